@@ -1,0 +1,104 @@
+"""Where a sandbox lives: its folder, its loopback subnet and its ports.
+
+Two sandboxes can run side by side when their folder, subnet and port differ;
+the end-to-end tests use that, so that they never touch the one a person runs.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+def _loopback_16(value: str) -> str:
+    network = ipaddress.IPv4Network(value)
+    if network.prefixlen != 16 or not network.is_loopback or value.startswith("127.0."):
+        msg = f"expected a /16 inside 127.0.0.0/8 other than 127.0.0.0/16, got {value}"
+        raise ValueError(msg)
+    return value
+
+
+class Settings(BaseSettings):
+    """Read from the environment as ``SANDBOX_<NAME>``.
+
+    Attributes:
+        home: Folder of all state (``SANDBOX_HOME``, default ``.sandbox`` in the checkout).
+        cache: Folder of the built tools, shared by every checkout
+            (``SANDBOX_CACHE``, default ``~/.cache/preview-sandbox``).
+        subnet: A /16 of loopback addresses (``SANDBOX_SUBNET``). Its third octet says what
+            an address is: 0 the control plane and AWS, 1-9 databases, 10-255 pods.
+        http_port: Port on 127.0.0.1 of the load balancer (``SANDBOX_HTTP_PORT``).
+        domain: What previews are named under (``SANDBOX_DOMAIN``); a browser resolves
+            any name below ``localhost`` to this machine.
+        seed_rows: How many rows staging is filled with (``SANDBOX_SEED_ROWS``).
+    """
+
+    model_config = SettingsConfigDict(env_prefix="SANDBOX_", frozen=True)
+
+    home: Path = PROJECT_ROOT / ".sandbox"
+    cache: Path = Path("~/.cache/preview-sandbox")
+    subnet: Annotated[str, AfterValidator(_loopback_16)] = "127.42.0.0/16"
+    http_port: int = Field(default=8080, ge=1, le=65535)
+    domain: str = "preview.localhost"
+    seed_rows: int = Field(default=100_000, ge=1)
+
+    def model_post_init(self, context: object, /) -> None:
+        """Make both folders absolute once, so that no later ``chdir`` moves them."""
+        object.__setattr__(self, "home", self.home.expanduser().resolve())
+        object.__setattr__(self, "cache", self.cache.expanduser().resolve())
+
+    @cached_property
+    def network(self) -> ipaddress.IPv4Network:
+        """The sandbox's loopback network."""
+        return ipaddress.IPv4Network(self.subnet)
+
+    def address(self, third: int, fourth: int) -> str:
+        """The address ``127.<second>.<third>.<fourth>`` of this sandbox."""
+        return str(self.network.network_address + third * 256 + fourth)
+
+    @property
+    def control_plane(self) -> str:
+        """Address of etcd, the Kubernetes API server, its controllers and External Secrets."""
+        return self.address(0, 1)
+
+    @property
+    def aws_address(self) -> str:
+        """Address of the emulated AWS APIs."""
+        return self.address(0, 2)
+
+    @property
+    def aws_endpoint(self) -> str:
+        """URL of the emulated AWS APIs."""
+        return f"http://{self.aws_address}:4566"
+
+    @property
+    def node_address(self) -> str:
+        """Address of the node's kubelet API."""
+        return self.address(0, 3)
+
+    @property
+    def providers_address(self) -> str:
+        """Address of the stand-ins for Pulumi's provider plugins."""
+        return self.address(0, 4)
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig, with one context named ``sandbox``."""
+        return self.home / "kubeconfig"
+
+    @property
+    def logs(self) -> Path:
+        """One log file for each part of the sandbox."""
+        return self.home / "logs"
+
+    @property
+    def python_environment(self) -> Path:
+        """The project's virtual environment."""
+        return PROJECT_ROOT / ".venv"
