@@ -1,0 +1,30 @@
+"""What the supervisor has to know of a process that it keeps running."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Part:
+    """One long-running process of the sandbox.
+
+    Attributes:
+        name: Name in ``sandbox status`` and of its log file.
+        argv: The command, without secrets: arguments are visible to every user.
+        ready: Returns None once the part serves, else what it is still waiting for.
+            Called every 50 ms; must answer within a second and never raise.
+        env: Added to the supervisor's environment.
+        after: Names of parts that must be ready before this one starts.
+        listens: ``(address, port)`` pairs checked to be free before the part starts.
+        stop_seconds: How long SIGTERM may take before SIGKILL.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    ready: Callable[[], str | None]
+    env: Mapping[str, str] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
+    listens: tuple[tuple[str, int], ...] = ()
+    stop_seconds: float = 10.0
