@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Part:
-    """One long-running process of the sandbox.
+    """One process of the sandbox.
 
     Attributes:
         name: Name in ``sandbox status`` and of its log file.
@@ -19,12 +19,15 @@ class Part:
         after: Names of parts that must be ready before this one starts.
         listens: ``(address, port)`` pairs checked to be free before the part starts.
         stop_seconds: How long SIGTERM may take before SIGKILL.
+        oneshot: A task: it counts as ready once it has exited with 0, is run
+            again after a failure, and is not restarted after success.
     """
 
     name: str
     argv: tuple[str, ...]
-    ready: Callable[[], str | None]
+    ready: Callable[[], str | None] = lambda: None
     env: Mapping[str, str] = field(default_factory=dict)
     after: tuple[str, ...] = ()
     listens: tuple[tuple[str, int], ...] = ()
     stop_seconds: float = 10.0
+    oneshot: bool = False

@@ -1,0 +1,128 @@
+"""Processes that end with their parent, and pid files that can't be mistaken."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from sandbox.errors import SandboxError
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def end_with_parent(
+    death_signal: signal.Signals = signal.SIGKILL,
+) -> Callable[[], None]:
+    """A ``preexec_fn`` by which the child gets ``death_signal`` when its parent ends.
+
+    The kernel ties this to the *thread* that starts the child, so children
+    are started from threads that live as long as the process (prctl(2)).
+    """
+    parent = os.getpid()
+
+    def preexec() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+        if os.getppid() != parent:  # It ended before prctl took hold.
+            os.kill(os.getpid(), death_signal)
+
+    return preexec
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent ends: a plain ``preexec_fn``."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class ProcessIdentity:
+    """A process that can't be confused with a later one of the same pid.
+
+    Attributes:
+        pid: Process ID.
+        created: Start of the process, seconds since the epoch, as the kernel keeps it.
+    """
+
+    pid: int
+    created: float
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessIdentity:
+        """The identity of a running process."""
+        return cls(pid, psutil.Process(pid).create_time())
+
+    @classmethod
+    def read(cls, path: Path) -> ProcessIdentity | None:
+        """What ``write`` left at ``path``; None when nothing readable is there."""
+        try:
+            return cls(**json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def write(self, path: Path) -> None:
+        """Keep the identity at ``path``, whole or not at all."""
+        write_atomically(path, json.dumps(asdict(self)))
+
+    def is_alive(self) -> bool:
+        """Whether this very process still runs (a zombie does not)."""
+        try:
+            process = psutil.Process(self.pid)
+            return process.create_time() == self.created and (
+                process.status() != psutil.STATUS_ZOMBIE
+            )
+        except psutil.NoSuchProcess:
+            return False
+
+
+def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write ``text`` so that a reader, or a kill, sees all of it or what was there before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def is_listening(address: str, port: int) -> bool:
+    """Whether a TCP connection to ``address:port`` is accepted."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex((address, port)) == 0
+
+
+def require_free(address: str, port: int, *, remedy: str) -> None:
+    """Refuse an address that somebody else listens on.
+
+    Raises:
+        SandboxError: Naming the port, the process that holds it where that can be seen.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            raise SandboxError(
+                f"port {address}:{port}",
+                why=f"it is in use by {_holder(port)}: {error.strerror}",
+                remedy=remedy,
+            ) from error
+
+
+def _holder(port: int) -> str:
+    for connection in psutil.net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+            if connection.pid is None:
+                break
+            return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    return "another process"

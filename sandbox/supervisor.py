@@ -1,0 +1,289 @@
+"""The one process that keeps the sandbox's parts running.
+
+Each part ends with its supervisor, even when that is killed: there is nothing
+to clean up before the next start. What a person sees of it is the status file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import IO
+
+from sandbox.errors import SandboxError
+from sandbox.part import Part
+from sandbox.processes import end_with_parent, require_free, write_atomically
+from sandbox.settings import Settings
+
+_TICK_SECONDS = 0.05
+_STATUS_EVERY_SECONDS = 1.0
+_FIRST_BACKOFF_SECONDS = 0.5
+_LAST_BACKOFF_SECONDS = 30.0
+_STEADY_AFTER_SECONDS = 60.0
+
+
+class State(StrEnum):
+    """Where a part stands."""
+
+    WAITING = "waiting"  # for the parts that it comes after
+    STARTING = "starting"
+    READY = "ready"
+    RESTARTING = "restarting"
+    STOPPED = "stopped"
+
+
+@dataclass
+class PartStatus:
+    """One row of ``sandbox status``."""
+
+    name: str
+    state: State
+    pid: int | None = None
+    restarts: int = 0
+    detail: str = ""
+
+
+class _Keeper:
+    """Starts one part, watches it, and starts it again."""
+
+    def __init__(self, part: Part, settings: Settings) -> None:
+        self.part = part
+        self.status = PartStatus(part.name, State.WAITING)
+        self._log_path = settings.logs / f"{part.name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+        self._next_start = 0.0
+        self._backoff = _FIRST_BACKOFF_SECONDS
+
+    def tick(self, ready: set[str]) -> None:
+        if self._process is not None:
+            self._watch(self._process)
+        elif self.status.state is State.READY:
+            return  # A task that is done.
+        elif not ready.issuperset(self.part.after):
+            missing = sorted(set(self.part.after) - ready)
+            self.status.detail = f"for {', '.join(missing)}"
+        elif time.monotonic() >= self._next_start:
+            self._start()
+
+    def _start(self) -> None:
+        try:
+            for address, port in self.part.listens:
+                require_free(address, port, remedy=_PORT_REMEDY)
+        except SandboxError as error:
+            self._retry_later(str(error))
+            return
+        with self._open_log() as log:
+            self._process = subprocess.Popen(
+                self.part.argv,
+                env={**os.environ, **self.part.env},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=end_with_parent(),  # noqa: PLW1509 - this process has one thread
+            )
+        self._started = time.monotonic()
+        self.status.pid = self._process.pid
+        self.status.state = State.STARTING
+        self.status.detail = ""
+
+    def _open_log(self) -> IO[bytes]:
+        self._log_path.parent.mkdir(parents=True, exist_ok=True)
+        return self._log_path.open("ab")
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        code = process.poll()
+        if code is not None:
+            self._ended(code)
+        elif self.status.state is State.STARTING and not self.part.oneshot:
+            waiting_for = self.part.ready()
+            self.status.detail = waiting_for or ""
+            if waiting_for is None:
+                self.status.state = State.READY
+        elif time.monotonic() - self._started > _STEADY_AFTER_SECONDS:
+            self._backoff = _FIRST_BACKOFF_SECONDS
+
+    def _ended(self, code: int) -> None:
+        self._process = None
+        self.status.pid = None
+        if self.part.oneshot and code == 0:
+            self.status.state = State.READY
+            self.status.detail = "done"
+            return
+        self.status.restarts += 1
+        how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+        self._retry_later(f"ended with {how}: {last_lines(self._log_path, 3)}")
+
+    def _retry_later(self, why: str) -> None:
+        self.status.state = State.RESTARTING
+        self.status.detail = why
+        self._next_start = time.monotonic() + self._backoff
+        self._backoff = min(self._backoff * 2, _LAST_BACKOFF_SECONDS)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            _signal_group(self._process, signal.SIGTERM)
+            try:
+                self._process.wait(self.part.stop_seconds)
+            except subprocess.TimeoutExpired:
+                _signal_group(self._process, signal.SIGKILL)
+                self._process.wait()
+            self._process = None
+        self.status = PartStatus(self.part.name, State.STOPPED)
+
+
+class Supervisor:
+    """Runs parts in the order of what they come after; stops them in reverse."""
+
+    def __init__(self, parts: Sequence[Part], settings: Settings) -> None:
+        self._settings = settings
+        self._keepers = [_Keeper(part, settings) for part in _in_order(parts)]
+        self._stopping = False
+        self._written = ""
+        self._written_at = 0.0
+
+    def run(self) -> None:
+        """Keep the parts running until SIGTERM or SIGINT."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop_soon)
+        while not self._stopping:
+            self._tick()
+            time.sleep(_TICK_SECONDS)
+        for keeper in reversed(self._keepers):
+            keeper.stop()
+            self._write_status()
+
+    def _stop_soon(self, _number: int, _frame: object) -> None:
+        self._stopping = True
+
+    def _tick(self) -> None:
+        ready = {k.part.name for k in self._keepers if k.status.state is State.READY}
+        for keeper in self._keepers:
+            keeper.tick(ready)
+        self._write_status()
+
+    def _write_status(self) -> None:
+        text = json.dumps([asdict(keeper.status) for keeper in self._keepers])
+        if text == self._written:
+            return
+        write_atomically(status_path(self._settings), text)
+        self._written = text
+
+
+def _in_order(parts: Sequence[Part]) -> list[Part]:
+    """Parts so that each comes behind all that it names in ``after``."""
+    left = {part.name: part for part in parts}
+    ordered: list[Part] = []
+    while left:
+        free = [p for p in left.values() if not left.keys() & set(p.after)]
+        if not free:
+            msg = f"parts wait for each other: {', '.join(sorted(left))}"
+            raise ValueError(msg)
+        ordered += free
+        for part in free:
+            del left[part.name]
+    return ordered
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Signal the part and what it started: each part leads a session of its own."""
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return
+
+
+_PORT_REMEDY = (
+    "stop that process, or choose others with SANDBOX_HTTP_PORT=<port> (the load balancer)"
+    " or SANDBOX_SUBNET=127.<n>.0.0/16 (everything else)."
+)
+
+
+def last_lines(path: Path, count: int) -> str:
+    """The last non-empty lines of a log, joined by newlines; empty when there are none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 16_384))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return "\n".join([line for line in lines if line.strip()][-count:])
+
+
+def status_path(settings: Settings) -> Path:
+    """Where the supervisor writes what ``sandbox status`` shows."""
+    return settings.home / "run" / "status.json"
+
+
+def read_status(settings: Settings) -> list[PartStatus]:
+    """What the supervisor last wrote; empty when it never ran."""
+    try:
+        rows = json.loads(status_path(settings).read_text())
+    except (OSError, ValueError):
+        return []
+    return [PartStatus(**{**row, "state": State(row["state"])}) for row in rows]
+
+
+@contextmanager
+def only_one(settings: Settings) -> Iterator[None]:
+    """Hold the supervisor's lock, which the kernel releases however the process ends.
+
+    Raises:
+        SandboxError: When another supervisor holds it.
+    """
+    path = lock_path(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SandboxError(
+                f"sandbox in {settings.home}",
+                why="it is already running",
+                remedy="use it as it is, or stop it with `sandbox down`.",
+            ) from error
+        yield
+
+
+def is_running(settings: Settings) -> bool:
+    """Whether a supervisor holds the lock: true of a live one alone, never of a stale file."""
+    try:
+        with lock_path(settings).open("a+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
+def lock_path(settings: Settings) -> Path:
+    """The file that a running supervisor keeps locked; it holds the supervisor's identity."""
+    return settings.home / "run" / "supervisor.lock"
+
+
+def main() -> None:
+    """Entry of the daemon: ``python -m sandbox.supervisor``."""
+    from sandbox.assembly import parts  # The rooms import this module.
+    from sandbox.processes import ProcessIdentity
+
+    settings = Settings()
+    with only_one(settings):
+        ProcessIdentity.of(os.getpid()).write(settings.home / "run" / "supervisor.json")
+        Supervisor(parts(settings), settings).run()
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()
