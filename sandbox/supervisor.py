@@ -26,7 +26,6 @@ from sandbox.processes import end_with_parent, require_free, write_atomically
 from sandbox.settings import Settings
 
 _TICK_SECONDS = 0.05
-_STATUS_EVERY_SECONDS = 1.0
 _FIRST_BACKOFF_SECONDS = 0.5
 _LAST_BACKOFF_SECONDS = 30.0
 _STEADY_AFTER_SECONDS = 60.0
@@ -151,7 +150,6 @@ class Supervisor:
         self._keepers = [_Keeper(part, settings) for part in _in_order(parts)]
         self._stopping = False
         self._written = ""
-        self._written_at = 0.0
 
     def run(self) -> None:
         """Keep the parts running until SIGTERM or SIGINT."""

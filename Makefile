@@ -1,0 +1,76 @@
+# Every command of the project. `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash -o pipefail
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PR ?=
+
+##@ One machine, no AWS, no Docker
+
+preview: $(VENV)/.ready need-pr  ## Bring pull request PR up as a preview: make preview PR=42
+	@$(BIN)/sandbox preview $(PR)
+
+push: $(VENV)/.ready need-pr  ## Put the working tree onto a living preview: make push PR=42
+	@$(BIN)/sandbox push $(PR)
+
+destroy: $(VENV)/.ready need-pr  ## Remove a preview, wholly: make destroy PR=42
+	@$(BIN)/sandbox destroy $(PR)
+
+status: $(VENV)/.ready  ## Show what runs, and the previews with their URLs
+	@$(BIN)/sandbox status
+
+down: $(VENV)/.ready  ## Stop the sandbox; its state stays
+	@$(BIN)/sandbox down
+
+reset: $(VENV)/.ready  ## Stop the sandbox and forget everything in it
+	@$(BIN)/sandbox reset --yes
+
+##@ Working on it
+
+setup: $(VENV)/.ready  ## Make the virtual environment from the hashed lock
+
+test: $(VENV)/.ready  ## Run every test, end to end on a sandbox of its own included
+	@$(BIN)/python -m tests
+
+test-unit: $(VENV)/.ready  ## Run the tests that take seconds
+	@$(BIN)/pytest -m "not sandbox and not e2e" -n 2 --dist worksteal
+
+check: $(VENV)/.ready  ## Lint, format and types, without changing anything
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+
+format: $(VENV)/.ready  ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.ready  ## Measure, and write docs/benchmarks.md
+	@$(BIN)/python -m bench
+
+lock: $(VENV)/.ready  ## Make the hashed locks anew from pyproject.toml
+	@for part in "service:pyproject.toml" "dev:pyproject.toml --group dev" "uv:requirements/uv.in"; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url $${part#*:} --output-file requirements/$${part%%:*}.txt || exit 1; \
+	done
+
+# The stamp is written last: a set-up killed half-way is simply done again.
+$(VENV)/.ready: requirements/uv.txt requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	  "Python %d.%d is too old: 3.11 or newer is needed. Choose one with: make PYTHON=/path/to/python3.12" % sys.version_info[:2])'
+	@echo "Setting up $(VENV) from requirements/ (about a minute)"
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(BIN)/uv pip sync --quiet --require-hashes requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+need-pr:
+	@[[ "$(PR)" =~ ^[1-9][0-9]*$$ ]] || { echo "PR is '$(PR)': expected the number of a pull request, as in: make preview PR=42" >&2; exit 2; }
+
+help:
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  \033[36m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: preview push destroy status down reset setup test test-unit check format bench lock need-pr help

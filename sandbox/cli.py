@@ -1,0 +1,182 @@
+"""The command line: ``sandbox up | down | status | env | logs | reset | run | …``."""
+
+from __future__ import annotations
+
+import errno
+import shlex
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from sandbox import environment, lifecycle, psql, pull_request, show
+from sandbox.aws.client import take_automated_snapshot
+from sandbox.errors import SandboxError
+from sandbox.settings import Settings
+from sandbox.stacks import Stacks
+from sandbox.supervisor import read_status
+from sandbox.tools import Tools, ensure
+
+app = typer.Typer(
+    help="A cloud on one machine for the same Pulumi program: no AWS account, no Docker.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+# Progress and errors go to stderr: stdout carries what a script reads.
+console = Console(stderr=True, highlight=False)
+
+PullRequest = Annotated[int, typer.Argument(min=1, help="Number of the pull request.")]
+
+
+def _up(settings: Settings) -> Tools:
+    tools = ensure(settings, console=console)
+    with show.starting(console) as watch:
+        lifecycle.start(settings, watch)
+    return tools
+
+
+def _stacks(settings: Settings, tools: Tools) -> Stacks:
+    environment.prepare(settings)
+    return Stacks(environment.variables(settings, tools), environment.backend_folder(settings))
+
+
+@app.command()
+def up() -> None:
+    """Start the sandbox, building the tools that this machine lacks."""
+    _up(Settings())
+
+
+@app.command()
+def down() -> None:
+    """Stop everything. The state stays; `sandbox up` goes on from it."""
+    stopped = lifecycle.stop(Settings())
+    console.print("sandbox stopped; its state stays" if stopped else "sandbox was not running")
+
+
+@app.command()
+def status() -> None:
+    """Show the sandbox's parts, and the stacks with their URLs."""
+    settings = Settings()
+    parts = read_status(settings) if lifecycle.is_running(settings) else []
+    Console().print(show.parts_table(parts))
+    stacks = Stacks({}, environment.backend_folder(settings))
+    Console().print(show.stacks_table({name: stacks.outputs(name) for name in stacks.names()}))
+
+
+@app.command()
+def env() -> None:
+    """Print shell exports: eval "$(sandbox env)", then plain pulumi, kubectl, aws, psql."""
+    settings = Settings()
+    tools = _up(settings)
+    psql.write_services(settings)
+    for name, value in environment.variables(settings, tools).items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run(context: typer.Context) -> None:
+    """Run a command in the sandbox's environment: sandbox run -- pulumi up -s pr-42."""
+    if not context.args:
+        raise SandboxError(
+            "sandbox run",
+            why="no command was given",
+            remedy="put it behind two dashes: sandbox run -- pulumi up -s pr-42.",
+        )
+    settings = Settings()
+    stacks = _stacks(settings, _up(settings))
+    psql.write_services(settings)
+    stacks.break_stale_locks()
+    code, _ = stacks.run(context.args)
+    raise typer.Exit(code)
+
+
+@app.command()
+def logs(
+    part: Annotated[str, typer.Argument(help="A part, as `sandbox status` names it.")] = "",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
+) -> None:
+    """Show the last lines of one part's log, or list the logs."""
+    settings = Settings()
+    if not part:
+        for file in sorted(settings.logs.glob("*.log")):
+            typer.echo(f"{file.stem:<28} {file.stat().st_size / 1024:>9.0f} KiB")
+        return
+    path = settings.logs / f"{part}.log"
+    if not path.exists():
+        known = ", ".join(sorted(file.stem for file in settings.logs.glob("*.log"))) or "none yet"
+        raise SandboxError(
+            f"log of {part!r}", why="there is no such part", remedy=f"choose one of: {known}."
+        )
+    subprocess.run(["tail", "-n", "100", *(["-F"] if follow else []), str(path)], check=False)
+
+
+@app.command()
+def snapshot(
+    instance: Annotated[str, typer.Argument(help="Stack whose database is snapshot.")] = "staging",
+) -> None:
+    """Take an automated snapshot now, as AWS does every night."""
+    settings = Settings()
+    _up(settings)
+    typer.echo(take_automated_snapshot(settings, instance))
+
+
+@app.command()
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Stop the sandbox and forget everything in it. The built tools stay."""
+    settings = Settings()
+    if not yes:
+        typer.confirm(f"Remove {settings.home} with every database in it?", abort=True)
+    lifecycle.forget(settings)
+    console.print(f"{settings.home} is gone")
+
+
+@app.command()
+def preview(number: PullRequest) -> None:
+    """Bring a pull request up as a preview, and staging before it when it is not there yet."""
+    settings = Settings()
+    stacks = _stacks(settings, _up(settings))
+    typer.echo(pull_request.preview(number, settings, stacks, console))
+
+
+@app.command()
+def push(number: PullRequest) -> None:
+    """Put the working tree onto a living preview."""
+    settings = Settings()
+    stacks = _stacks(settings, _up(settings))
+    typer.echo(pull_request.push(number, settings, stacks, console))
+
+
+@app.command()
+def destroy(number: PullRequest) -> None:
+    """Remove a preview, and look whether anything of it is left."""
+    settings = Settings()
+    stacks = _stacks(settings, _up(settings))
+    pull_request.destroy(number, settings, stacks, console)
+
+
+def main() -> None:
+    """Run the command line; a failure is one message with what to do, never a traceback."""
+    try:
+        app()
+    except SandboxError as error:
+        show.failure(console, error)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        full = SandboxError(
+            f"disk of {error.filename or Settings().home}",
+            why="it is full",
+            remedy="free some space and run the same command again; nothing was lost.",
+        )
+        show.failure(console, full)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""What people see of the sandbox: progress, tables and failures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sandbox.errors import SandboxError
+from sandbox.supervisor import PartStatus, State
+
+_COLOURS = {
+    State.READY: "green",
+    State.STARTING: "yellow",
+    State.WAITING: "dim",
+    State.RESTARTING: "red",
+    State.STOPPED: "dim",
+}
+
+
+@contextmanager
+def starting(console: Console) -> Iterator[Callable[[Sequence[PartStatus]], None]]:
+    """Show the parts as they come up: live on a terminal, a line at the end elsewhere."""
+    began = time.monotonic()
+    with console.status("sandbox: starting") as line:
+
+        def watch(parts: Sequence[PartStatus]) -> None:
+            ready = sum(part.state is State.READY for part in parts)
+            left = [part.name for part in parts if part.state is not State.READY]
+            line.update(f"sandbox: {ready} of {len(parts)} parts ready, waiting for {', '.join(left)}")
+
+        yield watch
+    done(console, "sandbox", f"ready in {time.monotonic() - began:.1f} s")
+
+
+def done(console: Console, what: str, detail: str) -> None:
+    """One line for a step that is finished."""
+    console.print(f"[green]✓[/] {escape(what):<10} {escape(detail)}")
+
+
+def failure(console: Console, error: SandboxError) -> None:
+    """A failure: the thing, why, and what to do."""
+    console.print(f"[red]✗ {escape(error.what)}[/]: {escape(error.why)}", soft_wrap=True)
+    console.print(f"  [bold]What to do:[/] {escape(error.remedy)}", soft_wrap=True)
+
+
+def parts_table(parts: Sequence[PartStatus]) -> Table:
+    """The sandbox's parts, a row each."""
+    table = Table(title="Sandbox", title_justify="left", title_style="bold")
+    for heading in ("Part", "State", "Pid", "Restarts", "Detail"):
+        table.add_column(heading)
+    for part in parts:
+        table.add_row(
+            part.name,
+            f"[{_COLOURS[part.state]}]{part.state}[/]",
+            str(part.pid or ""),
+            str(part.restarts or ""),
+            escape(part.detail),
+        )
+    if not parts:
+        table.add_row("", "[dim]not running[/]", "", "", "start it with `sandbox up`")
+    return table
+
+
+def stacks_table(outputs: Mapping[str, Mapping[str, Any]]) -> Table:
+    """The stacks with what they put out, a row each."""
+    table = Table(title="Stacks", title_justify="left", title_style="bold")
+    for heading in ("Stack", "URL", "Commit", "Snapshot", "Expires"):
+        table.add_column(heading, overflow="fold")
+    for name, values in outputs.items():
+        table.add_row(
+            name,
+            str(values.get("url", "")),
+            str(values.get("commit", ""))[:12],
+            str(values.get("snapshot", "") or ""),
+            str(values.get("expires", "") or ""),
+        )
+    return table
