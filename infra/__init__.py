@@ -1,0 +1,1 @@
+"""The Pulumi program: platform (staging) and previews (pr-N)."""

@@ -12,6 +12,4 @@ from sandbox.settings import Settings
 
 def parts(settings: Settings) -> tuple[Part, ...]:
     """All parts; the supervisor orders them by what they come after."""
-    return tuple(
-        part for room in (cluster, aws, node, providers) for part in room.parts(settings)
-    )
+    return tuple(part for room in (cluster, aws, node, providers) for part in room.parts(settings))

@@ -60,7 +60,7 @@ def _launch(settings: Settings) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         subprocess.Popen(
-            [sys.executable, "-m", "sandbox.supervisor"],
+            [sys.executable, "-m", "sandbox.daemon"],
             env={**os.environ, **_as_environment(settings)},
             cwd=PROJECT_ROOT,
             stdin=subprocess.DEVNULL,
@@ -127,7 +127,8 @@ def stop(settings: Settings) -> bool:
 def forget(settings: Settings) -> None:
     """Stop the sandbox and remove all its state; the built tools stay in the cache."""
     stop(settings)
-    shutil.rmtree(settings.home, ignore_errors=False) if settings.home.exists() else None
+    if settings.home.exists():
+        shutil.rmtree(settings.home)
     # The salt in them belongs to stacks that are gone.
     for file in PROJECT_ROOT.glob("Pulumi.pr-*.yaml"):
         file.unlink()

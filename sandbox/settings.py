@@ -19,7 +19,8 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 def _loopback_16(value: str) -> str:
     network = ipaddress.IPv4Network(value)
-    if network.prefixlen != 16 or not network.is_loopback or value.startswith("127.0."):
+    taken = ipaddress.IPv4Network("127.0.0.0/16")
+    if network.prefixlen != taken.prefixlen or not network.is_loopback or (network == taken):
         msg = f"expected a /16 inside 127.0.0.0/8 other than 127.0.0.0/16, got {value}"
         raise ValueError(msg)
     return value
@@ -49,7 +50,7 @@ class Settings(BaseSettings):
     domain: str = "preview.localhost"
     seed_rows: int = Field(default=100_000, ge=1)
 
-    def model_post_init(self, context: object, /) -> None:
+    def model_post_init(self, _context: object, /) -> None:
         """Make both folders absolute once, so that no later ``chdir`` moves them."""
         object.__setattr__(self, "home", self.home.expanduser().resolve())
         object.__setattr__(self, "cache", self.cache.expanduser().resolve())

@@ -32,7 +32,7 @@ def starting(console: Console) -> Iterator[Callable[[Sequence[PartStatus]], None
         def watch(parts: Sequence[PartStatus]) -> None:
             ready = sum(part.state is State.READY for part in parts)
             left = [part.name for part in parts if part.state is not State.READY]
-            line.update(f"sandbox: {ready} of {len(parts)} parts ready, waiting for {', '.join(left)}")
+            line.update(f"sandbox: {ready} of {len(parts)} parts ready; left: {', '.join(left)}")
 
         yield watch
     done(console, "sandbox", f"ready in {time.monotonic() - began:.1f} s")

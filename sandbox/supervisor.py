@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -269,19 +268,3 @@ def is_running(settings: Settings) -> bool:
 def lock_path(settings: Settings) -> Path:
     """The file that a running supervisor keeps locked; it holds the supervisor's identity."""
     return settings.home / "run" / "supervisor.lock"
-
-
-def main() -> None:
-    """Entry of the daemon: ``python -m sandbox.supervisor``."""
-    from sandbox.assembly import parts  # The rooms import this module.
-    from sandbox.processes import ProcessIdentity
-
-    settings = Settings()
-    with only_one(settings):
-        ProcessIdentity.of(os.getpid()).write(settings.home / "run" / "supervisor.json")
-        Supervisor(parts(settings), settings).run()
-    sys.exit(0)
-
-
-if __name__ == "__main__":
-    main()
