@@ -79,7 +79,7 @@ class _Keeper:
             for address, port in self.part.listens:
                 require_free(address, port, remedy=_PORT_REMEDY)
         except SandboxError as error:
-            self._retry_later(str(error))
+            self._retry_later(f"{error.what}: {error.why}")
             return
         with self._open_log() as log:
             self._process = subprocess.Popen(
@@ -119,11 +119,11 @@ class _Keeper:
             self.status.state = State.READY
             self.status.detail = "done"
             return
-        self.status.restarts += 1
         how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
         self._retry_later(f"ended with {how}: {last_lines(self._log_path, 3)}")
 
     def _retry_later(self, why: str) -> None:
+        self.status.restarts += 1
         self.status.state = State.RESTARTING
         self.status.detail = why
         self._next_start = time.monotonic() + self._backoff
@@ -152,8 +152,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Keep the parts running until SIGTERM or SIGINT."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop_soon)
+        self.handle_signals()
         while not self._stopping:
             self._tick()
             time.sleep(_TICK_SECONDS)
@@ -161,7 +160,13 @@ class Supervisor:
             keeper.stop()
             self._write_status()
 
-    def _stop_soon(self, _number: int, _frame: object) -> None:
+    def handle_signals(self) -> None:
+        """Let SIGTERM and SIGINT end the loop."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: self.stop_soon())
+
+    def stop_soon(self) -> None:
+        """End the loop after this turn, then stop every part."""
         self._stopping = True
 
     def _tick(self) -> None:

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from sandbox.errors import SandboxError
+from sandbox.part import Part
+from sandbox.settings import Settings
+from sandbox.supervisor import (
+    PartStatus,
+    State,
+    Supervisor,
+    is_running,
+    last_lines,
+    only_one,
+    read_status,
+)
+
+FOREVER = "import signal; print('up', flush=True); signal.pause()"
+
+
+def python(code: str) -> tuple[str, ...]:
+    return (sys.executable, "-S", "-c", code)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home")
+
+
+def eventually(condition: Callable[[], bool], what: str) -> None:
+    until = Retrying(
+        retry=retry_if_result(lambda held: not held),
+        stop=stop_after_delay(20),
+        wait=wait_fixed(0.02),
+        retry_error_callback=lambda _: pytest.fail(f"never: {what}"),
+    )
+    until(condition)
+
+
+@pytest.fixture
+def run(settings: Settings) -> Iterator[Callable[..., None]]:
+    """Runs a supervisor's loop beside the test; stops it, with its parts, at the end."""
+    running: list[tuple[Supervisor, threading.Thread]] = []
+
+    def begin(*parts: Part) -> None:
+        supervisor = Supervisor(parts, settings)
+        # Signal handlers belong to the main thread, and death signals to the
+        # thread that starts the parts, which is this one until it is joined.
+        supervisor.handle_signals = lambda: None  # type: ignore[method-assign]
+        thread = threading.Thread(target=supervisor.run)
+        thread.start()
+        running.append((supervisor, thread))
+
+    yield begin
+    for supervisor, thread in running:
+        supervisor.stop_soon()
+        thread.join()
+
+
+def status(settings: Settings, name: str) -> PartStatus:
+    found = [part for part in read_status(settings) if part.name == name]
+    return found[0] if found else PartStatus(name, State.WAITING)
+
+
+def test_a_part_starts_only_when_those_it_comes_after_are_ready(
+    settings: Settings, run: Callable[..., None], tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    first = Part("first", python(FOREVER), ready=lambda: None if gate.exists() else "the gate")
+    second = Part("second", python(FOREVER), after=("first",))
+    run(second, first)
+    eventually(lambda: status(settings, "first").detail == "the gate", "first waits for the gate")
+    assert status(settings, "second").state is State.WAITING
+    assert status(settings, "second").detail == "for first"
+    gate.touch()
+    eventually(lambda: status(settings, "second").state is State.READY, "second is ready")
+
+
+def test_a_killed_part_is_started_again(settings: Settings, run: Callable[..., None]) -> None:
+    run(Part("part", python(FOREVER)))
+    eventually(lambda: status(settings, "part").state is State.READY, "ready")
+    before = status(settings, "part").pid
+    assert before is not None
+    os.kill(before, signal.SIGKILL)
+    eventually(
+        lambda: (now := status(settings, "part")).state is State.READY and now.pid != before,
+        "ready with another pid",
+    )
+    assert status(settings, "part").restarts == 1
+
+
+def test_a_part_that_fails_says_how_and_its_last_lines(
+    settings: Settings, run: Callable[..., None]
+) -> None:
+    run(Part("part", python("import sys; print('no such disk'); sys.exit(3)")))
+    eventually(lambda: status(settings, "part").restarts > 0, "it failed")
+    assert status(settings, "part").state is State.RESTARTING
+    assert status(settings, "part").detail == "ended with exit code 3: no such disk"
+
+
+def test_a_task_is_ready_once_it_has_ended_well_and_runs_once(
+    settings: Settings, run: Callable[..., None]
+) -> None:
+    run(
+        Part("task", python("print('ran')"), oneshot=True),
+        Part("part", python(FOREVER), after=("task",)),
+    )
+    eventually(lambda: status(settings, "part").state is State.READY, "the part behind it")
+    assert status(settings, "task").detail == "done"
+    assert (settings.logs / "task.log").read_text() == "ran\n"
+
+
+def test_a_taken_port_is_named_with_its_holder(
+    settings: Settings, run: Callable[..., None]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        run(Part("part", python(FOREVER), listens=(("127.0.0.1", port),)))
+        eventually(lambda: bool(status(settings, "part").detail), "it says why")
+        assert f"port 127.0.0.1:{port}" in status(settings, "part").detail
+        assert f"pid {os.getpid()}" in status(settings, "part").detail
+    eventually(lambda: status(settings, "part").state is State.READY, "ready once it is free")
+
+
+def test_parts_that_wait_for_each_other_are_refused(settings: Settings) -> None:
+    with pytest.raises(ValueError, match="wait for each other: a, b"):
+        Supervisor([Part("a", (), after=("b",)), Part("b", (), after=("a",))], settings)
+
+
+DAEMON = """
+import sys
+from sandbox.part import Part
+from sandbox.settings import Settings
+from sandbox.supervisor import Supervisor, only_one
+settings = Settings()
+with only_one(settings):
+    Supervisor([Part("part", (sys.executable, "-S", "-c", {code!r}))], settings).run()
+"""
+
+
+@pytest.fixture
+def daemon(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", DAEMON.format(code=FOREVER)],
+        env={**os.environ, "SANDBOX_HOME": str(settings.home)},
+    )
+    eventually(lambda: status(settings, "part").state is State.READY, "ready")
+    yield process
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+
+
+def test_nothing_outlives_a_killed_supervisor(
+    settings: Settings, daemon: subprocess.Popen[bytes]
+) -> None:
+    part = status(settings, "part").pid
+    assert part is not None
+    assert is_running(settings)
+    daemon.kill()
+    daemon.wait()
+    eventually(lambda: not psutil.pid_exists(part), "the part ended with its supervisor")
+    assert not is_running(settings)
+
+
+def test_a_stopped_supervisor_stops_its_parts_and_says_so(
+    settings: Settings, daemon: subprocess.Popen[bytes]
+) -> None:
+    part = status(settings, "part").pid
+    assert part is not None
+    daemon.terminate()
+    assert daemon.wait() == 0
+    assert not psutil.pid_exists(part)
+    assert status(settings, "part").state is State.STOPPED
+
+
+@pytest.mark.usefixtures("daemon")
+def test_a_second_supervisor_is_refused(settings: Settings) -> None:
+    with pytest.raises(SandboxError, match="already running"), only_one(settings):
+        pass
+
+
+def test_a_lock_file_without_its_holder_means_nothing(settings: Settings) -> None:
+    with only_one(settings):
+        assert is_running(settings)
+    assert not is_running(settings)
+    with only_one(settings):
+        pass
+
+
+def test_a_status_file_that_is_cut_short_counts_as_none(settings: Settings) -> None:
+    path = settings.home / "run" / "status.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps([{"name": "part", "state": "ready"}])[:-3])
+    assert read_status(settings) == []
+
+
+def test_last_lines_are_the_last_ones_that_say_something(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("one\ntwo\n\nthree\n\n")
+    assert last_lines(log, 2) == "two\nthree"
+    assert last_lines(tmp_path / "none", 2) == ""
