@@ -1,0 +1,84 @@
+"""Serves every stand-in from one process, each on a port of its own.
+
+Run as ``python -m sandbox.providers.server``. The engine dials 127.0.0.1 only, so the
+sandbox's own loopback subnet is of no use here: free ports are taken and written to
+``run/providers.json``, and the same ones again after a restart when they are still free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import structlog
+from pulumi.runtime.proto import provider_pb2_grpc
+
+from sandbox.processes import ProcessIdentity
+from sandbox.providers.attachments import last_ports, ports_file, write_ports
+from sandbox.providers.base import Provider
+from sandbox.providers.catalogue import stand_ins
+from sandbox.providers.servicer import Servicer
+from sandbox.settings import Settings
+
+_LARGEST_MESSAGE = 400 * 1024 * 1024  # The engine's own limit, rpcutil.GrpcChannelOptions.
+_STOP_SECONDS = 3.0
+# boto3 blocks; an engine works on as many resources at once as it likes.
+_THREADS = 32
+_OPTIONS = (
+    ("grpc.max_receive_message_length", _LARGEST_MESSAGE),
+    ("grpc.max_send_message_length", _LARGEST_MESSAGE),
+    # Else a second server would silently share the port.
+    ("grpc.so_reuseport", 0),
+)
+_log = structlog.get_logger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def serving(settings: Settings, providers: tuple[Provider, ...]) -> AsyncIterator[None]:
+    """Serve while the context is open; the ports are written once all of them listen."""
+    wanted = last_ports(settings)
+    ports_file(settings).unlink(missing_ok=True)
+    servers: list[grpc.aio.Server] = []
+    ports: dict[str, int] = {}
+    try:
+        for provider in providers:
+            server, port = await _start(provider, wanted.get(provider.name, 0))
+            servers.append(server)
+            ports[provider.name] = port
+        write_ports(settings, ports, ProcessIdentity.of(os.getpid()))
+        _log.info("stand-ins serve", **ports)
+        yield
+    finally:
+        await asyncio.gather(*(server.stop(_STOP_SECONDS) for server in servers))
+
+
+async def _start(provider: Provider, wanted: int) -> tuple[grpc.aio.Server, int]:
+    server = grpc.aio.server(options=_OPTIONS)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(provider), server)
+    try:
+        port = server.add_insecure_port(f"127.0.0.1:{wanted}")
+    except RuntimeError:
+        port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    return server, port
+
+
+async def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="aws"))
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    settings = Settings()
+    async with serving(settings, stand_ins(settings)):
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
