@@ -9,6 +9,7 @@ import sys
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
 from sandbox import environment, lifecycle, psql, pull_request, show
@@ -165,6 +166,15 @@ def main() -> None:
         app()
     except SandboxError as error:
         show.failure(console, error)
+        sys.exit(1)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"SANDBOX_{e['loc'][0]}".upper() + f": {e['msg']}" for e in error.errors()
+        )
+        settings_error = SandboxError(
+            "settings", why=wrong, remedy="unset the variable, or set it to what is expected."
+        )
+        show.failure(console, settings_error)
         sys.exit(1)
     except OSError as error:
         if error.errno != errno.ENOSPC:
