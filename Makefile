@@ -49,6 +49,9 @@ format: $(VENV)/.ready  ## Format the code and mend what ruff can mend
 bench: $(VENV)/.ready  ## Measure, and write docs/benchmarks.md
 	@$(BIN)/python -m bench
 
+bench-cold: $(VENV)/.ready  ## Measure the set-up of a machine that has none of the tools (about 20 minutes)
+	@$(BIN)/python -m bench --cold
+
 lock: $(VENV)/.ready  ## Make the hashed locks anew from pyproject.toml
 	@for part in "service:pyproject.toml" "dev:pyproject.toml --group dev" "uv:requirements/uv.in"; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -73,4 +76,4 @@ help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z-]+:.*## / {printf "  \033[36m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: preview push destroy status down reset setup test test-unit check format bench lock need-pr help
+.PHONY: preview push destroy status down reset setup test test-unit check format bench bench-cold lock need-pr help

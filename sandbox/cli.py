@@ -12,7 +12,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from sandbox import environment, lifecycle, psql, pull_request, show
+from sandbox import environment, lifecycle, psql, pull_request, show, staging
 from sandbox.aws.client import take_automated_snapshot
 from sandbox.errors import SandboxError
 from sandbox.settings import Settings
@@ -134,6 +134,13 @@ def reset(
         typer.confirm(f"Remove {settings.home} with every database in it?", abort=True)
     lifecycle.forget(settings)
     console.print(f"{settings.home} is gone")
+
+
+@app.command("staging")
+def bring_staging_up() -> None:
+    """Bring staging up, filled with data and snapshot; what is there stays as it is."""
+    settings = Settings()
+    staging.ensure(settings, _stacks(settings, _up(settings)), console)
 
 
 @app.command()

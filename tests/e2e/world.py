@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
+from sandbox.processes import ProcessIdentity
 from sandbox.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -128,6 +130,14 @@ class World:
             headers={"Host": f"{stack}.{self.settings.domain}"},
             timeout=10.0,
         )
+
+    def processes(self) -> list[psutil.Process]:
+        """The supervisor and everything below it."""
+        identity = ProcessIdentity.read(self.settings.home / "run" / "supervisor.json")
+        if identity is None or not identity.is_alive():
+            return []
+        supervisor = psutil.Process(identity.pid)
+        return [supervisor, *supervisor.children(recursive=True)]
 
     def outputs(self, stack: str) -> dict[str, Any]:
         """The stack's outputs as Pulumi prints them."""

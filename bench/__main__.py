@@ -1,0 +1,117 @@
+"""Takes the figures of the whole: set-up, preview, push, no change, destroy, memory."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.report import Results
+from tests.e2e.conftest import new_world
+from tests.e2e.world import World
+
+_RUNS = 3
+_EMPTY_PROJECT = """\
+name: empty
+runtime: python
+"""
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """How long ``action`` takes."""
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def memory(world: World) -> float:
+    """Proportional set size of the sandbox with all below it, in MiB."""
+    return sum(process.memory_full_info().pss for process in world.processes()) / 2**20
+
+
+def previews(world: World, results: Results) -> None:
+    """Preview, no change, push and destroy of one pull request, some times over."""
+    taken: dict[str, list[float]] = {"preview": [], "same": [], "push": [], "destroy": []}
+    for run in range(_RUNS):
+        taken["preview"].append(seconds(lambda: world.sandbox("preview", "43")))
+        taken["same"].append(seconds(lambda: pulumi_up(world, "pr-43", world.checkout)))
+        (world.checkout / "service" / "bench.py").write_text(f'"""Run {run}."""\n')
+        taken["push"].append(seconds(lambda: world.sandbox("push", "43")))
+        taken["destroy"].append(seconds(lambda: world.sandbox("destroy", "43")))
+    results.add("preview", "warm `make preview` to the first 200", "s", taken["preview"], 20)
+    results.add("push", "`make push` to the first 200", "s", taken["push"], 12)
+    results.add("same", "`pulumi up` without changes", "s", taken["same"], 5)
+    results.add("destroy", "`make destroy`", "s", taken["destroy"], 15)
+
+
+def pulumi_up(world: World, stack: str, project: Path) -> None:
+    """``pulumi up`` as a person types it, in the sandbox's environment."""
+    world.run("pulumi", "up", "--cwd", str(project), "--stack", stack, "--yes", "--skip-preview")
+
+
+def against_an_empty_program(world: World, results: Results, folder: Path) -> None:
+    """``up`` of a preview without changes, over ``up`` of a program that declares nothing."""
+    project = folder / "empty"
+    project.mkdir()
+    (project / "Pulumi.yaml").write_text(_EMPTY_PROJECT)
+    (project / "__main__.py").touch()
+    world.run("pulumi", "stack", "init", "--cwd", str(project), "dev")
+    world.sandbox("preview", "43")
+    ratios = []
+    for _ in range(_RUNS):
+        empty = seconds(lambda: pulumi_up(world, "dev", project))
+        ratios.append(seconds(lambda: pulumi_up(world, "pr-43", world.checkout)) / empty)
+    what = "`pulumi up` of a preview without changes, against an empty program"
+    results.add("ratio", what, "ratio", ratios)
+
+
+def three_previews(world: World, results: Results) -> None:
+    """Memory with staging and three previews that have answered."""
+    for number in ("43", "44", "45"):
+        world.sandbox("preview", number)
+    what = "memory of the sandbox with staging and three previews (PSS)"
+    results.add("memory", what, "MiB", [memory(world)], 1536)
+
+
+def cold(results: Results, folder: Path) -> None:
+    """Set-up where every tool has to be built: no caches of tools, Go builds or modules."""
+    empty = {
+        "SANDBOX_CACHE": str(folder / "cold" / "tools"),
+        "GOCACHE": str(folder / "cold" / "build"),
+        "GOMODCACHE": str(folder / "cold" / "modules"),
+        "GOFLAGS": "-modcacherw " + os.environ.get("GOFLAGS", ""),
+    }
+    os.environ.update(empty)
+    with new_world(folder) as world:
+        minutes = seconds(lambda: world.sandbox("up")) / 60
+    results.add("cold", "cold set-up, every tool built", "min", [minutes], 20)
+
+
+def main() -> None:
+    """Take the figures and write the report."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--cold", action="store_true", help="take the cold set-up alone")
+    arguments = parser.parse_args()
+    results = Results.read()
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        folder = Path(name)
+        if arguments.cold:
+            cold(results, folder)
+            return
+        with new_world(folder) as world:
+            results.add(
+                "staging",
+                "`sandbox staging`, images built",
+                "s",
+                [seconds(lambda: world.sandbox("staging"))],
+            )
+            previews(world, results)
+            against_an_empty_program(world, results, folder)
+            three_previews(world, results)
+
+
+if __name__ == "__main__":
+    main()

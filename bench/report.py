@@ -1,0 +1,104 @@
+"""Figures with their goals, kept as data and shown as Markdown."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "docs" / "benchmarks.json"
+REPORT = ROOT / "docs" / "benchmarks.md"
+
+
+def machine() -> str:
+    """What the figures were taken on, without naming the machine."""
+    memory = psutil.virtual_memory().total / 2**30
+    return f"{psutil.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release().split('-')[0]}"
+
+
+class Figure(BaseModel):
+    """One measured quantity.
+
+    Attributes:
+        what: What was measured.
+        unit: Its unit: ``s``, ``MiB``, ``ratio``.
+        values: Every run's value, in the order in which they were taken.
+        goal: At most this, in the same unit; None where there is none.
+        taken: Date, ISO 8601.
+        machine: What it was taken on.
+    """
+
+    what: str
+    unit: str
+    values: list[float]
+    goal: float | None = None
+    taken: str
+    machine: str
+
+    @property
+    def median(self) -> float:
+        """The value to quote."""
+        return statistics.median(self.values)
+
+    def row(self) -> str:
+        """The figure as a row of the table."""
+        spread = f"{min(self.values):.1f} to {max(self.values):.1f}, {len(self.values)} runs"
+        goal = "" if self.goal is None else f"at most {self.goal:g} {self.unit}"
+        met = "" if self.goal is None else ("yes" if self.median <= self.goal else "**no**")
+        return (
+            f"| {self.what} | {self.median:.1f} {self.unit} | {spread} | {goal} | {met}"
+            f" | {self.taken} |"
+        )
+
+
+class Results(BaseModel):
+    """All figures, by name: one that this run did not take again stays as it was."""
+
+    figures: dict[str, Figure] = {}
+
+    @classmethod
+    def read(cls) -> Results:
+        """What earlier runs left."""
+        return cls.model_validate_json(RESULTS.read_text()) if RESULTS.exists() else cls()
+
+    def add(
+        self, name: str, what: str, unit: str, values: Sequence[float], goal: float | None = None
+    ) -> None:
+        """Add a figure taken now, and write everything: a later failure loses nothing."""
+        self.figures[name] = Figure(
+            what=what,
+            unit=unit,
+            values=[round(value, 2) for value in values],
+            goal=goal,
+            taken=datetime.now(UTC).date().isoformat(),
+            machine=machine(),
+        )
+        RESULTS.write_text(self.model_dump_json(indent=1) + "\n")
+        REPORT.write_text(self.markdown())
+        print(self.figures[name].row(), flush=True)
+
+    def markdown(self) -> str:
+        """The report."""
+        machines = sorted({figure.machine for figure in self.figures.values()})
+        lines = [
+            "# Benchmarks",
+            "",
+            "Written by `make bench`; `make bench-cold` takes the cold set-up as well. Medians;",
+            "such machines are noisy, so ratios in one run say more than seconds.",
+            "",
+            f"Taken on: {'; '.join(machines)}.",
+            "",
+            "| what | median | spread | goal | met | taken |",
+            "|---|---|---|---|---|---|",
+            *(figure.row() for figure in self.figures.values()),
+        ]
+        fragments = sorted((ROOT / "docs" / "benchmarks").glob("*.md"))
+        for fragment in fragments:
+            lines += ["", fragment.read_text().strip()]
+        return "\n".join(lines) + "\n"

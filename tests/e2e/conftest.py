@@ -1,0 +1,72 @@
+"""One sandbox for the whole run, with staging in it; each test brings the previews it needs."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sandbox.settings import Settings
+from tests.e2e.world import World, copy_of_the_checkout
+
+_NUMBERS = itertools.count(1000)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _free_subnet() -> str:
+    """A /16 on which nothing listens where the API server would."""
+    for second in random.sample(range(64, 200), 50):
+        with socket.socket() as probe:
+            if probe.connect_ex((f"127.{second}.0.1", 6443)) != 0:
+                return f"127.{second}.0.0/16"
+    pytest.fail("no free loopback subnet in 127.64.0.0 to 127.199.0.0")
+
+
+@contextmanager
+def new_world(folder: Path) -> Iterator[World]:
+    """A sandbox in ``folder``, stopped and forgotten at the end."""
+    settings = Settings(
+        home=folder / "sandbox",
+        subnet=_free_subnet(),
+        http_port=_free_port(),
+    )
+    world = World(copy_of_the_checkout(folder), settings)
+    try:
+        yield world
+    finally:
+        if os.environ.get("KEEP_SANDBOX") != "1":
+            world.sandbox("reset", "--yes")
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A running sandbox with ``staging`` up, its data filled in and snapshot taken."""
+    with new_world(tmp_path_factory.mktemp("e2e")) as world:
+        world.sandbox("staging")
+        yield world
+
+
+@pytest.fixture
+def number(world: World) -> Iterator[int]:
+    """The number of a pull request of the test's own; its preview is destroyed at the end."""
+    number = next(_NUMBERS)
+    yield number
+    world.sandbox("destroy", str(number))
+
+
+@pytest.fixture
+def preview(world: World, number: int) -> str:
+    """The stack of a preview that is up."""
+    world.sandbox("preview", str(number))
+    return f"pr-{number}"

@@ -1,0 +1,65 @@
+"""Everything that exists in a sandbox, so that before and after can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sandbox.aws.inventory import inventory as aws_inventory
+from tests.e2e.world import World
+
+# Kubernetes' own: leases are renewed, events expire, and these are kept up by controllers.
+_NOT_OURS = ("events", "events.events.k8s.io", "leases.coordination.k8s.io")
+
+
+def everything(world: World) -> set[str]:
+    """AWS, Kubernetes, processes, folders of data and images, a line each."""
+    return {
+        *_aws(world),
+        *_kubernetes(world),
+        *_processes(world),
+        *_folders(world.settings.home),
+        *_stacks(world),
+    }
+
+
+def _aws(world: World) -> Iterator[str]:
+    for item in aws_inventory(world.settings):
+        yield f"aws {item.type} {item.id}"
+
+
+def _kubernetes(world: World) -> Iterator[str]:
+    for name in _listable_kinds(world):
+        if name in _NOT_OURS:
+            continue
+        for item in world.kubectl("get", name, "--all-namespaces")["items"]:
+            metadata = item["metadata"]
+            yield f"kubernetes {name} {metadata.get('namespace', '')}/{metadata['name']}"
+
+
+def _listable_kinds(world: World) -> list[str]:
+    output = world.run("kubectl", "api-resources", "--verbs=list", "--output=name")
+    return [line for line in output.splitlines() if line and " " not in line]
+
+
+def _processes(world: World) -> Iterator[str]:
+    """What runs below the supervisor, by what it is rather than by its pid."""
+    for process in world.processes():
+        # A server's short-lived workers come and go; what it serves stays.
+        if process.name() == "postgres" and process.cmdline()[0].startswith("postgres:"):
+            continue
+        yield f"process {' '.join(process.cmdline())}"
+
+
+def _folders(home: Path) -> Iterator[str]:
+    for pattern in ("rds/*", "snapshots/*", "images/*/*", "node/*/*"):
+        for path in home.glob(pattern):
+            yield f"folder {path.relative_to(home)}"
+
+
+def _stacks(world: World) -> Iterator[str]:
+    for name in (world.settings.home / "pulumi" / "state" / ".pulumi").rglob("*"):
+        relative = name.relative_to(world.settings.home)
+        # Pulumi keeps each update's history and a backup of a removed stack, on purpose.
+        if not {"history", "backups"} & set(relative.parts):
+            yield f"state {relative}"
