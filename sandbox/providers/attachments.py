@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import asdict
 from importlib import metadata
@@ -30,16 +29,15 @@ def attachments(settings: Settings) -> dict[str, int]:
     return {
         name: port
         for name, port in read_ports(settings).items()
-        if name == "docker-build" or not is_installed(name)
+        if name == "docker-build" or not is_installed(name, settings.home / "pulumi" / "home")
     }
 
 
-def is_installed(name: str) -> bool:
+def is_installed(name: str, pulumi_home: Path) -> bool:
     """Whether the engine would find this plugin: on PATH, else of the SDK's very version."""
     if shutil.which(f"pulumi-resource-{name}"):
         return True
-    home = Path(os.environ.get("PULUMI_HOME") or "~/.pulumi").expanduser()
-    return (home / "plugins" / f"resource-{name}-v{plugin_version(name)}").is_dir()
+    return (pulumi_home / "plugins" / f"resource-{name}-v{plugin_version(name)}").is_dir()
 
 
 def ports_file(settings: Settings) -> Path:

@@ -31,7 +31,7 @@ from typing import Any, ClassVar, Final, TypeVar
 from sandbox.errors import SandboxError
 from sandbox.providers.changes import Diff, compare
 from sandbox.providers.connection import Connection
-from sandbox.providers.schema import Problem, Schema, problems, replacing_paths
+from sandbox.providers.schema import Problem, Schema, canonical, problems, replacing_paths
 from sandbox.providers.values import Properties
 
 _Value = TypeVar("_Value")
@@ -143,7 +143,11 @@ class Resource(abc.ABC):
     async def diff(self, call: Call, identity: str, old: Properties, new: Properties) -> Diff:
         """What changed between two checked sets of inputs."""
         del call, identity
-        changes = compare(old, new, replacing=replacing_paths(self.schema))
+        changes = compare(
+            canonical(self.schema, old),
+            canonical(self.schema, new),
+            replacing=replacing_paths(self.schema),
+        )
         name = self.name_input
         same_name = name is not None and old.get(name) == new.get(name)
         return Diff(changes, delete_before_replace=same_name)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
+from sandbox.providers.aws.provider import AwsProvider
 from sandbox.providers.base import Provider
 from sandbox.settings import Settings
 
 
 def stand_ins(settings: Settings) -> tuple[Provider, ...]:
     """One stand-in for each plugin of the program."""
-    del settings
-    return ()
+    return (AwsProvider(settings.aws_endpoint, os.environ.get("AWS_REGION", "us-east-1")),)

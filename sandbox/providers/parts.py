@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 
 from sandbox.part import Part
+from sandbox.processes import is_listening
 from sandbox.providers.attachments import NAMES, read_ports
 from sandbox.settings import Settings
-
-_CONNECT_SECONDS = 0.2
 
 
 def parts(settings: Settings) -> tuple[Part, ...]:
@@ -18,7 +16,7 @@ def parts(settings: Settings) -> tuple[Part, ...]:
     def ready() -> str | None:
         ports = read_ports(settings)
         for name in NAMES:
-            if not _answers(ports.get(name)):
+            if name not in ports or not is_listening("127.0.0.1", ports[name]):
                 return f"the {name} stand-in to listen"
         return None
 
@@ -36,13 +34,3 @@ def parts(settings: Settings) -> tuple[Part, ...]:
             },
         ),
     )
-
-
-def _answers(port: int | None) -> bool:
-    if port is None:
-        return False
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=_CONNECT_SECONDS):
-            return True
-    except OSError:
-        return False

@@ -23,6 +23,14 @@ class Type(enum.Enum):
     ASSET = "an asset"
 
 
+class Equality(enum.Enum):
+    """When two values of an input are the same."""
+
+    EXACT = "exact"
+    UNORDERED = "the same items in any order"
+    JSON = "strings that hold the same JSON"
+
+
 @dataclass(frozen=True)
 class Input:
     """One input that a stand-in knows.
@@ -33,6 +41,7 @@ class Input:
         required: Whether it must be given.
         fields: For a map, or a list of maps: the keys that may be in it; None for any key.
         allowed: The only values that may be given; None for any value.
+        equality: When two values are the same.
     """
 
     type: Type = Type.STRING
@@ -40,6 +49,7 @@ class Input:
     required: bool = False
     fields: Mapping[str, Input] | None = None
     allowed: tuple[Any, ...] | None = None
+    equality: Equality = Equality.EXACT
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,25 @@ def problems(schema: Schema, inputs: Mapping[str, Any]) -> list[Problem]:
 def replacing_paths(schema: Schema) -> list[Path]:
     """The paths whose change forces a replacement."""
     return list(_replacing(schema, ()))
+
+
+def canonical(schema: Schema, inputs: Mapping[str, Any]) -> Properties:
+    """The inputs in a form in which equal ones compare equal."""
+    return {
+        key: _canonical(schema[key].equality, value) if key in schema else value
+        for key, value in inputs.items()
+    }
+
+
+def _canonical(equality: Equality, value: Any) -> Any:
+    if equality is Equality.UNORDERED and isinstance(value, list):
+        return sorted(value, key=lambda item: json.dumps(item, sort_keys=True, default=repr))
+    if equality is Equality.JSON and isinstance(value, str):
+        try:
+            return json.dumps(json.loads(value), sort_keys=True)
+        except json.JSONDecodeError:
+            return value
+    return value
 
 
 def decode_config(schema: Schema, inputs: Mapping[str, Any]) -> Properties:

@@ -19,7 +19,7 @@ import structlog
 from pulumi.runtime.proto import provider_pb2_grpc
 
 from sandbox.processes import ProcessIdentity
-from sandbox.providers.attachments import last_ports, ports_file, write_ports
+from sandbox.providers.attachments import last_ports, write_ports
 from sandbox.providers.base import Provider
 from sandbox.providers.catalogue import stand_ins
 from sandbox.providers.servicer import Servicer
@@ -42,7 +42,6 @@ _log = structlog.get_logger(__name__)
 async def serving(settings: Settings, providers: tuple[Provider, ...]) -> AsyncIterator[None]:
     """Serve while the context is open; the ports are written once all of them listen."""
     wanted = last_ports(settings)
-    ports_file(settings).unlink(missing_ok=True)
     servers: list[grpc.aio.Server] = []
     ports: dict[str, int] = {}
     try:

@@ -1,0 +1,106 @@
+"""Calls to the emulated AWS APIs, off the event loop, with errors that a person can use."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Collection
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sandbox.errors import SandboxError
+
+_CONNECT_SECONDS: Final = 3
+_READ_SECONDS: Final = 60
+# The emulated APIs take any credentials; real ones must never be sent to them.
+_CREDENTIALS: Final = "sandbox"
+
+
+class AwsError(SandboxError):
+    """An answer of an AWS API that is an error.
+
+    Attributes:
+        code: The API's own, ``DBInstanceNotFound``.
+    """
+
+    def __init__(self, operation: str, code: str, message: str) -> None:
+        super().__init__(
+            f"AWS {operation}",
+            why=f"{code}: {message}",
+            remedy="correct the resource's inputs, or what already exists, and run it again",
+        )
+        self.code = code
+
+
+class Clients:
+    """The AWS APIs of one region at one endpoint; safe to use from any number of calls."""
+
+    def __init__(self, endpoint: str, region: str) -> None:
+        self.region = region
+        self._endpoint = endpoint
+        self._session = boto3.session.Session(
+            aws_access_key_id=_CREDENTIALS, aws_secret_access_key=_CREDENTIALS, region_name=region
+        )
+        self._clients: dict[str, Any] = {}
+        # boto3 makes clients, but not sessions' clients at once, safe between threads.
+        self._making = threading.Lock()
+
+    async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Call one operation, leaving out parameters that are None.
+
+        Args:
+            service: boto3's name of the API, ``rds``.
+            operation: boto3's name of the operation, ``describe_db_instances``.
+            parameters: The operation's own.
+
+        Raises:
+            AwsError: With the API's code.
+            SandboxError: When the API cannot be reached.
+        """
+        given = {key: value for key, value in parameters.items() if value is not None}
+        return await asyncio.to_thread(self._call, service, operation, given)
+
+    async def call_if_found(
+        self, missing: Collection[str], service: str, operation: str, **parameters: Any
+    ) -> dict[str, Any] | None:
+        """The same; None when the API answers with one of the codes ``missing``."""
+        try:
+            return await self.call(service, operation, **parameters)
+        except AwsError as error:
+            if error.code in missing:
+                return None
+            raise
+
+    def _call(self, service: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = getattr(self._client(service), operation)(**parameters)
+        except ClientError as error:
+            details = error.response["Error"]
+            raise AwsError(
+                f"{service} {operation}", details.get("Code", ""), details.get("Message", "")
+            ) from error
+        except BotoCoreError as error:
+            raise SandboxError(
+                f"AWS {service} {operation} at {self._endpoint}",
+                why=str(error),
+                remedy="see `sandbox status`; start the sandbox with `sandbox up`",
+            ) from error
+        return answer
+
+    def _client(self, service: str) -> Any:
+        with self._making:
+            if service not in self._clients:
+                self._clients[service] = self._session.client(
+                    service,  # type: ignore[call-overload]
+                    endpoint_url=self._endpoint,
+                    config=Config(
+                        connect_timeout=_CONNECT_SECONDS,
+                        read_timeout=_READ_SECONDS,
+                        retries={"mode": "standard", "max_attempts": 3},
+                        max_pool_connections=32,
+                    ),
+                )
+            return self._clients[service]
