@@ -1,0 +1,147 @@
+"""Previews beside staging: each its own, each with staging's data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e import customers
+from tests.e2e.inventory import everything
+from tests.e2e.world import World, pulumi_up
+
+pytestmark = pytest.mark.e2e
+
+PAIR = (42, 43)
+
+
+@pytest.fixture(scope="module")
+def pair(world: World) -> Iterator[tuple[str, str]]:
+    """pr-42 and pr-43, brought up at the same time."""
+    processes = [world.start("preview", str(number)) for number in PAIR]
+    outputs = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], "\n".join(outputs)
+    # The URL comes last: it is what the reader came for.
+    for number, output in zip(PAIR, outputs, strict=True):
+        port, domain = world.settings.http_port, world.settings.domain
+        assert output.splitlines()[-1] == f"http://pr-{number}.{domain}:{port}"
+    yield "pr-42", "pr-43"
+    for number in PAIR:
+        world.sandbox("destroy", str(number))
+
+
+@pytest.mark.parametrize("stack", ["staging", "pr-42", "pr-43"])
+def test_each_answers_crud_at_its_url(world: World, pair: tuple[str, str], stack: str) -> None:
+    with world.client(stack) as client:
+        assert client.get("/health").status_code == 200
+        customers.crud_round_trip(client)
+
+
+def test_each_shows_the_rows_of_staging(world: World, pair: tuple[str, str]) -> None:
+    with world.client("staging") as staging:
+        expected = customers.oldest(staging)
+    assert len(expected) == 50
+    for stack in pair:
+        with world.client(stack) as client:
+            assert customers.oldest(client) == expected
+
+
+def test_staging_holds_as_many_rows_as_asked_for(world: World, pair: tuple[str, str]) -> None:
+    for stack in ("staging", *pair):
+        counted = world.run(
+            "psql", f"service={stack}", "-At", "-c", "select count(*) from customers"
+        )
+        assert int(counted.splitlines()[-1]) >= world.settings.seed_rows >= 100_000
+
+
+def test_a_write_is_seen_nowhere_else(world: World, pair: tuple[str, str]) -> None:
+    stacks = ("staging", *pair)
+    for writer in stacks:
+        with world.client(writer) as client:
+            written = customers.create(client)["id"]
+        seen = []
+        for reader in stacks:
+            with world.client(reader) as client:
+                if customers.exists(client, written):
+                    seen.append(reader)
+        assert seen == [writer]
+
+
+def test_the_application_can_not_alter_the_schema(world: World, pair: tuple[str, str]) -> None:
+    rights = (
+        "select has_schema_privilege('service_app', 'public', 'CREATE'),"
+        " exists (select from pg_tables"
+        "         where schemaname = 'public' and tableowner = 'service_app'),"
+        " has_table_privilege('service_app', 'customers', 'SELECT, INSERT, UPDATE, DELETE')"
+    )
+    for stack in ("staging", *pair):
+        output = world.run("psql", f"service={stack}", "-At", "-c", rights)
+        assert output.splitlines()[-1] == "f|f|t"
+
+
+def test_the_master_s_password_reaches_no_pod_of_the_application(
+    world: World, pair: tuple[str, str]
+) -> None:
+    for stack in ("staging", *pair):
+        pods = world.kubectl("get", "pods", "--namespace", stack)["items"]
+        named = {
+            pod["metadata"]["labels"]["app.kubernetes.io/component"]: str(pod["spec"])
+            for pod in pods
+        }
+        assert "database-app" in named["web"]
+        assert "database-master" not in named["web"]
+        assert "database-master" not in named["migrate"]
+
+
+def test_logs_of_a_pod_are_read_with_kubectl(world: World, pair: tuple[str, str]) -> None:
+    selector = "app.kubernetes.io/component=web"
+    logs = world.run("kubectl", "logs", "--namespace", "pr-42", "--selector", selector)
+    assert "/health/ready" in logs or "startup" in logs.lower(), logs
+
+
+def test_a_second_up_changes_nothing(world: World, pair: tuple[str, str]) -> None:
+    before = everything(world)
+    for stack in ("staging", *pair):
+        options = ["--expect-no-changes"]
+        if stack == "staging":
+            options += ["--config-file", str(world.settings.home / "Pulumi.staging.yaml")]
+        world.run(*pulumi_up(stack, *options))
+    assert everything(world) == before
+
+
+def test_a_privileged_pod_is_refused(world: World, pair: tuple[str, str]) -> None:
+    override = (
+        '{"spec": {"containers": [{"name": "p", "image": "p",'
+        ' "securityContext": {"privileged": true}}]}}'
+    )
+    output = world.run(
+        *("kubectl", "run", "p", "--image=p", "--namespace", "pr-42", "--overrides", override),
+        fails=True,
+    )
+    assert "violates PodSecurity" in output
+    assert "privileged" in output
+
+
+def test_what_is_up_is_shown(world: World, pair: tuple[str, str]) -> None:
+    shown = world.sandbox("status")
+    for stack in ("staging", *pair):
+        url = f"http://{stack}.{world.settings.domain}:{world.settings.http_port}"
+        assert url in shown
+    assert "restarting" not in shown
+
+
+def test_destroy_leaves_nothing(world: World, pair: tuple[str, str]) -> None:
+    before = everything(world)
+    world.sandbox("preview", "44")
+    made = everything(world) - before
+    for kind in ("aws rds", "aws ec2", "aws iam", "aws ecr", "aws secretsmanager", "folder rds/"):
+        assert any(line.startswith(kind) for line in made), f"{kind} was not looked at"
+    assert any("kubernetes pods pr-44/" in line for line in made)
+    assert any(line.startswith("process") for line in made)
+    output = world.sandbox("destroy", "44")
+    assert "nothing is left" in output
+    assert everything(world) == before
+
+
+def test_destroying_what_is_not_there_is_no_failure(world: World) -> None:
+    assert "nothing is left" in world.sandbox("destroy", "4444")
