@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-import structlog
 from pulumi.runtime.proto import provider_pb2_grpc
 
 from sandbox.processes import ProcessIdentity
@@ -35,7 +35,7 @@ _OPTIONS = (
     # Else a second server would silently share the port.
     ("grpc.so_reuseport", 0),
 )
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
@@ -50,7 +50,7 @@ async def serving(settings: Settings, providers: tuple[Provider, ...]) -> AsyncI
             servers.append(server)
             ports[provider.name] = port
         write_ports(settings, ports, ProcessIdentity.of(os.getpid()))
-        _log.info("stand-ins serve", **ports)
+        _log.info("stand-ins serve: %s", ports)
         yield
     finally:
         await asyncio.gather(*(server.stop(_STOP_SECONDS) for server in servers))
@@ -80,4 +80,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     asyncio.run(main())

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn, TypeVar
 
 import grpc
-import structlog
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
@@ -21,7 +21,7 @@ from sandbox.providers.changes import Change, Diff, Kind, compare, format_path
 from sandbox.providers.connection import Connection, Connections
 from sandbox.providers.values import Properties, from_struct, reveal, to_struct
 
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 _Context = grpc.aio.ServicerContext[Any, Any]
 _Response = TypeVar("_Response")
 _KINDS = {
@@ -45,12 +45,12 @@ def _answers(
         except SandboxError as error:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         except (ValueError, TypeError) as error:
-            _log.exception("bad request", method=method.__name__)
+            _log.exception("bad request: %s", method.__name__)
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{error}")
         except (asyncio.CancelledError, grpc.aio.AbortError):
             raise
         except Exception as error:  # noqa: BLE001 - the engine must hear of any failure
-            _log.exception("stand-in failed", method=method.__name__)
+            _log.exception("stand-in failed: %s", method.__name__)
             await context.abort(
                 grpc.StatusCode.UNKNOWN,
                 f"the stand-in failed: {type(error).__name__}: {error} (see the providers' log)",
@@ -238,7 +238,7 @@ async def _settle(
     except (asyncio.CancelledError, grpc.aio.AbortError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever failed, the resource exists
-        _log.exception("stand-in failed while waiting", urn=call.urn)
+        _log.exception("stand-in failed while waiting: %s", call.urn)
         reason = f"the stand-in failed while waiting: {type(error).__name__}: {error}"
         await _abort_partial(context, made, inputs, None, (reason,))
     raise AssertionError(call.urn)  # abort always raises

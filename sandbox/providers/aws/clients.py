@@ -10,6 +10,7 @@ from typing import Any, Final
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from sandbox.errors import SandboxError
 
@@ -82,11 +83,11 @@ class Clients:
             raise AwsError(
                 f"{service} {operation}", details.get("Code", ""), details.get("Message", "")
             ) from error
-        except BotoCoreError as error:
+        except (BotoCoreError, ResponseParserError) as error:
             raise SandboxError(
                 f"AWS {service} {operation} at {self._endpoint}",
                 why=str(error),
-                remedy="see `sandbox status`; start the sandbox with `sandbox up`",
+                remedy="see `sandbox status` and `sandbox logs aws`; start it with `sandbox up`",
             ) from error
         return answer
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 from typing_extensions import override
 
 from sandbox.providers.aws.rds_tags import retag, tags_of
-from sandbox.providers.aws.resource import TAGS, AwsResource, clients, tag_list
-from sandbox.providers.base import Call
+from sandbox.providers.aws.resource import TAGS, AwsResource, clients, live_inputs, tag_list
+from sandbox.providers.base import Call, Existing
 from sandbox.providers.schema import Equality, Input, Schema, Type
 from sandbox.providers.values import Properties
 
@@ -26,6 +26,13 @@ class SubnetGroup(AwsResource):
     }
     name_input = "name"
     taken = "DBSubnetGroupAlreadyExists"
+
+    @override
+    async def create(self, call: Call, inputs: Properties) -> Existing:
+        """Look first: where AWS refuses a name that is taken, moto overwrites the group."""
+        if await self.describe(call, inputs["name"]) is not None:
+            return await self.adopt(call, inputs["name"], inputs)
+        return await super().create(call, inputs)
 
     @override
     async def make(self, call: Call, inputs: Properties) -> str:
@@ -64,14 +71,17 @@ class SubnetGroup(AwsResource):
     async def update(
         self, call: Call, identity: str, old: Properties, outputs: Properties, new: Properties
     ) -> Properties:
-        await clients(call).call(
-            "rds",
-            "modify_db_subnet_group",
-            DBSubnetGroupName=identity,
-            DBSubnetGroupDescription=new["description"],
-            SubnetIds=new["subnetIds"],
-        )
         live = await self.outputs(call, identity, {})
+        wanted = {key: new[key] for key in ("description", "subnetIds")}
+        current = live_inputs(self.schema, wanted, live)
+        if current != wanted:
+            await clients(call).call(
+                "rds",
+                "modify_db_subnet_group",
+                DBSubnetGroupName=identity,
+                DBSubnetGroupDescription=new["description"],
+                SubnetIds=new["subnetIds"],
+            )
         await retag(call, live["arn"], live["tags"], new.get("tags") or {})
         return {**outputs, **new}
 
