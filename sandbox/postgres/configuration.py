@@ -1,0 +1,90 @@
+"""A server's settings: small on a laptop, strict as RDS."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+ADMINISTRATOR = "rdsadmin"
+PORT = 5432
+
+# Durability: `fsync` guards against a crash of the machine alone. A killed
+# server loses nothing without it, since what it wrote is in the page cache,
+# and a sandbox that lost power is made anew by one command.
+_SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_directories": "../run",
+    "unix_socket_permissions": "0700",
+    "port": str(PORT),
+    "password_encryption": "scram-sha-256",
+    "max_connections": "60",
+    "superuser_reserved_connections": "3",
+    "shared_buffers": "16MB",
+    "huge_pages": "off",
+    "work_mem": "4MB",
+    "maintenance_work_mem": "32MB",
+    "jit": "off",
+    "max_worker_processes": "4",
+    "max_parallel_workers_per_gather": "0",
+    "max_parallel_maintenance_workers": "0",
+    "max_logical_replication_workers": "0",
+    "autovacuum_max_workers": "1",
+    "wal_level": "replica",
+    "max_wal_senders": "0",
+    "max_replication_slots": "2",
+    "min_wal_size": "8MB",
+    "max_wal_size": "128MB",
+    "wal_compression": "on",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "log_line_prefix": "%m [%p] %q%u@%d ",
+    "log_checkpoints": "off",
+    "timezone": "UTC",
+}
+
+# What would undo the server's place in the sandbox.
+_OURS = frozenset(
+    {
+        "listen_addresses",
+        "unix_socket_directories",
+        "unix_socket_permissions",
+        "port",
+        "shared_buffers",
+        "huge_pages",
+        "wal_level",
+        "max_replication_slots",
+        "ssl",
+        "data_directory",
+        "hba_file",
+        "ident_file",
+        "logging_collector",
+        "archive_mode",
+        "archive_command",
+        "shared_preload_libraries",
+    }
+)
+_NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
+
+# Only the socket is served, and only by password. TLS ends in front of it.
+HOST_BASED_AUTHENTICATION = "local all all scram-sha-256\n"
+
+
+def postgresql_conf(parameters: Mapping[str, str]) -> str:
+    """The text of ``postgresql.conf``.
+
+    Args:
+        parameters: From the instance's DB parameter group. RDS's formulas over the
+            memory of an instance class are left to the sandbox's own sizes.
+    """
+    chosen = {
+        name: value
+        for name, value in parameters.items()
+        if _NAME.fullmatch(name) and name not in _OURS and "{" not in value
+    }
+    lines = {**_SETTINGS, **chosen}
+    return "".join(f"{name} = {_quoted(value)}\n" for name, value in lines.items())
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("'", "''").replace("\n", " ")
+    return f"'{escaped}'"

@@ -1,0 +1,66 @@
+"""PostgreSQL's programs, each in a container of its own that shows the server's folder alone.
+
+A container lets them run as a user who is not root even where the checkout,
+and so the programs and the data, lie in a folder that only root may enter.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import IO
+
+from sandbox.containers.runtime import ContainerSpec, Mount, popen
+from sandbox.postgres.binaries import PACKAGE, Installation
+from sandbox.postgres.folder import InstanceFolder, server_group, server_user
+
+_PROGRAMS = "/usr/lib/postgresql"
+_HOME = "/var/lib/postgresql"
+
+# A child ends with the thread that started it (prctl(2), PR_SET_PDEATHSIG), so
+# every server is started from this one, which lasts as long as the process.
+_starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="postgres-starter")
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program of PostgreSQL on one server's folder.
+
+    Attributes:
+        installation: Whose programs.
+        folder: The server's folder.
+        name: ``postgres`` or ``initdb``.
+        arguments: Without secrets; relative paths begin in the data folder.
+    """
+
+    installation: Installation
+    folder: InstanceFolder
+    name: str
+    arguments: tuple[str, ...] = ()
+
+    def start(self, output: IO[bytes]) -> subprocess.Popen[bytes]:
+        """Start it in the data folder; it ends when this process ends."""
+        spec = ContainerSpec(
+            layers=(),
+            argv=(
+                f"{_PROGRAMS}/{PACKAGE.name}/{self.installation.folder.name}/bin/{self.name}",
+                *self.arguments,
+            ),
+            env={"LC_ALL": "C.UTF-8", "TZ": "UTC"},
+            cwd=f"{_HOME}/data",
+            uid=server_user(),
+            gid=server_group(),
+            read_only_root=True,
+            mounts=(
+                Mount(PACKAGE, f"{_PROGRAMS}/{PACKAGE.name}"),
+                # Its libraries, which the programs look for beside the package.
+                Mount(
+                    PACKAGE.with_name(f"{PACKAGE.name}.libs"),
+                    f"{_PROGRAMS}/{PACKAGE.name}.libs",
+                ),
+                Mount(self.folder.data, f"{_HOME}/data", read_only=False),
+                Mount(self.folder.run, f"{_HOME}/run", read_only=False),
+            ),
+        )
+        return _starter.submit(popen, spec, stdout=output, stderr=output).result()

@@ -1,0 +1,79 @@
+"""The roles of a fresh RDS server, and changes of the master user's password."""
+
+from __future__ import annotations
+
+import re
+
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
+from psycopg2.extensions import encrypt_password
+
+from sandbox.postgres.configuration import ADMINISTRATOR
+
+# What members of rds_superuser may do on RDS for PostgreSQL 16:
+# AmazonRDS/latest/UserGuide/Appendix.PostgreSQL.CommonDBATasks.Roles.html
+_GRANTED_TO_RDS_SUPERUSER = (
+    "pg_monitor",
+    "pg_signal_backend",
+    "pg_checkpoint",
+    "pg_read_all_data",
+    "pg_write_all_data",
+    "pg_use_reserved_connections",
+    "pg_create_subscription",
+    "rds_replication",
+    "rds_password",
+)
+_RESERVED = re.compile(r"(rds.*|pg_.*|public|none|current_user|session_user)", re.IGNORECASE)
+
+
+def is_reserved(username: str) -> bool:
+    """Whether RDS refuses a master user of this name."""
+    return _RESERVED.fullmatch(username) is not None
+
+
+def create_master(
+    connection: Connection, *, username: str, password: str, database: str | None
+) -> None:
+    """What RDS does to a new server: its roles, the master user, the first database.
+
+    Args:
+        connection: The administrator's.
+        username: Master user; no superuser, but a member of ``rds_superuser``.
+        password: Sent as a SCRAM verifier, so that no log can hold it.
+        database: Name of the first database, owned by the master user.
+    """
+    with connection.cursor() as cursor:
+        for role in ("rds_superuser", "rds_replication", "rds_password", "rds_iam", "rds_ad"):
+            cursor.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
+        for role in _GRANTED_TO_RDS_SUPERUSER:
+            cursor.execute(
+                sql.SQL("GRANT {} TO rds_superuser WITH ADMIN OPTION").format(
+                    sql.Identifier(role)
+                )
+            )
+        master = sql.Identifier(username)
+        cursor.execute(
+            sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE IN ROLE rds_superuser").format(
+                master
+            )
+        )
+        set_password(connection, username, password)
+        for name in dict.fromkeys(["postgres", database or "postgres"]):
+            here = sql.Identifier(name)
+            if name != "postgres":
+                cursor.execute(sql.SQL("CREATE DATABASE {}").format(here))
+            cursor.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(here, master))
+
+
+def set_password(connection: Connection, username: str, password: str) -> None:
+    """Change a role's password. Only its SCRAM verifier reaches the server."""
+    verifier = encrypt_password(password, username, connection, "scram-sha-256")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            sql.SQL("ALTER ROLE {} PASSWORD {}").format(
+                sql.Identifier(username), sql.Literal(verifier)
+            )
+        )
+
+
+__all__ = ["ADMINISTRATOR", "create_master", "is_reserved", "set_password"]

@@ -1,0 +1,206 @@
+"""One PostgreSQL server: made, started, stopped, asked."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import psutil
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
+
+from sandbox.errors import SandboxError
+from sandbox.postgres import configuration
+from sandbox.postgres.binaries import Installation
+from sandbox.postgres.configuration import ADMINISTRATOR, PORT
+from sandbox.postgres.copying import remove
+from sandbox.postgres.folder import InstanceFolder, give_to_server, reachable_socket
+from sandbox.postgres.process import Program
+
+_LOG_LINES = 5
+_LOG_LIMIT = 8 << 20
+_POLL_SECONDS = 0.02
+
+
+@dataclass
+class Server:
+    """A server of one folder.
+
+    Attributes:
+        folder: Its files.
+        installation: The PostgreSQL version its data belong to.
+        parameters: Settings of the DB parameter group, by name.
+    """
+
+    folder: InstanceFolder
+    installation: Installation
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process ID of the running postmaster."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def initialise(self) -> None:
+        """Make an empty database cluster; what a killed attempt left is removed first.
+
+        Raises:
+            SandboxError: With the last lines of ``initdb``.
+        """
+        remove(self.folder.data)
+        self.folder.make()
+        password = self.folder.run / "initdb-password"
+        password.write_text(self.folder.administrator_password())
+        password.chmod(0o600)
+        give_to_server(password)
+        try:
+            with self.folder.log.open("ab") as log:
+                code = Program(
+                    self.installation,
+                    self.folder,
+                    "initdb",
+                    (
+                        "--pgdata=.",
+                        f"--username={ADMINISTRATOR}",
+                        "--pwfile=../run/initdb-password",
+                        "--auth=scram-sha-256",
+                        "--encoding=UTF8",
+                        "--locale=C.UTF-8",
+                        # Small segments keep an idle server, and its copies, small.
+                        "--wal-segsize=4",
+                        "--data-checksums",
+                        "--no-sync",
+                        "--no-instructions",
+                    ),
+                ).start(log).wait()
+        finally:
+            password.unlink()
+        if code != 0:
+            raise self._failed(f"initdb ended with {code}")
+
+    def start(self, *, timeout: float = 60.0) -> None:
+        """Start the server and wait until it answers.
+
+        Args:
+            timeout: Seconds; recovery after a kill is part of them.
+
+        Raises:
+            SandboxError: When it ends or does not answer, with its last log lines.
+        """
+        self.folder.make()
+        end_leftovers(self.folder)
+        self._configure()
+        with self.folder.log.open("ab") as log:
+            if log.tell() > _LOG_LIMIT:
+                log.truncate(0)
+            self._process = Program(
+                self.installation, self.folder, "postgres", ("-D", ".")
+            ).start(log)
+        self._wait_until_it_answers(time.monotonic() + timeout)
+
+    def _configure(self) -> None:
+        for name, text in (
+            ("postgresql.conf", configuration.postgresql_conf(self.parameters)),
+            ("postgresql.auto.conf", ""),
+            ("pg_hba.conf", configuration.HOST_BASED_AUTHENTICATION),
+        ):
+            path = self.folder.data / name
+            path.write_text(text)
+            path.chmod(0o600)
+            give_to_server(path)
+
+    def _wait_until_it_answers(self, deadline: float) -> None:
+        while True:
+            assert self._process
+            code = self._process.poll()
+            if code is not None:
+                raise self._failed(f"the server ended with {code}")
+            try:
+                with self.connect():
+                    return
+            except psycopg2.OperationalError as error:
+                if time.monotonic() > deadline:
+                    self.kill()
+                    raise self._failed(f"the server does not answer: {error}") from error
+            time.sleep(_POLL_SECONDS)
+
+    def has_ended(self) -> bool:
+        """Whether a server that was started is not running any more."""
+        return self._process is not None and self._process.poll() is not None
+
+    def stop(self, *, timeout: float = 20.0) -> None:
+        """Fast shutdown; after ``timeout`` seconds the server is killed, which loses nothing."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self._process = None
+
+    def kill(self) -> None:
+        """End the server at once, as a power switch would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    @contextlib.contextmanager
+    def connect(self, database: str = "postgres") -> Iterator[Connection]:
+        """An administrator's connection in autocommit mode, over the server's socket."""
+        with reachable_socket(self.folder.run) as folder:
+            opened = psycopg2.connect(
+                host=folder,
+                port=PORT,
+                dbname=database,
+                user=ADMINISTRATOR,
+                password=self.folder.administrator_password(),
+                connect_timeout=10,
+                application_name="sandbox",
+            )
+        opened.autocommit = True
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+    def _failed(self, why: str) -> SandboxError:
+        with contextlib.suppress(FileNotFoundError):
+            lines = self.folder.log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
+            why = "\n  ".join([why, *lines])
+        return SandboxError(
+            f"PostgreSQL {self.installation.major} in {self.folder.path}",
+            why=why,
+            remedy=f"see {self.folder.log}; `sandbox reset` makes all databases anew.",
+        )
+
+
+def end_leftovers(folder: InstanceFolder) -> None:
+    """End what a killed server left running, and remove its pid file and socket.
+
+    PostgreSQL takes a reused pid in ``postmaster.pid`` for a living server and
+    refuses to start; whether one lives is told by who works in the data folder.
+    """
+    left = [process for process in psutil.process_iter() if _works_in(process, folder)]
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(left, timeout=10)
+    (folder.data / "postmaster.pid").unlink(missing_ok=True)
+    for name in (folder.socket.name, f"{folder.socket.name}.lock"):
+        (folder.run / name).unlink(missing_ok=True)
+
+
+def _works_in(process: psutil.Process, folder: InstanceFolder) -> bool:
+    # By inode, since a container sees the folder under another name.
+    try:
+        return os.path.samefile(f"/proc/{process.pid}/cwd", folder.data)
+    except (OSError, psutil.Error):
+        return False
