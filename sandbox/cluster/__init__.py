@@ -1,0 +1,1 @@
+"""The Kubernetes control plane and the External Secrets Operator, as real processes."""

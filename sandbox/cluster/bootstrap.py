@@ -1,0 +1,153 @@
+"""What a cluster has from its start: definitions, roles, the Ingress class.
+
+Run as ``python -m sandbox.cluster.bootstrap`` once the API server is ready.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from sandbox.cluster.definitions import CHECKSUM, definitions
+from sandbox.cluster.layout import Identity, Layout
+from sandbox.errors import SandboxError
+from sandbox.kube import kubeconfig
+from sandbox.settings import Settings
+from sandbox.tools import locate
+
+_MANIFESTS = Path(__file__).parent / "manifests"
+_FIELD_MANAGER = "sandbox-bootstrap"
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_ESTABLISHED_SECONDS = 30
+_REQUEST_SECONDS = 30
+
+# Where each kind in the manifests is served; all of them belong to the whole cluster.
+_PATHS = {
+    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+    "CustomResourceDefinition": _DEFINITIONS,
+    "IngressClass": "/apis/networking.k8s.io/v1/ingressclasses",
+    "Namespace": "/api/v1/namespaces",
+}
+
+
+class _NotEstablishedError(Exception):
+    """Definitions that the API server does not serve yet."""
+
+
+def bootstrap(settings: Settings) -> None:
+    """Apply what is missing or differs, and wait until every definition is served.
+
+    Can be run again at any time, and killed at any time.
+
+    Raises:
+        SandboxError: When the API server refuses an object, or can't be reached.
+    """
+    connection = kubeconfig.read(Layout(settings).kubeconfig(Identity.ADMIN))
+    crds = locate(settings, ["external-secrets"]).crds
+    with httpx.Client(
+        base_url=connection.server,
+        verify=connection.tls or True,
+        timeout=_REQUEST_SECONDS,
+        trust_env=False,
+    ) as api:
+        try:
+            _apply_all(api, crds)
+        except httpx.HTTPError as error:
+            raise SandboxError(
+                f"API server {connection.server}",
+                why=f"it does not answer: {type(error).__name__} {error}",
+                remedy="read `sandbox logs kube-apiserver`.",
+            ) from error
+
+
+def _apply_all(api: httpx.Client, crds: Path) -> None:
+    served = _served_checksums(api)
+    wanted = list(definitions(crds))
+    for definition in wanted:
+        checksum = definition["metadata"]["annotations"][CHECKSUM]
+        if served.get(definition["metadata"]["name"]) != checksum:
+            _apply(api, definition)
+    for path in sorted(_MANIFESTS.glob("*.yaml")):
+        for document in yaml.safe_load_all(path.read_text()):
+            _apply(api, document)
+    try:
+        _await_established(api, {definition["metadata"]["name"] for definition in wanted})
+    except _NotEstablishedError as error:
+        raise SandboxError(
+            "CustomResourceDefinitions of the External Secrets Operator",
+            why=f"not established after {_ESTABLISHED_SECONDS} s: {error}",
+            remedy="read `sandbox logs kube-apiserver`; `sandbox reset` starts from nothing.",
+        ) from error
+
+
+def _served_checksums(api: httpx.Client) -> dict[str, str]:
+    answer = api.get(_DEFINITIONS, headers={"Accept": _METADATA_ONLY})
+    answer.raise_for_status()
+    return {
+        item["metadata"]["name"]: item["metadata"].get("annotations", {}).get(CHECKSUM, "")
+        for item in answer.json()["items"]
+    }
+
+
+def _apply(api: httpx.Client, document: dict[str, Any]) -> None:
+    name = document["metadata"]["name"]
+    answer = api.patch(
+        f"{_PATHS[document['kind']]}/{name}",
+        params={"fieldManager": _FIELD_MANAGER, "force": "true"},
+        # JSON is YAML, and this is the content type of server-side apply.
+        headers={"Content-Type": "application/apply-patch+yaml"},
+        content=json.dumps(document),
+    )
+    if answer.is_error:
+        raise SandboxError(
+            f"{document['kind']} {name}",
+            why=f"the API server refuses it with {answer.status_code}: {_message(answer)}",
+            remedy="read `sandbox logs kube-apiserver`; `sandbox reset` starts from nothing.",
+        )
+
+
+def _message(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:500]
+
+
+@retry(
+    retry=retry_if_exception_type(_NotEstablishedError),
+    wait=wait_fixed(0.05),
+    stop=stop_after_delay(_ESTABLISHED_SECONDS),
+    reraise=True,
+)
+def _await_established(api: httpx.Client, names: Iterable[str]) -> None:
+    missing = [name for name in sorted(names) if not _is_established(api, name)]
+    if missing:
+        raise _NotEstablishedError(", ".join(missing))
+
+
+def _is_established(api: httpx.Client, name: str) -> bool:
+    answer = api.get(f"{_DEFINITIONS}/{name}/status")
+    answer.raise_for_status()
+    conditions = answer.json().get("status", {}).get("conditions", [])
+    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
+
+
+def main() -> None:
+    """Entry of the part ``cluster-bootstrap``."""
+    try:
+        bootstrap(Settings())
+    except SandboxError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

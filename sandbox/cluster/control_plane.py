@@ -1,0 +1,178 @@
+"""The command lines of etcd, the API server, its controllers and the scheduler.
+
+What differs from Kubernetes' defaults is either said by EKS, or sized for one
+machine, one node and a few namespaces; each such flag says why.
+"""
+
+from __future__ import annotations
+
+import yaml
+
+from sandbox.cluster.layout import Identity, Layout, Port
+from sandbox.identity import OIDC_ISSUER
+from sandbox.processes import write_atomically
+from sandbox.tools import Tools
+
+SERVICE_RANGE = "10.100.0.0/16"
+"""Of Services' cluster addresses, as on EKS."""
+
+API_AUDIENCE = "https://kubernetes.default.svc"
+"""Whom the service accounts' own tokens are for, as on EKS."""
+
+# Volumes, cloud providers, certificates of joining nodes and devices don't exist here,
+# and what watches for them takes memory. Everything that acts on what a preview can
+# hold is on.
+_CONTROLLERS_OFF = (
+    "certificatesigningrequest-approving-controller",
+    "certificatesigningrequest-cleaner-controller",
+    "certificatesigningrequest-signing-controller",
+    "cloud-node-lifecycle-controller",
+    "device-taint-eviction-controller",
+    "ephemeral-volume-controller",
+    "node-ipam-controller",
+    "node-route-controller",
+    "persistentvolume-attach-detach-controller",
+    "persistentvolume-expander-controller",
+    "podcertificaterequest-cleaner-controller",
+    "resourceclaim-controller",
+    "service-lb-controller",
+    "storage-version-migrator-controller",
+    "volumeattributesclass-protection-controller",
+)
+
+
+def etcd(layout: Layout, tools: Tools) -> tuple[str, ...]:
+    """One member, which only who has a certificate of the cluster can talk to.
+
+    Writes are synced to the disk: a killed process loses nothing without that either,
+    but a crashed machine would leave a data folder that etcd refuses to start from.
+    """
+    address = layout.settings.control_plane
+    client, peer = (
+        f"https://{address}:{port.value}" for port in (Port.ETCD_CLIENT, Port.ETCD_PEER)
+    )
+    pair, authority = layout.pair("etcd"), layout.authority
+    return (
+        str(tools.etcd),
+        "--name=sandbox",
+        f"--data-dir={layout.etcd_data}",
+        f"--listen-client-urls={client}",
+        f"--advertise-client-urls={client}",
+        f"--listen-peer-urls={peer}",
+        f"--initial-advertise-peer-urls={peer}",
+        f"--initial-cluster=sandbox={peer}",
+        *(f"--{whose}cert-file={pair}" for whose in ("", "peer-")),
+        *(f"--{whose}key-file={pair}" for whose in ("", "peer-")),
+        *(f"--{whose}trusted-ca-file={authority}" for whose in ("", "peer-")),
+        "--client-cert-auth",
+        "--peer-client-cert-auth",
+        # Entries kept in memory for followers that lag; there are none.
+        "--snapshot-count=1000",
+        "--snapshot-catchup-entries=100",
+        "--log-level=warn",
+    )
+
+
+def api_server(layout: Layout, tools: Tools) -> tuple[str, ...]:
+    """The API server."""
+    address = layout.settings.control_plane
+    return (
+        str(tools.kube_apiserver),
+        f"--bind-address={address}",
+        # Or it looks for an address of the machine's network, which may have none.
+        f"--advertise-address={address}",
+        f"--secure-port={Port.API_SERVER.value}",
+        f"--tls-cert-file={layout.pair('kube-apiserver')}",
+        f"--tls-private-key-file={layout.pair('kube-apiserver')}",
+        f"--etcd-servers=https://{address}:{Port.ETCD_CLIENT.value}",
+        f"--etcd-cafile={layout.authority}",
+        f"--etcd-certfile={layout.pair('etcd')}",
+        f"--etcd-keyfile={layout.pair('etcd')}",
+        f"--service-cluster-ip-range={SERVICE_RANGE}",
+        *_authentication(layout),
+        "--authorization-mode=Node,RBAC",
+        # As on EKS; Pod Security is among those that are on by default.
+        "--enable-admission-plugins=NodeRestriction",
+        f"--kubelet-client-certificate={layout.pair('kubelet-client')}",
+        f"--kubelet-client-key={layout.pair('kubelet-client')}",
+        f"--kubelet-certificate-authority={layout.authority}",
+        "--kubelet-preferred-address-types=InternalIP",
+        f"--requestheader-client-ca-file={layout.front_proxy_authority}",
+        "--requestheader-allowed-names=front-proxy-client",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-username-headers=X-Remote-User",
+        f"--proxy-client-cert-file={layout.pair('front-proxy')}",
+        f"--proxy-client-key-file={layout.pair('front-proxy')}",
+        # A namespace is emptied by one deletecollection for each kind.
+        "--delete-collection-workers=4",
+        "--profiling=false",
+    )
+
+
+def _authentication(layout: Layout) -> tuple[str, ...]:
+    return (
+        f"--client-ca-file={layout.authority}",
+        f"--authentication-config={_authentication_file(layout)}",
+        f"--service-account-issuer={OIDC_ISSUER}",
+        f"--service-account-key-file={layout.service_account_key}",
+        f"--service-account-signing-key-file={layout.service_account_key}",
+        f"--api-audiences={API_AUDIENCE}",
+    )
+
+
+def _authentication_file(layout: Layout) -> str:
+    """Lets an unknown client see the health checks, and nothing else."""
+    path = layout.folder / "authentication.yaml"
+    document = {
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "AuthenticationConfiguration",
+        "anonymous": {
+            "enabled": True,
+            "conditions": [{"path": path} for path in ("/livez", "/readyz", "/healthz")],
+        },
+    }
+    write_atomically(path, yaml.safe_dump(document, sort_keys=False))
+    return str(path)
+
+
+def controller_manager(layout: Layout, tools: Tools) -> tuple[str, ...]:
+    """Kubernetes' own controllers."""
+    off = (f"-{name}" for name in _CONTROLLERS_OFF)
+    return (
+        str(tools.kube_controller_manager),
+        *_as_client(layout, Identity.CONTROLLER_MANAGER, Port.CONTROLLER_MANAGER),
+        f"--controllers={','.join(['*', *off])}",
+        "--use-service-account-credentials=true",
+        f"--service-account-private-key-file={layout.service_account_key}",
+        f"--root-ca-file={layout.authority}",
+    )
+
+
+def scheduler(layout: Layout, tools: Tools) -> tuple[str, ...]:
+    """What gives each Pod its node."""
+    return (
+        str(tools.kube_scheduler),
+        *_as_client(layout, Identity.SCHEDULER, Port.SCHEDULER),
+    )
+
+
+def _as_client(layout: Layout, identity: Identity, port: Port) -> tuple[str, ...]:
+    kubeconfig = layout.kubeconfig(identity)
+    return (
+        f"--kubeconfig={kubeconfig}",
+        f"--bind-address={layout.settings.control_plane}",
+        f"--secure-port={port.value}",
+        f"--tls-cert-file={layout.pair('control-plane')}",
+        f"--tls-private-key-file={layout.pair('control-plane')}",
+        f"--client-ca-file={layout.authority}",
+        f"--authentication-kubeconfig={kubeconfig}",
+        f"--authorization-kubeconfig={kubeconfig}",
+        "--authentication-skip-lookup=true",
+        # There is no other one to lead.
+        "--leader-elect=false",
+        # The default of 20 a second makes bringing up and deleting a namespace wait.
+        "--kube-api-qps=200",
+        "--kube-api-burst=400",
+        "--profiling=false",
+    )

@@ -1,0 +1,203 @@
+"""Building a tool from its published Go modules."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from sandbox.errors import SandboxError
+from sandbox.processes import end_with_parent
+from sandbox.tools.compiler import Compiler
+from sandbox.tools.failures import explain
+from sandbox.tools.progress import Report
+from sandbox.tools.recipes import BUILD_FLAGS, Edit, GoBinary, ModuleFiles, PatchedModule, Recipe
+
+_NOT_BUILT = shutil.ignore_patterns("*_test.go", "testdata")
+
+_RunGo = Callable[[Sequence[str], Path, Callable[[str], None]], int]
+"""Runs ``go`` with arguments in a folder, gives each line it says, returns its exit code."""
+
+
+class Builder:
+    """Runs the Go command for several tools at once; ``stop`` ends what runs."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[str]] = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def build(
+        self, recipe: Recipe, folder: Path, compiler: Compiler, log: Path, report: Report
+    ) -> None:
+        """Make ``recipe`` in the empty ``folder``.
+
+        Raises:
+            SandboxError: With the compiler's last lines and the path of the log.
+        """
+        (folder / "bin").mkdir()
+        log.write_text(f"{recipe.title} with {compiler.version}\n")
+        job = _Job(recipe, folder, partial(self._go, compiler, log), log, report)
+        for binary in recipe.binaries:
+            job.compile(binary)
+        for files in recipe.files:
+            job.copy(files)
+        for name, binary_name in recipe.links:
+            (folder / "bin" / name).symlink_to(binary_name)
+        shutil.rmtree(folder / "src")
+
+    def stop(self) -> None:
+        """End every Go command that runs; those that would follow fail at once."""
+        with self._lock:
+            self._stopped = True
+            for process in self._running:
+                process.terminate()
+
+    def _go(
+        self,
+        compiler: Compiler,
+        log: Path,
+        arguments: Sequence[str],
+        cwd: Path,
+        on_line: Callable[[str], None],
+    ) -> int:
+        process = self._start([str(compiler.go), *arguments], cwd, compiler.environment())
+        if process is None:
+            return 1
+        try:
+            with log.open("a") as record:
+                for line in process.stdout or ():
+                    record.write(line)
+                    on_line(line.rstrip("\n"))
+            return process.wait()
+        finally:
+            process.kill()
+            process.wait()
+            with self._lock:
+                self._running.discard(process)
+
+    def _start(
+        self, command: Sequence[str], cwd: Path, environment: Mapping[str, str]
+    ) -> subprocess.Popen[str] | None:
+        with self._lock:
+            if self._stopped:
+                return None
+            process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                # Only calls prctl(2) and kill(2), so the other threads' locks don't matter.
+                preexec_fn=end_with_parent(),  # noqa: PLW1509
+            )
+            self._running.add(process)
+            return process
+
+
+class _Job:
+    """The making of one tool."""
+
+    def __init__(
+        self, recipe: Recipe, folder: Path, run_go: _RunGo, log: Path, report: Report
+    ) -> None:
+        self._recipe = recipe
+        self._folder = folder
+        self._run_go = run_go
+        self._log = log
+        self._report = report
+
+    def compile(self, binary: GoBinary) -> None:
+        source = self._folder / "src" / binary.module
+        shutil.copytree(binary.folder, source)
+        if binary.patched is not None:
+            self._patch(binary.patched, source)
+        flags = [*BUILD_FLAGS, f"-ldflags={_link_flags(binary)}"]
+        self._report.step(f"downloading the modules of {binary.output}")
+        listed = self._go(
+            ["list", *flags, "-deps", "-f={{if .Stale}}{{.ImportPath}}{{end}}", binary.package],
+            source,
+        )
+        # The lines also name what was downloaded ("go: downloading ...").
+        stale = {line for line in listed if line and " " not in line}
+        self._report.step(f"compiling {binary.output}", total=len(stale))
+        output = self._folder / "bin" / binary.output
+
+        def count(line: str) -> None:
+            if line in stale:
+                stale.remove(line)
+                self._report.advance()
+                if not stale:
+                    self._report.step(f"linking {binary.output}")
+
+        self._go(["build", "-v", *flags, f"-o={output}", binary.package], source, count)
+
+    def copy(self, files: ModuleFiles) -> None:
+        target = self._folder / files.target
+        target.mkdir(exist_ok=True)
+        directory = self._downloaded(files.path, self._folder / "src" / files.module)
+        for path in sorted(directory.glob(files.pattern)):
+            # A module's files are kept without their executable bit.
+            (target / path.name).write_bytes(path.read_bytes())
+            (target / path.name).chmod(0o755 if files.target == "bin" else 0o644)
+
+    def _patch(self, patched: PatchedModule, source: Path) -> None:
+        published = self._downloaded(patched.path, source / "published")
+        copy = source / "source"
+        copy.mkdir()
+        for folder in patched.folders:
+            shutil.copytree(published / folder, copy / folder, ignore=_NOT_BUILT)
+        # A module's files are kept read-only.
+        for path in (copy, *copy.rglob("*")):
+            path.chmod(path.stat().st_mode | stat.S_IWUSR)
+        shutil.copyfile(published / "go.mod", copy / "go.mod")
+        if (source / "overlay").exists():
+            shutil.copytree(source / "overlay", copy, dirs_exist_ok=True)
+        for edit in patched.edits:
+            apply_edit(edit, copy)
+
+    def _downloaded(self, path: str, module: Path) -> Path:
+        """The folder of a module in the module cache, checked against go.sum."""
+        listed = self._go(["mod", "download", "-json", path], module)
+        text = "\n".join(line for line in listed if not line.startswith("go: "))
+        return Path(str(json.loads(text)["Dir"]))
+
+    def _go(
+        self,
+        arguments: Sequence[str],
+        cwd: Path,
+        on_line: Callable[[str], None] | None = None,
+    ) -> list[str]:
+        lines: list[str] = []
+        if self._run_go(arguments, cwd, on_line or lines.append) != 0:
+            raise explain(self._recipe.title, self._log)
+        return lines
+
+
+def apply_edit(edit: Edit, folder: Path) -> None:
+    """Change one file of a copied module.
+
+    Raises:
+        SandboxError: When the published file is not what the edit was written for.
+    """
+    path = folder / edit.file
+    text = path.read_text()
+    found = text.count(edit.before)
+    if found != 1:
+        raise SandboxError(
+            f"edit of {edit.file}",
+            why=f"expected this text once, found it {found} times:\n{edit.before}",
+            remedy="write the edit anew for the version that the recipe now builds.",
+        )
+    path.write_text(text.replace(edit.before, edit.after))
+
+
+def _link_flags(binary: GoBinary) -> str:
+    return " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in binary.defines)])

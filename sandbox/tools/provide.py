@@ -1,0 +1,147 @@
+"""Every tool: found on the machine, else downloaded, else built, each once."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Literal
+
+from rich.console import Console
+
+from sandbox.errors import SandboxError
+from sandbox.settings import Settings
+from sandbox.tools import pulumi_installer
+from sandbox.tools.cache import Cache, require_space
+from sandbox.tools.compiler import Compiler, find_compiler
+from sandbox.tools.found import find
+from sandbox.tools.gobuild import Builder
+from sandbox.tools.progress import Display, Report, display
+from sandbox.tools.recipes import CATALOGUE, PULUMI, Recipe, recipe
+
+# A second build has work for the cores while the first one downloads or links.
+_AT_ONCE = 2
+
+Source = Literal["cache", "machine", "missing"]
+
+
+@dataclass(frozen=True)
+class ToolStatus:
+    """Where one tool is.
+
+    Attributes:
+        name: Name of the tool.
+        version: Version that the sandbox builds.
+        source: Whether it is in the cache, on the machine's PATH, or has to be made.
+        programs: Its programs by name.
+        folder: Its folder in the cache.
+    """
+
+    name: str
+    version: str
+    source: Source
+    programs: Mapping[str, Path]
+    folder: Path | None = None
+
+
+def status(settings: Settings, names: Iterable[str] | None = None) -> tuple[ToolStatus, ...]:
+    """Where each tool is now; makes nothing."""
+    cache = Cache(settings.cache)
+    return tuple(_look(cache, each) for each in _chosen(names))
+
+
+def _chosen(names: Iterable[str] | None) -> tuple[Recipe, ...]:
+    if names is None:
+        return CATALOGUE
+    wanted = {recipe(name).name for name in names}
+    return tuple(each for each in CATALOGUE if each.name in wanted)
+
+
+def _look(cache: Cache, wanted: Recipe) -> ToolStatus:
+    folder = cache.finished(wanted.folder_name)
+    if folder is not None:
+        programs = {path.name: path for path in sorted((folder / "bin").iterdir())}
+        return ToolStatus(wanted.name, wanted.version, "cache", programs, folder)
+    found = find(wanted)
+    if found is not None:
+        return ToolStatus(wanted.name, wanted.version, "machine", found)
+    return ToolStatus(wanted.name, wanted.version, "missing", {})
+
+
+def provide(
+    settings: Settings, names: Iterable[str] | None, console: Console
+) -> tuple[ToolStatus, ...]:
+    """Make what is missing of the tools ``names`` (of all, when None).
+
+    Raises:
+        SandboxError: When a tool can't be had; what was made so far stays.
+    """
+    cache = Cache(settings.cache)
+    missing = [recipe(s.name) for s in status(settings, names) if s.source == "missing"]
+    if missing:
+        with display(console) as shown:
+            _Making(cache, shown).all(missing)
+    return status(settings, names)
+
+
+class _Making:
+    """One run's making of several tools."""
+
+    def __init__(self, cache: Cache, shown: Display) -> None:
+        self._cache = cache
+        self._shown = shown
+        self._builder = Builder()
+        self._compiler: Compiler | None = None
+        self._compiler_lock = Lock()
+
+    def all(self, recipes: Iterable[Recipe]) -> None:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            futures = [pool.submit(self._one, each) for each in recipes]
+            try:
+                # In the order in which they end: the first failure is the cause of others.
+                for future in as_completed(futures):
+                    future.result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+                self._builder.stop()
+
+    def _one(self, wanted: Recipe) -> None:
+        report = self._shown.report(wanted.title)
+        try:
+            with self._cache.making(wanted.folder_name, report.say) as folder:
+                how = (
+                    "made by another run" if folder is None else self._make(wanted, folder, report)
+                )
+        except OSError as error:
+            raise _disk_error(wanted, error) from error
+        report.done(how)
+
+    def _make(self, wanted: Recipe, folder: Path, report: Report) -> str:
+        log = self._cache.log(wanted.folder_name)
+        if wanted is PULUMI and pulumi_installer.install(folder, log, report):
+            return "downloaded"
+        compiler = self._find_compiler(report)
+        for place in (folder, compiler.build_cache, compiler.module_cache):
+            require_space(place, wanted.disk_gib, wanted.title)
+        self._builder.build(wanted, folder, compiler, log, report)
+        return "built"
+
+    def _find_compiler(self, report: Report) -> Compiler:
+        with self._compiler_lock:
+            if self._compiler is None:
+                self._compiler = find_compiler(self._cache, report)
+            return self._compiler
+
+
+def _disk_error(wanted: Recipe, error: OSError) -> SandboxError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return SandboxError(
+        f"building {wanted.title}",
+        why=f"{error.filename or 'the cache'}: {error.strerror}",
+        remedy="free some space, or put the tools elsewhere with SANDBOX_CACHE=<folder>."
+        if full
+        else "make that path writable, or put the tools elsewhere with SANDBOX_CACHE=<folder>.",
+    )

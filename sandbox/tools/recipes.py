@@ -1,0 +1,258 @@
+"""Which tools the sandbox needs, in which versions, and how each is built.
+
+A tool is built from its published Go module. What pins it is data beside
+this file: ``modules/<name>/go.mod`` and ``go.sum``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from sandbox.errors import SandboxError
+
+MODULES = Path(__file__).parent / "modules"
+
+PULUMI_VERSION = "3.230.0"
+KUBERNETES_VERSION = "1.36.3"
+EXTERNAL_SECRETS_VERSION = "0.20.4"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change to one published source file; ``before`` must be in it exactly once."""
+
+    file: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class PatchedModule:
+    """A dependency that is built from a changed copy of its published source.
+
+    The main module replaces it by ``./source``, ``modules/<module>/published`` pins
+    what is copied there, and the files of ``modules/<module>/overlay`` are laid over it.
+
+    Attributes:
+        path: Its module path.
+        folders: Which of its folders are copied.
+        edits: Changes too small for a file of their own.
+    """
+
+    path: str
+    folders: tuple[str, ...]
+    edits: tuple[Edit, ...] = ()
+
+
+@dataclass(frozen=True)
+class GoBinary:
+    """One ``go build``.
+
+    Attributes:
+        module: Folder in ``modules/`` that holds the main module's go.mod and go.sum.
+        output: Name of the binary.
+        package: Import path of its main package; "." is the module's own folder.
+        defines: String variables set at link time, by their full name.
+        patched: The dependency that is changed before the build, if any.
+    """
+
+    module: str
+    output: str
+    package: str = "."
+    defines: tuple[tuple[str, str], ...] = ()
+    patched: PatchedModule | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the main module in the checkout."""
+        return MODULES / self.module
+
+
+@dataclass(frozen=True)
+class ModuleFiles:
+    """Files that a tool needs beside its binary, copied from a module that was downloaded for it.
+
+    Attributes:
+        module: Folder in ``modules/`` whose go.sum pins the download.
+        path: Module path of the download.
+        pattern: Which of its files, as a glob.
+        target: Folder of the tool that they go to.
+    """
+
+    module: str
+    path: str
+    pattern: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A tool, and all that its place in the cache depends on.
+
+    Attributes:
+        name: Name of the tool.
+        version: Version of it that is built.
+        programs: Names that it is started by.
+        binaries: What is built for it.
+        links: ``(name, binary)``: other names of a binary that acts by its name.
+        files: What is copied for it.
+        disk_gib: Free space that a build from nothing needs, measured, with a margin.
+    """
+
+    name: str
+    version: str
+    programs: tuple[str, ...]
+    binaries: tuple[GoBinary, ...]
+    links: tuple[tuple[str, str], ...] = ()
+    files: tuple[ModuleFiles, ...] = ()
+    disk_gib: float = 3.0
+
+    @cached_property
+    def folder_name(self) -> str:
+        """Name in the cache; any change to the recipe or its modules gives another."""
+        return f"{self.name}-{self.version}-{self._fingerprint()}"
+
+    @property
+    def title(self) -> str:
+        """The tool as a person knows it."""
+        return f"{self.name} {self.version}"
+
+    def _fingerprint(self) -> str:
+        digest = hashlib.sha256(f"{platform.machine()} {BUILD_FLAGS} {self!r}".encode())
+        for binary in self.binaries:
+            for path in sorted(p for p in binary.folder.rglob("*") if p.is_file()):
+                digest.update(f"\n{path.relative_to(MODULES)}\n".encode())
+                digest.update(path.read_bytes())
+        return digest.hexdigest()[:12]
+
+
+# No C compiler is needed, no path of this machine gets into the binary, and no
+# debugging data is made only to be stripped.
+BUILD_FLAGS = (
+    "-mod=readonly",
+    "-trimpath",
+    "-buildvcs=false",
+    "-tags=grpcnotrace,notest",
+    "-gcflags=all=-dwarf=false",
+)
+
+_MAJOR, _MINOR, _ = KUBERNETES_VERSION.split(".")
+_PYTHON_HOST = "pulumi-language-python"
+_PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3"
+_EXTERNAL_SECRETS = "github.com/external-secrets/external-secrets"
+_KUBERNETES_PROGRAMS = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubectl",
+)
+
+# The sandbox's Pods have loopback addresses: the only ones that anybody can bind
+# without being root. Kubernetes refuses those in Endpoints and EndpointSlices alone,
+# lest one node's traffic went to another's; here there is one node.
+_LOOPBACK_ENDPOINTS = Edit(
+    "pkg/apis/core/validation/validation.go",
+    before="""	if ip.IsLoopback() {
+		allErrs = append(allErrs, field.Invalid(fldPath, ipAddress, "may not be in the loopback""",
+    after="""	if false {
+		allErrs = append(allErrs, field.Invalid(fldPath, ipAddress, "may not be in the loopback""",
+)
+
+KUBERNETES = Recipe(
+    name="kubernetes",
+    version=KUBERNETES_VERSION,
+    programs=_KUBERNETES_PROGRAMS,
+    binaries=(
+        GoBinary(
+            module="kubernetes",
+            output="kubernetes",
+            defines=tuple(
+                (f"k8s.io/{package}/version.{variable}", value)
+                for package in ("component-base", "client-go/pkg")
+                for variable, value in (
+                    ("gitVersion", f"v{KUBERNETES_VERSION}"),
+                    ("gitMajor", _MAJOR),
+                    ("gitMinor", _MINOR),
+                    ("gitTreeState", "clean"),
+                )
+            ),
+            patched=PatchedModule(
+                "k8s.io/kubernetes",
+                folders=("cmd", "pkg", "plugin", "third_party"),
+                edits=(_LOOPBACK_ENDPOINTS,),
+            ),
+        ),
+    ),
+    links=tuple((name, "kubernetes") for name in _KUBERNETES_PROGRAMS),
+)
+
+PULUMI = Recipe(
+    name="pulumi",
+    version=PULUMI_VERSION,
+    programs=("pulumi", _PYTHON_HOST),
+    binaries=(
+        GoBinary(
+            module="pulumi",
+            output="pulumi",
+            package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+            defines=((f"{_PULUMI_SDK}/go/common/version.Version", f"v{PULUMI_VERSION}"),),
+        ),
+        # The last release of the SDK that holds the language host in a published module.
+        GoBinary(
+            module=_PYTHON_HOST,
+            output=_PYTHON_HOST,
+            package=f"{_PULUMI_SDK}/python/cmd/{_PYTHON_HOST}",
+        ),
+    ),
+    files=(
+        ModuleFiles(_PYTHON_HOST, _PULUMI_SDK, "python/cmd/pulumi-language-python-exec", "bin"),
+        ModuleFiles(_PYTHON_HOST, _PULUMI_SDK, "python/dist/pulumi-*-python", "bin"),
+    ),
+)
+
+EXTERNAL_SECRETS = Recipe(
+    name="external-secrets",
+    version=EXTERNAL_SECRETS_VERSION,
+    programs=("external-secrets",),
+    binaries=(
+        GoBinary(
+            module="external-secrets",
+            output="external-secrets",
+            # With fewer providers: later releases leave that to build tags, and with all
+            # of them it takes three times as long to build and far more memory to run.
+            patched=PatchedModule(_EXTERNAL_SECRETS, folders=("apis", "cmd", "pkg")),
+        ),
+    ),
+    files=(
+        ModuleFiles(
+            "external-secrets/published",
+            _EXTERNAL_SECRETS,
+            "config/crds/bases/*external-secrets.io_*.yaml",
+            "crds",
+        ),
+    ),
+)
+
+# The longest first, so that two that run at once end at about the same time.
+CATALOGUE = (KUBERNETES, PULUMI, EXTERNAL_SECRETS)
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe of the tool ``name``.
+
+    Raises:
+        SandboxError: When there is no such tool, with the names that there are.
+    """
+    for each in CATALOGUE:
+        if each.name == name:
+            return each
+    raise SandboxError(
+        f"tool {name!r}",
+        why=f"the sandbox has no such tool; it has {', '.join(r.name for r in CATALOGUE)}",
+        remedy="use one of these names.",
+    )
