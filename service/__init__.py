@@ -1,1 +1,1 @@
-"""The FastAPI service that is previewed."""
+"""The application that is previewed: customers of a small software business, on PostgreSQL."""

@@ -1,0 +1,100 @@
+"""The API of customers."""
+
+from __future__ import annotations
+
+import uuid
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from service import conditional
+from service.customers import service
+from service.customers.listing import CustomerQuery
+from service.customers.models import (
+    Customer,
+    CustomerCreate,
+    CustomerPage,
+    CustomerPublic,
+    CustomerUpdate,
+)
+from service.database import DatabaseDep
+from service.openapi import problems
+
+router = APIRouter(prefix="/customers", tags=["customers"], responses=problems(422, 503))
+
+NOT_MODIFIED = {"description": "The copy that the client holds is current."}
+IfMatch = Annotated[
+    str | None, Header(max_length=1000, description="ETag that the change was made on, or *.")
+]
+IfNoneMatch = Annotated[
+    str | None, Header(max_length=1000, description="ETag of the copy that the client holds.")
+]
+
+
+@router.get("")
+async def list_customers(
+    query: Annotated[CustomerQuery, Query()], database: DatabaseDep
+) -> CustomerPage:
+    """List customers, a page at a time, in a stable order."""
+    rows, cursor = await database.run(lambda session: service.page(session, query))
+    return CustomerPage(items=[_public(row) for row in rows], next_cursor=cursor)
+
+
+@router.post("", status_code=HTTPStatus.CREATED, responses=problems(409))
+async def create_customer(
+    new: CustomerCreate, database: DatabaseDep, request: Request, response: Response
+) -> CustomerPublic:
+    """Create a customer."""
+    customer = await database.run(lambda session: service.create(session, new))
+    response.headers["Location"] = request.url_for("read_customer", customer_id=customer.id).path
+    response.headers["ETag"] = conditional.etag(customer.version)
+    return _public(customer)
+
+
+@router.get("/{customer_id}", responses={304: NOT_MODIFIED, **problems(404)})
+async def read_customer(
+    customer_id: uuid.UUID,
+    database: DatabaseDep,
+    response: Response,
+    if_none_match: IfNoneMatch = None,
+) -> CustomerPublic:
+    """Read one customer."""
+    customer = await database.run(lambda session: service.read(session, customer_id))
+    tag = {"ETag": conditional.etag(customer.version)}
+    if conditional.is_fresh(if_none_match, customer.version):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=tag)  # type: ignore[return-value]
+    response.headers.update(tag)
+    return _public(customer)
+
+
+@router.patch("/{customer_id}", responses=problems(400, 404, 409, 412, 428))
+async def update_customer(
+    customer_id: uuid.UUID,
+    changes: CustomerUpdate,
+    database: DatabaseDep,
+    response: Response,
+    if_match: IfMatch = None,
+) -> CustomerPublic:
+    """Change some members of a customer; needs `If-Match`."""
+    versions = conditional.expected_versions(if_match)
+    customer = await database.run(
+        lambda session: service.change(session, customer_id, changes, versions)
+    )
+    response.headers["ETag"] = conditional.etag(customer.version)
+    return _public(customer)
+
+
+@router.delete(
+    "/{customer_id}", status_code=HTTPStatus.NO_CONTENT, responses=problems(400, 404, 412, 428)
+)
+async def delete_customer(
+    customer_id: uuid.UUID, database: DatabaseDep, if_match: IfMatch = None
+) -> None:
+    """Delete a customer; needs `If-Match`."""
+    versions = conditional.expected_versions(if_match)
+    await database.run(lambda session: service.remove(session, customer_id, versions))
+
+
+def _public(customer: Customer) -> CustomerPublic:
+    return CustomerPublic.model_validate(customer, from_attributes=True)

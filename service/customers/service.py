@@ -1,0 +1,121 @@
+"""What can be done with customers, each inside the caller's transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg2.errors import UniqueViolation
+from sqlalchemy import delete, func, insert, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col
+
+from service.conditional import PreconditionFailedError
+from service.customers import listing
+from service.customers.errors import CustomerNotFoundError, EmailTakenError
+from service.customers.models import Customer
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Collection
+
+    from sqlmodel import Session
+
+    from service.customers.listing import CustomerQuery
+    from service.customers.models import CustomerCreate, CustomerUpdate
+
+
+def create(session: Session, new: CustomerCreate) -> Customer:
+    """Store a new customer.
+
+    Raises:
+        EmailTakenError: Another one has the address.
+    """
+    statement = insert(Customer).values(**new.model_dump(mode="json")).returning(Customer)
+    created: Customer = _unique_email(session, statement)
+    return created
+
+
+def read(session: Session, customer_id: uuid.UUID) -> Customer:
+    """Find one customer.
+
+    Raises:
+        CustomerNotFoundError: There is none with that id.
+    """
+    customer: Customer | None = session.get(Customer, customer_id)
+    if customer is None:
+        raise CustomerNotFoundError
+    return customer
+
+
+def page(session: Session, query: CustomerQuery) -> tuple[list[Customer], str | None]:
+    """One page of a listing, and the cursor of the next.
+
+    Raises:
+        InvalidCursorError: The query's cursor belongs to another listing.
+    """
+    rows = list(session.scalars(listing.statement(query)))
+    return rows[: query.limit], listing.next_cursor(query, rows)
+
+
+def change(
+    session: Session,
+    customer_id: uuid.UUID,
+    changes: CustomerUpdate,
+    versions: Collection[int] | None,
+) -> Customer:
+    """Apply ``changes`` to a customer.
+
+    Args:
+        session: The transaction.
+        customer_id: Whom.
+        changes: What; members that were not set stay as they are.
+        versions: Versions that it may be applied to; None for any.
+
+    Raises:
+        CustomerNotFoundError: There is none with that id.
+        PreconditionFailedError: It has another version.
+        EmailTakenError: Another one has the new address.
+    """
+    values: dict[str, Any] = changes.model_dump(mode="json", exclude_unset=True)
+    if not values:
+        customer = read(session, customer_id)
+        if versions is not None and customer.version not in versions:
+            raise PreconditionFailedError
+        return customer
+    statement = (
+        update(Customer)
+        .where(col(Customer.id) == customer_id)
+        .values(**values, version=col(Customer.version) + 1, updated_at=func.now())
+        .returning(Customer)
+    )
+    if versions is not None:
+        statement = statement.where(col(Customer.version).in_(versions))
+    changed: Customer | None = _unique_email(session, statement)
+    if changed is None:
+        read(session, customer_id)
+        raise PreconditionFailedError
+    return changed
+
+
+def remove(session: Session, customer_id: uuid.UUID, versions: Collection[int] | None) -> None:
+    """Delete a customer.
+
+    Raises:
+        CustomerNotFoundError: There is none with that id.
+        PreconditionFailedError: It has another version.
+    """
+    statement = delete(Customer).where(col(Customer.id) == customer_id)
+    if versions is not None:
+        statement = statement.where(col(Customer.version).in_(versions))
+    if session.scalar(statement.returning(col(Customer.id))) is None:
+        read(session, customer_id)
+        raise PreconditionFailedError
+
+
+def _unique_email(session: Session, statement: Any) -> Any:
+    try:
+        return session.scalars(statement).one_or_none()
+    except IntegrityError as error:
+        if isinstance(error.orig, UniqueViolation):
+            raise EmailTakenError from error
+        raise

@@ -1,0 +1,8 @@
+"""The service's way into PostgreSQL."""
+
+from __future__ import annotations
+
+from service.database.connection import connect_arguments, connection_url
+from service.database.pool import Database, DatabaseDep
+
+__all__ = ["Database", "DatabaseDep", "connect_arguments", "connection_url"]

@@ -1,0 +1,67 @@
+"""How a connection is opened: address, TLS, and timeouts that both sides keep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.engine import URL
+
+if TYPE_CHECKING:
+    from service.settings import DatabaseLogin
+
+
+def connection_url(settings: DatabaseLogin) -> URL:
+    """SQLAlchemy's URL of the database; TLS and timeouts are :func:`connect_arguments`."""
+    return URL.create(
+        "postgresql+psycopg2",
+        username=settings.user,
+        password=settings.password.get_secret_value(),
+        host=settings.host,
+        port=settings.port,
+        database=settings.name,
+    )
+
+
+def connect_arguments(
+    settings: DatabaseLogin,
+    *,
+    application: str,
+    statement_timeout_seconds: float | None = None,
+    lock_timeout_seconds: float | None = None,
+) -> dict[str, Any]:
+    """Parameters of libpq: TLS, timeouts, and detection of a peer that is gone.
+
+    Args:
+        settings: Where and how to connect.
+        application: Name shown in ``pg_stat_activity``.
+        statement_timeout_seconds: Instead of the settings' own; 0 for none.
+        lock_timeout_seconds: Instead of the settings' own; 0 for none.
+
+    Source:
+        PostgreSQL documentation, 34.1.2 "Parameter Key Words".
+    """
+    if statement_timeout_seconds is None:
+        statement_timeout_seconds = settings.statement_timeout_seconds
+    if lock_timeout_seconds is None:
+        lock_timeout_seconds = settings.lock_timeout_seconds
+    timeouts = {
+        "statement_timeout": statement_timeout_seconds,
+        "lock_timeout": lock_timeout_seconds,
+        "idle_in_transaction_session_timeout": 2 * settings.deadline_seconds,
+    }
+    arguments: dict[str, Any] = {
+        "application_name": application,
+        "sslmode": settings.sslmode,
+        # libpq reads whole seconds and takes 1 for 2.
+        "connect_timeout": max(2, round(settings.connect_timeout_seconds)),
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": int(settings.deadline_seconds * 1000),
+        "options": " ".join(
+            f"-c {name}={int(seconds * 1000)}" for name, seconds in timeouts.items()
+        ),
+    }
+    if settings.sslrootcert is not None:
+        arguments["sslrootcert"] = str(settings.sslrootcert)
+    return arguments

@@ -1,0 +1,14 @@
+"""How constraints and indexes are named, so that migrations can name them again.
+
+Source: SQLAlchemy documentation, "Configuring Constraint Naming Conventions".
+"""
+
+from __future__ import annotations
+
+NAMING_CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}

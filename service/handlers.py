@@ -1,0 +1,61 @@
+"""Turns whatever an operation raises into problem details."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, cast
+
+import structlog
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from service.problems import Problem, problem_response
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+def install(app: FastAPI) -> None:
+    """Make ``app`` answer every error with problem details."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    return cast("Problem", error).response()
+
+
+async def _invalid_request(_: Request, error: Exception) -> Response:
+    # The input stays out of the answer: it may be a secret, and need not be encodable.
+    errors = [
+        {"location": list(part["loc"]), "message": part["msg"], "code": part["type"]}
+        for part in cast("RequestValidationError", error).errors()
+    ]
+    return problem_response(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        kind="invalid-request",
+        title="The request is not valid",
+        detail="See errors for each part that was refused.",
+        extensions={"errors": errors},
+    )
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    found = cast("HTTPException", error)
+    phrase = HTTPStatus(found.status_code).phrase
+    detail = found.detail if found.detail != phrase else None
+    return problem_response(found.status_code, detail=detail, headers=found.headers)
+
+
+async def _unexpected(_: Request, error: Exception) -> Response:
+    log.error("request.failed", exc_info=error)
+    return problem_response(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        detail="It was logged under the X-Request-ID of this answer.",
+    )

@@ -1,0 +1,147 @@
+"""``python -m service.migrate``: bring the schema to this image's version, once, before a rollout.
+
+Prints each step. A step that fails leaves the ones before it applied and itself undone;
+its error is the last thing printed, so that it is what Kubernetes shows of the Job.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from service.database.migration import migration_engine
+from service.settings import ConfigurationError, MigrationSettings, load
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+# Any number that nobody else locks; two Jobs at once then run one after the other.
+ADVISORY_LOCK = 0x6D696772
+
+
+class MigrationError(Exception):
+    """The schema could not be brought up to date; the message says why and what to do."""
+
+
+def alembic_config() -> Config:
+    """Alembic's configuration, found by package and not by working directory."""
+    config = Config()
+    config.set_main_option("script_location", "service:migrations")
+    return config
+
+
+def migrate(connection: Connection) -> None:
+    """Upgrade to the only head, printing each step.
+
+    Raises:
+        MigrationError: There are several heads, the database is ahead of this image, or a
+            step failed.
+    """
+    config = alembic_config()
+    scripts = ScriptDirectory.from_config(config)
+    heads = scripts.get_heads()
+    if len(heads) != 1:
+        msg = (
+            f"expected one head, found {len(heads)}: {', '.join(sorted(heads))}. "
+            "Rebase the later migration on the other: set its down_revision."
+        )
+        raise MigrationError(msg)
+    connection.execute(text("SET LOCAL lock_timeout = '60s'"))
+    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
+    connection.commit()
+    current = MigrationContext.configure(connection).get_current_revision()
+    connection.commit()
+    pending = _pending(scripts, heads[0], current)
+    _say(
+        f"database is at {current or 'no revision'}, this image at {heads[0]}: "
+        f"{len(pending)} to apply"
+    )
+    if not pending:
+        return
+    _Steps(config, pending).apply(connection)
+
+
+class _Steps:
+    """The revisions to apply, told one by one."""
+
+    def __init__(self, config: Config, pending: list[tuple[str, str]]) -> None:
+        self._config = config
+        self._pending = pending
+        self._done = 0
+
+    def apply(self, connection: Connection) -> None:
+        self._config.attributes["connection"] = connection
+        self._config.attributes["on_version_apply"] = self._applied
+        try:
+            command.upgrade(self._config, "head")
+        except (SQLAlchemyError, CommandError) as error:
+            revision, title = self._pending[min(self._done, len(self._pending) - 1)]
+            msg = f"step {revision} ({title}) failed and was undone: {_cause(error)}"
+            raise MigrationError(msg) from error
+
+    def _applied(self, **_: Any) -> None:
+        revision, title = self._pending[self._done]
+        self._done += 1
+        _say(f"{self._done}/{len(self._pending)} applied {revision} ({title})")
+
+
+def _pending(scripts: ScriptDirectory, head: str, current: str | None) -> list[tuple[str, str]]:
+    try:
+        revisions = list(scripts.iterate_revisions(head, current or "base"))
+    except CommandError as error:
+        msg = (
+            f"the database is at revision {current}, which this image does not have: it was "
+            "migrated by a later or another version. Deploy that version, or rebase onto it."
+        )
+        raise MigrationError(msg) from error
+    return [(one.revision, (one.doc or "").rstrip(".")) for one in reversed(revisions)]
+
+
+def _cause(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    return " ".join(str(cause).split())
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"migrate: {line}\n")
+    sys.stdout.flush()
+
+
+def _complain(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def main() -> int:
+    """Migrate.
+
+    Returns:
+        Exit code: 0 when the schema is at this image's version, 1 when not, 2 for a wrong
+        environment.
+    """
+    try:
+        settings = load(MigrationSettings)
+        with migration_engine(settings).connect() as connection:
+            migrate(connection)
+    except ConfigurationError as error:
+        _complain(str(error))
+        return 2
+    except MigrationError as error:
+        _complain(f"migrate: {error}")
+        return 1
+    except SQLAlchemyError as error:
+        _complain(f"migrate: the database refused: {_cause(error)}")
+        return 1
+    _say("done")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

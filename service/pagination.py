@@ -1,0 +1,113 @@
+"""Keyset pagination: a page starts after the last row seen, not at an offset.
+
+Rows that are added or removed meanwhile shift nothing, and the thousandth page costs as
+much as the first. A cursor holds the sort key of the last row, so it needs no storage.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, Select, tuple_
+from sqlalchemy.orm import Mapped
+
+from service.problems import Problem
+
+Row = TypeVar("Row")
+
+
+class InvalidCursorError(Problem):
+    """The cursor was not made by this listing."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    kind = "invalid-cursor"
+    title = "The cursor does not belong to this listing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Give the next_cursor of a page that was listed with the same sort and filters, "
+            "or leave it out to start over."
+        )
+
+
+@dataclass(frozen=True)
+class SortKey:
+    """A column to sort by.
+
+    Attributes:
+        name: The attribute that is mapped to it.
+        column: Never null.
+        dump: Writes its value into a cursor.
+        load: Reads it back; raises ValueError for what ``dump`` can't have written.
+    """
+
+    name: str
+    column: Mapped[Any]
+    dump: Callable[[Any], str]
+    load: Callable[[str], Any]
+
+
+@dataclass(frozen=True)
+class Order(Generic[Row]):
+    """A total order: a column, then the primary key in the same direction.
+
+    Attributes:
+        key: The column that is asked for.
+        tie: The primary key, which makes the order total.
+        descending: Whether the largest comes first.
+    """
+
+    key: SortKey
+    tie: SortKey
+    descending: bool
+
+    def page(
+        self, statement: Select[Row], *, limit: int, cursor: str | None, scope: str
+    ) -> Select[Row]:
+        """Narrow ``statement`` to the rows after ``cursor``, and one more than ``limit``.
+
+        The row beyond the limit only says that there is a next page.
+
+        Args:
+            statement: A select with its filters.
+            limit: Rows a page.
+            cursor: Where the last page ended, or None for the first.
+            scope: Sort and filters; a cursor is only good for its own.
+
+        Raises:
+            InvalidCursorError: ``cursor`` is not one of this order and scope.
+        """
+        columns = (self.key.column, self.tie.column)
+        if cursor is not None:
+            after = tuple_(*self._decode(cursor, scope))
+            place = tuple_(*columns)
+            # A row comparison, unlike its spelled-out form, is one range of the index.
+            condition: ColumnElement[bool] = place < after if self.descending else place > after
+            statement = statement.where(condition)
+        ordered = (column.desc() if self.descending else column.asc() for column in columns)
+        return statement.order_by(*ordered).limit(limit + 1)
+
+    def next_cursor(self, rows: Sequence[Row], *, limit: int, scope: str) -> str | None:
+        """The cursor after the ``limit``th of ``rows``, or None when there are no more."""
+        if len(rows) <= limit:
+            return None
+        last = rows[limit - 1]
+        values = [part.dump(getattr(last, part.name)) for part in (self.key, self.tie)]
+        text = json.dumps([scope, *values], separators=(",", ":"))
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    def _decode(self, cursor: str, scope: str) -> tuple[Any, Any]:
+        try:
+            padded = cursor + "=" * (-len(cursor) % 4)
+            found, key, tie = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+            if found != scope:
+                raise InvalidCursorError
+            return self.key.load(key), self.tie.load(tie)
+        except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error):
+            raise InvalidCursorError from None

@@ -1,0 +1,104 @@
+"""The two roles: one changes the schema, one reads and writes rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psycopg2.extensions import encrypt_password
+from psycopg2.sql import SQL, Identifier, Literal
+
+from service.prepare.errors import PrepareError
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
+    from pydantic import SecretStr
+
+# Since this version a member may be kept from using a role, so that use must be granted.
+SPLIT_MEMBERSHIP = 160000
+
+
+def ensure(cursor: Cursor, role: str, password: SecretStr) -> None:
+    """Create ``role``, or give it ``password``; refuse one that may do too much.
+
+    The password leaves this process as a SCRAM verifier, so that neither the server's log
+    nor ``pg_stat_statements`` can hold it (libpq, ``PQencryptPasswordConn``).
+
+    Raises:
+        PrepareError: The role exists with attributes that it must not have.
+    """
+    cursor.execute(
+        "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls "
+        "FROM pg_roles WHERE rolname = %s",
+        (role,),
+    )
+    found = cursor.fetchone()
+    if found is not None and found[0]:
+        msg = (
+            f"role {role} exists and may do more than rows and tables (superuser, createrole, "
+            "createdb, replication or bypassrls). Take that from it, or choose another name."
+        )
+        raise PrepareError(msg)
+    verifier = encrypt_password(
+        password.get_secret_value(), role, cursor.connection, "scram-sha-256"
+    )
+    verb = SQL("CREATE") if found is None else SQL("ALTER")
+    cursor.execute(
+        SQL("{} ROLE {} WITH LOGIN INHERIT PASSWORD {}").format(
+            verb, Identifier(role), Literal(verifier)
+        )
+    )
+
+
+def join(cursor: Cursor, role: str) -> None:
+    """Let the master act as ``role``, which handing over ownership asks for."""
+    cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+    row = cursor.fetchone()
+    if row is not None and row[0]:
+        return
+    options = " WITH INHERIT TRUE, SET TRUE" if _version(cursor) >= SPLIT_MEMBERSHIP else ""
+    cursor.execute(SQL("GRANT {} TO CURRENT_USER" + options).format(Identifier(role)))
+
+
+def grant(cursor: Cursor, database: str, migrator: str, app: str) -> None:
+    """Take everything from everybody, then give each role what its work needs.
+
+    Args:
+        cursor: As master, who may act as ``migrator``.
+        database: The database's name.
+        migrator: May create in the schema, and owns what is in it.
+        app: May read and write rows, of the tables there are and those to come.
+    """
+    names = {
+        "database": Identifier(database),
+        "migrator": Identifier(migrator),
+        "app": Identifier(app),
+    }
+    for statement in _GRANTS:
+        cursor.execute(SQL(statement).format(**names))
+
+
+_GRANTS = (
+    "REVOKE ALL ON DATABASE {database} FROM PUBLIC, {app}, {migrator}",
+    "GRANT CONNECT ON DATABASE {database} TO {migrator}, {app}",
+    "REVOKE ALL ON SCHEMA public FROM PUBLIC, {app}",
+    "GRANT USAGE, CREATE ON SCHEMA public TO {migrator}",
+    "GRANT USAGE ON SCHEMA public TO {app}",
+    "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, {app}",
+    "REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM PUBLIC, {app}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {app}",
+    "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {app}",
+    (
+        "ALTER DEFAULT PRIVILEGES FOR ROLE {migrator} IN SCHEMA public"
+        " GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {app}"
+    ),
+    (
+        "ALTER DEFAULT PRIVILEGES FOR ROLE {migrator} IN SCHEMA public"
+        " GRANT USAGE, SELECT ON SEQUENCES TO {app}"
+    ),
+    # What is granted to everybody by default can only be revoked for all schemas at once.
+    "ALTER DEFAULT PRIVILEGES FOR ROLE {migrator} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC",
+)
+
+
+def _version(cursor: Cursor) -> int:
+    return cursor.connection.server_version

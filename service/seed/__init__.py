@@ -1,0 +1,1 @@
+"""Generated customers that look real, for the sandbox and for load tests."""

@@ -1,0 +1,223 @@
+"""Everything the service reads from its environment, typed and checked once.
+
+Nothing else in ``service`` looks at ``os.environ``. The names are the contract with the
+manifests that run the image.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class ConfigurationError(Exception):
+    """A variable is missing or wrong; the message names each one, never its value."""
+
+
+def _split(value: object) -> object:
+    """Read ``a,b`` as a list, so that no JSON has to be written in a manifest."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+StringList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+
+
+class _Settings(BaseSettings):
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class DatabaseAddress(_Settings):
+    """Where PostgreSQL is: ``DATABASE_*``.
+
+    Attributes:
+        host: Name or address of the server.
+        port: TCP port.
+        name: The database.
+        sslmode: libpq's ``sslmode``. ``require`` encrypts, ``verify-full`` also proves who answers.
+        sslrootcert: PEM bundle of the authorities that ``verify-ca`` and ``verify-full`` trust.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="DATABASE_")
+
+    host: str = Field(min_length=1)
+    port: int = Field(default=5432, ge=1, le=65535)
+    name: str = Field(min_length=1)
+    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = (
+        "require"
+    )
+    sslrootcert: Path | None = None
+
+
+class DatabaseLogin(DatabaseAddress):
+    """A role that logs in, and how long it waits.
+
+    Attributes:
+        user: Role to log in as.
+        password: Its password.
+        connect_timeout_seconds: Limit on opening a connection.
+        statement_timeout_seconds: Limit on one statement, kept by the server; 0 for none.
+        lock_timeout_seconds: Limit on waiting for a lock, kept by the server.
+        deadline_seconds: Limit on all that a transaction waits for the server, kept on our
+            side, for a server that is frozen or unreachable.
+    """
+
+    user: str = Field(min_length=1)
+    password: SecretStr
+    connect_timeout_seconds: float = Field(default=3, gt=0, le=60)
+    statement_timeout_seconds: float = Field(default=5, ge=0, le=3600)
+    lock_timeout_seconds: float = Field(default=2, gt=0, le=300)
+    deadline_seconds: float = Field(default=6, gt=0, le=600)
+
+
+class DatabaseSettings(DatabaseLogin):
+    """How the service uses PostgreSQL.
+
+    Attributes:
+        pool_size: Connections held by this process, and so the most requests that
+            are in the database at once. There is no overflow.
+        pool_wait_seconds: How long a request may wait for one of them before it gets 503.
+        pool_waiters: How many requests may wait at once before the next gets 503 at once.
+        health_timeout_seconds: Limit on the question that health checks ask.
+    """
+
+    pool_size: int = Field(default=10, ge=1, le=200)
+    pool_wait_seconds: float = Field(default=0.8, gt=0, le=30)
+    pool_waiters: int = Field(default=200, ge=0)
+    health_timeout_seconds: float = Field(default=1, gt=0, le=30)
+
+
+class MigrationSettings(DatabaseLogin):
+    """The role that owns the schema, and limits that suit its work.
+
+    A step sets a statement timeout of its own; the one here bounds a step that forgot.
+    """
+
+    connect_timeout_seconds: float = Field(default=10, gt=0, le=60)
+    statement_timeout_seconds: float = Field(default=300, ge=0, le=3600)
+    lock_timeout_seconds: float = Field(default=10, gt=0, le=300)
+    deadline_seconds: float = Field(default=300, gt=0, le=600)
+
+
+class PrepareSettings(DatabaseAddress):
+    """The master, and the two roles that it makes: ``DATABASE_{MASTER,MIGRATOR,APP}_*``."""
+
+    master_user: str = Field(min_length=1)
+    master_password: SecretStr
+    migrator_user: str = Field(min_length=1, max_length=63)
+    migrator_password: SecretStr = Field(min_length=8)
+    app_user: str = Field(min_length=1, max_length=63)
+    app_password: SecretStr = Field(min_length=8)
+
+    @model_validator(mode="after")
+    def _three_roles(self) -> Self:
+        names = (self.master_user, self.migrator_user, self.app_user)
+        if len(set(names)) < len(names):
+            msg = "master, migrator and app must be three different roles"
+            raise ValueError(msg)
+        return self
+
+    def login(self, user: str, password: SecretStr) -> MigrationSettings:
+        """The same database, as another role."""
+        return MigrationSettings(
+            **self.model_dump(include=set(DatabaseAddress.model_fields)),
+            user=user,
+            password=password,
+        )
+
+
+class BuildInformation(_Settings):
+    """What is running, for people: ``APP_*``.
+
+    Attributes:
+        commit: The commit that the image was built from.
+        pull_request: Number of the pull request, in a preview.
+        snapshot: The database snapshot that a preview's data came from.
+        environment: ``staging``, ``pr-42``, ``development``.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="APP_")
+
+    commit: str = "unknown"
+    pull_request: int | None = Field(default=None, ge=1)
+    snapshot: str | None = None
+    environment: str = "development"
+
+    @field_validator("pull_request", "snapshot", mode="before")
+    @classmethod
+    def _empty_is_absent(cls, value: object) -> object:
+        """Manifests can't leave a variable out, so an empty one means none."""
+        return None if value == "" else value
+
+
+class Settings(_Settings):
+    """How the process serves.
+
+    Attributes:
+        host: Address to listen on.
+        port: TCP port to listen on.
+        log_level: Lowest level that is written.
+        log_format: ``json``, ``console``, or ``auto``: console on a terminal, else JSON.
+        drain_seconds: After SIGTERM, how long requests are still accepted while readiness
+            already fails, for load balancers that look at readiness.
+        shutdown_seconds: How long running requests may then take to end.
+        trusted_proxies: Addresses and networks whose ``X-Forwarded-*`` headers are believed.
+        allowed_hosts: Accepted ``Host`` headers, ``*.example.com`` for subdomains.
+        cors_origins: Origins whose browsers may call the API.
+        max_body_bytes: Limit on a request's body.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    drain_seconds: float = Field(default=1, ge=0, le=60)
+    shutdown_seconds: float = Field(default=7, gt=0, le=300)
+    trusted_proxies: StringList = ("127.0.0.0/8",)
+    allowed_hosts: StringList = ("*",)
+    cors_origins: StringList = ()
+    max_body_bytes: int = Field(default=64 * 1024, ge=1024)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network)
+        return value
+
+
+Model = TypeVar("Model", bound=BaseSettings)
+
+
+def load(model: type[Model], **values: Any) -> Model:
+    """Read ``model`` from the environment.
+
+    Args:
+        model: The settings to read.
+        values: Overrides, for tests.
+
+    Raises:
+        ConfigurationError: A variable is missing or wrong. The message has one line for each.
+    """
+    try:
+        return model(**values)
+    except ValidationError as error:
+        prefix = str(model.model_config.get("env_prefix", ""))
+        lines = (
+            f"{prefix}{part['loc'][0] if part['loc'] else ''}".upper() + f": {part['msg']}"
+            for part in error.errors(include_url=False, include_context=False, include_input=False)
+        )
+        msg = "\n".join(("The environment is not complete:", *lines))
+        raise ConfigurationError(msg) from None
