@@ -114,11 +114,19 @@ class Call:
 
 @dataclass(frozen=True)
 class Existing:
-    """A remote object: its provider's id, its outputs, and its inputs when read afresh."""
+    """A remote object.
+
+    Attributes:
+        identity: The provider's id of it.
+        outputs: What it is.
+        inputs: When read: the inputs that it has now, None for those that are recorded.
+        unready: When read: why it does not work, empty when it does.
+    """
 
     identity: str
     outputs: Properties
     inputs: Properties | None = None
+    unready: tuple[str, ...] = ()
 
 
 class Resource(abc.ABC):

@@ -161,6 +161,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         found = await resource.read(call, request.id, inputs, outputs)
         if found is None:
             return provider_pb2.ReadResponse()
+        if found.unready:
+            current = inputs if found.inputs is None else found.inputs
+            await _abort_partial(context, found, current, None, found.unready)
         return provider_pb2.ReadResponse(
             id=found.identity,
             properties=to_struct(found.outputs),
