@@ -1,0 +1,82 @@
+"""The documentation names nothing that is not there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import typer
+
+from sandbox.cli import app
+from sandbox.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+_FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def commands(document: Path, program: str) -> set[str]:
+    """The first word behind ``program`` wherever it stands in code."""
+    text = document.read_text()
+    code = "\n".join([*_FENCE.findall(text), *re.findall(r"`([^`\n]+)`", text)])
+    return set(re.findall(rf"(?:^|[\s/\"(]){program} ([a-z][a-z-]*)", code, re.MULTILINE))
+
+
+def anchor(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_leads_somewhere(document: Path) -> None:
+    broken = []
+    for target in _LINK.findall(_FENCE.sub("", document.read_text())):
+        if "://" in target:
+            continue
+        name, _, fragment = target.partition("#")
+        path = (document.parent / name) if name else document
+        headings = {anchor(h) for h in _HEADING.findall(path.read_text())} if fragment else set()
+        if not path.exists() or (fragment and fragment not in headings):
+            broken.append(target)
+    assert broken == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_make_target_exists(document: Path) -> None:
+    # `make` in a sentence is a word; only what the Makefile could mean is looked at.
+    listed = subprocess.run(
+        ["make", "--no-print-directory", "help"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    targets = set(re.findall(r"\x1b\[36m([a-z-]+)\s*\x1b", listed))
+    assert targets >= {"preview", "test", "destroy"}
+    assert commands(document, "make") - targets == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_sandbox_command_exists(document: Path) -> None:
+    known = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    assert known >= {"up", "down", "status", "env", "logs", "reset", "run", "snapshot"}
+    assert commands(document, "sandbox") - known == set()
+
+
+def test_every_setting_of_the_sandbox_is_documented_with_its_default() -> None:
+    text = (ROOT / "docs" / "sandbox.md").read_text()
+    rows = dict(re.findall(r"^\| `(SANDBOX_[A-Z_]+)` \| `([^`]+)` \|", text, re.MULTILINE))
+    defaults = {
+        f"SANDBOX_{name.upper()}": str(field.default)
+        for name, field in Settings.model_fields.items()
+    }
+    defaults["SANDBOX_HOME"] = ".sandbox"
+    assert rows == defaults
+
+
+def test_the_readme_begins_with_the_two_commands() -> None:
+    first = _FENCE.findall((ROOT / "README.md").read_text())[0]
+    assert first.splitlines()[1:-1] == ["make preview PR=42", "make test"]
