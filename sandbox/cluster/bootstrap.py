@@ -94,7 +94,7 @@ def _served_checksums(api: httpx.Client) -> dict[str, str]:
     answer.raise_for_status()
     return {
         item["metadata"]["name"]: item["metadata"].get("annotations", {}).get(CHECKSUM, "")
-        for item in answer.json()["items"]
+        for item in answer.json()["items"] or ()
     }
 
 

@@ -64,6 +64,9 @@ def etcd(layout: Layout, tools: Tools) -> tuple[str, ...]:
         *(f"--{whose}cert-file={pair}" for whose in ("", "peer-")),
         *(f"--{whose}key-file={pair}" for whose in ("", "peer-")),
         *(f"--{whose}trusted-ca-file={authority}" for whose in ("", "peer-")),
+        # Being alone it elects itself, after this long.
+        "--heartbeat-interval=50",
+        "--election-timeout=250",
         "--client-cert-auth",
         "--peer-client-cert-auth",
         # Entries kept in memory for followers that lag; there are none.

@@ -163,6 +163,20 @@ _LOOPBACK_ENDPOINTS = Edit(
 		allErrs = append(allErrs, field.Invalid(fldPath, ipAddress, "may not be in the loopback""",
 )
 
+# A namespace is emptied 5 s after its deletion, and looked at again 8 s later when a
+# finalizer held something: time for other API servers and etcd members to hear of it.
+# There is one of each.
+_NAMESPACE_DELAY = Edit(
+    "pkg/controller/namespace/namespace_controller.go",
+    before="namespaceDeletionGracePeriod = 5 * time.Second",
+    after="namespaceDeletionGracePeriod = 200 * time.Millisecond",
+)
+_FINALIZER_DELAY = Edit(
+    "pkg/controller/namespace/deletion/namespaced_resources_deleter.go",
+    before="finalizerEstimateSeconds = int64(15)",
+    after="finalizerEstimateSeconds = int64(1)",
+)
+
 KUBERNETES = Recipe(
     name="kubernetes",
     version=KUBERNETES_VERSION,
@@ -184,7 +198,7 @@ KUBERNETES = Recipe(
             patched=PatchedModule(
                 "k8s.io/kubernetes",
                 folders=("cmd", "pkg", "plugin", "third_party"),
-                edits=(_LOOPBACK_ENDPOINTS,),
+                edits=(_LOOPBACK_ENDPOINTS, _NAMESPACE_DELAY, _FINALIZER_DELAY),
             ),
         ),
     ),
