@@ -143,8 +143,6 @@ async def _refusal(response: aiohttp.ClientResponse) -> ApiError:
     text = await response.text()
     try:
         status: Any = json.loads(text)
-        return ApiError(
-            response.status, status.get("reason", ""), status.get("message", text)
-        )
+        return ApiError(response.status, status.get("reason", ""), status.get("message", text))
     except (ValueError, AttributeError):
         return ApiError(response.status, "", text.strip() or str(response.reason))

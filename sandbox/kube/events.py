@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -81,7 +81,8 @@ class Recorder:
             else:
                 self._written[notice.identity] = (name, count + 1)
                 return
-        name = f"{name_of(notice.subject)}.{secrets.token_hex(8)}"
+        # As client-go names them: kubectl shows those of one second in the order of their names.
+        name = f"{name_of(notice.subject)}.{time.time_ns():x}"
         await self._client.create(collection, self._event(notice, namespace, name, moment))
         self._written[notice.identity] = (name, 1)
         if len(self._written) > _REMEMBERED:

@@ -84,9 +84,7 @@ class Informer:
         item = event["object"]
         match event["type"]:
             case "ERROR":
-                raise ApiError(
-                    item.get("code", 0), item.get("reason", ""), item.get("message", "")
-                )
+                raise ApiError(item.get("code", 0), item.get("reason", ""), item.get("message", ""))
             case "ADDED" | "MODIFIED":
                 self._store(item)
             case "DELETED":

@@ -63,9 +63,7 @@ def _entry(document: Any, section: str, kind: str, name: str) -> dict[str, Any]:
     raise KeyError(msg)
 
 
-def _tls(
-    cluster: dict[str, Any], user: dict[str, Any], folder: Path
-) -> ssl.SSLContext | None:
+def _tls(cluster: dict[str, Any], user: dict[str, Any], folder: Path) -> ssl.SSLContext | None:
     if not cluster["server"].startswith("https:"):
         return None
     context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
@@ -84,7 +82,7 @@ def _bytes(section: dict[str, Any], field: str, folder: Path) -> bytes | None:
     if f"{field}-data" in section:
         return base64.b64decode(section[f"{field}-data"])
     if field in section:
-        return (folder / section[field]).read_bytes()
+        return (folder / str(section[field])).read_bytes()
     return None
 
 

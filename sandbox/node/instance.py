@@ -1,0 +1,137 @@
+"""One run of one container: its process, its output and what must not outlive it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.containers import runtime
+from sandbox.node.logs import LogFile, OutputPipe
+
+_LAUNCHER = os.fsencode(Path(runtime.__file__).with_name("launch.py"))
+_LAUNCH_POLL_SECONDS = 0.005
+# What a container's processes wrote is in the pipes already when they are dead.
+_DRAIN_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended, as a container engine says it: 128 + n for signal n."""
+
+    exit_code: int
+
+    @classmethod
+    def of(cls, returncode: int) -> Ended:
+        """From what ``Process.returncode`` says: negative for a signal."""
+        return cls(128 - returncode if returncode < 0 else returncode)
+
+
+class Instance:
+    """A started container process; ``start`` makes it.
+
+    Attributes:
+        spec: What was started.
+        log: Where its output goes.
+    """
+
+    def __init__(
+        self,
+        spec: runtime.ContainerSpec,
+        log: LogFile,
+        process: asyncio.subprocess.Process,
+        pipes: tuple[OutputPipe, ...],
+    ) -> None:
+        self.spec = spec
+        self.log = log
+        self._process = process
+        self._pipes = pipes
+        self._namespace: str | None = None
+        self._exit = asyncio.ensure_future(self._follow())
+
+    @classmethod
+    async def start(cls, spec: runtime.ContainerSpec, log: LogFile) -> Instance:
+        """Start the process.
+
+        Raises:
+            SandboxError: When the spec can't be honoured.
+        """
+        pipes = (OutputPipe(log, "stdout"), OutputPipe(log, "stderr"))
+        try:
+            process = await runtime.start(
+                spec, stdout=pipes[0].write_end, stderr=pipes[1].write_end
+            )
+        finally:
+            for pipe in pipes:
+                pipe.given_away()
+                await pipe.connect()
+        return cls(spec, log, process, pipes)
+
+    @property
+    def pid(self) -> int:
+        """The process that is the container's."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process still runs."""
+        return not self._exit.done()
+
+    async def executed(self) -> bool:
+        """Wait until the container's own program runs; False when it ended before that."""
+        while self.alive:
+            namespace = _namespace(self.pid)  # None of one that has ended
+            if namespace and _LAUNCHER not in _command(self.pid):
+                self._namespace = namespace
+                return True
+            await asyncio.sleep(_LAUNCH_POLL_SECONDS)
+        return (await self.wait()).exit_code != runtime.START_FAILED
+
+    async def wait(self) -> Ended:
+        """Wait until the process has ended, its descendants are gone and its log is complete."""
+        return await asyncio.shield(self._exit)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the container's first process, if it still runs."""
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+    async def _follow(self) -> Ended:
+        returncode = await self._process.wait()
+        self._end_descendants()
+        for pipe in self._pipes:
+            await pipe.drained(_DRAIN_SECONDS)
+        self.log.close()
+        return Ended.of(returncode)
+
+    def _end_descendants(self) -> None:
+        """End what the first process left behind, as the end of a PID namespace would.
+
+        Every process of the container, and no other, is in its mount namespace.
+        """
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        if self._namespace is None or self._namespace == _namespace(os.getpid()):
+            return
+        for entry in os.scandir("/proc"):
+            if entry.name.isdigit() and _namespace(int(entry.name)) == self._namespace:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(entry.name), signal.SIGKILL)
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def _namespace(pid: int) -> str | None:
+    try:
+        return os.readlink(f"/proc/{pid}/ns/mnt")
+    except OSError:
+        return None

@@ -1,0 +1,139 @@
+"""One container run's log, in the format of the CRI: ``<time> <stream> <tag> <text>``.
+
+https://github.com/kubernetes/design-proposals-archive/blob/main/node/kubelet-cri-logging.md
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+MAX_FILE_BYTES = 10 * 2**20
+"""The kubelet's containerLogMaxSize; one older file is kept beside the current one."""
+_MAX_LINE_BYTES = 16 * 1024
+_OLDER = ".1"
+
+
+class LogFile:
+    """Takes the lines of one run of a container; readers can wait for more of them.
+
+    Attributes:
+        path: The current file; the one before it is ``<path>.1``.
+        closed: Whether no line will come any more.
+        rotations: How often the file was begun anew.
+    """
+
+    def __init__(self, path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self.closed = False
+        self.rotations = 0
+        self._max_bytes = max_bytes
+        self._file = path.open("ab", buffering=0)
+        self._size = path.stat().st_size
+        self._more = asyncio.Event()
+
+    def write(self, stream: str, tag: str, text: bytes) -> None:
+        """Append one entry; ``tag`` is F for a whole line, P for a part of one."""
+        entry = b"%s %s %s %s\n" % (_timestamp(), stream.encode(), tag.encode(), text)
+        if self._size + len(entry) > self._max_bytes and self._size:
+            self._rotate()
+        self._file.write(entry)
+        self._size += len(entry)
+        self._wake()
+
+    def close(self) -> None:
+        """No more lines will come."""
+        self.closed = True
+        self._file.close()
+        self._wake()
+
+    def next_change(self) -> asyncio.Event:
+        """Set once something is written, or the log closed, after this call."""
+        return self._more
+
+    def _wake(self) -> None:
+        # Whoever waits holds the old event; whoever comes later waits for the next change.
+        self._more.set()
+        self._more = asyncio.Event()
+
+    def _rotate(self) -> None:
+        self._file.close()
+        self.path.replace(older(self.path))
+        self._file = self.path.open("ab", buffering=0)
+        self._size = 0
+        self.rotations += 1
+
+
+class _Splitter(asyncio.Protocol):
+    """Cuts one output stream into lines."""
+
+    def __init__(self, log: LogFile, stream: str) -> None:
+        self._log = log
+        self._stream = stream
+        self._rest = b""
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data: bytes) -> None:
+        *lines, rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._entries(line)
+        while len(rest) >= _MAX_LINE_BYTES:
+            self._log.write(self._stream, "P", rest[:_MAX_LINE_BYTES])
+            rest = rest[_MAX_LINE_BYTES:]
+        self._rest = rest
+
+    def _entries(self, line: bytes) -> None:
+        while len(line) > _MAX_LINE_BYTES:
+            self._log.write(self._stream, "P", line[:_MAX_LINE_BYTES])
+            line = line[_MAX_LINE_BYTES:]
+        self._log.write(self._stream, "F", line)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._rest:
+            self._log.write(self._stream, "F", self._rest)
+            self._rest = b""
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+
+class OutputPipe:
+    """The write end goes to a process as its stdout or stderr; what comes out goes to the log."""
+
+    def __init__(self, log: LogFile, stream: str) -> None:
+        self._log = log
+        self._stream = stream
+        self._read_end, self.write_end = os.pipe()
+        self._transport: asyncio.ReadTransport | None = None
+        self._splitter: _Splitter | None = None
+
+    async def connect(self) -> None:
+        """Begin to read; the caller gives the write end away before or after."""
+        loop = asyncio.get_running_loop()
+        file = os.fdopen(self._read_end, "rb", buffering=0)
+        self._transport, self._splitter = await loop.connect_read_pipe(
+            lambda: _Splitter(self._log, self._stream), file
+        )
+
+    def given_away(self) -> None:
+        """The process has its copy of the write end: let go of ours, or no end would come."""
+        os.close(self.write_end)
+
+    async def drained(self, timeout: float) -> None:
+        """Wait for the end of the stream, ``timeout`` seconds at most."""
+        if self._splitter and self._transport:
+            await asyncio.wait([self._splitter.ended], timeout=timeout)
+            self._transport.close()
+
+
+def older(path: Path) -> Path:
+    """Where the file before the current one is."""
+    return path.with_name(path.name + _OLDER)
+
+
+def _timestamp() -> bytes:
+    nanoseconds = time.time_ns()
+    moment = time.gmtime(nanoseconds // 10**9)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', moment)}.{nanoseconds % 10**9:09d}Z".encode()
