@@ -1,0 +1,98 @@
+"""The EKS cluster that everything runs on: an existing one, looked up by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pulumi_aws import ec2, eks
+
+from infra.errors import ProgramError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What the program needs to know of a cluster.
+
+    Attributes:
+        name: Its name.
+        region: Its AWS region.
+        vpc_id: Its VPC.
+        vpc_cidrs: The VPC's networks.
+        subnet_ids: The subnets that it was given.
+        security_group_id: The group that EKS puts around its nodes and pods.
+        service_cidrs: Networks of its Services.
+        oidc_issuer: Issuer of its service accounts' tokens, without ``https://``.
+        oidc_provider_arn: The IAM identity provider of that issuer.
+    """
+
+    name: str
+    region: str
+    vpc_id: str
+    vpc_cidrs: tuple[str, ...]
+    subnet_ids: tuple[str, ...]
+    security_group_id: str
+    service_cidrs: tuple[str, ...]
+    oidc_issuer: str
+    oidc_provider_arn: str
+
+
+def look_up_cluster(name: str) -> Cluster:
+    """Ask AWS for an existing cluster.
+
+    Raises:
+        ProgramError: AWS knows no such cluster, or one that cannot be used.
+    """
+    remedy = (
+        f"check previews:cluster.name, the AWS account and AWS_REGION: "
+        f"`aws eks describe-cluster --name {name}` must show the cluster as ACTIVE, with an "
+        "OIDC issuer"
+    )
+    try:
+        found = eks.get_cluster(name=name)
+    except Exception as error:  # the SDK raises no narrower one
+        raise ProgramError(f"EKS cluster {name}", why=str(error), remedy=remedy) from error
+    issuer = _issuer(found)
+    if issuer is None:
+        why = "AWS names no OIDC issuer for it"
+        raise ProgramError(f"EKS cluster {name}", why=why, remedy=remedy)
+    network = found.vpc_config
+    # arn:<partition>:eks:<region>:<account>:cluster/<name>
+    _, partition, _, region, account, *_ = found.arn.split(":")
+    return Cluster(
+        name=name,
+        region=region,
+        vpc_id=network.vpc_id,
+        vpc_cidrs=_vpc_cidrs(network.vpc_id),
+        subnet_ids=tuple(sorted(network.subnet_ids)),
+        security_group_id=network.cluster_security_group_id,
+        service_cidrs=tuple(
+            config.service_ipv4_cidr
+            for config in found.kubernetes_network_configs or ()
+            if config.service_ipv4_cidr
+        ),
+        oidc_issuer=issuer,
+        oidc_provider_arn=f"arn:{partition}:iam::{account}:oidc-provider/{issuer}",
+    )
+
+
+def subnet_cidrs(subnet_ids: Sequence[str]) -> tuple[str, ...]:
+    """The networks of subnets, sorted."""
+    return tuple(sorted(ec2.get_subnet(id=subnet).cidr_block for subnet in subnet_ids))
+
+
+def _vpc_cidrs(vpc_id: str) -> tuple[str, ...]:
+    """All networks of a VPC; one may have more than it was made with."""
+    vpc = ec2.get_vpc(id=vpc_id)
+    others = {association.cidr_block for association in vpc.cidr_block_associations or ()}
+    return tuple(sorted({vpc.cidr_block, *others}))
+
+
+def _issuer(cluster: eks.GetClusterResult) -> str | None:
+    for identity in cluster.identities or ():
+        for oidc in identity.oidcs or ():
+            return oidc.issuer.removeprefix("https://")
+    return None

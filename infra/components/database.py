@@ -1,0 +1,59 @@
+"""What a database is to the rest of a stack, however it came to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pulumi
+
+from infra.errors import ProgramError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pulumi_aws import rds
+
+PORT = 5432
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database on one PostgreSQL server.
+
+    Attributes:
+        host: The server's address.
+        name: The database's name on it.
+        master_secret_arn: The Secrets Manager secret with ``username`` and ``password`` of the
+            master user. Its value is read in the cluster alone, never by this program.
+        migrator_role: The role that owns the schema and may change it.
+        app_role: The role of the service, which may read and write rows and nothing more.
+    """
+
+    host: pulumi.Output[str]
+    name: pulumi.Input[str]
+    master_secret_arn: pulumi.Output[str]
+    migrator_role: str = "service_migrator"
+    app_role: str = "service_app"
+
+
+def master_secret_arn(
+    instance: str, secrets: Sequence[rds.outputs.InstanceMasterUserSecret] | None
+) -> str:
+    """ARN of the secret that RDS keeps for an instance's master user.
+
+    Args:
+        instance: The instance's identifier, for the message.
+        secrets: Its ``master_user_secrets``.
+
+    Raises:
+        ProgramError: RDS keeps none.
+    """
+    arn = secrets[0].secret_arn if secrets else None
+    if arn:
+        return arn
+    raise ProgramError(
+        f"RDS instance {instance}",
+        why="AWS names no secret for its master user, though the program asked for one",
+        remedy="run `pulumi refresh` and then `pulumi up` again; RDS makes the secret by itself",
+    )

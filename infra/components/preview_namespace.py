@@ -1,0 +1,224 @@
+"""A stack's namespace and its guard rails."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pulumi
+from pulumi_kubernetes import core, meta, networking
+
+from infra.components.database import PORT as DATABASE_PORT
+from infra.components.home import Home
+from infra.components.pod import HTTP_PORT, NAME_LABEL, SERVICE_ACCOUNT
+
+if TYPE_CHECKING:
+    from infra.config_models import ServiceConfig
+    from infra.platform_facts import PlatformFacts
+    from infra.stack_name import StackName
+
+DNS_PORT = 53
+
+# While a Deployment rolls, a new pod and one that ends come on top of its replicas; a Job's pod
+# may run at the same time.
+_EXTRA_PODS = 3
+
+
+class PreviewNamespace(pulumi.ComponentResource):
+    """A namespace in which little can go wrong, and nothing for its neighbours.
+
+    Attributes:
+        home: The namespace.
+        guards: All of its guard rails; pods come after them.
+    """
+
+    home: Home
+    guards: list[pulumi.Resource]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        stack: StackName,
+        sizes: ServiceConfig,
+        platform: PlatformFacts,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare the namespace.
+
+        Args:
+            name: Pulumi's name of the component.
+            stack: Whose name the namespace gets.
+            sizes: What the service's pods need; the quota follows from it.
+            platform: The networks of database, load balancer and name server.
+            opts: Pulumi's options.
+        """
+        super().__init__("previews:service:PreviewNamespace", name, None, opts)
+        namespace = core.v1.Namespace(
+            "namespace",
+            metadata=meta.v1.ObjectMetaArgs(name=stack.namespace, labels=namespace_labels(stack)),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.home = Home(stack.namespace, namespace)
+        self._options = self.home.goes_with(self)
+        self.guards = [
+            self._quota(sizes),
+            self._limits(sizes),
+            self._service_account(),
+            *self._network(platform),
+        ]
+        self.register_outputs({"name": stack.namespace})
+
+    def _quota(self, sizes: ServiceConfig) -> core.v1.ResourceQuota:
+        return core.v1.ResourceQuota(
+            "quota",
+            metadata=self.home.metadata("quota"),
+            spec=core.v1.ResourceQuotaSpecArgs(hard=quota(sizes)),
+            opts=self._options,
+        )
+
+    def _limits(self, sizes: ServiceConfig) -> core.v1.LimitRange:
+        """What a container gets that names no resources, and the most it can name."""
+        most = {"cpu": sizes.cpu_limit, "memory": sizes.memory}
+        return core.v1.LimitRange(
+            "limits",
+            metadata=self.home.metadata("limits"),
+            spec=core.v1.LimitRangeSpecArgs(
+                limits=[
+                    core.v1.LimitRangeItemArgs(
+                        type="Container",
+                        default=most,
+                        default_request={"cpu": sizes.cpu, "memory": sizes.memory},
+                        max=most,
+                    )
+                ]
+            ),
+            opts=self._options,
+        )
+
+    def _service_account(self) -> core.v1.ServiceAccount:
+        """The pods' account. It has no rights, and its token is in no pod."""
+        return core.v1.ServiceAccount(
+            "service-account",
+            metadata=self.home.metadata(SERVICE_ACCOUNT),
+            automount_service_account_token=False,
+            opts=self._options,
+        )
+
+    def _network(self, platform: PlatformFacts) -> list[networking.v1.NetworkPolicy]:
+        """Nothing gets in or out, but for DNS, the database and the load balancer."""
+        everyone = meta.v1.LabelSelectorArgs()
+        service = meta.v1.LabelSelectorArgs(match_labels={NAME_LABEL: "service"})
+        rules = {
+            "default-deny": networking.v1.NetworkPolicySpecArgs(
+                pod_selector=everyone, policy_types=["Ingress", "Egress"]
+            ),
+            "allow-dns-and-database": networking.v1.NetworkPolicySpecArgs(
+                pod_selector=everyone,
+                policy_types=["Egress"],
+                egress=[_to_dns(platform), _to_database(platform)],
+            ),
+            "allow-load-balancer": networking.v1.NetworkPolicySpecArgs(
+                pod_selector=service,
+                policy_types=["Ingress"],
+                ingress=[
+                    networking.v1.NetworkPolicyIngressRuleArgs(
+                        from_=_networks(platform.load_balancer_cidrs),
+                        ports=[_port(HTTP_PORT, "TCP")],
+                    )
+                ],
+            ),
+        }
+        return [
+            networking.v1.NetworkPolicy(
+                rule,
+                metadata=self.home.metadata(rule),
+                spec=spec,
+                opts=self._options,
+            )
+            for rule, spec in rules.items()
+        ]
+
+
+def namespace_labels(stack: StackName) -> dict[str, str]:
+    """Labels of the namespace: which stack's it is, and what Kubernetes is to enforce.
+
+    The commit is not among them, so that a push leaves the namespace alone.
+    """
+    labels = {
+        "app.kubernetes.io/managed-by": "pulumi",
+        "app.kubernetes.io/part-of": "previews",
+        "previews/stack": stack.value,
+        "pod-security.kubernetes.io/enforce": "restricted",
+        "pod-security.kubernetes.io/enforce-version": "latest",
+        "pod-security.kubernetes.io/warn": "restricted",
+        "pod-security.kubernetes.io/audit": "restricted",
+        # A new pod counts as ready only when the load balancer has found it healthy, so that
+        # a rollout never takes the last working target away. One label for each controller.
+        "elbv2.k8s.aws/pod-readiness-gate-inject": "enabled",
+        "eks.amazonaws.com/pod-readiness-gate-inject": "enabled",
+    }
+    if stack.pull_request is not None:
+        labels["previews/pull-request"] = str(stack.pull_request)
+    return labels
+
+
+def quota(sizes: ServiceConfig) -> dict[str, str]:
+    """The most that a namespace may hold: what its service needs at its largest."""
+    pods = sizes.max_replicas + _EXTRA_PODS
+    memory = f"{pods * int(sizes.memory.removesuffix('Mi'))}Mi"
+    return {
+        "pods": str(pods),
+        "requests.cpu": f"{pods * _millicores(sizes.cpu)}m",
+        "requests.memory": memory,
+        "limits.cpu": f"{pods * _millicores(sizes.cpu_limit)}m",
+        "limits.memory": memory,
+        # Nothing here stores anything or opens another way in.
+        "persistentvolumeclaims": "0",
+        "services.loadbalancers": "0",
+        "services.nodeports": "0",
+    }
+
+
+def _millicores(cpu: str) -> int:
+    match = re.fullmatch(r"(\d+)(m?)", cpu)
+    if match is None:
+        msg = f"expected CPU such as 250m or 1, got {cpu!r}"
+        raise ValueError(msg)
+    return int(match[1]) * (1 if match[2] else 1000)
+
+
+def _to_dns(platform: PlatformFacts) -> networking.v1.NetworkPolicyEgressRuleArgs:
+    """To the cluster's name server: a pod, or, in EKS Auto Mode, the node behind its Service."""
+    pods = networking.v1.NetworkPolicyPeerArgs(
+        namespace_selector=meta.v1.LabelSelectorArgs(
+            match_labels={"kubernetes.io/metadata.name": "kube-system"}
+        ),
+        pod_selector=meta.v1.LabelSelectorArgs(match_labels={"k8s-app": "kube-dns"}),
+    )
+    services = _networks(platform.service_cidrs)
+    return networking.v1.NetworkPolicyEgressRuleArgs(
+        to=services.apply(lambda peers: [pods, *peers]),
+        ports=[_port(DNS_PORT, "UDP"), _port(DNS_PORT, "TCP")],
+    )
+
+
+def _to_database(platform: PlatformFacts) -> networking.v1.NetworkPolicyEgressRuleArgs:
+    return networking.v1.NetworkPolicyEgressRuleArgs(
+        to=_networks(platform.database_cidrs), ports=[_port(DATABASE_PORT, "TCP")]
+    )
+
+
+def _networks(
+    cidrs: pulumi.Input[list[str]],
+) -> pulumi.Output[list[networking.v1.NetworkPolicyPeerArgs]]:
+    return pulumi.Output.from_input(cidrs).apply(
+        lambda known: [
+            networking.v1.NetworkPolicyPeerArgs(ip_block=networking.v1.IPBlockArgs(cidr=cidr))
+            for cidr in known
+        ]
+    )
+
+
+def _port(number: int, protocol: str) -> networking.v1.NetworkPolicyPortArgs:
+    return networking.v1.NetworkPolicyPortArgs(port=number, protocol=protocol)

@@ -1,0 +1,69 @@
+"""The one image repository of all stacks."""
+
+from __future__ import annotations
+
+import json
+
+import pulumi
+from pulumi_aws import ecr
+
+# Untagged manifests are leftovers of broken pushes. Nothing that runs is untagged: images are
+# pushed under a tag, and an immutable tag never moves away from its image. A rule on tagged
+# images, by count or by age, would some day hit one that runs; a stack removes its own.
+UNTAGGED_DAYS = 14
+
+
+def lifecycle_policy() -> str:
+    """The repository's lifecycle policy as AWS's JSON."""
+    rule = {
+        "rulePriority": 1,
+        "description": "Leftovers of broken pushes; whatever runs has a tag",
+        "selection": {
+            "tagStatus": "untagged",
+            "countType": "sinceImagePushed",
+            "countUnit": "days",
+            "countNumber": UNTAGGED_DAYS,
+        },
+        "action": {"type": "expire"},
+    }
+    return json.dumps({"rules": [rule]}, sort_keys=True)
+
+
+class Registry(pulumi.ComponentResource):
+    """An ECR repository whose tags never move and whose images are scanned.
+
+    Attributes:
+        url: The repository, without a tag.
+    """
+
+    url: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, *, repository: str, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Declare the repository.
+
+        Args:
+            name: Pulumi's name of the component.
+            repository: The repository's name in ECR.
+            opts: Pulumi's options.
+        """
+        super().__init__("previews:platform:Registry", name, None, opts)
+        images = ecr.Repository(
+            "images",
+            name=repository,
+            image_tag_mutability="IMMUTABLE",
+            image_scanning_configuration={"scan_on_push": True},
+            encryption_configurations=[{"encryption_type": "AES256"}],
+            # A destroy of staging stops here while there are images: previews may run them.
+            force_delete=False,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        ecr.LifecyclePolicy(
+            "lifecycle",
+            repository=images.name,
+            policy=lifecycle_policy(),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.url = images.repository_url
+        self.register_outputs({"url": self.url})

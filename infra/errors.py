@@ -1,0 +1,21 @@
+"""The one error that the program ends with: what failed, why, and what to do."""
+
+from __future__ import annotations
+
+import pulumi
+
+
+class ProgramError(pulumi.RunError):
+    """A failure with its remedy, which Pulumi prints without a traceback.
+
+    Attributes:
+        what: The thing that failed, by name ("config previews:domain").
+        why: What was found, and what was expected instead.
+        remedy: What the reader can do now, as an instruction.
+    """
+
+    def __init__(self, what: str, *, why: str, remedy: str) -> None:
+        super().__init__(f"{what}: {why}\n  What to do: {remedy}")
+        self.what = what
+        self.why = why
+        self.remedy = remedy

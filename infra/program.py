@@ -1,0 +1,165 @@
+"""The table of contents: what stack ``staging`` holds, and what a ``pr-<n>`` holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from infra.components.service_image import ServiceImage
+from infra.components.service_stack import ServiceStack, ServiceStackArgs
+from infra.components.snapshot_database import SnapshotDatabase
+from infra.own_outputs import PREPARE_IMAGE, prepared_with
+from infra.platform_facts import PlatformFacts
+from infra.source import Checkout, Source, read_source
+from infra.stack_config import load_platform_config, load_preview_config
+from infra.stack_name import StackKind, StackName, StackNameError
+from infra.staging_outputs import OUTPUT, read_staging
+from infra.tagging import tag_every_resource
+
+CHECKOUT = Checkout(Path(__file__).resolve().parent.parent)
+
+
+def main() -> None:
+    """Declare the stack that Pulumi is working on."""
+    try:
+        stack = StackName.parse(pulumi.get_stack())
+    except StackNameError as error:
+        raise pulumi.RunError(str(error)) from error
+    if stack.kind is StackKind.STAGING:
+        platform(stack)
+    else:
+        preview(stack)
+
+
+def platform(stack: StackName) -> None:
+    """What previews stand on, and staging's own copy of the service."""
+    # Only staging needs these, and their SDK takes a second to import.
+    from infra.components.cluster import look_up_cluster, subnet_cidrs
+    from infra.components.registry import Registry
+    from infra.components.staging_database import StagingDatabase
+
+    config = load_platform_config(stack)
+    source = read_source(CHECKOUT, commit=config.commit, repository=config.repository)
+    tag_every_resource(stack, source)
+
+    cluster = look_up_cluster(config.cluster.name)
+    database_subnets = config.database.subnet_ids or cluster.subnet_ids
+    registry = Registry("registry", repository=pulumi.get_project())
+    image = ServiceImage(
+        "image",
+        stack=stack,
+        source=source,
+        repository_url=registry.url,
+        given=config.image,
+        # Previews prepare their databases with it long after staging has moved on, and a bad
+        # deployment is rolled back to it.
+        keep_former=True,
+    )
+    staging = StagingDatabase(
+        "database",
+        stack=stack,
+        config=config.database,
+        vpc_id=cluster.vpc_id,
+        subnet_ids=database_subnets,
+        cluster_security_group_id=cluster.security_group_id,
+    )
+    facts = PlatformFacts(
+        region=cluster.region,
+        cluster_name=cluster.name,
+        cluster_security_group_id=cluster.security_group_id,
+        vpc_id=cluster.vpc_id,
+        oidc_provider_arn=cluster.oidc_provider_arn,
+        oidc_issuer=cluster.oidc_issuer,
+        service_cidrs=[*cluster.service_cidrs],
+        load_balancer_cidrs=[*(config.load_balancer.source_cidrs or cluster.vpc_cidrs)],
+        load_balancer_group=config.load_balancer.group,
+        load_balancer_scheme=config.load_balancer.scheme,
+        ingress_class=config.load_balancer.ingress_class,
+        listener_protocol=config.listener.protocol,
+        listener_port=config.listener.port,
+        domain=config.domain,
+        repository_url=registry.url,
+        database_instance=staging.instance,
+        database_name=config.database.name,
+        database_subnet_group=staging.subnet_group,
+        database_cidrs=[*subnet_cidrs(database_subnets)],
+        trusted_image=image.reference,
+    )
+    service = ServiceStack(
+        "service",
+        ServiceStackArgs(
+            stack=stack,
+            source=source,
+            sizes=config.service,
+            platform=facts,
+            database=staging.database,
+            image=image.reference,
+            prepare_image=image.reference,
+        ),
+        opts=_on_cluster(facts),
+    )
+    pulumi.export(OUTPUT, facts.as_output())
+    _export_service(stack, source, image, service)
+
+
+def preview(stack: StackName) -> None:
+    """One pull request: its image, its database, its namespace, its address."""
+    config = load_preview_config(stack)
+    source = read_source(
+        CHECKOUT,
+        commit=config.commit,
+        repository=config.repository,
+        expires=config.expires,
+        ttl_days=config.ttl_days,
+    )
+    tag_every_resource(stack, source)
+
+    facts = read_staging()
+    image = ServiceImage(
+        "image",
+        stack=stack,
+        source=source,
+        repository_url=facts.repository_url,
+        given=config.image,
+        keep_former=False,
+    )
+    database = SnapshotDatabase(
+        "database", stack=stack, instance_class=config.database.instance_class, platform=facts
+    )
+    service = ServiceStack(
+        "service",
+        ServiceStackArgs(
+            stack=stack,
+            source=source,
+            sizes=config.service,
+            platform=facts,
+            database=database.database,
+            image=image.reference,
+            prepare_image=prepared_with(otherwise=facts.trusted_image),
+            snapshot=database.snapshot,
+        ),
+        opts=_on_cluster(facts),
+    )
+    _export_service(stack, source, image, service)
+    pulumi.export(PREPARE_IMAGE, service.prepared_with)
+    pulumi.export("databaseMode", config.database.mode.value)
+    pulumi.export("snapshot", database.snapshot)
+    pulumi.export("snapshotCreated", database.snapshot_created)
+
+
+def _on_cluster(facts: PlatformFacts) -> pulumi.ResourceOptions:
+    """Declare on the cluster: its kubeconfig's context is named like the cluster itself."""
+    provider = kubernetes.Provider("cluster", context=facts.cluster_name)
+    return pulumi.ResourceOptions(providers=[provider])
+
+
+def _export_service(
+    stack: StackName, source: Source, image: ServiceImage, service: ServiceStack
+) -> None:
+    pulumi.export("url", service.url)
+    pulumi.export("image", image.reference)
+    pulumi.export("namespace", stack.namespace)
+    pulumi.export("commit", source.commit)
+    pulumi.export("expires", source.expires)

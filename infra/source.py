@@ -1,0 +1,168 @@
+"""Which source a stack is made from: commit, repository and when it is no longer needed.
+
+Everything comes from the stack's configuration or from the git checkout, never from the
+clock: running the program twice on the same checkout declares the same thing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from infra.errors import ProgramError
+
+# Pulumi itself writes a stack's salt and settings into these; no image holds them.
+_NOT_SOURCE = (":(exclude,glob)Pulumi.*.yaml",)
+_REMOTE = re.compile(r"[:/](?P<owner>[\w.-]+)/(?P<name>[\w.-]+?)(?:\.git)?/?$", re.ASCII)
+_URL = re.compile(r"(?:\w+://|[\w.-]+@)[\w.@-]+(?::\d+)?[:/]", re.ASCII)
+
+NEVER = "never"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a stack is made from.
+
+    Attributes:
+        commit: The commit's hash; ``<hash>-<8 hex digits>`` when the working tree differs from it.
+        repository: ``owner/name``.
+        expires: When the stack may be swept, RFC 3339 in UTC, or ``never``.
+    """
+
+    commit: str
+    repository: str
+    expires: str
+
+    @property
+    def short_commit(self) -> str:
+        """The commit's first 12 digits, with the working tree's 8 if it differs."""
+        revision, *tree = self.commit.split("-")
+        return "-".join([revision[:12], *tree])
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A git checkout, read by ``git`` alone and never written to."""
+
+    folder: Path
+
+    def commit(self) -> str:
+        """Hash of HEAD, followed by a hash of the working tree when that differs.
+
+        Raises:
+            ProgramError: There is no git, no checkout or no commit.
+        """
+        head = self._git("rev-parse", "--verify", "HEAD", key="commit").decode().strip()
+        changed = self._git(
+            "status",
+            "--porcelain=v1",
+            "-z",
+            "--no-renames",
+            "--untracked-files=all",
+            "--",
+            ".",
+            *_NOT_SOURCE,
+            key="commit",
+        )
+        return f"{head}-{self._tree_hash(changed)}" if changed else head
+
+    def commit_time(self) -> datetime:
+        """When HEAD was committed (the committer's date, which a rebase moves).
+
+        Raises:
+            ProgramError: There is no git, no checkout or no commit.
+        """
+        stamp = self._git("log", "-1", "--format=%ct", key="expires")
+        return datetime.fromtimestamp(int(stamp), tz=UTC)
+
+    def repository(self) -> str:
+        """``owner/name`` of the remote ``origin``, or ``local/<folder>`` without one on a host."""
+        try:
+            remote = self._git("config", "--get", "remote.origin.url", key="repository")
+        except ProgramError:
+            return f"local/{self.folder.name}"
+        url = remote.decode().strip()
+        match = _REMOTE.search(url)
+        if match is None or not _URL.match(url):
+            return f"local/{self.folder.name}"
+        return f"{match['owner']}/{match['name']}"
+
+    def _tree_hash(self, changed: bytes) -> str:
+        """Eight digits that change with any file that git does not ignore.
+
+        Args:
+            changed: ``git status --porcelain=v1 -z`` without renames: entries ``XY path``.
+        """
+        digest = hashlib.sha256()
+        for entry in changed.split(b"\0"):
+            if not entry:
+                continue
+            path = self.folder / entry[3:].decode("utf-8", "surrogateescape")
+            digest.update(entry + b"\0")
+            if path.is_symlink():
+                digest.update(str(path.readlink()).encode("utf-8", "surrogateescape"))
+            elif path.is_file():
+                digest.update(b"x" if path.stat().st_mode & 0o100 else b"-")
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()[:8]
+
+    def _git(self, *arguments: str, key: str) -> bytes:
+        """Run git in the checkout; a failure names the config key that makes it unnecessary."""
+        remedy = (
+            f"run Pulumi in a git checkout with at least one commit, or set it: "
+            f"`pulumi config set previews:{key} <value>`"
+        )
+        try:
+            return subprocess.run(
+                ["git", "--no-optional-locks", *arguments],
+                cwd=self.folder,
+                check=True,
+                capture_output=True,
+            ).stdout
+        except FileNotFoundError as error:
+            what = f"config previews:{key}"
+            raise ProgramError(
+                what, why="not set, and git is not installed", remedy=remedy
+            ) from error
+        except subprocess.CalledProcessError as error:
+            what = f"config previews:{key}"
+            said = error.stderr.decode(errors="replace").strip() or f"exit code {error.returncode}"
+            why = f"not set, and git cannot tell it from {self.folder}: {said}"
+            raise ProgramError(what, why=why, remedy=remedy) from error
+
+
+def read_source(
+    checkout: Checkout,
+    *,
+    commit: str | None = None,
+    repository: str | None = None,
+    expires: datetime | None = None,
+    ttl_days: int | None = None,
+) -> Source:
+    """What the stack is made from: as configured, and for the rest as the checkout says.
+
+    Args:
+        checkout: Asked only for what is not given.
+        commit: The commit, as `Source.commit` has it.
+        repository: ``owner/name``.
+        expires: When the stack may be swept.
+        ttl_days: Days from the commit to the expiry; None for a stack that never expires.
+
+    Raises:
+        ProgramError: Something is neither given nor known to git; names the key to set.
+    """
+    if expires is None and ttl_days is not None:
+        expires = checkout.commit_time() + timedelta(days=ttl_days)
+    return Source(
+        commit=commit or checkout.commit(),
+        repository=repository or checkout.repository(),
+        expires=NEVER if expires is None else _rfc3339(expires),
+    )
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
