@@ -5,7 +5,6 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
-import structlog
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
@@ -16,15 +15,12 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-log = structlog.stdlib.get_logger(__name__)
-
 
 def install(app: FastAPI) -> None:
     """Make ``app`` answer every error with problem details."""
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 async def _problem(_: Request, error: Exception) -> Response:
@@ -51,11 +47,3 @@ async def _http_error(_: Request, error: Exception) -> Response:
     phrase = HTTPStatus(found.status_code).phrase
     detail = found.detail if found.detail != phrase else None
     return problem_response(found.status_code, detail=detail, headers=found.headers)
-
-
-async def _unexpected(_: Request, error: Exception) -> Response:
-    log.error("request.failed", exc_info=error)
-    return problem_response(
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        detail="It was logged under the X-Request-ID of this answer.",
-    )

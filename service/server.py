@@ -14,6 +14,7 @@ import uvicorn
 
 from service.app import create_app
 from service.settings import Settings, load
+from service.telemetry import logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +77,7 @@ def serve() -> int:
         Exit code: 0 after a requested stop, 1 when it could not start.
     """
     settings = load(Settings)
+    logs.configure(level=settings.log_level, style=settings.log_format)
     app = create_app(settings)
     config = uvicorn.Config(
         app,

@@ -10,7 +10,10 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
+from limits import parse
 from pydantic import (
+    AfterValidator,
+    AliasChoices,
     BeforeValidator,
     Field,
     SecretStr,
@@ -32,6 +35,12 @@ def _split(value: object) -> object:
     return value
 
 
+def _rate(value: str) -> str:
+    parse(value)
+    return value
+
+
+RateLimit = Annotated[str, AfterValidator(_rate)]
 StringList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
@@ -177,6 +186,12 @@ class Settings(_Settings):
         allowed_hosts: Accepted ``Host`` headers, ``*.example.com`` for subdomains.
         cors_origins: Origins whose browsers may call the API.
         max_body_bytes: Limit on a request's body.
+        rate_limit_client: How often one client may ask, as ``limits`` writes it.
+        rate_limit_user: How often one credential may, besides its client's limit.
+        rate_limit_storage: ``memory://`` counts in this process, ``redis://host`` in all pods.
+        otlp_endpoint: Where traces go, OTLP over HTTP (``OTEL_EXPORTER_OTLP_ENDPOINT``); none
+            without it.
+        service_name: Name in traces (``OTEL_SERVICE_NAME``).
     """
 
     host: str = "127.0.0.1"
@@ -189,6 +204,16 @@ class Settings(_Settings):
     allowed_hosts: StringList = ("*",)
     cors_origins: StringList = ()
     max_body_bytes: int = Field(default=64 * 1024, ge=1024)
+    rate_limit_client: RateLimit = "6000/minute"
+    rate_limit_user: RateLimit = "6000/minute"
+    rate_limit_storage: str = Field(default="memory://", pattern=r"^(memory|rediss?)://")
+    otlp_endpoint: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices(
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
+        ),
+    )
+    service_name: str = Field(default="customers", validation_alias="OTEL_SERVICE_NAME")
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -61,7 +61,7 @@ async def read_customer(
 ) -> CustomerPublic:
     """Read one customer."""
     customer = await database.run(lambda session: service.read(session, customer_id))
-    tag = {"ETag": conditional.etag(customer.version)}
+    tag = {"ETag": conditional.etag(customer.version), "Cache-Control": "private, no-cache"}
     if conditional.is_fresh(if_none_match, customer.version):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=tag)  # type: ignore[return-value]
     response.headers.update(tag)

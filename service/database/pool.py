@@ -51,6 +51,12 @@ class Database:
     """The connections of this process.
 
     Making one opens no connection, so the process starts without PostgreSQL.
+
+    Attributes:
+        settings: What it was made with.
+        engine: SQLAlchemy's engine; its pool is never waited for, only ``run``'s places are.
+        waiting: Requests that wait for a place.
+        in_use: Requests that have one.
     """
 
     def __init__(self, settings: DatabaseSettings) -> None:
@@ -62,7 +68,8 @@ class Database:
         self._threads = ThreadPoolExecutor(settings.pool_size, thread_name_prefix="database")
         self._health_thread = ThreadPoolExecutor(1, thread_name_prefix="database-health")
         self._places = asyncio.Semaphore(settings.pool_size)
-        self._waiting = 0
+        self.waiting = 0
+        self.in_use = 0
         self._check: asyncio.Future[str | None] | None = None
 
     async def run(self, work: Callable[[Session], Result]) -> Result:
@@ -81,11 +88,13 @@ class Database:
             Problem: The database is busy, away or too slow (503), or what ``work`` raised.
         """
         await self._enter()
+        self.in_use += 1
         try:
             call = copy_context().run
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._threads, call, self._transaction, work)
         finally:
+            self.in_use -= 1
             self._places.release()
 
     async def check(self) -> str | None:
@@ -122,16 +131,16 @@ class Database:
         return None
 
     async def _enter(self) -> None:
-        if self._places.locked() and self._waiting >= self.settings.pool_waiters:
+        if self._places.locked() and self.waiting >= self.settings.pool_waiters:
             raise DatabaseBusyError
-        self._waiting += 1
+        self.waiting += 1
         try:
             async with asyncio.timeout(self.settings.pool_wait_seconds):
                 await self._places.acquire()
         except TimeoutError:
             raise DatabaseBusyError from None
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
 
     def _transaction(self, work: Callable[[Session], Result]) -> Result:
         limits = self.settings

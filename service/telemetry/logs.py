@@ -1,0 +1,74 @@
+"""structlog through the standard library: one format for every line of the process.
+
+uvicorn's, SQLAlchemy's and the libraries' lines take the same way, so they carry the
+request's identifiers and are redacted too.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Literal, TextIO
+
+import structlog
+
+from service.telemetry.redaction import redact
+
+if TYPE_CHECKING:
+    from structlog.typing import Processor
+
+_SHARED: tuple[Processor, ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+)
+
+
+def configure(
+    *, level: str, style: Literal["auto", "json", "console"], stream: TextIO | None = None
+) -> None:
+    """Send every line of the process to ``stream``.
+
+    Args:
+        level: Lowest level that is written.
+        style: ``json``, ``console``, or ``auto``: console on a terminal, else JSON.
+        stream: Standard output when None.
+    """
+    stream = stream or sys.stdout
+    console = style == "console" or (style == "auto" and stream.isatty())
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*_SHARED, structlog.stdlib.ExtraAdder()],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                # The plain traceback: the coloured ones print local variables.
+                structlog.processors.format_exc_info,
+                redact,
+                _renderer(console=console, colors=stream.isatty()),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    logging.captureWarnings(capture=True)
+    for name in ("uvicorn", "uvicorn.error", "sqlalchemy", "alembic"):
+        library = logging.getLogger(name)
+        library.handlers.clear()
+        library.propagate = True
+    # At debug, SQLAlchemy tells each statement; never its parameters (hide_parameters).
+    logging.getLogger("sqlalchemy.engine").setLevel("INFO" if level == "debug" else "WARNING")
+    structlog.configure(
+        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _renderer(*, console: bool, colors: bool) -> Processor:
+    if console:
+        return structlog.dev.ConsoleRenderer(colors=colors)
+    return structlog.processors.JSONRenderer(ensure_ascii=False)

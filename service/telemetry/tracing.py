@@ -1,0 +1,99 @@
+"""OpenTelemetry traces of requests and statements, when an endpoint is configured.
+
+FastAPI makes the spans of requests itself; here they get somewhere to go, and lose what
+is about people. Nothing of the SDK is imported unless it is used: it would be a third of
+the time that the process takes to start.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from service.telemetry.redaction import REDACTED
+
+if TYPE_CHECKING:
+    from fastapi.telemetry import TelemetryConfig
+    from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+    from sqlalchemy.engine import Engine
+
+    from service.settings import BuildInformation, Settings
+
+# Values that a client sent; the keys are those of the semantic conventions for HTTP.
+_CLIENTS_VALUES = ("url.query", "url.full", "http.url", "http.target", "user_agent.original")
+
+
+def provider(
+    settings: Settings, build: BuildInformation, *, processor: SpanProcessor | None = None
+) -> TracerProvider | None:
+    """Where spans go, or None when nothing is configured.
+
+    Args:
+        settings: Name the endpoint; the exporter reads the other ``OTEL_*`` itself.
+        build: Told with every span.
+        processor: Instead of the exporter, for tests.
+    """
+    if processor is None and not settings.otlp_endpoint:
+        return None
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+
+    resource = Resource.create(
+        {
+            "service.name": settings.service_name,
+            "service.version": build.commit,
+            "deployment.environment.name": build.environment,
+        }
+    )
+    made = TracerProvider(resource=resource, shutdown_on_exit=False)
+    made.add_span_processor(_redacting())
+    made.add_span_processor(processor or _exporting())
+    return made
+
+
+def telemetry_config(tracer_provider: TracerProvider | None) -> TelemetryConfig:
+    """What FastAPI is to record: spans of requests, if they go anywhere."""
+    return {
+        "tracing": tracer_provider is not None,
+        "tracer_provider": tracer_provider,
+        "operation_spans": False,
+        "metrics": False,
+        "logs": False,
+        "auto_configure": False,
+        "exclude": _is_probe,
+    }
+
+
+def instrument(engine: Engine, tracer_provider: TracerProvider) -> None:
+    """Record a span for each statement, without its parameters."""
+    from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor  # noqa: PLC0415
+
+    SQLAlchemyInstrumentor().instrument(engine=engine, tracer_provider=tracer_provider)
+
+
+def _is_probe(scope: Any) -> bool:
+    path: str = scope.get("path", "")
+    return path.startswith("/health") or path == "/metrics"
+
+
+def _exporting() -> SpanProcessor:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
+        OTLPSpanExporter,
+    )
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
+    return BatchSpanProcessor(OTLPSpanExporter())
+
+
+def _redacting() -> SpanProcessor:
+    from opentelemetry.sdk.trace import SpanProcessor  # noqa: PLC0415
+
+    class Redacting(SpanProcessor):
+        """Overwrites what a client sent, as soon as a span has it."""
+
+        def on_start(self, span: Any, parent_context: Any = None) -> None:
+            del parent_context
+            for key in _CLIENTS_VALUES:
+                if key in (span.attributes or {}):
+                    span.set_attribute(key, REDACTED)
+
+    return Redacting()
