@@ -92,7 +92,8 @@ def drop_privileges(uid: int, gid: int, capabilities: int) -> None:
     kernel.limit_capabilities(capabilities)
     if os.geteuid() != uid or os.getegid() != gid or os.geteuid() == 0:
         _become(uid, gid)
-    kernel.clear_capabilities()
+    # Under no_new_privs, executing as uid 0 gives back nothing that was not held before.
+    kernel.hold_capabilities(capabilities if uid == 0 else 0)
     kernel.forbid_new_privileges()
 
 

@@ -12,6 +12,7 @@ import os
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
 CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
 
 MS_RDONLY = 1
 MS_NOSUID = 2
@@ -32,7 +33,9 @@ _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41}
 _PR_SET_PDEATHSIG = 1
 _PR_CAPBSET_READ = 23
 _PR_CAPBSET_DROP = 24
+_PR_SET_SECCOMP = 22
 _PR_SET_NO_NEW_PRIVS = 38
+_SECCOMP_MODE_FILTER = 2
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522
 
 SIGKILL = 9
@@ -134,11 +137,19 @@ def limit_capabilities(keep: int) -> None:
         number += 1
 
 
-def clear_capabilities() -> None:
-    """Gives up every capability of this process; executing as uid 0 regains the bounding set."""
+def hold_capabilities(keep: int) -> None:
+    """Gives up every capability of this process that is not in the bit mask ``keep``."""
     header = (ctypes.c_uint32 * 2)(_LINUX_CAPABILITY_VERSION_3, 0)
-    none = (ctypes.c_uint32 * 6)()
-    _check(_libc.capset(ctypes.byref(header), ctypes.byref(none)), "drop capabilities")
+    low, high = keep & 0xFFFFFFFF, keep >> 32
+    # Effective, permitted and inheritable, first of the lower 32 capabilities.
+    sets = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
+    _check(_libc.capset(ctypes.byref(header), ctypes.byref(sets)), "drop capabilities")
+
+
+def filter_system_calls(program: object) -> None:
+    """Installs a seccomp filter, given a reference to its ``struct sock_fprog``."""
+    mode = ctypes.c_ulong(_SECCOMP_MODE_FILTER)
+    _check(_libc.prctl(_PR_SET_SECCOMP, mode, program), "filter system calls")
 
 
 def set_hostname(name: str) -> None:

@@ -19,7 +19,7 @@ import sys
 # Isolated mode finds no package by itself.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from sandbox.containers import identity, kernel, rootfs
+from sandbox.containers import identity, kernel, ownership, rootfs, steps
 
 START_FAILED = 128
 TYPE_CHECKING = False
@@ -55,20 +55,26 @@ def _execute(launch: Launch) -> NoReturn:
 
 def _become(launch: Launch) -> NoReturn:
     os.umask(0)
+    is_root = os.geteuid() == 0
+    is_build = launch["upper"] is not None
     identity.enter_namespaces(
         launch["uid"], launch["gid"], with_hostname=launch["hostname"] is not None
     )
     rootfs.assemble(launch)
+    if is_build:
+        steps.hold_processes_together(launch["parent"])
     if launch["hostname"] is not None:
         kernel.set_hostname(launch["hostname"])
     identity.set_limits(launch["rlimits"])
     identity.drop_privileges(launch["uid"], launch["gid"], launch["capabilities"])
+    if is_build and not is_root:
+        ownership.pretend()
     kernel.restore_signals()
     os.umask(0o022)
     kernel.die_with_parent()
-    if os.getppid() != launch["parent"]:
+    if not is_build and os.getppid() != launch["parent"]:
         # It died before it could be followed.
-        sys.exit(START_FAILED)
+        os._exit(START_FAILED)
     _execute(launch)
 
 

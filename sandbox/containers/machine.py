@@ -19,6 +19,7 @@ from sandbox.containers.spec import BaseImage
 
 # Merged into /usr on some distributions (then links), folders of their own on others.
 _TOP_LEVEL = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc")
+_ACCOUNT_FILES = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")
 # What the official Python image installs, and what belongs to the interpreter itself.
 _PACKAGES = re.compile(r"(pip|setuptools|wheel|_distutils_hack|distutils-precedence|README)\b.*")
 _PROGRAMS = re.compile(r"(python|pip|pydoc|idle|2to3|easy_install|wheel)[\d.]*(-config|t)?")
@@ -33,7 +34,13 @@ def base_image() -> BaseImage:
     }
     folders = [name for name in _TOP_LEVEL if name not in links and (root / name).is_dir()]
     base = BaseImage(
-        folders=folders, links=links, python=None, files=_accounts(), symlinks={}, hidden=[]
+        folders=folders,
+        links=links,
+        python=None,
+        files=_accounts(),
+        symlinks={},
+        # Locks and backups that only the machine's root may write: useradd makes its own.
+        hidden=["etc/.pwd.lock", *(f"etc/{name}-" for name in _ACCOUNT_FILES)],
     )
     _resolver(base)
     _python(base, Path(sys.base_prefix))
@@ -50,7 +57,7 @@ def fingerprint() -> str:
 
 def _accounts() -> dict[str, bytes]:
     """The machine's accounts, each without a password and readable by whoever builds."""
-    files = {}
+    files = {"etc/subuid": b"", "etc/subgid": b""}
     for name, shadow, line in (
         ("passwd", "shadow", "{}:*:19000:0:99999:7:::\n"),
         ("group", "gshadow", "{}:*::\n"),

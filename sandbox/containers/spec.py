@@ -31,7 +31,8 @@ class Launch(TypedDict):
     Attributes:
         mounts: ``(source, target, read_only)``.
         capabilities: Bit mask of the capabilities that uid 0 may have.
-        upper: Folder that collects what the process writes, None to forget it.
+        upper: Folder that collects what the process writes, None to forget it. With one, the
+            process and all its descendants also end together with the launcher.
         parent: Pid of the process that the container's dies with.
     """
 

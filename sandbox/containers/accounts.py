@@ -1,0 +1,53 @@
+"""Users and groups as an image's ``/etc/passwd`` and ``/etc/group`` name them."""
+
+from __future__ import annotations
+
+from sandbox.containers.spec import BaseImage
+from sandbox.containers.tree import ImageTree
+
+
+def user_of(text: str, tree: ImageTree, base: BaseImage) -> tuple[int, int]:
+    """The uid and gid of ``USER name|uid[:group|gid]``, the group the user's own by default.
+
+    Raises:
+        ValueError: When the image has no such user or group.
+    """
+    user, _, group = text.partition(":")
+    lines = _lines("etc/passwd", tree, base)
+    known = next((line for line in lines if user in (line[0], line[2])), None)
+    if known is None and not user.isdecimal():
+        msg = f"the image has no user {user!r}"
+        raise ValueError(msg)
+    uid = int(known[2]) if known else int(user)
+    if group:
+        return uid, _group_of(group, tree, base)
+    return uid, int(known[3]) if known else 0
+
+
+def owner_of(text: str, tree: ImageTree, base: BaseImage) -> tuple[int, int]:
+    """The uid and gid of ``--chown=user[:group]``; without a group the uid stands for both.
+
+    Raises:
+        ValueError: When the image has no such user or group.
+    """
+    uid, _ = user_of(text.partition(":")[0], tree, base)
+    group = text.partition(":")[2]
+    return uid, _group_of(group, tree, base) if group else uid
+
+
+def _group_of(text: str, tree: ImageTree, base: BaseImage) -> int:
+    for line in _lines("etc/group", tree, base):
+        if text in (line[0], line[2]):
+            return int(line[2])
+    if text.isdecimal():
+        return int(text)
+    msg = f"the image has no group {text!r}"
+    raise ValueError(msg)
+
+
+def _lines(path: str, tree: ImageTree, base: BaseImage) -> list[list[str]]:
+    found = tree.find_in_layers(path)
+    content = base["files"].get(path, b"") if found is None else found.read_bytes()
+    lines = [line.split(":") for line in content.decode(errors="replace").splitlines()]
+    fields = 7 if path == "etc/passwd" else 4
+    return [line for line in lines if len(line) == fields and line[2].isdecimal()]

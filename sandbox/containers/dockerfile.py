@@ -1,0 +1,242 @@
+"""Reads a Dockerfile into stages and instructions.
+
+The grammar is that of the Dockerfile reference: parser directives, comments, continued lines,
+``--flags``, the JSON form, and here-documents. What an instruction means is not decided here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from sandbox.containers.words import split_words
+from sandbox.errors import SandboxError
+
+FLAGS: Final = {
+    "ARG": (),
+    "CMD": (),
+    "COPY": ("chmod", "chown", "from", "link"),
+    "ENTRYPOINT": (),
+    "ENV": (),
+    "EXPOSE": (),
+    "FROM": ("platform",),
+    "HEALTHCHECK": ("interval", "retries", "start-interval", "start-period", "timeout"),
+    "LABEL": (),
+    "RUN": ("mount", "network"),
+    "SHELL": (),
+    "STOPSIGNAL": (),
+    "USER": (),
+    "VOLUME": (),
+    "WORKDIR": (),
+}
+"""Every instruction that a build honours, and its flags."""
+_INSTEAD: Final = {
+    "ADD": "use COPY for files of the context; download in a RUN",
+    "MAINTAINER": 'use LABEL org.opencontainers.image.authors="..."',
+    "ONBUILD": "write the instruction into the Dockerfile that is built FROM this one",
+}
+_WITH_HEREDOC: Final = {"RUN", "COPY"}
+_DIRECTIVE = re.compile(r"#\s*(?P<key>[a-zA-Z]+)\s*=\s*(?P<value>.+?)\s*")
+_SYNTAX = re.compile(r"docker/dockerfile(:[\w.-]+)?(@sha256:[0-9a-f]{64})?")
+_FLAG = re.compile(r"--(?P<name>[a-z-]+)(=(?P<value>\S*))?(\s+|$)")
+_HEREDOC = re.compile(r"(\d*)<<(?P<strip>-?)(?P<quote>['\"]?)(?P<name>[A-Za-z_]\w*)(?P=quote)")
+
+
+@dataclass(frozen=True)
+class Heredoc:
+    """A here-document of RUN or COPY; ``expands`` unless its delimiter was quoted."""
+
+    name: str
+    text: str
+    expands: bool
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One instruction.
+
+    Attributes:
+        name: In capitals.
+        flags: ``(name, value)`` in their order; a flag without a value has "true".
+        text: What follows the flags, lines joined.
+        line: Number of its first line.
+        heredocs: Its here-documents.
+    """
+
+    name: str
+    flags: tuple[tuple[str, str], ...]
+    text: str
+    line: int
+    heredocs: tuple[Heredoc, ...] = ()
+
+    @property
+    def json(self) -> list[str] | None:
+        """The words of the JSON (exec) form, None when it is not in that form."""
+        if not self.text.startswith("["):
+            return None
+        try:
+            words = json.loads(self.text)
+        except ValueError:
+            return None
+        is_words = isinstance(words, list) and all(isinstance(word, str) for word in words)
+        return words if is_words else None
+
+    def flag(self, name: str) -> str | None:
+        """The value of a flag that may be given once."""
+        values = [value for key, value in self.flags if key == name]
+        if len(values) > 1:
+            raise self.error(f"--{name} is given {len(values)} times", "give it once")
+        return values[0] if values else None
+
+    def error(self, why: str, remedy: str) -> SandboxError:
+        """The error that names this instruction and its line."""
+        first, *more = f"{self.name} {self.text}".splitlines()
+        shown = first if len(first) <= 80 and not more else f"{first[:80]}..."  # noqa: PLR2004
+        return SandboxError(f"Dockerfile line {self.line}: {shown}", why=why, remedy=remedy)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """``FROM base AS name`` and what follows."""
+
+    index: int
+    name: str | None
+    start: Instruction
+    instructions: tuple[Instruction, ...]
+
+
+@dataclass(frozen=True)
+class Dockerfile:
+    """A Dockerfile: the ARGs before the first FROM, and the stages."""
+
+    arguments: tuple[Instruction, ...]
+    stages: tuple[Stage, ...]
+    escape: str
+
+
+def parse(text: str) -> Dockerfile:
+    """Reads a Dockerfile.
+
+    Raises:
+        SandboxError: For anything that a build would not honour, naming the line.
+    """
+    escape = _read_directives(text)
+    arguments: list[Instruction] = []
+    stages: list[tuple[Instruction, list[Instruction]]] = []
+    for instruction in _instructions(text, escape):
+        if instruction.name == "FROM":
+            stages.append((instruction, []))
+        elif stages:
+            stages[-1][1].append(instruction)
+        elif instruction.name == "ARG":
+            arguments.append(instruction)
+        else:
+            raise instruction.error("it stands before the first FROM", "begin with FROM")
+    if not stages:
+        raise SandboxError("Dockerfile", why="it has no FROM", remedy="begin a stage with FROM")
+    return Dockerfile(
+        arguments=tuple(arguments),
+        stages=tuple(
+            Stage(index, _stage_name(start), start, tuple(body))
+            for index, (start, body) in enumerate(stages)
+        ),
+        escape=escape,
+    )
+
+
+def _stage_name(start: Instruction) -> str | None:
+    match start.text.split():
+        case [_]:
+            return None
+        case [_, keyword, name] if keyword.upper() == "AS":
+            return name.lower()
+        case _:
+            raise start.error("expected FROM image [AS name]", "correct the line")
+
+
+def _read_directives(text: str) -> str:
+    escape = "\\"
+    for number, line in enumerate(text.splitlines(), 1):
+        match = _DIRECTIVE.fullmatch(line.strip())
+        if match is None:
+            break
+        key, value = match["key"].lower(), match["value"]
+        if key == "escape" and value in {"\\", "`"}:
+            escape = value
+        elif key == "syntax" and not _SYNTAX.fullmatch(value):
+            raise SandboxError(
+                f"Dockerfile line {number}: {line.strip()}",
+                why="the sandbox knows the syntax docker/dockerfile:1 only",
+                remedy="remove the directive, or use docker/dockerfile:1",
+            )
+    return escape
+
+
+def _instructions(text: str, escape: str) -> Iterator[Instruction]:
+    lines = enumerate(text.splitlines(), 1)
+    for number, first in lines:
+        if not first.strip() or first.lstrip().startswith("#"):
+            continue
+        line = first.strip()
+        while line.endswith(escape):
+            # A comment or an empty line inside a continued instruction counts as nothing.
+            line = line[: -len(escape)].rstrip() + " "
+            for _, more in lines:
+                if more.strip() and not more.lstrip().startswith("#"):
+                    line += more.strip()
+                    break
+            else:
+                line = line.rstrip()
+        yield _read(line, number, lines)
+
+
+def _read(line: str, number: int, lines: Iterator[tuple[int, str]]) -> Instruction:
+    word, _, rest = line.partition(" ") if " " in line else line.partition("\t")
+    bare = Instruction(word.upper(), (), rest.strip(), number)
+    known = FLAGS.get(bare.name)
+    if known is None:
+        remedy = _INSTEAD.get(bare.name, f"use one of {', '.join(FLAGS)}")
+        raise bare.error(f"{bare.name} is no instruction that the sandbox knows", remedy)
+    flags, text = _read_flags(bare, known)
+    if not text and bare.name != "HEALTHCHECK":
+        raise bare.error("it has no argument", "complete the line")
+    heredocs: tuple[Heredoc, ...] = ()
+    if bare.name in _WITH_HEREDOC and "<<" in text and not text.startswith("["):
+        heredocs = tuple(_read_heredocs(bare, text, lines))
+    return Instruction(bare.name, flags, text, number, heredocs)
+
+
+def _read_flags(
+    bare: Instruction, known: tuple[str, ...]
+) -> tuple[tuple[tuple[str, str], ...], str]:
+    flags, text = [], bare.text
+    while match := _FLAG.match(text):
+        if match["name"] not in known:
+            expected = ", ".join(f"--{name}" for name in known) or "none"
+            why = f"--{match['name']} is no flag of {bare.name} that the sandbox knows"
+            raise bare.error(why, f"remove it; known are: {expected}")
+        flags.append((match["name"], "true" if match["value"] is None else match["value"]))
+        text = text[match.end() :]
+    return tuple(flags), text
+
+
+def _read_heredocs(
+    bare: Instruction, text: str, lines: Iterator[tuple[int, str]]
+) -> Iterator[Heredoc]:
+    for word in split_words(text):
+        match = _HEREDOC.fullmatch(word)
+        if match is None:
+            continue
+        body = []
+        for _, line in lines:
+            content = line.lstrip("\t") if match["strip"] else line
+            if content == match["name"]:
+                break
+            body.append(f"{content}\n")
+        else:
+            why = f"the here-document {match['name']} does not end"
+            raise bare.error(why, f"end it with a line {match['name']}")
+        yield Heredoc(match["name"], "".join(body), expands=not match["quote"])

@@ -1,0 +1,104 @@
+"""``RUN --mount=...``: folders that a command sees and its layer does not keep."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from typing import Final
+
+_KEYS: Final = {
+    "bind": {"target", "source", "from", "rw"},
+    "cache": {"target", "id", "sharing", "uid", "gid", "mode", "rw"},
+    "tmpfs": {"target"},
+}
+_ALIASES: Final = {
+    "dst": "target",
+    "destination": "target",
+    "src": "source",
+    "readwrite": "rw",
+    "ro": "readonly",
+}
+_SHARING: Final = ("shared", "private", "locked")
+
+
+@dataclass(frozen=True)
+class RunMount:
+    """One ``--mount``.
+
+    Attributes:
+        kind: ``bind``, ``cache`` or ``tmpfs``.
+        target: As written; relative to the working directory.
+        source: Of a bind, a path within ``origin``.
+        origin: Of a bind, the stage or named context, None for the build context.
+        name: Of a cache, what builds share it by.
+        exclusive: Of a cache, whether one build at a time may use it.
+        writable: Of a bind, whether the command may write; what it writes is forgotten.
+        owner: Of a new cache, its uid and gid.
+        mode: Of a new cache, its permissions.
+    """
+
+    kind: str
+    target: str
+    source: str = "."
+    origin: str | None = None
+    name: str = ""
+    exclusive: bool = False
+    writable: bool = False
+    owner: tuple[int, int] = (0, 0)
+    mode: int = 0o755
+
+
+def parse_mount(text: str) -> RunMount:
+    """Reads the value of ``--mount``.
+
+    Raises:
+        ValueError: For a kind or a key that a build here can't honour.
+    """
+    fields = _fields(text)
+    kind = fields.pop("type", "bind")
+    known = _KEYS.get(kind)
+    if known is None:
+        msg = f"--mount=type={kind} is not supported; use one of {', '.join(_KEYS)}"
+        raise ValueError(msg)
+    if _is_true(fields.pop("readonly", "false")):
+        fields["rw"] = "false"
+    unknown = fields.keys() - known
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        msg = f"--mount=type={kind} has no {names}; known are {', '.join(sorted(known))}"
+        raise ValueError(msg)
+    target = fields.get("target")
+    if not target:
+        msg = f"--mount=type={kind} needs a target"
+        raise ValueError(msg)
+    sharing = fields.get("sharing", "shared")
+    if sharing not in _SHARING:
+        msg = f"sharing={sharing} is unknown; use one of {', '.join(_SHARING)}"
+        raise ValueError(msg)
+    return RunMount(
+        kind=kind,
+        target=target,
+        source=fields.get("source", "."),
+        origin=fields.get("from"),
+        name=fields.get("id", target),
+        exclusive=sharing != "shared",
+        writable=_is_true(fields.get("rw", "true" if kind == "cache" else "false")),
+        owner=(int(fields.get("uid", "0")), int(fields.get("gid", "0"))),
+        mode=int(fields.get("mode", "0755"), 8),
+    )
+
+
+def _fields(text: str) -> dict[str, str]:
+    fields = {}
+    for part in next(csv.reader([text])):
+        key, equals, value = part.partition("=")
+        name = key.strip().lower()
+        fields[_ALIASES.get(name, name)] = value if equals else "true"
+    return fields
+
+
+def _is_true(text: str) -> bool:
+    if text.lower() not in {"true", "false", "1", "0"}:
+        msg = f"expected true or false, found {text!r}"
+        raise ValueError(msg)
+    return text.lower() in {"true", "1"}

@@ -1,0 +1,163 @@
+"""RUN: a command in the image's root, whose changes become a layer."""
+
+from __future__ import annotations
+
+import collections
+import os
+import signal
+import stat
+import subprocess
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from sandbox.containers import runtime
+from sandbox.containers.builder_environment import machine_environment
+from sandbox.containers.layers import is_empty, is_opaque
+from sandbox.containers.rootfs import part_name, parts_of
+from sandbox.containers.runtime import ContainerSpec, Mount
+from sandbox.containers.spec import BaseImage
+from sandbox.containers.tree import ImageTree
+
+# CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP, NET_BIND_SERVICE,
+# SYS_CHROOT, AUDIT_WRITE, SETFCAP: what Docker gives a build, but for raw sockets and devices.
+_CAPABILITIES: Final = sum(1 << number for number in (0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 29, 31))
+_LAST_LINES: Final = 20
+
+
+class RunFailed(Exception):  # noqa: N818 - it is the RUN that failed
+    """A RUN that did not exit with 0.
+
+    Attributes:
+        code: Its exit code.
+        lines: The last lines of its output.
+    """
+
+    def __init__(self, code: int, lines: Iterable[str]) -> None:
+        super().__init__(f"exited with {code}")
+        self.code = code
+        self.lines = tuple(lines)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One command.
+
+    Attributes:
+        layers: The image so far, top first.
+        tmpfs: Targets of ``--mount=type=tmpfs``.
+        locks: Held as long as the command runs, for cache mounts that are not shared.
+    """
+
+    layers: tuple[Path, ...]
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    cwd: str
+    uid: int
+    gid: int
+    mounts: tuple[Mount, ...] = ()
+    tmpfs: tuple[str, ...] = ()
+    locks: tuple[AbstractContextManager[None], ...] = field(default=())
+
+
+def run(
+    command: Run, upper: Path, tree: ImageTree, base: BaseImage, log: Callable[[str], None]
+) -> Path:
+    """Runs a command and returns the folder of what it changed.
+
+    Args:
+        command: What to run.
+        upper: An empty folder for what it writes.
+        tree: The image so far.
+        base: The machine that it stands on.
+        log: Gets each line of the output.
+
+    Raises:
+        RunFailed: When it does not exit with 0.
+    """
+    variables, machine = machine_environment(os.environ)
+    mounts = (*machine, *command.mounts)
+    stubs = [_stubs(target, tree) for target in (*(m.target for m in mounts), *command.tmpfs)]
+    spec = ContainerSpec(
+        layers=command.layers,
+        argv=command.argv,
+        env={**variables, **command.env},
+        cwd=command.cwd,
+        uid=command.uid,
+        gid=command.gid,
+        mounts=mounts,
+        tmpfs=command.tmpfs,
+        capabilities=_CAPABILITIES,
+        upper=upper,
+    )
+    code, lines = _follow(spec, log)
+    if code != 0:
+        raise RunFailed(code, lines)
+    layer = _collect(upper, base)
+    for missing in stubs:
+        _remove_stubs(layer, missing, tree)
+    return layer
+
+
+def _follow(spec: ContainerSpec, log: Callable[[str], None]) -> tuple[int, Iterable[str]]:
+    last: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
+    process = runtime.popen(spec, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        for raw in process.stdout or ():
+            line = raw.decode(errors="replace").rstrip()
+            last.append(line)
+            log(line)
+        return process.wait(), last
+    finally:
+        # Interrupted: everything that it started ends with the first process of its namespace.
+        if process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _collect(upper: Path, base: BaseImage) -> Path:
+    """Puts together what was written to the root and to the overlays within it."""
+    layer = upper / "diff" / part_name("")
+    for part in parts_of(base):
+        changes = upper / "diff" / part_name(part)
+        if is_empty(changes):
+            continue
+        place = layer / part
+        place.parent.mkdir(mode=0o755, exist_ok=True)
+        changes.rename(place)
+    return layer
+
+
+def _stubs(target: str, tree: ImageTree) -> list[str]:
+    """The paths that mounting at ``target`` makes and the image has not, deepest first."""
+    path = tree.resolve(target)
+    missing = []
+    while path and tree.find(path) is None:
+        missing.append(path)
+        path = path.rpartition("/")[0]
+    return [*missing, path] if missing else []
+
+
+def _remove_stubs(layer: Path, stubs: list[str], tree: ImageTree) -> None:
+    for path in stubs:
+        place = layer / path
+        try:
+            status = place.lstat()
+        except FileNotFoundError:
+            continue
+        if stat.S_ISREG(status.st_mode) and status.st_size == 0:
+            place.unlink()
+        elif not path or not stat.S_ISDIR(status.st_mode) or not is_empty(place):
+            return
+        elif _is_unchanged(place, status, tree.status(path)):
+            place.rmdir()
+
+
+def _is_unchanged(place: Path, status: os.stat_result, below: os.stat_result | None) -> bool:
+    if below is None:
+        return True
+    same = (status.st_mode, status.st_uid, status.st_gid)
+    return same == (below.st_mode, below.st_uid, below.st_gid) and not is_opaque(place)

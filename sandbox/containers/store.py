@@ -1,0 +1,267 @@
+"""Images on this machine: content-addressed, with their layers unpacked.
+
+    blobs/<hex>               manifests and configurations, as the OCI image specification has them
+    layers/<hex>/root         one layer's files; layers/<hex>/size the length of its archive
+    images/<hex>              an empty file for each manifest that is wanted
+    tags/<repository>/<tag>   the digest that a tag names
+    locks/, scratch/, cache/  who uses what, work in progress, and what builds came to
+
+Whatever is named by a digest never changes and appears by a rename, so readers need no lock.
+Forgetting an image only removes its mark; ``collect_garbage`` removes what neither a marked image,
+nor a build's cache, nor a running container needs. Whether a tag may be moved is for the registry
+to say: ECR's immutable tags are ECR's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+from sandbox.containers import oci
+from sandbox.containers.cache import BuildCache
+from sandbox.containers.garbage import Usage, sweep
+from sandbox.containers.layers import Layer, digest_of, remove_tree
+from sandbox.containers.locks import hold, try_hold
+from sandbox.errors import SandboxError
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:/-]*")
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image in the store.
+
+    Attributes:
+        digest: ``sha256:<hex>`` of the manifest.
+        manifest: The manifest, byte for byte as its digest was taken.
+        config: The image configuration, with ``config.Env``, ``config.Cmd`` and so on.
+        layers: Unpacked layers, top first, as ``ContainerSpec`` wants them.
+    """
+
+    digest: str
+    manifest: bytes
+    config: dict[str, Any]
+    layers: tuple[Path, ...]
+
+
+class ImageStore:
+    """A folder of images; any number of processes may use it at once."""
+
+    def __init__(self, root: Path) -> None:
+        """Opens the store at ``root``, which is made when something is first put into it."""
+        self.root = root
+        self.cache = BuildCache(root / "cache")
+
+    def put_layer(self, folder: Path) -> Layer:
+        """Moves a folder, which has to be on the store's file system, in as a layer."""
+        digest, size = digest_of(folder)
+        home = self._layer(digest)
+        if not home.exists():
+            packed = folder.with_name(f"{folder.name}.layer")
+            packed.mkdir()
+            folder.rename(packed / "root")
+            (packed / "size").write_text(str(size))
+            home.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                packed.rename(home)
+            except OSError:
+                # Another build put the same layer first.
+                if not home.exists():
+                    raise
+                remove_tree(packed)
+        else:
+            remove_tree(folder)
+        return Layer(digest, size, home / "root")
+
+    def layer(self, digest: str) -> Layer | None:
+        """The layer of that digest, or None."""
+        home = self._layer(digest)
+        try:
+            return Layer(digest, int((home / "size").read_text()), home / "root")
+        except FileNotFoundError:
+            return None
+
+    def put(self, config: dict[str, Any], layers: Sequence[Layer]) -> str:
+        """Stores an image.
+
+        Args:
+            config: The OCI image configuration without ``rootfs``.
+            layers: From the bottom to the top, all of them in this store.
+
+        Returns:
+            The manifest's digest.
+        """
+        config_blob = oci.config_document(config, layers)
+        manifest = oci.manifest_document(config_blob, layers)
+        digest = oci.digest_of(manifest)
+        with self.collecting_nothing():
+            missing = [layer.digest for layer in layers if self.layer(layer.digest) is None]
+            if missing:
+                raise SandboxError(
+                    f"image {digest}",
+                    why=f"its layers {', '.join(missing)} are not in the store",
+                    remedy="build it again",
+                )
+            self._write(self._blob(oci.digest_of(config_blob)), config_blob)
+            self._write(self._blob(digest), manifest)
+            self._write(self._mark(digest), b"")
+        return digest
+
+    def get(self, digest: str) -> Image:
+        """The image whose manifest has that digest.
+
+        Raises:
+            SandboxError: When there is none.
+        """
+        try:
+            self._mark(digest).stat()
+            return self._load(digest)
+        except FileNotFoundError as error:
+            raise SandboxError(
+                f"image {digest}",
+                why="no such image in the sandbox's store",
+                remedy="build and push it: make push, or pulumi up with the Dockerfile's context",
+            ) from error
+
+    def find(self, reference: str) -> Image:
+        """The image that ``repository[:tag][@digest]`` names, tag ``latest`` by default.
+
+        Raises:
+            SandboxError: When the reference can't be read, or names no image.
+        """
+        parsed = oci.parse_reference(reference)
+        digest = parsed.digest or self.resolve(parsed.repository, parsed.tag or "latest")
+        if digest is None:
+            raise SandboxError(
+                f"image {reference}",
+                why="no image of the sandbox's store has that tag",
+                remedy="build and push it, or correct the name in the manifest",
+            )
+        return self.get(digest)
+
+    def list(self) -> tuple[str, ...]:
+        """The digests of all images, sorted."""
+        return tuple(sorted(f"sha256:{path.name}" for path in _files(self.root / "images")))
+
+    def delete(self, digest: str) -> None:
+        """Forgets an image and its tags; one that is not there is fine.
+
+        Its files stay until ``collect_garbage`` finds that nothing uses them.
+        """
+        for repository, tag, named in self.tags():
+            if named == digest:
+                self.untag(repository, tag)
+        self._mark(digest).unlink(missing_ok=True)
+
+    def tag(self, repository: str, tag: str, digest: str) -> None:
+        """Lets ``repository:tag`` name an image, whatever it named before."""
+        self.get(digest)
+        self._write(self._tag(repository, tag), digest.encode())
+
+    def untag(self, repository: str, tag: str) -> None:
+        """Removes a tag; one that is not there is fine."""
+        self._tag(repository, tag).unlink(missing_ok=True)
+
+    def resolve(self, repository: str, tag: str) -> str | None:
+        """The digest that ``repository:tag`` names, or None."""
+        try:
+            return self._tag(repository, tag).read_text()
+        except FileNotFoundError:
+            return None
+
+    def tags(self) -> Iterator[tuple[str, str, str]]:
+        """Every ``(repository, tag, digest)``."""
+        for repository in _files(self.root / "tags"):
+            for tag in _files(repository):
+                digest = self.resolve(unquote(repository.name), unquote(tag.name))
+                if digest is not None:
+                    yield unquote(repository.name), unquote(tag.name), digest
+
+    @contextmanager
+    def use(self, digest: str) -> Iterator[Image]:
+        """Keeps an image's files as long as the block runs, even if it is deleted meanwhile."""
+        with hold(self._lock(digest), shared=True):
+            yield self.get(digest)
+
+    @contextmanager
+    def collecting_nothing(self) -> Iterator[None]:
+        """Keeps ``collect_garbage`` away, for work that no image refers to yet."""
+        with hold(self.root / "locks" / "work", shared=True):
+            yield
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """An empty folder on the store's file system, removed after the block."""
+        folder = self.root / "scratch" / secrets.token_hex(8)
+        with hold(folder.with_suffix(".lock")):
+            folder.mkdir(parents=True)
+            try:
+                yield folder
+            finally:
+                remove_tree(folder)
+                folder.with_suffix(".lock").unlink(missing_ok=True)
+
+    def collect_garbage(self) -> tuple[str, ...]:
+        """Removes the layers, manifests and abandoned work that nothing needs.
+
+        Does nothing while a build runs.
+
+        Returns:
+            The digests of the removed layers.
+        """
+        with try_hold(self.root / "locks" / "work") as alone:
+            if not alone:
+                return ()
+            usage = Usage(images=frozenset(self.list()), layers=self.cache.layers())
+            return sweep(self.root, usage)
+
+    def _load(self, digest: str) -> Image:
+        manifest = self._blob(digest).read_bytes()
+        described = json.loads(manifest)
+        config = json.loads(self._blob(described["config"]["digest"]).read_bytes())
+        layers = [self._layer(layer["digest"]) / "root" for layer in described["layers"]]
+        return Image(digest, manifest, config, tuple(reversed(layers)))
+
+    def _write(self, path: Path, content: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        temporary.write_bytes(content)
+        temporary.replace(path)
+
+    def _blob(self, digest: str) -> Path:
+        return self.root / "blobs" / oci.hex_of(digest)
+
+    def _layer(self, digest: str) -> Path:
+        return self.root / "layers" / oci.hex_of(digest)
+
+    def _mark(self, digest: str) -> Path:
+        return self.root / "images" / oci.hex_of(digest)
+
+    def _lock(self, digest: str) -> Path:
+        return self.root / "locks" / oci.hex_of(digest)
+
+    def _tag(self, repository: str, tag: str) -> Path:
+        for name in (repository, tag):
+            if not _NAME.fullmatch(name):
+                raise SandboxError(
+                    f"tag {repository}:{tag}",
+                    why=f"{name!r} is no name of a repository or a tag",
+                    remedy="use letters, digits, '_', '.', '-' and '/'",
+                )
+        return self.root / "tags" / quote(repository, safe="") / quote(tag, safe="")
+
+
+def _files(folder: Path) -> list[Path]:
+    """What a folder holds, without what is still being written; none when there is no folder."""
+    try:
+        return [folder / name for name in sorted(os.listdir(folder)) if not name.startswith(".")]  # noqa: PTH208
+    except FileNotFoundError:
+        return []
