@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from sandbox.errors import SandboxError
 from sandbox.processes import write_atomically
 
-_VALID = datetime.timedelta(days=3650)
-_RENEW_BEFORE = datetime.timedelta(days=30)
+_VALID = dt.timedelta(days=3650)
+_RENEW_BEFORE = dt.timedelta(days=30)
 # A clock that is set back a little must not make a new certificate invalid.
-_BACKDATED = datetime.timedelta(hours=1)
+_BACKDATED = dt.timedelta(hours=1)
 _PRIVATE = 0o600
 
 Key = ec.EllipticCurvePrivateKey
@@ -136,7 +136,7 @@ def _new_authority(subject: Subject) -> tuple[x509.Certificate, Key]:
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: Key) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -170,7 +170,7 @@ def _write(pair: Path, certificate: x509.Certificate, key: Key) -> None:
 
 
 def _expires_soon(certificate: x509.Certificate) -> bool:
-    left = certificate.not_valid_after_utc - datetime.datetime.now(datetime.UTC)
+    left = certificate.not_valid_after_utc - dt.datetime.now(dt.UTC)
     return left < _RENEW_BEFORE
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from sandbox.errors import SandboxError
 from sandbox.settings import Settings
 from sandbox.tools.links import link_all
-from sandbox.tools.provide import ToolStatus, provide, status
+from sandbox.tools.provide import ToolStatus, make_missing, status
 
 __all__ = ["ToolStatus", "Tools", "ensure", "locate", "status"]
 
@@ -104,7 +104,7 @@ def ensure(
         SandboxError: When a tool can't be had: no compiler, no network, no space,
             a build that fails.
     """
-    return _linked(settings, provide(settings, names, console or Console(stderr=True)))
+    return _linked(settings, make_missing(settings, names, console or Console(stderr=True)))
 
 
 def locate(settings: Settings, names: Iterable[str] | None = None) -> Tools:

@@ -71,7 +71,7 @@ def _look(cache: Cache, wanted: Recipe) -> ToolStatus:
     return ToolStatus(wanted.name, wanted.version, "missing", {})
 
 
-def provide(
+def make_missing(
     settings: Settings, names: Iterable[str] | None, console: Console
 ) -> tuple[ToolStatus, ...]:
     """Make what is missing of the tools ``names`` (of all, when None).

@@ -1,0 +1,69 @@
+"""A Go command that says what a test wants, and a report that remembers."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sandbox.tools.compiler import Compiler
+
+
+@dataclass
+class RecordingReport:
+    """Remembers all that it is told."""
+
+    steps: list[tuple[str, int | None]] = field(default_factory=list)
+    advanced: int = 0
+    said: list[str] = field(default_factory=list)
+    results: list[str] = field(default_factory=list)
+
+    def step(self, what: str, total: int | None = None) -> None:
+        self.steps.append((what, total))
+
+    def advance(self) -> None:
+        self.advanced += 1
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
+
+    def done(self, result: str) -> None:
+        self.results.append(result)
+
+
+def script(path: Path, body: str) -> Path:
+    """An executable Python script."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!{sys.executable}\nimport os, sys\n{textwrap.dedent(body)}")
+    path.chmod(0o755)
+    return path
+
+
+def fake_go(folder: Path, body: str = "", version: str = "go1.26.8") -> Compiler:
+    """A ``go`` that answers ``env`` with ``version`` and otherwise runs ``body``."""
+    answer = {
+        "GOVERSION": version,
+        "GOMODCACHE": str(folder / "modules"),
+        "GOCACHE": str(folder / "build"),
+    }
+    head = (
+        "import json\n"
+        "arguments = sys.argv[1:]\n"
+        f"if arguments[0] == 'env':\n    print(json.dumps({answer!r}))\n    sys.exit(0)\n"
+    )
+    go = script(folder / "go", head + textwrap.dedent(body))
+    return Compiler(go, version, folder / "modules", folder / "build")
+
+
+# Lists three packages, two of them to be compiled, and "links" a file.
+BUILDS = """
+if arguments[0] == "list":
+    print("go: downloading example.com/a v1.0.0")
+    print("example.com/a\\n\\nsandbox/main")
+elif arguments[0] == "build":
+    print("example.com/a\\nsandbox/main")
+    output = next(a for a in arguments if a.startswith("-o=")).removeprefix("-o=")
+    open(output, "w").write("binary")
+    os.chmod(output, 0o755)
+"""

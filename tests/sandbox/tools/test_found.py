@@ -1,0 +1,76 @@
+"""Only a tool of a fitting version counts as found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sandbox.tools.found import find
+from sandbox.tools.recipes import EXTERNAL_SECRETS, KUBERNETES, PULUMI
+from tests.sandbox.tools.fakes import script
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+def _say(path: Path, name: str, answer: str) -> None:
+    script(path / name, f"print({answer!r})")
+
+
+@pytest.mark.parametrize(
+    ("version", "fits"),
+    [
+        ("v3.230.0", True),
+        ("v3.241.1", True),
+        ("v3.229.9", False),
+        ("v4.0.0", False),
+        ("what?", False),
+    ],
+)
+def test_pulumi_fits_from_the_built_version_on(path: Path, version: str, fits: bool) -> None:
+    _say(path, "pulumi", version)
+    _say(path, "pulumi-language-python", "")
+    assert (find(PULUMI) is not None) is fits
+
+
+def test_pulumi_without_its_language_host_does_not_fit(path: Path) -> None:
+    _say(path, "pulumi", "v3.230.0")
+    assert find(PULUMI) is None
+
+
+def _kubernetes(path: Path, version: str = "v1.36.0") -> None:
+    for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler"):
+        _say(path, name, f"Kubernetes {version}")
+    _say(path, "kubectl", f"Client Version: {version}\nKustomize Version: v5.8.1")
+    _say(path, "etcd", "etcd Version: 3.6.5\nGo Version: go1.24.0")
+
+
+def test_kubernetes_fits_with_the_same_minor_version(path: Path) -> None:
+    _kubernetes(path)
+    found = find(KUBERNETES)
+    assert found is not None
+    assert found["kubectl"] == path / "kubectl"
+
+
+def test_one_program_of_another_version_spoils_it(path: Path) -> None:
+    _kubernetes(path)
+    _say(path, "kubectl", "Client Version: v1.32.4")
+    assert find(KUBERNETES) is None
+    _kubernetes(path)
+    _say(path, "etcd", "etcd Version: 3.5.21")
+    assert find(KUBERNETES) is None
+
+
+def test_a_program_that_fails_does_not_fit(path: Path) -> None:
+    _kubernetes(path)
+    script(path / "kube-scheduler", "print('Kubernetes v1.36.0'); sys.exit(1)")
+    assert find(KUBERNETES) is None
+
+
+def test_the_operator_is_never_looked_for(path: Path) -> None:
+    _say(path, "external-secrets", "v0.20.4")
+    assert find(EXTERNAL_SECRETS) is None

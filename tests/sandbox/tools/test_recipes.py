@@ -1,0 +1,61 @@
+"""What is built is pinned by data beside the recipes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sandbox.errors import SandboxError
+from sandbox.tools import recipes
+from sandbox.tools.compiler import GO_MINIMUM, version_numbers
+
+MODULE_FILES = sorted(recipes.MODULES.rglob("go.mod"))
+
+
+@pytest.mark.parametrize("path", MODULE_FILES, ids=lambda p: str(p.parent.name))
+def test_no_module_asks_for_a_newer_compiler_than_the_stated_minimum(path: Path) -> None:
+    line = re.search(r"^go (\S+)$", path.read_text(), re.MULTILINE)
+    assert line is not None
+    asked = version_numbers(line[1])
+    assert asked <= GO_MINIMUM[: len(asked)]
+
+
+@pytest.mark.parametrize("path", MODULE_FILES, ids=lambda p: str(p.parent.name))
+def test_every_module_has_its_sums(path: Path) -> None:
+    assert path.with_name("go.sum").read_text().strip()
+
+
+def test_the_versions_said_are_the_versions_required() -> None:
+    def requires(module: str, line: str) -> bool:
+        return line in (recipes.MODULES / module / "go.mod").read_text()
+
+    assert requires("pulumi", f"github.com/pulumi/pulumi/pkg/v3 v{recipes.PULUMI_VERSION}")
+    assert requires("kubernetes", f"k8s.io/kubernetes v{recipes.KUBERNETES_VERSION}")
+    assert requires("kubernetes/published", f"k8s.io/kubernetes v{recipes.KUBERNETES_VERSION}")
+    operator = "github.com/external-secrets/external-secrets"
+    assert requires("external-secrets", f"{operator} v{recipes.EXTERNAL_SECRETS_VERSION}")
+    assert requires("external-secrets/published", f"{operator} v{recipes.EXTERNAL_SECRETS_VERSION}")
+
+
+def test_a_changed_module_gets_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "modules"
+    shutil.copytree(recipes.MODULES, copy)
+    monkeypatch.setattr(recipes, "MODULES", copy)
+    before = recipes.PULUMI._fingerprint()
+    assert recipes.PULUMI._fingerprint() == before
+
+    with (copy / "pulumi" / "go.sum").open("a") as sums:
+        sums.write("\n")
+
+    assert recipes.PULUMI._fingerprint() != before
+    assert recipes.KUBERNETES._fingerprint() in recipes.KUBERNETES.folder_name
+
+
+def test_an_unknown_tool_is_refused_with_the_names_there_are() -> None:
+    with pytest.raises(SandboxError, match=r"tool 'helm'.*kubernetes, pulumi, external-secrets"):
+        recipes.recipe("helm")
