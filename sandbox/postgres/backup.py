@@ -80,9 +80,7 @@ def _copy_online(server: Server, target: Path) -> None:
             skip=lambda path: _left_out(path) or _comes_later(path),
         )
         # Last, so that it is never older than the pages it speaks of.
-        copy_file(
-            server.folder.data / "global" / "pg_control", target / "global" / "pg_control"
-        )
+        copy_file(server.folder.data / "global" / "pg_control", target / "global" / "pg_control")
         stopped = _stop_backup(cursor)
         _copy_log(server.folder.data, target, first_segment, stopped.last_segment)
     label = target / "backup_label"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +35,18 @@ class Installation:
     def programs(self) -> Path:
         """Folder of ``postgres``, ``initdb`` and ``psql``."""
         return self.folder / "bin"
+
+    @property
+    def version(self) -> str:
+        """The exact version: ``16.14``."""
+        return _version(self.programs / "postgres")
+
+
+@functools.cache
+def _version(postgres: Path) -> str:
+    # "postgres (PostgreSQL) 16.14"
+    answer = subprocess.run([postgres, "--version"], capture_output=True, text=True, check=True)
+    return answer.stdout.split()[2]
 
 
 def installation(engine_version: str) -> Installation:

@@ -47,15 +47,11 @@ def create_master(
             cursor.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
         for role in _GRANTED_TO_RDS_SUPERUSER:
             cursor.execute(
-                sql.SQL("GRANT {} TO rds_superuser WITH ADMIN OPTION").format(
-                    sql.Identifier(role)
-                )
+                sql.SQL("GRANT {} TO rds_superuser WITH ADMIN OPTION").format(sql.Identifier(role))
             )
         master = sql.Identifier(username)
         cursor.execute(
-            sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE IN ROLE rds_superuser").format(
-                master
-            )
+            sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE IN ROLE rds_superuser").format(master)
         )
         set_password(connection, username, password)
         for name in dict.fromkeys(["postgres", database or "postgres"]):

@@ -61,24 +61,28 @@ class Server:
         give_to_server(password)
         try:
             with self.folder.log.open("ab") as log:
-                code = Program(
-                    self.installation,
-                    self.folder,
-                    "initdb",
-                    (
-                        "--pgdata=.",
-                        f"--username={ADMINISTRATOR}",
-                        "--pwfile=../run/initdb-password",
-                        "--auth=scram-sha-256",
-                        "--encoding=UTF8",
-                        "--locale=C.UTF-8",
-                        # Small segments keep an idle server, and its copies, small.
-                        "--wal-segsize=4",
-                        "--data-checksums",
-                        "--no-sync",
-                        "--no-instructions",
-                    ),
-                ).start(log).wait()
+                code = (
+                    Program(
+                        self.installation,
+                        self.folder,
+                        "initdb",
+                        (
+                            "--pgdata=.",
+                            f"--username={ADMINISTRATOR}",
+                            "--pwfile=../run/initdb-password",
+                            "--auth=scram-sha-256",
+                            "--encoding=UTF8",
+                            "--locale=C.UTF-8",
+                            # Small segments keep an idle server, and its copies, small.
+                            "--wal-segsize=4",
+                            "--data-checksums",
+                            "--no-sync",
+                            "--no-instructions",
+                        ),
+                    )
+                    .start(log)
+                    .wait()
+                )
         finally:
             password.unlink()
         if code != 0:
@@ -99,9 +103,9 @@ class Server:
         with self.folder.log.open("ab") as log:
             if log.tell() > _LOG_LIMIT:
                 log.truncate(0)
-            self._process = Program(
-                self.installation, self.folder, "postgres", ("-D", ".")
-            ).start(log)
+            self._process = Program(self.installation, self.folder, "postgres", ("-D", ".")).start(
+                log
+            )
         self._wait_until_it_answers(time.monotonic() + timeout)
 
     def _configure(self) -> None:
@@ -130,9 +134,11 @@ class Server:
                     raise self._failed(f"the server does not answer: {error}") from error
             time.sleep(_POLL_SECONDS)
 
-    def has_ended(self) -> bool:
-        """Whether a server that was started is not running any more."""
-        return self._process is not None and self._process.poll() is not None
+    def wait(self) -> None:
+        """Return when the server has ended, for whatever reason."""
+        process = self._process
+        if process is not None:
+            process.wait()
 
     def stop(self, *, timeout: float = 20.0) -> None:
         """Fast shutdown; after ``timeout`` seconds the server is killed, which loses nothing."""

@@ -37,7 +37,9 @@ class Opening:
         """``user``, ``database`` and so on, of a start-up message."""
         texts = self.raw[_HEADER.size :].split(b"\0")
         pairs = zip(texts[::2], texts[1::2], strict=False)
-        return {name.decode(errors="replace"): value.decode(errors="replace") for name, value in pairs}
+        return {
+            name.decode(errors="replace"): value.decode(errors="replace") for name, value in pairs
+        }
 
 
 async def read_opening(reader: asyncio.StreamReader) -> Opening | None:

@@ -1,0 +1,1 @@
+"""AWS on one machine: moto's APIs, with real databases and real images behind them."""

@@ -1,0 +1,69 @@
+"""One sandbox's AWS account: the APIs, their state, the database servers."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from sandbox.aws import ecr, foundation
+from sandbox.aws.application import Application
+from sandbox.aws.rds import backend, hosted
+from sandbox.aws.rds.hosting import Hosting
+from sandbox.aws.rds.lifecycle import Lifecycle
+from sandbox.aws.state import State
+from sandbox.aws.web_identity import WebIdentity
+from sandbox.cluster.layout import Layout
+from sandbox.containers.store import ImageStore
+from sandbox.identity import OIDC_ISSUER
+from sandbox.settings import Settings
+
+
+class Account:
+    """Puts the parts together; there can be one in a process, since moto's backends are global.
+
+    Attributes:
+        application: What to serve.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Load the state, or lay the foundation of a new account."""
+        state = State(settings.home / "aws" / "state")
+        ecr.install(ImageStore(settings.home / "images"))
+        backend.install()
+        self._hosting = Hosting(settings, self._server_died)
+        self._lifecycle = Lifecycle(self._hosting, state, hosted.store())
+        hosted.use(self._lifecycle)
+        if not state.load():
+            with state.change():
+                foundation.lay(settings)
+        self.application = Application(
+            DomainDispatcherApplication(create_backend_app),
+            state,
+            WebIdentity(OIDC_ISSUER, Layout(settings).service_account_key),
+        )
+
+    def _server_died(self, identifier: str) -> None:
+        self._lifecycle.server_died(identifier)
+
+    def resume(self) -> None:
+        """Bring the servers back, finish what a kill interrupted, then answer as ready."""
+        self._lifecycle.resume()
+        self._lifecycle.settle()
+        _return_memory()
+        self.application.ready = True
+
+    def shut_down(self) -> None:
+        """Shut all database servers down; their instances stay what they are."""
+        self._hosting.stop_all()
+
+
+def _return_memory() -> None:
+    """What importing moto took and freed, some 30 MB, goes back to the system."""
+    gc.collect()
+    # Never collected again: nothing of it ends before the process.
+    gc.freeze()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

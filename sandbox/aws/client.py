@@ -1,0 +1,85 @@
+"""Clients of the sandbox's AWS for its other rooms and for tests."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import boto3
+import httpx
+from botocore.config import Config
+
+from sandbox.aws.identity import (
+    ACCESS_KEY_ID,
+    READY_PATH,
+    REGION,
+    SECRET_ACCESS_KEY,
+    SNAPSHOT_PATH,
+)
+from sandbox.errors import SandboxError
+from sandbox.settings import Settings
+
+_SNAPSHOT_SECONDS = 120.0
+
+
+def client(settings: Settings, service: str) -> Any:
+    """A boto3 client with the administrator's credentials.
+
+    Args:
+        settings: The sandbox to talk to.
+        service: Name as boto3 has it: ``rds``, ``ecr``.
+    """
+    return _client(settings.aws_endpoint, service)
+
+
+@functools.cache
+def _client(endpoint: str, service: str) -> Any:
+    # Loading a service's model takes 50 ms and 5 MB; clients may be shared by threads.
+    return boto3.session.Session().client(
+        service,  # type: ignore[call-overload]
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id=ACCESS_KEY_ID,
+        aws_secret_access_key=SECRET_ACCESS_KEY,
+        config=Config(retries={"mode": "standard", "total_max_attempts": 3}),
+    )
+
+
+def take_automated_snapshot(settings: Settings, instance: str) -> str:
+    """Take an automated snapshot now, as AWS does once in the backup window, and wait for it.
+
+    Args:
+        settings: The sandbox to talk to.
+        instance: Identifier of an available instance with automated backups.
+
+    Returns:
+        The snapshot's identifier, ``rds:<instance>-<yyyy>-<mm>-<dd>-<hh>-<mm>``.
+
+    Raises:
+        SandboxError: When the instance is not there, is not available or keeps no
+            backups, or the copy fails.
+    """
+    try:
+        answer = httpx.post(
+            f"{settings.aws_endpoint}{SNAPSHOT_PATH}{instance}", timeout=_SNAPSHOT_SECONDS
+        )
+    except httpx.TransportError as error:
+        raise SandboxError(
+            f"snapshot of {instance}",
+            why=f"{settings.aws_endpoint} does not answer: {error}",
+            remedy="start the sandbox with `sandbox up`, then run the command again.",
+        ) from error
+    document = answer.json()
+    if not answer.is_success:
+        raise SandboxError(
+            f"snapshot of {instance}", why=document["why"], remedy=document["remedy"]
+        )
+    return str(document["snapshot"])
+
+
+def is_ready(settings: Settings) -> bool:
+    """Whether the APIs answer and the account's foundation is laid."""
+    try:
+        return httpx.get(f"{settings.aws_endpoint}{READY_PATH}", timeout=0.8).is_success
+    except httpx.TransportError:
+        return False

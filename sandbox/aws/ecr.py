@@ -1,0 +1,99 @@
+"""ECR in front of the image store: what the registry forgets is gone from the machine."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from moto.core.exceptions import JsonRESTError
+from moto.ecr import urls
+from moto.ecr.models import ECRBackend, Image, Repository, ecr_backends
+
+from sandbox.containers.store import ImageStore
+from sandbox.errors import SandboxError
+
+_store: list[ImageStore] = []
+
+
+def install(store: ImageStore) -> None:
+    """Have moto make its ECR backends from this class, in front of ``store``."""
+    _store[:] = [store]
+    ecr_backends.backend = Backend
+
+
+class Backend(ECRBackend):
+    """The methods that add or remove images; what is not here is moto's."""
+
+    @property
+    def _url_module(self) -> Any:
+        return urls
+
+    def put_image(
+        self,
+        repository_name: str,
+        image_manifest: str,
+        image_tag: str,
+        image_manifest_mediatype: str | None = None,
+        digest: str | None = None,
+    ) -> Image:
+        """Name an image that is in the store. Its digest is that of its manifest."""
+        repository = self._get_repository(repository_name, None)
+        actual = f"sha256:{hashlib.sha256(image_manifest.encode()).hexdigest()}"
+        if digest and digest != actual:
+            raise JsonRESTError(
+                "ImageDigestDoesNotMatchException",
+                f"The manifest's digest is {actual}, the request says {digest}",
+            )
+        try:
+            _store[0].get(actual)
+        except SandboxError as error:
+            raise JsonRESTError(
+                "LayersNotFoundException",
+                f"The layers of {actual} have not been uploaded: {error.why}",
+            ) from error
+        image = super().put_image(
+            repository_name, image_manifest, image_tag, image_manifest_mediatype, actual
+        )
+        if image_tag:
+            _store[0].tag(repository.uri, image_tag, actual)
+        return image
+
+    def batch_delete_image(
+        self,
+        repository_name: str,
+        registry_id: str | None = None,
+        image_ids: list[dict[str, str]] | None = None,
+    ) -> dict[str, Any]:
+        """Remove images or their tags, from the store too."""
+        repository = self._get_repository(repository_name, registry_id)
+        before = _names(repository)
+        answer = super().batch_delete_image(repository_name, registry_id, image_ids)
+        self._forget(repository, before - _names(repository))
+        return answer
+
+    def delete_repository(
+        self, repository_name: str, registry_id: str | None = None, force: bool = False
+    ) -> Repository:
+        """Remove a repository with its images."""
+        repository = super().delete_repository(repository_name, registry_id, force)
+        self._forget(repository, _names(repository))
+        return repository
+
+    def _forget(self, repository: Repository, gone: set[tuple[str, str | None]]) -> None:
+        kept = {digest for other in self.repositories.values() for digest, _ in _names(other)}
+        for digest, tag in gone:
+            if digest not in kept:
+                _store[0].delete(digest)
+            elif tag is not None:
+                _store[0].untag(repository.uri, tag)
+        if gone:
+            _store[0].collect_garbage()
+
+
+def _names(repository: Repository) -> set[tuple[str, str | None]]:
+    """Digest and tag of every tag, and of every image."""
+    return {
+        (image.get_image_digest(), tag)
+        for image in repository.images
+        for tag in (*image.image_tags, None)
+    }

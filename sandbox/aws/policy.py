@@ -1,0 +1,106 @@
+"""IAM's decision over policy documents, as far as the sandbox's roles need it.
+
+What a document says and this module does not know never grants anything:
+AmazonIAM/latest/UserGuide/reference_policies_evaluation-logic.html
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What somebody tries to do.
+
+    Attributes:
+        action: ``secretsmanager:GetSecretValue``.
+        resource: ARN, or ``*``; None for a trust policy, which names no resource.
+        federated: ARN of the identity provider that vouches, for a trust policy.
+        context: Condition keys and their values.
+    """
+
+    action: str
+    resource: str | None = None
+    federated: str | None = None
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+def is_allowed(documents: Iterable[str], attempt: Attempt) -> bool:
+    """Whether a statement allows the attempt and none denies it."""
+    effects = {
+        statement.get("Effect")
+        for document in documents
+        for statement in _list(json.loads(document).get("Statement", []))
+        if _applies(statement, attempt)
+    }
+    return effects == {"Allow"}
+
+
+def _applies(statement: Mapping[str, Any], attempt: Attempt) -> bool:
+    denies = statement.get("Effect") == "Deny"
+    return (
+        _names_action(statement, attempt.action)
+        and _names_resource(statement, attempt.resource)
+        and _names_principal(statement, attempt.federated)
+        and all(
+            _holds(operator, key, _list(expected), attempt.context, otherwise=denies)
+            for operator, keys in statement.get("Condition", {}).items()
+            for key, expected in keys.items()
+        )
+    )
+
+
+def _names_action(statement: Mapping[str, Any], action: str) -> bool:
+    if "NotAction" in statement:
+        return not _matches_any(_list(statement["NotAction"]), action, ignore_case=True)
+    return _matches_any(_list(statement.get("Action", [])), action, ignore_case=True)
+
+
+def _names_resource(statement: Mapping[str, Any], resource: str | None) -> bool:
+    if resource is None:
+        return "Resource" not in statement and "NotResource" not in statement
+    if "NotResource" in statement:
+        return not _matches_any(_list(statement["NotResource"]), resource)
+    return _matches_any(_list(statement.get("Resource", [])), resource)
+
+
+def _names_principal(statement: Mapping[str, Any], federated: str | None) -> bool:
+    if federated is None:
+        return "Principal" not in statement
+    principal = statement.get("Principal", {})
+    return isinstance(principal, Mapping) and federated in _list(principal.get("Federated", []))
+
+
+def _holds(
+    operator: str,
+    key: str,
+    expected: list[str],
+    context: Mapping[str, str],
+    *,
+    otherwise: bool,
+) -> bool:
+    value = context.get(key)
+    match operator:
+        case "StringEquals":
+            return value is not None and value in expected
+        case "StringLike":
+            return value is not None and _matches_any(expected, value)
+        case "StringNotEquals":
+            return value not in expected
+    return otherwise
+
+
+def _matches_any(patterns: list[str], value: str, *, ignore_case: bool = False) -> bool:
+    if ignore_case:
+        patterns, value = [pattern.lower() for pattern in patterns], value.lower()
+    # IAM knows * and ?, and no character sets.
+    return any(fnmatch.fnmatchcase(value, pattern.replace("[", "[[]")) for pattern in patterns)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,197 @@
+"""The machines behind RDS: servers, addresses, data folders. Knows nothing of moto."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sandbox.postgres import backup, roles
+from sandbox.postgres.binaries import installation
+from sandbox.postgres.certificates import Authority
+from sandbox.postgres.copying import copy_tree, remove, remove_partial, whole_or_nothing
+from sandbox.postgres.folder import InstanceFolder
+from sandbox.postgres.front import Endpoint, Front
+from sandbox.postgres.server import Server, end_leftovers
+from sandbox.settings import Settings
+
+_DATABASE_SUBNETS = range(1, 10)
+_HOSTS = range(1, 255)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a server needs to know of its instance.
+
+    Attributes:
+        identifier: The DB instance identifier, which names its folder.
+        address: Loopback address of its own.
+        port: Port on it.
+        engine_version: Such as ``16.14``.
+        parameters: From its DB parameter group.
+    """
+
+    identifier: str
+    address: str
+    port: int
+    engine_version: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+class Hosting:
+    """Runs the servers of all instances."""
+
+    def __init__(self, settings: Settings, died: Callable[[str], None]) -> None:
+        """Take over the folders below ``settings.home``.
+
+        Args:
+            settings: Where the data live, and which addresses are free to use.
+            died: Called with an instance's identifier, from another thread, when
+                its server ends without having been stopped.
+        """
+        self._settings = settings
+        self._died = died
+        self._instances = settings.home / "rds"
+        self._snapshots = settings.home / "snapshots"
+        self._front = Front()
+        self._servers: dict[str, Server] = {}
+        self.authority = Authority(settings.home / "rds-authority")
+        self.authority.ensure()
+        for folder in (self._instances, self._snapshots):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            remove_partial(folder)
+
+    def free_address(self, taken: set[str], port: int) -> str | None:
+        """The first address that no instance has and nobody listens on; None when there is none."""
+        for address in self._addresses():
+            if address not in taken and _can_listen(address, port):
+                return address
+        return None
+
+    def _addresses(self) -> Iterator[str]:
+        return (
+            self._settings.address(third, fourth)
+            for third in _DATABASE_SUBNETS
+            for fourth in _HOSTS
+        )
+
+    def create(self, machine: Machine, *, username: str, password: str, database: str) -> None:
+        """A new server with the master user and the first database; starts over when repeated."""
+        self.delete(machine)
+        server = self._server(machine)
+        server.initialise()
+        server.start()
+        try:
+            with server.connect() as connection:
+                roles.create_master(
+                    connection, username=username, password=password, database=database
+                )
+        finally:
+            server.stop()
+        self.start(machine)
+
+    def restore(self, machine: Machine, snapshot: str) -> None:
+        """A new server with a snapshot's data; starts over when repeated."""
+        self.delete(machine)
+        backup.restore(self._snapshots / snapshot, self._folder(machine))
+        self.start(machine)
+
+    def start(self, machine: Machine) -> None:
+        """Start the server and let clients in; fine when it runs already."""
+        server = self._server(machine)
+        if server.pid is None:
+            server.parameters = machine.parameters
+            server.start()
+            self._watch(machine.identifier, server)
+        self._open(machine, server)
+
+    def _open(self, machine: Machine, server: Server) -> None:
+        if not (server.folder.tls / "server.key").exists():
+            self.authority.issue(machine.address, server.folder.tls)
+        self._front.open(_endpoint(machine, server))
+
+    def stop(self, machine: Machine) -> None:
+        """Turn clients away and shut the server down."""
+        server = self._servers.pop(machine.identifier, None)
+        if server is not None:
+            self._front.close(_endpoint(machine, server))
+            server.stop()
+
+    def delete(self, machine: Machine) -> None:
+        """Stop the server and remove its folder; fine when there is none."""
+        self.stop(machine)
+        folder = self._folder(machine)
+        end_leftovers(folder)
+        remove(folder.path)
+
+    def set_password(self, machine: Machine, username: str, password: str) -> None:
+        """Change the master user's password on the running server."""
+        with self._servers[machine.identifier].connect() as connection:
+            roles.set_password(connection, username, password)
+
+    def take_snapshot(self, machine: Machine, snapshot: str) -> None:
+        """Copy the server's data to a snapshot; starts over when repeated."""
+        remove(self._snapshots / snapshot)
+        backup.take_snapshot(self._server(machine), self._snapshots / snapshot)
+
+    def copy_snapshot(self, source: str, target: str) -> None:
+        """Copy a snapshot."""
+        remove(self._snapshots / target)
+        with whole_or_nothing(self._snapshots / target) as partial:
+            partial.rmdir()
+            copy_tree(self._snapshots / source, partial, skip=lambda _: False)
+
+    def delete_snapshot(self, snapshot: str) -> None:
+        """Remove a snapshot; fine when there is none."""
+        remove(self._snapshots / snapshot)
+
+    def keep_only(self, instances: set[str], snapshots: set[str]) -> list[Path]:
+        """Remove folders that no instance or snapshot owns; returns what was removed."""
+        strays = [path for path in self._instances.iterdir() if path.name not in instances]
+        strays += [path for path in self._snapshots.iterdir() if path.name not in snapshots]
+        for path in strays:
+            end_leftovers(InstanceFolder(path))
+            remove(path)
+        return strays
+
+    def stop_all(self) -> None:
+        """Shut every server down, all at once."""
+        stopping = [threading.Thread(target=server.stop) for server in self._servers.values()]
+        self._servers.clear()
+        for thread in stopping:
+            thread.start()
+        for thread in stopping:
+            thread.join()
+
+    def _folder(self, machine: Machine) -> InstanceFolder:
+        return InstanceFolder(self._instances / machine.identifier)
+
+    def _server(self, machine: Machine) -> Server:
+        return self._servers.setdefault(
+            machine.identifier,
+            Server(self._folder(machine), installation(machine.engine_version)),
+        )
+
+    def _watch(self, identifier: str, server: Server) -> None:
+        def wait() -> None:
+            server.wait()
+            if self._servers.get(identifier) is server:
+                self._died(identifier)
+
+        threading.Thread(target=wait, name=f"watch-{identifier}", daemon=True).start()
+
+
+def _endpoint(machine: Machine, server: Server) -> Endpoint:
+    return Endpoint(machine.address, machine.port, server.folder)
+
+
+def _can_listen(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
