@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PR ?=
+# Compiling the Pulumi SDKs at every start would cost seconds each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 ##@ One machine, no AWS, no Docker
 

@@ -38,8 +38,8 @@ def variables(settings: Settings, tools: Tools) -> dict[str, str]:
         "PULUMI_DEBUG_PROVIDERS": attached,
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
-        # One build of the service's image is enough work for two cores.
-        "GRPC_ENABLE_FORK_SUPPORT": "false",
+        # Each `up` starts Python anew: without bytecode it would compile the SDKs each time.
+        "PYTHONDONTWRITEBYTECODE": "",
     }
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import kr8s
-
 from sandbox.aws.inventory import inventory
+from sandbox.kubectl import read
 from sandbox.settings import Settings
 
 
@@ -23,10 +22,9 @@ def leftovers(stack: str, settings: Settings) -> list[str]:
         for item in inventory(settings)
         if item.tags.get("stack") == stack or stack in item.id.split("/")
     ]
-    api = kr8s.api(kubeconfig=str(settings.kubeconfig))
     found += [
-        f"Namespace {namespace.name}"
-        for namespace in api.get("namespaces")
-        if namespace.name == stack
+        f"Namespace {namespace['metadata']['name']}"
+        for namespace in read(settings, "namespaces")["items"]
+        if namespace["metadata"]["name"] == stack
     ]
     return sorted(found)

@@ -61,7 +61,12 @@ def _launch(settings: Settings) -> None:
     with log.open("ab") as output:
         subprocess.Popen(
             [sys.executable, "-m", "sandbox.daemon"],
-            env={**os.environ, **_as_environment(settings)},
+            env={
+                **os.environ,
+                **_as_environment(settings),
+                # Parts are started again after a failure: not without their bytecode.
+                "PYTHONDONTWRITEBYTECODE": "",
+            },
             cwd=PROJECT_ROOT,
             stdin=subprocess.DEVNULL,
             stdout=output,

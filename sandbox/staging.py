@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
-import kr8s
 import yaml
-from kr8s.objects import Job
 from rich.console import Console
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from sandbox import show
 from sandbox.aws.client import client, take_automated_snapshot
 from sandbox.errors import SandboxError
 from sandbox.identity import CLUSTER_NAME
+from sandbox.kubectl import kubectl, read
 from sandbox.processes import write_atomically
 from sandbox.settings import Settings
 from sandbox.stacks import PROJECT, Stacks
 
 STACK = "staging"
 _SEED_SECONDS = 300
+_ENDED = {"Complete", "Failed"}
 # Of the versions that the sandbox has, what RDS runs most.
 _POSTGRES = "16"
 
@@ -79,57 +79,59 @@ def _write_config(settings: Settings) -> Path:
 
 def _seed(settings: Settings, console: Console) -> None:
     """Fill staging by a Job of its own image, with the rights of its migrations."""
-    api = kr8s.api(kubeconfig=str(settings.kubeconfig))
-    job = Job(_seed_job(api, settings), api=api)
-    if not job.exists():
-        job.create()
+    kubectl(settings, "apply", "--filename=-", document=_seed_job(settings))
+    until_ended = Retrying(
+        retry=retry_if_result(lambda status: not _ENDED & _conditions(status)),
+        stop=stop_after_delay(_SEED_SECONDS),
+        wait=wait_fixed(0.3),
+        retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+    )
     with console.status(f"staging: {settings.seed_rows:,} rows are generated"):
-        job.wait(
-            ["condition=Complete", "condition=Failed"],
-            mode="any",
-            timeout=_SEED_SECONDS,
-        )
-    if not job.status.get("succeeded"):
-        logs = subprocess.run(
-            ["kubectl", f"--kubeconfig={settings.kubeconfig}", "-n", STACK, "logs", "job/seed"],
-            check=False,
-            capture_output=True,
-            text=True,
-        )
+        status = until_ended(lambda: _seed_status(settings))
+    if "Complete" not in _conditions(status):
         raise SandboxError(
             "staging's rows",
-            why=f"the Job that generates them failed: {logs.stdout[-1000:]}{logs.stderr[-300:]}",
-            remedy="mend service/seed.py, then run the command again.",
+            why="the Job that generates them did not end well: "
+            + kubectl(settings, "logs", "job/seed", f"--namespace={STACK}", "--tail=20"),
+            remedy="mend what it names, then run the command again.",
         )
 
 
-def _seed_job(api: Any, settings: Settings) -> dict[str, Any]:
+def _conditions(status: dict[str, Any]) -> set[str]:
+    return {c["type"] for c in status.get("conditions", []) if c["status"] == "True"}
+
+
+def _seed_status(settings: Settings) -> dict[str, Any]:
+    return dict(read(settings, "job/seed", f"--namespace={STACK}").get("status", {}))
+
+
+def _seed_job(settings: Settings) -> dict[str, Any]:
     """The migration's Job of staging, with another name and command."""
-    selector = {"app.kubernetes.io/component": "migrate"}
-    (migrate,) = api.get("jobs", namespace=STACK, label_selector=selector)
-    template = migrate.raw["spec"]["template"]
-    container = dict(template["spec"]["containers"][0])
+    selector = "--selector=app.kubernetes.io/component=migrate"
+    (migrate,) = read(settings, "jobs", f"--namespace={STACK}", selector)["items"]
+    pod = migrate["spec"]["template"]["spec"]
+    container = {key: value for key, value in pod["containers"][0].items() if key != "args"}
     container["command"] = ["python", "-m", "service.seed", "--rows", str(settings.seed_rows)]
-    container.pop("args", None)
     return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
         "metadata": {"name": "seed", "namespace": STACK},
         "spec": {
             "backoffLimit": 0,
-            "template": {"spec": {**template["spec"], "containers": [container]}},
+            "template": {"spec": {**pod, "containers": [container]}},
         },
     }
 
 
 def _has_snapshot_of_the_rows(settings: Settings) -> bool:
     """Whether a snapshot was taken since the Job that made the rows ended."""
-    api = kr8s.api(kubeconfig=str(settings.kubeconfig))
-    (job,) = api.get("jobs", "seed", namespace=STACK)
+    ended = _seed_status(settings)["completionTime"]
     answer = client(settings, "rds").describe_db_snapshots(
         DBInstanceIdentifier=STACK, SnapshotType="automated"
     )
     # Both are kept to the second and in UTC; one taken in the same second is not trusted.
     return any(
-        snapshot["SnapshotCreateTime"].strftime("%Y-%m-%dT%H:%M:%SZ") > job.status.completionTime
+        snapshot["SnapshotCreateTime"].strftime("%Y-%m-%dT%H:%M:%SZ") > ended
         for snapshot in answer["DBSnapshots"]
         if snapshot["Status"] == "available"
     )
