@@ -18,6 +18,7 @@ from sandbox.containers.dockerfile import Dockerfile, Instruction, Stage, parse
 from sandbox.containers.file_instructions import FileInstructions
 from sandbox.containers.image_config import architecture
 from sandbox.containers.machine import fingerprint
+from sandbox.containers.running import Interrupt
 from sandbox.containers.settings_instructions import SETTINGS, describe
 from sandbox.containers.stage import Named, StageState, Workshop
 from sandbox.containers.store import Image, ImageStore
@@ -37,6 +38,7 @@ def build(
     cache: BuildCache | None = None,
     use_cache: bool = True,
     log: Callable[[str], None] = lambda _: None,
+    interrupt: Interrupt | None = None,
 ) -> Image:
     """Builds an image and puts it into the store.
 
@@ -51,6 +53,7 @@ def build(
         cache: What earlier builds came to; by default the store's own.
         use_cache: Whether to use it. What this build comes to is remembered in any case.
         log: Gets each line that a person may want to see.
+        interrupt: Set by another thread to end the build early.
 
     Raises:
         SandboxError: For a Dockerfile that can't be built, naming the instruction and its line.
@@ -66,6 +69,7 @@ def build(
         },
         use_cache=use_cache,
         log=log,
+        interrupt=interrupt or Interrupt(),
     )
     with store.collecting_nothing():
         builder = _Builder(parsed, workshop, dict(build_args or {}))

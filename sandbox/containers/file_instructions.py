@@ -108,7 +108,9 @@ class FileInstructions:
             with ExitStack() as locks:
                 mounted = self._mounted(command, mounts, scratch, locks)
                 try:
-                    return run(mounted, scratch / "upper", tree, base_image(), self._log)
+                    image = (tree, base_image())
+                    upper = scratch / "upper"
+                    return run(mounted, upper, image, self._log, self.workshop.interrupt)
                 except RunFailed as failure:
                     output = "\n".join(f"    {line}" for line in failure.lines)
                     raise self.instruction.error(

@@ -7,8 +7,9 @@ import os
 import signal
 import stat
 import subprocess
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, suppress
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from sandbox.containers.rootfs import part_name, parts_of
 from sandbox.containers.runtime import ContainerSpec, Mount
 from sandbox.containers.spec import BaseImage
 from sandbox.containers.tree import ImageTree
+from sandbox.errors import SandboxError
 
 # CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP, NET_BIND_SERVICE,
 # SYS_CHROOT, AUDIT_WRITE, SETFCAP: what Docker gives a build, but for raw sockets and devices.
@@ -39,6 +41,58 @@ class RunFailed(Exception):  # noqa: N818 - it is the RUN that failed
         super().__init__(f"exited with {code}")
         self.code = code
         self.lines = tuple(lines)
+
+
+class Interrupt:
+    """Lets another thread end a build: the running command at once, the rest not begun."""
+
+    def __init__(self) -> None:
+        """Interrupts nothing yet."""
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._is_set = False
+
+    def set(self) -> None:
+        """Ends the build."""
+        with self._lock:
+            self._is_set = True
+            if self._process is not None:
+                _kill(self._process)
+
+    def check(self) -> None:
+        """Goes on unless interrupted.
+
+        Raises:
+            SandboxError: When interrupted.
+        """
+        if self._is_set:
+            raise SandboxError(
+                "the build",
+                why="it was interrupted",
+                remedy="build again: it goes on from the last instruction that was finished",
+            )
+
+    @contextmanager
+    def ending(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
+        """Ends that process when interrupted, and in any case after the block."""
+        with self._lock:
+            self._process = process
+            if self._is_set:
+                _kill(process)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._process = None
+            # All that it started ends with the first process of its namespace.
+            _kill(process)
+            process.wait()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 @dataclass(frozen=True)
@@ -63,20 +117,26 @@ class Run:
 
 
 def run(
-    command: Run, upper: Path, tree: ImageTree, base: BaseImage, log: Callable[[str], None]
+    command: Run,
+    upper: Path,
+    image: tuple[ImageTree, BaseImage],
+    log: Callable[[str], None],
+    interrupt: Interrupt,
 ) -> Path:
     """Runs a command and returns the folder of what it changed.
 
     Args:
         command: What to run.
         upper: An empty folder for what it writes.
-        tree: The image so far.
-        base: The machine that it stands on.
+        image: The image so far, and the machine that it stands on.
         log: Gets each line of the output.
+        interrupt: Ends the command early.
 
     Raises:
         RunFailed: When it does not exit with 0.
+        SandboxError: When it was interrupted.
     """
+    tree, base = image
     variables, machine = machine_environment(os.environ)
     mounts = (*machine, *command.mounts)
     stubs = [_stubs(target, tree) for target in (*(m.target for m in mounts), *command.tmpfs)]
@@ -92,7 +152,7 @@ def run(
         capabilities=_CAPABILITIES,
         upper=upper,
     )
-    code, lines = _follow(spec, log)
+    code, lines = _follow(spec, log, interrupt)
     if code != 0:
         raise RunFailed(code, lines)
     layer = _collect(upper, base)
@@ -101,21 +161,19 @@ def run(
     return layer
 
 
-def _follow(spec: ContainerSpec, log: Callable[[str], None]) -> tuple[int, Iterable[str]]:
+def _follow(
+    spec: ContainerSpec, log: Callable[[str], None], interrupt: Interrupt
+) -> tuple[int, Iterable[str]]:
     last: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
     process = runtime.popen(spec, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    try:
+    with interrupt.ending(process):
         for raw in process.stdout or ():
             line = raw.decode(errors="replace").rstrip()
             last.append(line)
             log(line)
-        return process.wait(), last
-    finally:
-        # Interrupted: everything that it started ends with the first process of its namespace.
-        if process.poll() is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        code = process.wait()
+    interrupt.check()
+    return code, last
 
 
 def _collect(upper: Path, base: BaseImage) -> Path:

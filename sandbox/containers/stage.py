@@ -15,6 +15,7 @@ from sandbox.containers.context import BuildContext
 from sandbox.containers.image_config import ImageConfig
 from sandbox.containers.layers import Layer, is_empty
 from sandbox.containers.machine import base_image, fingerprint
+from sandbox.containers.running import Interrupt
 from sandbox.containers.store import ImageStore
 from sandbox.containers.tree import ImageTree
 
@@ -30,6 +31,7 @@ class Workshop:
         named_contexts: Further folders that ``--from`` may name.
         use_cache: Whether results of earlier builds count.
         log: Gets each line that a person may want to see.
+        interrupt: Ends the build early.
     """
 
     store: ImageStore
@@ -38,6 +40,7 @@ class Workshop:
     named_contexts: Mapping[str, BuildContext]
     use_cache: bool
     log: Callable[[str], None]
+    interrupt: Interrupt
 
 
 @dataclass
@@ -94,6 +97,7 @@ class Step:
             produce: Makes the layer's folder somewhere in the scratch folder that it gets.
             inputs: Everything that the layer depends on besides the image below it.
         """
+        self.workshop.interrupt.check()
         key = BuildCache.key(self.state.identity, *inputs)
         if self._reuse(key):
             return

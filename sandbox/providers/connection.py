@@ -41,6 +41,11 @@ class Connection:
         self._engine_address = ""
         self._channel: grpc.aio.Channel | None = None
 
+    @property
+    def engine_address(self) -> str:
+        """Where the engine listens, ``host:port``; empty when it did not say."""
+        return self._engine_address
+
     def attach(self, engine_address: str) -> None:
         """Remember where the engine listens for log messages."""
         self._engine_address = engine_address
