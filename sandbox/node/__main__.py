@@ -37,11 +37,13 @@ def main() -> None:
 
 
 async def _run(options: argparse.Namespace) -> None:
-    agent = Agent(_node_config(options), StoredImages(options.images))
+    balancer = Balancer(_balancer_config(options))
+    agent = Agent(
+        _node_config(options), StoredImages(options.images), also_waits_for=balancer.healthy
+    )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, agent.stop)
-    balancer = Balancer(_balancer_config(options))
     async with balancer:
         await agent.run()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -33,11 +34,19 @@ class Agent:
     Args:
         config: What it was told when it started.
         images: Where images come from.
+        also_waits_for: What else of this process has to be ready for the node to be healthy.
     """
 
-    def __init__(self, config: NodeConfig, images: Images) -> None:
+    def __init__(
+        self,
+        config: NodeConfig,
+        images: Images,
+        *,
+        also_waits_for: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self._config = config
         self._images = images
+        self._also_waits_for = also_waits_for
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
@@ -50,7 +59,7 @@ class Agent:
 
     def healthy(self) -> str | None:
         """None once Pods that are scheduled here are run, else what the node waits for."""
-        return self._waits_for
+        return self._waits_for or self._also_waits_for()
 
     async def run(self) -> None:
         """Be the node until ``stop``.

@@ -175,9 +175,8 @@ class ContainerRun:
             async with grace.for_hook():
                 await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
             if work.done() and not work.result().success:
-                self._event(
-                    "FailedPreStopHook", f"PreStopHook failed: {work.result().detail}", True
-                )
+                detail = work.result().detail
+                self._event("FailedPreStopHook", f"PreStopHook failed: {detail}", warning=True)
         except TimeoutError:
             self._event(
                 "FailedPreStopHook", "PreStopHook: the grace period ended before it", warning=True

@@ -1,0 +1,201 @@
+"""Keeps the load balancer as the Ingresses say."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import types
+from typing import Self
+
+import aiohttp
+from aiohttp import web
+
+from sandbox.balancer import model
+from sandbox.balancer.config import BalancerConfig
+from sandbox.balancer.ingress_status import IngressStatus
+from sandbox.balancer.model import Backend, Model, Rule
+from sandbox.balancer.pages import Preview
+from sandbox.balancer.proxy import Proxy
+from sandbox.balancer.targets import LiveGroup
+from sandbox.errors import SandboxError
+from sandbox.kube.client import ApiClient
+from sandbox.kube.events import Recorder
+from sandbox.kube.informer import Informer
+from sandbox.kube.objects import Object, is_deleting
+
+_LOG = logging.getLogger(__name__)
+_INGRESSES = "/apis/networking.k8s.io/v1/ingresses"
+_SERVICES = "/api/v1/services"
+_SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
+_IDLE_SECONDS = 60
+# An ALB's limit for a request line and for a header.
+_LINE_BYTES = 16 * 1024
+
+
+class Balancer:
+    """The controller and the load balancer; used as an asynchronous context manager.
+
+    Args:
+        config: What it was told when it started.
+    """
+
+    def __init__(self, config: BalancerConfig) -> None:
+        self._config = config
+        self._stack = contextlib.AsyncExitStack()
+        self._model = Model()
+        self._groups: dict[Backend, LiveGroup] = {}
+        self._informers: dict[str, Informer] = {}
+        self._status: IngressStatus | None = None
+        self._built = False
+
+    def healthy(self) -> str | None:
+        """None once every rule of the cluster is in place, else what it waits for."""
+        return None if self._built else "the Ingresses"
+
+    async def __aenter__(self) -> Self:
+        """Listen, and begin to follow the cluster.
+
+        Raises:
+            SandboxError: When the port is taken, or there are no credentials.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: types.TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        enter = self._stack.enter_async_context
+        client = await enter(
+            ApiClient.from_kubeconfig(self._config.kubeconfig, agent="sandbox-balancer")
+        )
+        self._session = await enter(_target_session())
+        events = Recorder(client, component="ingress", host="balancer")
+        self._status = IngressStatus(client, events)
+        for path, kind in (
+            (_INGRESSES, "Ingress"),
+            (_SERVICES, "Service"),
+            (_SLICES, "EndpointSlice"),
+        ):
+            self._informers[path] = Informer(client, path, kind=kind, on_change=self._on_change)
+        await self._listen()
+        self._stack.callback(self._close_groups)
+        for coroutine in (
+            *(informer.run() for informer in self._informers.values()),
+            self._first_build(),
+            events.run(),
+            self._status.run(),
+        ):
+            task = asyncio.create_task(coroutine)
+            self._stack.push_async_callback(_cancel, task)
+
+    async def _listen(self) -> None:
+        proxy = Proxy(
+            find=self._find,
+            previews=self._previews,
+            session=self._session,
+            port=self._config.port,
+        )
+        server = web.Server(
+            proxy.handle,
+            access_log=None,
+            auto_decompress=False,
+            handler_cancellation=True,
+            keepalive_timeout=_IDLE_SECONDS,
+            max_line_size=_LINE_BYTES,
+            max_field_size=_LINE_BYTES,
+        )
+        runner = web.ServerRunner(server, shutdown_timeout=1.0)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        address, port = self._config.address, self._config.port
+        try:
+            await web.TCPSite(runner, address, port, backlog=1024).start()
+        except OSError as error:
+            raise SandboxError(
+                f"load balancer on {address}:{port}",
+                why=str(error),
+                remedy="stop what listens there, or choose another with SANDBOX_HTTP_PORT",
+            ) from error
+
+    async def _first_build(self) -> None:
+        for informer in self._informers.values():
+            await informer.synced.wait()
+        self._built = True
+        self._build()
+
+    def _on_change(self, _old: Object | None, _new: Object | None) -> None:
+        # At once, so that an endpoint that is removed gets no further request.
+        if self._built:
+            self._build()
+
+    def _build(self) -> None:
+        ingresses = [i for i in self._objects(_INGRESSES).values() if model.is_ours(i)]
+        built = model.build(
+            [ingress for ingress in ingresses if not is_deleting(ingress)],
+            self._objects(_SERVICES),
+            self._objects(_SLICES).values(),
+            port=self._config.port,
+        )
+        for backend in set(self._groups) - set(built.groups):
+            self._groups.pop(backend).close()
+        for backend, wanted in built.groups.items():
+            if backend not in self._groups:
+                self._groups[backend] = LiveGroup(backend, self._session)
+            self._groups[backend].update(wanted)
+        self._model = built
+        assert self._status is not None  # noqa: S101 - narrows the type: set in _start
+        self._status.update(ingresses, built)
+
+    def _objects(self, path: str) -> dict[str, Object]:
+        return self._informers[path].objects
+
+    def _find(self, host: str, path: str) -> tuple[Rule, LiveGroup] | None:
+        rule = self._model.find(host, path)
+        return None if rule is None else (rule, self._groups[rule.backend])
+
+    def _previews(self) -> list[Preview]:
+        port = "" if self._config.port == 80 else f":{self._config.port}"
+        found: dict[str, Preview] = {}
+        for rule in self._model.rules:
+            if rule.host is None or rule.host.startswith("*") or rule.host in found:
+                continue
+            group = self._groups[rule.backend]
+            found[rule.host] = Preview(
+                host=rule.host,
+                url=f"http://{rule.host}{port}/",
+                ingress=rule.ingress,
+                healthy=len(group.healthy),
+                targets=len(group.targets),
+            )
+        return [found[host] for host in sorted(found)]
+
+    def _close_groups(self) -> None:
+        for group in self._groups.values():
+            group.close()
+
+
+def _target_session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_SECONDS),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None),
+        auto_decompress=False,
+        max_line_size=_LINE_BYTES,
+        max_field_size=_LINE_BYTES,
+    )
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

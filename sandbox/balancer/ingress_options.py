@@ -1,0 +1,231 @@
+"""What an Ingress asks of the AWS Load Balancer Controller: one table of annotations.
+
+https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/ingress/annotations/
+An annotation that is not in the table, or a value that can't be honoured, is refused by name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+PREFIX = "alb.ingress.kubernetes.io/"
+
+
+class ModelError(Exception):
+    """The Ingress asks for what this load balancer can't do; the message says what instead."""
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """How targets are checked; the controller's defaults."""
+
+    path: str = "/"
+    port: int | None = None
+    interval: float = 15.0
+    timeout: float = 5.0
+    healthy_threshold: int = 2
+    unhealthy_threshold: int = 2
+    codes: str = "200"
+
+    def accepts(self, status: int) -> bool:
+        """Whether a status is among the success codes ("200,202" or "200-299")."""
+        for part in self.codes.split(","):
+            low, _, high = part.strip().partition("-")
+            if int(low) <= status <= int(high or low):
+                return True
+        return False
+
+
+@dataclass(frozen=True)
+class Options:
+    """An Ingress's annotations, read.
+
+    Attributes:
+        group: Ingresses of one group share a load balancer.
+        order: Whose rules come first within the group.
+        health: How targets are checked.
+        least_outstanding: Whether the least busy target gets a request, instead of the next.
+        idle_seconds: How long either side of a connection may say nothing.
+    """
+
+    group: str | None = None
+    order: int = 0
+    health: HealthCheck = HealthCheck()
+    least_outstanding: bool = False
+    idle_seconds: float = 60.0
+
+
+def _any(_: str) -> None:
+    """About AWS alone: there is nothing to do on one machine."""
+
+
+def _only(*values: str, why: str) -> Callable[[str], None]:
+    def check(value: str) -> None:
+        if value not in values:
+            raise ValueError(f"expected {' or '.join(values)}: {why}")
+
+    return check
+
+
+def _codes(value: str) -> None:
+    HealthCheck(codes=value).accepts(0)
+
+
+def _seconds(value: str) -> None:
+    if float(value) <= 0:
+        raise ValueError("expected seconds above 0")
+
+
+def _target_group_attributes(value: str) -> None:
+    checks: dict[str, Callable[[str], None]] = {
+        "deregistration_delay.timeout_seconds": _any,  # Requests end when their Pod does.
+        "load_balancing.algorithm.type": _only(
+            "round_robin", "least_outstanding_requests", why="there are no others here"
+        ),
+        "load_balancing.cross_zone.enabled": _any,
+        "slow_start.duration_seconds": _only("0", why="targets get their full share at once"),
+        "stickiness.enabled": _only("false", why="there are no sticky sessions here"),
+    }
+    _check_pairs(value, checks)
+
+
+def _load_balancer_attributes(value: str) -> None:
+    checks: dict[str, Callable[[str], None]] = {
+        "idle_timeout.timeout_seconds": _seconds,
+        "access_logs.s3.enabled": _any,
+        "access_logs.s3.bucket": _any,
+        "access_logs.s3.prefix": _any,
+        "deletion_protection.enabled": _any,
+        "routing.http2.enabled": _any,
+        "routing.http.drop_invalid_header_fields.enabled": _any,
+        "routing.http.desync_mitigation_mode": _any,
+    }
+    _check_pairs(value, checks)
+
+
+def _check_pairs(value: str, checks: Mapping[str, Callable[[str], None]]) -> None:
+    for name, item in pairs(value).items():
+        if name not in checks:
+            raise ValueError(f"attribute {name} is not implemented here")
+        try:
+            checks[name](item)
+        except ValueError as error:
+            raise ValueError(f"attribute {name}={item}: {error}") from error
+
+
+_NO_TLS = _only(why="the sandbox's load balancer speaks HTTP; leave it out")
+_TABLE: dict[str, Callable[[str], object]] = {
+    "group.name": _any,
+    "group.order": int,
+    "listen-ports": json.loads,
+    "target-type": _only("ip", why="there are no node ports here"),
+    "backend-protocol": _only("HTTP", why="Pods are reached by HTTP here"),
+    "backend-protocol-version": _only("HTTP1", why="Pods are reached by HTTP/1.1 here"),
+    "healthcheck-protocol": _only("HTTP", why="Pods are reached by HTTP here"),
+    "healthcheck-path": _any,
+    "healthcheck-port": lambda value: value == "traffic-port" or int(value),
+    "healthcheck-interval-seconds": _seconds,
+    "healthcheck-timeout-seconds": _seconds,
+    "healthy-threshold-count": int,
+    "unhealthy-threshold-count": int,
+    "success-codes": _codes,
+    "target-group-attributes": _target_group_attributes,
+    "load-balancer-attributes": _load_balancer_attributes,
+    "certificate-arn": _NO_TLS,
+    "ssl-policy": _NO_TLS,
+    "ssl-redirect": _NO_TLS,
+    # About AWS alone; the listener is on this machine's loopback address whatever they say.
+    "load-balancer-name": _any,
+    "scheme": _any,
+    "ip-address-type": _any,
+    "subnets": _any,
+    "security-groups": _any,
+    "manage-backend-security-group-rules": _any,
+    "inbound-cidrs": _any,
+    "security-group-prefix-lists": _any,
+    "tags": _any,
+}
+
+
+def read(annotations: Mapping[str, str], *, port: int) -> Options:
+    """Read an Ingress's annotations.
+
+    Args:
+        annotations: All of them; those with other prefixes are somebody else's.
+        port: Where the balancer listens.
+
+    Raises:
+        ModelError: Naming each annotation that can't be honoured.
+    """
+    own = _own(annotations)
+    problems = [problem for name, value in own.items() if (problem := _problem(name, value))]
+    if problems:
+        raise ModelError("; ".join(problems))
+    _require_listener(own.get("listen-ports"), port)
+    attributes = pairs(own.get("load-balancer-attributes", ""))
+    return Options(
+        group=own.get("group.name"),
+        order=int(own.get("group.order", "0")),
+        health=health_check(annotations),
+        least_outstanding=pairs(own.get("target-group-attributes", "")).get(
+            "load_balancing.algorithm.type"
+        )
+        == "least_outstanding_requests",
+        idle_seconds=float(attributes.get("idle_timeout.timeout_seconds", "60")),
+    )
+
+
+def health_check(annotations: Mapping[str, str]) -> HealthCheck:
+    """The health check that annotations, already found good, describe."""
+    own = _own(annotations)
+    default = HealthCheck()
+    port = own.get("healthcheck-port", "traffic-port")
+    return HealthCheck(
+        path=own.get("healthcheck-path", default.path),
+        port=None if port == "traffic-port" else int(port),
+        interval=float(own.get("healthcheck-interval-seconds", default.interval)),
+        timeout=float(own.get("healthcheck-timeout-seconds", default.timeout)),
+        healthy_threshold=int(own.get("healthy-threshold-count", default.healthy_threshold)),
+        unhealthy_threshold=int(own.get("unhealthy-threshold-count", default.unhealthy_threshold)),
+        codes=own.get("success-codes", default.codes),
+    )
+
+
+def pairs(value: str) -> dict[str, str]:
+    """``a=b,c=d`` as a mapping."""
+    items = (item.strip().partition("=") for item in value.split(",") if item.strip())
+    return {name: item for name, _, item in items}
+
+
+def _own(annotations: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name.removeprefix(PREFIX): value
+        for name, value in annotations.items()
+        if name.startswith(PREFIX)
+    }
+
+
+def _problem(name: str, value: str) -> str | None:
+    if name not in _TABLE:
+        return f"{PREFIX}{name}: the sandbox's load balancer does not implement it"
+    try:
+        _TABLE[name](value)
+    except ValueError as error:
+        return f"{PREFIX}{name}: {value!r} can't be honoured: {error}"
+    return None
+
+
+def _require_listener(value: str | None, port: int) -> None:
+    wanted = f'[{{"HTTP": {port}}}]'
+    listeners = json.loads(value) if value else [{"HTTP": 80}]
+    try:
+        found = [(protocol, number) for entry in listeners for protocol, number in entry.items()]
+    except (AttributeError, TypeError) as error:
+        raise ModelError(f"{PREFIX}listen-ports: expected {wanted}, found {value}") from error
+    if found != [("HTTP", port)]:
+        raise ModelError(
+            f"{PREFIX}listen-ports: the sandbox's load balancer listens for HTTP on port {port} "
+            f"and nowhere else: expected {wanted}, found {value or 'no such annotation'}"
+        )
