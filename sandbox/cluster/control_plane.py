@@ -96,6 +96,8 @@ def api_server(layout: Layout, tools: Tools) -> tuple[str, ...]:
         "--authorization-mode=Node,RBAC",
         # As on EKS; Pod Security is among those that are on by default.
         "--enable-admission-plugins=NodeRestriction",
+        # As on EKS too: what may run privileged is for each namespace's standard to say.
+        "--allow-privileged=true",
         f"--kubelet-client-certificate={layout.pair('kubelet-client')}",
         f"--kubelet-client-key={layout.pair('kubelet-client')}",
         f"--kubelet-certificate-authority={layout.authority}",

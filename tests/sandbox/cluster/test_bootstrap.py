@@ -104,5 +104,5 @@ def test_a_definition_that_never_is_established_is_named(
 
 def test_a_refusal_carries_the_servers_words(api: _Api) -> None:
     api.refuses = "/alb"
-    with pytest.raises(SandboxError, match="IngressClass alb: .* 422: spec is wrong"):
+    with pytest.raises(SandboxError, match=r"IngressClass alb: .* 422: spec is wrong"):
         api.run()

@@ -50,9 +50,14 @@ def test_what_is_made_appears_when_it_is_whole(tmp_path: Path) -> None:
 
 def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
-    with pytest.raises(OSError, match="no"), cache.making("tool-1", print) as folder:
-        assert folder is not None
-        raise OSError("no")
+
+    def fail() -> None:
+        with cache.making("tool-1", print) as folder:
+            assert folder is not None
+            raise OSError("no")
+
+    with pytest.raises(OSError, match="no"):
+        fail()
     assert cache.finished("tool-1") is None
     assert list(tmp_path.glob(".making-*")) == []
 

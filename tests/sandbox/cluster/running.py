@@ -1,0 +1,96 @@
+"""A control plane of the tests' own, under the real supervisor.
+
+Run as a program, this module is that supervisor's process.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import psutil
+
+from sandbox.cluster.layout import Identity, Layout
+from sandbox.cluster.parts import parts
+from sandbox.kube import kubeconfig
+from sandbox.settings import Settings
+from sandbox.supervisor import State, Supervisor, read_status
+
+_START_SECONDS = 120
+
+
+def random_subnet() -> str:
+    """A loopback subnet that no other test uses, most likely."""
+    return f"127.{random.SystemRandom().randint(100, 250)}.0.0/16"
+
+
+def await_that(condition: Callable[[], Any], seconds: float = 30, what: str = "") -> Any:
+    """Ask until the answer is true; fails with the last one."""
+    deadline = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, f"{what or condition}: still {answer!r}"
+        time.sleep(0.05)
+    return answer
+
+
+class Cluster:
+    """Starts, kills and starts again what it is given the settings of."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.layout = Layout(settings)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        (self.settings.home / "run" / "status.json").unlink(missing_ok=True)
+        variables = {
+            f"SANDBOX_{name.upper()}": str(getattr(self.settings, name))
+            for name in Settings.model_fields
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.sandbox.cluster.running"],
+            env={**os.environ, **variables},
+        )
+        await_that(self._is_ready, _START_SECONDS, "the control plane to be ready")
+        return self
+
+    def _is_ready(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, "the supervisor ended"
+        rows = read_status(self.settings)
+        return bool(rows) and all(row.state is State.READY for row in rows)
+
+    def processes(self) -> dict[str, psutil.Process]:
+        """The parts that run, by name."""
+        rows = read_status(self.settings)
+        return {row.name: psutil.Process(row.pid) for row in rows if row.pid is not None}
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(60)
+            self._process = None
+
+    def client(self, identity: Identity = Identity.ADMIN) -> httpx.Client:
+        """A client of the API server as ``identity``."""
+        connection = kubeconfig.read(self.layout.kubeconfig(identity))
+        assert connection.tls is not None
+        return httpx.Client(base_url=connection.server, verify=connection.tls, timeout=10)
+
+
+def make(folder: Path) -> Cluster:
+    """A cluster with its home in ``folder``; the tools come from the shared cache."""
+    return Cluster(Settings(home=folder, subnet=random_subnet()))
+
+
+if __name__ == "__main__":
+    _settings = Settings()
+    Supervisor(parts(_settings), _settings).run()
