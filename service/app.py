@@ -25,6 +25,7 @@ from service.state import State
 from service.telemetry import tracing
 from service.telemetry.metrics import Metrics
 from service.telemetry.middleware import TelemetryMiddleware
+from service.telemetry.statements import trace_statements
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -65,7 +66,7 @@ def create_app(
         connections = connect(database_settings)
         metrics.watch(connections)
         if traces is not None:
-            tracing.instrument(connections.engine, traces)
+            trace_statements(connections.engine, traces)
         try:
             yield State(database=connections, build=build, draining=draining)
         finally:

@@ -34,10 +34,16 @@ IfNoneMatch = Annotated[
 
 @router.get("")
 async def list_customers(
-    query: Annotated[CustomerQuery, Query()], database: DatabaseDep
+    query: Annotated[CustomerQuery, Query()],
+    database: DatabaseDep,
+    request: Request,
+    response: Response,
 ) -> CustomerPage:
     """List customers, a page at a time, in a stable order."""
     rows, cursor = await database.run(lambda session: service.page(session, query))
+    if cursor is not None:
+        following = request.url.include_query_params(cursor=cursor)
+        response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
     return CustomerPage(items=[_public(row) for row in rows], next_cursor=cursor)
 
 

@@ -58,10 +58,7 @@ _SUSPICIOUS = re.compile(
 def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """The processor of structlog that is last before a line is rendered."""
     for key, value in event.items():
-        if isinstance(value, str) and not _SECRET_KEYS.search(key):
-            event[key] = redact_text(value)
-        elif not isinstance(value, int | float | bool | None):
-            event[key] = _redact_value(key, value)
+        event[key] = _redact_value(key, value)
     return event
 
 

@@ -14,7 +14,6 @@ from service.telemetry.redaction import REDACTED
 if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
-    from sqlalchemy.engine import Engine
 
     from service.settings import BuildInformation, Settings
 
@@ -61,13 +60,6 @@ def telemetry_config(tracer_provider: TracerProvider | None) -> TelemetryConfig:
         "auto_configure": False,
         "exclude": _is_probe,
     }
-
-
-def instrument(engine: Engine, tracer_provider: TracerProvider) -> None:
-    """Record a span for each statement, without its parameters."""
-    from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor  # noqa: PLC0415
-
-    SQLAlchemyInstrumentor().instrument(engine=engine, tracer_provider=tracer_provider)
 
 
 def _is_probe(scope: Any) -> bool:

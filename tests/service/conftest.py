@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Connection
-from tests.service.postgres import Server
 
 from service.app import create_app
 from service.database import Database
@@ -23,6 +22,7 @@ from service.settings import (
     PrepareSettings,
     Settings,
 )
+from tests.service.postgres import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -96,7 +96,14 @@ def test_of_two_editors_the_later_is_told(
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
 @pytest.mark.parametrize(
     ("if_match", "status"),
-    [(None, 428), ("v1", 400), ('W/"v1"', 412), ('"other"', 412), ('"v7", "v1"', None), ("*", None)],
+    [
+        (None, 428),
+        ("v1", 400),
+        ('W/"v1"', 412),
+        ('"other"', 412),
+        ('"v7", "v1"', None),
+        ("*", None),
+    ],
 )
 def test_a_change_says_which_version_it_was_made_on(
     client: TestClient, ann: dict[str, Any], method: str, if_match: str | None, status: int | None

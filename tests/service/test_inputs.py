@@ -100,7 +100,9 @@ def test_a_wrong_listing_is_refused(client: TestClient, query: str) -> None:
     assert response.headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize("path", ["/customers/1", "/customers/%00", "/customers/%ff", "/customers/x"])
+@pytest.mark.parametrize(
+    "path", ["/customers/1", "/customers/%00", "/customers/%ff", "/customers/x"]
+)
 def test_a_wrong_id_is_refused(client: TestClient, path: str) -> None:
     assert client.get(path).status_code == 422
 
