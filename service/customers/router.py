@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from sqlmodel import Session
 
 from service import conditional
 from service.customers import service
@@ -19,6 +20,7 @@ from service.customers.models import (
     CustomerUpdate,
 )
 from service.database import DatabaseDep
+from service.idempotency.service import Answer, IdempotencyKeyHeader, Once, carry_out
 from service.openapi import problems
 
 router = APIRouter(prefix="/customers", tags=["customers"], responses=problems(422, 503))
@@ -47,15 +49,27 @@ async def list_customers(
     return CustomerPage(items=[_public(row) for row in rows], next_cursor=cursor)
 
 
-@router.post("", status_code=HTTPStatus.CREATED, responses=problems(409))
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    response_model=CustomerPublic,
+    responses=problems(409),
+)
 async def create_customer(
-    new: CustomerCreate, database: DatabaseDep, request: Request, response: Response
-) -> CustomerPublic:
-    """Create a customer."""
-    customer = await database.run(lambda session: service.create(session, new))
-    response.headers["Location"] = request.url_for("read_customer", customer_id=customer.id).path
-    response.headers["ETag"] = conditional.etag(customer.version)
-    return _public(customer)
+    new: CustomerCreate,
+    database: DatabaseDep,
+    request: Request,
+    idempotency_key: IdempotencyKeyHeader = None,
+) -> Response:
+    """Create a customer; with an `Idempotency-Key`, once however often it is sent."""
+    once = idempotency_key and Once.of(
+        request, idempotency_key, "create_customer", new.model_dump_json()
+    )
+
+    def create(session: Session) -> Answer:
+        return carry_out(session, once or None, lambda: _created(service.create(session, new)))
+
+    return (await database.run(create)).response()
 
 
 @router.get("/{customer_id}", responses={304: NOT_MODIFIED, **problems(404)})
@@ -100,6 +114,14 @@ async def delete_customer(
     """Delete a customer; needs `If-Match`."""
     versions = conditional.expected_versions(if_match)
     await database.run(lambda session: service.remove(session, customer_id, versions))
+
+
+def _created(customer: Customer) -> Answer:
+    headers = {
+        "Location": f"{router.prefix}/{customer.id}",
+        "ETag": conditional.etag(customer.version),
+    }
+    return Answer(HTTPStatus.CREATED, headers, _public(customer).model_dump_json())
 
 
 def _public(customer: Customer) -> CustomerPublic:

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 from alembic import context
 from sqlmodel import SQLModel
 
-from service.customers import models
+from service.customers.models import Customer
 from service.database.migration import migration_engine
+from service.idempotency.models import IdempotencyKey
 from service.settings import MigrationSettings, load
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 # Named, so that what registers the tables is not taken for an unused import.
-MODELS = (models,)
+TABLES = (Customer, IdempotencyKey)
 
 
 def _run(connection: Connection) -> None:
