@@ -18,7 +18,7 @@ LAYER_TYPE: Final = "application/vnd.oci.image.layer.v1.tar"
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _REFERENCE = re.compile(
-    r"(?P<repository>[A-Za-z0-9][A-Za-z0-9._:/-]*?)"
+    r"(?P<repository>[A-Za-z0-9][A-Za-z0-9._-]*(:[0-9]+(?=/))?(/[A-Za-z0-9._-]+)*)"
     r"(:(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?"
     r"(@(?P<digest>sha256:[0-9a-f]{64}))?"
 )

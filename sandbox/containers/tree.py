@@ -134,6 +134,8 @@ class ImageTree:
             found, hides = _find_in_layer(layer, path)
             if found is not None or hides:
                 origins.append(layer)
+            if hides:
+                break
         return origins
 
     def glob(self, pattern: str) -> list[str]:

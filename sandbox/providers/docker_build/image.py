@@ -11,6 +11,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
+from weakref import WeakKeyDictionary
 
 from typing_extensions import override
 
@@ -21,6 +22,7 @@ from sandbox.containers.store import Image as StoredImage
 from sandbox.containers.store import ImageStore
 from sandbox.providers.aws.clients import Clients
 from sandbox.providers.base import Call, Existing, Resource
+from sandbox.providers.connection import Connection
 from sandbox.providers.docker_build import registry
 from sandbox.providers.docker_build.inputs import CONTEXT_HASH, SCHEMA, BuildInputs, invalid
 from sandbox.providers.docker_build.program import folder_of_engine, program_folder
@@ -53,6 +55,8 @@ class Image(Resource):
     def __init__(self, workshop: Workshop) -> None:
         """Makes images in a workshop."""
         self._workshop = workshop
+        # Looking through all of a machine's sockets takes a tenth of a second.
+        self._folders: WeakKeyDictionary[Connection, Path] = WeakKeyDictionary()
 
     @override
     async def check(
@@ -137,9 +141,11 @@ class Image(Resource):
             await showing
 
     async def _folder(self, call: Call) -> Path:
-        address = call.connection.engine_address
-        found = await asyncio.to_thread(folder_of_engine, address)
-        return program_folder(found or self._workshop.project)
+        if call.connection not in self._folders:
+            address = call.connection.engine_address
+            found = await asyncio.to_thread(folder_of_engine, address)
+            self._folders[call.connection] = program_folder(found or self._workshop.project)
+        return self._folders[call.connection]
 
 
 def _put(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[str | None], line: str) -> None:
