@@ -23,7 +23,14 @@ def variables(settings: Settings, tools: Tools) -> dict[str, str]:
     pulumi = settings.home / "pulumi"
     attached = ",".join(f"{name}:{port}" for name, port in attachments(settings).items())
     return {
-        "PATH": os.pathsep.join([*_first_on_path(settings, tools), os.environ.get("PATH", "")]),
+        "PATH": os.pathsep.join(
+            [
+                str(tools.bin),
+                str(settings.python_environment / "bin"),
+                os.environ.get("PATH", ""),
+                str(bin_folder()),  # Last: a psql that is installed has TLS, this one has not.
+            ]
+        ),
         "KUBECONFIG": str(settings.kubeconfig),
         "AWS_ENDPOINT_URL": settings.aws_endpoint,
         "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
@@ -41,14 +48,6 @@ def variables(settings: Settings, tools: Tools) -> dict[str, str]:
         # Each `up` starts Python anew: without bytecode it would compile the SDKs each time.
         "PYTHONDONTWRITEBYTECODE": "",
     }
-
-
-def _first_on_path(settings: Settings, tools: Tools) -> list[str]:
-    return [
-        str(tools.bin),
-        str(settings.python_environment / "bin"),
-        str(bin_folder()),
-    ]
 
 
 def backend_folder(settings: Settings) -> Path:

@@ -88,7 +88,7 @@ def _await_ready(settings: Settings, watch: Callable[[Sequence[PartStatus]], Non
 
 def _require_hope(settings: Settings, parts: Sequence[PartStatus], deadline: float) -> None:
     for part in parts:
-        if part.restarts >= _GIVE_UP_AFTER_RESTARTS:
+        if part.state is State.RESTARTING and part.restarts >= _GIVE_UP_AFTER_RESTARTS:
             raise SandboxError(
                 f"sandbox part {part.name}",
                 why=f"it does not stay up: {part.detail}",

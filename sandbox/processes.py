@@ -114,14 +114,15 @@ def require_free(address: str, port: int, *, remedy: str) -> None:
         except OSError as error:
             raise SandboxError(
                 f"port {address}:{port}",
-                why=f"it is in use by {_holder(port)}: {error.strerror}",
+                why=f"it is in use by {_holder(address, port)}: {error.strerror}",
                 remedy=remedy,
             ) from error
 
 
-def _holder(port: int) -> str:
-    for connection in psutil.net_connections("tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+def _holder(address: str, port: int) -> str:
+    places = {(address, port), ("0.0.0.0", port)}  # noqa: S104 - looked for, not bound
+    for connection in psutil.net_connections("tcp4"):
+        if connection.status == psutil.CONN_LISTEN and tuple(connection.laddr) in places:
             if connection.pid is None:
                 break
             return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"

@@ -1,13 +1,20 @@
-"""Connection services, so that ``psql service=pr-42`` needs no password typed or shown."""
+"""Connection services, so that ``psql service=pr-42`` needs no password typed or shown.
+
+They lead to the server's Unix socket where its path is short enough for one: the psql that
+comes with the sandbox's PostgreSQL has no TLS, without which the address is not served.
+"""
 
 from __future__ import annotations
 
 import configparser
 import io
 import json
+import os
 from dataclasses import dataclass
+from typing import Any
 
 from sandbox.aws.client import client
+from sandbox.postgres.folder import LONGEST_SOCKET_PATH, InstanceFolder
 from sandbox.processes import write_atomically
 from sandbox.settings import Settings
 
@@ -32,13 +39,15 @@ def write_services(settings: Settings) -> None:
             "port": str(service.port),
             "dbname": service.database,
             "user": service.user,
-            "sslmode": "require",
         }
     text = io.StringIO()
     parser.write(text, space_around_delimiters=False)
     folder = settings.home / "psql"
     write_atomically(folder / "services.conf", text.getvalue())
-    passwords = [f"{s.host}:{s.port}:*:{s.user}:{s.password}\n" for s in services]
+    # A socket's folder is matched by its whole path, with its colons escaped.
+    passwords = [
+        f"{s.host.replace(':', chr(92) + ':')}:{s.port}:*:{s.user}:{s.password}\n" for s in services
+    ]
     write_atomically(folder / "passwords", "".join(passwords), mode=0o600)
 
 
@@ -53,7 +62,7 @@ def _services(settings: Settings) -> list[_Service]:
         services.append(
             _Service(
                 instance["DBInstanceIdentifier"],
-                instance["Endpoint"]["Address"],
+                _host(settings, instance),
                 instance["Endpoint"]["Port"],
                 instance["DBName"],
                 secret["username"],
@@ -61,3 +70,10 @@ def _services(settings: Settings) -> list[_Service]:
             )
         )
     return services
+
+
+def _host(settings: Settings, instance: dict[str, Any]) -> str:
+    folder = InstanceFolder(settings.home / "rds" / instance["DBInstanceIdentifier"])
+    if len(os.fsencode(folder.socket)) <= LONGEST_SOCKET_PATH:
+        return str(folder.run)
+    return str(instance["Endpoint"]["Address"])

@@ -21,6 +21,10 @@ from sandbox.stacks import Stacks
 _FIRST_ANSWER_SECONDS = 30.0
 
 
+def _stack(number: int) -> str:
+    return str(StackName.parse(f"pr-{number}"))
+
+
 def preview(number: int, settings: Settings, stacks: Stacks, console: Console) -> str:
     """Bring the preview up and wait until its URL answers.
 
@@ -40,7 +44,7 @@ def push(number: int, settings: Settings, stacks: Stacks, console: Console) -> s
     Raises:
         SandboxError: When there is no such preview, or as ``preview``.
     """
-    stack = str(StackName.preview(number))
+    stack = _stack(number)
     if not stacks.exists(stack):
         raise SandboxError(
             stack,
@@ -51,7 +55,7 @@ def push(number: int, settings: Settings, stacks: Stacks, console: Console) -> s
 
 
 def _up(number: int, settings: Settings, stacks: Stacks, console: Console) -> str:
-    stack = str(StackName.preview(number))
+    stack = _stack(number)
     began = time.monotonic()
     stacks.up(stack)
     outputs = stacks.outputs(stack)
@@ -105,7 +109,7 @@ def destroy(number: int, settings: Settings, stacks: Stacks, console: Console) -
     Raises:
         SandboxError: When Pulumi fails, or something is still there afterwards.
     """
-    stack = str(StackName.preview(number))
+    stack = _stack(number)
     began = time.monotonic()
     if stacks.exists(stack):
         stacks.destroy(stack)

@@ -17,7 +17,7 @@ import psutil
 from pydantic import BaseModel
 
 from sandbox.errors import SandboxError
-from sandbox.processes import end_with_parent
+from sandbox.processes import end_with_parent, write_atomically
 from sandbox.settings import PROJECT_ROOT
 
 PROJECT = "previews"
@@ -55,15 +55,28 @@ class Stacks:
         folder = self.backend / ".pulumi" / "stacks" / PROJECT
         return sorted(file.stem for file in folder.glob("*.json"))
 
-    def up(self, stack: str, *options: str) -> None:
+    def up(self, stack: str, config_file: Path | None = None) -> None:
         """Bring the stack to what the program declares; create it when it is new.
+
+        Args:
+            stack: Name of the stack.
+            config_file: ``Pulumi.<stack>.yaml`` in a folder outside the checkout, in
+                place of the checkout's own.
 
         Raises:
             SandboxError: When Pulumi fails; its own output has said why.
         """
         if not self.exists(stack):
-            self._pulumi(["stack", "init", stack, *_config_file(options)], quiet=True)
+            self._init(stack, self.project if config_file is None else config_file.parent)
+        options = [] if config_file is None else ["--config-file", str(config_file)]
         self._pulumi(["up", "--stack", stack, "--yes", "--skip-preview", *options])
+
+    def _init(self, stack: str, folder: Path) -> None:
+        """Create the stack; its encryption's salt goes into ``folder``, not into the checkout."""
+        project_file = folder / "Pulumi.yaml"
+        if not project_file.exists():
+            write_atomically(project_file, f"name: {PROJECT}\nruntime: python\n")
+        self._pulumi(["stack", "init", stack, "--cwd", str(folder)], quiet=True)
 
     def destroy(self, stack: str) -> None:
         """Remove every resource of the stack, then the stack itself.
@@ -154,14 +167,6 @@ class Stacks:
             )
             output, _ = process.communicate()
         return process.returncode, (output or "").strip()
-
-
-def _config_file(options: Sequence[str]) -> list[str]:
-    """The ``--config-file`` among ``options``, which ``stack init`` needs as well as ``up``."""
-    if "--config-file" not in options:
-        return []
-    at = list(options).index("--config-file")
-    return list(options[at : at + 2])
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def ensure(settings: Settings, stacks: Stacks, console: Console) -> None:
     began = time.monotonic()
     config = _write_config(settings)
     console.print("staging is brought up first; later previews find it there")
-    stacks.up(STACK, "--config-file", str(config))
+    stacks.up(STACK, config)
     _seed(settings, console)
     if not _has_snapshot_of_the_rows(settings):
         take_automated_snapshot(settings, STACK)
@@ -50,7 +50,7 @@ def ensure(settings: Settings, stacks: Stacks, console: Console) -> None:
 
 def config_file(settings: Settings) -> Path:
     """Staging's configuration on this sandbox, in place of ``Pulumi.staging.yaml``."""
-    return settings.home / "Pulumi.staging.yaml"
+    return settings.home / "pulumi" / STACK / f"Pulumi.{STACK}.yaml"
 
 
 def _finished(settings: Settings) -> Path:
@@ -107,7 +107,7 @@ def _seed_status(settings: Settings) -> dict[str, Any]:
 
 def _seed_job(settings: Settings) -> dict[str, Any]:
     """The migration's Job of staging, with another name and command."""
-    selector = "--selector=app.kubernetes.io/component=migrate"
+    selector = "--selector=app.kubernetes.io/name=migrate"
     (migrate,) = read(settings, "jobs", f"--namespace={STACK}", selector)["items"]
     pod = migrate["spec"]["template"]["spec"]
     container = {key: value for key, value in pod["containers"][0].items() if key != "args"}

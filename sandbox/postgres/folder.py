@@ -17,7 +17,7 @@ from sandbox.processes import write_atomically
 _POSTGRES_USER = 70
 
 # sizeof(sockaddr_un.sun_path), with the ending zero.
-_LONGEST_SOCKET_PATH = 107
+LONGEST_SOCKET_PATH = 107
 
 
 def server_user() -> int:
@@ -32,7 +32,7 @@ def server_group() -> int:
 
 @dataclass(frozen=True)
 class InstanceFolder:
-    """One server's folder: ``data``, ``run`` with its socket, ``tls``, log and password.
+    """One server's folder: ``data``, ``run`` with its socket, certificate, log and password.
 
     Attributes:
         path: The folder; a snapshot has the same shape, with ``data`` and password only.
@@ -51,9 +51,9 @@ class InstanceFolder:
         return self.path / "run"
 
     @property
-    def tls(self) -> Path:
-        """Folder of the server's certificate and key."""
-        return self.path / "tls"
+    def certificate(self) -> Path:
+        """Certificate and key, in one file, of the address that clients connect to."""
+        return self.path / "server.pem"
 
     @property
     def log(self) -> Path:
@@ -98,7 +98,7 @@ def reachable_socket(folder: Path) -> Iterator[str]:
     A socket's path may have 107 bytes, fewer than folders have that sit deep
     in a home; the way through an open descriptor is always short.
     """
-    if len(os.fsencode(folder / f".s.PGSQL.{PORT}")) <= _LONGEST_SOCKET_PATH:
+    if len(os.fsencode(folder / f".s.PGSQL.{PORT}")) <= LONGEST_SOCKET_PATH:
         yield str(folder)
         return
     descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)

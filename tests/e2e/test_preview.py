@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from sandbox.staging import config_file
 from tests.e2e import customers
 from tests.e2e.inventory import everything
 from tests.e2e.world import World, pulumi_up
@@ -85,16 +86,15 @@ def test_the_master_s_password_reaches_no_pod_of_the_application(
     for stack in ("staging", *pair):
         pods = world.kubectl("get", "pods", "--namespace", stack)["items"]
         named = {
-            pod["metadata"]["labels"]["app.kubernetes.io/component"]: str(pod["spec"])
-            for pod in pods
+            pod["metadata"]["labels"]["app.kubernetes.io/name"]: str(pod["spec"]) for pod in pods
         }
-        assert "database-app" in named["web"]
-        assert "database-master" not in named["web"]
+        assert "database-app" in named["service"]
+        assert "database-master" not in named["service"]
         assert "database-master" not in named["migrate"]
 
 
 def test_logs_of_a_pod_are_read_with_kubectl(world: World, pair: tuple[str, str]) -> None:
-    selector = "app.kubernetes.io/component=web"
+    selector = "app.kubernetes.io/name=service"
     logs = world.run("kubectl", "logs", "--namespace", "pr-42", "--selector", selector)
     assert "/health/ready" in logs or "startup" in logs.lower(), logs
 
@@ -104,7 +104,7 @@ def test_a_second_up_changes_nothing(world: World, pair: tuple[str, str]) -> Non
     for stack in ("staging", *pair):
         options = ["--expect-no-changes"]
         if stack == "staging":
-            options += ["--config-file", str(world.settings.home / "Pulumi.staging.yaml")]
+            options += ["--config-file", str(config_file(world.settings))]
         world.run(*pulumi_up(stack, *options))
     assert everything(world) == before
 

@@ -11,10 +11,8 @@ from typing_extensions import override
 from sandbox.errors import SandboxError
 from sandbox.providers.aws.resource import clients, tag_map
 from sandbox.providers.base import Call, Function
-from sandbox.providers.schema import Input, Schema, Type
+from sandbox.providers.schema import Input, Schema
 from sandbox.providers.values import Properties
-
-_EARLIEST = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
 class GetCluster(Function):
@@ -142,39 +140,30 @@ class GetVpc(Function):
         }
 
 
-class GetSnapshot(Function):
-    """``aws:rds/getSnapshot:getSnapshot``; as there, one still being made can be the latest."""
+class GetSnapshots(Function):
+    """``aws:rds/getSnapshots:getSnapshots``: all that match, none being no error."""
 
     schema: ClassVar[Schema] = {
         "dbInstanceIdentifier": Input(required=True),
-        "dbSnapshotIdentifier": Input(),
         "snapshotType": Input(allowed=("automated", "manual")),
-        "mostRecent": Input(Type.BOOLEAN),
     }
 
     @override
     async def invoke(self, call: Call, arguments: Properties) -> Properties:
-        instance = arguments["dbInstanceIdentifier"]
         found = await clients(call).call_if_found(
             {"DBSnapshotNotFound", "DBSnapshotNotFoundFault", "DBInstanceNotFound"},
             "rds",
             "describe_db_snapshots",
-            DBInstanceIdentifier=instance,
-            DBSnapshotIdentifier=arguments.get("dbSnapshotIdentifier"),
+            DBInstanceIdentifier=arguments["dbInstanceIdentifier"],
             SnapshotType=arguments.get("snapshotType"),
         )
-        snapshots = found["DBSnapshots"] if found else []
-        if not snapshots:
-            raise _nothing(f"snapshot of {instance}", "Your query returned no results")
-        if len(snapshots) > 1 and not arguments.get("mostRecent"):
-            raise _nothing(f"snapshot of {instance}", "Your query returned more than one result")
-        latest = max(snapshots, key=lambda it: it.get("SnapshotCreateTime") or _EARLIEST)
-        return {**arguments, **_snapshot(latest), "region": clients(call).region}
+        snapshots = [_snapshot(each) for each in (found["DBSnapshots"] if found else [])]
+        region = clients(call).region
+        return {**arguments, "id": region, "snapshots": snapshots, "region": region}
 
 
 def _snapshot(snapshot: Mapping[str, Any]) -> Properties:
     return {
-        "id": snapshot["DBSnapshotIdentifier"],
         "dbSnapshotIdentifier": snapshot["DBSnapshotIdentifier"],
         "dbInstanceIdentifier": snapshot["DBInstanceIdentifier"],
         "dbSnapshotArn": snapshot.get("DBSnapshotArn", ""),
@@ -198,7 +187,9 @@ def _snapshot(snapshot: Mapping[str, Any]) -> Properties:
         "sourceRegion": snapshot.get("SourceRegion", ""),
         "storageType": snapshot.get("StorageType", ""),
         "vpcId": snapshot.get("VpcId", ""),
-        "tags": tag_map(snapshot.get("TagList")),
+        "tagLists": [
+            {"key": key, "value": value} for key, value in tag_map(snapshot.get("TagList")).items()
+        ],
     }
 
 

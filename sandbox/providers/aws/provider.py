@@ -35,7 +35,7 @@ class AwsProvider(Provider):
             "aws:ec2/getSubnet:getSubnet": functions.GetSubnet(),
             "aws:ec2/getVpc:getVpc": functions.GetVpc(),
             "aws:eks/getCluster:getCluster": functions.GetCluster(),
-            "aws:rds/getSnapshot:getSnapshot": functions.GetSnapshot(),
+            "aws:rds/getSnapshots:getSnapshots": functions.GetSnapshots(),
         }
         self._endpoint = endpoint
         self._region = region

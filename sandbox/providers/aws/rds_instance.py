@@ -89,7 +89,8 @@ class Instance(AwsResource):
         "finalSnapshotIdentifier": Input(),
         "deleteAutomatedBackups": Input(Type.BOOLEAN),
         "autoMinorVersionUpgrade": Input(Type.BOOLEAN),
-        "applyImmediately": Input(Type.BOOLEAN, allowed=(True,)),
+        "applyImmediately": Input(Type.BOOLEAN),
+        "allowMajorVersionUpgrade": Input(Type.BOOLEAN, allowed=(False,)),
         "tags": TAGS,
     }
     name_input = "identifier"
@@ -145,7 +146,7 @@ class Instance(AwsResource):
                 "rds",
                 "modify_db_instance",
                 DBInstanceIdentifier=identity,
-                ApplyImmediately=True,
+                ApplyImmediately=bool(inputs.get("applyImmediately")),
                 **changes,
             )
             await call.log(f"changing {', '.join(changes)}", ephemeral=True)
