@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,16 @@ class Database:
     master_secret_arn: pulumi.Output[str]
     migrator_role: str = "service_migrator"
     app_role: str = "service_app"
+
+    @property
+    def identity(self) -> pulumi.Output[str]:
+        """What differs between a database and another one that took over its address.
+
+        RDS gives an instance that is made anew the same address, but another secret.
+        """
+        return self.master_secret_arn.apply(
+            lambda arn: hashlib.sha256(arn.encode()).hexdigest()[:16]
+        )
 
 
 def master_secret_arn(

@@ -37,6 +37,7 @@ class DatabaseWork:
         module: The Python module that it runs.
         image: The image, by digest.
         environment: Its environment.
+        database: Identity of the database that it works on.
         timeout_seconds: How long it may take.
     """
 
@@ -44,6 +45,7 @@ class DatabaseWork:
     module: str
     image: pulumi.Input[str]
     environment: Environment
+    database: pulumi.Input[str]
     timeout_seconds: int
 
 
@@ -142,6 +144,7 @@ def _job_name(work: DatabaseWork, sizes: ServiceConfig) -> pulumi.Output[str]:
         "image": work.image,
         "module": work.module,
         "environment": work.environment.as_data(),
+        "database": work.database,
         "timeout": work.timeout_seconds,
         "sizes": [sizes.cpu, sizes.cpu_limit, sizes.memory],
     }

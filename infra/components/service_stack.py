@@ -112,7 +112,10 @@ class ServiceStack(pulumi.ComponentResource):
             "service",
             image=args.image,
             environment=service_environment(args),
-            checksum=secrets.checksum,
+            restart_on={
+                "checksum/database": args.database.identity,
+                "checksum/secrets": secrets.checksum,
+            },
             sizes=args.sizes,
             home=guarded.home,
             after=[migrate.job],
@@ -148,6 +151,7 @@ def prepare_work(args: ServiceStackArgs) -> DatabaseWork:
                 **_login("DATABASE_APP", APP),
             },
         ),
+        database=args.database.identity,
         timeout_seconds=_PREPARE_SECONDS,
     )
 
@@ -161,6 +165,7 @@ def migrate_work(args: ServiceStackArgs) -> DatabaseWork:
         environment=Environment(
             values=_server(args.database), secrets=_login("DATABASE", MIGRATOR)
         ),
+        database=args.database.identity,
         timeout_seconds=_MIGRATE_SECONDS,
     )
 

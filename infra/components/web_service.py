@@ -19,7 +19,7 @@ from infra.components.pod import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from infra.components.home import Home
     from infra.config_models import ServiceConfig
@@ -49,7 +49,7 @@ class WebService(pulumi.ComponentResource):
         *,
         image: pulumi.Input[str],
         environment: Environment,
-        checksum: str,
+        restart_on: Mapping[str, pulumi.Input[str]],
         sizes: ServiceConfig,
         home: Home,
         after: Sequence[pulumi.Resource],
@@ -61,7 +61,7 @@ class WebService(pulumi.ComponentResource):
             name: Pulumi's name of the component.
             image: The image, by digest.
             environment: The container's environment.
-            checksum: Of what the pods read but don't name; a change replaces them.
+            restart_on: Annotations of the pods that change with what they don't name but use.
             sizes: How many pods, how large, and how they end.
             home: Where they run.
             after: What must be there first.
@@ -74,7 +74,7 @@ class WebService(pulumi.ComponentResource):
             metadata=home.metadata(
                 NAME, labels=LABELS, annotations={TIMEOUT: str(_PROGRESS_SECONDS + 60)}
             ),
-            spec=_deployment_spec(image, environment, checksum, sizes),
+            spec=_deployment_spec(image, environment, restart_on, sizes),
             # Deleted by itself, and not with the namespace: its pods are gone before Pulumi
             # deletes the database under them.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*after]),
@@ -115,7 +115,10 @@ class WebService(pulumi.ComponentResource):
 
 
 def _deployment_spec(
-    image: pulumi.Input[str], environment: Environment, checksum: str, sizes: ServiceConfig
+    image: pulumi.Input[str],
+    environment: Environment,
+    restart_on: Mapping[str, pulumi.Input[str]],
+    sizes: ServiceConfig,
 ) -> apps.v1.DeploymentSpecArgs:
     """The Deployment. It names no number of replicas, which is the autoscaler's to say."""
     container = core.v1.ContainerArgs(
@@ -148,9 +151,7 @@ def _deployment_spec(
             rolling_update=apps.v1.RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
         ),
         template=core.v1.PodTemplateSpecArgs(
-            metadata=meta.v1.ObjectMetaArgs(
-                labels=LABELS, annotations={"checksum/secrets": checksum}
-            ),
+            metadata=meta.v1.ObjectMetaArgs(labels=LABELS, annotations=restart_on),
             spec=pod_spec(
                 container,
                 grace_period_seconds=sizes.grace_period_seconds,
