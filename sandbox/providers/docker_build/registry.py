@@ -9,8 +9,7 @@ from sandbox.containers.store import Image
 from sandbox.errors import SandboxError
 from sandbox.providers.aws.clients import AwsError, Clients
 
-_ALREADY_PUSHED: Final = "ImageAlreadyExistsException"
-_TAG_IS_TAKEN: Final = "ImageTagAlreadyExistsException"
+_TAG_EXISTS: Final = frozenset({"ImageAlreadyExistsException", "ImageTagAlreadyExistsException"})
 _NO_REPOSITORY: Final = "RepositoryNotFoundException"
 _GONE: Final = frozenset({_NO_REPOSITORY, "ImageNotFoundException"})
 
@@ -33,16 +32,29 @@ async def push(aws: Clients, image: Image, tag: Reference) -> None:
             imageDigest=image.digest,
         )
     except AwsError as error:
-        if error.code == _ALREADY_PUSHED:
+        if error.code not in _TAG_EXISTS:
+            raise
+        # Which of the two codes comes does not say whether it is this very image.
+        named = await _named_by(aws, tag)
+        if named == image.digest:
             return
-        if error.code == _TAG_IS_TAKEN:
-            raise SandboxError(
-                f"push of {tag.repository}:{tag.tag}",
-                why=f"the tag names another image, and the repository's tags are immutable "
-                f"({error.why})",
-                remedy="give every change a tag of its own (commit it), or delete the old image",
-            ) from error
-        raise
+        raise SandboxError(
+            f"push of {tag.repository}:{tag.tag or 'latest'}",
+            why=f"the tag names {named}, and the repository's tags are immutable ({error.why})",
+            remedy="give every change a tag of its own (commit it), or delete the old image",
+        ) from error
+
+
+async def _named_by(aws: Clients, tag: Reference) -> str | None:
+    found = await aws.call_if_found(
+        _GONE,
+        "ecr",
+        "describe_images",
+        repositoryName=_name(tag),
+        imageIds=[{"imageTag": tag.tag or "latest"}],
+    )
+    details = found["imageDetails"] if found else []
+    return str(details[0]["imageDigest"]) if details else None
 
 
 async def exists(aws: Clients, tag: Reference, digest: str) -> bool:
