@@ -13,6 +13,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
 from alembic.util.exc import CommandError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -96,7 +97,7 @@ class _Steps:
 def _pending(scripts: ScriptDirectory, head: str, current: str | None) -> list[tuple[str, str]]:
     try:
         revisions = list(scripts.iterate_revisions(head, current or "base"))
-    except CommandError as error:
+    except RevisionError as error:
         msg = (
             f"the database is at revision {current}, which this image does not have: it was "
             "migrated by a later or another version. Deploy that version, or rebase onto it."
