@@ -1,0 +1,130 @@
+"""A real control plane and a real node for integration tests, each process by itself.
+
+Without the supervisor, so that a test can kill one of them and start it when it wants.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox.cluster import parts as cluster
+from sandbox.cluster.layout import Identity, Layout
+from sandbox.containers.store import ImageStore
+from sandbox.errors import SandboxError
+from sandbox.kube import kubeconfig
+from sandbox.node import parts as node
+from sandbox.part import Part
+from sandbox.processes import end_with_parent
+from sandbox.settings import Settings
+
+_NOT_NEEDED = {"external-secrets"}
+IMAGE = "registry.test/base:1"
+PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+def eventually(condition: Callable[[], Any], what: str = "", seconds: float = 30) -> Any:
+    """Ask until the answer is true; fails with the last one."""
+    deadline = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, f"{what or condition}: still {answer!r}"
+        time.sleep(0.02)
+    return answer
+
+
+class World:
+    """Processes of one sandbox, its API, and what tests make in it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.layout = Layout(settings)
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._parts: dict[str, Part] = {}
+        self.images = ImageStore(settings.home / "images")
+        self.api: httpx.Client
+
+    def start_all(self) -> None:
+        try:
+            parts = [*cluster.parts(self.settings), *node.parts(self.settings)]
+        except SandboxError as error:
+            pytest.skip(f"the control plane is not built: {error}")
+        self._parts = {part.name: part for part in parts if part.name not in _NOT_NEEDED}
+        config = {"Env": [f"PATH={PATH}", "FROM_IMAGE=yes"], "WorkingDir": "/tmp"}
+        digest = self.images.put({"architecture": "amd64", "os": "linux", "config": config}, [])
+        self.images.tag("registry.test/base", "1", digest)
+        self.settings.logs.mkdir(parents=True, exist_ok=True)
+        for name in self._parts:
+            self.start(name)
+        connection = kubeconfig.read(self.layout.kubeconfig(Identity.ADMIN))
+        assert connection.tls is not None
+        self.api = httpx.Client(
+            base_url=connection.server, verify=connection.tls, timeout=20, trust_env=False
+        )
+
+    def start(self, name: str) -> None:
+        part = self._parts[name]
+        with (self.settings.logs / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                part.argv,
+                env={**os.environ, **part.env},
+                stdout=log,
+                stderr=log,
+                preexec_fn=end_with_parent(),
+            )
+        self.processes[name] = process
+        if part.oneshot:
+            assert process.wait(60) == 0, self.log(name)
+            return
+
+        def ready() -> bool:
+            assert process.poll() is None, self.log(name)
+            return part.ready() is None
+
+        eventually(ready, f"{name} to be ready", 60)
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        process = self.processes.pop(name)
+        process.send_signal(number)
+        process.wait(30)
+
+    def stop_all(self) -> None:
+        for name in reversed(list(self.processes)):
+            self.kill(name)
+        if hasattr(self, "api"):
+            self.api.close()
+
+    def log(self, name: str) -> str:
+        return (self.settings.logs / f"{name}.log").read_text()[-3000:]
+
+    @property
+    def node_folder(self) -> Path:
+        return self.settings.home / "node"
+
+
+def random_settings(home: Path) -> Settings:
+    chance = random.SystemRandom()
+    return Settings(
+        home=home,
+        subnet=f"127.{chance.randint(100, 250)}.0.0/16",
+        http_port=chance.randint(20000, 30000),
+    )
+
+
+@contextmanager
+def running(home: Path) -> Iterator[World]:
+    world = World(random_settings(home))
+    try:
+        world.start_all()
+        yield world
+    finally:
+        world.stop_all()

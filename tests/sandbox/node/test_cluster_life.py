@@ -1,0 +1,305 @@
+"""How real Pods live and end: probes, hooks, restarts, limits, Jobs, deletion."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from tests.sandbox.node.control_plane import World, eventually
+from tests.sandbox.node.pods import Namespace, condition, container, processes_with, status_of
+
+pytestmark = pytest.mark.sandbox
+
+SERVE = "exec python3 -m http.server 8000 --bind $(IP) -d"
+IP = {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
+
+
+def _seconds(earlier: str, later: str) -> float:
+    first, second = (datetime.fromisoformat(text) for text in (earlier, later))
+    return (second - first).total_seconds()
+
+
+def test_init_containers_run_in_order_and_a_sidecar_beside(namespace: Namespace) -> None:
+    mount = [{"name": "shared", "mountPath": "/shared"}]
+    namespace.run(
+        "ordered",
+        container("cat /shared/log; echo main >> /shared/log", volumeMounts=mount),
+        initContainers=[
+            container("echo first >> /shared/log", "first", volumeMounts=mount),
+            container(
+                "echo sidecar >> /shared/log; trap 'echo bye; exit 0' TERM; sleep 1000 & wait",
+                "sidecar",
+                volumeMounts=mount,
+                restartPolicy="Always",
+                startupProbe={"exec": {"command": ["grep", "-q", "sidecar", "/shared/log"]},
+                              "periodSeconds": 1},
+            ),
+            container("echo last >> /shared/log", "last", volumeMounts=mount),
+        ],
+        volumes=[{"name": "shared", "emptyDir": {}}],
+        restartPolicy="Never",
+    )  # fmt: skip
+    pod = namespace.until_phase("ordered", "Succeeded")
+    assert namespace.logs("ordered", container="main") == "first\nsidecar\nlast\n"
+    assert namespace.logs("ordered", container="sidecar") == "bye\n"
+    assert condition(pod, "Initialized") == "True"
+    assert status_of(pod, "first")["state"]["terminated"]["reason"] == "Completed"
+
+
+def test_an_init_container_that_fails_for_good_fails_the_pod(namespace: Namespace) -> None:
+    namespace.run(
+        "fails",
+        container("true"),
+        initContainers=[container("echo no; exit 3", "init",
+                                  terminationMessagePolicy="FallbackToLogsOnError")],
+        restartPolicy="Never",
+    )  # fmt: skip
+    pod = namespace.until_phase("fails", "Failed")
+    ended = status_of(pod, "init")["state"]["terminated"]
+    assert (ended["exitCode"], ended["message"]) == (3, "no\n")
+
+
+def test_a_pod_is_ready_when_its_probe_says_so_and_no_longer_when_not(
+    namespace: Namespace,
+) -> None:
+    later = "(sleep 3; rm /tmp/w/ok) > /dev/null 2>&1 &"
+    namespace.run(
+        "probed",
+        container(
+            f"mkdir /tmp/w; touch /tmp/w/ok; cd /tmp/w; {SERVE} /tmp/w",
+            env=[IP],
+            ports=[{"name": "http", "containerPort": 8000}],
+            startupProbe={
+                "tcpSocket": {"port": "http"},
+                "periodSeconds": 1,
+                "failureThreshold": 20,
+            },
+            readinessProbe={
+                "httpGet": {"path": "/ok", "port": "http"},
+                "periodSeconds": 1,
+                "failureThreshold": 1,
+            },
+            livenessProbe={"exec": {"command": ["test", "-d", "/tmp/w"]}, "periodSeconds": 1},
+            lifecycle={"postStart": {"exec": {"command": ["sh", "-c", later]}}},
+        ),
+    )
+    pod = namespace.until_ready("probed")
+    assert status_of(pod)["started"] is True
+    assert condition(pod, "ContainersReady") == "True"
+    eventually(lambda: condition(namespace.pod("probed"), "Ready") == "False", "readiness to go")
+    message = namespace.until_event("probed", "Unhealthy")["message"]
+    assert message.startswith(("Readiness probe failed: HTTP probe failed with statuscode: 404",
+                               "Startup probe failed"))  # fmt: skip
+    assert namespace.state("probed")["restartCount"] == 0
+
+
+def test_a_container_that_fails_its_liveness_probe_is_started_anew(namespace: Namespace) -> None:
+    namespace.run(
+        "hangs",
+        container(
+            "sleep 1000",
+            livenessProbe={
+                "exec": {"command": ["sh", "-c", "echo broken; exit 1"]},
+                "periodSeconds": 1,
+                "failureThreshold": 2,
+                "terminationGracePeriodSeconds": 1,
+            },
+        ),
+    )
+    eventually(lambda: namespace.state("hangs").get("restartCount"), "a restart")
+    assert "failed liveness probe" in namespace.until_event("hangs", "Killing")["message"]
+    assert namespace.until_event("hangs", "Unhealthy")["message"] == "Liveness probe failed: broken"
+    # sh as the first process does not die of SIGTERM here; either way the end was forced.
+    assert namespace.state("hangs")["lastState"]["terminated"]["exitCode"] in {137, 143}
+
+
+def test_a_container_that_fails_its_startup_probe_is_started_anew(namespace: Namespace) -> None:
+    probe = {"tcpSocket": {"port": 1}, "periodSeconds": 1, "failureThreshold": 1}
+    namespace.run(
+        "slow", container("sleep 1000", startupProbe=probe), terminationGracePeriodSeconds=1
+    )
+    eventually(lambda: namespace.state("slow").get("restartCount"), "a restart")
+    assert namespace.state("slow")["started"] is False
+    assert "dial tcp" in namespace.until_event("slow", "Unhealthy")["message"]
+
+
+def test_crashing_containers_are_backed_off_and_their_last_words_are_kept(
+    namespace: Namespace,
+) -> None:
+    namespace.run(
+        "crashes",
+        container("echo started; echo why >&2; exit 7",
+                  terminationMessagePolicy="FallbackToLogsOnError"),
+    )  # fmt: skip
+    status = namespace.until_waiting("crashes", "CrashLoopBackOff")
+    # The first restart is immediate, as the kubelet's.
+    assert status["restartCount"] == 1
+    assert status["state"]["waiting"]["message"].startswith("back-off 10s restarting failed")
+    ended = status["lastState"]["terminated"]
+    assert (ended["exitCode"], ended["reason"]) == (7, "Error")
+    assert sorted(ended["message"].splitlines()) == ["started", "why"]
+    assert namespace.pod("crashes")["status"]["phase"] == "Running"
+    assert "started" in namespace.logs("crashes", previous=True)
+    assert "Back-off restarting" in namespace.until_event("crashes", "BackOff")["message"]
+
+
+def test_a_termination_message_is_read_from_its_file(namespace: Namespace) -> None:
+    namespace.run(
+        "says",
+        container("echo because > /dev/termination-log; exit 1"),
+        container("echo because > /tmp/why; exit 0", "other", terminationMessagePath="/tmp/why"),
+        restartPolicy="Never",
+    )
+    pod = namespace.until_phase("says", "Failed")
+    for name in ("main", "other"):
+        assert status_of(pod, name)["state"]["terminated"]["message"] == "because\n"
+
+
+@pytest.mark.parametrize("command", [["/no/such/program"], ["sh", "-c", "exit 128"]])
+def test_a_program_that_cannot_be_started_is_told_from_one_that_fails(
+    namespace: Namespace, command: list[str]
+) -> None:
+    namespace.run("starts", {**container(""), "command": command}, restartPolicy="Never")
+    ended = status_of(namespace.until_phase("starts", "Failed"))["state"]["terminated"]
+    exists = command[0] == "sh"
+    assert ended["exitCode"] == 128
+    assert ended["reason"] == ("Error" if exists else "StartError")
+    assert ("No such file" in ended.get("message", "")) is not exists
+
+
+def test_a_container_above_its_memory_limit_is_killed(namespace: Namespace) -> None:
+    script = "python3 -c 'import time; a = bytearray(200 << 20); time.sleep(60)'"
+    namespace.run(
+        "greedy",
+        container(f"{script}; echo survived", resources={"limits": {"memory": "100Mi"}}),
+        container("sleep 1000", "modest", resources={"limits": {"memory": "100Mi"}}),
+        restartPolicy="OnFailure",
+    )
+    eventually(lambda: namespace.state("greedy").get("restartCount"), "a restart")
+    ended = namespace.state("greedy")["lastState"]["terminated"]
+    assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)
+    assert namespace.state("greedy", "modest")["restartCount"] == 0
+
+
+def test_a_pod_that_takes_too_long_is_failed(namespace: Namespace) -> None:
+    namespace.run(
+        "long", container("exec sleep 1000"), activeDeadlineSeconds=1, restartPolicy="Never"
+    )
+    pod = namespace.until_phase("long", "Failed")
+    assert pod["status"]["reason"] == "DeadlineExceeded"
+
+
+def test_a_pod_that_fills_its_volume_is_evicted(namespace: Namespace) -> None:
+    namespace.run(
+        "fills",
+        container(
+            "dd if=/dev/zero of=/v/x bs=1M count=3; sleep 1000",
+            volumeMounts=[{"name": "v", "mountPath": "/v"}],
+        ),
+        volumes=[{"name": "v", "emptyDir": {"sizeLimit": "1Mi"}}],
+    )
+    pod = namespace.until_phase("fills", "Failed")
+    assert pod["status"]["reason"] == "Evicted"
+    assert 'EmptyDir volume "v" exceeds the limit' in pod["status"]["message"]
+    assert condition(pod, "DisruptionTarget") == "True"
+
+
+def test_deletion_waits_for_the_hook_and_the_container_and_no_longer(namespace: Namespace) -> None:
+    script = "trap 'echo stopping; exit 0' TERM; while true; do sleep 0.1; done"
+    namespace.run(
+        "ends",
+        container(
+            script,
+            volumeMounts=[{"name": "v", "mountPath": "/v"}],
+            lifecycle={"preStop": {"sleep": {"seconds": 2}}},
+        ),
+        volumes=[{"name": "v", "emptyDir": {}}],
+    )
+    namespace.until_ready("ends")
+    begun = time.monotonic()
+    namespace.delete("ends")
+    eventually(lambda: not namespace.exists("ends"), "the Pod to go")
+    assert 2.0 <= time.monotonic() - begun < 4.0
+    assert "Stopping container" in namespace.until_event("ends", "Killing")["message"]
+
+
+def test_a_container_that_ignores_sigterm_is_killed_after_its_grace(namespace: Namespace) -> None:
+    marker = "ignores-sigterm-of-this-test"
+    namespace.run(
+        "stubborn",
+        container(f"trap '' TERM; : {marker}; while true; do sleep 0.1; done"),
+        terminationGracePeriodSeconds=2,
+    )
+    namespace.until_ready("stubborn")
+    begun = time.monotonic()
+    namespace.delete("stubborn")
+    eventually(lambda: not namespace.exists("stubborn"), "the Pod to go")
+    assert 2.0 <= time.monotonic() - begun < 5.0
+    assert not processes_with(marker)
+
+
+def test_a_forced_deletion_ends_the_process_too(namespace: Namespace, world: World) -> None:
+    marker = "forced-away-in-this-test"
+    namespace.run("forced", container(f"trap '' TERM; : {marker}; while true; do sleep 0.1; done"))
+    uid = namespace.until_ready("forced")["metadata"]["uid"]
+    assert processes_with(marker)
+    namespace.delete("forced", gracePeriodSeconds=0)
+    assert not namespace.exists("forced")
+    eventually(lambda: not processes_with(marker), "the process to go", 5)
+    folder = world.node_folder / "pods" / uid
+    eventually(lambda: not folder.exists(), "the folder to go")
+
+
+def test_a_second_deletion_shortens_the_first(namespace: Namespace) -> None:
+    script = "trap '' TERM; while true; do sleep 0.1; done"
+    namespace.run("hurried", container(script), terminationGracePeriodSeconds=600)
+    namespace.until_ready("hurried")
+    namespace.delete("hurried")
+    namespace.delete("hurried", gracePeriodSeconds=1)
+    eventually(lambda: not namespace.exists("hurried"), "the Pod to go", 10)
+
+
+def test_what_a_container_leaves_behind_ends_with_it(namespace: Namespace) -> None:
+    marker = "left-behind-in-this-test"
+    left = f"setsid sh -c ': {marker}; sleep 1000; true' & sleep 0.5"
+    namespace.run("leaves", container(left), restartPolicy="Never")
+    namespace.until_phase("leaves", "Succeeded")
+    assert not processes_with(marker)
+
+
+def _job(namespace: Namespace, name: str, script: str, **spec: Any) -> str:
+    template = {
+        "spec": {
+            "containers": [container(script)],
+            "restartPolicy": spec.pop("restartPolicy", "Never"),
+            "automountServiceAccountToken": False,
+        }
+    }
+    path = f"/apis/batch/v1/namespaces/{namespace.name}/jobs"
+    namespace.create(path, {"metadata": {"name": name}, "spec": {"template": template, **spec}})
+    return f"{path}/{name}"
+
+
+def test_jobs_succeed_and_fail(namespace: Namespace) -> None:
+    good = _job(namespace, "good", "true")
+    bad = _job(namespace, "bad", "exit 1", backoffLimit=0)
+    twice = _job(namespace, "twice", "exit 1", backoffLimit=1, restartPolicy="OnFailure")
+
+    def conditions(path: str) -> set[str]:
+        status = namespace.world.api.get(path).json()["status"]
+        return {c["type"] for c in status.get("conditions") or () if c["status"] == "True"}
+
+    eventually(lambda: "Complete" in conditions(good), "the good Job to complete")
+    eventually(lambda: "Failed" in conditions(bad), "the bad Job to fail")
+    eventually(lambda: "Failed" in conditions(twice), "the Job's second attempt to fail")
+
+
+def test_a_pod_is_started_well_within_a_second(namespace: Namespace, world: World) -> None:
+    """The figure is measured by bench; this only notices when it is lost altogether."""
+    begun = time.monotonic()
+    namespace.run("quick", container("exec sleep 1000"))
+    namespace.until_ready("quick")
+    assert time.monotonic() - begun < 3.0
