@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -109,7 +109,7 @@ class Recipe:
     binaries: tuple[GoBinary, ...]
     links: tuple[tuple[str, str], ...] = ()
     files: tuple[ModuleFiles, ...] = ()
-    disk_gib: float = 3.0
+    disk_gib: float = field(default=4.0, repr=False)  # No part of what is built.
 
     @cached_property
     def folder_name(self) -> str:

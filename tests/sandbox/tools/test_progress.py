@@ -23,6 +23,7 @@ def _show(console: Console) -> None:
 
 def test_a_pipe_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: 83.0)
     output = io.StringIO()
     console = Console(file=output, width=200)
     assert isinstance(display(console), Lines)
