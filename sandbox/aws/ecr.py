@@ -21,7 +21,7 @@ def install(store: ImageStore) -> None:
     ecr_backends.backend = Backend
 
 
-class Backend(ECRBackend):
+class Backend(ECRBackend):  # type: ignore[misc] # mypy does not follow moto
     """The methods that add or remove images; what is not here is moto's."""
 
     @property
@@ -67,7 +67,7 @@ class Backend(ECRBackend):
         """Remove images or their tags, from the store too."""
         repository = self._get_repository(repository_name, registry_id)
         before = _names(repository)
-        answer = super().batch_delete_image(repository_name, registry_id, image_ids)
+        answer: dict[str, Any] = super().batch_delete_image(repository_name, registry_id, image_ids)
         self._forget(repository, before - _names(repository))
         return answer
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from sandbox.settings import Settings
+
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 
@@ -15,3 +19,8 @@ PORT = 4566
 # The sandbox's own calls, on paths that no AWS API uses.
 READY_PATH = "/sandbox/ready"
 SNAPSHOT_PATH = "/sandbox/automated-snapshots/"
+
+
+def database_authority(settings: Settings) -> Path:
+    """The certificate that the databases' are signed by: clients' ``sslrootcert``."""
+    return settings.home / "aws" / "database-authority.crt"

@@ -29,7 +29,8 @@ from sandbox.errors import SandboxError
 # Raise it when a class that is kept here changes its shape.
 _FORMAT = 1
 
-_LOCK_TYPES = (type(threading.Lock()), type(threading.RLock()))
+_RLOCK = type(threading.RLock())
+_LOCK_TYPES = (type(threading.Lock()), _RLOCK)
 _Backends = dict[str, dict[str, dict[str, Any]]]
 
 
@@ -87,7 +88,7 @@ class State:
                 raise self._unreadable(f"it is damaged: {error}") from error
         for service, accounts in backends.items():
             for account, regions in accounts.items():
-                get_backend(service)[account].update(regions)  # type: ignore[call-overload]
+                get_backend(service)[account].update(regions)
         return True
 
     def _require_same_versions(self, stamp: bytes) -> None:
@@ -130,7 +131,7 @@ class _Pickler(pickle.Pickler):
 
     def reducer_override(self, thing: Any) -> Any:
         if isinstance(thing, _LOCK_TYPES):
-            return type(thing).__name__ == "RLock" and threading.RLock or threading.Lock, ()
+            return (threading.RLock if isinstance(thing, _RLOCK) else threading.Lock), ()
         if isinstance(thing, RSAPrivateKey):
             return _load_key, (
                 thing.private_bytes(

@@ -11,8 +11,8 @@ from sandbox.postgres.copying import copy_file, copy_tree, remove, whole_or_noth
 from sandbox.postgres.folder import InstanceFolder, give_to_server
 from sandbox.postgres.server import Server
 
-# Rebuilt at start, or about the server that was copied: the list of
-# "Base backup: files that may be left out", postgresql.org/docs/16/continuous-archiving.html
+# Rebuilt at start, or about the server that was copied; listed in
+# https://www.postgresql.org/docs/16/continuous-archiving.html, "Backing Up the Data Directory".
 _CONTENTS_LEFT_OUT = {
     "pg_dynshmem",
     "pg_notify",
@@ -73,7 +73,7 @@ def _copy_online(server: Server, target: Path) -> None:
         # The slot keeps the log that the copy needs from being recycled meanwhile.
         cursor.execute("SELECT pg_create_physical_replication_slot(%s, true, true)", [_SLOT])
         cursor.execute("SELECT pg_walfile_name(pg_backup_start('snapshot', fast => true))")
-        first_segment = str(_only(cursor))
+        [(first_segment,)] = cursor.fetchall()
         copy_tree(
             server.folder.data,
             target,
@@ -98,18 +98,11 @@ def _stop_backup(cursor: Cursor) -> _Stopped:
     cursor.execute(
         "SELECT labelfile, pg_walfile_name(lsn) FROM pg_backup_stop(wait_for_archive => false)"
     )
-    row = cursor.fetchone()
-    assert row is not None
-    return _Stopped(label=row[0], last_segment=row[1])
+    [(label, last_segment)] = cursor.fetchall()
+    return _Stopped(label, last_segment)
 
 
 def _copy_log(data: Path, target: Path, first: str, last: str) -> None:
     for segment in sorted((data / "pg_wal").iterdir()):
         if segment.is_file() and first <= segment.name <= last:
             copy_file(segment, target / "pg_wal" / segment.name)
-
-
-def _only(cursor: Cursor) -> object:
-    row = cursor.fetchone()
-    assert row is not None
-    return row[0]

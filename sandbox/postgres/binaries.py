@@ -44,7 +44,7 @@ class Installation:
 
 @functools.cache
 def _version(postgres: Path) -> str:
-    # "postgres (PostgreSQL) 16.14"
+    # It answers with its name, its product's in parentheses, and the version.
     answer = subprocess.run([postgres, "--version"], capture_output=True, text=True, check=True)
     return answer.stdout.split()[2]
 

@@ -44,7 +44,7 @@ def _copy_bytes(reader: int, writer: int, size: int) -> None:
         if error.errno not in _CANT_SHARE:
             raise
         os.lseek(reader, 0, os.SEEK_SET)
-        copied = os.sendfile(writer, reader, None, min(size, _BLOCK))  # type: ignore[arg-type]
+        copied = os.sendfile(writer, reader, None, min(size, _BLOCK))
     while copied and os.lseek(reader, 0, os.SEEK_CUR) < size:
         copied = os.copy_file_range(reader, writer, _BLOCK)
 

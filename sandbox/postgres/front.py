@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 import ssl
 import threading
 from collections.abc import Awaitable
@@ -72,8 +73,7 @@ class Front:
             return
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        tls = endpoint.folder.tls
-        context.load_cert_chain(tls / "server.crt", tls / "server.key")
+        context.load_cert_chain(endpoint.folder.certificate)
         clients = self._clients.setdefault(key, set())
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -90,7 +90,7 @@ class Front:
                 raise
             raise SandboxError(
                 f"database address {endpoint.address}:{endpoint.port}",
-                why=f"it can't be listened on: {error.strerror}",
+                why=f"it can't be listened on: {os.strerror(error.errno)}",
                 remedy="stop what listens there, or give the sandbox other addresses with"
                 " SANDBOX_SUBNET=127.<2-254>.0.0/16.",
             ) from error

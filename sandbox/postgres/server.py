@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 import psycopg2
@@ -103,10 +103,9 @@ class Server:
         with self.folder.log.open("ab") as log:
             if log.tell() > _LOG_LIMIT:
                 log.truncate(0)
-            self._process = Program(self.installation, self.folder, "postgres", ("-D", ".")).start(
-                log
-            )
-        self._wait_until_it_answers(time.monotonic() + timeout)
+            process = Program(self.installation, self.folder, "postgres", ("-D", ".")).start(log)
+        self._process = process
+        self._wait_until_it_answers(process, time.monotonic() + timeout)
 
     def _configure(self) -> None:
         for name, text in (
@@ -119,10 +118,9 @@ class Server:
             path.chmod(0o600)
             give_to_server(path)
 
-    def _wait_until_it_answers(self, deadline: float) -> None:
+    def _wait_until_it_answers(self, process: subprocess.Popen[bytes], deadline: float) -> None:
         while True:
-            assert self._process
-            code = self._process.poll()
+            code = process.poll()
             if code is not None:
                 raise self._failed(f"the server ended with {code}")
             try:
@@ -207,6 +205,6 @@ def end_leftovers(folder: InstanceFolder) -> None:
 def _works_in(process: psutil.Process, folder: InstanceFolder) -> bool:
     # By inode, since a container sees the folder under another name.
     try:
-        return os.path.samefile(f"/proc/{process.pid}/cwd", folder.data)
+        return Path(f"/proc/{process.pid}/cwd").samefile(folder.data)
     except (OSError, psutil.Error):
         return False

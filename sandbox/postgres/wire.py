@@ -1,4 +1,7 @@
-"""The first messages of PostgreSQL's protocol: postgresql.org/docs/16/protocol-message-formats.html"""
+"""The first messages of a PostgreSQL session.
+
+Formats: https://www.postgresql.org/docs/16/protocol-message-formats.html
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from moto.rds import urls
 from moto.rds.exceptions import (
@@ -18,6 +18,7 @@ from moto.rds.utils import valid_preferred_maintenance_window
 
 from sandbox.aws.rds import errors, hosted
 from sandbox.aws.rds.models import BROKEN, DBInstance, DBSnapshot
+from sandbox.aws.rds.not_offered import NotOffered
 from sandbox.aws.rds.request import new_instance, restored_instance
 
 INSTANCE_QUOTA = 40
@@ -26,7 +27,7 @@ _DEFAULT_KEY = "alias/aws/rds"
 _DELETABLE = BROKEN | {"available", "stopped", "creating", "backing-up", "modifying", "rebooting"}
 
 
-class Backend(RDSBackend):
+class Backend(NotOffered, RDSBackend):  # type: ignore[misc] # mypy does not follow moto
     """The methods that moto's responses call; what is not here is moto's."""
 
     @property
@@ -49,8 +50,7 @@ class Backend(RDSBackend):
         snapshot = cast("DBSnapshot", self.get_db_snapshot(from_snapshot_id))
         if snapshot.status != "available":
             raise errors.wrong_snapshot_state(from_snapshot_id, snapshot.status)
-        instance = self._bring_up(restored_instance(snapshot, dict(overrides)), from_snapshot_id)
-        return instance
+        return self._bring_up(restored_instance(snapshot, dict(overrides)), from_snapshot_id)
 
     def _bring_up(self, properties: dict[str, Any], restored_from: str | None = None) -> DBInstance:
         identifier = properties["db_instance_identifier"]
@@ -231,7 +231,6 @@ class Backend(RDSBackend):
         self,
         source_db_snapshot_identifier: str,
         target_db_snapshot_identifier: str,
-        kms_key_id: str | None = None,
         tags: list[dict[str, str]] | None = None,
         copy_tags: bool | None = False,
         **_: Any,
@@ -268,26 +267,6 @@ class Backend(RDSBackend):
         hosted.lifecycle().delete_snapshot(snapshot.db_snapshot_identifier)
         snapshot.status = "deleted"
         return snapshot
-
-    def create_db_instance_read_replica(self, db_kwargs: dict[str, Any]) -> NoReturn:
-        """Not offered."""
-        raise errors.not_offered("read replicas")
-
-    def restore_db_instance_to_point_in_time(self, *_: Any, **__: Any) -> NoReturn:
-        """Not offered."""
-        raise errors.not_offered("point-in-time recovery")
-
-    def create_db_cluster(self, kwargs: dict[str, Any]) -> NoReturn:
-        """Not offered."""
-        raise errors.not_offered("clusters")
-
-    def create_db_proxy(self, *_: Any, **__: Any) -> NoReturn:
-        """Not offered."""
-        raise errors.not_offered("proxies")
-
-    def create_blue_green_deployment(self, *_: Any, **__: Any) -> NoReturn:
-        """Not offered."""
-        raise errors.not_offered("blue/green deployments")
 
 
 def _require_sane_windows(instance: DBInstance, changes: dict[str, Any]) -> None:

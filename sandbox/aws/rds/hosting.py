@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sandbox.aws.identity import database_authority
+from sandbox.cluster.certificates import Authority, Subject
 from sandbox.postgres import backup, roles
 from sandbox.postgres.binaries import installation
-from sandbox.postgres.certificates import Authority
 from sandbox.postgres.copying import copy_tree, remove, remove_partial, whole_or_nothing
 from sandbox.postgres.folder import InstanceFolder
 from sandbox.postgres.front import Endpoint, Front
@@ -57,8 +58,11 @@ class Hosting:
         self._snapshots = settings.home / "snapshots"
         self._front = Front()
         self._servers: dict[str, Server] = {}
-        self.authority = Authority(settings.home / "rds-authority")
-        self.authority.ensure()
+        self._authority = Authority.ensure(
+            "Preview sandbox database authority",
+            settings.home / "aws" / "database-authority.pem",
+            database_authority(settings),
+        )
         for folder in (self._instances, self._snapshots):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             remove_partial(folder)
@@ -108,8 +112,8 @@ class Hosting:
         self._open(machine, server)
 
     def _open(self, machine: Machine, server: Server) -> None:
-        if not (server.folder.tls / "server.key").exists():
-            self.authority.issue(machine.address, server.folder.tls)
+        subject = Subject(machine.identifier, addresses=(machine.address,))
+        self._authority.ensure_pair(server.folder.certificate, subject)
         self._front.open(_endpoint(machine, server))
 
     def stop(self, machine: Machine) -> None:

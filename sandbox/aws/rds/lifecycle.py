@@ -64,7 +64,6 @@ class Lifecycle:
             if instance.restored_from:
                 self.hosting.restore(instance.machine, instance.restored_from)
             else:
-                assert instance.master_username
                 self.hosting.create(
                     instance.machine,
                     username=instance.master_username,
@@ -100,9 +99,9 @@ class Lifecycle:
         if not instance.password_pending:
             return
         with self._state.lock:
-            username, password = instance.master_username, instance.wanted_password
-        assert username and password
-        self.hosting.set_password(instance.machine, username, password)
+            password = instance.wanted_password
+        if password is not None:
+            self.hosting.set_password(instance.machine, instance.master_username, password)
         with self._state.change():
             instance.password_taken()
 

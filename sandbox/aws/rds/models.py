@@ -22,7 +22,7 @@ RUNNING = frozenset(
 BROKEN = frozenset({"failed", "storage-full", "incompatible-network"})
 
 
-class ManagedSecret(moto.MasterUserSecret):
+class ManagedSecret(moto.MasterUserSecret):  # type: ignore[misc] # mypy does not follow moto
     """The master user's secret, with a password that the server really takes."""
 
     resource: DBInstance
@@ -54,7 +54,7 @@ class ManagedSecret(moto.MasterUserSecret):
         )
 
 
-class DBInstance(moto.DBInstance):
+class DBInstance(moto.DBInstance):  # type: ignore[misc] # as above
     """An instance with a server behind it.
 
     Attributes:
@@ -73,6 +73,7 @@ class DBInstance(moto.DBInstance):
             host: Loopback address for its server.
             properties: As RDS names them, in snake case.
         """
+        self.manage_master_user_password = False
         managed = bool(properties.pop("manage_master_user_password", False))
         kms_key = properties.pop("master_user_secret_kms_key_id", None)
         password = properties.pop("master_user_password", None)
@@ -96,7 +97,7 @@ class DBInstance(moto.DBInstance):
         return self.host
 
     @property
-    def endpoint(self) -> dict[str, Any] | None:  # type: ignore[override]
+    def endpoint(self) -> dict[str, Any] | None:
         """As on AWS, there is none until the instance has been available once."""
         if self.status == "creating":
             return None
@@ -105,7 +106,6 @@ class DBInstance(moto.DBInstance):
     @property
     def machine(self) -> Machine:
         """What the hosting has to know."""
-        assert self.port
         return Machine(
             identifier=self.db_instance_identifier,
             address=self.host,
@@ -157,7 +157,7 @@ class DBInstance(moto.DBInstance):
         """Nothing: the first backup is taken when the server has started."""
 
 
-class DBSnapshot(moto.DBSnapshot):
+class DBSnapshot(moto.DBSnapshot):  # type: ignore[misc] # as above
     """A snapshot with a copy of the data behind it."""
 
     database: DBInstance
@@ -185,5 +185,5 @@ class DBSnapshot(moto.DBSnapshot):
 
 
 def new_password() -> str:
-    """A password as RDS generates them, without the characters that it excludes (/ @ " and space)."""
+    """A random password without what RDS excludes from its own: / @ " and space."""
     return secrets.token_urlsafe(24)

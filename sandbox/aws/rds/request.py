@@ -70,14 +70,16 @@ def restored_instance(snapshot: DBSnapshot, asked: dict[str, Any]) -> dict[str, 
     given = _given(asked)
     source = snapshot.database
     properties = {name: getattr(source, name) for name in _FROM_SNAPSHOT}
-    if source.db_subnet_group is not None:
-        properties["db_subnet_group_name"] = source.db_subnet_group.name
+    # moto has the attribute only where a group was named.
+    group = getattr(source, "db_subnet_group", None)
+    if group is not None:
+        properties["db_subnet_group_name"] = group.name
     for name in _FIXED_BY_SNAPSHOT:
         if given.get(name, properties[name]) != properties[name]:
             raise errors.invalid_value(
                 f"{name} is {properties[name]} in the snapshot, got {given[name]}."
             )
-    if int(given.get("allocated_storage", snapshot.allocated_storage)) < int(
+    if int(given.get("allocated_storage") or snapshot.allocated_storage) < int(
         snapshot.allocated_storage
     ):
         raise errors.invalid_value(

@@ -17,7 +17,7 @@ class Store:
 
     @property
     def backend(self) -> RDSBackend:
-        """moto's own."""
+        """The backend that holds them."""
         return rds_backends[ACCOUNT][REGION]
 
     def instances(self) -> list[DBInstance]:
