@@ -210,8 +210,7 @@ class Provider(abc.ABC):
     Attributes:
         name: The plugin's name, as in ``PULUMI_DEBUG_PROVIDERS``.
         version: The version of the plugin that it stands in for.
-        settings: Its configuration keys; ``replace`` marks those whose change means
-            that all its resources live elsewhere.
+        settings: Its configuration keys.
         resources: Its resource types by token.
         functions: Its functions by token.
     """
@@ -225,6 +224,14 @@ class Provider(abc.ABC):
     @abc.abstractmethod
     async def configure(self, settings: Properties) -> Any:
         """Make what the resources need of a connection's checked settings."""
+
+    async def moves(self, old: Properties, new: Properties) -> bool:  # noqa: ARG002 - most stay
+        """Whether changed settings mean that all resources live elsewhere.
+
+        The engine then makes every resource anew *before* it deletes the old ones, so this
+        must never be said of settings that still mean the same place.
+        """
+        return False
 
     async def release(self, config: Any) -> None:
         """Give back what ``configure`` made, when its connection is forgotten."""

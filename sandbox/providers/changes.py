@@ -46,8 +46,8 @@ class Diff:
 
     Attributes:
         changes: Every changed property; empty when nothing has to be done.
-        delete_before_replace: Whether a replacement can only be made once the old one
-            is gone, because both would have the same name.
+        delete_before_replace: Whether a replacement, whoever asks for one, can only be
+            made once the old one is gone, because both would have the same name.
     """
 
     changes: tuple[Change, ...] = field(default=())

@@ -19,7 +19,7 @@ from sandbox.providers import schema
 from sandbox.providers.base import Call, Existing, NotReadyError, Provider, Resource
 from sandbox.providers.changes import Change, Diff, Kind, compare, format_path
 from sandbox.providers.connection import Connection, Connections
-from sandbox.providers.values import Properties, from_struct, reveal, to_struct
+from sandbox.providers.values import Properties, from_struct, has_unknown, reveal, to_struct
 
 _log = logging.getLogger(__name__)
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -98,12 +98,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     async def DiffConfig(
         self, request: provider_pb2.DiffRequest, context: _Context
     ) -> provider_pb2.DiffResponse:
-        known = self._provider.settings
-        changes = compare(
-            self._settings(from_struct(request.old_inputs)),
-            self._settings(from_struct(request.news)),
-            replacing=schema.replacing_paths(known),
-        )
+        old = self._settings(from_struct(request.old_inputs))
+        new = self._settings(from_struct(request.news))
+        moves = old != new and not has_unknown(new) and await self._provider.moves(old, new)
+        changes = compare(old, new, replacing=[(key,) for key in new] if moves else [])
         return _diff_response(Diff(changes))
 
     @_answers
@@ -279,7 +277,7 @@ def _diff_response(diff: Diff) -> provider_pb2.DiffResponse:
         if diff.changes
         else provider_pb2.DiffResponse.DIFF_NONE,
         hasDetailedDiff=True,
-        deleteBeforeReplace=diff.replaces and diff.delete_before_replace,
+        deleteBeforeReplace=diff.delete_before_replace,
     )
     for change in diff.changes:
         _add_change(response, change)

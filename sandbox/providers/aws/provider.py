@@ -19,7 +19,7 @@ class AwsProvider(Provider):
 
     name = "aws"
     version = plugin_version("aws")
-    settings: ClassVar[Schema] = {"region": Input(replace=True)}
+    settings: ClassVar[Schema] = {"region": Input()}
 
     def __init__(self, endpoint: str, region: str) -> None:
         self.resources = {
@@ -48,3 +48,8 @@ class AwsProvider(Provider):
         if region not in self._by_region:
             self._by_region[region] = Clients(self._endpoint, region)
         return self._by_region[region]
+
+    @override
+    async def moves(self, old: Properties, new: Properties) -> bool:
+        """Another region; naming the one that the environment names already is none."""
+        return (old.get("region") or self._region) != (new.get("region") or self._region)

@@ -55,6 +55,8 @@ def _of_whole_pod(status: Mapping[str, Any]) -> Iterable[str]:
     for condition in status.get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             yield f"not scheduled: {condition.get('message', '')}"
+    if status.get("phase") == "Pending" and not status.get("containerStatuses"):
+        yield "pending, no container was started"
 
 
 def _containers(status: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:

@@ -11,6 +11,7 @@ from sandbox.providers.schema import Problem
 from sandbox.providers.values import Properties, Unknown
 
 _ABSENT: Final = object()
+_MANAGED: Final = {"app.kubernetes.io/managed-by": "pulumi"}
 # What the API server adds to metadata by itself.
 _ITS_OWN_METADATA: Final = frozenset(
     {"creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"}
@@ -71,6 +72,19 @@ def problems(inputs: Mapping[str, Any]) -> list[Problem]:
     if inputs.get("status") is not None:
         found.append(Problem("status", "belongs to the cluster and cannot be an input"))
     return found
+
+
+def to_apply(inputs: Properties) -> Properties:
+    """The manifest as it is applied.
+
+    The API server forgets a field manager that holds no field, and with it whose an object
+    is; one that is nothing but a name gets the label that the real provider gives all.
+    """
+    metadata = inputs["metadata"]
+    fields = inputs.keys() - {"apiVersion", "kind", "metadata"}
+    if fields or metadata.get("labels") or metadata.get("annotations"):
+        return inputs
+    return {**inputs, "metadata": {**metadata, "labels": _MANAGED}}
 
 
 def live_inputs(inputs: Properties, outputs: Properties, live: Object) -> Properties:

@@ -26,7 +26,7 @@ class KubernetesProvider(Provider):
     version = plugin_version("kubernetes")
     settings: ClassVar[Schema] = {
         "kubeconfig": Input(),
-        "context": Input(replace=True),
+        "context": Input(),
         "namespace": Input(),
         "enableServerSideApply": Input(Type.BOOLEAN, allowed=(True,)),
     }
@@ -46,6 +46,15 @@ class KubernetesProvider(Provider):
         if cluster not in self._apis:
             self._apis[cluster] = Api(cluster)
         return self._apis[cluster]
+
+    @override
+    async def moves(self, old: Properties, new: Properties) -> bool:
+        """Another API server; where the old settings led can no longer be seen, the same."""
+        try:
+            before = resolve(old.get("kubeconfig"), old.get("context"))
+        except SandboxError:
+            return False
+        return before.server != resolve(new.get("kubeconfig"), new.get("context")).server
 
     @override
     def resource(self, token: str) -> Resource:

@@ -47,7 +47,7 @@ async def explain_deployment(api: Api, ref: Ref, live: Object) -> list[str]:
         for it in await api.list_of(ref.collection.replace("deployments", "replicasets"), labels)
         if _is_owned(it, live)
     ]
-    reasons = diagnosis.of_conditions(live)
+    reasons = [it for it in diagnosis.of_conditions(live) if not it.startswith("Progressing=")]
     if replica_sets:
         newest = max(replica_sets, key=_revision)
         reasons += diagnosis.of_conditions(newest)

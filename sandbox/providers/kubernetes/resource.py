@@ -127,7 +127,7 @@ class KubernetesObject(Resource):
 
 async def _apply(api: Api, ref: Ref, inputs: Properties, manager: str) -> Object:
     try:
-        return await api.apply(ref, reveal(inputs), manager)
+        return await api.apply(ref, manifests.to_apply(reveal(inputs)), manager)
     except ApiError as error:
         if error.code != _CONFLICT:
             raise
