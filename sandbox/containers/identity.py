@@ -16,6 +16,7 @@ _SWITCHES = (
     ("kernel/apparmor_restrict_unprivileged_userns", "1", "0"),
     ("kernel/unprivileged_userns_clone", "0", "1"),
     ("user/max_user_namespaces", "0", "15000"),
+    ("user/max_mnt_namespaces", "0", "15000"),
 )
 
 
@@ -23,10 +24,11 @@ class Refused(Exception):  # noqa: N818 - read as "the kernel refused"
     """What the machine or the caller's request does not allow, with the remedy in one line."""
 
 
-def _remedy() -> str:
+def remedy(settings: str = "/proc/sys") -> str:
+    """What to do about a kernel that refuses namespaces, from what its settings say."""
     for name, refuses, allows in _SWITCHES:
         try:
-            with open(f"/proc/sys/{name}") as file:
+            with open(f"{settings}/{name}") as file:
                 value = file.read().strip()
         except OSError:
             continue
@@ -40,7 +42,7 @@ def refusal(error: OSError) -> Refused:
     """A clear error for namespaces or mounts that the kernel does not grant to this user."""
     return Refused(
         f"the kernel refuses the namespaces that a container needs "
-        f"({error.filename}: {error.strerror}); {_remedy()}"
+        f"({error.filename}: {error.strerror}); {remedy()}"
     )
 
 
