@@ -66,7 +66,7 @@ def digest_of(folder: Path) -> tuple[str, int]:
     sink = _Digest()
     # PAX: readable by any tool, and without a limit on the length of names.
     with tarfile.open(
-        fileobj=cast("IO[bytes]", sink), mode="w|", format=tarfile.PAX_FORMAT, bufsize=1 << 20
+        fileobj=cast("IO[bytes]", sink), mode="w|", format=tarfile.PAX_FORMAT, bufsize=1 << 16
     ) as tar:
         for path, info in _entries(folder, ""):
             if info.isreg() and info.size:
