@@ -53,6 +53,24 @@ class Version(BaseModel):
     environment: str
 
 
+class Index(BaseModel):
+    """Where things are, for somebody who opens the address in a browser."""
+
+    service: str = "customers"
+    links: dict[str, str] = {
+        "customers": "/customers",
+        "contract": "/openapi.json",
+        "health": "/health",
+        "version": "/version",
+    }
+
+
+@router.get("/")
+async def index() -> Index:
+    """Where things are."""
+    return Index()
+
+
 @router.get("/health/live")
 async def live() -> Live:
     """Whether the process answers. Never asks the database."""
