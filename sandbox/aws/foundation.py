@@ -75,7 +75,7 @@ def _network() -> tuple[str, list[str]]:
     vpc = ec2.create_vpc(_NETWORK, tags=[{"Key": "Name", "Value": CLUSTER_NAME}])
     subnets = []
     for zone, block in _SUBNETS.items():
-        subnet = ec2.create_subnet(vpc.id, block, zone)
+        subnet = ec2.create_subnet(vpc.id, block, availability_zone=zone)
         name = f"{CLUSTER_NAME}-private-{zone}"
         ec2.create_tags(
             [subnet.id],

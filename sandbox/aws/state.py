@@ -14,11 +14,12 @@ import os
 import pickle
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.bindings._rust import openssl
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from moto.backends import get_backend
@@ -29,8 +30,6 @@ from sandbox.errors import SandboxError
 # Raise it when a class that is kept here changes its shape.
 _FORMAT = 1
 
-_RLOCK = type(threading.RLock())
-_LOCK_TYPES = (type(threading.Lock()), _RLOCK)
 _Backends = dict[str, dict[str, dict[str, Any]]]
 
 
@@ -129,19 +128,22 @@ class _Pickler(pickle.Pickler):
 
     dispatch_table = copyreg.dispatch_table.copy()
 
-    def reducer_override(self, thing: Any) -> Any:
-        if isinstance(thing, _LOCK_TYPES):
-            return (threading.RLock if isinstance(thing, _RLOCK) else threading.Lock), ()
-        if isinstance(thing, RSAPrivateKey):
-            return _load_key, (
-                thing.private_bytes(
-                    serialization.Encoding.DER,
-                    serialization.PrivateFormat.PKCS8,
-                    serialization.NoEncryption(),
-                ),
-            )
-        return NotImplemented
+
+def _lock(_: object) -> tuple[Callable[[], object], tuple[()]]:
+    return threading.RLock, ()
 
 
-def _load_key(content: bytes) -> Any:
+def _key(key: RSAPrivateKey) -> tuple[Callable[[bytes], object], tuple[bytes]]:
+    der = key.private_bytes(
+        serialization.Encoding.DER,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return _load_key, (der,)
+
+
+def _load_key(content: bytes) -> object:
     return serialization.load_der_private_key(content, password=None)
+
+
+_Pickler.dispatch_table |= {type(threading.RLock()): _lock, openssl.rsa.RSAPrivateKey: _key}

@@ -217,7 +217,7 @@ class Lifecycle:
                 self.server_died(instance.db_instance_identifier)
 
     def resume(self) -> None:
-        """After a start: bring every instance and snapshot to the state that its status asks for."""
+        """After a start: bring every instance to what its status asks for."""
         with self._state.lock:
             self._store.drop_unfinished_snapshots()
             self.hosting.keep_only(self._store.instance_names(), self._store.snapshot_names())

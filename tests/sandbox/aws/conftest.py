@@ -58,7 +58,7 @@ class Aws:
                 cwd=PROJECT_ROOT,
                 stdout=log,
                 stderr=log,
-                preexec_fn=end_with_parent(),
+                preexec_fn=end_with_parent(),  # noqa: PLW1509 - prctl alone
             )
         process = self.process
         until(lambda: is_ready(self.settings) or process.poll() is not None, "the APIs to answer")

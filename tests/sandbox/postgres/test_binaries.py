@@ -6,9 +6,7 @@ from sandbox.errors import SandboxError
 from sandbox.postgres.binaries import bin_folder, installation
 
 
-@pytest.mark.parametrize(
-    ("asked", "major"), [("16", 16), ("16.8", 16), ("18", 18), ("18.1", 18)]
-)
+@pytest.mark.parametrize(("asked", "major"), [("16", 16), ("16.8", 16), ("18", 18), ("18.1", 18)])
 def test_only_the_major_version_counts(asked: str, major: int) -> None:
     found = installation(asked)
 

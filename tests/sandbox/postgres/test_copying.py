@@ -49,7 +49,9 @@ def test_a_tree_is_copied_without_what_is_skipped(tmp_path: Path) -> None:
 
     copy_tree(source, tmp_path / "target", skip=lambda path: path.name == "skipped")
 
-    copied = sorted(str(p.relative_to(tmp_path / "target")) for p in (tmp_path / "target").rglob("*"))
+    copied = sorted(
+        str(p.relative_to(tmp_path / "target")) for p in (tmp_path / "target").rglob("*")
+    )
     assert copied == ["a", "a/b", "a/b/kept", "empty"]
 
 
@@ -74,12 +76,13 @@ def test_a_file_that_vanishes_meanwhile_is_left_out(
 
 
 def test_a_copy_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    with (
-        pytest.raises(OSError, match="No space left"),
-        whole_or_nothing(tmp_path / "target") as partial,
-    ):
-        (partial / "half").write_text("half")
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def copy() -> None:
+        with whole_or_nothing(tmp_path / "target") as partial:
+            (partial / "half").write_text("half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        copy()
 
     assert list(tmp_path.iterdir()) == []
 

@@ -13,13 +13,15 @@ from sandbox.postgres.server import Server
 from tests.sandbox.postgres.conftest import MASTER, PASSWORD, connect
 
 
-def test_a_client_that_verifies_the_certificate_gets_in(endpoint: Endpoint, authority: Path) -> None:
+def test_a_client_that_verifies_the_certificate_gets_in(
+    endpoint: Endpoint, authority: Path
+) -> None:
     with connect(endpoint, authority) as connection:
         assert connection.info.ssl_in_use
 
 
 def test_a_client_without_tls_is_refused_as_on_rds(endpoint: Endpoint, authority: Path) -> None:
-    with pytest.raises(psycopg2.OperationalError, match="no pg_hba.conf entry .* no encryption"):
+    with pytest.raises(psycopg2.OperationalError, match=r"no pg_hba\.conf entry .* no encryption"):
         connect(endpoint, authority, sslmode="disable")
 
 

@@ -119,7 +119,7 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path, filled: Server) -> 
     broken = Server(InstanceFolder(tmp_path / "b"), installation("16"))
     broken.folder.make()
 
-    with pytest.raises(SandboxError, match="PG_VERSION|not a valid data directory") as refused:
+    with pytest.raises(SandboxError, match=r"PG_VERSION|not a valid data directory") as refused:
         broken.start()
 
     assert str(broken.folder.log) in refused.value.remedy

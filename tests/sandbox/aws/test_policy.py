@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from sandbox.aws.policy import Attempt, is_allowed
+
+SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-42-AbCdEf"
+READ = Attempt("secretsmanager:GetSecretValue", SECRET)
+
+
+def allowed(*statements: dict[str, Any], attempt: Attempt = READ) -> bool:
+    return is_allowed([json.dumps({"Statement": list(statements)})], attempt)
+
+
+def allow(**changes: Any) -> dict[str, Any]:
+    return {
+        "Effect": "Allow",
+        "Action": "secretsmanager:GetSecretValue",
+        "Resource": SECRET,
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        allow(),
+        allow(Action=["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"]),
+        allow(Action="secretsmanager:get*"),
+        allow(Action="*", Resource="*"),
+        allow(Resource=f"{SECRET[:-6]}??????"),
+        allow(Condition={"StringNotEquals": {"aws:PrincipalTag/x": "y"}}),
+    ],
+)
+def test_what_is_allowed(statement: dict[str, Any]) -> None:
+    assert allowed(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        allow(Resource=SECRET.replace("42", "43")),
+        allow(Action="secretsmanager:PutSecretValue"),
+        allow(Resource=SECRET[:-1] + "[f]"),
+        allow(Effect="Deny"),
+        allow(NotAction="secretsmanager:GetSecretValue", Action=None),
+        allow(NotResource=SECRET, Resource=None),
+        allow(Condition={"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}),
+        allow(Condition={"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}),
+        {"Effect": "Allow", "Action": "*"},
+    ],
+)
+def test_what_is_not(statement: dict[str, Any]) -> None:
+    assert not allowed(statement)
+
+
+def test_a_denial_wins() -> None:
+    assert not allowed(allow(Resource="*"), allow(Effect="Deny"))
+
+
+def test_a_denial_whose_condition_is_not_understood_counts() -> None:
+    unknown = {"NumericLessThan": {"aws:MultiFactorAuthAge": "3600"}}
+    assert not allowed(allow(), allow(Effect="Deny", Condition=unknown))
+
+
+def test_one_statement_needs_no_list() -> None:
+    assert is_allowed([json.dumps({"Statement": allow()})], READ)
+
+
+PROVIDER = "arn:aws:iam::123456789012:oidc-provider/issuer"
+TAKE = Attempt(
+    "sts:AssumeRoleWithWebIdentity",
+    federated=PROVIDER,
+    context={"issuer:sub": "system:serviceaccount:pr-42:external-secrets"},
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, True),
+        ({"Condition": {"StringLike": {"issuer:sub": "system:serviceaccount:pr-42:*"}}}, True),
+        ({"Principal": {"Federated": f"{PROVIDER}2"}}, False),
+        ({"Principal": "*"}, False),
+        ({"Principal": {"AWS": "*"}}, False),
+        ({"Action": "sts:AssumeRole"}, False),
+        ({"Condition": {"StringEquals": {"issuer:sub": "system:serviceaccount:pr-43:x"}}}, False),
+        ({"Condition": {"StringEquals": {"issuer:aud": "sts.amazonaws.com"}}}, False),
+    ],
+)
+def test_trust(changes: dict[str, Any], expected: bool) -> None:
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Federated": PROVIDER},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {
+            "StringEquals": {"issuer:sub": "system:serviceaccount:pr-42:external-secrets"}
+        },
+        **changes,
+    }
+    assert allowed(trust, attempt=TAKE) is expected
