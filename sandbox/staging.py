@@ -118,7 +118,10 @@ def _seed_job(settings: Settings) -> dict[str, Any]:
         "metadata": {"name": "seed", "namespace": STACK},
         "spec": {
             "backoffLimit": 0,
-            "template": {"spec": {**pod, "containers": [container]}},
+            "template": {
+                "metadata": {"labels": {"app.kubernetes.io/name": "seed"}},
+                "spec": {**pod, "containers": [container]},
+            },
         },
     }
 

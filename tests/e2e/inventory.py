@@ -52,7 +52,9 @@ def _processes(world: World) -> Iterator[str]:
 
 
 def _folders(home: Path) -> Iterator[str]:
-    for pattern in ("rds/*", "snapshots/*", "images/*/*", "node/*/*"):
+    # Layers and results of builds stay a while as a cache, which belongs to no stack.
+    images = ("images/images/*", "images/blobs/*", "images/tags/**/*")
+    for pattern in ("rds/*", "snapshots/*", "node/*/*", *images):
         for path in home.glob(pattern):
             yield f"folder {path.relative_to(home)}"
 
