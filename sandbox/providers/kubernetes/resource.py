@@ -18,6 +18,8 @@ from sandbox.providers.values import Properties, reveal
 
 _MANAGER_KEY = "__fieldManager"
 _CONFLICT = 409
+_INVALID = 422
+_IMMUTABLE = "field is immutable"
 
 
 class KubernetesObject(Resource):
@@ -57,8 +59,22 @@ class KubernetesObject(Resource):
                 remedy="choose another name, delete the other one, or take it over with "
                 "`pulumi import`",
             )
-        live = await _apply(api, ref, inputs, manager)
+        live = await self._adopt_or_apply(call, ref, inputs, manager)
         return Existing(manifests.identity(ref), _outputs(live, manager))
+
+    async def _adopt_or_apply(
+        self, call: Call, ref: Ref, inputs: Properties, manager: str
+    ) -> Object:
+        api: Api = call.config
+        try:
+            return await _apply(api, ref, inputs, manager)
+        except ApiError as error:
+            if error.code != _INVALID or _IMMUTABLE not in error.why:
+                raise
+        # An interrupted run made it with what cannot be changed; no state knows of that one.
+        await api.delete(ref)
+        await waiting.until_gone(call, api, ref, inputs)
+        return await _apply(api, ref, inputs, manager)
 
     @override
     async def settle(
