@@ -10,7 +10,7 @@ def main() -> int:
     """Serve.
 
     Returns:
-        Exit code: 0 after a requested stop, 1 when it could not start, 2 for a wrong environment.
+        Exit code: 0 after a requested stop, 2 for a wrong environment, 3 when it can't listen.
     """
     # Almost nothing that imports make is garbage; collecting it costs a tenth of the start.
     gc.disable()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
+from uvicorn.main import STARTUP_FAILURE
 
 from service.app import create_app
 from service.settings import Settings, load
@@ -74,7 +75,7 @@ def serve() -> int:
     """Serve until told to stop.
 
     Returns:
-        Exit code: 0 after a requested stop, 1 when it could not start.
+        Exit code: 0 after a requested stop. uvicorn itself exits with 3 when it can't listen.
     """
     settings = load(Settings)
     logs.configure(level=settings.log_level, style=settings.log_format)
@@ -102,4 +103,4 @@ def serve() -> int:
     gc.freeze()
     gc.enable()
     server.run()
-    return 0 if server.started else 1
+    return 0 if server.started else STARTUP_FAILURE
