@@ -55,10 +55,10 @@ bench-cold: $(VENV)/.ready  ## Measure the set-up of a machine that has none of 
 	@$(BIN)/python -m bench --cold
 
 lock: $(VENV)/.ready  ## Make the hashed locks anew from pyproject.toml
-	@for part in "service:pyproject.toml" "dev:pyproject.toml --group dev" "uv:requirements/uv.in"; do \
-	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	    --no-emit-index-url $${part#*:} --output-file requirements/$${part%%:*}.txt || exit 1; \
-	done
+	@lock="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url"; \
+	  $$lock requirements/uv.in --output-file requirements/uv.txt && \
+	  $$lock pyproject.toml --group dev --output-file requirements/dev.txt && \
+	  $$lock pyproject.toml --constraint requirements/dev.txt --output-file requirements/service.txt
 
 # The stamp is written last: a set-up killed half-way is simply done again.
 $(VENV)/.ready: requirements/uv.txt requirements/dev.txt pyproject.toml
