@@ -29,6 +29,7 @@ _INGRESSES = "/apis/networking.k8s.io/v1/ingresses"
 _SERVICES = "/api/v1/services"
 _SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
 _IDLE_SECONDS = 60
+_HTTP = 80
 # An ALB's limit for a request line and for a header.
 _LINE_BYTES = 16 * 1024
 
@@ -165,7 +166,7 @@ class Balancer:
         return None if rule is None else (rule, self._groups[rule.backend])
 
     def _previews(self) -> list[Preview]:
-        port = "" if self._config.port == 80 else f":{self._config.port}"
+        port = "" if self._config.port == _HTTP else f":{self._config.port}"
         found: dict[str, Preview] = {}
         for rule in self._model.rules:
             if rule.host is None or rule.host.startswith("*") or rule.host in found:

@@ -119,7 +119,7 @@ class IngressStatus:
 
 
 def host_name(ingress: Object, options: Options) -> str:
-    """The load balancer's name, formed as AWS forms it; below ``localhost``, so that it resolves."""
+    """The load balancer's name, formed as AWS does; below ``localhost`` it resolves."""
     group = options.group or f"{namespace_of(ingress)}-{name_of(ingress)}"
     digest = hashlib.sha256(group.encode()).hexdigest()[:10]
     # A label of DNS: at most 63 characters.

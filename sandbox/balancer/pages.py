@@ -79,7 +79,8 @@ _PAGE = """<!doctype html>
 <title>Previews</title>
 <style>
 :root {{ color-scheme: light dark; --line: #8884; }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 40rem; margin: 12vh auto; padding: 0 1rem; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 40rem;
+       margin: 12vh auto; padding: 0 1rem; }}
 h1 {{ font-size: 1.4rem; margin: 0; }}
 p {{ opacity: .75; }}
 ul {{ list-style: none; padding: 0; border-top: 1px solid var(--line); }}

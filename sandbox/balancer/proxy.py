@@ -83,7 +83,7 @@ class Proxy:
             if websocket.is_upgrade(request):
                 return await websocket.bridge(request, self._session, url, sent, idle=idle)
             return await self._exchange(request, url, sent, idle)
-        except _ClientSilent:
+        except _ClientSilentError:
             return _failure(408, f"the client sent nothing for {idle:g} s")
         except TimeoutError:  # aiohttp's own timeouts are such, too.
             return _failure(504, f"{target} did not answer in time")
@@ -113,7 +113,7 @@ class Proxy:
             return response
 
 
-class _ClientSilent(Exception):
+class _ClientSilentError(Exception):
     """The client stopped sending its request."""
 
 
@@ -131,7 +131,7 @@ async def _chunks(request: web.BaseRequest, idle: float) -> AsyncIterator[bytes]
             async with asyncio.timeout(idle):
                 chunk = await request.content.readany()
         except TimeoutError as error:
-            raise _ClientSilent from error
+            raise _ClientSilentError from error
         if not chunk:
             return
         yield chunk

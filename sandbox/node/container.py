@@ -7,28 +7,28 @@ import hashlib
 import logging
 from datetime import datetime
 
+from sandbox.containers.runtime import ContainerSpec
 from sandbox.errors import SandboxError
 from sandbox.kube import clock
 from sandbox.kube.objects import key_of, uid_of
-from sandbox.containers.runtime import ContainerSpec
 from sandbox.node import container_spec, environment, termination
 from sandbox.node.backoff import Backoff
 from sandbox.node.container_run import Cause, ContainerRun
 from sandbox.node.grace import Grace
-from sandbox.node.images import ImageMissing, InvalidImageName, NodeImage
+from sandbox.node.images import ImageMissingError, InvalidImageNameError, NodeImage
 from sandbox.node.instance import Instance
 from sandbox.node.logs import LogFile, older
 from sandbox.node.pod_context import PodContext
 from sandbox.node.records import ContainerRecord, Terminated
-from sandbox.node.references import UnresolvedReference
-from sandbox.node.users import RefusedUser
+from sandbox.node.references import UnresolvedReferenceError
+from sandbox.node.users import RefusedUserError
 
 _LOG = logging.getLogger(__name__)
 # A missing Secret or ConfigMap is looked for again: often enough for a person who just made it.
 _CONFIG_RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0)
 
 
-class _Stopped(Exception):
+class _StoppedError(Exception):
     """The Pod ends; a container that does not run needs nothing more."""
 
 
@@ -78,7 +78,7 @@ class ContainerWorker:
                 if self._stopping.is_set() or self.finished:
                     return
                 await self._back_off(backoff.after_failure(lasted=lasted))
-        except _Stopped:
+        except _StoppedError:
             return
 
     async def _once(self) -> float:
@@ -163,9 +163,9 @@ class ContainerWorker:
         while True:
             try:
                 image = self._context.images.find(name)
-            except InvalidImageName as error:
+            except InvalidImageNameError as error:
                 self._waits("InvalidImageName", str(error), f"Failed: {error}")
-            except ImageMissing as error:
+            except ImageMissingError as error:
                 self._waits("ErrImagePull", str(error), f'Failed to pull image "{name}": {error}')
             else:
                 self._event("Pulled", f'Container image "{name}" already present on machine')
@@ -197,7 +197,7 @@ class ContainerWorker:
                     files=context.files,
                     run=record.restarts + bool(record.container_id),
                 )
-            except (UnresolvedReference, RefusedUser, ValueError) as error:
+            except (UnresolvedReferenceError, RefusedUserError, ValueError) as error:
                 self._waits("CreateContainerConfigError", str(error), f"Error: {error}")
             except SandboxError as error:
                 self._waits("CreateContainerError", str(error), f"Error: {error}")
@@ -231,7 +231,7 @@ class ContainerWorker:
                 await self._stopping.wait()
         except TimeoutError:
             return
-        raise _Stopped
+        raise _StoppedError
 
     def _forget_logs(self, number: int) -> None:
         if number >= 0:

@@ -118,7 +118,7 @@ class ContainerRun:
     async def _healthy(self) -> Cause:
         hook = (self._spec.get("lifecycle") or {}).get("postStart")
         if hook:
-            outcome = await self._handle(hook, timeout=None)
+            outcome = await self._handle(hook, seconds=None)
             if not outcome.success:
                 self._event(
                     "FailedPostStartHook", f"PostStartHook failed: {outcome.detail}", warning=True
@@ -169,7 +169,7 @@ class ContainerRun:
             self.instance.signal(signal.SIGKILL)
 
     async def _pre_stop(self, hook: Mapping[str, Any], grace: Grace) -> None:
-        work = asyncio.ensure_future(self._handle(hook, timeout=None))
+        work = asyncio.ensure_future(self._handle(hook, seconds=None))
         gone = asyncio.ensure_future(self.instance.wait())
         try:
             async with grace.for_hook():
@@ -199,10 +199,10 @@ class ContainerRun:
         return self._context.grace_seconds if seconds is None else float(seconds)
 
     async def _attempt(self, probe: Mapping[str, Any]) -> Outcome:
-        return await self._handle(probe, timeout=probes.Timing.of(probe).timeout)
+        return await self._handle(probe, seconds=probes.Timing.of(probe).timeout)
 
-    async def _handle(self, action: Mapping[str, Any], timeout: float | None) -> Outcome:
-        return await self._context.handlers.run(action, self._spec, self.instance, timeout=timeout)
+    async def _handle(self, action: Mapping[str, Any], seconds: float | None) -> Outcome:
+        return await self._context.handlers.run(action, self._spec, self.instance, seconds=seconds)
 
     def _report(self, kind: str, outcome: Outcome) -> None:
         self._event("Unhealthy", f"{kind} probe failed: {outcome.detail}", warning=True)

@@ -69,7 +69,7 @@ def build(
         run: Number of the run, from 0.
 
     Raises:
-        RefusedUser: When no user may run it.
+        RefusedUserError: When no user may run it.
         ValueError: When neither the Pod nor the image names a command.
     """
     context = container.get("securityContext") or {}
@@ -101,8 +101,10 @@ def hosts_file(pod: Object, address: str) -> str:
     """``/etc/hosts`` with the Pod's own name and its ``hostAliases``."""
     lines = ["# Kubernetes-managed hosts file.", "127.0.0.1\tlocalhost", "::1\tlocalhost"]
     lines.append(f"{address}\t{hostname(pod)}")
-    for alias in pod["spec"].get("hostAliases") or ():
-        lines.append("\t".join([alias["ip"], *(alias.get("hostnames") or ())]))
+    lines += [
+        "\t".join([alias["ip"], *(alias.get("hostnames") or ())])
+        for alias in pod["spec"].get("hostAliases") or ()
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sandbox.kube.objects import Object, name_of
 from sandbox.node import downward
 from sandbox.node.expansion import expand
-from sandbox.node.references import UnresolvedReference, References
+from sandbox.node.references import References, UnresolvedReferenceError
 
 _PORT = re.compile(r"[^A-Z0-9_]")
 
@@ -32,7 +32,7 @@ async def build(
         references: Reads of the Pod's namespace.
 
     Raises:
-        UnresolvedReference: When a Secret, a ConfigMap or one of its keys is missing.
+        UnresolvedReferenceError: When a Secret, a ConfigMap or one of its keys is missing.
     """
     service = await _services(pod, host, references)
     given: dict[str, str] = {}
@@ -77,7 +77,7 @@ async def _from(
             owner = _container(pod, reference.get("containerName")) or container
             return downward.resource(owner, reference, host)
     except ValueError as error:
-        raise UnresolvedReference(f"env {entry['name']}: {error}") from error
+        raise UnresolvedReferenceError(f"env {entry['name']}: {error}") from error
     if reference := source.get("secretKeyRef"):
         optional = bool(reference.get("optional"))
         data = await references.secret(reference["name"], optional=optional)
@@ -95,7 +95,7 @@ def _key(
         return _text(data[reference["key"]])
     if optional:
         return None
-    raise UnresolvedReference(
+    raise UnresolvedReferenceError(
         f"couldn't find key {reference['key']} in {kind} {reference['name']!r}, "
         f"which has: {', '.join(sorted(data or ())) or 'no keys'}"
     )
@@ -160,5 +160,5 @@ def _text(value: bytes) -> str:
     text = value.decode(errors="surrogateescape")
     if "\0" in text:
         msg = "a value with a NUL byte can't be an environment variable; mount it as a file"
-        raise UnresolvedReference(msg)
+        raise UnresolvedReferenceError(msg)
     return text

@@ -29,7 +29,7 @@ class Result:
     output: str
 
 
-async def run(instance: Instance, command: Sequence[str], *, timeout: float | None) -> Result:
+async def run(instance: Instance, command: Sequence[str], *, seconds: float | None) -> Result:
     """Run ``command`` in the container's namespaces, as its user, with its environment."""
     process = await asyncio.create_subprocess_exec(
         *_enter(instance),
@@ -42,7 +42,7 @@ async def run(instance: Instance, command: Sequence[str], *, timeout: float | No
         preexec_fn=die_with_parent,
     )
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(seconds):
             output = await _read(process)
             return Result(await process.wait(), output)
     except TimeoutError:

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -44,20 +45,20 @@ class Handlers:
         container: Mapping[str, Any],
         instance: Instance,
         *,
-        timeout: float | None,
+        seconds: float | None,
     ) -> Outcome:
         """Carry out one handler; never raises for what the container does."""
         if "exec" in action:
-            return await _exec(action["exec"]["command"], instance, timeout)
+            return await _exec(action["exec"]["command"], instance, seconds)
         if "httpGet" in action:
-            return await self._http(action["httpGet"], container, timeout)
+            return await self._http(action["httpGet"], container, seconds)
         if "tcpSocket" in action:
-            return await self._tcp(action["tcpSocket"], container, timeout)
+            return await self._tcp(action["tcpSocket"], container, seconds)
         await asyncio.sleep(action["sleep"]["seconds"])
         return Outcome(success=True)
 
     async def _http(
-        self, get: Mapping[str, Any], container: Mapping[str, Any], timeout: float | None
+        self, get: Mapping[str, Any], container: Mapping[str, Any], seconds: float | None
     ) -> Outcome:
         host = get.get("host") or self._address
         scheme = str(get.get("scheme") or "HTTP").lower()
@@ -70,14 +71,14 @@ class Handlers:
         headers = {"User-Agent": "kube-probe/1.36", "Accept": "*/*"}
         headers |= {header["name"]: header["value"] for header in get.get("httpHeaders") or ()}
         try:
-            return await self._get(url, headers, timeout)
+            return await self._get(url, headers, seconds)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return Outcome(success=False, detail=f'Get "{url}": {_reason(error)}')
 
     async def _get(
-        self, url: yarl.URL, headers: Mapping[str, str], timeout: float | None
+        self, url: yarl.URL, headers: Mapping[str, str], seconds: float | None
     ) -> Outcome:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(seconds):
             for _ in range(_REDIRECTS):
                 async with self._session.get(
                     url, headers=headers, allow_redirects=False
@@ -88,7 +89,7 @@ class Handlers:
                         if following.host == url.host:
                             url = following
                             continue
-                    if 200 <= response.status < 400:
+                    if HTTPStatus.OK <= response.status < HTTPStatus.BAD_REQUEST:
                         return Outcome(success=True)
                     body = (await response.content.read(_SHOWN_BYTES)).decode(errors="replace")
                     detail = f"HTTP probe failed with statuscode: {response.status}"
@@ -96,12 +97,12 @@ class Handlers:
         return Outcome(success=False, detail=f'Get "{url}": stopped after {_REDIRECTS} redirects')
 
     async def _tcp(
-        self, socket: Mapping[str, Any], container: Mapping[str, Any], timeout: float | None
+        self, socket: Mapping[str, Any], container: Mapping[str, Any], seconds: float | None
     ) -> Outcome:
         host = socket.get("host") or self._address
         try:
             port = _port(socket["port"], container)
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 _, writer = await asyncio.open_connection(host, port)
             writer.close()
         except (OSError, TimeoutError, ValueError) as error:
@@ -110,12 +111,12 @@ class Handlers:
         return Outcome(success=True)
 
 
-async def _exec(command: list[str], instance: Instance, timeout: float | None) -> Outcome:
+async def _exec(command: list[str], instance: Instance, seconds: float | None) -> Outcome:
     if not instance.alive:
         return Outcome(success=False, detail="container not running")
-    result = await execution.run(instance, command, timeout=timeout)
+    result = await execution.run(instance, command, seconds=seconds)
     if result.exit_code is None:
-        return Outcome(success=False, detail=f"command timed out after {timeout:g}s")
+        return Outcome(success=False, detail=f"command timed out after {seconds:g}s")
     return Outcome(
         success=result.exit_code == 0,
         detail=result.output.strip() or f"command exited with {result.exit_code}",

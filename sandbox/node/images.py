@@ -13,11 +13,11 @@ from sandbox.containers.store import ImageStore
 from sandbox.errors import SandboxError
 
 
-class InvalidImageName(Exception):
+class InvalidImageNameError(Exception):
     """The text is no image reference."""
 
 
-class ImageMissing(Exception):
+class ImageMissingError(Exception):
     """The store has no such image."""
 
 
@@ -56,8 +56,8 @@ class Images(Protocol):
         """The image that the reference names.
 
         Raises:
-            InvalidImageName: When the text is no reference.
-            ImageMissing: When there is no such image.
+            InvalidImageNameError: When the text is no reference.
+            ImageMissingError: When there is no such image.
         """
         ...
 
@@ -77,11 +77,11 @@ class StoredImages:
         try:
             repository = oci.parse_reference(reference).repository
         except SandboxError as error:
-            raise InvalidImageName(_line(error)) from error
+            raise InvalidImageNameError(_line(error)) from error
         try:
             image = self._store.find(reference)
         except SandboxError as error:
-            raise ImageMissing(_line(error)) from error
+            raise ImageMissingError(_line(error)) from error
         return NodeImage(repository, image.digest, image.config.get("config") or {}, image.layers)
 
     def use(self, image: NodeImage) -> AbstractContextManager[Any]:

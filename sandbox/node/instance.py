@@ -49,7 +49,7 @@ class Instance:
         self.log = log
         self._process = process
         self._pipes = pipes
-        self._namespace: str | None = None
+        self._namespace: int | None = None
         self._exit = asyncio.ensure_future(self._follow())
 
     @classmethod
@@ -83,9 +83,7 @@ class Instance:
     async def executed(self) -> bool:
         """Wait until the container's own program runs; False when it ended before that."""
         while self.alive:
-            namespace = _namespace(self.pid)  # None of one that has ended
-            if namespace and _LAUNCHER not in _command(self.pid):
-                self._namespace = namespace
+            if _LAUNCHER not in _command(self.pid) and self._hold_namespace():
                 return True
             await asyncio.sleep(_LAUNCH_POLL_SECONDS)
         return (await self.wait()).exit_code != runtime.START_FAILED
@@ -108,6 +106,18 @@ class Instance:
         self.log.close()
         return Ended.of(returncode)
 
+    def _hold_namespace(self) -> bool:
+        """Keep the mount namespace; False of a process that has ended.
+
+        As long as it is kept, no other namespace gets its number: without that, ending
+        what this container leaves behind could end another container.
+        """
+        try:
+            self._namespace = os.open(f"/proc/{self.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        return True
+
     def _end_descendants(self) -> None:
         """End what the first process left behind, as the end of a PID namespace would.
 
@@ -115,12 +125,16 @@ class Instance:
         """
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
-        if self._namespace is None or self._namespace == _namespace(os.getpid()):
+        if self._namespace is None:
             return
-        for entry in os.scandir("/proc"):
-            if entry.name.isdigit() and _namespace(int(entry.name)) == self._namespace:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(entry.name), signal.SIGKILL)
+        number = os.fstat(self._namespace).st_ino
+        if number != _namespace_of(os.getpid()):
+            for entry in os.scandir("/proc"):
+                if entry.name.isdigit() and _namespace_of(int(entry.name)) == number:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(entry.name), signal.SIGKILL)
+        os.close(self._namespace)
+        self._namespace = None
 
 
 def _command(pid: int) -> bytes:
@@ -130,8 +144,8 @@ def _command(pid: int) -> bytes:
         return b""
 
 
-def _namespace(pid: int) -> str | None:
+def _namespace_of(pid: int) -> int | None:
     try:
-        return os.readlink(f"/proc/{pid}/ns/mnt")
+        return Path(f"/proc/{pid}/ns/mnt").stat().st_ino
     except OSError:
         return None

@@ -43,7 +43,7 @@ def remove_folders(*parents: Path, keep: Collection[str]) -> None:
 
 def _names(folder: Path) -> set[str]:
     try:
-        return set(os.listdir(folder))
+        return {entry.name for entry in folder.iterdir()}
     except FileNotFoundError:
         return set()
 
@@ -54,7 +54,7 @@ def _pids() -> Iterator[int]:
 
 def _sees(pid: int, uids: Collection[str]) -> bool:
     try:
-        with open(f"/proc/{pid}/mountinfo") as file:
+        with Path(f"/proc/{pid}/mountinfo").open() as file:
             # Field 4 is the mounted folder within its file system (proc_pid_mountinfo(5)).
             roots = [line.split()[3] for line in file]
     except OSError:

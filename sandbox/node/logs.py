@@ -91,7 +91,7 @@ class _Splitter(asyncio.Protocol):
             line = line[_MAX_LINE_BYTES:]
         self._log.write(self._stream, "F", line)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _error: Exception | None) -> None:
         if self._rest:
             self._log.write(self._stream, "F", self._rest)
             self._rest = b""
@@ -121,10 +121,10 @@ class OutputPipe:
         """The process has its copy of the write end: let go of ours, or no end would come."""
         os.close(self.write_end)
 
-    async def drained(self, timeout: float) -> None:
-        """Wait for the end of the stream, ``timeout`` seconds at most."""
+    async def drained(self, seconds: float) -> None:
+        """Wait for the end of the stream, ``seconds`` at most."""
         if self._splitter and self._transport:
-            await asyncio.wait([self._splitter.ended], timeout=timeout)
+            await asyncio.wait([self._splitter.ended], timeout=seconds)
             self._transport.close()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sandbox.kube.objects import Object
 from sandbox.node import downward
-from sandbox.node.references import References, UnresolvedReference
+from sandbox.node.references import References, UnresolvedReferenceError
 
 _DEFAULT_MODE = 0o644
 # The kubelet asks for a new token when this part of the old one's life is over.
@@ -49,7 +49,7 @@ class Sources:
         """The volume's files; None when it is one that the containers fill themselves.
 
         Raises:
-            UnresolvedReference: When what it shows is not there.
+            UnresolvedReferenceError: When what it shows is not there.
         """
         for kind in ("secret", "configMap", "downwardAPI"):
             if source := volume.get(kind):
@@ -95,7 +95,7 @@ class Sources:
                 )
                 text = downward.resource(owner, reference, self.host)
         except (ValueError, StopIteration) as error:
-            raise UnresolvedReference(f"downwardAPI {item['path']}: {error}") from error
+            raise UnresolvedReferenceError(f"downwardAPI {item['path']}: {error}") from error
         return File(text.encode(), item.get("mode", mode))
 
     async def _token(self, volume: str, index: int, source: Object) -> bytes:
@@ -122,5 +122,5 @@ def _select(
         if item["key"] in data:
             files[item["path"]] = File(data[item["key"]], item.get("mode", mode))
         elif not optional:
-            raise UnresolvedReference(f"{what} has no key {item['key']!r}")
+            raise UnresolvedReferenceError(f"{what} has no key {item['key']!r}")
     return files

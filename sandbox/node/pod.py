@@ -129,7 +129,7 @@ class PodWorker:
     async def _work_or_fail(self) -> None:
         try:
             await self._work.run()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a Pod must not be left hanging silently
             _LOG.exception("pod %s", key_of(self.pod))
             self._work.fail("NodeError", f"The node failed on this Pod: {error!r}")
 

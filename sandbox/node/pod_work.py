@@ -15,7 +15,7 @@ from sandbox.node.node_context import NodeContext
 from sandbox.node.payload import Sources
 from sandbox.node.pod_context import PodContext
 from sandbox.node.records import ContainerRecord, Terminated
-from sandbox.node.references import References, UnresolvedReference
+from sandbox.node.references import References, UnresolvedReferenceError
 from sandbox.node.status import PodState
 from sandbox.node.status_writer import StatusWriter
 from sandbox.node.volumes import REFRESH_SECONDS, Volumes
@@ -123,7 +123,7 @@ class PodWork:
         while True:
             try:
                 await self.volumes.prepare()
-            except UnresolvedReference as error:
+            except UnresolvedReferenceError as error:
                 self._node.events.warning(self._state.pod, "FailedMount", str(error))
                 for record in self._unfinished():
                     record.waits("ContainerCreating", str(error))
@@ -144,7 +144,7 @@ class PodWork:
             await asyncio.sleep(REFRESH_SECONDS)
             try:
                 await self.volumes.prepare()
-            except UnresolvedReference as error:
+            except UnresolvedReferenceError as error:
                 self._node.events.warning(self._state.pod, "FailedMount", str(error))
 
     async def _initialize(self, context: PodContext, policy: str) -> bool:

@@ -43,7 +43,7 @@ class Terminated:
 
     Attributes:
         exit_code: Its exit code; 128 + n when signal n ended it.
-        reason: ``Completed``, ``Error``, ``OOMKilled``, ``StartError`` or ``ContainerStatusUnknown``.
+        reason: ``Completed``, ``Error``, ``OOMKilled``, ``StartError`` or that it was lost.
         message: What it left as its termination message.
     """
 

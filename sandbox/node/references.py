@@ -9,7 +9,7 @@ from sandbox.kube.client import NOT_FOUND, UNREACHABLE, ApiClient, ApiError
 from sandbox.kube.objects import Object, name_of, namespace_of, uid_of
 
 
-class UnresolvedReference(Exception):
+class UnresolvedReferenceError(Exception):
     """Something that a Pod refers to is not there, or not as the Pod expects it."""
 
 
@@ -24,7 +24,7 @@ class References:
         """A Secret's decoded data; None when it is optional and missing.
 
         Raises:
-            UnresolvedReference: When it can't be read.
+            UnresolvedReferenceError: When it can't be read.
         """
         item = await self._read("secrets", "secret", name, optional=optional)
         return None if item is None else _decoded(item.get("data"))
@@ -33,7 +33,7 @@ class References:
         """A ConfigMap's data, text and binary; None when it is optional and missing.
 
         Raises:
-            UnresolvedReference: When it can't be read.
+            UnresolvedReferenceError: When it can't be read.
         """
         item = await self._read("configmaps", "configmap", name, optional=optional)
         if item is None:
@@ -46,13 +46,13 @@ class References:
         try:
             return list((await self._client.get(f"{self._base}/services")).get("items") or ())
         except (ApiError, *UNREACHABLE) as error:
-            raise UnresolvedReference(f"services: {error}") from error
+            raise UnresolvedReferenceError(f"services: {error}") from error
 
     async def token(self, pod: Object, projection: Object) -> tuple[str, int]:
         """A service account token bound to the Pod, and the seconds it is valid for.
 
         Raises:
-            UnresolvedReference: When the API server gives none.
+            UnresolvedReferenceError: When the API server gives none.
         """
         account = pod["spec"].get("serviceAccountName") or "default"
         audience = projection.get("audience")
@@ -74,7 +74,9 @@ class References:
         try:
             answer = await self._client.create(path, body)
         except (ApiError, *UNREACHABLE) as error:
-            raise UnresolvedReference(f"token of serviceaccount {account!r}: {error}") from error
+            raise UnresolvedReferenceError(
+                f"token of serviceaccount {account!r}: {error}"
+            ) from error
         return answer["status"]["token"], int(answer["spec"]["expirationSeconds"])
 
     async def _read(
@@ -84,12 +86,12 @@ class References:
             return await self._client.get(f"{self._base}/{collection}/{name}")
         except ApiError as error:
             if error.code != NOT_FOUND:
-                raise UnresolvedReference(f"{kind} {name!r}: {error}") from error
+                raise UnresolvedReferenceError(f"{kind} {name!r}: {error}") from error
             if optional:
                 return None
-            raise UnresolvedReference(f"{kind} {name!r} not found") from error
+            raise UnresolvedReferenceError(f"{kind} {name!r} not found") from error
         except UNREACHABLE as error:
-            raise UnresolvedReference(f"{kind} {name!r}: API server: {error!r}") from error
+            raise UnresolvedReferenceError(f"{kind} {name!r}: API server: {error!r}") from error
 
 
 def _decoded(data: Any) -> dict[str, bytes]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 
-class RefusedUser(Exception):
+class RefusedUserError(Exception):
     """The Pod and the image do not agree on a user that may run."""
 
 
@@ -36,7 +36,7 @@ def resolve(
         layers: The image's layers, top first, for names in its ``/etc/passwd``.
 
     Raises:
-        RefusedUser: In the kubelet's words.
+        RefusedUserError: In the kubelet's words.
     """
     context = {**pod_context, **container_context}
     must_not_be_root = bool(context.get("runAsNonRoot"))
@@ -49,7 +49,7 @@ def resolve(
                 f"container has runAsNonRoot and image has non-numeric user ({name}), "
                 "cannot verify user is non-root"
             )
-            raise RefusedUser(msg)
+            raise RefusedUserError(msg)
         uid, own_group = _user(name or "0", layers)
         if gid is None:
             gid = _group(group, layers) if group else own_group
@@ -57,7 +57,7 @@ def resolve(
         how = "container's runAsUser breaks non-root policy"
         if context.get("runAsUser") is None:
             how = "container has runAsNonRoot and image will run as root"
-        raise RefusedUser(how)
+        raise RefusedUserError(how)
     if gid is None:
         gid = _user(str(uid), layers)[1]
     return User(uid, gid)
@@ -70,7 +70,7 @@ def _user(name: str, layers: Sequence[Path]) -> tuple[int, int]:
     if name.isdigit():
         return int(name), 0
     msg = f"unable to find user {name}: no matching entries in passwd file"
-    raise RefusedUser(msg)
+    raise RefusedUserError(msg)
 
 
 def _group(name: str, layers: Sequence[Path]) -> int:
@@ -80,7 +80,7 @@ def _group(name: str, layers: Sequence[Path]) -> int:
         if fields[0] == name:
             return int(fields[2])
     msg = f"unable to find group {name}: no matching entries in group file"
-    raise RefusedUser(msg)
+    raise RefusedUserError(msg)
 
 
 def _lines(name: str, layers: Sequence[Path], count: int) -> Iterator[list[str]]:

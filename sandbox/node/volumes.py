@@ -14,7 +14,7 @@ from sandbox.kube.objects import Object
 from sandbox.node import atomic_files, quantities
 from sandbox.node.expansion import expand
 from sandbox.node.payload import Sources
-from sandbox.node.references import UnresolvedReference
+from sandbox.node.references import UnresolvedReferenceError
 
 REFRESH_SECONDS = 60.0
 """How often the kubelet looks at what volumes show (its sync period)."""
@@ -41,16 +41,16 @@ class Volumes:
         """Make every volume, or bring it up to date.
 
         Raises:
-            UnresolvedReference: Naming the volume and what is missing.
+            UnresolvedReferenceError: Naming the volume and what is missing.
         """
         await asyncio.gather(*(self._prepare(volume) for volume in self._volumes))
 
     async def _prepare(self, volume: Object) -> None:
         try:
             payload = await self.sources.payload(volume)
-        except UnresolvedReference as error:
+        except UnresolvedReferenceError as error:
             msg = f'MountVolume.SetUp failed for volume "{volume["name"]}": {error}'
-            raise UnresolvedReference(msg) from error
+            raise UnresolvedReferenceError(msg) from error
         folder = self._path(volume)
         if payload is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ class Volumes:
         """What of the volumes a container sees, and where.
 
         Raises:
-            UnresolvedReference: When a subPath leads out of its volume or is not there.
+            UnresolvedReferenceError: When a subPath leads out of its volume or is not there.
         """
         by_name = {volume["name"]: volume for volume in self._volumes}
         return [
@@ -79,10 +79,10 @@ class Volumes:
         if below:
             source = (root / below).resolve()
             if not source.is_relative_to(root):
-                raise UnresolvedReference(f"subPath {below!r} leads out of {entry['name']!r}")
+                raise UnresolvedReferenceError(f"subPath {below!r} leads out of {entry['name']!r}")
             if not source.exists():
                 if not self._is_empty_dir(volume):
-                    raise UnresolvedReference(
+                    raise UnresolvedReferenceError(
                         f"subPath {below!r}: no such file in {entry['name']!r}"
                     )
                 source.mkdir(parents=True)
@@ -121,7 +121,7 @@ def folder_size(folder: Path) -> int:
     for parent, _, names in os.walk(folder):
         for name in names:
             try:
-                total += os.lstat(os.path.join(parent, name)).st_blocks * 512
+                total += Path(parent, name).lstat().st_blocks * 512
             except FileNotFoundError:
                 continue
     return total

@@ -1,0 +1,127 @@
+"""An API server of the tests' own: collections with list and watch, and what was asked of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.kube.client import ApiClient
+from sandbox.kube.kubeconfig import Connection
+
+Object = dict[str, Any]
+
+
+class FakeApi:
+    """Serves what a test puts into it.
+
+    Attributes:
+        requests: ``(method, path, body)`` of everything but reads.
+        answers: ``(status, body)`` to answer instead, by ``"METHOD path"``, each used once.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str, Object]] = []
+        self.answers: dict[str, list[tuple[int, Object]]] = {}
+        self.objects: dict[str, list[Object]] = {}
+        self.watches = 0
+        self.lists = 0
+        self._version = 100
+        self._streams: list[asyncio.Queue[Object | None]] = []
+
+    def put(self, collection: str, name: str, **fields: Any) -> Object:
+        """Add an object, or a new version of it, and tell who watches."""
+        items = self.objects.setdefault(collection, [])
+        old = next((item for item in items if item["metadata"]["name"] == name), None)
+        item = self._item(name, fields, old)
+        if old is not None:
+            items.remove(old)
+        items.append(item)
+        self.tell("MODIFIED" if old else "ADDED", item)
+        return item
+
+    def remove(self, collection: str, name: str) -> None:
+        items = self.objects[collection]
+        old = next(item for item in items if item["metadata"]["name"] == name)
+        items.remove(old)
+        self.tell("DELETED", self._item(name, {}, old))
+
+    def tell(self, kind: str, item: Object) -> None:
+        for stream in self._streams:
+            stream.put_nowait({"type": kind, "object": item})
+
+    def end_watches(self) -> None:
+        for stream in self._streams:
+            stream.put_nowait(None)
+
+    def version(self) -> str:
+        self._version += 1
+        return str(self._version)
+
+    def _item(self, name: str, fields: Object, old: Object | None) -> Object:
+        metadata = {
+            "namespace": "default",
+            "uid": old["metadata"]["uid"] if old else f"uid-{name}-{self._version}",
+            **fields.pop("metadata", {}),
+            "name": name,
+            "resourceVersion": self.version(),
+        }
+        return {**fields, "metadata": metadata}
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        planned = self.answers.get(f"{request.method} {request.path}")
+        body = await request.json() if request.can_read_body else {}
+        if request.method != "GET":
+            self.requests.append((request.method, request.path, body))
+        if planned:
+            status, answer = planned.pop(0)
+            return web.json_response(answer, status=status)
+        if request.method != "GET":
+            return web.json_response(body, status=201 if request.method == "POST" else 200)
+        if request.query.get("watch"):
+            return await self._watch(request)
+        self.lists += 1
+        items = self.objects.get(request.path, [])
+        return web.json_response({"metadata": {"resourceVersion": self.version()}, "items": items})
+
+    async def _watch(self, request: web.Request) -> web.StreamResponse:
+        self.watches += 1
+        stream: asyncio.Queue[Object | None] = asyncio.Queue()
+        self._streams.append(stream)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while (event := await stream.get()) is not None:
+                await response.write(json.dumps(event).encode() + b"\n")
+        finally:
+            self._streams.remove(stream)
+        return response
+
+
+@asynccontextmanager
+async def serving(api: FakeApi) -> AsyncIterator[ApiClient]:
+    """A client of the fake, while it serves on a port of its own."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", api.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    try:
+        async with ApiClient(Connection(f"http://{host}:{port}"), agent="test") as client:
+            yield client
+    finally:
+        api.end_watches()
+        await runner.cleanup()
+
+
+async def until(condition: Any, seconds: float = 5) -> None:
+    """Wait until the condition holds."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.005)
