@@ -5,6 +5,9 @@ the monitor here also keeps the options of every registration, and runs the tran
 engine would.
 """
 
+# Pulumi's mocks, and messages of its protocol, have no precise types.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import asyncio
@@ -12,11 +15,11 @@ import contextvars
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pulumi
 from pulumi.runtime import mocks, set_all_config, set_mocks
-from pulumi.runtime.settings import get_root_resource
+from pulumi.runtime.settings import SETTINGS, get_root_resource
 from pulumi.runtime.stack import run_pulumi_func
 
 if TYPE_CHECKING:
@@ -82,6 +85,7 @@ class Registration:
         ignore_changes: Properties whose changes are ignored.
         retain_on_delete: Whether it is only forgotten.
         provider: Reference of its provider.
+        version: Version of the plugin that its SDK asks for.
         custom: Whether a provider makes it.
     """
 
@@ -95,6 +99,7 @@ class Registration:
     ignore_changes: tuple[str, ...]
     retain_on_delete: bool
     provider: str
+    version: str
     custom: bool
 
 
@@ -108,6 +113,7 @@ class Cloud(mocks.Mocks):
         own: Outputs of the preview's own stack after an earlier `up`.
         pinned: The snapshot that the preview's instance was restored from in an earlier run.
         calls: Functions that were called, with their arguments.
+        made: Type tokens of all resources that were made.
     """
 
     snapshots: list[dict[str, Any]] = field(default_factory=lambda: list(SNAPSHOTS))
@@ -116,19 +122,21 @@ class Cloud(mocks.Mocks):
     pinned: dict[str, str] | None = None
     issuer: str | None = "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC"
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    transforms: list[Any] = field(default_factory=list)
+    made: list[str] = field(default_factory=list[str])
+    transforms: list[Any] = field(default_factory=list[Any])
 
     def register_transform(self, transform: Any) -> None:
         self.transforms.append(transform)
 
-    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
-        self.calls.append((args.token, dict(args.args)))
+    def call(self, args: mocks.MockCallArgs) -> Any:
+        asked = cast("dict[str, Any]", args.args)
+        self.calls.append((args.token, dict(asked)))
         match args.token:
             case "aws:eks/getCluster:getCluster":
-                return self._cluster(args.args["name"])
+                return self._cluster(asked["name"])
             case "aws:ec2/getVpc:getVpc":
                 return {
-                    "id": args.args["id"],
+                    "id": asked["id"],
                     "cidrBlock": "10.0.0.0/16",
                     "cidrBlockAssociations": [
                         {"cidrBlock": "10.0.0.0/16"},
@@ -136,16 +144,16 @@ class Cloud(mocks.Mocks):
                     ],
                 }
             case "aws:ec2/getSubnet:getSubnet":
-                number = args.args["id"].removeprefix("subnet-")
-                return {"id": args.args["id"], "cidrBlock": f"10.0.{number}.0/24"}
+                number = str(asked["id"]).removeprefix("subnet-")
+                return {"id": asked["id"], "cidrBlock": f"10.0.{number}.0/24"}
             case "aws:rds/getSnapshots:getSnapshots":
-                return {**args.args, "snapshots": self.snapshots}
+                return {**asked, "snapshots": self.snapshots}
             case _:
                 raise AssertionError(f"the program called {args.token}, which no test expects")
 
-    def _cluster(self, name: str) -> dict[str, Any]:
+    def _cluster(self, name: str) -> Any:
         if name != "lab":
-            raise AssertionError(f"couldn't find EKS cluster {name}")
+            return {}, [("name", f"couldn't find EKS cluster {name}")]
         oidcs = [] if self.issuer is None else [{"issuer": self.issuer}]
         return {
             "name": name,
@@ -160,7 +168,8 @@ class Cloud(mocks.Mocks):
         }
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        given = dict(args.inputs)
+        given: dict[str, Any] = {**cast("dict[str, Any]", args.inputs)}
+        self.made.append(args.typ)
         match args.typ:
             case "pulumi:pulumi:StackReference":
                 outputs = self.staging if args.name.endswith("/staging") else self.own
@@ -205,7 +214,7 @@ class _Monitor(mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802  the protocol's name
         if request.custom:
             self._transform(request)
-        answer = super().RegisterResource(request)
+        answer: Any = super().RegisterResource(request)
         self.registrations.append(
             Registration(
                 urn=answer.urn,
@@ -218,6 +227,7 @@ class _Monitor(mocks.MockMonitor):
                 ignore_changes=tuple(request.ignoreChanges),
                 retain_on_delete=request.retainOnDelete,
                 provider=request.provider,
+                version=request.version,
                 custom=request.custom,
             )
         )
@@ -293,12 +303,18 @@ def _deploy(
     stack: str, program: Callable[[], None], cloud: Cloud, config: dict[str, Any]
 ) -> Deployment:
     loop = asyncio.new_event_loop()
+    # What a program that failed leaves unfinished; Pulumi's own runner is silent about it too.
+    loop.set_exception_handler(lambda _loop, _context: None)
     asyncio.set_event_loop(loop)
     try:
-        set_all_config({
-            f"{PROJECT}:{key}": value if isinstance(value, str) else json.dumps(value)
-            for key, value in config.items()
-        })
+        set_all_config(
+            {
+                f"{PROJECT}:{key}": value if isinstance(value, str) else json.dumps(value)
+                for key, value in config.items()
+            }
+        )
+        # Tasks that a run before left over belong to its event loop, which is closed.
+        setattr(SETTINGS, "outputs", set[asyncio.Task[Any]]())  # noqa: B010  it is declared otherwise
         monitor = _Monitor(cloud)
         set_mocks(
             cloud, PROJECT, stack, preview=False, monitor=monitor, organization="organization"

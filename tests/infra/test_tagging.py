@@ -1,0 +1,86 @@
+"""Which resources are tagged, and with what."""
+
+from __future__ import annotations
+
+import pulumi
+import pytest
+from pulumi_aws import iam
+
+from infra.source import Source
+from infra.stack_name import StackName
+from infra.tagging import is_taggable, stack_tags, tag_every_resource
+from tests.infra.world import deploy
+
+SOURCE = Source(commit="8f1d6c2", repository="acme/orders", expires="2030-01-31T12:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [
+        ("aws:rds/instance:Instance", True),
+        ("aws:ec2/securityGroup:SecurityGroup", True),
+        ("aws:ecr/repository:Repository", True),
+        ("aws:iam/role:Role", True),
+        ("aws:eks/cluster:Cluster", True),
+        ("aws:iam/rolePolicy:RolePolicy", False),
+        ("aws:ecr/lifecyclePolicy:LifecyclePolicy", False),
+        # Its tags are a list of objects.
+        ("aws:autoscaling/group:Group", False),
+        ("kubernetes:core/v1:Namespace", False),
+        ("docker-build:index:Image", False),
+        ("pulumi:providers:aws", False),
+        ("pulumi:pulumi:Stack", False),
+        ("previews:service:ServiceStack", False),
+        ("aws:rds/instance:NoSuchThing", False),
+    ],
+)
+def test_exactly_what_takes_tags_is_tagged(token: str, *, expected: bool) -> None:
+    assert is_taggable(token) is expected
+
+
+def test_the_tags_of_a_preview() -> None:
+    assert stack_tags(StackName.parse("pr-42"), SOURCE) == {
+        "managed-by": "pulumi",
+        "stack": "pr-42",
+        "pull-request": "42",
+        "repository": "acme/orders",
+        "commit": "8f1d6c2",
+        "expires": "2030-01-31T12:00:00Z",
+    }
+
+
+def test_staging_belongs_to_no_pull_request() -> None:
+    assert "pull-request" not in stack_tags(StackName.parse("staging"), SOURCE)
+
+
+def test_tags_of_its_own_stay_but_cannot_say_that_it_is_another_stacks() -> None:
+    def program() -> None:
+        tag_every_resource(StackName.parse("pr-42"), SOURCE)
+        iam.Role(
+            "role",
+            name="role",
+            assume_role_policy="{}",
+            tags={"stack": "staging", "team": "orders"},
+        )
+
+    tags = deploy("pr-42", program).one("aws:iam/role:Role").inputs["tags"]
+    assert tags["stack"] == "pr-42"
+    assert tags["team"] == "orders"
+
+
+def test_the_resources_of_a_component_are_reached() -> None:
+    class Box(pulumi.ComponentResource):
+        def __init__(self) -> None:
+            super().__init__("previews:test:Box", "box")
+            iam.Role(
+                "role",
+                name="role",
+                assume_role_policy="{}",
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+
+    def program() -> None:
+        tag_every_resource(StackName.parse("pr-42"), SOURCE)
+        Box()
+
+    assert deploy("pr-42", program).one("aws:iam/role:Role").inputs["tags"]["stack"] == "pr-42"
