@@ -34,7 +34,7 @@ def parse(text: str) -> Decimal:
     text = str(text)
     suffix = text.lstrip("+-.0123456789")
     try:
-        if suffix[:1] in {"e", "E"} and suffix[1:]:  # "1e3"; a lone "E" is exa.
+        if suffix[:1] in {"e", "E"} and suffix[1:].lstrip("+-").isdigit():  # "1e3"
             return Decimal(text)
         return Decimal(text.removesuffix(suffix)) * _FACTORS[suffix]
     except (InvalidOperation, KeyError) as error:
