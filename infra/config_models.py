@@ -67,6 +67,12 @@ class ServiceConfig(Model):
         description="average use of the asked CPU above which pods are added",
         examples=[70],
     )
+    start_seconds: int = Field(
+        ge=10,
+        le=1800,
+        description="longest time without a new pod becoming ready, a node's start included",
+        examples=[180],
+    )
     pre_stop_seconds: int = Field(
         ge=1,
         le=120,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from infra.stack_name import StackName
 
 # Scrubbing and warming a restored database is part of it.
-_PREPARE_SECONDS = 1800
+_PREPARE_SECONDS = 900
 _MIGRATE_SECONDS = 600
 
 

@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 NAME = "service"
 LABELS = {NAME_LABEL: NAME}
 
-# Long enough for a new node to start and pull the image; a pod that comes up and fails shows
-# at once in the Deployment's own condition.
-_PROGRESS_SECONDS = 240
+# Pulumi waits a little longer than Kubernetes, whose reason is then what it shows.
+_LONGER_SECONDS = 60
 
 
 class WebService(pulumi.ComponentResource):
@@ -72,7 +71,9 @@ class WebService(pulumi.ComponentResource):
         self.deployment = apps.v1.Deployment(
             "deployment",
             metadata=home.metadata(
-                NAME, labels=LABELS, annotations={TIMEOUT: str(_PROGRESS_SECONDS + 60)}
+                NAME,
+                labels=LABELS,
+                annotations={TIMEOUT: str(sizes.start_seconds + _LONGER_SECONDS)},
             ),
             spec=_deployment_spec(image, environment, restart_on, sizes),
             # Deleted by itself, and not with the namespace: its pods are gone before Pulumi
@@ -144,7 +145,7 @@ def _deployment_spec(
     )
     return apps.v1.DeploymentSpecArgs(
         selector=meta.v1.LabelSelectorArgs(match_labels=LABELS),
-        progress_deadline_seconds=_PROGRESS_SECONDS,
+        progress_deadline_seconds=sizes.start_seconds,
         revision_history_limit=2,
         strategy=apps.v1.DeploymentStrategyArgs(
             type="RollingUpdate",

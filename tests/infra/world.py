@@ -34,6 +34,7 @@ SERVICE_CONFIG = {
     "minReplicas": 1,
     "maxReplicas": 2,
     "targetCpuPercent": 70,
+    "startSeconds": 180,
     "preStopSeconds": 5,
     "gracePeriodSeconds": 15,
 }
