@@ -6,12 +6,12 @@ jobs are unfinished, so ``resume`` after a kill finds them all.
 
 from __future__ import annotations
 
-import errno
 import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
+from sandbox.aws.rds.failure import FailureShown, become, status_of
 from sandbox.aws.rds.hosting import Hosting
 from sandbox.aws.rds.models import BROKEN, RUNNING, DBInstance, DBSnapshot
 from sandbox.aws.rds.store import Store
@@ -61,6 +61,17 @@ class Lifecycle:
 
     def _create(self, instance: DBInstance) -> None:
         with self._failure_shown(instance):
+            self._bring_up(instance)
+            self._take_password(instance)
+            backs_up = instance.backup_retention_period > 0
+            with self._state.change():
+                instance.restored_from = None
+                become(instance, "backing-up" if backs_up else "available")
+            if backs_up:
+                self._first_backup(instance)
+
+    def _bring_up(self, instance: DBInstance) -> None:
+        try:
             if instance.restored_from:
                 self.hosting.restore(instance.machine, instance.restored_from)
             else:
@@ -70,20 +81,16 @@ class Lifecycle:
                     password=instance.wanted_password or "",
                     database=instance.db_name or "postgres",
                 )
-            self._take_password(instance)
-            backs_up = instance.backup_retention_period > 0
-            with self._state.change():
-                instance.restored_from = None
-                instance.status = "backing-up" if backs_up else "available"
-            if backs_up:
-                self._first_backup(instance)
+        except BaseException:
+            self.hosting.delete(instance.machine)
+            raise
 
     def _first_backup(self, instance: DBInstance) -> None:
         with self._state.change():
             snapshot = self._store.add_automated_snapshot(instance)
         self._copy(instance, snapshot)
         with self._state.change():
-            instance.status = "available"
+            become(instance, "available")
 
     def take_password(self, instance: DBInstance) -> None:
         """Have the server take the password that is wanted."""
@@ -93,7 +100,7 @@ class Lifecycle:
         with self._failure_shown(instance):
             self._take_password(instance)
             with self._state.change():
-                instance.status = "available"
+                become(instance, "available")
 
     def _take_password(self, instance: DBInstance) -> None:
         if not instance.password_pending:
@@ -145,7 +152,7 @@ class Lifecycle:
         def job() -> None:
             self.hosting.stop(instance.machine)
             with self._state.change():
-                instance.status = "stopped"
+                become(instance, "stopped")
 
         self._submit(instance.db_instance_identifier, job)
 
@@ -164,23 +171,15 @@ class Lifecycle:
         self.hosting.start(instance.machine)
         self._take_password(instance)
         with self._state.change():
-            instance.status = "available"
+            become(instance, "available")
 
     def delete(self, instance: DBInstance) -> None:
         """Take the final snapshot if one is wanted, then remove everything of the instance."""
         self._submit(instance.db_instance_identifier, lambda: self._delete(instance))
 
     def _delete(self, instance: DBInstance) -> None:
-        final = instance.final_snapshot
-        if final is not None:
-            with self._failure_shown(instance):
-                with self._state.change():
-                    snapshot = self._store.add_snapshot(instance, final)
-                self._copy(instance, snapshot)
-                with self._state.change():
-                    instance.final_snapshot = None
-            if instance.status != "deleting":
-                return
+        if instance.final_snapshot is not None and not self._take_final_snapshot(instance):
+            return
         self.hosting.delete(instance.machine)
         with self._state.lock:
             backups = [] if instance.keeps_backups else self._store.backups(instance)
@@ -188,6 +187,22 @@ class Lifecycle:
             self.delete_snapshot(name)
         with self._state.change():
             self._store.forget_instance(instance)
+
+    def _take_final_snapshot(self, instance: DBInstance) -> bool:
+        """Whether it worked; the instance is not deleted otherwise."""
+        with self._state.change():
+            snapshot = self._store.add_snapshot(instance, str(instance.final_snapshot))
+        try:
+            self._copy(instance, snapshot)
+        except (OSError, SandboxError) as error:
+            _log.exception("final snapshot of %s failed", instance.db_instance_identifier)
+            with self._state.change():
+                instance.final_snapshot = None
+                instance.status = status_of(error)
+            return False
+        with self._state.change():
+            instance.final_snapshot = None
+        return True
 
     def server_died(self, identifier: str) -> None:
         """Start a server again that ended by itself, ever more slowly when it keeps ending."""
@@ -247,37 +262,5 @@ class Lifecycle:
         """Wait until all jobs are done."""
         wait(list(self._last.values()))
 
-    def _failure_shown(self, instance: DBInstance) -> _FailureShown:
-        return _FailureShown(self._state, instance)
-
-
-class _FailureShown:
-    """Turns a job's failure into the status that AWS has for it, and a line in the log."""
-
-    def __init__(self, state: State, instance: DBInstance) -> None:
-        self._state = state
-        self._instance = instance
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if error is None:
-            return False
-        _log.error(
-            "database server of %s failed: %s",
-            self._instance.db_instance_identifier,
-            error,
-            exc_info=None if isinstance(error, SandboxError | OSError) else error,
-        )
-        with self._state.change():
-            self._instance.status = _status_of(error)
-        return isinstance(error, Exception)
-
-
-def _status_of(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return "storage-full"
-    if isinstance(error, SandboxError) and error.what.startswith("database address"):
-        return "incompatible-network"
-    return "failed"
+    def _failure_shown(self, instance: DBInstance) -> FailureShown:
+        return FailureShown(self._state, instance)

@@ -18,7 +18,9 @@ def test_the_cluster_is_there_from_the_start(aws: Aws) -> None:
     assert cluster["status"] == "ACTIVE"
     assert cluster["endpoint"] == layout.server
     assert cluster["identity"]["oidc"]["issuer"] == OIDC_ISSUER
-    assert base64.b64decode(cluster["certificateAuthority"]["data"]) == layout.authority.read_bytes()
+    assert (
+        base64.b64decode(cluster["certificateAuthority"]["data"]) == layout.authority.read_bytes()
+    )
     assert cluster["kubernetesNetworkConfig"]["serviceIpv4Cidr"] == "10.100.0.0/16"
 
 

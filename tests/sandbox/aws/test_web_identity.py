@@ -101,7 +101,7 @@ def test_the_service_account_reads_its_own_secret_and_no_other(aws: Aws, role: s
     secrets = secrets_as(aws, assume(aws, role, token(aws)))
 
     assert secrets.get_secret_value(SecretId="rds!db-42")["SecretString"] == "of pr-42"
-    with pytest.raises(ClientError, match="AccessDeniedException.*GetSecretValue.*db-43"):
+    with pytest.raises(ClientError, match=r"AccessDeniedException.*GetSecretValue.*db-43"):
         secrets.get_secret_value(SecretId="rds!db-43")
     with pytest.raises(ClientError, match="PutSecretValue"):
         secrets.put_secret_value(SecretId="rds!db-42", SecretString="mine")
