@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from sandbox.processes import ProcessIdentity
+from sandbox.providers.attachments import (
+    attachments,
+    last_ports,
+    plugin_version,
+    ports_file,
+    read_ports,
+    write_ports,
+)
+from sandbox.settings import Settings
+
+_PORTS = {"aws": 1001, "kubernetes": 1002, "docker-build": 1003}
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    made = Settings(home=tmp_path / "home")
+    write_ports(made, _PORTS, ProcessIdentity.of(os.getpid()))
+    return made
+
+
+def test_every_stand_in_attaches_where_no_plugin_is_installed(settings: Settings) -> None:
+    assert attachments(settings) == _PORTS
+
+
+def test_a_plugin_of_the_sdks_version_is_used(settings: Settings) -> None:
+    plugins = settings.home / "pulumi" / "home" / "plugins"
+    (plugins / f"resource-aws-v{plugin_version('aws')}").mkdir(parents=True)
+    (plugins / "resource-kubernetes-v0.0.1").mkdir()
+    assert attachments(settings).keys() == {"kubernetes", "docker-build"}
+
+
+def test_a_plugin_on_the_path_is_used_but_for_docker_build(
+    settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    for name in ("kubernetes", "docker-build"):
+        (tmp_path / "bin" / f"pulumi-resource-{name}").touch(mode=0o755)
+    assert attachments(settings).keys() == {"aws", "docker-build"}
+
+
+def test_the_ports_of_a_server_that_ended_are_not_served_but_remembered(
+    settings: Settings,
+) -> None:
+    write_ports(settings, _PORTS, ProcessIdentity(pid=os.getpid(), created=1.0))
+    assert read_ports(settings) == {}
+    assert last_ports(settings) == _PORTS
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"ports": []}', json.dumps({"ports": {"a": {}}})]
+)
+def test_a_damaged_file_says_nothing(settings: Settings, text: str) -> None:
+    ports_file(settings).write_text(text)
+    assert read_ports(settings) == {}
+    assert last_ports(settings) == {}
