@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,12 +44,15 @@ def _listable_kinds(world: World) -> list[str]:
 
 
 def _processes(world: World) -> Iterator[str]:
-    """What runs below the supervisor, by what it is rather than by its pid."""
+    """What runs below the supervisor, by what it is and how many times, not by its pid."""
+    seen: Counter[str] = Counter()
     for process in world.processes():
         # A server's short-lived workers come and go; what it serves stays.
         if process.name() == "postgres" and process.cmdline()[0].startswith("postgres:"):
             continue
-        yield f"process {' '.join(process.cmdline())}"
+        command = " ".join(process.cmdline())
+        seen[command] += 1
+        yield f"process {command} #{seen[command]}"
 
 
 def _folders(home: Path) -> Iterator[str]:
