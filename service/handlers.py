@@ -42,8 +42,18 @@ async def _invalid_request(_: Request, error: Exception) -> Response:
     )
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     found = cast("HTTPException", error)
     phrase = HTTPStatus(found.status_code).phrase
     detail = found.detail if found.detail != phrase else None
-    return problem_response(found.status_code, detail=detail, headers=found.headers)
+    headers = dict(found.headers or {})
+    if found.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed(request, headers.get("Allow", ""))
+    return problem_response(found.status_code, detail=detail, headers=headers)
+
+
+def _allowed(request: Request, first: str) -> str:
+    """The methods of a path; Starlette names those of its first route alone."""
+    path = getattr(request.scope.get("route"), "path", None)
+    operations = request.app.openapi()["paths"].get(path, {})
+    return ", ".join(sorted(method.upper() for method in operations)) or first

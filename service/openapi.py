@@ -24,6 +24,29 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def _describe_parameters(schema: dict[str, Any]) -> None:
+    """Say of parameters what holds for a client.
+
+    One that may be left out can't be null: headers and queries have no such value. And one
+    that the code itself asks for is required, though FastAPI must not refuse its absence.
+    """
+    for path in schema["paths"].values():
+        for operation in path.values():
+            for parameter in operation.get("parameters", ()):
+                parameter["schema"] = _without_null(parameter["schema"])
+                if parameter["schema"].pop("x-required", False):
+                    parameter["required"] = True
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    choices: list[dict[str, Any]] = [
+        one for one in schema.get("anyOf", ()) if one != {"type": "null"}
+    ]
+    if len(choices) != 1:
+        return schema
+    return {key: value for key, value in schema.items() if key != "anyOf"} | choices[0]
+
+
 def install(app: FastAPI) -> None:
     """Describe problem details once, and errors of the framework as what is really sent."""
     generate = app.openapi
@@ -37,6 +60,7 @@ def install(app: FastAPI) -> None:
             )
             schemas.update(definitions.pop("$defs"))
             schemas[ProblemDetails.__name__] = definitions
+            _describe_parameters(schema)
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)
             app.openapi_schema = schema

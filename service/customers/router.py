@@ -23,11 +23,18 @@ from service.database import DatabaseDep
 from service.idempotency.service import Answer, IdempotencyKeyHeader, Once, carry_out
 from service.openapi import problems
 
-router = APIRouter(prefix="/customers", tags=["customers"], responses=problems(422, 503))
+router = APIRouter(prefix="/customers", tags=["customers"], responses=problems(422, 429, 500, 503))
 
 NOT_MODIFIED = {"description": "The copy that the client holds is current."}
 IfMatch = Annotated[
-    str | None, Header(max_length=1000, description="ETag that the change was made on, or *.")
+    str | None,
+    Header(
+        max_length=1000,
+        pattern=conditional.CONDITION_PATTERN,
+        description="ETag that the change was made on, or * for any.",
+        # What is missing is answered with 428 and how to mend it, not with 422.
+        json_schema_extra={"x-required": True},
+    ),
 ]
 IfNoneMatch = Annotated[
     str | None, Header(max_length=1000, description="ETag of the copy that the client holds.")
@@ -53,7 +60,7 @@ async def list_customers(
     "",
     status_code=HTTPStatus.CREATED,
     response_model=CustomerPublic,
-    responses=problems(409),
+    responses=problems(400, 409, 413),
 )
 async def create_customer(
     new: CustomerCreate,
@@ -88,7 +95,7 @@ async def read_customer(
     return _public(customer)
 
 
-@router.patch("/{customer_id}", responses=problems(400, 404, 409, 412, 428))
+@router.patch("/{customer_id}", responses=problems(400, 404, 409, 412, 413, 428))
 async def update_customer(
     customer_id: uuid.UUID,
     changes: CustomerUpdate,
@@ -106,7 +113,7 @@ async def update_customer(
 
 
 @router.delete(
-    "/{customer_id}", status_code=HTTPStatus.NO_CONTENT, responses=problems(400, 404, 412, 428)
+    "/{customer_id}", status_code=HTTPStatus.NO_CONTENT, responses=problems(404, 412, 428)
 )
 async def delete_customer(
     customer_id: uuid.UUID, database: DatabaseDep, if_match: IfMatch = None

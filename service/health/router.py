@@ -14,7 +14,7 @@ from service.openapi import problems
 from service.problems import Problem
 from service.state import BuildDep, DrainingDep
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], responses=problems(500))
 
 
 class NotReadyError(Problem):
@@ -65,7 +65,7 @@ class Index(BaseModel):
     }
 
 
-@router.get("/")
+@router.get("/", responses=problems(429))
 async def index() -> Index:
     """Where things are."""
     return Index()
@@ -94,7 +94,7 @@ async def health(database: DatabaseDep, draining: DrainingDep, response: Respons
     return await ready(database, draining, response)
 
 
-@router.get("/version")
+@router.get("/version", responses=problems(429))
 async def version(build: BuildDep) -> Version:
     """What is running, and on which data."""
     return Version.model_validate(build, from_attributes=True)

@@ -98,7 +98,7 @@ def test_of_two_editors_the_later_is_told(
     ("if_match", "status"),
     [
         (None, 428),
-        ("v1", 400),
+        ("v1", 422),
         ('W/"v1"', 412),
         ('"other"', 412),
         ('"v7", "v1"', None),
