@@ -14,7 +14,8 @@ import yaml
 from pulumi.runtime.config import CONFIG
 from pydantic import ValidationError
 
-from infra.config_models import Model, PlatformConfig, PreviewConfig
+from infra.config_base import Model
+from infra.config_models import PlatformConfig, PreviewConfig
 from infra.errors import ProgramError
 
 if TYPE_CHECKING:

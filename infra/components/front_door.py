@@ -9,7 +9,7 @@ import pulumi
 from pulumi_kubernetes import networking
 
 from infra.components.pod import TIMEOUT
-from infra.config_models import Listener
+from infra.config_platform import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ from infra.components.security_group import SecurityGroup
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infra.config_models import StagingDatabaseConfig
+    from infra.config_platform import StagingDatabaseConfig
     from infra.stack_name import StackName
 
 

@@ -11,7 +11,8 @@ import pytest
 import yaml
 from pydantic import create_model
 
-from infra.config_models import Model, PlatformConfig, PreviewConfig
+from infra.config_base import Model
+from infra.config_models import PlatformConfig, PreviewConfig
 from infra.errors import ProgramError
 from infra.stack_config import load_platform_config, load_preview_config
 from infra.stack_name import StackName

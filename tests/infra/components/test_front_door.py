@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from infra.components.front_door import ingress_annotations, url
-from infra.config_models import Listener
+from infra.config_platform import Listener
 from infra.program import main
 from tests.infra.world import PREVIEW_CONFIG, STAGING_CONFIG, Cloud, Deployment, deploy
 

@@ -1,0 +1,122 @@
+"""What staging alone can configure: cluster, load balancer and its own database."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from infra.config_base import InstanceClass, Model
+
+Cidr = Annotated[str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,3}){3}/([0-9]|[12][0-9]|3[0-2])$")]
+
+
+class StagingDatabaseConfig(Model):
+    """Staging's database (keys ``previews:database``)."""
+
+    instance_class: InstanceClass = Field(
+        description="class of the RDS instance",
+        examples=["db.t4g.medium"],
+    )
+    engine_version: str = Field(
+        default="17",
+        pattern=r"^[0-9]{2}(\.[0-9]{1,2})?$",
+        description="PostgreSQL's major version, or major.minor",
+        examples=["17"],
+    )
+    allocated_storage: int = Field(
+        default=20, ge=20, le=65536, description="storage in GiB", examples=[20]
+    )
+    max_allocated_storage: int = Field(
+        default=100,
+        ge=20,
+        le=65536,
+        description="storage in GiB up to which RDS grows it by itself",
+        examples=[100],
+    )
+    multi_az: bool = Field(default=False, description="a standby in another zone", examples=[False])
+    backup_retention_days: int = Field(
+        default=7,
+        ge=1,
+        le=35,
+        description="days for which automated snapshots are kept; previews are restored from them",
+        examples=[7],
+    )
+    deletion_protection: bool = Field(
+        default=True, description="whether AWS refuses to delete the instance", examples=[True]
+    )
+    name: str = Field(
+        default="service",
+        pattern=r"^[a-z][a-z0-9_]{0,62}$",
+        description="name of the database inside the instance",
+        examples=["service"],
+    )
+    master_username: str = Field(
+        default="postgres",
+        pattern=r"^[a-z][a-z0-9_]{0,62}$",
+        description="the master user's name",
+        examples=["postgres"],
+    )
+    subnet_ids: tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-z]+$")], ...] | None = Field(
+        default=None,
+        min_length=2,
+        description="at least two private subnets in two zones; without it the cluster's",
+        examples=[["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]],
+    )
+
+    @field_validator("max_allocated_storage")
+    @classmethod
+    def _not_below_the_start(cls, value: int, info: ValidationInfo) -> int:
+        if value < info.data.get("allocated_storage", value):
+            msg = "it must be at least allocatedStorage"
+            raise ValueError(msg)
+        return value
+
+
+class ClusterConfig(Model):
+    """The cluster that previews run on (keys ``previews:cluster``)."""
+
+    name: str = Field(
+        pattern=r"^[0-9A-Za-z][0-9A-Za-z_-]{0,99}$",
+        description="name of an existing EKS cluster, and of the kubeconfig's context for it",
+        examples=["previews"],
+    )
+
+
+class Listener(Model):
+    """Where the load balancer listens (keys ``previews:listener``)."""
+
+    protocol: Literal["HTTP", "HTTPS"] = Field(
+        default="HTTPS",
+        description="HTTPS, with a certificate found by the host's name; or HTTP",
+        examples=["HTTPS"],
+    )
+    port: int = Field(default=443, ge=1, le=65535, description="the port", examples=[443])
+
+
+class LoadBalancerConfig(Model):
+    """The load balancer that all stacks share (keys ``previews:loadBalancer``)."""
+
+    group: str = Field(
+        default="previews",
+        pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$",
+        description="name of the group of Ingresses that share one load balancer",
+        examples=["previews"],
+    )
+    scheme: Literal["internal", "internet-facing"] = Field(
+        default="internal",
+        description="whether it is reached from inside the VPC alone or from the internet",
+        examples=["internal"],
+    )
+    ingress_class: str = Field(
+        default="alb",
+        pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$",
+        description="the IngressClass that the AWS Load Balancer Controller watches",
+        examples=["alb"],
+    )
+    source_cidrs: tuple[Cidr, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="networks of the load balancer's own addresses; without it the VPC's",
+        examples=[["10.0.0.0/20"]],
+    )
