@@ -12,6 +12,8 @@ from sandbox.postgres.front import Endpoint, Front
 from sandbox.postgres.server import Server
 from tests.sandbox.postgres.conftest import MASTER, PASSWORD, connect
 
+pytestmark = pytest.mark.sandbox
+
 
 def test_a_client_that_verifies_the_certificate_gets_in(
     endpoint: Endpoint, authority: Path
@@ -72,7 +74,6 @@ def test_a_query_can_be_cancelled(endpoint: Endpoint, authority: Path) -> None:
     script = f"""
 import psycopg2, threading
 
-pytestmark = pytest.mark.sandbox
 connection = psycopg2.connect(
     host={endpoint.address!r}, user={MASTER!r}, password={PASSWORD!r}, dbname="app",
     sslmode="require")

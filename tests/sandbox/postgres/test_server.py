@@ -15,6 +15,8 @@ from sandbox.postgres.binaries import installation
 from sandbox.postgres.folder import InstanceFolder
 from sandbox.postgres.server import Server, end_leftovers
 
+pytestmark = pytest.mark.sandbox
+
 
 def committed(server: Server) -> int:
     with server.connect() as connection, connection.cursor() as cursor:
@@ -69,7 +71,6 @@ from sandbox.postgres.binaries import installation
 from sandbox.postgres.folder import InstanceFolder
 from sandbox.postgres.server import Server
 
-pytestmark = pytest.mark.sandbox
 server = Server(InstanceFolder(Path(sys.argv[1])), installation("16"))
 server.initialise()
 server.start()
