@@ -1,0 +1,238 @@
+"""Every resource type: made, made again, changed, read, deleted, and refused when another's."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+
+from sandbox.errors import SandboxError
+from sandbox.providers.values import Properties
+from tests.sandbox.providers.aws.conftest import Engine
+
+REPOSITORY = "aws:ecr/repository:Repository"
+LIFECYCLE = "aws:ecr/lifecyclePolicy:LifecyclePolicy"
+GROUP = "aws:ec2/securityGroup:SecurityGroup"
+SUBNETS = "aws:rds/subnetGroup:SubnetGroup"
+ROLE = "aws:iam/role:Role"
+POLICY = "aws:iam/rolePolicy:RolePolicy"
+_TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": "sts:AssumeRole",
+                "Principal": {"Service": "ec2.amazonaws.com"},
+            }
+        ],
+    }
+)
+_READ = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
+        ],
+    }
+)
+_RULES = json.dumps(
+    {
+        "rules": [
+            {
+                "rulePriority": 1,
+                "selection": {
+                    "tagStatus": "untagged",
+                    "countType": "sinceImagePushed",
+                    "countUnit": "days",
+                    "countNumber": 14,
+                },
+                "action": {"type": "expire"},
+            }
+        ]
+    }
+)
+
+
+@pytest.fixture
+def vpc(boto: Any) -> tuple[str, list[str]]:
+    """The account's default VPC and two subnets of it."""
+    found = boto("ec2").describe_subnets()["Subnets"]
+    return found[0]["VpcId"], [it["SubnetId"] for it in found[:2]]
+
+
+@pytest.fixture
+def inputs(vpc: tuple[str, list[str]]) -> dict[str, Properties]:
+    """One of each taggable type, under a name of this test's own."""
+    name, tags = f"n{uuid.uuid4().hex[:10]}", {"stack": "pr-42", "commit": "a"}
+    return {
+        REPOSITORY: {
+            "name": name,
+            "imageTagMutability": "IMMUTABLE",
+            "imageScanningConfiguration": {"scanOnPush": True},
+            "encryptionConfigurations": [{"encryptionType": "AES256"}],
+            "forceDelete": False,
+            "tags": tags,
+        },
+        GROUP: {
+            "name": name,
+            "description": "d",
+            "vpcId": vpc[0],
+            "ingress": [],
+            "tags": tags,
+        },
+        SUBNETS: {"name": name, "description": "d", "subnetIds": vpc[1], "tags": tags},
+        ROLE: {"name": name, "assumeRolePolicy": _TRUST, "description": "d", "tags": tags},
+    }
+
+
+_TYPES = pytest.mark.parametrize("token", [REPOSITORY, GROUP, SUBNETS, ROLE])
+
+
+@_TYPES
+async def test_what_is_made_reads_back_as_it_was_asked_for(
+    engine: Engine, inputs: dict[str, Properties], token: str
+) -> None:
+    made = await engine.create(token, **inputs[token])
+    found = await engine.read(token, made.identity, inputs[token], made.outputs)
+    assert found is not None
+    assert found.inputs == inputs[token]
+    assert found.outputs == made.outputs
+    assert made.outputs["tagsAll"] == inputs[token]["tags"]
+    assert made.outputs["arn"].startswith("arn:aws:")
+    imported = await engine.read(token, made.identity, {}, {})
+    assert imported is not None
+    assert imported.inputs
+    assert imported.inputs["tags"] == inputs[token]["tags"]
+
+
+@_TYPES
+async def test_an_interrupted_run_is_gone_on_with_under_a_newer_commit(
+    engine: Engine, inputs: dict[str, Properties], token: str
+) -> None:
+    first = await engine.create(token, **inputs[token])
+    newer = {**inputs[token], "tags": {"stack": "pr-42", "expires": "2030"}}
+    second = await engine.create(token, **newer)
+    assert second.identity == first.identity
+    assert second.outputs["tags"] == newer["tags"]
+
+
+@_TYPES
+async def test_what_is_another_stacks_is_never_taken_over(
+    engine: Engine, inputs: dict[str, Properties], token: str
+) -> None:
+    made = await engine.create(token, **inputs[token])
+    engine.stack = "pr-43"
+    others = {**inputs[token], "tags": {"stack": "pr-43"}}
+    with pytest.raises(SandboxError, match="not this stack's: it lacks the tag stack=pr-43"):
+        await engine.create(token, **others)
+    with pytest.raises(SandboxError, match="no tag says pr-43"):
+        await engine.create(token, **{**others, "tags": {}})
+    found = await engine.read(token, made.identity, inputs[token], made.outputs)
+    assert found is not None
+    assert found.outputs["tags"] == inputs[token]["tags"]
+
+
+@_TYPES
+async def test_new_tags_change_nothing_else(
+    engine: Engine, inputs: dict[str, Properties], token: str
+) -> None:
+    old = inputs[token]
+    made = await engine.create(token, **old)
+    new = {**old, "tags": {"stack": "pr-42", "commit": "b"}}
+    outputs = await engine.update(token, made.identity, old, made.outputs, new)
+    assert outputs == {**made.outputs, "tags": new["tags"], "tagsAll": new["tags"]}
+
+
+@_TYPES
+async def test_what_is_deleted_is_gone_and_deleting_it_again_is_no_error(
+    engine: Engine, inputs: dict[str, Properties], token: str
+) -> None:
+    made = await engine.create(token, **inputs[token])
+    for _ in range(2):
+        await engine.delete(token, made.identity, inputs[token])
+        assert await engine.read(token, made.identity, inputs[token], made.outputs) is None
+
+
+async def test_an_adopted_thing_that_differs_in_what_cannot_change_is_named(
+    engine: Engine, inputs: dict[str, Properties]
+) -> None:
+    await engine.create(GROUP, **inputs[GROUP])
+    with pytest.raises(SandboxError, match="another description, which cannot be changed"):
+        await engine.create(GROUP, **{**inputs[GROUP], "description": "other"})
+
+
+async def test_a_security_groups_rules_become_what_is_asked_for(
+    engine: Engine, inputs: dict[str, Properties], boto: Any
+) -> None:
+    source = (await engine.create(GROUP, **inputs[GROUP])).identity
+
+    def rule(port: int) -> Properties:
+        return {
+            "protocol": "tcp",
+            "fromPort": port,
+            "toPort": port,
+            "securityGroups": [source],
+            "description": f"to {port}",
+        }
+
+    old = {**inputs[GROUP], "name": f"{inputs[GROUP]['name']}-db", "ingress": [rule(1), rule(2)]}
+    made = await engine.create(GROUP, **old)
+    new = {**old, "ingress": [rule(2), rule(3)]}
+    outputs = await engine.update(GROUP, made.identity, old, made.outputs, new)
+    assert outputs["ingress"] == [rule(2), rule(3)]
+    [group] = boto("ec2").describe_security_groups(GroupIds=[made.identity])["SecurityGroups"]
+    assert {it["FromPort"] for it in group["IpPermissions"]} == {2, 3}
+    assert group["IpPermissionsEgress"] == []
+
+
+async def test_a_repositorys_settings_change_in_place(
+    engine: Engine, inputs: dict[str, Properties]
+) -> None:
+    old = inputs[REPOSITORY]
+    made = await engine.create(REPOSITORY, **old)
+    new = {
+        **old,
+        "imageTagMutability": "MUTABLE",
+        "imageScanningConfiguration": {"scanOnPush": False},
+    }
+    outputs = await engine.update(REPOSITORY, made.identity, old, made.outputs, new)
+    assert outputs["imageTagMutability"] == "MUTABLE"
+    assert outputs["imageScanningConfiguration"] == {"scanOnPush": False}
+
+
+@pytest.mark.parametrize("token", [LIFECYCLE, POLICY])
+async def test_a_policy_is_written_and_written_again(
+    engine: Engine, inputs: dict[str, Properties], token: str
+) -> None:
+    if token == LIFECYCLE:
+        parent = await engine.create(REPOSITORY, **inputs[REPOSITORY])
+        wanted = {"repository": parent.identity, "policy": _RULES}
+    else:
+        parent = await engine.create(ROLE, **inputs[ROLE])
+        wanted = {"name": "read", "role": parent.identity, "policy": _READ}
+    first = await engine.create(token, **wanted)
+    assert await engine.create(token, **wanted) == first
+    found = await engine.read(token, first.identity, wanted, first.outputs)
+    assert found is not None
+    assert found.inputs == wanted
+    for _ in range(2):
+        await engine.delete(token, first.identity, wanted)
+    assert await engine.read(token, first.identity, wanted, first.outputs) is None
+
+
+async def test_a_policy_differs_only_when_its_json_does(engine: Engine) -> None:
+    resource, call = engine.provider.resource(LIFECYCLE), engine.call(LIFECYCLE)
+    spaced = json.dumps(json.loads(_RULES), indent=4)
+    one, two = ({"repository": "r", "policy": text} for text in (_RULES, spaced))
+    assert not (await resource.diff(call, "r", one, two)).changes
+    assert (await resource.diff(call, "r", one, {**one, "policy": "{}"})).changes
+
+
+async def test_an_api_that_does_not_answer_is_named() -> None:
+    from sandbox.providers.aws.clients import Clients
+
+    with pytest.raises(SandboxError, match=r"AWS sts get_caller_identity at http://127\.0\.0\.1:1"):
+        await Clients("http://127.0.0.1:1", "us-east-1").call("sts", "get_caller_identity")
