@@ -130,9 +130,11 @@ class DatabaseJob(pulumi.ComponentResource):
                 },
             ),
             spec=template,
-            opts=home.goes_with(
-                self,
-                after=after,
+            # The former one goes first. Otherwise it would stay behind a failed one, and going
+            # back to the version that it migrated would find its name taken.
+            opts=pulumi.ResourceOptions.merge(
+                home.goes_with(self, after=after),
+                pulumi.ResourceOptions(delete_before_replace=True),
             ),
         )
         self.register_outputs({})

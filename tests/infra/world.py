@@ -85,6 +85,7 @@ class Registration:
         deleted_with: URN of what it is deleted with, empty for none.
         ignore_changes: Properties whose changes are ignored.
         retain_on_delete: Whether it is only forgotten.
+        delete_before_replace: Whether the former one goes before another takes its place.
         provider: Reference of its provider.
         version: Version of the plugin that its SDK asks for.
         custom: Whether a provider makes it.
@@ -99,6 +100,7 @@ class Registration:
     deleted_with: str
     ignore_changes: tuple[str, ...]
     retain_on_delete: bool
+    delete_before_replace: bool
     provider: str
     version: str
     custom: bool
@@ -227,6 +229,7 @@ class _Monitor(mocks.MockMonitor):
                 deleted_with=request.deletedWith,
                 ignore_changes=tuple(request.ignoreChanges),
                 retain_on_delete=request.retainOnDelete,
+                delete_before_replace=request.deleteBeforeReplace,
                 provider=request.provider,
                 version=request.version,
                 custom=request.custom,

@@ -149,6 +149,14 @@ def test_a_job_is_tried_once_and_anew_by_the_next_up(preview: Deployment, name: 
     assert "ttlSecondsAfterFinished" not in job["spec"]
 
 
+@pytest.mark.parametrize("name", ["prepare", "migrate"])
+def test_a_job_leaves_its_name_before_another_takes_its_place(
+    preview: Deployment, name: str
+) -> None:
+    """Or going back, after a failure, to what ran before would find the name taken."""
+    assert preview.one(JOB, name).delete_before_replace
+
+
 @pytest.mark.parametrize(
     "changed",
     [
