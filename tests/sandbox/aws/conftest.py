@@ -17,7 +17,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from sandbox.aws.client import client, is_ready
+from sandbox.aws.client import client, is_ready, take_automated_snapshot
 from sandbox.aws.identity import PORT, database_authority
 from sandbox.aws.parts import parts
 from sandbox.processes import end_with_parent
@@ -206,3 +206,16 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     running.start()
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="module")
+def staging(aws: Aws) -> str:
+    """An instance with backups and rows."""
+    aws.create("staging", BackupRetentionPeriod=3, Tags=[{"Key": "stack", "Value": "staging"}])
+    aws.query("staging", "CREATE TABLE item AS SELECT generate_series(1, 1000) AS n")
+    return "staging"
+
+
+@pytest.fixture(scope="module")
+def snapshot(aws: Aws, staging: str) -> str:
+    return take_automated_snapshot(aws.settings, staging)

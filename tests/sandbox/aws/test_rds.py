@@ -6,27 +6,12 @@ import signal
 
 import psycopg2
 import pytest
-from botocore.exceptions import ClientError
 
 from sandbox.aws.client import take_automated_snapshot
 from sandbox.aws.inventory import inventory
-from sandbox.errors import SandboxError
 from tests.sandbox.aws.conftest import Aws, until
 
 pytestmark = pytest.mark.sandbox
-
-
-@pytest.fixture(scope="module")
-def staging(aws: Aws) -> str:
-    """An instance with backups and rows."""
-    aws.create("staging", BackupRetentionPeriod=3, Tags=[{"Key": "stack", "Value": "staging"}])
-    aws.query("staging", "CREATE TABLE item AS SELECT generate_series(1, 1000) AS n")
-    return "staging"
-
-
-@pytest.fixture(scope="module")
-def snapshot(aws: Aws, staging: str) -> str:
-    return take_automated_snapshot(aws.settings, staging)
 
 
 def test_an_instance_is_a_server_of_its_own_with_the_password_in_its_secret(
@@ -226,43 +211,6 @@ def _answers(aws: Aws, name: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"Engine": "mysql"}, "the sandbox runs postgres"),
-        ({"EngineVersion": "9.6.3"}, "16, 18"),
-        ({"MasterUsername": "rdsadmin"}, "reserved word"),
-        ({"ManageMasterUserPassword": False}, "MasterUserPassword must be provided"),
-        (
-            {"ManageMasterUserPassword": False, "MasterUserPassword": "short"},
-            "shorter than 8 characters",
-        ),
-        ({"DBSubnetGroupName": "nowhere"}, "nowhere not found"),
-        ({"DBInstanceIdentifier": "no--good"}, "not a valid identifier|hyphens"),
-        ({"DBInstanceIdentifier": "staging"}, "already exists"),
-    ],
-)
-def test_what_rds_refuses_is_refused(
-    aws: Aws, staging: str, options: dict[str, object], message: str
-) -> None:
-    with pytest.raises(ClientError, match=message):
-        aws.create("wrong", **options)
-
-    assert aws.describe("wrong") is None
-
-
-def test_a_protected_instance_and_one_without_final_snapshot_stay(aws: Aws, snapshot: str) -> None:
-    aws.restore("pr-13", snapshot, DeletionProtection=True, BackupRetentionPeriod=0)
-    with pytest.raises(ClientError, match="deletion protection"):
-        aws.delete("pr-13")
-    aws.rds.modify_db_instance(DBInstanceIdentifier="pr-13", DeletionProtection=False)
-    with pytest.raises(ClientError, match="FinalDBSnapshotIdentifier is required"):
-        aws.rds.delete_db_instance(DBInstanceIdentifier="pr-13")
-
-    assert aws.status("pr-13") == "available"
-    aws.delete("pr-13")
-
-
 def test_automated_snapshots_expire_with_the_retention_period(aws: Aws) -> None:
     aws.create("nightly", BackupRetentionPeriod=2)
 
@@ -277,20 +225,6 @@ def test_automated_snapshots_expire_with_the_retention_period(aws: Aws) -> None:
     aws.delete("nightly")
 
 
-@pytest.mark.parametrize(
-    ("instance", "why"), [("pr-1000", "not found"), ("unbacked", "BackupRetentionPeriod is 0")]
-)
-def test_a_snapshot_that_cannot_be_taken_says_why(aws: Aws, instance: str, why: str) -> None:
-    if instance == "unbacked":
-        aws.create(instance)
-
-    with pytest.raises(SandboxError, match=why):
-        take_automated_snapshot(aws.settings, instance)
-
-    if instance == "unbacked":
-        aws.delete(instance)
-
-
 def test_tags_can_be_added_listed_and_filtered(aws: Aws, staging: str) -> None:
     instance = aws.describe(staging)
     assert instance
@@ -302,28 +236,3 @@ def test_tags_can_be_added_listed_and_filtered(aws: Aws, staging: str) -> None:
 
     assert {"Key": "expires", "Value": "2030-01-01"} in listed
     assert {"Key": "stack", "Value": "staging"} in listed
-
-
-@pytest.mark.parametrize(
-    ("operation", "options"),
-    [
-        (
-            "create_db_instance_read_replica",
-            {"DBInstanceIdentifier": "copy", "SourceDBInstanceIdentifier": "staging"},
-        ),
-        ("create_db_cluster", {"DBClusterIdentifier": "aurora", "Engine": "aurora-postgresql"}),
-        (
-            "restore_db_instance_to_point_in_time",
-            {
-                "SourceDBInstanceIdentifier": "staging",
-                "TargetDBInstanceIdentifier": "back",
-                "UseLatestRestorableTime": True,
-            },
-        ),
-    ],
-)
-def test_what_has_no_server_behind_it_is_not_pretended(
-    aws: Aws, staging: str, operation: str, options: dict[str, object]
-) -> None:
-    with pytest.raises(ClientError, match="The sandbox's RDS has no"):
-        getattr(aws.rds, operation)(**options)
