@@ -6,7 +6,6 @@ import ipaddress
 from pathlib import Path
 
 from sandbox.errors import SandboxError
-from sandbox.processes import write_atomically
 
 FIRST_THIRD_OCTET = 10
 """Below are the control plane (0) and the databases (1-9)."""
@@ -54,7 +53,8 @@ class Addresses:
             if offset % 256 in {0, 255} or address in self._taken:
                 continue
             self._taken.add(address)
-            write_atomically(self._cursor, str(self._next))
+            # Not atomic, not synced: an unreadable cursor only begins anew.
+            self._cursor.write_text(str(self._next))
             return address
         raise SandboxError(
             "address for a Pod",

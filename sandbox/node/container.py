@@ -192,6 +192,7 @@ class ContainerWorker:
                     context.pod,
                     record.spec,
                     image,
+                    address=context.address,
                     env=env,
                     volumes=context.volumes.mounts(record.spec, env),
                     files=context.files,

@@ -33,10 +33,12 @@ class PodFiles:
         """A folder for each volume."""
         return self.root / "volumes"
 
-    @property
-    def hosts(self) -> Path:
-        """What its containers see as ``/etc/hosts``."""
-        return self.root / "etc-hosts"
+    def hosts(self, container: str) -> Path:
+        """What the container sees as ``/etc/hosts``.
+
+        Each container's own, in its own folder: by this mount its processes are recognised.
+        """
+        return self.root / "containers" / container / "etc-hosts"
 
     def log(self, container: str, run: int) -> Path:
         """The log of the container's run with this number, from 0."""
@@ -52,6 +54,7 @@ def build(
     container: Mapping[str, Any],
     image: NodeImage,
     *,
+    address: str,
     env: Mapping[str, str],
     volumes: list[Mount],
     files: PodFiles,
@@ -63,6 +66,7 @@ def build(
         pod: The Pod.
         container: The container's entry of its spec.
         image: The container's image.
+        address: The Pod's address.
         env: What the Pod adds to the image's environment, already expanded.
         volumes: The container's volume mounts.
         files: The Pod's files.
@@ -87,7 +91,9 @@ def build(
         uid=user.uid,
         gid=user.gid,
         read_only_root=bool(context.get("readOnlyRootFilesystem")),
-        mounts=tuple(_mounts(container, volumes, files, run)),
+        mounts=tuple(
+            _mounts(pod, container, address=address, volumes=volumes, files=files, run=run)
+        ),
         hostname=hostname(pod),
     )
 
@@ -129,14 +135,22 @@ def _argv(
 
 
 def _mounts(
-    container: Mapping[str, Any], volumes: list[Mount], files: PodFiles, run: int
+    pod: Object,
+    container: Mapping[str, Any],
+    *,
+    address: str,
+    volumes: list[Mount],
+    files: PodFiles,
+    run: int,
 ) -> list[Mount]:
     mounts = list(volumes)
     targets = {mount.target for mount in volumes}
+    hosts = files.hosts(container["name"])
+    hosts.parent.mkdir(parents=True, exist_ok=True)
+    hosts.write_text(hosts_file(pod, address))
     if _HOSTS not in targets:
-        mounts.append(Mount(files.hosts, _HOSTS))
+        mounts.append(Mount(hosts, _HOSTS))
     message = files.termination_message(container["name"], run)
-    message.parent.mkdir(parents=True, exist_ok=True)
     message.touch()
     message.chmod(0o666)
     target = container.get("terminationMessagePath") or TERMINATION_LOG

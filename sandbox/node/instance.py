@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.containers import runtime
+from sandbox.node import leftovers
 from sandbox.node.logs import LogFile, OutputPipe
 
 _LAUNCHER = os.fsencode(Path(runtime.__file__).with_name("launch.py"))
@@ -35,7 +36,7 @@ class Instance:
 
     Attributes:
         spec: What was started.
-        log: Where its output goes.
+        log: Where its output goes, in a folder that is the container's own.
     """
 
     def __init__(
@@ -48,6 +49,8 @@ class Instance:
         self.spec = spec
         self.log = log
         self._process = process
+        folder = log.path.parent
+        self._own = f"/{folder.parent.parent.name}/{folder.parent.name}/{folder.name}/"
         self._pipes = pipes
         self._namespace: int | None = None
         self._exit = asyncio.ensure_future(self._follow())
@@ -83,7 +86,8 @@ class Instance:
     async def executed(self) -> bool:
         """Wait until the container's own program runs; False when it ended before that."""
         while self.alive:
-            if _LAUNCHER not in _command(self.pid) and self._hold_namespace():
+            self._hold_namespace()
+            if self._namespace is not None and _executed(self.pid):
                 return True
             await asyncio.sleep(_LAUNCH_POLL_SECONDS)
         return (await self.wait()).exit_code != runtime.START_FAILED
@@ -106,17 +110,22 @@ class Instance:
         self.log.close()
         return Ended.of(returncode)
 
-    def _hold_namespace(self) -> bool:
-        """Keep the mount namespace; False of a process that has ended.
+    def _hold_namespace(self) -> None:
+        """Keep the mount namespace as soon as the process has one of its own.
 
         As long as it is kept, no other namespace gets its number: without that, ending
         what this container leaves behind could end another container.
         """
+        if self._namespace is not None:
+            return
         try:
-            self._namespace = os.open(f"/proc/{self.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return False
-        return True
+            held = os.open(f"/proc/{self.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # It has ended.
+            return
+        if os.fstat(held).st_ino == _namespace_of(os.getpid()):
+            os.close(held)
+        else:
+            self._namespace = held
 
     def _end_descendants(self) -> None:
         """End what the first process left behind, as the end of a PID namespace would.
@@ -125,23 +134,30 @@ class Instance:
         """
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
-        if self._namespace is None:
+        if self._namespace is None:  # It was over before it could be looked at.
+            leftovers.end_processes_seeing(self._own)
             return
         number = os.fstat(self._namespace).st_ino
-        if number != _namespace_of(os.getpid()):
-            for entry in os.scandir("/proc"):
-                if entry.name.isdigit() and _namespace_of(int(entry.name)) == number:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(int(entry.name), signal.SIGKILL)
+        for entry in os.scandir("/proc"):
+            if entry.name.isdigit() and _namespace_of(int(entry.name)) == number:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(entry.name), signal.SIGKILL)
         os.close(self._namespace)
         self._namespace = None
 
 
-def _command(pid: int) -> bytes:
+def _executed(pid: int) -> bool:
+    process = Path(f"/proc/{pid}")
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
+        if _LAUNCHER in (process / "cmdline").read_bytes():
+            return False
+        # One that ends has an empty command, too, but no program any more.
+        (process / "exe").readlink()
+    except PermissionError:  # It is another user's, so it runs.
+        return True
     except OSError:
-        return b""
+        return False
+    return True
 
 
 def _namespace_of(pid: int) -> int | None:

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import signal
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
 _LOG = logging.getLogger(__name__)
@@ -20,17 +20,24 @@ def end_processes(pods: Path) -> int:
     started. Each of them sees files of its Pod's folder in its mount namespace, whose
     name is the Pod's uid: nobody else's processes do.
     """
-    uids = _names(pods)
-    if not uids:
-        return 0
-    ended = 0
-    for pid in _pids():
-        if pid != os.getpid() and _sees(pid, uids):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-                ended += 1
+    ended = sum(end_processes_seeing(f"/{pods.name}/{uid}/") for uid in _names(pods))
     if ended:
         _LOG.warning("ended %d processes that an earlier node process left", ended)
+    return ended
+
+
+def end_processes_seeing(folder: str) -> int:
+    """End the processes that have something of a folder mounted; return how many.
+
+    Args:
+        folder: Part of its path, from slash to slash, that no other folder has.
+    """
+    ended = 0
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit() and int(entry.name) != os.getpid() and _sees(entry.name, folder):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(int(entry.name), signal.SIGKILL)
+                ended += 1
     return ended
 
 
@@ -48,15 +55,10 @@ def _names(folder: Path) -> set[str]:
         return set()
 
 
-def _pids() -> Iterator[int]:
-    return (int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit())
-
-
-def _sees(pid: int, uids: Collection[str]) -> bool:
+def _sees(pid: str, folder: str) -> bool:
     try:
         with Path(f"/proc/{pid}/mountinfo").open() as file:
             # Field 4 is the mounted folder within its file system (proc_pid_mountinfo(5)).
-            roots = [line.split()[3] for line in file]
+            return any(folder in line.split()[3] for line in file)
     except OSError:
         return False
-    return any(part in uids for root in roots for part in root.split("/"))

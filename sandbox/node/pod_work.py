@@ -8,7 +8,7 @@ import logging
 from sandbox.kube.objects import Object, namespace_of
 from sandbox.node import supported
 from sandbox.node.container import ContainerWorker
-from sandbox.node.container_spec import PodFiles, hosts_file
+from sandbox.node.container_spec import PodFiles
 from sandbox.node.grace import Grace
 from sandbox.node.handlers import Handlers
 from sandbox.node.node_context import NodeContext
@@ -116,7 +116,6 @@ class PodWork:
         state.address = state.address or addresses.take()
         self.volumes.sources.address = state.address
         self._files.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._files.hosts.write_text(hosts_file(state.pod, state.address))
 
     async def _mount_volumes(self) -> None:
         attempt = 0

@@ -36,8 +36,9 @@ class StatusWriter:
 
     def changed(self) -> None:
         """Something that the status shows may be different now."""
-        self._settled.clear()
-        self._changed.set()
+        if not self.gone.is_set():
+            self._settled.clear()
+            self._changed.set()
 
     async def settled(self) -> None:
         """Wait until the present status is in, or nobody wants it any more."""

@@ -123,5 +123,5 @@ async def serving(api: FakeApi) -> AsyncIterator[ApiClient]:
 async def until(condition: Any, seconds: float = 5) -> None:
     """Wait until the condition holds."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for tells nobody
             await asyncio.sleep(0.005)

@@ -79,7 +79,7 @@ class World:
                 env={**os.environ, **part.env},
                 stdout=log,
                 stderr=log,
-                preexec_fn=end_with_parent(),
+                preexec_fn=end_with_parent(),  # noqa: PLW1509 - this process has one thread
             )
         self.processes[name] = process
         if part.oneshot:

@@ -103,7 +103,8 @@ def test_volumes_show_secrets_config_maps_tokens_and_the_pod_itself(namespace: N
                                         "items": [{"key": "two", "path": "deep/2.txt"}]}},
             {"name": "c2", "configMap": {"name": "files"}},
             {"name": "p", "projected": {"sources": [
-                {"serviceAccountToken": {"path": "token", "audience": "a", "expirationSeconds": 600}},
+                {"serviceAccountToken": {
+                    "path": "token", "audience": "a", "expirationSeconds": 600}},
                 {"downwardAPI": {"items": [
                     {"path": "ns/name", "fieldRef": {"fieldPath": "metadata.namespace"}},
                     {"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}},

@@ -34,6 +34,7 @@ def _build(tmp_path: Path, container: dict[str, Any], config: dict[str, Any]) ->
         POD,
         {"name": "main", **container},
         NodeImage("r", "sha256:0", config, ()),
+        address="127.42.10.1",
         env={"A": "1"},
         volumes=[],
         files=PodFiles(tmp_path),
@@ -55,6 +56,7 @@ def test_what_every_container_gets(tmp_path: Path) -> None:
     assert mounts["/tmp/why"].source == tmp_path / "containers" / "main" / "3.message"
     assert mounts["/tmp/why"].source.stat().st_mode & 0o777 == 0o666
     assert mounts["/etc/hosts"].read_only
+    assert f"127.42.10.1\t{spec.hostname}" in mounts["/etc/hosts"].source.read_text()
 
 
 @pytest.fixture
