@@ -12,14 +12,12 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, tuple_
 from sqlalchemy.orm import Mapped
 
 from service.problems import Problem
-
-Row = TypeVar("Row")
 
 
 class InvalidCursorError(Problem):
@@ -54,7 +52,7 @@ class SortKey:
 
 
 @dataclass(frozen=True)
-class Order(Generic[Row]):
+class Order:
     """A total order: a column, then the primary key in the same direction.
 
     Attributes:
@@ -68,8 +66,8 @@ class Order(Generic[Row]):
     descending: bool
 
     def page(
-        self, statement: Select[Row], *, limit: int, cursor: str | None, scope: str
-    ) -> Select[Row]:
+        self, statement: Select[Any], *, limit: int, cursor: str | None, scope: str
+    ) -> Select[Any]:
         """Narrow ``statement`` to the rows after ``cursor``, and one more than ``limit``.
 
         The row beyond the limit only says that there is a next page.
@@ -93,7 +91,7 @@ class Order(Generic[Row]):
         ordered = (column.desc() if self.descending else column.asc() for column in columns)
         return statement.order_by(*ordered).limit(limit + 1)
 
-    def next_cursor(self, rows: Sequence[Row], *, limit: int, scope: str) -> str | None:
+    def next_cursor(self, rows: Sequence[Any], *, limit: int, scope: str) -> str | None:
         """The cursor after the ``limit``th of ``rows``, or None when there are no more."""
         if len(rows) <= limit:
             return None

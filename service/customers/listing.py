@@ -6,17 +6,20 @@ import uuid
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from sqlmodel import col, select
+from sqlalchemy import select
+from sqlmodel import col
 
-from service.customers.models import Customer, Plan
+from service.customers.models import Customer, CustomerPublic, Plan
 from service.inputs import Email, Line
 from service.pagination import Order, SortKey
 
 if TYPE_CHECKING:
-    from sqlalchemy import Select
+    from collections.abc import Sequence
+
+    from sqlalchemy import Row, Select
 
 
 class Sort(StrEnum):
@@ -65,24 +68,26 @@ def _load_name(value: str) -> str:
     return value
 
 
+# What the API shows of a customer. Columns, not objects: a page of them is built in half the time.
+SHOWN = [Customer.__table__.c[name] for name in CustomerPublic.model_fields]  # type: ignore[attr-defined]
+
 _ID = SortKey("id", col(Customer.id), str, uuid.UUID)
 _KEYS = {
     "created_at": SortKey("created_at", col(Customer.created_at), datetime.isoformat, _load_time),
     "name": SortKey("name", col(Customer.name), str, _load_name),
 }
 ORDERS = {
-    sort: Order[Customer](_KEYS[sort.lstrip("-")], _ID, descending=sort.startswith("-"))
-    for sort in Sort
+    sort: Order(_KEYS[sort.lstrip("-")], _ID, descending=sort.startswith("-")) for sort in Sort
 }
 
 
-def statement(query: CustomerQuery) -> Select[Customer]:
+def statement(query: CustomerQuery) -> Select[Any]:
     """The rows of one page and one more.
 
     Raises:
         InvalidCursorError: The cursor belongs to another listing.
     """
-    rows: Select[Customer] = select(Customer)
+    rows: Select[Any] = select(*SHOWN)
     if query.plan is not None:
         rows = rows.where(col(Customer.plan) == query.plan.value)
     if query.company is not None:
@@ -92,6 +97,6 @@ def statement(query: CustomerQuery) -> Select[Customer]:
     return ORDERS[query.sort].page(rows, limit=query.limit, cursor=query.cursor, scope=query.scope)
 
 
-def next_cursor(query: CustomerQuery, rows: list[Customer]) -> str | None:
+def next_cursor(query: CustomerQuery, rows: Sequence[Row[Any]]) -> str | None:
     """Where the page after ``rows`` starts, or None when it was the last one."""
     return ORDERS[query.sort].next_cursor(rows, limit=query.limit, scope=query.scope)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from psycopg2.errors import UniqueViolation
-from sqlalchemy import delete, func, insert, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
@@ -16,8 +16,9 @@ from service.customers.models import Customer
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
+    from sqlalchemy import Connection, Row
     from sqlmodel import Session
 
     from service.customers.listing import CustomerQuery
@@ -35,25 +36,30 @@ def create(session: Session, new: CustomerCreate) -> Customer:
     return created
 
 
-def read(session: Session, customer_id: uuid.UUID) -> Customer:
-    """Find one customer.
+def read(connection: Connection | Session, customer_id: uuid.UUID) -> Row[Any]:
+    """Find one customer, with its version.
 
     Raises:
         CustomerNotFoundError: There is none with that id.
     """
-    customer: Customer | None = session.get(Customer, customer_id)
-    if customer is None:
+    row = connection.execute(_READ, {"customer_id": customer_id}).one_or_none()
+    if row is None:
         raise CustomerNotFoundError
-    return customer
+    return row
 
 
-def page(session: Session, query: CustomerQuery) -> tuple[list[Customer], str | None]:
+_READ = select(*listing.SHOWN, col(Customer.version)).where(
+    col(Customer.id) == bindparam("customer_id")
+)
+
+
+def page(connection: Connection, query: CustomerQuery) -> tuple[Sequence[Row[Any]], str | None]:
     """One page of a listing, and the cursor of the next.
 
     Raises:
         InvalidCursorError: The query's cursor belongs to another listing.
     """
-    rows = list(session.scalars(listing.statement(query)))
+    rows = connection.execute(listing.statement(query)).all()
     return rows[: query.limit], listing.next_cursor(query, rows)
 
 
@@ -78,10 +84,10 @@ def change(
     """
     values: dict[str, Any] = changes.model_dump(mode="json", exclude_unset=True)
     if not values:
-        customer = read(session, customer_id)
-        if versions is not None and customer.version not in versions:
+        found = read(session, customer_id)
+        if versions is not None and found.version not in versions:
             raise PreconditionFailedError
-        return customer
+        return session.get_one(Customer, customer_id)
     statement = (
         update(Customer)
         .where(col(Customer.id) == customer_id)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import structlog
 from fastapi import Depends
@@ -29,9 +30,10 @@ from service.database.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
-    from sqlalchemy.engine import Engine
+    from sqlalchemy.engine import Connection, Engine
 
     from service.settings import DatabaseSettings
 
@@ -63,6 +65,7 @@ class Database:
         deadline.install()
         self.settings = settings
         self.engine = _engine(settings, size=settings.pool_size, application="service")
+        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         # Health has a connection of its own: a full pool must not look like a dead database.
         self._health_engine = _engine(settings, size=1, application="service-health")
         self._threads = ThreadPoolExecutor(settings.pool_size, thread_name_prefix="database")
@@ -87,12 +90,34 @@ class Database:
         Raises:
             Problem: The database is busy, away or too slow (503), or what ``work`` raised.
         """
+        return await self._in_thread(self._attempt, work)
+
+    async def read(self, query: Callable[[Connection], Result]) -> Result:
+        """Run ``query``, a single statement that changes nothing.
+
+        A statement is a transaction of its own, so this one goes without BEGIN and COMMIT,
+        which are as many round trips as the statement itself.
+
+        Args:
+            query: Called with a connection, in a thread.
+
+        Returns:
+            What ``query`` returned.
+
+        Raises:
+            Problem: As :meth:`run`.
+        """
+        return await self._in_thread(self._attempt_read, query)
+
+    async def _in_thread(
+        self, attempt: Callable[[Callable[[Any], Result]], Result], work: Callable[[Any], Result]
+    ) -> Result:
         await self._enter()
         self.in_use += 1
         try:
             call = copy_context().run
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, call, self._transaction, work)
+            return await loop.run_in_executor(self._threads, call, self._attempts, attempt, work)
         finally:
             self.in_use -= 1
             self._places.release()
@@ -131,7 +156,11 @@ class Database:
         return None
 
     async def _enter(self) -> None:
-        if self._places.locked() and self.waiting >= self.settings.pool_waiters:
+        if not self._places.locked():
+            # Nobody waits: taking a place is a matter of counting.
+            await self._places.acquire()
+            return
+        if self.waiting >= self.settings.pool_waiters:
             raise DatabaseBusyError
         self.waiting += 1
         try:
@@ -142,13 +171,15 @@ class Database:
         finally:
             self.waiting -= 1
 
-    def _transaction(self, work: Callable[[Session], Result]) -> Result:
+    def _attempts(
+        self, attempt: Callable[[Callable[[Any], Result]], Result], work: Callable[[Any], Result]
+    ) -> Result:
         limits = self.settings
         with deadline.deadline(
             limits.deadline_seconds, connect_seconds=limits.connect_timeout_seconds
         ):
             try:
-                return self._attempt_twice(work)
+                return self._attempt_twice(attempt, work)
             except DBAPIError as error:
                 problem = as_problem(error)
                 if problem is None:
@@ -156,29 +187,44 @@ class Database:
                 log.warning("database.failed", reason=reason(error), kind=problem.kind)
                 raise problem from error
 
-    def _attempt_twice(self, work: Callable[[Session], Result]) -> Result:
+    def _attempt_twice(
+        self, attempt: Callable[[Callable[[Any], Result]], Result], work: Callable[[Any], Result]
+    ) -> Result:
         try:
-            return self._attempt(work)
+            return attempt(work)
         except _LostBeforeCommitError as lost:
             log.warning("database.retried", reason=reason(lost.error))
         try:
-            return self._attempt(work)
+            return attempt(work)
         except _LostBeforeCommitError as lost:
             raise DatabaseUnavailableError from lost.error
 
     def _attempt(self, work: Callable[[Session], Result]) -> Result:
         with Session(self.engine, expire_on_commit=False) as session:
-            try:
+            with _losses_told():
                 result = work(session)
                 session.flush()
-            except DBAPIError as error:
-                if error.connection_invalidated and not isinstance(
-                    error.orig, DeadlineExceededError
-                ):
-                    raise _LostBeforeCommitError(error) from error
-                raise
             session.commit()
             return result
+
+    def _attempt_read(self, query: Callable[[Connection], Result]) -> Result:
+        with _losses_told(), self.reading() as connection:
+            return query(connection)
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection without transactions, from the same pool."""
+        return self._autocommit.connect()
+
+
+@contextmanager
+def _losses_told() -> Iterator[None]:
+    """Tell a connection that was lost from other failures: its work can be done again."""
+    try:
+        yield
+    except DBAPIError as error:
+        if error.connection_invalidated and not isinstance(error.orig, DeadlineExceededError):
+            raise _LostBeforeCommitError(error) from error
+        raise
 
 
 def _engine(settings: DatabaseSettings, *, size: int, application: str) -> Engine:

@@ -6,11 +6,13 @@ request's identifiers and are redacted too.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import structlog
+from pydantic_core import PydanticSerializationError, to_json
 
 from service.telemetry.redaction import redact
 
@@ -54,6 +56,7 @@ def configure(
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.captureWarnings(capture=True)
+    _spare_unused_work()
     for name in ("uvicorn", "uvicorn.error", "sqlalchemy", "alembic"):
         library = logging.getLogger(name)
         library.handlers.clear()
@@ -71,4 +74,21 @@ def configure(
 def _renderer(*, console: bool, colors: bool) -> Processor:
     if console:
         return structlog.dev.ConsoleRenderer(colors=colors)
-    return structlog.processors.JSONRenderer(ensure_ascii=False)
+    # pydantic's encoder takes a fifth of the standard library's time.
+    return structlog.processors.JSONRenderer(serializer=_encode)
+
+
+def _encode(event: Any, **_: Any) -> str:
+    try:
+        return to_json(event, fallback=str, inf_nan_mode="strings").decode()
+    except PydanticSerializationError:
+        # A lone surrogate, which UTF-8 can't hold, must not cost the line.
+        return json.dumps(event, default=str)
+
+
+def _spare_unused_work() -> None:
+    """Look up nothing that no line shows (Logging HOWTO, "Optimization")."""
+    logging.logThreads = False
+    logging.logProcesses = False
+    logging.logMultiprocessing = False
+    logging._srcfile = None  # type: ignore[attr-defined]  # noqa: SLF001  (as the HOWTO says)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -136,6 +137,9 @@ class RolledBackDatabase(Database):
         # SQLAlchemy's session then works in savepoints (join_transaction_mode).
         self.connection.begin_nested()
         self.engine = self.connection  # type: ignore[assignment]
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        return nullcontext(self.connection)
 
     def close(self) -> None:
         self._outer.rollback()

@@ -206,6 +206,13 @@ def test_a_terminal_is_written_for_people() -> None:
     assert not stream.getvalue().startswith("{")
 
 
+def test_nothing_costs_a_line() -> None:
+    with captured() as stream:
+        structlog.stdlib.get_logger("x").info("lone", value="\ud800", number=float("nan"))
+    (line,) = lines(stream)
+    assert line["value"] == "\ud800"
+
+
 def test_lower_levels_are_left_out() -> None:
     with captured("warning") as stream:
         structlog.stdlib.get_logger("x").info("said")
