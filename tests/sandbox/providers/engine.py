@@ -1,0 +1,236 @@
+"""A real Pulumi engine on stand-ins, a real Kubernetes API and emulated AWS APIs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from sandbox import environment
+from sandbox.aws import parts as aws
+from sandbox.aws.identity import PORT as AWS_PORT
+from sandbox.cluster import parts as cluster
+from sandbox.part import Part
+from sandbox.processes import end_with_parent
+from sandbox.providers import parts as providers
+from sandbox.providers.kubernetes.kubeconfig import resolve
+from sandbox.settings import PROJECT_ROOT, Settings
+from sandbox.tools import Tools, ensure
+from tests.sandbox.cluster.running import random_subnet
+from tests.sandbox.providers.fake_kubelet import FakeKubelet
+
+_NOT_NEEDED = frozenset({"external-secrets", "kube-scheduler"})
+_SECONDS = 120.0
+
+
+def eventually(condition: Callable[[], Any], what: str, seconds: float = _SECONDS) -> Any:
+    """Ask until the answer is true."""
+    deadline = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.05)
+    return answer
+
+
+class World:
+    """The parts of a sandbox that a program needs, but for the node."""
+
+    def __init__(self, home: Path) -> None:
+        self.settings = _free_settings(home)
+        self.tools: Tools = ensure(self.settings, ["pulumi", "kubernetes", "external-secrets"])
+        self._processes: dict[str, tuple[Part, subprocess.Popen[bytes]]] = {}
+
+    def start_all(self) -> None:
+        environment.prepare(self.settings)
+        self.settings.logs.mkdir(parents=True, exist_ok=True)
+        of_all = (cluster, aws, providers)
+        for part in [it for room in of_all for it in room.parts(self.settings)]:
+            if part.name not in _NOT_NEEDED:
+                self._start(part)
+
+    def _start(self, part: Part) -> None:
+        home = {
+            "SANDBOX_HOME": str(self.settings.home),
+            "SANDBOX_CACHE": str(self.settings.cache),
+            "SANDBOX_SUBNET": self.settings.subnet,
+        }
+        with (self.settings.logs / f"{part.name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                part.argv,
+                env={**os.environ, **home, **part.env},
+                cwd=PROJECT_ROOT,
+                stdout=log,
+                stderr=log,
+                preexec_fn=end_with_parent(),  # noqa: PLW1509 - prctl alone
+            )
+        if part.oneshot:
+            assert process.wait(60) == 0, self.log(part.name)
+            return
+        self._processes[part.name] = part, process
+
+        def ready() -> bool:
+            assert process.poll() is None, self.log(part.name)
+            return part.ready() is None
+
+        eventually(ready, f"{part.name} ready")
+
+    def restart(self, name: str) -> None:
+        """Kill one part as the kernel would, and start it again."""
+        part, process = self._processes.pop(name)
+        process.kill()
+        process.wait()
+        self._start(part)
+
+    def stop_all(self) -> None:
+        for _, process in reversed(list(self._processes.values())):
+            process.terminate()
+            process.wait(30)
+
+    def log(self, name: str) -> str:
+        return (self.settings.logs / f"{name}.log").read_text()[-3000:]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return environment.variables(self.settings, self.tools)
+
+    def api(self) -> httpx.Client:
+        found = resolve(str(self.settings.kubeconfig), None)
+        return httpx.Client(base_url=found.server, verify=found.tls(), trust_env=False)
+
+
+def _free_settings(home: Path) -> Settings:
+    while True:
+        settings = Settings(home=home, subnet=random_subnet())
+        with socket.socket() as probe:
+            if probe.connect_ex((settings.aws_address, AWS_PORT)):
+                return settings
+
+
+class Stack:
+    """One stack of a small program."""
+
+    def __init__(self, world: World, folder: Path, name: str, program: str) -> None:
+        self.world = world
+        self.name = name
+        self._folder = folder / name
+        self._folder.mkdir(parents=True)
+        (self._folder / "Pulumi.yaml").write_text(f"name: {_project(folder)}\nruntime: python\n")
+        (self._folder / "__main__.py").write_text(program)
+        self.run("stack", "select", "--create", name)
+
+    def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
+        """Start the CLI in a process group of its own."""
+        return subprocess.Popen(
+            ["pulumi", *arguments, "--non-interactive"],
+            cwd=self._folder,
+            env={**os.environ, **self.world.variables, **env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, fails: bool = False, **env: str) -> str:
+        """Run the CLI to its end; returns what it wrote."""
+        process = self.start(*arguments, **env)
+        text, _ = process.communicate(timeout=_SECONDS)
+        assert (process.returncode != 0) is fails, text
+        return text
+
+    def up(self, *, fails: bool = False, **env: str) -> str:
+        return self.run("up", "-y", "--skip-preview", fails=fails, **env)
+
+    def destroy(self) -> str:
+        return self.run("destroy", "-y", "--skip-preview")
+
+    def interrupt(self, number: signal.Signals, when: str, **env: str) -> str:
+        """Send a signal to the CLI once it wrote a text, and wait for its end."""
+        process = self.start("up", "-y", "--skip-preview", **env)
+        assert process.stdout is not None
+        text = ""
+        for line in process.stdout:
+            text += line
+            if when in line:
+                os.kill(process.pid, number)
+                break
+        rest, _ = process.communicate(timeout=_SECONDS)
+        # A killed CLI leaves its language host behind; it is in the same session.
+        if number is signal.SIGKILL:
+            os.killpg(process.pid, signal.SIGKILL) if _has_group(process.pid) else None
+        return text + rest
+
+    @property
+    def state(self) -> dict[str, Any]:
+        deployment: dict[str, Any] = json.loads(self.run("stack", "export"))["deployment"]
+        return deployment
+
+    def resource(self, name: str) -> dict[str, Any]:
+        """One resource of the state, by its logical name."""
+        [found] = [it for it in self.state["resources"] if it["urn"].endswith(f"::{name}")]
+        return dict(found)
+
+    def forget(self) -> None:
+        """Lose the state, as when pulumi is killed before it is written."""
+        exported = json.loads(self.run("stack", "export"))
+        resources = exported["deployment"]["resources"]
+        kept = [it for it in resources if it["type"].startswith("pulumi:")]
+        exported["deployment"]["resources"] = kept
+        path = self._folder / "state.json"
+        path.write_text(json.dumps(exported))
+        self.run("stack", "import", "--file", str(path))
+
+
+def _project(folder: Path) -> str:
+    """A project of the test's own, so that no two tests share a stack."""
+    return re.sub(r"\W|_", "-", folder.name)
+
+
+def _has_group(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@contextmanager
+def running(home: Path) -> Iterator[World]:
+    """A world with Pods that a fake node looks after."""
+    world = World(home)
+    with ExitStack() as stack:
+        stack.callback(world.stop_all)
+        world.start_all()
+        stack.enter_context(_kubelet(world.settings))
+        yield world
+
+
+@contextmanager
+def _kubelet(settings: Settings) -> Iterator[None]:
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(FakeKubelet(str(settings.kubeconfig), "sandbox").run())
+
+    def work() -> None:
+        try:
+            loop.run_until_complete(task)
+        except asyncio.CancelledError:
+            loop.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join()
