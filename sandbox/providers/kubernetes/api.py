@@ -5,7 +5,9 @@ The usual client library costs a second and 100 MB to import; the stand-in needs
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +21,8 @@ Object = dict[str, Any]
 _CONNECT_SECONDS: Final = 5.0
 _ANSWER_SECONDS: Final = 60.0
 _WATCH_SECONDS: Final = 300
+_COMES_BACK_SECONDS: Final = 30.0
+_RETRY_SECONDS: Final = 0.2
 
 
 class ApiError(SandboxError):
@@ -37,6 +41,10 @@ class ApiError(SandboxError):
         )
         self.code = code
         self.reason = reason
+
+
+class UnreachableError(SandboxError):
+    """No answer at all."""
 
 
 @dataclass(frozen=True)
@@ -143,16 +151,27 @@ class Api:
         return answer.text.strip() if answer.is_success else ""
 
     async def follow(self, ref: Ref) -> AsyncGenerator[Object | None, None]:
-        """The object now and after each change, None while there is none; endless."""
+        """The object now and after each change, None while there is none; endless.
+
+        An API server that went away is given time to come back: whoever waits has a limit.
+        """
+        selector = {"fieldSelector": f"metadata.name={ref.name}"}
+        answered = time.monotonic()
         while True:
-            selector = {"fieldSelector": f"metadata.name={ref.name}"}
-            found = await self._request(str(ref), "GET", ref.collection, params=selector)
+            try:
+                found = await self._request(str(ref), "GET", ref.collection, params=selector)
+            except UnreachableError:
+                if time.monotonic() - answered > _COMES_BACK_SECONDS:
+                    raise
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
             items = found["items"]
             yield _typed(ref, items[0]) if items else None
             async for event in self._watch(ref, selector, found["metadata"]["resourceVersion"]):
                 if event["type"] == "ERROR":
                     break  # Too old a version: list again.
                 yield None if event["type"] == "DELETED" else event["object"]
+            answered = time.monotonic()
 
     async def _watch(
         self, ref: Ref, selector: Mapping[str, str], version: str
@@ -170,7 +189,7 @@ class Api:
             ) as answer:
                 async for line in answer.aiter_lines():
                     yield json.loads(line)
-        except httpx.RemoteProtocolError:
+        except httpx.TransportError:
             return  # The server went away in the middle; listing again says whether it is back.
 
     async def _kind(self, api_version: str, kind: str) -> tuple[str, bool]:
@@ -203,7 +222,7 @@ class Api:
         try:
             answer = await self._http.request(method, path, **options)
         except httpx.HTTPError as error:
-            raise SandboxError(
+            raise UnreachableError(
                 f"the Kubernetes API at {self.cluster.server}",
                 why=str(error) or type(error).__name__,
                 remedy="see `sandbox status`; start the sandbox with `sandbox up`",

@@ -15,7 +15,8 @@ import yaml
 
 from sandbox.errors import SandboxError
 
-# How a user proves who it is; anything else in its entry is refused, never ignored.
+# Anything else in an entry is refused, never ignored.
+_SERVER = frozenset({"server", "certificate-authority", "certificate-authority-data"})
 _CREDENTIALS = frozenset(
     {
         "client-certificate",
@@ -77,12 +78,8 @@ def resolve(kubeconfig: str | None, context: str | None) -> Cluster:
     entry = _entry(document, "contexts", "context", name, source)
     cluster = _entry(document, "clusters", "cluster", entry.get("cluster", ""), source)
     user = _entry(document, "users", "user", entry.get("user", ""), source)
-    if unknown := sorted(user.keys() - _CREDENTIALS):
-        raise SandboxError(
-            f"user {entry['user']} of {source}",
-            why=f"the stand-in does not know {', '.join(unknown)}, only {_credentials()}",
-            remedy="give the user a certificate or a token",
-        )
+    _refuse_unknown(f"user {entry.get('user')} of {source}", user, _CREDENTIALS)
+    _refuse_unknown(f"cluster {entry.get('cluster')} of {source}", cluster, _SERVER)
     return Cluster(
         server=cluster["server"],
         context=name,
@@ -145,5 +142,10 @@ def _pem(entry: Mapping[str, Any], key: str, folder: Path) -> str:
     return ""
 
 
-def _credentials() -> str:
-    return ", ".join(sorted(_CREDENTIALS))
+def _refuse_unknown(what: str, entry: Mapping[str, Any], known: frozenset[str]) -> None:
+    if unknown := sorted(entry.keys() - known):
+        raise SandboxError(
+            what,
+            why=f"the stand-in does not know {', '.join(unknown)}, only {', '.join(sorted(known))}",
+            remedy="write it with what is known, or install the kubernetes plugin",
+        )

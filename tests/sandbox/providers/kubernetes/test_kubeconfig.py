@@ -79,3 +79,11 @@ def test_a_missing_file_is_named(path: Path) -> None:
 
 def test_credentials_do_not_show(path: Path) -> None:
     assert "hunter2" not in repr(resolve(None, None))
+
+
+def test_a_servers_options_that_are_not_known_are_refused(path: Path) -> None:
+    document = _config()
+    document["clusters"][0]["cluster"]["insecure-skip-tls-verify"] = True
+    path.write_text(yaml.safe_dump(document))
+    with pytest.raises(SandboxError, match="does not know insecure-skip-tls-verify"):
+        resolve(None, None)
