@@ -36,6 +36,7 @@ def variables(settings: Settings, tools: Tools) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
         "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
         "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,  # What the AWS CLI reads before its version 2.
         "AWS_EC2_METADATA_DISABLED": "true",
         "PGSERVICEFILE": str(settings.home / "psql" / "services.conf"),
         "PGPASSFILE": str(settings.home / "psql" / "passwords"),

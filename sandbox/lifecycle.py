@@ -134,9 +134,6 @@ def forget(settings: Settings) -> None:
     stop(settings)
     if settings.home.exists():
         shutil.rmtree(settings.home)
-    # The salt in them belongs to stacks that are gone.
-    for file in PROJECT_ROOT.glob("Pulumi.pr-*.yaml"):
-        file.unlink()
 
 
 def _require_disk(settings: Settings) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import yaml
 from pydantic import BaseModel
 
 from sandbox.errors import SandboxError
@@ -76,6 +77,7 @@ class Stacks:
         project_file = folder / "Pulumi.yaml"
         if not project_file.exists():
             write_atomically(project_file, f"name: {PROJECT}\nruntime: python\n")
+        _forget_salt(folder / f"Pulumi.{stack}.yaml")
         self._pulumi(["stack", "init", stack, "--cwd", str(folder)], quiet=True)
 
     def destroy(self, stack: str) -> None:
@@ -167,6 +169,19 @@ class Stacks:
             )
             output, _ = process.communicate()
         return process.returncode, (output or "").strip()
+
+
+def _forget_salt(config_file: Path) -> None:
+    """Take out the salt of a stack that is gone: with another passphrase it is refused."""
+    if not config_file.exists():
+        return
+    settings = yaml.safe_load(config_file.read_text()) or {}
+    if settings.pop("encryptionsalt", None) is None:
+        return
+    if settings:
+        write_atomically(config_file, yaml.safe_dump(settings, sort_keys=False))
+    else:
+        config_file.unlink()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.stacks import Stacks
+from sandbox.stacks import Stacks, _forget_salt
 
 NOT_A_PID = 2**22 + 1  # Above the kernel's largest (PID_MAX_LIMIT).
 
@@ -79,6 +79,26 @@ def test_stacks_are_read_from_the_state_alone(stacks: Stacks) -> None:
     assert stacks.outputs("pr-43") == {}
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("encryptionsalt: v1:abc\n", None),
+        (
+            "encryptionsalt: v1:abc\nconfig:\n  previews:ttlDays: 3\n",
+            "config:\n  previews:ttlDays: 3\n",
+        ),
+        ("config:\n  previews:ttlDays: 3\n", "config:\n  previews:ttlDays: 3\n"),
+    ],
+)
+def test_a_new_stack_starts_without_the_salt_of_a_former_one(
+    tmp_path: Path, before: str, after: str | None
+) -> None:
+    file = tmp_path / "Pulumi.pr-42.yaml"
+    file.write_text(before)
+    _forget_salt(file)
+    assert (file.read_text() if file.exists() else None) == after
+
+
 def test_a_command_meets_the_sandbox_s_environment(tmp_path: Path) -> None:
     stacks = Stacks({"AWS_REGION": "us-east-1"}, tmp_path, tmp_path)
     code = "import os; print(os.environ['AWS_REGION'], os.getcwd()); raise SystemExit(7)"
@@ -89,7 +109,7 @@ def test_ctrl_c_ends_the_command_and_not_its_caller(tmp_path: Path) -> None:
     """The terminal signals the whole group: the caller waits for its child's own ending."""
     child = "import signal, sys; print('up', flush=True); signal.pause()"
     caller = (
-        "import sys; from pathlib import Path; from sandbox.stacks import Stacks;"
+        "import sys; from pathlib import Path; from sandbox.stacks import Stacks, _forget_salt;"
         f"code, _ = Stacks({{}}, Path('.'), Path('.')).run([sys.executable, '-c', {child!r}]);"
         "print('ended', code)"
     )
