@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
+from sandbox.aws.identity import REGION
 from sandbox.containers.store import ImageStore
 from sandbox.providers.aws.clients import Clients
 from sandbox.providers.aws.provider import AwsProvider
@@ -15,10 +14,9 @@ from sandbox.settings import PROJECT_ROOT, Settings
 
 def stand_ins(settings: Settings) -> tuple[Provider, ...]:
     """One stand-in for each plugin of the program."""
-    region = os.environ.get("AWS_REGION", "us-east-1")
     images = ImageStore(settings.home / "images")
     return (
-        AwsProvider(settings.aws_endpoint, region),
+        AwsProvider(settings.aws_endpoint, REGION),
         KubernetesProvider(),
-        DockerBuildProvider(images, Clients(settings.aws_endpoint, region), PROJECT_ROOT),
+        DockerBuildProvider(images, Clients(settings.aws_endpoint, REGION), PROJECT_ROOT),
     )

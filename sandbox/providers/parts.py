@@ -26,11 +26,12 @@ def parts(settings: Settings) -> tuple[Part, ...]:
             argv=(sys.executable, "-m", "sandbox.providers.server"),
             ready=ready,
             env={
-                "AWS_ENDPOINT_URL": settings.aws_endpoint,
                 "KUBECONFIG": str(settings.kubeconfig),
                 "SANDBOX_HOME": str(settings.home),
                 "SANDBOX_CACHE": str(settings.cache),
                 "SANDBOX_SUBNET": settings.subnet,
+                # Most of its threads wait; an arena of memory for each would be wasted.
+                "MALLOC_ARENA_MAX": "2",
             },
         ),
     )

@@ -12,12 +12,11 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from sandbox.aws.identity import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from sandbox.errors import SandboxError
 
 _CONNECT_SECONDS: Final = 3
 _READ_SECONDS: Final = 60
-# The emulated APIs take any credentials; real ones must never be sent to them.
-_CREDENTIALS: Final = "sandbox"
 
 
 class AwsError(SandboxError):
@@ -43,7 +42,10 @@ class Clients:
         self.region = region
         self._endpoint = endpoint
         self._session = boto3.session.Session(
-            aws_access_key_id=_CREDENTIALS, aws_secret_access_key=_CREDENTIALS, region_name=region
+            # Never the environment's: real credentials must not reach emulated APIs.
+            aws_access_key_id=ACCESS_KEY_ID,
+            aws_secret_access_key=SECRET_ACCESS_KEY,
+            region_name=region,
         )
         self._clients: dict[str, Any] = {}
         # boto3 makes clients, but not sessions' clients at once, safe between threads.

@@ -43,7 +43,7 @@ class AwsProvider(Provider):
 
     @override
     async def configure(self, settings: Properties) -> Clients:
-        """The APIs of the region; the environment's region when the program names none."""
+        """The APIs of the region; the sandbox's when the program names none."""
         region = settings.get("region") or self._region
         if region not in self._by_region:
             self._by_region[region] = Clients(self._endpoint, region)
@@ -51,5 +51,5 @@ class AwsProvider(Provider):
 
     @override
     async def moves(self, old: Properties, new: Properties) -> bool:
-        """Another region; naming the one that the environment names already is none."""
+        """Another region; naming the one that is used anyway is none."""
         return (old.get("region") or self._region) != (new.get("region") or self._region)
