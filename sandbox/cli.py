@@ -12,12 +12,13 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from infra.stack_name import StackName, StackNameError
 from sandbox import environment, lifecycle, psql, pull_request, show, staging
 from sandbox.aws.client import take_automated_snapshot
 from sandbox.errors import SandboxError
 from sandbox.settings import Settings
 from sandbox.stacks import Stacks
-from sandbox.supervisor import read_status
+from sandbox.supervisor import is_running, read_status
 from sandbox.tools import Tools, ensure
 
 app = typer.Typer(
@@ -29,7 +30,22 @@ app = typer.Typer(
 # Progress and errors go to stderr: stdout carries what a script reads.
 console = Console(stderr=True, highlight=False)
 
-PullRequest = Annotated[int, typer.Argument(min=1, help="Number of the pull request.")]
+
+def _number(text: str) -> int:
+    """The number of a pull request, where it makes a stack's name that the program accepts."""
+    try:
+        return StackName.parse(f"pr-{text}").pull_request or 0
+    except StackNameError as error:
+        raise SandboxError(
+            f"pull request {text!r}",
+            why="expected its number, 1 to 999999999, without leading zeros",
+            remedy="give it as in: sandbox preview 42.",
+        ) from error
+
+
+PullRequest = Annotated[
+    int, typer.Argument(parser=_number, metavar="N", help="Number of the pull request.")
+]
 
 
 def _up(settings: Settings) -> Tools:
@@ -61,7 +77,7 @@ def down() -> None:
 def status() -> None:
     """Show the sandbox's parts, and the stacks with their URLs."""
     settings = Settings()
-    parts = read_status(settings) if lifecycle.is_running(settings) else []
+    parts = read_status(settings) if is_running(settings) else []
     Console().print(show.parts_table(parts))
     stacks = Stacks({}, environment.backend_folder(settings))
     Console().print(show.stacks_table({name: stacks.outputs(name) for name in stacks.names()}))
