@@ -89,9 +89,10 @@ def create_app(
     handlers.install(app)
     openapi.install(app)
     _protect(app, settings, build, metrics)
-    app.add_route("/metrics", metrics.endpoint, include_in_schema=False)
-    app.include_router(health)
+    # Routes are tried one by one, so the ones that most requests want come first.
     app.include_router(customers)
+    app.include_router(health)
+    app.add_route("/metrics", metrics.endpoint, include_in_schema=False)
     return app
 
 

@@ -56,7 +56,8 @@ class DatabaseAddress(_Settings):
         port: TCP port.
         name: The database.
         sslmode: libpq's ``sslmode``. ``require`` encrypts, ``verify-full`` also proves who answers.
-        sslrootcert: PEM bundle of the authorities that ``verify-ca`` and ``verify-full`` trust.
+        sslrootcert: PEM bundle of the authorities that ``verify-ca`` and ``verify-full`` trust;
+            Amazon's for RDS when there is none.
     """
 
     model_config = SettingsConfigDict(env_prefix="DATABASE_")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import URL
 
 if TYPE_CHECKING:
     from service.settings import DatabaseLogin
+
+
+# Amazon's authorities for RDS, which no machine trusts by itself.
+RDS_AUTHORITIES = Path(__file__).with_name("rds-ca-bundle.pem")
 
 
 def connection_url(settings: DatabaseLogin) -> URL:
@@ -64,4 +69,6 @@ def connect_arguments(
     }
     if settings.sslrootcert is not None:
         arguments["sslrootcert"] = str(settings.sslrootcert)
+    elif settings.sslmode.startswith("verify-"):
+        arguments["sslrootcert"] = str(RDS_AUTHORITIES)
     return arguments

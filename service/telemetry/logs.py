@@ -17,7 +17,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from service.telemetry.redaction import redact
 
 if TYPE_CHECKING:
-    from structlog.typing import Processor
+    from structlog.typing import EventDict, Processor
 
 _SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,
@@ -45,6 +45,7 @@ def configure(
             foreign_pre_chain=[*_SHARED, structlog.stdlib.ExtraAdder()],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _without_colors,
                 # The plain traceback: the coloured ones print local variables.
                 structlog.processors.format_exc_info,
                 redact,
@@ -71,6 +72,12 @@ def configure(
     )
 
 
+def _without_colors(_: object, __: str, event: EventDict) -> EventDict:
+    # uvicorn says some things twice, the second time for a terminal.
+    event.pop("color_message", None)
+    return event
+
+
 def _renderer(*, console: bool, colors: bool) -> Processor:
     if console:
         return structlog.dev.ConsoleRenderer(colors=colors)
@@ -91,4 +98,4 @@ def _spare_unused_work() -> None:
     logging.logThreads = False
     logging.logProcesses = False
     logging.logMultiprocessing = False
-    logging._srcfile = None  # type: ignore[attr-defined]  # noqa: SLF001  (as the HOWTO says)
+    logging._srcfile = None  # noqa: SLF001  (as the HOWTO says)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ _PATTERNS = (
 )
 
 
+@lru_cache(maxsize=1024)
+def _names_a_secret(key: str) -> bool:
+    return _SECRET_KEYS.search(key) is not None
+
+
 def redact_text(text: str) -> str:
     """``text`` without addresses, numbers, credentials and query values."""
     # Most lines hold none of them; one look spares eight.
@@ -63,7 +69,7 @@ def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMappin
 
 
 def _redact_value(key: str, value: Any) -> Any:
-    if _SECRET_KEYS.search(key):
+    if _names_a_secret(key):
         return REDACTED
     if isinstance(value, str):
         return redact_text(value)

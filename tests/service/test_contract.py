@@ -74,6 +74,6 @@ def test_schemathesis_finds_nothing(migrated: PreparedDatabase, tmp_path: Path) 
                 cwd=tmp_path, capture_output=True, text=True, check=False,
             )  # fmt: skip
             assert done.returncode == 0, done.stdout
-            assert '"level": "error"' not in service.log.read_text()
+            assert '"level":"error"' not in service.log.read_text()
     finally:
         migrated.server.execute("TRUNCATE customers, idempotency_keys", database=migrated.name)

@@ -150,9 +150,9 @@ def test_no_line_tells_of_people_or_secrets(
         structlog.stdlib.get_logger("x").info("event", authorization=secrets["credential"])
     # The test's own client writes the addresses that it calls.
     written = "\n".join(
-        line for line in stream.getvalue().splitlines() if '"logger": "httpx"' not in line
+        line for line in stream.getvalue().splitlines() if '"logger":"httpx"' not in line
     )
-    assert written.count('"event": "request"') >= 7
+    assert written.count('"event":"request"') >= 7
     assert "RuntimeError" in written
     for kind, secret in secrets.items():
         assert secret not in written, kind

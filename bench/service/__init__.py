@@ -1,0 +1,1 @@
+"""The service against a bare route and against what the tutorials write."""
