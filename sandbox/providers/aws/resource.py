@@ -24,8 +24,8 @@ def tag_list(tags: Mapping[str, str] | None) -> list[dict[str, str]]:
 
 
 def tag_map(tags: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
-    """Tags as the program writes them."""
-    return {tag["Key"]: tag["Value"] for tag in tags or ()}
+    """Tags as the program writes them, without those that AWS keeps for itself."""
+    return {tag["Key"]: tag["Value"] for tag in tags or () if not tag["Key"].startswith("aws:")}
 
 
 def clients(call: Call) -> Clients:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from sandbox import environment
 from sandbox.aws import parts as aws
@@ -163,12 +164,14 @@ class Stack:
         for line in process.stdout:
             text += line
             if when in line:
-                os.kill(process.pid, number)
                 break
-        rest, _ = process.communicate(timeout=_SECONDS)
-        # A killed CLI leaves its language host behind; it is in the same session.
+        # A killed CLI leaves its language host behind, which holds our end of the pipe.
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(number)
         if number is signal.SIGKILL:
-            os.killpg(process.pid, signal.SIGKILL) if _has_group(process.pid) else None
+            for child in family:
+                child.kill()
+        rest, _ = process.communicate(timeout=_SECONDS)
         return text + rest
 
     @property
@@ -195,14 +198,6 @@ class Stack:
 def _project(folder: Path) -> str:
     """A project of the test's own, so that no two tests share a stack."""
     return re.sub(r"\W|_", "-", folder.name)
-
-
-def _has_group(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @contextmanager
