@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
 
 import httpx
 from rich.console import Console
-from rich.table import Table
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from infra.stack_name import StackName
@@ -61,7 +58,7 @@ def _up(number: int, settings: Settings, stacks: Stacks, console: Console) -> st
     outputs = stacks.outputs(stack)
     url = str(outputs["url"])
     await_answer(url, settings)
-    console.print(_summary(outputs))
+    console.print(show.outputs_table(outputs))
     show.done(console, stack, f"answers after {time.monotonic() - began:.1f} s")
     return url
 
@@ -121,10 +118,3 @@ def destroy(number: int, settings: Settings, stacks: Stacks, console: Console) -
             remedy=f"run it again: make destroy PR={number}; what stays, remove by hand.",
         )
     show.done(console, stack, f"nothing is left of it ({time.monotonic() - began:.1f} s)")
-
-
-def _summary(outputs: Mapping[str, Any]) -> Table:
-    table = Table(show_header=False)
-    for name, value in outputs.items():
-        table.add_row(name, str(value))
-    return table
