@@ -71,8 +71,7 @@ class Informer:
 
     async def _list(self) -> str:
         answer = await self._client.get(self._path, self._params)
-        items = [{**self._type, **item} for item in answer.get("items") or ()]
-        found = {key_of(item): item for item in items}
+        found = {key_of(item): item for item in answer.get("items") or ()}
         for key in [key for key in self.objects if key not in found]:
             self._forget(key)
         for item in found.values():
@@ -92,6 +91,7 @@ class Informer:
         return str(item["metadata"]["resourceVersion"])
 
     def _store(self, item: Object) -> None:
+        item = {**self._type, **item}
         item["metadata"].pop("managedFields", None)  # Half the size, and nobody reads it.
         key = key_of(item)
         old = self.objects.get(key)

@@ -31,7 +31,8 @@ class FakeApi:
         self.watches = 0
         self.lists = 0
         self._version = 100
-        self._streams: list[asyncio.Queue[Object | None]] = []
+        self._history: list[tuple[str, Object]] = []
+        self._streams: list[tuple[str, asyncio.Queue[Object | None]]] = []
 
     def put(self, collection: str, name: str, **fields: Any) -> Object:
         """Add an object, or a new version of it, and tell who watches."""
@@ -41,21 +42,23 @@ class FakeApi:
         if old is not None:
             items.remove(old)
         items.append(item)
-        self.tell("MODIFIED" if old else "ADDED", item)
+        self.tell(collection, "MODIFIED" if old else "ADDED", item)
         return item
 
     def remove(self, collection: str, name: str) -> None:
         items = self.objects[collection]
         old = next(item for item in items if item["metadata"]["name"] == name)
         items.remove(old)
-        self.tell("DELETED", self._item(name, {}, old))
+        self.tell(collection, "DELETED", self._item(name, {}, old))
 
-    def tell(self, kind: str, item: Object) -> None:
-        for stream in self._streams:
-            stream.put_nowait({"type": kind, "object": item})
+    def tell(self, collection: str, kind: str, item: Object) -> None:
+        self._history.append((collection, {"type": kind, "object": item}))
+        for path, stream in self._streams:
+            if path == collection:
+                stream.put_nowait({"type": kind, "object": item})
 
     def end_watches(self) -> None:
-        for stream in self._streams:
+        for _, stream in self._streams:
             stream.put_nowait(None)
 
     def version(self) -> str:
@@ -91,14 +94,19 @@ class FakeApi:
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         self.watches += 1
         stream: asyncio.Queue[Object | None] = asyncio.Queue()
-        self._streams.append(stream)
+        since = int(request.query["resourceVersion"])
+        for path, event in self._history:
+            version = int(event["object"]["metadata"]["resourceVersion"])
+            if path == request.path and version > since:
+                stream.put_nowait(event)
+        self._streams.append((request.path, stream))
         response = web.StreamResponse()
         await response.prepare(request)
         try:
             while (event := await stream.get()) is not None:
                 await response.write(json.dumps(event).encode() + b"\n")
         finally:
-            self._streams.remove(stream)
+            self._streams.remove((request.path, stream))
         return response
 
 

@@ -70,7 +70,7 @@ async def test_after_410_gone_it_lists_again_and_reports_what_it_missed() -> Non
         api.put(PODS, "comes", spec=_spec(1))
         api.remove(PODS, "goes")
         gone = {"code": 410, "reason": "Expired", "message": "too old resource version"}
-        for stream in missed:
+        for _, stream in missed:
             stream.put_nowait({"type": "ERROR", "object": gone})
         await until(lambda: api.lists == 2 and len(changes) == 3)
         assert sorted(changes, key=str) == [("1", "2"), ("1", None), (None, "1")]
@@ -99,7 +99,7 @@ async def test_another_object_under_the_same_name_is_a_removal_and_an_addition()
 async def test_bookmarks_and_large_objects_pass() -> None:
     api = FakeApi()
     async with following(api) as (informer, changes):
-        api.tell("BOOKMARK", {"metadata": {"resourceVersion": "900"}})
+        api.tell(PODS, "BOOKMARK", {"metadata": {"resourceVersion": "900"}})
         api.put(PODS, "large", spec={"value": 1, "text": "x" * 500_000})
         await until(lambda: changes)
         assert len(informer.objects["default/large"]["spec"]["text"]) == 500_000

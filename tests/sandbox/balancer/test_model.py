@@ -1,0 +1,268 @@
+"""From annotations and objects to rules, without a network."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.balancer import ingress_options, model, pages
+from sandbox.balancer.ingress_options import PREFIX, HealthCheck, ModelError
+from sandbox.balancer.ingress_status import host_name
+from sandbox.balancer.model import Backend, Rule
+from sandbox.balancer.pages import Preview
+
+Object = dict[str, Any]
+PORT = 8080
+LISTEN = {"listen-ports": '[{"HTTP": 8080}]'}
+
+
+def _read(**annotations: str) -> ingress_options.Options:
+    given = {**LISTEN, **{name.replace("_", "-"): value for name, value in annotations.items()}}
+    return ingress_options.read(
+        {PREFIX + name: value for name, value in given.items()} | {"other/x": "y"}, port=PORT
+    )
+
+
+def test_annotations_that_previews_use() -> None:
+    options = _read(
+        **{
+            "group.name": "previews",
+            "group.order": "42",
+            "target-type": "ip",
+            "scheme": "internet-facing",
+            "healthcheck-path": "/health/ready",
+            "healthcheck-interval-seconds": "10",
+            "success-codes": "200,204-206",
+            "target-group-attributes": "deregistration_delay.timeout_seconds=15,"
+            "load_balancing.algorithm.type=least_outstanding_requests",
+            "load-balancer-attributes": "idle_timeout.timeout_seconds=30",
+            "tags": "a=b",
+        }
+    )
+    assert (options.group, options.order, options.idle_seconds) == ("previews", 42, 30)
+    assert options.least_outstanding
+    assert (options.health.path, options.health.interval) == ("/health/ready", 10)
+    assert [code for code in (200, 201, 204, 206, 207) if options.health.accepts(code)] == [
+        200, 204, 206,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "why"),
+    [
+        ("target-type", "instance", "expected ip"),
+        ("actions.x", "{}", "does not implement it"),
+        ("auth-type", "oidc", "does not implement it"),
+        ("wafv2-acl-arn", "arn:x", "does not implement it"),
+        ("certificate-arn", "arn:x", "speaks HTTP"),
+        ("backend-protocol", "HTTPS", "reached by HTTP"),
+        ("group.order", "first", "invalid literal"),
+        ("success-codes", "all", "invalid literal"),
+        ("healthcheck-interval-seconds", "0", "above 0"),
+        ("target-group-attributes", "stickiness.enabled=true", "no sticky sessions"),
+        ("target-group-attributes", "what.is=this", "not implemented"),
+        ("load-balancer-attributes", "waf.fail_open.enabled=true", "not implemented"),
+        ("listen-ports", "[{", "can't be honoured"),
+        ("listen-ports", '[{"HTTPS": 443}]', 'expected [{"HTTP": 8080}], found [{"HTTPS": 443}]'),
+        ("listen-ports", "[8080]", "expected"),
+    ],
+)
+def test_annotations_that_cannot_be_honoured_are_named(
+    annotation: str, value: str, why: str
+) -> None:
+    with pytest.raises(ModelError) as caught:
+        _read(**{annotation: value})
+    assert PREFIX + annotation in str(caught.value)
+    assert why in str(caught.value)
+
+
+def test_an_ingress_has_to_name_the_port() -> None:
+    with pytest.raises(ModelError, match="found no such annotation"):
+        ingress_options.read({}, port=PORT)
+
+
+@given(st.text(max_size=40))
+def test_no_text_in_listen_ports_is_more_than_a_model_error(value: str) -> None:
+    try:
+        ingress_options.read({f"{PREFIX}listen-ports": value}, port=PORT)
+    except ModelError:
+        return
+    assert json.loads(value) == [{"HTTP": PORT}]
+
+
+def _rule(path: str = "/", kind: str = "Prefix", host: str | None = "a.b") -> Rule:
+    return Rule(host, path, kind, Backend("n", "s", "http"), "n/i", ingress_options.Options())
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "asked", "matches"),
+    [
+        ("/", "Prefix", "/", True), ("/", "Prefix", "/x/y", True),
+        ("/a", "Prefix", "/a", True), ("/a", "Prefix", "/a/", True),
+        ("/a/", "Prefix", "/a", True), ("/a", "Prefix", "/ab", False),
+        ("/a", "Exact", "/a", True), ("/a", "Exact", "/a/", False),
+        ("/", "ImplementationSpecific", "/", True), ("/", "ImplementationSpecific", "/x", False),
+        ("/*", "ImplementationSpecific", "/x/y", True),
+        ("/v?/x.y", "ImplementationSpecific", "/v1/x.y", True),
+        ("/v?/x.y", "ImplementationSpecific", "/v1/xzy", False),
+    ],
+)  # fmt: skip
+def test_paths_match_by_their_type(path: str, kind: str, asked: str, matches: bool) -> None:
+    assert _rule(path, kind).matches("a.b", asked) is matches
+
+
+@pytest.mark.parametrize(
+    ("host", "asked", "matches"),
+    [
+        ("a.b", "a.b", True), ("a.b", "x.a.b", False), ("*.b", "a.b", True), ("*.b", "b", False),
+        ("*.b", ".b", False), (None, "anything", True), (None, "", True),
+    ],
+)  # fmt: skip
+def test_hosts_match(host: str | None, asked: str, matches: bool) -> None:
+    assert _rule(host=host).matches(asked, "/") is matches
+
+
+def _ingress(name: str, *rules: Object, order: int = 0, **spec: Any) -> Object:
+    annotations = {**LISTEN, "group.order": str(order)}
+    return {
+        "metadata": {
+            "namespace": "n",
+            "name": name,
+            "annotations": {PREFIX + key: value for key, value in annotations.items()},
+        },
+        "spec": {"ingressClassName": "alb", "rules": list(rules), **spec},
+    }
+
+
+def _entry(
+    host: str, *paths: tuple[str, str], service: str = "web", port: Object | None = None
+) -> Object:
+    backend = {"service": {"name": service, "port": port or {"name": "http"}}}
+    return {
+        "host": host,
+        "http": {"paths": [{"path": p, "pathType": t, "backend": backend} for p, t in paths]},
+    }
+
+
+SERVICE = {
+    "metadata": {"namespace": "n", "name": "web"},
+    "spec": {"ports": [{"name": "http", "port": 80}, {"name": "admin", "port": 81}]},
+}
+
+
+def _slice(*endpoints: Object, kind: str = "IPv4") -> Object:
+    return {
+        "metadata": {"namespace": "n", "labels": {"kubernetes.io/service-name": "web"}},
+        "addressType": kind,
+        "ports": [{"name": "http", "port": 8000}, {"name": "admin", "port": 9000}],
+        "endpoints": list(endpoints),
+    }
+
+
+def _build(*ingresses: Object, slices: tuple[Object, ...] = ()) -> model.Model:
+    return model.build(ingresses, {"n/web": SERVICE}, slices, port=PORT)
+
+
+def test_rules_are_tried_by_order_then_exact_then_longest() -> None:
+    paths = [("/", "Prefix"), ("/long/er", "Prefix"), ("/", "Exact"), ("/long", "Prefix")]
+    built = _build(
+        _ingress("b", _entry("A.b", *paths)),
+        _ingress("a", _entry("x.y", ("/", "Prefix"))),
+        _ingress("c", _entry("first.b", ("/", "Prefix")), order=-1),
+    )
+    assert [(r.host, r.path, r.path_type) for r in built.rules] == [
+        ("first.b", "/", "Prefix"),
+        ("x.y", "/", "Prefix"),
+        ("a.b", "/", "Exact"),
+        ("a.b", "/long/er", "Prefix"),
+        ("a.b", "/long", "Prefix"),
+        ("a.b", "/", "Prefix"),
+    ]
+
+
+def test_the_default_backend_comes_last() -> None:
+    backend = {"service": {"name": "web", "port": {"number": 81}}}
+    built = _build(_ingress("i", _entry("a.b", ("/", "Exact")), defaultBackend=backend))
+    assert built.find("a.b", "/").backend.port == "http"  # type: ignore[union-attr]
+    assert built.find("other", "/x").backend.port == "81"  # type: ignore[union-attr]
+
+
+def test_only_ready_endpoints_of_the_right_port_are_targets() -> None:
+    slices = (
+        _slice(
+            {"addresses": ["127.1.1.1"], "conditions": {"ready": True}},
+            {"addresses": ["127.1.1.2"], "conditions": {"ready": False, "serving": True}},
+            {"addresses": ["127.1.1.3"]},
+        ),
+        _slice({"addresses": ["::1"]}, kind="IPv6"),
+        _slice(),
+    )
+    entry = _entry("a.b", ("/", "Prefix"), port={"number": 81})
+    built = _build(_ingress("i", entry), slices=slices)
+    (group,) = built.groups.values()
+    assert group.targets == {("127.1.1.1", 9000), ("127.1.1.3", 9000)}
+
+
+def test_a_services_own_health_check_wins() -> None:
+    service = {
+        **SERVICE,
+        "metadata": {**SERVICE["metadata"], "annotations": {f"{PREFIX}healthcheck-path": "/own"}},
+    }
+    entry = _ingress("i", _entry("a.b", ("/", "Prefix")))
+    built = model.build([entry], {"n/web": service}, [], port=PORT)
+    (group,) = built.groups.values()
+    assert group.health == HealthCheck(path="/own")
+
+
+@pytest.mark.parametrize(
+    ("ingress", "problem"),
+    [
+        (_ingress("i", _entry("a.b", ("/", "Prefix"), service="none")), "Service n/none not found"),
+        (_ingress("i", _entry("a.b", ("/", "Prefix"), port={"name": "x"})), "has no port x"),
+        (_ingress("i", _entry("a.b", ("/", "Prefix"), port={"name": "use-annotation"})), "actions"),
+        (_ingress("i", tls=[{"hosts": ["a.b"]}]), "spec.tls"),
+        (_ingress("i", defaultBackend={"resource": {"kind": "X"}}), "no Service"),
+    ],
+)
+def test_what_is_wrong_with_an_ingress_is_said_and_others_are_served(
+    ingress: Object, problem: str
+) -> None:
+    built = _build(ingress, _ingress("good", _entry("good", ("/", "Prefix"))))
+    assert problem in built.problems["n/i"]
+    assert list(built.served) == ["n/good"]
+    assert built.find("good", "/")
+
+
+@pytest.mark.parametrize(
+    ("spec", "annotations", "ours"),
+    [
+        ({"ingressClassName": "alb"}, {}, True),
+        ({"ingressClassName": "nginx"}, {"kubernetes.io/ingress.class": "alb"}, False),
+        ({}, {"kubernetes.io/ingress.class": "alb"}, True),
+        ({}, {}, False),
+    ],
+)
+def test_only_ingresses_of_the_class_are_served(
+    spec: Object, annotations: Object, ours: bool
+) -> None:
+    assert model.is_ours({"metadata": {"annotations": annotations}, "spec": spec}) is ours
+
+
+def test_the_load_balancers_name_is_a_valid_host_whatever_the_group() -> None:
+    ingress = {"metadata": {"namespace": "n" * 60, "name": "i" * 60}}
+    for group in (None, "previews", "a.b", "g" * 63):
+        name = host_name(ingress, ingress_options.Options(group=group))
+        assert all(len(label) <= 63 for label in name.split("."))
+        assert name.endswith(".elb.localhost")
+
+
+def test_the_page_escapes_what_it_shows() -> None:
+    preview = Preview("<a>", "http://<a>/", "n/<i>", 0, 1)
+    shown = pages.unknown_host('"><script>', [preview])
+    assert "<script>" not in shown
+    assert "<a>" not in shown
+    assert "starting" in shown
