@@ -49,6 +49,7 @@ def compare(
     taken: dict[str, list[Row]] = {name: [] for name in subjects}
     for _ in range(rounds):
         for name, subject in subjects.items():
+            subject.settle()
             before = subject.cpu_seconds()
             found = measure(subject.address, requests(), clients=clients, seconds=seconds)
             cpu = (subject.cpu_seconds() - before) / len(found.milliseconds) * 1e6
@@ -77,6 +78,7 @@ def comparison(rounds: int, seconds: float) -> Iterator[str]:
         }
         for operation, requests in operations.items():
             for subject in subjects.values():
+                subject.settle()
                 measure(subject.address, requests(), clients=16, seconds=0.5)
             for clients in CLIENTS:
                 rows = compare(subjects, requests, clients=clients, rounds=rounds, seconds=seconds)

@@ -235,6 +235,8 @@ def _engine(settings: DatabaseSettings, *, size: int, application: str) -> Engin
         max_overflow=0,
         pool_timeout=settings.pool_wait_seconds,
         pool_pre_ping=True,
+        # The connection used last is the one whose backend is still in the caches.
+        pool_use_lifo=True,
         pool_recycle=1800,
         # Parameters are people's data; they have no place in an error's text.
         hide_parameters=True,

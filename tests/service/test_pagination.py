@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -70,6 +72,29 @@ def test_a_cursor_is_good_for_its_own_listing_alone(client: TestClient) -> None:
         assert response.json()["type"] == "/problems/invalid-cursor"
     # The number of rows a page is not part of the listing.
     assert client.get("/customers", params={"cursor": cursor, "limit": 2}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("sort", "key"),
+    [
+        ("created_at", "2025-01-01T00:00:00"),
+        ("created_at", "yesterday"),
+        ("created_at", 7),
+        ("name", "a\0b"),
+        ("name", "\ud800"),
+        ("name", ["a"]),
+        ("name", None),
+    ],
+)
+def test_a_forged_cursor_is_refused(client: TestClient, sort: str, key: object) -> None:
+    for number in range(2):
+        add(client, number)
+    real = client.get("/customers", params={"sort": sort, "limit": 1}).json()["next_cursor"]
+    scope, _, tie = json.loads(base64.urlsafe_b64decode(real + "=="))
+    forged = base64.urlsafe_b64encode(json.dumps([scope, key, tie]).encode()).decode()
+    response = client.get("/customers", params={"sort": sort, "cursor": forged.rstrip("=")})
+    assert response.status_code == 422
+    assert response.json()["type"] == "/problems/invalid-cursor"
 
 
 def test_the_next_page_is_linked(client: TestClient) -> None:
