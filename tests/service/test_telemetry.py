@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import logging
 import re
+import threading
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -297,8 +300,31 @@ def test_without_an_endpoint_nothing_is_traced() -> None:
     assert tracing.telemetry_config(None)["tracing"] is False
 
 
-def test_an_endpoint_is_exported_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
-    provider = tracing.provider(Settings(), BuildInformation())
-    assert provider is not None
-    provider.shutdown()
+def test_an_endpoint_is_exported_to(
+    migrated: PreparedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received: list[tuple[str, bytes]] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            received.append((self.path, body))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as collector:
+        threading.Thread(target=collector.serve_forever, daemon=True).start()
+        endpoint = "http://{}:{}".format(*collector.server_address)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        with TestClient(create_app(Settings(), migrated.app(pool_size=1))) as client:
+            client.get("/customers", params={"email": "zoe@example.com"})
+        collector.shutdown()
+    assert [path for path, _ in received] == ["/v1/traces"]
+    assert b"GET /customers" in received[0][1]
+    assert b"SELECT" in received[0][1]
+    assert b"zoe" not in received[0][1]
