@@ -71,6 +71,10 @@ class Stacks:
             self._init(stack, self.project if config_file is None else config_file.parent)
         options = [] if config_file is None else ["--config-file", str(config_file)]
         self._pulumi(["up", "--stack", stack, "--yes", "--skip-preview", *options])
+        if self.pending_operations(stack):
+            # This `up` has found what a killed one had begun; Pulumi keeps the note of it.
+            forget = ["--clear-pending-creates", "--yes", "--skip-preview"]
+            self._pulumi(["refresh", "--stack", stack, *forget, *options], quiet=True)
 
     def _init(self, stack: str, folder: Path) -> None:
         """Create the stack; its encryption's salt goes into ``folder``, not into the checkout."""

@@ -6,6 +6,7 @@ import itertools
 import os
 import random
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,9 +51,13 @@ def new_world(folder: Path) -> Iterator[World]:
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world() -> Iterator[World]:
     """A running sandbox with ``staging`` up, its data filled in and snapshot taken."""
-    with new_world(tmp_path_factory.mktemp("e2e")) as world:
+    # Not pytest's folder: it is pruned by later runs, and this one may run for long.
+    with (
+        tempfile.TemporaryDirectory(prefix="previews-e2e-") as folder,
+        new_world(Path(folder)) as world,
+    ):
         world.sandbox("staging")
         yield world
 

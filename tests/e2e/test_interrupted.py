@@ -95,7 +95,7 @@ def test_one_more_run_converges(
     with world.client(stack) as client:
         customers.crud_round_trip(client)
     made = everything(world) - before
-    for once in (f"aws rds:instance {stack}", f"kubernetes namespaces /{stack}"):
+    for once in (f"aws rds:db {stack}", f"kubernetes namespaces /{stack}"):
         assert sum(line == once for line in made) == 1, f"{once} in {sorted(made)}"
 
     world.sandbox("destroy", str(number))
