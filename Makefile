@@ -33,7 +33,9 @@ reset: $(VENV)/.ready  ## Stop the sandbox and forget everything in it
 setup: $(VENV)/.ready  ## Make the virtual environment from the hashed lock
 
 test: $(VENV)/.ready  ## Run every test, end to end on a sandbox of its own included
-	@$(BIN)/python -m tests
+	@$(BIN)/sandbox tools
+	@$(BIN)/pytest -m "not e2e" -n 2 --dist loadfile
+	@$(BIN)/pytest -m e2e
 
 test-unit: $(VENV)/.ready  ## Run the tests that take seconds
 	@$(BIN)/pytest -m "not sandbox and not e2e" -n 2 --dist worksteal

@@ -20,6 +20,7 @@ from sandbox.settings import Settings
 from sandbox.stacks import Stacks
 from sandbox.supervisor import is_running, read_status
 from sandbox.tools import Tools, ensure
+from sandbox.tools import status as tools_status
 
 app = typer.Typer(
     help="A cloud on one machine for the same Pulumi program: no AWS account, no Docker.",
@@ -58,6 +59,14 @@ def _up(settings: Settings) -> Tools:
 def _stacks(settings: Settings, tools: Tools) -> Stacks:
     environment.prepare(settings)
     return Stacks(environment.variables(settings, tools), environment.backend_folder(settings))
+
+
+@app.command("tools")
+def make_tools() -> None:
+    """Make the tools that this machine lacks, without starting anything."""
+    settings = Settings()
+    ensure(settings, console=console)
+    Console().print(show.tools_table(tools_status(settings)))
 
 
 @app.command()

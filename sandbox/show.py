@@ -13,6 +13,7 @@ from rich.table import Table
 
 from sandbox.errors import SandboxError
 from sandbox.supervisor import PartStatus, State
+from sandbox.tools import ToolStatus
 
 _COLOURS = {
     State.READY: "green",
@@ -64,6 +65,16 @@ def parts_table(parts: Sequence[PartStatus]) -> Table:
         )
     if not parts:
         table.add_row("", "[dim]not running[/]", "", "", "start it with `sandbox up`")
+    return table
+
+
+def tools_table(tools: Sequence[ToolStatus]) -> Table:
+    """The tools that the sandbox runs, a row each."""
+    table = Table(title="Tools", title_justify="left", title_style="bold")
+    for heading in ("Tool", "Version", "From", "Programs"):
+        table.add_column(heading, overflow="fold")
+    for tool in tools:
+        table.add_row(tool.name, tool.version, tool.source, ", ".join(tool.programs))
     return table
 
 
