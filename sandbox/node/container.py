@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import signal
 from datetime import datetime
 
-from sandbox.containers.runtime import ContainerSpec
+from sandbox.containers.runtime import START_FAILED, ContainerSpec
 from sandbox.errors import SandboxError
 from sandbox.kube import clock
 from sandbox.kube.objects import key_of, uid_of
@@ -100,16 +101,12 @@ class ContainerWorker:
 
     async def _start(self, spec: ContainerSpec, image: NodeImage) -> float:
         record = self.record
-        log = LogFile(self._context.files.log(record.name, record.restarts))
         begun = clock.now()
         try:
+            log = LogFile(self._context.files.log(record.name, record.restarts))
             instance = await Instance.start(spec, log)
-        except SandboxError as error:
-            log.write("stderr", "F", str(error).encode())
-            log.close()
-            record.ended(self._terminated(128, "StartError", str(error), begun))
-            self._event("Failed", f"Error: {error}", warning=True)
-            self._context.changed()
+        except (SandboxError, OSError) as error:  # OSError: no process, file or memory left.
+            self._did_not_start(str(error), begun)
             return 0.0
         self._run = ContainerRun(
             self._context,
@@ -120,7 +117,11 @@ class ContainerWorker:
         )
         if self._grace:
             self._run.stop(self._grace)
-        cause = await self._run.follow()
+        try:
+            cause = await self._run.follow()
+        finally:
+            # When following failed, so that no process goes on that nobody knows.
+            instance.signal(signal.SIGKILL)
         await self._close(self._run, cause, begun)
         return (clock.now() - begun).total_seconds()
 
@@ -131,8 +132,7 @@ class ContainerWorker:
         log = run.instance.log.path
         error = termination.start_error(code, log)
         if error is not None:
-            record.ended(self._terminated(code, "StartError", error, begun))
-            self._event("Failed", f"Error: {error}", warning=True)
+            self._did_not_start(error, begun)
         else:
             text = termination.message(
                 record.spec,
@@ -144,6 +144,11 @@ class ContainerWorker:
             record.ended(self._terminated(code, reason, text, begun))
         self._run = None
         self.started.clear()
+        self._context.changed()
+
+    def _did_not_start(self, why: str, begun: datetime) -> None:
+        self.record.ended(self._terminated(START_FAILED, "StartError", why, begun))
+        self._event("Failed", f"Error: {why}", warning=True)
         self._context.changed()
 
     def _terminated(self, code: int, reason: str, message: str, begun: datetime) -> Terminated:
@@ -200,7 +205,7 @@ class ContainerWorker:
                 )
             except (UnresolvedReferenceError, RefusedUserError, ValueError) as error:
                 self._waits("CreateContainerConfigError", str(error), f"Error: {error}")
-            except SandboxError as error:
+            except (SandboxError, OSError) as error:  # OSError: of the container's files.
                 self._waits("CreateContainerError", str(error), f"Error: {error}")
             await self._pause(_CONFIG_RETRY_SECONDS[min(attempt, len(_CONFIG_RETRY_SECONDS) - 1)])
             attempt += 1

@@ -159,7 +159,7 @@ class ContainerRun:
         grace = self._grace or Grace(self._grace_seconds(cause))
         self._ending = grace
         hook = (self._spec.get("lifecycle") or {}).get("preStop")
-        if hook:
+        if hook and grace.hooks:
             await self._pre_stop(hook, grace)
         self.instance.signal(self._stop_signal())
         try:

@@ -17,12 +17,14 @@ class Grace:
     Args:
         seconds: How long the containers have.
         forced: Whether that is all, without the least time after a preStop hook.
+        hooks: Whether preStop hooks are run at all.
     """
 
-    def __init__(self, seconds: float, *, forced: bool = False) -> None:
+    def __init__(self, seconds: float, *, forced: bool = False, hooks: bool = True) -> None:
         self._loop = asyncio.get_running_loop()
         self._deadline = self._loop.time() + seconds
         self._forced = forced
+        self.hooks = hooks
         self._waiting: set[asyncio.Timeout] = set()
 
     @property

@@ -114,7 +114,10 @@ class Handlers:
 async def _exec(command: list[str], instance: Instance, seconds: float | None) -> Outcome:
     if not instance.alive:
         return Outcome(success=False, detail="container not running")
-    result = await execution.run(instance, command, seconds=seconds)
+    try:
+        result = await execution.run(instance, command, seconds=seconds)
+    except OSError as error:
+        return Outcome(success=False, detail=f"can't enter the container: {error}")
     if result.exit_code is None:
         return Outcome(success=False, detail=f"command timed out after {seconds:g}s")
     return Outcome(

@@ -61,12 +61,16 @@ class Instance:
 
         Raises:
             SandboxError: When the spec can't be honoured.
+            OSError: When the machine has no process or file left.
         """
         pipes = (OutputPipe(log, "stdout"), OutputPipe(log, "stderr"))
         try:
             process = await runtime.start(
                 spec, stdout=pipes[0].write_end, stderr=pipes[1].write_end
             )
+        except BaseException:
+            log.close()
+            raise
         finally:
             for pipe in pipes:
                 pipe.given_away()

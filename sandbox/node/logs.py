@@ -6,10 +6,12 @@ https://github.com/kubernetes/design-proposals-archive/blob/main/node/kubelet-cr
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from pathlib import Path
 
+_LOG = logging.getLogger(__name__)
 MAX_FILE_BYTES = 10 * 2**20
 """The kubelet's containerLogMaxSize; one older file is kept beside the current one."""
 _MAX_LINE_BYTES = 16 * 1024
@@ -34,13 +36,22 @@ class LogFile:
         self._file = path.open("ab", buffering=0)
         self._size = path.stat().st_size
         self._more = asyncio.Event()
+        self._failing = False
 
     def write(self, stream: str, tag: str, text: bytes) -> None:
         """Append one entry; ``tag`` is F for a whole line, P for a part of one."""
         entry = b"%s %s %s %s\n" % (_timestamp(), stream.encode(), tag.encode(), text)
-        if self._size + len(entry) > self._max_bytes and self._size:
-            self._rotate()
-        self._file.write(entry)
+        try:
+            if self._size + len(entry) > self._max_bytes and self._size:
+                self._rotate()
+            self._file.write(entry)
+        except OSError as error:
+            # A full disk must not end the container, nor fill the node's own log.
+            if not self._failing:
+                _LOG.warning("%s: lines are lost: %s", self.path, error)
+            self._failing = True
+            return
+        self._failing = False
         self._size += len(entry)
         self._wake()
 

@@ -18,12 +18,13 @@ from sandbox.node.node_context import NodeContext
 from sandbox.node.pod_work import UNSUPPORTED, PodWork
 from sandbox.node.status import PodState
 from sandbox.node.status_writer import StatusWriter, pod_path
-from sandbox.node.supported import refusals
 
 _LOG = logging.getLogger(__name__)
 # A Pod that was removed by force gets this much: the object is gone, so nobody waits.
 _FORCED_SECONDS = 1.0
 _DELETE_RETRY_SECONDS = 0.5
+# What a kubelet takes up while a Pod runs: new images, resized resources, debug containers.
+_FIXED = ("containers", "initContainers", "ephemeralContainers", "activeDeadlineSeconds")
 
 
 class PodWorker:
@@ -54,9 +55,10 @@ class PodWorker:
 
     def update(self, pod: Object) -> None:
         """Take in a newer version of the object."""
-        if pod["spec"] != self._state.pod["spec"] and refusals(pod["spec"]):
-            found = "; ".join(refusals(pod["spec"]))
-            self._node.events.warning(pod, UNSUPPORTED, f"The change has no effect: {found}")
+        for field in _FIXED:
+            if pod["spec"].get(field) != self._state.pod["spec"].get(field):
+                text = f"spec.{field} changed, which has no effect here until the Pod is deleted"
+                self._node.events.warning(pod, UNSUPPORTED, text)
         self._state.pod = pod
         self._work.update(pod)
         if is_deleting(pod):
@@ -89,7 +91,8 @@ class PodWorker:
 
     async def shut_down(self, seconds: float) -> None:
         """Let its containers end because the node does; its status stays for the next node."""
-        await self._work.stop(Grace(seconds, forced=True))
+        # Hooks wait for traffic to go elsewhere; here there is none any more.
+        await self._work.stop(Grace(seconds, forced=True, hooks=False))
 
     async def run(self) -> None:
         """Live the Pod's life; returns when the object and everything of it are gone."""

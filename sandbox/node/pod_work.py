@@ -115,14 +115,14 @@ class PodWork:
         # An address that it had before the node was restarted has been reserved for it.
         state.address = state.address or addresses.take()
         self.volumes.sources.address = state.address
-        self._files.root.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     async def _mount_volumes(self) -> None:
         attempt = 0
         while True:
             try:
+                self._files.root.mkdir(parents=True, exist_ok=True, mode=0o700)
                 await self.volumes.prepare()
-            except UnresolvedReferenceError as error:
+            except (UnresolvedReferenceError, OSError) as error:  # OSError: such as a full disk.
                 self._node.events.warning(self._state.pod, "FailedMount", str(error))
                 for record in self._unfinished():
                     record.waits("ContainerCreating", str(error))
@@ -143,7 +143,7 @@ class PodWork:
             await asyncio.sleep(REFRESH_SECONDS)
             try:
                 await self.volumes.prepare()
-            except UnresolvedReferenceError as error:
+            except (UnresolvedReferenceError, OSError) as error:
                 self._node.events.warning(self._state.pod, "FailedMount", str(error))
 
     async def _initialize(self, context: PodContext, policy: str) -> bool:

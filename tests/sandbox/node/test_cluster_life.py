@@ -303,3 +303,18 @@ def test_a_pod_is_started_well_within_a_second(namespace: Namespace, world: Worl
     namespace.run("quick", container("exec sleep 1000"))
     namespace.until_ready("quick")
     assert time.monotonic() - begun < 3.0
+
+
+def test_a_change_that_has_no_effect_is_said(namespace: Namespace, world: World) -> None:
+    namespace.run("changes", container("exec sleep 1000"))
+    before = status_of(namespace.until_ready("changes"))
+    change = {"spec": {"containers": [{"name": "main", "image": "registry.test/other:2"}]}}
+    answer = world.api.patch(
+        f"{namespace.base}/pods/changes",
+        json=change,
+        headers={"Content-Type": "application/strategic-merge-patch+json"},
+    )
+    assert answer.status_code == 200, answer.text
+    event = namespace.until_event("changes", "UnsupportedBySandbox")
+    assert event["message"].startswith("spec.containers changed, which has no effect")
+    assert namespace.state("changes")["containerID"] == before["containerID"]

@@ -123,3 +123,17 @@ async def test_why_a_program_could_not_be_started(log: LogFile) -> None:
     assert termination.start_error(1, log.path) is None
     log.write("stderr", "F", b"something else")
     assert termination.start_error(128, log.path) is None
+
+
+async def test_a_full_disk_loses_lines_and_nothing_else(
+    log: LogFile, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = log._file
+    log._file = Path("/dev/full").open("ab", buffering=0)  # noqa: SIM115, ASYNC230 - as LogFile
+    for _ in range(3):
+        log.write("stdout", "F", b"lost")
+    log._file.close()
+    log._file = kept
+    log.write("stdout", "F", b"kept")
+    assert _read(log.path) == "kept\n"
+    assert caplog.text.count("No space left on device") == 1
