@@ -9,6 +9,7 @@ container's surroundings differ from those on a real node:
 - A CPU limit is shown to the container (``resourceFieldRef``) and not enforced; a request
   only counts for the scheduler. A memory limit is enforced by looking, four times a second
   (``memory.py``); a storage limit every ten seconds, as by the kubelet.
+- A volume of medium ``Memory`` is a folder on disk that is emptied when the node starts.
 - The seccomp and AppArmor profile ``RuntimeDefault`` is accepted, and no filter applied. No
   process ever has capabilities or can gain privileges.
 - A process has one group. The Pod's ``fsGroup`` owns its volumes, and what that group may,

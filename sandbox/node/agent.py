@@ -122,7 +122,7 @@ class Agent:
 
     async def _settle_in(self, informer: Informer, registration: Registration) -> None:
         await informer.synced.wait()
-        leftovers.remove_folders(self._config.pods, self._config.memory, keep=self._workers)
+        leftovers.remove_folders(self._config.pods, keep=self._workers)
         self._waits_for = "its registration"
         await registration.done.wait()
         self._waits_for = None

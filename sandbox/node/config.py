@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,16 +38,3 @@ class NodeConfig:
     def pods(self) -> Path:
         """A folder for each Pod, named by its uid."""
         return self.home / "pods"
-
-    @property
-    def memory(self) -> Path:
-        """A folder in memory for volumes of medium ``Memory``; on disk where there is none."""
-        shared = Path("/dev/shm")  # noqa: S108 - its subfolder is this user's own, mode 0700
-        if not shared.is_dir():
-            return self.home / "memory"
-        return shared / f"sandbox-node-{_identity(self.home)}"
-
-
-def _identity(path: Path) -> str:
-
-    return hashlib.sha256(str(path).encode()).hexdigest()[:16]

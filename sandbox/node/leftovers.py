@@ -41,11 +41,10 @@ def end_processes_seeing(folder: str) -> int:
     return ended
 
 
-def remove_folders(*parents: Path, keep: Collection[str]) -> None:
+def remove_folders(pods: Path, *, keep: Collection[str]) -> None:
     """Remove the folders of Pods that exist no more."""
-    for parent in parents:
-        for name in _names(parent) - set(keep):
-            shutil.rmtree(parent / name, ignore_errors=True)
+    for name in _names(pods) - set(keep):
+        shutil.rmtree(pods / name, ignore_errors=True)
 
 
 def _names(folder: Path) -> set[str]:

@@ -47,9 +47,7 @@ class PodWork:
         self._workers: list[ContainerWorker] = []
         self._tasks: dict[ContainerWorker, asyncio.Task[None]] = {}
         self.volumes = Volumes(
-            folder.volumes,
-            node.config.memory / pod["metadata"]["uid"],
-            Sources(pod, state.address or "", node.host, references),
+            folder.volumes, Sources(pod, state.address or "", node.host, references)
         )
 
     def worker(self, container: str) -> ContainerWorker | None:

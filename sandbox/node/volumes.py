@@ -24,14 +24,13 @@ class Volumes:
     """The volumes of one Pod.
 
     Args:
-        folder: Where they are kept on disk.
-        memory: Where those of medium ``Memory`` are kept.
+        folder: Where they are kept, those of medium ``Memory`` too.
         sources: Fetches what they show.
     """
 
-    def __init__(self, folder: Path, memory: Path, sources: Sources) -> None:
+    def __init__(self, folder: Path, sources: Sources) -> None:
         self._folder = folder
-        self._memory = memory
+        self._emptied: set[Path] = set()
         self.sources = sources
         spec = sources.pod["spec"]
         self._volumes: list[Object] = spec.get("volumes") or []
@@ -55,7 +54,12 @@ class Volumes:
         if payload is not None:
             folder.mkdir(parents=True, exist_ok=True)
             atomic_files.write(folder, payload, group=self._group)
-        elif not folder.exists():
+            return
+        if (volume["emptyDir"] or {}).get("medium") == "Memory" and folder not in self._emptied:
+            # What was in memory does not outlive the node, as after a reboot.
+            shutil.rmtree(folder, ignore_errors=True)
+            self._emptied.add(folder)
+        if not folder.exists():
             folder.mkdir(parents=True)
             atomic_files.give_group(folder, self._group)
             folder.chmod(0o777 if self._group is None else 0o2777)
@@ -103,12 +107,10 @@ class Volumes:
 
     def remove(self) -> None:
         """Remove every volume and what containers wrote to it."""
-        for folder in (self._folder, self._memory):
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _path(self, volume: Object) -> Path:
-        in_memory = (volume.get("emptyDir") or {}).get("medium") == "Memory"
-        return (self._memory if in_memory else self._folder) / str(volume["name"])
+        return self._folder / str(volume["name"])
 
     @staticmethod
     def _is_empty_dir(volume: Object) -> bool:

@@ -96,7 +96,8 @@ def test_processes_that_outlived_their_node_are_found_by_their_mounts(tmp_path: 
 def test_folders_of_pods_that_are_gone_are_removed(tmp_path: Path) -> None:
     for name in ("kept", "gone"):
         (tmp_path / "pods" / name / "volumes").mkdir(parents=True)
-    leftovers.remove_folders(tmp_path / "pods", tmp_path / "none", keep={"kept"})
+    leftovers.remove_folders(tmp_path / "pods", keep={"kept"})
+    leftovers.remove_folders(tmp_path / "none", keep=())
     assert [path.name for path in (tmp_path / "pods").iterdir()] == ["kept"]
 
 

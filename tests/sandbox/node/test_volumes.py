@@ -51,7 +51,7 @@ def _pod(*volumes: Object, **spec: Any) -> Object:
 
 def _volumes(tmp_path: Path, pod: Object, references: References) -> Volumes:
     sources = Sources(pod, "127.42.10.1", HOST, references)
-    return Volumes(tmp_path / "disk", tmp_path / "memory", sources)
+    return Volumes(tmp_path / "volumes", sources)
 
 
 def _mounted(volumes: Volumes, name: str, **mount: Any) -> Path:
@@ -147,7 +147,15 @@ async def test_empty_folders_are_kept_measured_and_removed(tmp_path: Path) -> No
     assert disk.stat().st_mode & 0o7777 == 0o2777
     if os.geteuid() == 0:
         assert disk.stat().st_gid == 2000
-    assert _mounted(volumes, "memory").is_relative_to(tmp_path / "memory")
+    memory = _mounted(volumes, "memory")
+    (memory / "x").touch()
+    await volumes.prepare()
+    assert (memory / "x").exists()
+    later = _volumes(tmp_path, pod, FakeReferences())
+    await later.prepare()
+    # The next node process finds what was on disk, and not what was in memory.
+    assert (disk / "x").exists()
+    assert not (memory / "x").exists()
     usage = {name: (size >= 8192, limit) for name, size, limit in volumes.usage()}
     assert usage == {"disk": (True, 1024), "memory": (False, None)}
     volumes.remove()
