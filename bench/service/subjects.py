@@ -119,7 +119,12 @@ def running(name: str, environment: dict[str, str]) -> Iterator[Subject]:
         yield Subject(name, ("127.0.0.1", port), psutil.Process(process.pid))
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            # A program that locked itself out does not drain either.
+            process.kill()
+            process.wait(10)
 
 
 def _variables() -> dict[str, str]:
