@@ -7,6 +7,7 @@ import http.server
 import json
 import signal
 import ssl
+import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -67,7 +68,7 @@ def test_kubectl_finds_its_context(cluster: Cluster) -> None:
     kubectl = locate(cluster.settings, ["kubernetes"]).kubectl
     said = subprocess.run(
         [kubectl, "--context", CLUSTER_NAME, "get", "namespaces", "-o", "name"],
-        env={"KUBECONFIG": str(cluster.settings.kubeconfig)},
+        env={**os.environ, "KUBECONFIG": str(cluster.settings.kubeconfig)},
         capture_output=True,
         text=True,
         check=True,

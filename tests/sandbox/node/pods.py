@@ -136,7 +136,7 @@ def kubectl(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
     program = locate(world.settings, ["kubernetes"]).kubectl
     return subprocess.run(
         [program, *arguments],
-        env={"KUBECONFIG": str(world.settings.kubeconfig), "PATH": os.environ["PATH"]},
+        env={**os.environ, "KUBECONFIG": str(world.settings.kubeconfig)},
         capture_output=True,
         text=True,
         timeout=60,
