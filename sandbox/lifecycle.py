@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sandbox import environment
 from sandbox.errors import SandboxError
+from sandbox.node.leftovers import end_processes
 from sandbox.processes import ProcessIdentity, require_free, write_atomically
 from sandbox.settings import PROJECT_ROOT, Settings
 from sandbox.supervisor import (
@@ -121,11 +122,13 @@ def stop(settings: Settings) -> bool:
         )
     os.kill(identity.pid, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_SECONDS
-    while is_running(settings):
+    while is_running(settings) or identity.is_alive():
         if time.monotonic() > deadline:
             # Its parts end with it, by the kernel's word (PR_SET_PDEATHSIG).
             os.kill(identity.pid, signal.SIGKILL)
         time.sleep(_POLL_SECONDS)
+    # What a container's process forked is not its part's child, and may outlive it.
+    end_processes(settings.home / "node" / "pods")
     return True
 
 

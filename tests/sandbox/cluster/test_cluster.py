@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import http.server
 import json
+import os
 import signal
 import ssl
-import os
 import subprocess
 import threading
 from collections.abc import Iterator
