@@ -64,8 +64,9 @@ def _folders(home: Path) -> Iterator[str]:
 
 
 def _stacks(world: World) -> Iterator[str]:
-    for name in (world.settings.home / "pulumi" / "state" / ".pulumi").rglob("*"):
-        relative = name.relative_to(world.settings.home)
-        # Pulumi keeps each update's history and a backup of a removed stack, on purpose.
-        if not {"history", "backups"} & set(relative.parts):
-            yield f"state {relative}"
+    """Files of Pulumi's backend; its history and its copy of a removed stack it keeps on purpose."""
+    backend = world.settings.home / "pulumi" / "state" / ".pulumi"
+    for path in backend.rglob("*"):
+        kept = {"history", "backups"} & set(path.relative_to(backend).parts)
+        if path.is_file() and not kept and ".bak" not in path.suffixes:
+            yield f"state {path.relative_to(backend)}"
