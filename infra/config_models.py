@@ -20,8 +20,8 @@ from infra.config_platform import (
     StagingDatabaseConfig,
 )
 
-DRAIN_SECONDS = 5
-"""What a pod is given after its preStop to end the requests under way."""
+DRAIN_SECONDS = 9
+"""What the service needs between SIGTERM and its end (docs/service.md, How it stops)."""
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 

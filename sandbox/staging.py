@@ -66,6 +66,8 @@ def _write_config(settings: Settings) -> Path:
         "domain": settings.domain,
         "cluster": {"name": CLUSTER_NAME},
         "listener": {"protocol": "HTTP", "port": settings.http_port},
+        # The balancer is a process of this machine.
+        "loadBalancer": {"sourceCidrs": ["127.0.0.0/8"]},
         "database": {
             "instanceClass": "db.t4g.medium",
             "engineVersion": _POSTGRES,

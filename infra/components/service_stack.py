@@ -176,12 +176,19 @@ def service_environment(args: ServiceStackArgs) -> Environment:
         "APP_COMMIT": args.source.commit,
         "APP_ENVIRONMENT": args.stack.kind.value,
     }
+    # Behind it the client's address is in a header, which nobody else may set.
+    balancers = pulumi.Output.from_input(args.platform.load_balancer_cidrs).apply(",".join)
     if args.stack.pull_request is not None:
         about["APP_PULL_REQUEST"] = str(args.stack.pull_request)
     if args.snapshot is not None:
         about["APP_SNAPSHOT"] = args.snapshot
     return Environment(
-        values={"PORT": str(HTTP_PORT), **_server(args.database), **about},
+        values={
+            "PORT": str(HTTP_PORT),
+            "TRUSTED_PROXIES": balancers,
+            **_server(args.database),
+            **about,
+        },
         secrets=_login("DATABASE", APP),
         fields={"HOST": "status.podIP"},
     )

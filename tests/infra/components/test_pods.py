@@ -83,6 +83,7 @@ def test_the_service_does_not(preview: Deployment) -> None:
     assert environment(preview, DEPLOYMENT, "deployment") == {
         "HOST": "field status.podIP",
         "PORT": "8000",
+        "TRUSTED_PROXIES": "10.0.0.0/16,100.64.0.0/16",
         **SERVER,
         **login("DATABASE", "database-app"),
         "APP_COMMIT": preview.outputs["commit"],
