@@ -40,6 +40,12 @@ test: $(VENV)/.ready  ## Run every test, end to end on a sandbox of its own incl
 test-unit: $(VENV)/.ready  ## Run the tests that take seconds
 	@$(BIN)/pytest -m "not sandbox and not e2e" -n 2 --dist worksteal
 
+test-image: $(VENV)/.ready  ## Build the image with buildah and run it as a cluster would (as root, Debian)
+	@$(BIN)/python -m tests.image
+
+contract: $(VENV)/.ready  ## Accept an intended change of the API into openapi.json
+	@$(BIN)/python -m tests.service.contract --write
+
 check: $(VENV)/.ready  ## Lint, format and types, without changing anything
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -51,6 +57,7 @@ format: $(VENV)/.ready  ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.ready  ## Measure, and write docs/benchmarks.md
+	@$(BIN)/python -m bench.service
 	@$(BIN)/python -m bench
 
 bench-cold: $(VENV)/.ready  ## Measure the set-up of a machine that has none of the tools (about 20 minutes)
@@ -80,4 +87,4 @@ help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z-]+:.*## / {printf "  \033[36m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: preview push destroy status down reset setup test test-unit check format bench bench-cold lock need-pr help
+.PHONY: preview push destroy status down reset setup test test-unit test-image contract check format bench bench-cold lock need-pr help
