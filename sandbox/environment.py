@@ -41,7 +41,9 @@ def variables(settings: Settings, tools: Tools) -> dict[str, str]:
         "PGSERVICEFILE": str(settings.home / "psql" / "services.conf"),
         "PGPASSFILE": str(settings.home / "psql" / "passwords"),
         "PULUMI_HOME": str(pulumi / "home"),
-        "PULUMI_BACKEND_URL": f"file://{backend_folder(settings)}",
+        # Beside each file its store would write another, not atomically: a run that is killed
+        # then leaves a state that can't be read ("failed to load checkpoint: EOF").
+        "PULUMI_BACKEND_URL": f"file://{backend_folder(settings)}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(pulumi / "passphrase"),
         "PULUMI_DEBUG_PROVIDERS": attached,
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",

@@ -132,7 +132,14 @@ class Stacks:
             if lock.hostname == socket.gethostname() and not psutil.pid_exists(lock.pid):
                 file.unlink(missing_ok=True)
                 broken.append(file.parent.name)
+                self._remove_half_written(file.parent.name)
         return broken
+
+    def _remove_half_written(self, stack: str) -> None:
+        """Remove what a killed run was writing; the state itself is replaced in one step."""
+        state = self._state_file(stack)
+        for file in state.parent.glob(f"{state.name}.*.tmp"):
+            file.unlink(missing_ok=True)
 
     def _pulumi(self, arguments: Sequence[str], *, quiet: bool = False) -> None:
         self.break_stale_locks()

@@ -44,8 +44,17 @@ def state(stacks: Stacks, stack: str, deployment: dict[str, object]) -> None:
 
 def test_a_lock_whose_holder_has_ended_is_broken(stacks: Stacks) -> None:
     stale = lock(stacks, "pr-42", NOT_A_PID, socket.gethostname())
+    state(stacks, "pr-42", {"resources": []})
+    folder = stacks.backend / ".pulumi" / "stacks" / "previews"
+    (folder / "pr-42.json.18ea62cc.tmp").write_text("{")
+    (folder / "pr-43.json.18ea62cc.tmp").write_text("{")
     assert stacks.break_stale_locks() == ["pr-42"]
     assert not stale.exists()
+    # What the dead one was writing goes; what another may be writing stays.
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "pr-42.json",
+        "pr-43.json.18ea62cc.tmp",
+    ]
 
 
 @pytest.mark.parametrize(
