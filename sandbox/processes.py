@@ -74,12 +74,18 @@ class ProcessIdentity:
     def is_alive(self) -> bool:
         """Whether this very process still runs (a zombie does not)."""
         try:
-            process = psutil.Process(self.pid)
-            return process.create_time() == self.created and (
-                process.status() != psutil.STATUS_ZOMBIE
-            )
+            created = psutil.Process(self.pid).create_time()
         except psutil.NoSuchProcess:
             return False
+        return created == self.created and runs(self.pid)
+
+
+def runs(pid: int) -> bool:
+    """Whether a process of this pid runs; one that ended and was not reaped yet does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
 from pydantic import BaseModel
 
 from sandbox.errors import SandboxError
-from sandbox.processes import end_with_parent, write_atomically
+from sandbox.processes import end_with_parent, runs, write_atomically
 from sandbox.settings import PROJECT_ROOT
 
 PROJECT = "previews"
@@ -129,7 +128,7 @@ class Stacks:
         broken: list[str] = []
         for file in (self.backend / ".pulumi" / "locks").rglob("*.json"):
             lock = _Lock.model_validate_json(file.read_text())
-            if lock.hostname == socket.gethostname() and not psutil.pid_exists(lock.pid):
+            if lock.hostname == socket.gethostname() and not runs(lock.pid):
                 file.unlink(missing_ok=True)
                 broken.append(file.parent.name)
                 self._remove_half_written(file.parent.name)

@@ -57,6 +57,15 @@ def test_a_lock_whose_holder_has_ended_is_broken(stacks: Stacks) -> None:
     ]
 
 
+def test_a_holder_that_ended_and_was_not_reaped_holds_nothing(stacks: Stacks) -> None:
+    ended = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    # Wait without reaping: the process stays in the table as a zombie.
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+    lock(stacks, "pr-42", ended.pid, socket.gethostname())
+    assert stacks.break_stale_locks() == ["pr-42"]
+    ended.wait()
+
+
 @pytest.mark.parametrize(
     ("pid", "hostname"),
     [
