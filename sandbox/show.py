@@ -81,7 +81,9 @@ def tools_table(tools: Sequence[ToolStatus]) -> Table:
 def stacks_table(outputs: Mapping[str, Mapping[str, Any]]) -> Table:
     """The stacks with what they put out, a row each."""
     table = Table(title="Stacks", title_justify="left", title_style="bold")
-    for heading in ("Stack", "URL", "Commit", "Snapshot", "Expires"):
+    for heading in ("Stack", "URL"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("Commit", "Snapshot", "Expires"):
         table.add_column(heading, overflow="fold")
     for name, values in outputs.items():
         table.add_row(
