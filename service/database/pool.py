@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 from starlette.requests import Request
 
-from service.database import deadline
+from service.database import deadline, ping
 from service.database.connection import connect_arguments, connection_url
 from service.database.deadline import DeadlineExceededError
 from service.database.errors import (
@@ -65,7 +65,6 @@ class Database:
         deadline.install()
         self.settings = settings
         self.engine = _engine(settings, size=settings.pool_size, application="service")
-        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         # Health has a connection of its own: a full pool must not look like a dead database.
         self._health_engine = _engine(settings, size=1, application="service-health")
         self._threads = ThreadPoolExecutor(settings.pool_size, thread_name_prefix="database")
@@ -212,8 +211,14 @@ class Database:
             return query(connection)
 
     def reading(self) -> AbstractContextManager[Connection]:
-        """A connection without transactions, from the same pool."""
-        return self._autocommit.connect()
+        """A connection without transactions, from the same pool.
+
+        It is not asked whether it still lives: the read itself finds out, and is done again.
+        """
+        with ping.spared():
+            connection = self.engine.connect()
+        # Said of the connection: an engine with options runs each of their events every time.
+        return connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @contextmanager
@@ -228,7 +233,7 @@ def _losses_told() -> Iterator[None]:
 
 
 def _engine(settings: DatabaseSettings, *, size: int, application: str) -> Engine:
-    return create_engine(
+    engine = create_engine(
         connection_url(settings),
         connect_args=connect_arguments(settings, application=application),
         pool_size=size,
@@ -241,6 +246,8 @@ def _engine(settings: DatabaseSettings, *, size: int, application: str) -> Engin
         # Parameters are people's data; they have no place in an error's text.
         hide_parameters=True,
     )
+    ping.install(engine)
+    return engine
 
 
 async def get_database(request: Request) -> Database:

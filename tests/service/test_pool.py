@@ -22,6 +22,7 @@ from service.database.errors import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from sqlalchemy import Connection
     from sqlmodel import Session
 
     from tests.service.conftest import PreparedDatabase
@@ -106,6 +107,40 @@ async def test_a_connection_that_died_in_the_pool_is_not_noticed(
         first = await database.run(backend)
         migrated.server.execute(f"SELECT pg_terminate_backend({first}, 5000)")
         assert await database.run(backend) != first
+
+
+@pytest.mark.parametrize("dead", [1, 3])
+async def test_a_read_on_connections_that_died_in_the_pool_is_not_noticed(
+    migrated: PreparedDatabase, dead: int
+) -> None:
+    """Reads don't ask first: they find out themselves, and leave nothing behind."""
+
+    def isolation(connection: Connection) -> tuple[int, str]:
+        found = connection.execute(
+            text("SELECT pg_backend_pid(), current_setting('transaction_isolation')")
+        ).one()
+        assert connection.connection.dbapi_connection.autocommit
+        return found[0], found[1]
+
+    together = threading.Barrier(dead)
+
+    def held(session: Session) -> int:
+        together.wait(20)
+        return backend(session)
+
+    async with opened(migrated, pool_size=dead) as database:
+        before = set(await asyncio.gather(*(database.run(held) for _ in range(dead))))
+        assert len(before) == dead
+        for process in before:
+            migrated.server.execute(f"SELECT pg_terminate_backend({process}, 5000)")
+        for _ in range(dead + 1):
+            assert (await database.read(isolation))[0] not in before
+
+        def transaction(session: Session) -> bool:
+            raw = session.connection().connection.dbapi_connection
+            return bool(raw.autocommit)
+
+        assert await database.run(transaction) is False
 
 
 async def test_what_keeps_losing_its_connection_is_given_up(migrated: PreparedDatabase) -> None:
