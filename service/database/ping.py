@@ -31,7 +31,7 @@ def install(engine: Engine) -> None:
     def do_ping(connection: DBAPIConnection) -> bool:
         return _spared.now or ask(connection)
 
-    engine.dialect.do_ping = do_ping  # type: ignore[method-assign]
+    engine.dialect.do_ping = do_ping  # type: ignore[assignment, method-assign]
 
 
 @contextmanager

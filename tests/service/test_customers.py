@@ -147,3 +147,18 @@ def test_a_missing_customer_is_a_problem(client: TestClient) -> None:
         "title": "There is no such customer",
         "status": 404,
     }
+
+
+def test_an_id_may_be_written_in_any_way_that_a_uuid_may(client: TestClient) -> None:
+    """Plain ids take a shorter way through the service; the answer is the same."""
+    created = client.post("/customers", json={"name": "Ann", "email": "ann@example.com"}).json()
+    plain = client.get(f"/customers/{created['id']}")
+    for other in (created["id"].upper(), created["id"].replace("-", "")):
+        found = client.get(f"/customers/{other}")
+        assert (found.status_code, found.content) == (200, plain.content)
+        assert found.headers["etag"] == plain.headers["etag"]
+        assert found.headers["cache-control"] == plain.headers["cache-control"]
+    for wrong in (f"{created['id']}0", f"{created['id'][:-1]}g", f"{created['id'][:-1]}%0A"):
+        refused = client.get(f"/customers/{wrong}")
+        assert refused.status_code == 422
+        assert refused.json()["errors"][0]["location"] == ["path", "customer_id"]
