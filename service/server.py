@@ -25,6 +25,9 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Longer than the 60 s after which an ALB drops an idle connection, so that it is never this
 # side that closes one on which a request is under way (ALB guide, "Connection idle timeout").
 KEEP_ALIVE_SECONDS = 75
+# Reference counts free what a request makes; cycles are few, and the default (700, 10, 10) looks
+# for them at nearly every request (measured: bench/service/notes.md).
+GARBAGE_THRESHOLDS = (20_000, 20, 50)
 
 
 class DrainingServer(uvicorn.Server):
@@ -100,6 +103,7 @@ def serve() -> int:
     # What start-up made stays for the life of the process: keep it out of every collection.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     gc.enable()
     server.run()
     return 0
