@@ -86,6 +86,8 @@ def servers() -> Servers:
 def lifecycle(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Lifecycle]:
+    # What other tests of this process left in moto is not this test's.
+    BackendDict.reset()
     monkeypatch.setattr(rds_backends, "backend", Backend)
     rds_backends.clear()
     state = State(tmp_path / "state")
