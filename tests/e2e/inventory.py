@@ -64,7 +64,7 @@ def _folders(home: Path) -> Iterator[str]:
 
 
 def _stacks(world: World) -> Iterator[str]:
-    """Files of Pulumi's backend; its history and its copy of a removed stack it keeps on purpose."""
+    """Files of Pulumi's backend, but for history and copies, which it keeps on purpose."""
     backend = world.settings.home / "pulumi" / "state" / ".pulumi"
     for path in backend.rglob("*"):
         kept = {"history", "backups"} & set(path.relative_to(backend).parts)
