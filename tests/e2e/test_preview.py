@@ -94,9 +94,10 @@ def test_the_master_s_password_reaches_no_pod_of_the_application(
 
 
 def test_logs_of_a_pod_are_read_with_kubectl(world: World, pair: tuple[str, str]) -> None:
-    selector = "app.kubernetes.io/name=service"
-    logs = world.run("kubectl", "logs", "--namespace", "pr-42", "--selector", selector)
-    assert '"route": "/customers/{customer_id}"' in logs
+    with world.client("pr-42") as client:
+        answer = client.get("/version")
+    logs = world.run("kubectl", "logs", "--namespace", "pr-42", "deployment/service")
+    assert answer.headers["X-Request-ID"] in logs
 
 
 def test_a_second_up_changes_nothing(world: World, pair: tuple[str, str]) -> None:
