@@ -99,7 +99,7 @@ def large_tables(few: int, many: int, rounds: int, seconds: float) -> Iterator[s
     told, pages = {}, {}
     with ExitStack() as stack:
         for rows in (few, many):
-            _, environment = stack.enter_context(database(1))
+            _, environment = stack.enter_context(database(0))
             told[rows] = fill(environment, rows).removeprefix("seed: ")
             subject = stack.enter_context(running("service", environment))
             first = "/customers?limit=100&sort=name"

@@ -74,7 +74,8 @@ def database(rows: int) -> Iterator[tuple[Server, dict[str, str]]]:
         )
         with migration_engine(settings).connect() as connection:
             migrate(connection)
-        fill(environment, rows)
+        if rows:
+            fill(environment, rows)
         yield server, environment
     finally:
         server.remove()
