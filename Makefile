@@ -49,6 +49,7 @@ contract: $(VENV)/.ready  ## Accept an intended change of the API into openapi.j
 check: $(VENV)/.ready  ## Lint, format and types, without changing anything
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/hadolint --failure-threshold style Dockerfile
 	@$(BIN)/mypy
 	@$(BIN)/pyright
 
