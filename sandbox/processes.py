@@ -37,11 +37,6 @@ def end_with_parent(
     return preexec
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent ends: a plain ``preexec_fn``."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-
-
 @dataclass(frozen=True)
 class ProcessIdentity:
     """A process that can't be confused with a later one of the same pid.

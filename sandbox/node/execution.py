@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sandbox.node.instance import Instance
-from sandbox.processes import die_with_parent
+from sandbox.processes import end_with_parent
 
 _LONGEST_OUTPUT = 10 * 1024  # the kubelet's limit for a probe's output
 
@@ -39,7 +39,7 @@ async def run(instance: Instance, command: Sequence[str], *, seconds: float | No
         stderr=subprocess.STDOUT,
         env=dict(instance.spec.env),
         start_new_session=True,
-        preexec_fn=die_with_parent,
+        preexec_fn=end_with_parent(),
     )
     try:
         async with asyncio.timeout(seconds):
