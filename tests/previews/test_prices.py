@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+from pydantic import ValidationError
+
+from previews import prices
+from previews.prices import Per, Price, Prices, UnknownPriceError
+
+FOUND = prices.read()
+
+
+def test_every_region_prices_the_same_things() -> None:
+    tables = [
+        (set(region.rds), set(region.ec2), set(region.other)) for region in FOUND.regions.values()
+    ]
+    assert len(tables) >= 2
+    assert all(table == tables[0] for table in tables)
+
+
+def test_every_source_is_dated_used_and_where_one_can_look() -> None:
+    used = {
+        price.source
+        for region in FOUND.regions.values()
+        for price in [*region.rds.values(), *region.ec2.values(), *region.other.values()]
+    }
+    assert used == set(FOUND.sources)
+    for source in FOUND.sources.values():
+        assert source.seen >= date(2026, 1, 1)
+        assert source.url.startswith("https://")
+
+
+def test_every_node_says_how_large_it_is() -> None:
+    for region in FOUND.regions.values():
+        assert all(node.vcpu and node.gib for node in region.ec2.values())
+
+
+def test_sizes_of_one_family_double_in_price() -> None:
+    # What a slip of the pen in a table of prices breaks first.
+    for region in FOUND.regions.values():
+        for table, family in ((region.rds, "db.t4g"), (region.rds, "db.m7g"), (region.ec2, "m7g")):
+            sizes = [s for s in ("large", "xlarge", "2xlarge") if f"{family}.{s}" in table]
+            found = [table[f"{family}.{size}"].usd for size in sizes]
+            for small, large in pairwise(found):
+                assert abs(large / small - 2) < Decimal("0.02")
+
+
+def test_a_price_by_time_has_a_cost_a_day() -> None:
+    assert FOUND.of("us-east-1", "db.t4g.micro").a_day == Decimal("0.384")
+    assert FOUND.of("us-east-1", "secret").a_day * 730 / 24 == Decimal("0.40")
+
+
+def test_a_price_by_use_has_none() -> None:
+    with pytest.raises(UnknownPriceError, match="goes by use"):
+        Price(usd=Decimal(1), per=Per.GB, source="bill").a_day  # noqa: B018 - it raises
+
+
+@pytest.mark.parametrize(
+    ("region", "item", "told"),
+    [
+        ("mars-1", "secret", "region mars-1: previews/prices.toml has eu-west-1, us-east-1"),
+        ("us-east-1", "db.x9.huge", r"add it to \[regions.us-east-1.rds\]"),
+        ("us-east-1", "x9.huge", r"add it to \[regions.us-east-1.ec2\]"),
+        ("us-east-1", "moon", r"add it to \[regions.us-east-1.other\]"),
+    ],
+)
+def test_what_has_no_price_is_named_with_where_to_add_it(region: str, item: str, told: str) -> None:
+    with pytest.raises(UnknownPriceError, match=told):
+        FOUND.of(region, item)
+
+
+def test_a_figure_without_a_known_source_is_refused() -> None:
+    figure = {"usd": "1", "per": "hour", "source": "hearsay"}
+    region = {"rds": {}, "ec2": {}, "other": {"secret": figure}}
+    with pytest.raises(ValidationError, match="no source 'hearsay'"):
+        Prices.model_validate({"sources": {}, "regions": {"us-east-1": region}})
