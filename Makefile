@@ -34,7 +34,8 @@ setup: $(VENV)/.ready  ## Make the virtual environment from the hashed lock
 
 test: $(VENV)/.ready  ## Run every test, end to end on a sandbox of its own included
 	@$(BIN)/sandbox tools
-	@$(BIN)/pytest -m "not e2e" -n 2 --dist loadfile
+	@$(BIN)/pytest tests/service -n 2 --dist loadfile --cov --cov-config=tests/service/coveragerc
+	@$(BIN)/pytest -m "not e2e" --ignore=tests/service -n 2 --dist loadfile
 	@$(BIN)/pytest -m e2e
 
 test-unit: $(VENV)/.ready  ## Run the tests that take seconds
