@@ -57,6 +57,12 @@ class StagingDatabaseConfig(Model):
         description="the master user's name",
         examples=["postgres"],
     )
+    ssl_mode: Literal["require", "verify-full"] = Field(
+        default="verify-full",
+        description="verify-full: encrypt and prove by Amazon's certificates which server answers;"
+        " require: encrypt alone",
+        examples=["verify-full"],
+    )
     subnet_ids: tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-z]+$")], ...] | None = Field(
         default=None,
         min_length=2,

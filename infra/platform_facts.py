@@ -35,6 +35,7 @@ class PlatformFacts:
         database_name: Name of the database inside an instance.
         database_subnet_group: The RDS subnet group.
         database_cidrs: Networks of the databases' addresses.
+        database_ssl_mode: libpq's ``sslmode`` towards every database.
         trusted_image: The image that staging runs, from the main branch, by digest.
     """
 
@@ -57,6 +58,7 @@ class PlatformFacts:
     database_name: pulumi.Input[str]
     database_subnet_group: pulumi.Input[str]
     database_cidrs: pulumi.Input[list[str]]
+    database_ssl_mode: pulumi.Input[str]
     trusted_image: pulumi.Input[str]
 
     def as_output(self) -> dict[str, pulumi.Input[object]]:

@@ -85,6 +85,7 @@ def platform(stack: StackName) -> None:
         database_name=config.database.name,
         database_subnet_group=staging.subnet_group,
         database_cidrs=[*subnet_cidrs(database_subnets)],
+        database_ssl_mode=config.database.ssl_mode,
         trusted_image=image.reference,
     )
     service = ServiceStack(

@@ -71,6 +71,8 @@ def _write_config(settings: Settings) -> Path:
         "database": {
             "instanceClass": "db.t4g.medium",
             "engineVersion": _POSTGRES,
+            # Its certificates are the sandbox's own, not Amazon's.
+            "sslMode": "require",
             "deletionProtection": False,
         },
     }

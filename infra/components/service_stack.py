@@ -144,7 +144,7 @@ def prepare_work(args: ServiceStackArgs) -> DatabaseWork:
         module="service.prepare",
         image=args.prepare_image,
         environment=Environment(
-            values=_server(args.database),
+            values=_server(args),
             secrets={
                 **_login("DATABASE_MASTER", MASTER),
                 **_login("DATABASE_MIGRATOR", MIGRATOR),
@@ -162,9 +162,7 @@ def migrate_work(args: ServiceStackArgs) -> DatabaseWork:
         name="migrate",
         module="service.migrate",
         image=args.image,
-        environment=Environment(
-            values=_server(args.database), secrets=_login("DATABASE", MIGRATOR)
-        ),
+        environment=Environment(values=_server(args), secrets=_login("DATABASE", MIGRATOR)),
         database=args.database.identity,
         timeout_seconds=_MIGRATE_SECONDS,
     )
@@ -186,7 +184,7 @@ def service_environment(args: ServiceStackArgs) -> Environment:
         values={
             "PORT": str(HTTP_PORT),
             "TRUSTED_PROXIES": balancers,
-            **_server(args.database),
+            **_server(args),
             **about,
         },
         secrets=_login("DATABASE", APP),
@@ -194,12 +192,12 @@ def service_environment(args: ServiceStackArgs) -> Environment:
     )
 
 
-def _server(database: Database) -> dict[str, pulumi.Input[str]]:
+def _server(args: ServiceStackArgs) -> dict[str, pulumi.Input[str]]:
     return {
-        "DATABASE_HOST": database.host,
+        "DATABASE_HOST": args.database.host,
         "DATABASE_PORT": str(DATABASE_PORT),
-        "DATABASE_NAME": database.name,
-        "DATABASE_SSLMODE": "require",
+        "DATABASE_NAME": args.database.name,
+        "DATABASE_SSLMODE": args.platform.database_ssl_mode,
     }
 
 

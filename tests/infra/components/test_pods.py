@@ -15,7 +15,7 @@ SERVER = {
     "DATABASE_HOST": "pr-42.abc.eu-west-1.rds.amazonaws.com",
     "DATABASE_PORT": "5432",
     "DATABASE_NAME": "service",
-    "DATABASE_SSLMODE": "require",
+    "DATABASE_SSLMODE": "verify-full",
 }
 
 
