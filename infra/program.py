@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra.components.service_image import ServiceImage
 from infra.components.service_stack import ServiceStack, ServiceStackArgs
-from infra.components.snapshot_database import SnapshotDatabase
 from infra.own_outputs import PREPARE_IMAGE, prepared_with
 from infra.platform_facts import PlatformFacts
 from infra.source import Checkout, Source, read_source
@@ -17,6 +17,10 @@ from infra.stack_config import load_platform_config, load_preview_config
 from infra.stack_name import StackKind, StackName, StackNameError
 from infra.staging_outputs import OUTPUT, read_staging
 from infra.tagging import tag_every_resource
+
+if TYPE_CHECKING:
+    from infra.components.hand_over import HandOver
+    from infra.config_models import PreviewConfig
 
 CHECKOUT = Checkout(Path(__file__).resolve().parent.parent)
 
@@ -37,6 +41,7 @@ def platform(stack: StackName) -> None:
     """What previews stand on, and staging's own copy of the service."""
     # Only staging needs these, and their SDK takes a second to import.
     from infra.components.cluster import look_up_cluster, subnet_cidrs
+    from infra.components.own_database import OwnDatabaseHandOver
     from infra.components.registry import Registry
     from infra.components.staging_database import StagingDatabase
 
@@ -95,9 +100,14 @@ def platform(stack: StackName) -> None:
             source=source,
             sizes=config.service,
             platform=facts,
-            database=staging.database,
             image=image.reference,
-            prepare_image=image.reference,
+            hand_over=OwnDatabaseHandOver(
+                stack=stack,
+                sizes=config.service,
+                platform=facts,
+                database=staging.database,
+                image=image.reference,
+            ),
         ),
         opts=_on_cluster(facts),
     )
@@ -126,9 +136,6 @@ def preview(stack: StackName) -> None:
         given=config.image,
         keep_former=False,
     )
-    database = SnapshotDatabase(
-        "database", stack=stack, instance_class=config.database.instance_class, platform=facts
-    )
     service = ServiceStack(
         "service",
         ServiceStackArgs(
@@ -136,18 +143,36 @@ def preview(stack: StackName) -> None:
             source=source,
             sizes=config.service,
             platform=facts,
-            database=database.database,
             image=image.reference,
-            prepare_image=prepared_with(otherwise=facts.trusted_image),
-            snapshot=database.snapshot,
+            hand_over=_restored(stack, config, facts),
         ),
         opts=_on_cluster(facts),
     )
     _export_service(stack, source, image, service)
-    pulumi.export(PREPARE_IMAGE, service.prepared_with)
+    handed_over = service.handed_over
+    pulumi.export(PREPARE_IMAGE, handed_over.prepared_with)
     pulumi.export("databaseMode", config.database.mode.value)
-    pulumi.export("snapshot", database.snapshot)
-    pulumi.export("snapshotCreated", database.snapshot_created)
+    pulumi.export("snapshot", handed_over.snapshot)
+    pulumi.export("snapshotCreated", handed_over.snapshot_created)
+
+
+def _restored(stack: StackName, config: PreviewConfig, facts: PlatformFacts) -> HandOver:
+    """Mode ``snapshot``: an RDS instance of the preview's own, restored from staging's."""
+    from infra.components.own_database import OwnDatabaseHandOver
+    from infra.components.snapshot_database import SnapshotDatabase
+
+    restored = SnapshotDatabase(
+        "database", stack=stack, instance_class=config.database.instance_class, platform=facts
+    )
+    return OwnDatabaseHandOver(
+        stack=stack,
+        sizes=config.service,
+        platform=facts,
+        database=restored.database,
+        image=prepared_with(otherwise=facts.trusted_image),
+        snapshot=restored.snapshot,
+        snapshot_created=restored.snapshot_created,
+    )
 
 
 def _on_cluster(facts: PlatformFacts) -> pulumi.ResourceOptions:

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 
 PORT = 5432
 
+MASTER = "database-master"
+"""The Secret with the master user's login, where a stack has one."""
+
+MIGRATOR = "database-migrator"
+"""The Secret with the login of the role that migrates."""
+
+APP = "database-app"
+"""The Secret with the login of the service's role."""
+
 
 @dataclass(frozen=True)
 class Database:
@@ -25,27 +34,40 @@ class Database:
     Attributes:
         host: The server's address.
         name: The database's name on it.
-        master_secret_arn: The Secrets Manager secret with ``username`` and ``password`` of the
-            master user. Its value is read in the cluster alone, never by this program.
+        origin: What a database that took over this one's address would not share with it.
         migrator_role: The role that owns the schema and may change it.
         app_role: The role of the service, which may read and write rows and nothing more.
+        pool_size: Connections that a pod may hold, None for as many as the service likes.
     """
 
     host: pulumi.Output[str]
     name: pulumi.Input[str]
-    master_secret_arn: pulumi.Output[str]
+    origin: pulumi.Output[str]
     migrator_role: str = "service_migrator"
     app_role: str = "service_app"
+    pool_size: int | None = None
 
     @property
     def identity(self) -> pulumi.Output[str]:
-        """What differs between a database and another one that took over its address.
+        """What differs between a database and another one that took over its address."""
+        return self.origin.apply(lambda origin: hashlib.sha256(origin.encode()).hexdigest()[:16])
 
-        RDS gives an instance that is made anew the same address, but another secret.
+
+@dataclass(frozen=True)
+class OwnDatabase(Database):
+    """The database of an RDS instance that the stack itself holds.
+
+    RDS gives an instance that is made anew the same address, but another secret, so that the
+    secret is its origin.
+    """
+
+    @property
+    def master_secret_arn(self) -> pulumi.Output[str]:
+        """The Secrets Manager secret with ``username`` and ``password`` of the master user.
+
+        Its value is read in the cluster alone, never by this program.
         """
-        return self.master_secret_arn.apply(
-            lambda arn: hashlib.sha256(arn.encode()).hexdigest()[:16]
-        )
+        return self.origin
 
 
 def master_secret_arn(

@@ -1,9 +1,9 @@
 """The service on a database in a namespace of its own: what staging and previews share.
 
-The order is the point. Namespace and Secrets come first; then the prepare Job, of an image
-that is trusted with the master password; then the migrate Job, of this image; only then the
-service, and last the Ingress. When a migration fails, nothing after it is touched, and the
-version before goes on serving.
+The order is the point. Namespace and Secrets come first; then the database is handed over,
+by something that is trusted with the master password; then the migrate Job, of this image;
+only then the service, and last the Ingress. When a migration fails, nothing after it is
+touched, and the version before goes on serving.
 """
 
 from __future__ import annotations
@@ -13,23 +13,22 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from infra.components.database import PORT as DATABASE_PORT
+from infra.components.database import APP, MIGRATOR
 from infra.components.database_job import DatabaseJob, DatabaseWork
-from infra.components.database_secrets import APP, MASTER, MIGRATOR, DatabaseSecrets
 from infra.components.front_door import FrontDoor
+from infra.components.hand_over import HandedOver
+from infra.components.login import login, server
 from infra.components.pod import HTTP_PORT, Environment
 from infra.components.preview_namespace import PreviewNamespace
 from infra.components.web_service import NAME, WebService
 
 if TYPE_CHECKING:
-    from infra.components.database import Database
+    from infra.components.hand_over import HandOver
     from infra.config_models import ServiceConfig
     from infra.platform_facts import PlatformFacts
     from infra.source import Source
     from infra.stack_name import StackName
 
-# Scrubbing and warming a restored database is part of it.
-_PREPARE_SECONDS = 900
 _MIGRATE_SECONDS = 600
 
 
@@ -42,32 +41,28 @@ class ServiceStackArgs:
         source: The commit.
         sizes: Sizes of the pods.
         platform: The cluster and the load balancer.
-        database: The database.
         image: The image of this commit, by digest.
-        prepare_image: The image that is trusted with the master password, by digest.
-        snapshot: The snapshot that the data comes from, None where there is none.
+        hand_over: How the database comes to be ready for this commit.
     """
 
     stack: StackName
     source: Source
     sizes: ServiceConfig
     platform: PlatformFacts
-    database: Database
     image: pulumi.Input[str]
-    prepare_image: pulumi.Input[str]
-    snapshot: pulumi.Input[str] | None = None
+    hand_over: HandOver
 
 
 class ServiceStack(pulumi.ComponentResource):
-    """Namespace, Secrets, prepare, migrate, service and Ingress, one after the other.
+    """Namespace, database, migrate, service and Ingress, one after the other.
 
     Attributes:
         url: The address of the service.
-        prepared_with: The image with which the database was prepared, known once it was.
+        handed_over: The database, and what it was made from.
     """
 
     url: pulumi.Output[str]
-    prepared_with: pulumi.Output[str]
+    handed_over: HandedOver
 
     def __init__(
         self, name: str, args: ServiceStackArgs, opts: pulumi.ResourceOptions | None = None
@@ -84,37 +79,22 @@ class ServiceStack(pulumi.ComponentResource):
         guarded = PreviewNamespace(
             "namespace", stack=args.stack, sizes=args.sizes, platform=args.platform, opts=child
         )
-        secrets = DatabaseSecrets(
-            "secrets",
-            stack=args.stack,
-            home=guarded.home,
-            database=args.database,
-            platform=args.platform,
-            opts=child,
-        )
-        prepare = DatabaseJob(
-            "prepare",
-            work=prepare_work(args),
-            home=guarded.home,
-            sizes=args.sizes,
-            after=[*guarded.guards, *secrets.ready],
-            opts=child,
-        )
+        handed_over = args.hand_over(guarded, self)
         migrate = DatabaseJob(
             "migrate",
-            work=migrate_work(args),
+            work=migrate_work(args, handed_over),
             home=guarded.home,
             sizes=args.sizes,
-            after=[prepare.job],
+            after=handed_over.ready,
             opts=child,
         )
         service = WebService(
             "service",
             image=args.image,
-            environment=service_environment(args),
+            environment=service_environment(args, handed_over),
             restart_on={
-                "checksum/database": args.database.identity,
-                "checksum/secrets": secrets.checksum,
+                "checksum/database": handed_over.database.identity,
+                "checksum/secrets": handed_over.checksum,
             },
             sizes=args.sizes,
             home=guarded.home,
@@ -131,44 +111,25 @@ class ServiceStack(pulumi.ComponentResource):
             opts=child,
         )
         self.url = door.url
-        self.prepared_with = pulumi.Output.all(prepare.job.id, args.prepare_image).apply(
-            lambda done: str(done[1])
-        )
+        self.handed_over = handed_over
         self.register_outputs({"url": self.url})
 
 
-def prepare_work(args: ServiceStackArgs) -> DatabaseWork:
-    """Roles, ownership and grants, as the master user. Only this Job gets that password."""
-    return DatabaseWork(
-        name="prepare",
-        module="service.prepare",
-        image=args.prepare_image,
-        environment=Environment(
-            values=_server(args),
-            secrets={
-                **_login("DATABASE_MASTER", MASTER),
-                **_login("DATABASE_MIGRATOR", MIGRATOR),
-                **_login("DATABASE_APP", APP),
-            },
-        ),
-        database=args.database.identity,
-        timeout_seconds=_PREPARE_SECONDS,
-    )
-
-
-def migrate_work(args: ServiceStackArgs) -> DatabaseWork:
+def migrate_work(args: ServiceStackArgs, handed_over: HandedOver) -> DatabaseWork:
     """The schema, as the role that owns it."""
     return DatabaseWork(
         name="migrate",
         module="service.migrate",
         image=args.image,
-        environment=Environment(values=_server(args), secrets=_login("DATABASE", MIGRATOR)),
-        database=args.database.identity,
+        environment=Environment(
+            values=server(handed_over.database, args.platform), secrets=login("DATABASE", MIGRATOR)
+        ),
+        database=handed_over.database.identity,
         timeout_seconds=_MIGRATE_SECONDS,
     )
 
 
-def service_environment(args: ServiceStackArgs) -> Environment:
+def service_environment(args: ServiceStackArgs, handed_over: HandedOver) -> Environment:
     """The service's own: the role that may not change the schema, and what it is a preview of."""
     about: dict[str, pulumi.Input[str]] = {
         "APP_COMMIT": args.source.commit,
@@ -178,28 +139,17 @@ def service_environment(args: ServiceStackArgs) -> Environment:
     balancers = pulumi.Output.from_input(args.platform.load_balancer_cidrs).apply(",".join)
     if args.stack.pull_request is not None:
         about["APP_PULL_REQUEST"] = str(args.stack.pull_request)
-    if args.snapshot is not None:
-        about["APP_SNAPSHOT"] = args.snapshot
+    if handed_over.snapshot is not None:
+        about["APP_SNAPSHOT"] = handed_over.snapshot
+    if handed_over.database.pool_size is not None:
+        about["DATABASE_POOL_SIZE"] = str(handed_over.database.pool_size)
     return Environment(
         values={
             "PORT": str(HTTP_PORT),
             "TRUSTED_PROXIES": balancers,
-            **_server(args),
+            **server(handed_over.database, args.platform),
             **about,
         },
-        secrets=_login("DATABASE", APP),
+        secrets=login("DATABASE", APP),
         fields={"HOST": "status.podIP"},
     )
-
-
-def _server(args: ServiceStackArgs) -> dict[str, pulumi.Input[str]]:
-    return {
-        "DATABASE_HOST": args.database.host,
-        "DATABASE_PORT": str(DATABASE_PORT),
-        "DATABASE_NAME": args.database.name,
-        "DATABASE_SSLMODE": args.platform.database_ssl_mode,
-    }
-
-
-def _login(prefix: str, secret: str) -> dict[str, tuple[str, str]]:
-    return {f"{prefix}_USER": (secret, "username"), f"{prefix}_PASSWORD": (secret, "password")}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_aws import rds
 
-from infra.components.database import Database, master_secret_arn
+from infra.components.database import OwnDatabase, master_secret_arn
 from infra.components.security_group import SecurityGroup
 from infra.errors import ProgramError
 
@@ -49,7 +49,7 @@ class SnapshotDatabase(pulumi.ComponentResource):
         snapshot_created: When that was taken, RFC 3339.
     """
 
-    database: Database
+    database: OwnDatabase
     snapshot: pulumi.Output[str]
     snapshot_created: pulumi.Output[str]
 
@@ -114,10 +114,10 @@ class SnapshotDatabase(pulumi.ComponentResource):
         # Read from the instance and not from the look-up: these two are the pinned ones.
         self.snapshot = instance.snapshot_identifier.apply(lambda identifier: identifier or "")
         self.snapshot_created = instance.tags.apply(lambda tags: (tags or {}).get(CREATED_TAG, ""))
-        self.database = Database(
+        self.database = OwnDatabase(
             host=instance.address,
             name=platform.database_name,
-            master_secret_arn=instance.master_user_secrets.apply(
+            origin=instance.master_user_secrets.apply(
                 lambda secrets: master_secret_arn(stack.database_identifier, secrets)
             ),
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_aws import rds
 
-from infra.components.database import Database, master_secret_arn
+from infra.components.database import OwnDatabase, master_secret_arn
 from infra.components.security_group import SecurityGroup
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class StagingDatabase(pulumi.ComponentResource):
         subnet_group: The RDS subnet group, which previews use too.
     """
 
-    database: Database
+    database: OwnDatabase
     instance: pulumi.Output[str]
     subnet_group: pulumi.Output[str]
 
@@ -101,10 +101,10 @@ class StagingDatabase(pulumi.ComponentResource):
         )
         self.instance = instance.identifier
         self.subnet_group = subnets.name
-        self.database = Database(
+        self.database = OwnDatabase(
             host=instance.address,
             name=config.name,
-            master_secret_arn=instance.master_user_secrets.apply(
+            origin=instance.master_user_secrets.apply(
                 lambda secrets: master_secret_arn(stack.database_identifier, secrets)
             ),
         )

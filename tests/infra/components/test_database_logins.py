@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infra.components.database_secrets import password_spec
+from infra.components.role_passwords import password_spec
 from tests.infra.world import Deployment
 
 EXTERNAL_SECRET = "kubernetes:external-secrets.io/v1:ExternalSecret"
