@@ -1,0 +1,3 @@
+from infra.policies.pack import serve
+
+serve()

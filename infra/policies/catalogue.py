@@ -1,0 +1,46 @@
+"""All rules, in the order in which they are reported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from infra.policies import (
+    databases,
+    disclosure,
+    front_door,
+    identities,
+    networks,
+    ownership,
+    pods,
+    sizes,
+)
+from infra.policies.declared import Declared
+from infra.policies.rule import Rule, StackRule, Violation
+
+RULES: tuple[Rule, ...] = (
+    *databases.RULES,
+    *networks.RULES,
+    *ownership.RULES,
+    *identities.RULES,
+    *pods.RULES,
+    *front_door.RULES,
+    *disclosure.RULES,
+    *sizes.RULES,
+)
+STACK_RULES: tuple[StackRule, ...] = disclosure.STACK_RULES
+
+
+def violations(resources: Sequence[Declared]) -> list[Violation]:
+    """Everything that any rule finds in a stack's resources."""
+    alone = [
+        Violation(rule.name, resource, complaint)
+        for rule in RULES
+        for resource in resources
+        for complaint in rule.complaints(resource)
+    ]
+    together = [
+        Violation(rule.name, resource, complaint)
+        for rule in STACK_RULES
+        for resource, complaint in rule.complaints(resources)
+    ]
+    return [*alone, *together]

@@ -1,0 +1,75 @@
+"""Databases: encrypted, private, and nothing of a preview's left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from infra.policies.declared import Declared
+from infra.policies.rule import Rule
+
+INSTANCE = "aws:rds/instance:Instance"
+CLUSTER = "aws:rds/cluster:Cluster"
+CLUSTER_INSTANCE = "aws:rds/clusterInstance:ClusterInstance"
+
+
+def encrypted(database: Declared) -> Iterator[str]:
+    """Storage is encrypted, and says so: AWS's default is that it is not."""
+    if database.get("storageEncrypted") is not True:
+        yield "storageEncrypted is not true"
+
+
+def private(database: Declared) -> Iterator[str]:
+    """No public address, and said so: left out, it depends on the subnets."""
+    if database.get("publiclyAccessible") is not False:
+        yield "publiclyAccessible is not false"
+
+
+def final_snapshot(database: Declared) -> Iterator[str]:
+    """An original leaves a last snapshot; a copy of staging's data leaves nothing.
+
+    A copy is whatever a preview holds, and whatever was restored from a snapshot.
+    """
+    skips = database.get("skipFinalSnapshot") is True
+    if database.in_preview or database.get("snapshotIdentifier"):
+        if not skips:
+            yield "a copy would leave a final snapshot behind: skipFinalSnapshot is not true"
+        if database.get("deleteAutomatedBackups") is False:
+            yield "a copy's automated backups would outlive it: deleteAutomatedBackups is false"
+    elif skips or not database.get("finalSnapshotIdentifier"):
+        yield "its data would be lost with it: it leaves no final snapshot"
+
+
+def password_kept_by_rds(database: Declared) -> Iterator[str]:
+    """RDS makes the master's password and keeps it; a given one would be in the state."""
+    if database.get("password") or database.get("masterPassword"):
+        yield "a password is given, which the state then holds"
+    if database.get("manageMasterUserPassword") is not True:
+        yield "manageMasterUserPassword is not true"
+
+
+RULES = (
+    Rule(
+        "database-encrypted",
+        "A database's storage is encrypted.",
+        encrypted,
+        frozenset({INSTANCE, CLUSTER}),
+    ),
+    Rule(
+        "database-private",
+        "A database has no public address.",
+        private,
+        frozenset({INSTANCE, CLUSTER_INSTANCE}),
+    ),
+    Rule(
+        "database-final-snapshot",
+        "Staging's data outlives its database; a copy's does not.",
+        final_snapshot,
+        frozenset({INSTANCE, CLUSTER}),
+    ),
+    Rule(
+        "database-password-kept-by-rds",
+        "A master's password is RDS's own, never Pulumi's.",
+        password_kept_by_rds,
+        frozenset({INSTANCE, CLUSTER}),
+    ),
+)

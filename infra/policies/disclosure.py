@@ -1,0 +1,100 @@
+"""Secrets where they can be read: in what is asked of a provider, or what a stack puts out.
+
+No password passes through Pulumi at all (docs/decisions/passwords-never-pass-through-pulumi.md),
+so one that is marked as a secret is refused as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from infra.policies.declared import Declared, leaves
+from infra.policies.rule import Rule, StackRule
+from infra.policies.workloads import TYPES, containers
+
+HOLDERS = frozenset(
+    {
+        "aws:iam/accessKey:AccessKey",
+        "aws:secretsmanager/secretVersion:SecretVersion",
+        "aws:ssm/parameter:Parameter",
+        "kubernetes:core/v1:Secret",
+    }
+)
+"""Types whose very purpose is to hold a secret's value."""
+
+_NAME = re.compile(
+    r"(?:password|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|credentials?)$",
+    re.IGNORECASE,
+)
+_VALUES = {
+    "an AWS access key": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
+    "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
+    "a URL with a password": re.compile(
+        r"\b[a-z][a-z0-9+.-]*://[^\s/:@]*:[^\s/@]+@", re.IGNORECASE
+    ),
+    "a GitHub token": re.compile(r"\b(?:gh[pousr]_[0-9A-Za-z]{36}|github_pat_\w{22,})\b"),
+    "a Pulumi token": re.compile(r"\bpul-[0-9a-f]{40}\b"),
+    "a signed token": re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"),
+}
+# `{{ .password }}`: the place of a value, which External Secrets fills in the cluster.
+_TEMPLATE = re.compile(r"^\s*\{\{.*\}\}\s*$")
+
+
+def no_plain_secret(resource: Declared) -> Iterator[str]:
+    """Nothing that looks like a secret, by its name or by its value."""
+    for path, value in leaves(resource.properties):
+        if isinstance(value, str) and value and not _TEMPLATE.match(value):
+            yield from _looks_secret(path, value)
+
+
+def no_secret_variable(workload: Declared) -> Iterator[str]:
+    """A variable with a secret's name takes it from a Secret."""
+    for container in containers(workload):
+        variables = cast("Sequence[Mapping[str, Any]]", container.properties.get("env") or ())
+        for variable in variables:
+            name, value = str(variable.get("name")), variable.get("value")
+            if value and _NAME.search(name):
+                yield f"container {container.name}: variable {name} is given outright"
+
+
+def holds_none(_resource: Declared) -> Iterator[str]:
+    """None of these types: what they hold would be in the state."""
+    yield "its value would be in the state"
+
+
+def no_secret_output(resources: Sequence[Declared]) -> Iterator[tuple[Declared, str]]:
+    """Nothing that a stack or a component puts out looks like a secret."""
+    for resource in resources:
+        for complaint in no_plain_secret(resource):
+            yield resource, complaint
+
+
+def _looks_secret(path: tuple[str, ...], value: str) -> Iterator[str]:
+    where = ".".join(path)
+    if path and _NAME.search(path[-1]) and not value.startswith("arn:"):
+        yield f"{where} is given in plain text"
+    for kind, pattern in _VALUES.items():
+        if pattern.search(value):
+            yield f"{where} holds {kind}"
+
+
+RULES = (
+    Rule("no-plain-secret", "No input is a secret in plain text.", no_plain_secret),
+    Rule(
+        "no-secret-variable",
+        "A pod takes its secrets from Secrets.",
+        no_secret_variable,
+        TYPES,
+    ),
+    Rule("no-secret-holder", "No resource is there to hold a secret.", holds_none, HOLDERS),
+)
+STACK_RULES = (
+    StackRule(
+        "no-secret-output",
+        "No output is a secret in plain text.",
+        no_secret_output,
+        frozenset({"pulumi:pulumi:Stack"}),
+    ),
+)

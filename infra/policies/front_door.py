@@ -1,0 +1,63 @@
+"""Ingresses: a stack claims its own host on the shared load balancer, and no more.
+
+Whoever may make an Ingress of a group can override the rules of the others in it: the
+controller's own documentation calls that a security risk of groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from infra.policies.declared import Declared, each
+from infra.policies.rule import Rule
+
+INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
+
+_ALB = "alb.ingress.kubernetes.io/"
+# With these an Ingress changes what happens to requests of other hosts, or to the balancer.
+_FORBIDDEN = ("actions.", "conditions.", "transforms.", "group.order", "load-balancer-name")
+
+
+def outlives_nothing(ingress: Declared) -> Iterator[str]:
+    """Deleted by itself, before its Service: the controller's finalizer needs both."""
+    if ingress.deleted_with:
+        yield f"it is deleted with {ingress.deleted_with.rpartition('::')[2]}"
+
+
+def own_host(ingress: Declared) -> Iterator[str]:
+    """Each rule is for the stack's own host."""
+    stack = ingress.stack
+    if ingress.get("spec", "defaultBackend"):
+        yield "defaultBackend would take the requests of every host"
+    for rule in ingress.each("spec", "rules"):
+        yield from _strange(str(rule.get("host") or ""), stack.value)
+    for tls in ingress.each("spec", "tls"):
+        for host in tls.get("hosts") or ():
+            yield from _strange(str(host), stack.value)
+    for key in ingress.below("metadata", "annotations"):
+        if key.startswith(_ALB) and key.removeprefix(_ALB).startswith(_FORBIDDEN):
+            yield f"annotation {key} reaches beyond its own host"
+
+
+def has_rules(ingress: Declared) -> Iterator[str]:
+    """An Ingress without a rule takes every host."""
+    if not each(ingress.properties, "spec", "rules"):
+        yield "it has no rule"
+
+
+def _strange(host: str, stack: str) -> Iterator[str]:
+    if host.partition(".")[0] != stack:
+        yield f"it claims host {host!r}: expected {stack}.<domain>"
+
+
+RULES = (
+    Rule(
+        "ingress-goes-first",
+        "An Ingress is never deleted with something else.",
+        outlives_nothing,
+        frozenset({INGRESS}),
+        engine_tells=False,
+    ),
+    Rule("ingress-own-host", "An Ingress claims its own host.", own_host, frozenset({INGRESS})),
+    Rule("ingress-has-rules", "An Ingress names its hosts.", has_rules, frozenset({INGRESS})),
+)

@@ -1,0 +1,118 @@
+"""What a stack may take: bounds beyond which a typing error, or a joke, costs money."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from infra.policies.databases import CLUSTER_INSTANCE, INSTANCE
+from infra.policies.declared import Declared, get
+from infra.policies.rule import Rule
+from infra.policies.workloads import TYPES, containers
+from infra.stack_name import StackKind
+
+AUTOSCALER = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+
+_CLASSES = ("micro", "small", "medium", "large", "xlarge", "2xlarge")
+_SUFFIXES = {
+    "": Decimal(1),
+    "m": Decimal(1) / 1000,
+    "k": Decimal(10) ** 3,
+    "M": Decimal(10) ** 6,
+    "G": Decimal(10) ** 9,
+    "Ki": Decimal(2) ** 10,
+    "Mi": Decimal(2) ** 20,
+    "Gi": Decimal(2) ** 30,
+}
+_QUANTITY = re.compile(r"^(\d+(?:\.\d+)?)([A-Za-z]*)$")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The most that one kind of stack may take.
+
+    Attributes:
+        database_class: The largest size of an RDS instance.
+        storage: The most GiB of an RDS instance, grown by itself included.
+        cpu: The most CPU of a container.
+        memory: The most memory of a container.
+        replicas: The most pods of the service.
+    """
+
+    database_class: str
+    storage: int
+    cpu: str
+    memory: str
+    replicas: int
+
+
+BOUNDS = {
+    StackKind.PREVIEW: Bounds("medium", 500, cpu="2", memory="2Gi", replicas=5),
+    StackKind.STAGING: Bounds("2xlarge", 2000, cpu="4", memory="8Gi", replicas=20),
+}
+
+
+def database_bounded(database: Declared) -> Iterator[str]:
+    """Class and storage of an RDS instance."""
+    bounds = BOUNDS[database.stack.kind]
+    size = str(database.get("instanceClass") or "").rpartition(".")[2]
+    allowed = _CLASSES[: _CLASSES.index(bounds.database_class) + 1]
+    if size not in allowed:
+        yield f"class {database.get('instanceClass')}: expected at most {bounds.database_class}"
+    for key in ("allocatedStorage", "maxAllocatedStorage"):
+        storage = database.get(key) or 0
+        if storage > bounds.storage:
+            yield f"{key} is {storage:g}: expected at most {bounds.storage}"
+
+
+def pod_bounded(workload: Declared) -> Iterator[str]:
+    """Every container names what it asks for and may use, within bounds."""
+    bounds = BOUNDS[workload.stack.kind]
+    for container in containers(workload):
+        for resource, most in (("cpu", bounds.cpu), ("memory", bounds.memory)):
+            for kind in ("requests", "limits"):
+                given = get(container.properties, "resources", kind, resource)
+                if given is None:
+                    yield f"container {container.name} names no {resource} in {kind}"
+                elif quantity(str(given)) > quantity(most):
+                    yield (
+                        f"container {container.name} has {given} {resource} in {kind}: "
+                        f"expected at most {most}"
+                    )
+
+
+def replicas_bounded(scaled: Declared) -> Iterator[str]:
+    """How many pods there may be."""
+    most = BOUNDS[scaled.stack.kind].replicas
+    for key in ("replicas", "minReplicas", "maxReplicas"):
+        given = scaled.get("spec", key) or 0
+        if given > most:
+            yield f"{key} is {given:g}: expected at most {most}"
+
+
+def quantity(text: str) -> Decimal:
+    """A quantity of Kubernetes as a number; one that cannot be read is beyond every bound."""
+    match = _QUANTITY.match(text)
+    if match is None or match[2] not in _SUFFIXES:
+        return Decimal("Infinity")
+    return Decimal(match[1]) * _SUFFIXES[match[2]]
+
+
+RULES = (
+    Rule(
+        "database-bounded",
+        "A database's size is within bounds.",
+        database_bounded,
+        frozenset({INSTANCE, CLUSTER_INSTANCE}),
+    ),
+    Rule("pod-bounded", "A container's size is given, and within bounds.", pod_bounded, TYPES),
+    Rule(
+        "replicas-bounded",
+        "The number of pods is within bounds.",
+        replicas_bounded,
+        frozenset({AUTOSCALER, DEPLOYMENT}),
+    ),
+)

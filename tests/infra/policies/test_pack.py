@@ -1,0 +1,106 @@
+"""The pack as the engine sees it, and the check over a stack's state."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import pulumi_policy
+import pytest
+import yaml
+
+from infra.policies import catalogue, pack
+from infra.policies.check import main, read_export
+from tests.infra.policies.resources import declared
+from tests.infra.world import Deployment
+
+FOLDER = Path(pack.__file__).parent
+INSTANCE = "aws:rds/instance:Instance"
+
+
+def exported(deployment: Deployment) -> dict[str, Any]:
+    """What `pulumi stack export` would print of a deployment."""
+    resources = [
+        {
+            "urn": r.urn,
+            "type": r.type,
+            "inputs": r.inputs,
+            "outputs": deployment.outputs if r.type == "pulumi:pulumi:Stack" else {},
+            **({"deletedWith": r.deleted_with} if r.deleted_with else {}),
+        }
+        for r in deployment.registrations
+    ]
+    return {"version": 3, "deployment": {"resources": resources}}
+
+
+def checked(export: object) -> int:
+    return main(io.StringIO(json.dumps(export)))
+
+
+def test_the_pack_holds_every_rule_that_the_engine_can_be_asked() -> None:
+    names = {policy.name for policy in pack.policies()}
+    told = {rule.name for rule in catalogue.RULES if rule.engine_tells}
+    assert names == told | {rule.name for rule in catalogue.STACK_RULES}
+    assert {rule.name for rule in catalogue.RULES} - told == {"ingress-goes-first"}
+
+
+def test_a_policy_of_the_pack_reports_what_its_rule_finds(preview: Deployment) -> None:
+    (policy,) = (cast("Any", p) for p in pack.policies() if p.name == "database-encrypted")
+    found: list[str] = []
+    args = pulumi_policy.ResourceValidationArgs(
+        INSTANCE,
+        {"storageEncrypted": False},
+        "urn:pulumi:pr-42::previews::aws:rds/instance:Instance::instance",
+        "instance",
+        opts=pulumi_policy.PolicyResourceOptions(
+            protect=False,
+            ignore_changes=[],
+            delete_before_replace=None,
+            aliases=[],
+            custom_timeouts=pulumi_policy.PolicyCustomTimeouts(0, 0, 0),
+            additional_secret_outputs=[],
+        ),
+        provider=None,
+    )
+
+    def report_violation(message: str, urn: str | None = None) -> None:
+        assert urn is None
+        found.append(message)
+
+    policy.validate(args, report_violation)
+    assert found == ["storageEncrypted is not true"]
+
+
+def test_the_packs_project_file_points_at_the_project_s_environment() -> None:
+    options = yaml.safe_load((FOLDER / "PulumiPolicy.yaml").read_text())["runtime"]["options"]
+    assert (FOLDER / options["virtualenv"]).resolve() == FOLDER.parents[1] / ".venv"
+
+
+def test_a_stack_as_it_stands_is_read_whole(preview: Deployment) -> None:
+    assert read_export(exported(preview)) == declared(preview)
+
+
+def test_a_stack_that_breaks_nothing_passes(
+    preview: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert checked(exported(preview)) == 0
+    assert capsys.readouterr().out == f"{len(preview.registrations)} resources, 0 violations\n"
+
+
+def test_what_only_the_state_tells_is_found(
+    preview: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export = exported(preview)
+    for resource in export["deployment"]["resources"]:
+        if resource["type"].endswith(":Ingress"):
+            resource["deletedWith"] = "urn:pulumi:pr-42::previews::x::namespace"
+    assert checked(export) == 1
+    assert "ingress-goes-first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("export", ["text", {}, {"deployment": {"resources": []}}])
+def test_nothing_to_check_is_no_success(export: object, capsys: pytest.CaptureFixture[str]) -> None:
+    assert checked(export) == 2
+    assert "What to do: " in capsys.readouterr().err
