@@ -1,0 +1,28 @@
+"""Arguments that several commands take."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from infra.stack_name import StackName, StackNameError
+from previews.errors import PreviewsError
+
+
+def stack_of(text: str) -> StackName:
+    """The stack of a pull request, from the pull request's number."""
+    try:
+        return StackName.parse(f"pr-{text.removeprefix('#')}")
+    except StackNameError as error:
+        raise PreviewsError(
+            "pull-request-number",
+            f"pull request {text!r}",
+            why="expected its number, 1 to 999999999, without leading zeros",
+            remedy="give it as in: previews destroy 42.",
+        ) from error
+
+
+Stack = Annotated[
+    StackName, typer.Argument(parser=stack_of, metavar="N", help="Number of the pull request.")
+]

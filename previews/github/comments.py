@@ -1,0 +1,54 @@
+"""Comments on pull requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from pydantic import AliasPath, Field
+
+from previews.github.connection import Connection, Model, read
+
+
+class Comment(Model):
+    """A comment on a pull request.
+
+    Attributes:
+        id: Its id.
+        body: Its Markdown.
+        author: Login of who wrote it.
+        html_url: Where a person reads it.
+        updated_at: When it was last changed.
+    """
+
+    id: int
+    body: str = ""
+    author: str = Field(default="ghost", validation_alias=AliasPath("user", "login"))
+    html_url: str = ""
+    updated_at: datetime
+
+
+class Comments:
+    """Comments on the pull requests of one repository."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._api = connection.kit.rest.issues
+
+    def of(self, number: int) -> Iterator[Comment]:
+        """Every comment of a pull request, oldest first."""
+        what = f"comments of pull request {number}"
+        for answer in self._connection.each(what, self._api.list_comments, issue_number=number):
+            yield read(Comment, what, answer)
+
+    def create(self, number: int, body: str) -> Comment:
+        """Write a new comment."""
+        what = f"comment on pull request {number}"
+        call = self._api.create_comment
+        return read(Comment, what, self._connection.ask(what, call, issue_number=number, body=body))
+
+    def update(self, comment: int, body: str) -> Comment:
+        """Replace what a comment says."""
+        what = f"comment {comment}"
+        call = self._api.update_comment
+        return read(Comment, what, self._connection.ask(what, call, comment_id=comment, body=body))

@@ -1,0 +1,194 @@
+"""One repository on GitHub, and what its failures mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from githubkit import GitHub as Kit
+from githubkit import Response, TokenAuthStrategy
+from githubkit.exception import (
+    GitHubException,
+    RateLimitExceeded,
+    RequestFailed,
+)
+from githubkit.retry import RETRY_DEFAULT, RetryOption
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from previews.errors import PreviewsError
+from previews.settings import Settings
+
+PAGE = 100
+_TIMEOUT_SECONDS = 30
+# A job that waits longer than this for its quota would rather be run again.
+_LONGEST_WAIT = timedelta(seconds=60)
+_NOT_FOUND = 404
+_DENIED = frozenset({401, 403})
+
+_Answer = TypeVar("_Answer", bound=BaseModel)
+
+
+class Model(BaseModel):
+    """What is read of an answer; the rest of it may change without notice."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class NotFoundError(PreviewsError):
+    """GitHub says there is no such thing, or that the token may not see it."""
+
+
+class Connection:
+    """Asks about one repository, as one token."""
+
+    def __init__(self, settings: Settings, *, retry: bool = True) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            settings: Token, repository and address.
+            retry: Whether an answer of 5xx, or a short wait for the quota, is tried again.
+
+        Raises:
+            PreviewsError: Token or repository is not set.
+        """
+        if not settings.github_token.get_secret_value():
+            raise PreviewsError(
+                "github-token",
+                "GITHUB_TOKEN",
+                why="it is not set",
+                remedy="in a workflow: `env: {GITHUB_TOKEN: ${{ github.token }}}`;"
+                " at home: export GITHUB_TOKEN=$(gh auth token).",
+            )
+        if not settings.github_repository:
+            raise PreviewsError(
+                "github-repository",
+                "GITHUB_REPOSITORY",
+                why="it is not set",
+                remedy="export GITHUB_REPOSITORY=owner/name.",
+            )
+        self.repository = settings.github_repository
+        self.owner, _, self.name = settings.github_repository.partition("/")
+        self.kit: Kit[TokenAuthStrategy] = Kit(
+            settings.github_token.get_secret_value(),
+            base_url=settings.github_api_url,
+            timeout=_TIMEOUT_SECONDS,
+            # What is read decides what is deleted: it is always read afresh.
+            http_cache=False,
+            auto_retry=_retry if retry else False,
+        )
+
+    def ask(self, what: str, call: Callable[..., Response[Any, Any]], **arguments: Any) -> Any:
+        """One request about the repository; returns the answer's JSON.
+
+        Args:
+            what: What is asked for, as it is named in a failure.
+            call: A method of githubkit that takes owner and repository first.
+            arguments: Its other arguments.
+
+        Raises:
+            NotFoundError: There is no such thing, or the token may not see it.
+            PreviewsError: There is no usable answer.
+        """
+        return self._answer(what, call, arguments).json()
+
+    def tell(self, what: str, call: Callable[..., Response[Any, Any]], **arguments: Any) -> None:
+        """One request whose answer holds nothing; otherwise as `ask`."""
+        self._answer(what, call, arguments)
+
+    def each(
+        self, what: str, call: Callable[..., Response[Any, Any]], *, key: str = "", **arguments: Any
+    ) -> Iterator[Any]:
+        """Every item of a list, over as many requests as it has pages.
+
+        Args:
+            what: As in `ask`.
+            call: As in `ask`; it takes ``page`` and ``per_page``.
+            key: Where an answer is an object, the property that holds the list.
+            arguments: As in `ask`.
+        """
+        page = 1
+        while True:
+            answer = self._answer(what, call, {**arguments, "per_page": PAGE, "page": page})
+            found = answer.json()
+            yield from found[key] if key else found
+            if "next" not in answer.raw_response.links:
+                return
+            page += 1
+
+    def _answer(
+        self, what: str, call: Callable[..., Response[Any, Any]], arguments: dict[str, Any]
+    ) -> Response[Any, Any]:
+        try:
+            return call(owner=self.owner, repo=self.name, **arguments)
+        except GitHubException as error:
+            raise self._explain(what, error) from error
+
+    def _explain(self, what: str, error: GitHubException) -> PreviewsError:
+        if isinstance(error, RateLimitExceeded):
+            return PreviewsError(
+                "github-quota",
+                what,
+                why=f"GitHub's quota is used up for another {error.retry_after}",
+                remedy="run it again after that; nothing was changed.",
+            )
+        if not isinstance(error, RequestFailed):
+            return PreviewsError(
+                "github-unreachable",
+                what,
+                why=f"GitHub at {self.kit.config.base_url} does not answer: {error!r}",
+                remedy="see https://www.githubstatus.com and run it again; without an answer"
+                " nothing is decided and nothing is deleted.",
+            )
+        status = error.response.status_code
+        if status == _NOT_FOUND:
+            return NotFoundError(
+                "github-not-found",
+                what,
+                why=f"{self.repository} has none, or the token may not see it",
+                remedy="check the number, GITHUB_REPOSITORY and the job's `permissions`.",
+            )
+        if status in _DENIED:
+            return PreviewsError(
+                "github-denied",
+                what,
+                why=f"GitHub answers {status}: {_message(error)}",
+                remedy="check the token and the job's `permissions` in the workflow.",
+            )
+        return PreviewsError(
+            "github-refused",
+            what,
+            why=f"GitHub answers {status}: {_message(error)}",
+            remedy="run it again; if it stays so, see https://www.githubstatus.com.",
+        )
+
+
+def read(model: type[_Answer], what: str, answer: object) -> _Answer:
+    """What is needed of an answer.
+
+    Raises:
+        PreviewsError: It lacks what GitHub's schema promises.
+    """
+    try:
+        return model.model_validate(answer)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise PreviewsError(
+            "github-answer",
+            what,
+            why=f"GitHub's answer is not of the known form ({wrong})",
+            remedy="check GITHUB_API_URL; nothing is decided on an answer like this.",
+        ) from error
+
+
+def _retry(error: GitHubException, count: int) -> RetryOption:
+    if isinstance(error, RateLimitExceeded) and error.retry_after > _LONGEST_WAIT:
+        return RetryOption(do_retry=False)
+    return RETRY_DEFAULT(error, count)
+
+
+def _message(error: RequestFailed) -> str:
+    try:
+        return str(error.response.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return error.response.text[:200]

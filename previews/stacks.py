@@ -1,0 +1,140 @@
+"""Pulumi's own commands on the project's stacks: the same that a person types.
+
+They work with Pulumi Cloud, with a bucket and with a folder alike, wherever Pulumi is logged in.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from previews.pulumi_command import PulumiCommand
+from previews.settings import Settings
+from previews.stack_state import StackState, StackSummary, read_state, read_summaries
+
+_NO_SUCH_STACK = "no stack named"
+
+
+class Stacks:
+    """The stacks of the project.
+
+    Attributes:
+        command: Runs ``pulumi``.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.command = PulumiCommand(settings.project)
+        self._organization = settings.organization
+
+    def all(self) -> list[StackSummary]:
+        """Every stack of the project, by name; one command, however many there are.
+
+        Raises:
+            PreviewsError: The backend gives no answer.
+        """
+        answer = self.command.ask("list of stacks", ["stack", "ls", "--json"])
+        return read_summaries(answer, organization=self._organization)
+
+    def exists(self, stack: str) -> bool:
+        """Whether the backend holds the stack.
+
+        Raises:
+            PreviewsError: The backend gives no answer, which says nothing about the stack.
+        """
+        arguments = ["stack", "output", "--json", *self._stack(stack)]
+        answer = self.command.run(arguments)
+        if answer.code == 0:
+            return True
+        if _NO_SUCH_STACK in answer.error:
+            return False
+        raise self.command.failure(f"stack {stack}", arguments, answer)
+
+    def create(self, stack: str) -> None:
+        """Make the stack unless it is there."""
+        if not self.exists(stack):
+            self.command.ask(f"stack {stack}", ["stack", "init", self._qualified(stack)])
+
+    def state(self, stack: str) -> StackState:
+        """What the stack's state holds; secrets in it stay encrypted."""
+        answer = self.command.ask(
+            f"state of stack {stack}", ["stack", "export", *self._stack(stack)]
+        )
+        return read_state(stack, answer)
+
+    def outputs(self, stack: str) -> dict[str, Any]:
+        """The stack's outputs; secret ones are not shown."""
+        answer = self.command.ask(
+            f"outputs of stack {stack}", ["stack", "output", "--json", *self._stack(stack)]
+        )
+        return dict(answer)
+
+    def history(self, stack: str, *, most: int = 1) -> list[dict[str, Any]]:
+        """The newest updates of the stack, newest first, one that runs included on Pulumi Cloud."""
+        answer = self.command.ask(
+            f"history of stack {stack}",
+            [
+                *("stack", "history", "--json", "--page-size", str(most), "--page", "1"),
+                *self._stack(stack),
+            ],
+        )
+        return list(answer)
+
+    def tags(self, stack: str) -> dict[str, str]:
+        """The stack's own tags, which every backend keeps beside its state."""
+        answer = self.command.ask(
+            f"tags of stack {stack}", ["stack", "tag", "ls", "--json", *self._stack(stack)]
+        )
+        return dict(answer)
+
+    def tag(self, stack: str, name: str, value: str) -> None:
+        """Set one of the stack's tags."""
+        arguments = ["stack", "tag", "set", name, value, *self._stack(stack)]
+        self.command.do(f"tag {name} of stack {stack}", arguments)
+
+    def destroy(self, stack: str) -> None:
+        """Delete every resource of the stack; the stack itself stays.
+
+        Raises:
+            PreviewsError: Pulumi fails; its own output has said why. What it has deleted is
+                out of the state, the rest is in it.
+        """
+        arguments = ["destroy", "--yes", "--skip-preview", *self._stack(stack)]
+        self.command.do(f"stack {stack}", arguments, aloud=True)
+
+    def refresh(self, stack: str, *, imports: dict[str, str]) -> None:
+        """Compare the state with what there is, and take over what was begun and is there.
+
+        Args:
+            stack: The stack.
+            imports: Provider's ids of resources whose creation was begun, by URN.
+        """
+        pairs = [
+            argument
+            for urn, identifier in imports.items()
+            for argument in ("--import-pending-creates", f"{urn} {identifier}")
+        ]
+        arguments = ["refresh", "--yes", "--skip-preview", *pairs, *self._stack(stack)]
+        self.command.do(f"state of stack {stack}", arguments, aloud=True)
+
+    def replace_state(self, stack: str, file: Path) -> None:
+        """Put a changed state in the place of the stack's own."""
+        arguments = ["stack", "import", "--file", str(file), *self._stack(stack)]
+        self.command.do(f"state of stack {stack}", arguments)
+
+    def cancel(self, stack: str) -> None:
+        """Cancel the stack's update: on a backend of one's own this takes every lock of it."""
+        self.command.do(f"lock of stack {stack}", ["cancel", "--yes", self._qualified(stack)])
+
+    def remove(self, stack: str) -> None:
+        """Remove the stack; Pulumi refuses as long as its state holds a resource."""
+        self.command.do(f"stack {stack}", ["stack", "rm", "--yes", *self._stack(stack)])
+
+    def backend_url(self) -> str:
+        """Where the stacks are: a URL of Pulumi Cloud, ``s3://…`` or ``file://…``."""
+        return str(self.command.ask("Pulumi's backend", ["whoami", "--json"])["url"])
+
+    def _stack(self, stack: str) -> list[str]:
+        return ["--stack", self._qualified(stack)]
+
+    def _qualified(self, stack: str) -> str:
+        return f"{self._organization}/{stack}" if self._organization else stack

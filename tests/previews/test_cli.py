@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+import respx
+import typer
+
+from previews.cli import app
+from previews.commands import names
+from previews.errors import PreviewsError
+from tests.previews.answers import HEAD, pull_request
+from tests.previews.conftest import unreachable
+from tests.previews.messages import codes
+
+Run = Callable[..., tuple[int, str, str]]
+COMMANDS = [name.replace("_", "-") for name in names()]
+
+
+def test_every_module_of_commands_is_a_command() -> None:
+    assert set(typer.main.get_command(app).commands) == set(COMMANDS)  # type: ignore[attr-defined]
+    assert "decide" in COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_json_an_example_and_its_exit_codes(command: str, previews: Run) -> None:
+    code, output, _ = previews(command, "--help")
+    assert code == 0
+    assert "--json" in output
+    documented = importlib.import_module(f"previews.commands.{command.replace('-', '_')}")
+    text = documented.command.__doc__ or ""
+    assert re.search(rf"Example: (\S+=\S+ )*previews {command}\b", text), text
+    assert "Exits with 0" in text
+
+
+def test_every_code_is_a_slug_of_its_own() -> None:
+    assert "github-unreachable" in codes()
+    assert all(re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", code) for code in codes())
+
+
+@pytest.mark.parametrize("number", ["0", "-3", "042", "forty-two", "1234567890", "4 2", "٤٢"])
+def test_a_pull_request_that_is_none_is_named(previews: Run, number: str) -> None:
+    code, output, complaint = previews("decide", "--json", "--", number)
+    assert code == 1
+    assert json.loads(output)["error"]["code"] == "pull-request-number"
+    assert f"pull request {number!r}: expected its number" in complaint
+    assert "What to do:" in complaint
+
+
+def test_a_variable_that_makes_no_sense_is_named(
+    previews: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREVIEWS_TTL_DAYS", "soon")
+    code, output, complaint = previews("decide", "42")
+    assert (code, output) == (1, "")
+    assert "PREVIEWS_TTL_DAYS" in complaint
+
+
+@pytest.mark.parametrize("variable", ["GITHUB_TOKEN", "GITHUB_REPOSITORY"])
+def test_what_is_not_set_is_named(
+    previews: Run, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.delenv(variable)
+    code, _, complaint = previews("decide", "42")
+    assert code == 1
+    assert f"{variable}: it is not set" in complaint
+
+
+def test_decide_reads_the_event_and_the_pull_request_afresh(
+    previews: Run,
+    github: respx.MockRouter,
+    tmp_path: object,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from pathlib import Path
+
+    folder = Path(str(tmp_path))
+    event = folder / "event.json"
+    event.write_text(
+        json.dumps(
+            {
+                "action": "labeled",
+                "label": {"name": "preview"},
+                "pull_request": {"number": 42, "head": {"sha": HEAD}},
+            }
+        )
+    )
+    monkeypatch.setenv("GITHUB_EVENT_PATH", str(event))
+    monkeypatch.setenv("GITHUB_OUTPUT", str(folder / "outputs"))
+    github.get("/pulls/42").respond(json=pull_request())
+
+    code, output, _ = previews("decide", "--json")
+    assert code == 0
+    assert json.loads(output) == {
+        "action": "up",
+        "reason": "labelled",
+        "number": 42,
+        "sha": HEAD,
+    }
+    assert (folder / "outputs").read_text().splitlines() == [
+        "action=up",
+        "number=42",
+        f"sha={HEAD}",
+        "stack=pr-42",
+    ]
+
+
+def test_decide_without_github_decides_nothing(previews: Run, github: respx.MockRouter) -> None:
+    github.get("/pulls/42").mock(side_effect=unreachable)
+    code, output, complaint = previews("decide", "42", "--json")
+    assert code == 1
+    assert json.loads(output)["error"]["code"] == "github-unreachable"
+    assert "pull request 42" in complaint
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"action": "opened"}', "not json"])
+def test_an_event_of_another_kind_is_refused(previews: Run, tmp_path: object, text: str) -> None:
+    from pathlib import Path
+
+    file = Path(str(tmp_path)) / "event.json"
+    file.write_text(text)
+    code, _, complaint = previews("decide", "--event", str(file))
+    assert code == 1
+    assert "expected the JSON of a pull_request event" in complaint
+
+
+def test_without_an_event_and_a_number_it_says_how(previews: Run) -> None:
+    code, _, complaint = previews("decide")
+    assert code == 1
+    assert "previews decide 42" in complaint
+
+
+def test_an_error_as_a_document_has_all_its_parts() -> None:
+    error = PreviewsError("some-code", "a thing", why="it broke", remedy="mend it.")
+    assert error.as_document() == {
+        "code": "some-code",
+        "what": "a thing",
+        "why": "it broke",
+        "remedy": "mend it.",
+    }
