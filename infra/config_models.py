@@ -13,12 +13,9 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
 from infra.config_base import InstanceClass, Model
-from infra.config_platform import (
-    ClusterConfig,
-    Listener,
-    LoadBalancerConfig,
-    StagingDatabaseConfig,
-)
+from infra.config_cluster import ClusterConfig
+from infra.config_network import NetworkConfig
+from infra.config_platform import Listener, LoadBalancerConfig, StagingDatabaseConfig
 
 DRAIN_SECONDS = 9
 """What the service needs between SIGTERM and its end (docs/service.md, How it stops)."""
@@ -155,6 +152,11 @@ class PlatformConfig(_StackConfig):
     cluster: ClusterConfig = Field(
         description="the EKS cluster that previews run on", examples=[{"name": "previews"}]
     )
+    network: NetworkConfig = Field(
+        default=NetworkConfig(),
+        description="the network of a cluster that is made",
+        examples=[{"egress": "nat"}],
+    )
     listener: Listener = Field(
         default=Listener(),
         description="where the load balancer listens",
@@ -175,3 +177,14 @@ class PlatformConfig(_StackConfig):
         description="means nothing for staging, which does not expire",
         examples=[7],
     )
+
+    @field_validator("network")
+    @classmethod
+    def _is_of_a_cluster_that_is_made(
+        cls, value: NetworkConfig, info: ValidationInfo
+    ) -> NetworkConfig:
+        cluster = info.data.get("cluster")
+        if isinstance(cluster, ClusterConfig) and not cluster.create:
+            msg = "an existing cluster brings its own: remove it, or set cluster.create"
+            raise ValueError(msg)
+        return value

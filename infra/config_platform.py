@@ -1,14 +1,13 @@
-"""What staging alone can configure: cluster, load balancer and its own database."""
+"""What staging alone can configure of the load balancer and of its own database."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from infra.config_base import InstanceClass, Model
-
-Cidr = Annotated[str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,3}){3}/([0-9]|[12][0-9]|3[0-2])$")]
+from infra.config_network import Cidr, SubnetId
 
 
 class StagingDatabaseConfig(Model):
@@ -63,7 +62,7 @@ class StagingDatabaseConfig(Model):
         " require: encrypt alone",
         examples=["verify-full"],
     )
-    subnet_ids: tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-z]+$")], ...] | None = Field(
+    subnet_ids: tuple[SubnetId, ...] | None = Field(
         default=None,
         min_length=2,
         description="at least two private subnets in two zones; without it the cluster's",
@@ -77,16 +76,6 @@ class StagingDatabaseConfig(Model):
             msg = "it must be at least allocatedStorage"
             raise ValueError(msg)
         return value
-
-
-class ClusterConfig(Model):
-    """The cluster that previews run on (keys ``previews:cluster``)."""
-
-    name: str = Field(
-        pattern=r"^[0-9A-Za-z][0-9A-Za-z_-]{0,99}$",
-        description="name of an existing EKS cluster, and of the kubeconfig's context for it",
-        examples=["previews"],
-    )
 
 
 class Listener(Model):

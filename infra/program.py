@@ -40,7 +40,7 @@ def main() -> None:
 def platform(stack: StackName) -> None:
     """What previews stand on, and staging's own copy of the service."""
     # Only staging needs these, and their SDK takes a second to import.
-    from infra.components.cluster import look_up_cluster, subnet_cidrs
+    from infra.components.ground import ground
     from infra.components.own_database import OwnDatabaseHandOver
     from infra.components.registry import Registry
     from infra.components.staging_database import StagingDatabase
@@ -49,8 +49,8 @@ def platform(stack: StackName) -> None:
     source = read_source(CHECKOUT, commit=config.commit, repository=config.repository)
     tag_every_resource(stack, source)
 
-    cluster = look_up_cluster(config.cluster.name)
-    database_subnets = config.database.subnet_ids or cluster.subnet_ids
+    below = ground(config)
+    cluster = below.cluster
     registry = Registry("registry", repository=pulumi.get_project())
     image = ServiceImage(
         "image",
@@ -67,7 +67,7 @@ def platform(stack: StackName) -> None:
         stack=stack,
         config=config.database,
         vpc_id=cluster.vpc_id,
-        subnet_ids=database_subnets,
+        subnet_ids=below.database_subnet_ids,
         cluster_security_group_id=cluster.security_group_id,
     )
     facts = PlatformFacts(
@@ -89,7 +89,7 @@ def platform(stack: StackName) -> None:
         database_instance=staging.instance,
         database_name=config.database.name,
         database_subnet_group=staging.subnet_group,
-        database_cidrs=[*subnet_cidrs(database_subnets)],
+        database_cidrs=[*below.database_cidrs],
         database_ssl_mode=config.database.ssl_mode,
         trusted_image=image.reference,
     )
@@ -108,8 +108,9 @@ def platform(stack: StackName) -> None:
                 database=staging.database,
                 image=image.reference,
             ),
+            after=below.ready,
         ),
-        opts=_on_cluster(facts),
+        opts=pulumi.ResourceOptions(providers=[below.provider]),
     )
     pulumi.export(OUTPUT, facts.as_output())
     _export_service(stack, source, image, service)

@@ -13,6 +13,7 @@ import pulumi
 import yaml
 from pulumi.runtime.config import CONFIG
 from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
 
 from infra.config_base import Model
 from infra.config_models import PlatformConfig, PreviewConfig
@@ -51,7 +52,7 @@ def _load(model: type[_Config], stack: StackName) -> _Config:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_context=False)
+        details = _spelled(error.errors(include_url=False, include_context=False))
         raise _explain(model, stack, config.name, details) from error
 
 
@@ -71,6 +72,16 @@ def _read(config: pulumi.Config, model: type[Model], key: str) -> object:
         return json.loads(raw)
     except json.JSONDecodeError:
         return raw
+
+
+def _spelled(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Paths as YAML has them: of a key that is not set, pydantic gives Python's name."""
+    for detail in details:
+        detail["loc"] = tuple(
+            to_camel(part) if isinstance(part, str) and "_" in part else part
+            for part in detail["loc"]
+        )
+    return details
 
 
 def _explain(

@@ -1,10 +1,11 @@
-"""The EKS cluster that everything runs on: an existing one, looked up by name."""
+"""The EKS cluster that everything runs on, and how an existing one is found by its name."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pulumi
 from pulumi_aws import ec2, eks
 
 from infra.errors import ProgramError
@@ -29,15 +30,15 @@ class Cluster:
         oidc_provider_arn: The IAM identity provider of that issuer.
     """
 
-    name: str
-    region: str
-    vpc_id: str
+    name: pulumi.Input[str]
+    region: pulumi.Input[str]
+    vpc_id: pulumi.Input[str]
     vpc_cidrs: tuple[str, ...]
-    subnet_ids: tuple[str, ...]
-    security_group_id: str
+    subnet_ids: tuple[pulumi.Input[str], ...]
+    security_group_id: pulumi.Input[str]
     service_cidrs: tuple[str, ...]
-    oidc_issuer: str
-    oidc_provider_arn: str
+    oidc_issuer: pulumi.Input[str]
+    oidc_provider_arn: pulumi.Input[str]
 
 
 def look_up_cluster(name: str) -> Cluster:
@@ -66,7 +67,7 @@ def look_up_cluster(name: str) -> Cluster:
         name=name,
         region=region,
         vpc_id=network.vpc_id,
-        vpc_cidrs=_vpc_cidrs(network.vpc_id),
+        vpc_cidrs=vpc_cidrs(network.vpc_id),
         subnet_ids=tuple(sorted(network.subnet_ids)),
         security_group_id=network.cluster_security_group_id,
         service_cidrs=tuple(
@@ -84,7 +85,7 @@ def subnet_cidrs(subnet_ids: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(ec2.get_subnet(id=subnet).cidr_block for subnet in subnet_ids))
 
 
-def _vpc_cidrs(vpc_id: str) -> tuple[str, ...]:
+def vpc_cidrs(vpc_id: str) -> tuple[str, ...]:
     """All networks of a VPC; one may have more than it was made with."""
     vpc = ec2.get_vpc(id=vpc_id)
     others = {association.cidr_block for association in vpc.cidr_block_associations or ()}

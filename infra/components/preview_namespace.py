@@ -13,6 +13,8 @@ from infra.components.home import Home
 from infra.components.pod import HTTP_PORT, NAME_LABEL, SERVICE_ACCOUNT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from infra.config_models import ServiceConfig
     from infra.platform_facts import PlatformFacts
     from infra.stack_name import StackName
@@ -42,6 +44,7 @@ class PreviewNamespace(pulumi.ComponentResource):
         stack: StackName,
         sizes: ServiceConfig,
         platform: PlatformFacts,
+        after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the namespace.
@@ -51,13 +54,14 @@ class PreviewNamespace(pulumi.ComponentResource):
             stack: Whose name the namespace gets.
             sizes: What the service's pods need; the quota follows from it.
             platform: The networks of database, load balancer and name server.
+            after: What must be there first; everything in the namespace comes after it too.
             opts: Pulumi's options.
         """
         super().__init__("previews:service:PreviewNamespace", name, None, opts)
         namespace = core.v1.Namespace(
             "namespace",
             metadata=meta.v1.ObjectMetaArgs(name=stack.namespace, labels=namespace_labels(stack)),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*after]),
         )
         self.home = Home(stack.namespace, namespace)
         self._options = self.home.goes_with(self)

@@ -23,6 +23,8 @@ from infra.components.preview_namespace import PreviewNamespace
 from infra.components.web_service import NAME, WebService
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from infra.components.hand_over import HandOver
     from infra.config_models import ServiceConfig
     from infra.platform_facts import PlatformFacts
@@ -43,6 +45,7 @@ class ServiceStackArgs:
         platform: The cluster and the load balancer.
         image: The image of this commit, by digest.
         hand_over: How the database comes to be ready for this commit.
+        after: What the platform must have before anything of the stack is in the cluster.
     """
 
     stack: StackName
@@ -51,6 +54,7 @@ class ServiceStackArgs:
     platform: PlatformFacts
     image: pulumi.Input[str]
     hand_over: HandOver
+    after: Sequence[pulumi.Resource] = ()
 
 
 class ServiceStack(pulumi.ComponentResource):
@@ -77,7 +81,12 @@ class ServiceStack(pulumi.ComponentResource):
         super().__init__("previews:service:ServiceStack", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         guarded = PreviewNamespace(
-            "namespace", stack=args.stack, sizes=args.sizes, platform=args.platform, opts=child
+            "namespace",
+            stack=args.stack,
+            sizes=args.sizes,
+            platform=args.platform,
+            after=args.after,
+            opts=child,
         )
         handed_over = args.hand_over(guarded, self)
         migrate = DatabaseJob(

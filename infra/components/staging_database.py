@@ -37,7 +37,7 @@ class StagingDatabase(pulumi.ComponentResource):
         stack: StackName,
         config: StagingDatabaseConfig,
         vpc_id: pulumi.Input[str],
-        subnet_ids: Sequence[str],
+        subnet_ids: Sequence[pulumi.Input[str]],
         cluster_security_group_id: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:

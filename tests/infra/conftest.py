@@ -5,13 +5,26 @@ from __future__ import annotations
 import pytest
 
 from infra.program import main
-from tests.infra.world import PREVIEW_CONFIG, STAGING_CONFIG, Cloud, Deployment, deploy
+from tests.infra.world import (
+    CREATED_CLUSTER,
+    PREVIEW_CONFIG,
+    STAGING_CONFIG,
+    Cloud,
+    Deployment,
+    deploy,
+)
 
 
 @pytest.fixture(scope="session")
 def staging() -> Deployment:
     """Stack ``staging`` on the existing cluster ``lab``."""
     return deploy("staging", main, config=STAGING_CONFIG)
+
+
+@pytest.fixture(scope="session")
+def new_staging() -> Deployment:
+    """Stack ``staging`` that makes network and cluster too."""
+    return deploy("staging", main, config=STAGING_CONFIG | CREATED_CLUSTER)
 
 
 @pytest.fixture(scope="session")

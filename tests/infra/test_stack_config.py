@@ -16,7 +16,13 @@ from infra.config_models import PlatformConfig, PreviewConfig
 from infra.errors import ProgramError
 from infra.stack_config import load_platform_config, load_preview_config
 from infra.stack_name import StackName
-from tests.infra.world import PREVIEW_CONFIG, SERVICE_CONFIG, STAGING_CONFIG, deploy
+from tests.infra.world import (
+    CREATED_CLUSTER,
+    PREVIEW_CONFIG,
+    SERVICE_CONFIG,
+    STAGING_CONFIG,
+    deploy,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -104,6 +110,20 @@ def test_a_missing_key_inside_another_is_named_by_its_path() -> None:
         ({"domain": "localhost"}, "domain"),
         ({"domain": ".".join(["d" * 60] * 4)}, "domain"),
         ({"cluster": {"name": "-x"}}, "cluster.name"),
+        ({"cluster": {"name": "a", "create": True}}, "cluster.apiCidrs"),
+        ({"cluster": {"name": "a", "admins": ["root"]}}, "cluster.admins.0"),
+        ({"network": {"egress": "nat"}}, "network"),
+        (CREATED_CLUSTER | {"network": {"cidr": "10.0.0.0/20"}}, "network.cidr"),
+        (CREATED_CLUSTER | {"network": {"cidr": "172.20.0.0/16"}}, "network.cidr"),
+        (CREATED_CLUSTER | {"network": {"cidr": "8.8.0.0/16"}}, "network.cidr"),
+        (CREATED_CLUSTER | {"network": {"cidr": "10.0.0.1/16"}}, "network.cidr"),
+        (CREATED_CLUSTER | {"network": {"zones": ["a", "a"]}}, "network.zones"),
+        (CREATED_CLUSTER | {"network": {"zones": ["a"]}}, "network.zones"),
+        (CREATED_CLUSTER | {"network": {"vpcId": "vpc-1"}}, "network.nodeSubnetIds"),
+        (
+            CREATED_CLUSTER | {"network": {"nodeSubnetIds": ["subnet-1", "subnet-2"]}},
+            "network.nodeSubnetIds",
+        ),
         ({"listener": {"protocol": "FTP"}}, "listener.protocol"),
         ({"listener": {"port": 70000}}, "listener.port"),
         ({"loadBalancer": {"scheme": "public"}}, "loadBalancer.scheme"),

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
@@ -21,6 +20,8 @@ import pulumi
 from pulumi.runtime import mocks, set_all_config, set_mocks
 from pulumi.runtime.settings import SETTINGS, get_root_resource
 from pulumi.runtime.stack import run_pulumi_func
+
+from tests.infra import answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,6 +60,11 @@ STAGING_CONFIG: dict[str, Any] = {
     "commit": COMMIT,
     "repository": "acme/orders",
 }
+
+CREATED_CLUSTER: dict[str, Any] = {
+    "cluster": {"name": "lab", "create": True, "apiCidrs": ["203.0.113.0/24"]}
+}
+"""What makes staging make its cluster, instead of finding it."""
 
 SNAPSHOTS = [
     {
@@ -137,6 +143,8 @@ class Cloud(mocks.Mocks):
         match args.token:
             case "aws:eks/getCluster:getCluster":
                 return self._cluster(asked["name"])
+            case "aws:index/getRegion:getRegion":
+                return {"region": "eu-west-1", "id": "eu-west-1"}
             case "aws:ec2/getVpc:getVpc":
                 return {
                     "id": asked["id"],
@@ -177,21 +185,12 @@ class Cloud(mocks.Mocks):
             case "pulumi:pulumi:StackReference":
                 outputs = self.staging if args.name.endswith("/staging") else self.own
                 return args.name, {"name": args.name, "outputs": outputs or {}}
-            case "aws:ecr/repository:Repository":
-                url = f"123456789012.dkr.ecr.eu-west-1.amazonaws.com/{given['name']}"
-                return given["name"], {**given, "repositoryUrl": url}
             case "aws:rds/instance:Instance":
                 return given["identifier"], {**given, **self._instance(given)}
-            case "aws:iam/role:Role":
-                return given["name"], {
-                    **given,
-                    "arn": f"arn:aws:iam::123456789012:role/{given['name']}",
-                }
-            case "docker-build:index:Image":
-                content = json.dumps(given, sort_keys=True).encode()
-                return "image", {**given, "digest": f"sha256:{hashlib.sha256(content).hexdigest()}"}
             case _:
-                return f"{args.name}-id", given
+                identity = given["name"] if args.typ in answers.NAMED else f"{args.name}-id"
+                known = answers.KNOWN.get(args.typ)
+                return identity, given | (known(args.name, given) if known else {})
 
     def _instance(self, given: dict[str, Any]) -> dict[str, Any]:
         identifier = given["identifier"]
