@@ -1,0 +1,24 @@
+"""``python -m tests.workflows``: what zizmor (pedantic) and actionlint say of the workflows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.workflows.actionlint import actionlint
+
+PROJECT = Path(__file__).parents[2]
+
+
+def main() -> int:
+    """Run both; returns the worse exit code."""
+    zizmor = [str(Path(sys.executable).with_name("zizmor")), "--offline", "--pedantic", ".github"]
+    return max(
+        subprocess.run(command, cwd=PROJECT, check=False).returncode
+        for command in (zizmor, [str(actionlint())])
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

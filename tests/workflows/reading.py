@@ -1,0 +1,88 @@
+"""The workflows and local actions as documents, with what an expression in them amounts to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PROJECT = Path(__file__).parents[2]
+GITHUB = PROJECT / ".github"
+_EXPRESSION = re.compile(r"\$\{\{(.+?)\}\}", re.DOTALL)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which ``on`` is a word and not a truth, as GitHub reads it."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:bool"]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
+
+
+def document(path: Path) -> dict[str, Any]:
+    """A file as GitHub reads it."""
+    return dict(yaml.load(path.read_text(), Loader=_Loader))
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job with the workflow that it is in."""
+
+    workflow: str
+    name: str
+    body: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.workflow}:{self.name}"
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        return list(self.body["steps"])
+
+    @property
+    def environment(self) -> str | None:
+        return (self.body.get("environment") or {}).get("name")
+
+    def uses(self, action: str) -> bool:
+        return any(action in step.get("uses", "") for step in self.steps)
+
+
+WORKFLOWS = {path.stem: document(path) for path in sorted((GITHUB / "workflows").glob("*.yml"))}
+ACTIONS = {path.parent.name: document(path) for path in sorted(GITHUB.glob("actions/*/action.yml"))}
+JOBS = [
+    Job(workflow, name, body)
+    for workflow, content in WORKFLOWS.items()
+    for name, body in content["jobs"].items()
+]
+
+
+def steps() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every step of every workflow and local action, with where it is."""
+    for job in JOBS:
+        yield from ((str(job), step) for step in job.steps)
+    for name, action in ACTIONS.items():
+        yield from ((f"action {name}", step) for step in action["runs"]["steps"])
+
+
+def lines_of_code() -> Iterator[tuple[Path, str]]:
+    """Every line of every workflow and local action, comments included."""
+    for path in [*GITHUB.glob("workflows/*.yml"), *GITHUB.glob("actions/*/action.yml")]:
+        yield from ((path, line) for line in path.read_text().splitlines())
+
+
+def evaluate(text: str, context: Mapping[str, str]) -> str:
+    """A value whose expressions are alternatives of names: ``${{ a.b || c.d }}``."""
+
+    def first(match: re.Match[str]) -> str:
+        names = [name.strip() for name in match[1].split("||")]
+        assert all(re.fullmatch(r"[\w.-]+", name) for name in names), match[0]
+        return next((context[name] for name in names if context.get(name)), "")
+
+    return _EXPRESSION.sub(first, text)

@@ -1,0 +1,267 @@
+"""What every workflow is held to, read from the files themselves."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.workflows.actionlint import actionlint
+from tests.workflows.reading import (
+    ACTIONS,
+    GITHUB,
+    JOBS,
+    PROJECT,
+    WORKFLOWS,
+    Job,
+    evaluate,
+    lines_of_code,
+    steps,
+)
+
+PRIVILEGED = {"pull_request_target", "issue_comment", "workflow_run", "schedule"}
+"""Events whose runs have the repository's secrets whatever they are about."""
+
+TOUCHES_A_STACK = re.compile(r"previews (?:up|destroy|sweep --only)\b")
+
+EXPECTED_WRITES = {
+    "preview:preview": {"attestations", "deployments", "id-token", "pull-requests", "statuses"},
+    "preview-destroy:destroy": {"deployments", "id-token", "pull-requests", "statuses"},
+    "preview-sweep:plan": {"id-token"},
+    "preview-sweep:remove": {"deployments", "id-token", "pull-requests", "statuses"},
+    "preview-command:command": {"actions", "pull-requests"},
+    "staging:staging": {"attestations", "id-token", "statuses"},
+}
+"""What a job may change; one that is not here changes nothing."""
+
+
+def by_name(job: Job) -> str:
+    return str(job)
+
+
+def test_there_are_the_workflows() -> None:
+    assert set(WORKFLOWS) == {
+        *("ci", "preview", "preview-destroy", "preview-sweep", "preview-command", "staging"),
+    }
+    assert len(list(GITHUB.glob("workflows/*"))) == len(WORKFLOWS)
+
+
+def test_every_action_is_pinned_by_its_commit_with_the_version_beside_it() -> None:
+    found: dict[str, set[str]] = {}
+    for path, line in lines_of_code():
+        match = re.match(r"\s*(?:- )?uses: (.+)$", line)
+        if match is None:
+            continue
+        own = re.fullmatch(r"\$/\.github/actions/([a-z]+)", match[1])
+        if own is not None:
+            assert own[1] in ACTIONS, f"{path}: {line}"
+            continue
+        pinned = re.fullmatch(r"([\w.-]+/[\w./-]+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)", match[1])
+        assert pinned is not None, f"{path}: {line}"
+        found.setdefault(pinned[1], set()).add(f"{pinned[2]} {pinned[3]}")
+    assert len(found) >= 10
+    assert {action: pins for action, pins in found.items() if len(pins) > 1} == {}
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_workflow_starts_from_no_permission(name: str) -> None:
+    assert WORKFLOWS[name]["permissions"] == {}
+
+
+@pytest.mark.parametrize("job", JOBS, ids=by_name)
+def test_a_job_may_change_what_the_table_says(job: Job) -> None:
+    granted: dict[str, str] = job.body["permissions"]
+    assert isinstance(granted, dict)
+    assert {n for n, v in granted.items() if v == "write"} == EXPECTED_WRITES.get(str(job), set())
+
+
+def test_no_expression_gets_into_a_shell() -> None:
+    runs = [(where, step["run"]) for where, step in steps() if "run" in step]
+    assert len(runs) >= 15
+    assert [where for where, run in runs if "${{" in run] == []
+    # `github-script` and the like would be shells by another name.
+    assert [where for where, step in steps() if "script" in step.get("with", {})] == []
+
+
+def test_what_a_shell_gets_is_quoted() -> None:
+    for where, step in steps():
+        run = re.sub(r'\$\{(\w+):\+"\$\1"\}', "", step.get("run", ""))
+        unquoted = re.sub(r'"[^"]*"', "", run)
+        assert "$" not in unquoted, f"{where}: {run}"
+
+
+@pytest.mark.parametrize("name", [n for n, w in WORKFLOWS.items() if PRIVILEGED & set(w["on"])])
+def test_nothing_of_a_pull_request_is_checked_out_where_there_are_secrets(name: str) -> None:
+    checkouts = [
+        step
+        for job in JOBS
+        if job.workflow == name
+        for step in job.steps
+        if "actions/checkout@" in step.get("uses", "")
+    ]
+    assert checkouts
+    for checkout in checkouts:
+        assert checkout["with"]["ref"] == "${{ github.event.repository.default_branch }}"
+    text = (GITHUB / "workflows" / f"{name}.yml").read_text()
+    for taken in ("pull_request.head", "head_ref", "head.sha", "pull_request.title", "refs/pull"):
+        assert taken not in text
+    # What a stranger wrote is compared, and goes nowhere else.
+    assert text.count("comment.body") == (1 if name == "preview-command" else 0)
+
+
+def test_every_checkout_forgets_its_token() -> None:
+    found = [s for _, s in steps() if "actions/checkout@" in s.get("uses", "")]
+    assert len(found) >= 10
+    assert all(step["with"]["persist-credentials"] is False for step in found)
+
+
+def touching() -> list[Job]:
+    return [j for j in JOBS if any(TOUCHES_A_STACK.search(s.get("run", "")) for s in j.steps)]
+
+
+CONTEXTS: dict[str, dict[str, str]] = {
+    "a push": {"github.event.pull_request.number": "42"},
+    "a closing": {"github.event.pull_request.number": "42"},
+    "a command": {"inputs.pull-request": "42"},
+    "a sweep": {"matrix.pull-request": "42"},
+}
+
+
+def test_one_pull_request_is_one_concurrency_group_whatever_happens_to_it() -> None:
+    assert {str(job) for job in touching()} == {
+        *("preview:preview", "preview-destroy:destroy", "preview-sweep:remove"),
+    }
+    groups = set()
+    for job in touching():
+        for what, context in CONTEXTS.items():
+            group = evaluate(job.body["concurrency"]["group"], context)
+            if (what == "a sweep") == (job.workflow == "preview-sweep"):
+                groups.add(group)
+    assert groups == {"preview-42"}
+
+
+@pytest.mark.parametrize("job", touching(), ids=by_name)
+def test_what_touches_a_stack_is_never_cancelled_and_never_dropped(job: Job) -> None:
+    concurrency = job.body["concurrency"]
+    assert concurrency["cancel-in-progress"] is False
+    assert concurrency["queue"] == "max"
+    # A group of the whole workflow would drop a waiting run before its job's own group is asked.
+    workflow = WORKFLOWS[job.workflow].get("concurrency")
+    assert workflow is None or workflow["cancel-in-progress"] is False
+
+
+def test_staging_is_deployed_one_after_the_other() -> None:
+    concurrency = WORKFLOWS["staging"]["concurrency"]
+    assert concurrency == {"group": "staging", "cancel-in-progress": False, "queue": "max"}
+
+
+def role_seconds() -> int:
+    [step] = [
+        step
+        for step in ACTIONS["tools"]["runs"]["steps"]
+        if "configure-aws-credentials@" in step.get("uses", "")
+    ]
+    return int(step["with"]["role-duration-seconds"])
+
+
+@pytest.mark.parametrize("job", JOBS, ids=by_name)
+def test_a_job_ends_before_its_credentials_do(job: Job) -> None:
+    minutes = job.body["timeout-minutes"]
+    assert 0 < minutes <= 60
+    if job.uses("/actions/tools"):
+        # A minute and a half passes before the role is taken at the latest point: the margin is
+        # what a cancelled job is given to write its state.
+        assert minutes * 60 <= role_seconds() - 300
+    assert role_seconds() <= 3600, "a role grants no more unless its own limit is raised"
+
+
+@pytest.mark.parametrize("job", JOBS, ids=by_name)
+def test_credentials_are_granted_to_an_environment(job: Job) -> None:
+    wants = job.body["permissions"].get("id-token") == "write"
+    secrets = "secrets." in str(job.body)
+    assert (job.environment in {"preview", "staging"}) is (wants or secrets)
+    if wants:
+        # `environment: preview` for previews, `staging` for staging, and neither for the other.
+        assert job.environment == ("staging" if job.workflow == "staging" else "preview")
+    if job.environment == "preview":
+        assert job.body["environment"]["deployment"] is False
+
+
+def test_only_one_workflow_runs_a_pull_request_s_own_code_with_credentials() -> None:
+    with_credentials = {job.workflow for job in JOBS if job.environment}
+    own_code = {name for name in with_credentials if not PRIVILEGED & set(WORKFLOWS[name]["on"])}
+    assert own_code == {"preview", "staging"}
+    # Whether it may is decided without credentials, before the environment is asked for.
+    [bring_up] = [job for job in JOBS if str(job) == "preview:preview"]
+    assert bring_up.body["needs"] == "decide"
+    assert bring_up.body["if"] == "needs.decide.outputs.action == 'up'"
+
+
+def test_every_command_of_a_step_exists() -> None:
+    import typer
+
+    from previews.cli import app
+
+    known: Any = typer.main.get_command(app)
+    used = set()
+    for _, step in steps():
+        for line in step.get("run", "").splitlines():
+            words = shlex.split(re.sub(r"\$\{\w+:\+\"\$\w+\"\}", "", line))
+            if words and words[0].endswith("previews"):
+                used.add(words[1])
+                options = {
+                    opt for parameter in known.commands[words[1]].params for opt in parameter.opts
+                }
+                assert {word for word in words if word.startswith("--")} <= options, line
+    assert used >= {"decide", "preflight", "up", "destroy", "sweep", "obey", "deploy-staging"}
+
+
+def test_every_make_target_of_a_step_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+    used = {
+        step["run"].split()[1] for _, step in steps() if step.get("run", "").startswith("make ")
+    }
+    assert used == {"setup", "check", "test-unit", "test", "audit", "workflows"}
+    assert used <= targets
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_a_local_action_gets_exactly_its_inputs(name: str) -> None:
+    calls = [s for _, s in steps() if s.get("uses") == f"$/.github/actions/{name}"]
+    assert calls
+    for call in calls:
+        assert set(call["with"]) == set(ACTIONS[name]["inputs"])
+
+
+def test_ci_passes_only_when_every_job_did() -> None:
+    jobs = set(WORKFLOWS["ci"]["jobs"]) - {"passed"}
+    assert set(WORKFLOWS["ci"]["jobs"]["passed"]["needs"]) == jobs
+
+
+def test_zizmor_has_no_finding() -> None:
+    zizmor = Path(sys.executable).with_name("zizmor")
+    found = subprocess.run(
+        [zizmor, "--offline", "--pedantic", "--no-progress", GITHUB],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_what_zizmor_is_told_to_pass_over_has_a_reason() -> None:
+    ignored = [line for _, line in lines_of_code() if "zizmor: ignore" in line]
+    assert len(ignored) == 4
+    for line in ignored:
+        assert re.search(r"zizmor: ignore\[[a-z-]+\] \w.{20,}$", line), line
+
+
+@pytest.mark.sandbox
+def test_actionlint_has_no_finding() -> None:
+    found = subprocess.run([actionlint()], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
