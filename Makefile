@@ -51,8 +51,16 @@ check: $(VENV)/.ready  ## Lint, format and types, without changing anything
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/hadolint --failure-threshold style Dockerfile
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --severity-level medium --recursive infra previews sandbox service
 	@$(BIN)/mypy
 	@$(BIN)/pyright
+
+workflows: $(VENV)/.ready  ## Run zizmor (pedantic) and actionlint over the workflows
+	@$(BIN)/python -m tests.workflows
+
+audit: $(VENV)/.ready  ## Look up every locked package among the known holes
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/dev.txt --progress-spinner off
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/service.txt --progress-spinner off
 
 format: $(VENV)/.ready  ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format .
@@ -89,4 +97,4 @@ help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z-]+:.*## / {printf "  \033[36m%-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: preview push destroy status down reset setup test test-unit test-image contract check format bench bench-cold lock need-pr help
+.PHONY: preview push destroy status down reset setup test test-unit test-image contract check workflows audit format bench bench-cold lock need-pr help

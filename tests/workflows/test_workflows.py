@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -200,25 +198,6 @@ def test_only_one_workflow_runs_a_pull_request_s_own_code_with_credentials() -> 
     [bring_up] = [job for job in JOBS if str(job) == "preview:preview"]
     assert bring_up.body["needs"] == "decide"
     assert bring_up.body["if"] == "needs.decide.outputs.action == 'up'"
-
-
-def test_every_command_of_a_step_exists() -> None:
-    import typer
-
-    from previews.cli import app
-
-    known: Any = typer.main.get_command(app)
-    used = set()
-    for _, step in steps():
-        for line in step.get("run", "").splitlines():
-            words = shlex.split(re.sub(r"\$\{\w+:\+\"\$\w+\"\}", "", line))
-            if words and words[0].endswith("previews"):
-                used.add(words[1])
-                options = {
-                    opt for parameter in known.commands[words[1]].params for opt in parameter.opts
-                }
-                assert {word for word in words if word.startswith("--")} <= options, line
-    assert used >= {"decide", "preflight", "up", "destroy", "sweep", "obey", "deploy-staging"}
 
 
 def test_every_make_target_of_a_step_exists() -> None:
