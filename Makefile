@@ -62,6 +62,9 @@ audit: $(VENV)/.ready  ## Look up every locked package among the known holes
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/dev.txt --progress-spinner off
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/service.txt --progress-spinner off
 
+policy: $(VENV)/.ready  ## Hold both kinds of stacks to infra/policies, by the engine, on the sandbox
+	@$(BIN)/sandbox policy
+
 format: $(VENV)/.ready  ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -97,4 +100,4 @@ help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z-]+:.*## / {printf "  \033[36m%-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: preview push destroy status down reset setup test test-unit test-image contract check workflows audit format bench bench-cold lock need-pr help
+.PHONY: preview push destroy status down reset setup test test-unit test-image contract check policy workflows audit format bench bench-cold lock need-pr help

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from infra.stack_name import StackName, StackNameError
-from sandbox import environment, lifecycle, psql, pull_request, show, staging
+from sandbox import environment, lifecycle, policies, psql, pull_request, show, staging
 from sandbox.aws.client import take_automated_snapshot
 from sandbox.errors import SandboxError
 from sandbox.settings import Settings
@@ -190,6 +190,13 @@ def destroy(number: PullRequest) -> None:
     settings = Settings()
     stacks = _stacks(settings, _up(settings))
     pull_request.destroy(number, settings, stacks, console)
+
+
+@app.command()
+def policy() -> None:
+    """Hold staging and the previews to infra/policies, by the real engine."""
+    settings = Settings()
+    policies.check(settings, _stacks(settings, _up(settings)), console)
 
 
 def main() -> None:

@@ -83,6 +83,16 @@ class Stacks:
         _forget_salt(folder / f"Pulumi.{stack}.yaml")
         self._pulumi(["stack", "init", stack, "--cwd", str(folder)], quiet=True)
 
+    @contextmanager
+    def for_a_while(self, stack: str) -> Iterator[None]:
+        """Have a stack that holds nothing, to plan with; one that a kill left behind is used."""
+        if not self.exists(stack):
+            self._init(stack, self.project)
+        try:
+            yield
+        finally:
+            self._pulumi(["stack", "rm", stack, "--yes"], quiet=True)
+
     def destroy(self, stack: str) -> None:
         """Remove every resource of the stack, then the stack itself.
 

@@ -1,4 +1,6 @@
-"""Hold a stack as it stands to the rules: ``pulumi stack export | python -m infra.policies.check``.
+"""Hold a stack as it stands to the rules: ``python -m infra.policies.check <export>``.
+
+The export is what ``pulumi stack export --file`` writes.
 
 The engine asks the pack before it makes anything, but does not tell it everything: a state
 says what each resource is deleted with, too.
@@ -8,8 +10,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
-from typing import Any, TextIO, cast
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
 
 from infra.policies.catalogue import violations
 from infra.policies.declared import Declared, below
@@ -17,25 +20,23 @@ from infra.policies.declared import Declared, below
 _STACK = "pulumi:pulumi:Stack"
 
 
-def main(source: TextIO = sys.stdin) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Report each violation on a line of its own.
+
+    Args:
+        arguments: The export's path.
 
     Returns:
         The exit code: 0 when there is none, 1 when there are, 2 when there is nothing to check.
     """
+    if len(arguments) != 1:
+        return _refuse("python -m infra.policies.check", "expected the path of an export")
     try:
-        resources = read_export(json.load(source))
-    except (ValueError, KeyError, TypeError) as error:
-        sys.stderr.write(
-            f"standard input: it is not a stack's export ({error})\n"
-            "  What to do: pulumi stack export --stack pr-42 | python -m infra.policies.check\n"
-        )
-        return 2
+        resources = read_export(json.loads(Path(arguments[0]).read_text()))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _refuse(arguments[0], f"it is no stack's export ({error})")
     if not resources:
-        sys.stderr.write(
-            "standard input: the stack holds nothing\n  What to do: bring it up first\n"
-        )
-        return 2
+        return _refuse(arguments[0], "the stack holds nothing; bring it up first")
     found = violations(resources)
     for violation in found:
         sys.stderr.write(f"{violation}\n")
@@ -47,6 +48,14 @@ def read_export(export: Mapping[str, Any]) -> list[Declared]:
     """The resources in what `pulumi stack export` prints."""
     held = cast("Iterable[Mapping[str, Any]]", export["deployment"].get("resources") or ())
     return [_declared(resource) for resource in held]
+
+
+def _refuse(what: str, why: str) -> int:
+    sys.stderr.write(
+        f"{what}: {why}\n  What to do: pulumi stack export --stack pr-42 --file pr-42.json, "
+        "then python -m infra.policies.check pr-42.json\n"
+    )
+    return 2
 
 
 def _declared(resource: Mapping[str, Any]) -> Declared:
@@ -62,4 +71,4 @@ def _declared(resource: Mapping[str, Any]) -> Declared:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -81,12 +81,18 @@ def _looks_secret(path: tuple[str, ...], value: str) -> Iterator[str]:
 
 
 RULES = (
-    Rule("no-plain-secret", "No input is a secret in plain text.", no_plain_secret),
+    Rule(
+        "no-plain-secret",
+        "No input is a secret in plain text.",
+        no_plain_secret,
+        of_each_value=True,
+    ),
     Rule(
         "no-secret-variable",
         "A pod takes its secrets from Secrets.",
         no_secret_variable,
         TYPES,
+        of_each_value=True,
     ),
     Rule("no-secret-holder", "No resource is there to hold a secret.", holds_none, HOLDERS),
 )
@@ -96,5 +102,6 @@ STACK_RULES = (
         "No output is a secret in plain text.",
         no_secret_output,
         frozenset({"pulumi:pulumi:Stack"}),
+        of_each_value=True,
     ),
 )

@@ -5,7 +5,11 @@ All rules are mandatory. What is not known before an `up` is asked about again d
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
 import pulumi_policy as policy
+from pulumi_policy.proxy import UnknownValueError
 
 from infra.policies.catalogue import RULES, STACK_RULES
 from infra.policies.declared import Declared
@@ -26,11 +30,38 @@ def serve() -> None:
     policy.PolicyPack(NAME, policies(), enforcement_level=policy.EnforcementLevel.MANDATORY)
 
 
+def known(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties without those that the engine does not know yet."""
+    found: dict[str, Any] = {}
+    for key in properties:
+        try:
+            found[key] = _known(properties[key])
+        except UnknownValueError:
+            continue
+    return found
+
+
+def _known(value: object) -> object:
+    if isinstance(value, Mapping):
+        return known(cast("Mapping[str, Any]", value))
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        items = cast("Sequence[object]", value)
+        kept: list[object] = []
+        for index in range(len(items)):
+            try:
+                kept.append(_known(items[index]))
+            except UnknownValueError:
+                continue
+        return kept
+    return value
+
+
 def _resource_policy(rule: Rule) -> policy.ResourceValidationPolicy:
     def validate(
         args: policy.ResourceValidationArgs, report_violation: policy.ReportViolation
     ) -> None:
-        declared = Declared(args.urn, args.resource_type, args.name, args.props)
+        properties = known(args.props) if rule.of_each_value else args.props
+        declared = Declared(args.urn, args.resource_type, args.name, properties)
         for complaint in rule.complaints(declared):
             report_violation(complaint, None)
 
@@ -41,7 +72,12 @@ def _stack_policy(rule: StackRule) -> policy.StackValidationPolicy:
     def validate(
         args: policy.StackValidationArgs, report_violation: policy.ReportViolation
     ) -> None:
-        declared = [Declared(r.urn, r.resource_type, r.name, r.props) for r in args.resources]
+        declared = [
+            Declared(
+                r.urn, r.resource_type, r.name, known(r.props) if rule.of_each_value else r.props
+            )
+            for r in args.resources
+        ]
         for resource, complaint in rule.complaints(declared):
             report_violation(complaint, resource.urn)
 

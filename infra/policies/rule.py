@@ -23,6 +23,8 @@ class Rule:
         description: The rule in one sentence.
         check: The function.
         types: Type tokens that it looks at, in full; empty for every type.
+        of_each_value: Whether it looks at each value by itself. It can then be asked before an `up`
+            as well, about the values that are known by then.
         engine_tells: Whether the engine tells policies what it needs. Where not, the rule holds
             in the tests and over a stack's state.
     """
@@ -31,6 +33,7 @@ class Rule:
     description: str
     check: Check
     types: frozenset[str] = frozenset()
+    of_each_value: bool = False
     engine_tells: bool = True
 
     def complaints(self, resource: Declared) -> list[str]:
@@ -49,12 +52,14 @@ class StackRule:
         description: The rule in one sentence.
         check: The function.
         types: Type tokens that it looks at, in full.
+        of_each_value: As of a `Rule`.
     """
 
     name: str
     description: str
     check: StackCheck
     types: frozenset[str]
+    of_each_value: bool = False
 
     def complaints(self, resources: Sequence[Declared]) -> list[tuple[Declared, str]]:
         """What is wrong with which resource."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import pulumi_policy
 import pytest
 import yaml
+from pulumi_policy.proxy import unknown_checking_proxy
 
 from infra.policies import catalogue, pack
 from infra.policies.check import main, read_export
@@ -35,8 +36,16 @@ def exported(deployment: Deployment) -> dict[str, Any]:
     return {"version": 3, "deployment": {"resources": resources}}
 
 
-def checked(export: object) -> int:
-    return main(io.StringIO(json.dumps(export)))
+@pytest.fixture
+def checked(tmp_path: Path) -> Callable[[object], int]:
+    """Runs the check over an export in a file."""
+
+    def check(export: object) -> int:
+        file = tmp_path / "export.json"
+        file.write_text(json.dumps(export))
+        return main([str(file)])
+
+    return check
 
 
 def test_the_pack_holds_every_rule_that_the_engine_can_be_asked() -> None:
@@ -73,6 +82,13 @@ def test_a_policy_of_the_pack_reports_what_its_rule_finds(preview: Deployment) -
     assert found == ["storageEncrypted is not true"]
 
 
+def test_what_is_not_known_yet_hides_nothing_that_is() -> None:
+    unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # The engine's sign for it.
+    given = {"image": unknown, "env": [{"value": unknown, "name": "A"}, unknown, "b"], "x": 1}
+    properties = unknown_checking_proxy(given)
+    assert pack.known(properties) == {"env": [{"name": "A"}, "b"], "x": 1}
+
+
 def test_the_packs_project_file_points_at_the_project_s_environment() -> None:
     options = yaml.safe_load((FOLDER / "PulumiPolicy.yaml").read_text())["runtime"]["options"]
     assert (FOLDER / options["virtualenv"]).resolve() == FOLDER.parents[1] / ".venv"
@@ -83,14 +99,14 @@ def test_a_stack_as_it_stands_is_read_whole(preview: Deployment) -> None:
 
 
 def test_a_stack_that_breaks_nothing_passes(
-    preview: Deployment, capsys: pytest.CaptureFixture[str]
+    preview: Deployment, checked: Callable[[object], int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert checked(exported(preview)) == 0
     assert capsys.readouterr().out == f"{len(preview.registrations)} resources, 0 violations\n"
 
 
 def test_what_only_the_state_tells_is_found(
-    preview: Deployment, capsys: pytest.CaptureFixture[str]
+    preview: Deployment, checked: Callable[[object], int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     export = exported(preview)
     for resource in export["deployment"]["resources"]:
@@ -101,6 +117,16 @@ def test_what_only_the_state_tells_is_found(
 
 
 @pytest.mark.parametrize("export", ["text", {}, {"deployment": {"resources": []}}])
-def test_nothing_to_check_is_no_success(export: object, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_to_check_is_no_success(
+    export: object, checked: Callable[[object], int], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert checked(export) == 2
+    assert "What to do: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("names", [[], ["missing.json"], ["a", "b"]])
+def test_what_is_no_export_is_named(
+    names: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path / name) for name in names]) == 2
     assert "What to do: " in capsys.readouterr().err
