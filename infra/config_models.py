@@ -12,6 +12,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
+from infra.config_access import AccessConfig, DnsConfig, PlatformAccessConfig, SignIn
 from infra.config_base import InstanceClass, Model
 from infra.config_cluster import ClusterConfig
 from infra.config_network import NetworkConfig
@@ -126,6 +127,7 @@ class _StackConfig(Model):
 class PreviewConfig(_StackConfig):
     """All that a stack ``pr-<n>`` can set; each has a default."""
 
+    access: AccessConfig = Field(description="how people come in", examples=[{"signIn": "cognito"}])
     database: PreviewDatabaseConfig = Field(
         description="the preview's database", examples=[{"mode": "snapshot"}]
     )
@@ -167,6 +169,14 @@ class PlatformConfig(_StackConfig):
         description="the load balancer that all stacks share",
         examples=[{"group": "previews", "scheme": "internal"}],
     )
+    access: PlatformAccessConfig = Field(
+        description="how people come in", examples=[{"signIn": "none", "cidrs": ["203.0.113.0/24"]}]
+    )
+    dns: DnsConfig = Field(
+        default=DnsConfig(),
+        description="names and certificate",
+        examples=[{"zoneId": "Z0123456789ABCDEFGHIJ"}],
+    )
     database: StagingDatabaseConfig = Field(
         description="staging's database", examples=[{"instanceClass": "db.t4g.medium"}]
     )
@@ -186,5 +196,39 @@ class PlatformConfig(_StackConfig):
         cluster = info.data.get("cluster")
         if isinstance(cluster, ClusterConfig) and not cluster.create:
             msg = "an existing cluster brings its own: remove it, or set cluster.create"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("access")
+    @classmethod
+    def _lets_nobody_in_by_accident(
+        cls, value: PlatformAccessConfig, info: ValidationInfo
+    ) -> PlatformAccessConfig:
+        balancer, listener = info.data.get("load_balancer"), info.data.get("listener")
+        signed_in = value.sign_in is SignIn.COGNITO
+        faces_all = isinstance(balancer, LoadBalancerConfig) and balancer.faces_internet
+        if faces_all and not value.cidrs:
+            msg = "an internet-facing load balancer needs cidrs: the networks that may reach it"
+            raise ValueError(msg)
+        if value.is_public and not signed_in:
+            msg = "cidrs with 0.0.0.0/0 let everybody in: set signIn, or name your networks"
+            raise ValueError(msg)
+        if signed_in and isinstance(listener, Listener) and listener.protocol != "HTTPS":
+            msg = "people can sign in by HTTPS alone: set listener.protocol"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("dns")
+    @classmethod
+    def _has_somebody_who_writes_the_records(
+        cls, value: DnsConfig, info: ValidationInfo
+    ) -> DnsConfig:
+        cluster = info.data.get("cluster")
+        if (
+            value.records == "each"
+            and isinstance(cluster, ClusterConfig)
+            and not (cluster.create and value.zone_id)
+        ):
+            msg = "a record for each stack needs zoneId, and a cluster that is made"
             raise ValueError(msg)
         return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -89,6 +90,16 @@ class Listener(Model):
     port: int = Field(default=443, ge=1, le=65535, description="the port", examples=[443])
 
 
+class Controller(StrEnum):
+    """Who makes load balancers out of Ingresses."""
+
+    AUTO_MODE = "eks-auto-mode"
+    """EKS itself, in a cluster in Auto Mode."""
+
+    AWS = "aws-load-balancer-controller"
+    """The open-source controller, installed by somebody."""
+
+
 class LoadBalancerConfig(Model):
     """The load balancer that all stacks share (keys ``previews:loadBalancer``)."""
 
@@ -106,8 +117,16 @@ class LoadBalancerConfig(Model):
     ingress_class: str = Field(
         default="alb",
         pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$",
-        description="the IngressClass that the AWS Load Balancer Controller watches",
+        description="the IngressClass that is there already; where the program makes one,"
+        " it is named after the group",
         examples=["alb"],
+    )
+    controller: Controller | None = Field(
+        default=None,
+        description="for which controller an IngressClass is made, eks-auto-mode or"
+        " aws-load-balancer-controller; without it that of the cluster that is made,"
+        " or none in an existing one",
+        examples=["eks-auto-mode"],
     )
     source_cidrs: tuple[Cidr, ...] | None = Field(
         default=None,
@@ -115,3 +134,8 @@ class LoadBalancerConfig(Model):
         description="networks of the load balancer's own addresses; without it the VPC's",
         examples=[["10.0.0.0/20"]],
     )
+
+    @property
+    def faces_internet(self) -> bool:
+        """Whether it has public addresses."""
+        return self.scheme == "internet-facing"

@@ -26,7 +26,12 @@ class PlatformFacts:
         load_balancer_cidrs: Networks from which the load balancer reaches the pods.
         load_balancer_group: Name of the group of Ingresses that share one load balancer.
         load_balancer_scheme: ``internal`` or ``internet-facing``.
-        ingress_class: The IngressClass of the AWS Load Balancer Controller.
+        ingress_class: The IngressClass that each stack's Ingress names.
+        ingress_annotations: What an Ingress says because its class does not.
+        user_pool_arn: Where people sign in; empty where they don't.
+        user_pool_domain: Prefix of that user pool's domain.
+        identity_providers: Providers of the user pool that people may come from.
+        bypass_secret_arn: The secret that lets tests in without signing in; empty for none.
         listener_protocol: ``HTTP`` or ``HTTPS``.
         listener_port: Port of the load balancer.
         domain: The domain under which each stack has a name.
@@ -50,6 +55,11 @@ class PlatformFacts:
     load_balancer_group: pulumi.Input[str]
     load_balancer_scheme: pulumi.Input[str]
     ingress_class: pulumi.Input[str]
+    ingress_annotations: pulumi.Input[dict[str, str]]
+    user_pool_arn: pulumi.Input[str]
+    user_pool_domain: pulumi.Input[str]
+    identity_providers: pulumi.Input[list[str]]
+    bypass_secret_arn: pulumi.Input[str]
     listener_protocol: pulumi.Input[str]
     listener_port: pulumi.Input[int]
     domain: pulumi.Input[str]

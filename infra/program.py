@@ -40,10 +40,12 @@ def main() -> None:
 def platform(stack: StackName) -> None:
     """What previews stand on, and staging's own copy of the service."""
     # Only staging needs these, and their SDK takes a second to import.
+    from infra.components.entrance import entrance
     from infra.components.ground import ground
     from infra.components.own_database import OwnDatabaseHandOver
     from infra.components.registry import Registry
     from infra.components.staging_database import StagingDatabase
+    from infra.components.wildcard_record import point_wildcard_at
 
     config = load_platform_config(stack)
     source = read_source(CHECKOUT, commit=config.commit, repository=config.repository)
@@ -51,6 +53,7 @@ def platform(stack: StackName) -> None:
 
     below = ground(config)
     cluster = below.cluster
+    way_in = entrance(config, below)
     registry = Registry("registry", repository=pulumi.get_project())
     image = ServiceImage(
         "image",
@@ -81,7 +84,12 @@ def platform(stack: StackName) -> None:
         load_balancer_cidrs=[*(config.load_balancer.source_cidrs or cluster.vpc_cidrs)],
         load_balancer_group=config.load_balancer.group,
         load_balancer_scheme=config.load_balancer.scheme,
-        ingress_class=config.load_balancer.ingress_class,
+        ingress_class=way_in.ingress_class,
+        ingress_annotations=way_in.annotations,
+        user_pool_arn=way_in.user_pool_arn,
+        user_pool_domain=way_in.user_pool_domain,
+        identity_providers=[*config.access.identity_providers],
+        bypass_secret_arn=config.access.bypass_secret_arn or "",
         listener_protocol=config.listener.protocol,
         listener_port=config.listener.port,
         domain=config.domain,
@@ -108,10 +116,12 @@ def platform(stack: StackName) -> None:
                 database=staging.database,
                 image=image.reference,
             ),
-            after=below.ready,
+            sign_in=config.access.sign_in,
+            after=[*below.ready, *way_in.ready],
         ),
         opts=pulumi.ResourceOptions(providers=[below.provider]),
     )
+    point_wildcard_at(service.load_balancer, config)
     pulumi.export(OUTPUT, facts.as_output())
     _export_service(stack, source, image, service)
 
@@ -146,6 +156,7 @@ def preview(stack: StackName) -> None:
             platform=facts,
             image=image.reference,
             hand_over=_restored(stack, config, facts),
+            sign_in=config.access.sign_in,
         ),
         opts=_on_cluster(facts),
     )

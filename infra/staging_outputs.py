@@ -18,6 +18,7 @@ _KINDS: dict[object, type | tuple[type, ...]] = {
     # Numbers of another stack arrive as floats.
     "pulumi.Input[int]": (int, float),
     "pulumi.Input[list[str]]": list,
+    "pulumi.Input[dict[str, str]]": dict,
 }
 
 

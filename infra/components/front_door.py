@@ -9,6 +9,7 @@ import pulumi
 from pulumi_kubernetes import networking
 
 from infra.components.pod import TIMEOUT
+from infra.config_access import SignIn
 from infra.config_platform import Listener
 
 if TYPE_CHECKING:
@@ -18,12 +19,20 @@ if TYPE_CHECKING:
     from infra.platform_facts import PlatformFacts
     from infra.stack_name import StackName
 
-_ALB = "alb.ingress.kubernetes.io"
+ALB = "alb.ingress.kubernetes.io"
+"""Prefix of what is said to the controller."""
+
 _DEFAULT_PORTS = {"HTTP": 80, "HTTPS": 443}
 
 # A target goes on draining at most this long. It is shorter than what a pod has from the end
 # of its preStop to its kill, so that no request is cut off by either.
 _DEREGISTRATION_SECONDS = 5
+
+# TLS 1.2 and 1.3 with forward secrecy; the controller's default goes back to 1.0.
+_TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
+
+OpenPaths = list[tuple[str, str, str]]
+"""Path, its type and the Service behind it, where that is not the stack's own."""
 
 
 class FrontDoor(pulumi.ComponentResource):
@@ -31,9 +40,11 @@ class FrontDoor(pulumi.ComponentResource):
 
     Attributes:
         url: The address of the service.
+        load_balancer: The load balancer's own name; empty where the Ingress says none.
     """
 
     url: pulumi.Output[str]
+    load_balancer: pulumi.Output[str]
 
     def __init__(
         self,
@@ -43,6 +54,7 @@ class FrontDoor(pulumi.ComponentResource):
         home: Home,
         service: str,
         platform: PlatformFacts,
+        sign_in: SignIn,
         after: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -54,6 +66,7 @@ class FrontDoor(pulumi.ComponentResource):
             home: Where it is.
             service: Name of the Service that it leads to.
             platform: The load balancer and the domain.
+            sign_in: How people sign in before they get to the service.
             after: What must be there first, and goes after it.
             opts: Pulumi's options.
         """
@@ -62,13 +75,14 @@ class FrontDoor(pulumi.ComponentResource):
         listener = pulumi.Output.all(platform.listener_protocol, platform.listener_port).apply(
             lambda given: Listener(protocol=given[0], port=given[1])
         )
-        annotations = pulumi.Output.all(
-            listener, platform.load_balancer_group, platform.load_balancer_scheme
-        ).apply(lambda given: ingress_annotations(given[0], given[1], given[2]))
-        spec = pulumi.Output.all(host, listener, platform.ingress_class).apply(
-            lambda given: ingress_spec(given[0], given[1], given[2], service)
+        asking, paths = self._sign_in(sign_in, stack, host, home, platform)
+        annotations = pulumi.Output.all(listener, platform.ingress_annotations, asking).apply(
+            lambda given: {**ingress_annotations(given[0]), **given[1], **given[2]}
         )
-        networking.v1.Ingress(
+        spec = pulumi.Output.all(host, listener, platform.ingress_class, paths).apply(
+            lambda given: ingress_spec(given[0], given[1], given[2], service, given[3])
+        )
+        ingress = networking.v1.Ingress(
             "ingress",
             metadata=home.metadata(service, annotations=annotations),
             spec=spec,
@@ -76,26 +90,58 @@ class FrontDoor(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*after]),
         )
         self.url = pulumi.Output.all(listener, host).apply(lambda given: url(given[0], given[1]))
+        self.load_balancer = ingress.status.apply(load_balancer_name)
         self.register_outputs({"url": self.url})
 
+    def _sign_in(
+        self,
+        sign_in: SignIn,
+        stack: StackName,
+        host: pulumi.Output[str],
+        home: Home,
+        platform: PlatformFacts,
+    ) -> tuple[pulumi.Input[dict[str, str]], pulumi.Input[OpenPaths]]:
+        """What the Ingress says of signing in, and which paths go without."""
+        if sign_in is SignIn.NONE:
+            return {}, []
+        # Its SDK takes a while to import, and most stacks have none.
+        from infra.components.sign_in import StackSignIn  # noqa: PLC0415
 
-def ingress_annotations(listener: Listener, group: str, scheme: str) -> dict[str, str]:
-    """What the AWS Load Balancer Controller is told.
+        made = StackSignIn(
+            "sign-in",
+            stack=stack,
+            host=host,
+            home=home,
+            platform=platform,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return made.annotations, made.paths
 
-    It names no certificate: the controller finds one by the host's name.
+
+def load_balancer_name(status: networking.v1.outputs.IngressStatus | None) -> str:
+    """The name that the controller wrote into an Ingress, if it did."""
+    balancer = status.load_balancer if status else None
+    for entry in (balancer.ingress if balancer else None) or ():
+        if entry.hostname:
+            return entry.hostname
+    return ""
+
+
+def ingress_annotations(listener: Listener) -> dict[str, str]:
+    """What the AWS Load Balancer Controller is told by every stack.
+
+    It names no certificate: that is in the class, or the controller finds one by the host's name.
     """
     return {
-        f"{_ALB}/group.name": group,
-        f"{_ALB}/scheme": scheme,
-        f"{_ALB}/target-type": "ip",
-        f"{_ALB}/backend-protocol": "HTTP",
-        f"{_ALB}/healthcheck-path": "/health/ready",
-        f"{_ALB}/healthcheck-interval-seconds": "5",
-        f"{_ALB}/healthcheck-timeout-seconds": "3",
-        f"{_ALB}/healthy-threshold-count": "2",
-        f"{_ALB}/unhealthy-threshold-count": "2",
-        f"{_ALB}/success-codes": "200",
-        f"{_ALB}/target-group-attributes": (
+        f"{ALB}/target-type": "ip",
+        f"{ALB}/backend-protocol": "HTTP",
+        f"{ALB}/healthcheck-path": "/health/ready",
+        f"{ALB}/healthcheck-interval-seconds": "5",
+        f"{ALB}/healthcheck-timeout-seconds": "3",
+        f"{ALB}/healthy-threshold-count": "2",
+        f"{ALB}/unhealthy-threshold-count": "2",
+        f"{ALB}/success-codes": "200",
+        f"{ALB}/target-group-attributes": (
             f"deregistration_delay.timeout_seconds={_DEREGISTRATION_SECONDS}"
         ),
         TIMEOUT: "420",
@@ -104,14 +150,9 @@ def ingress_annotations(listener: Listener, group: str, scheme: str) -> dict[str
 
 
 def ingress_spec(
-    host: str, listener: Listener, ingress_class: str, service: str
+    host: str, listener: Listener, ingress_class: str, service: str, open_paths: OpenPaths
 ) -> networking.v1.IngressSpecArgs:
-    """All of a host's paths lead to one Service."""
-    backend = networking.v1.IngressBackendArgs(
-        service=networking.v1.IngressServiceBackendArgs(
-            name=service, port=networking.v1.ServiceBackendPortArgs(name="http")
-        )
-    )
+    """All of a host's paths lead to one Service, but for those that need no signing in."""
     return networking.v1.IngressSpecArgs(
         ingress_class_name=ingress_class,
         tls=[networking.v1.IngressTLSArgs(hosts=[host])] if listener.protocol == "HTTPS" else None,
@@ -119,14 +160,22 @@ def ingress_spec(
             networking.v1.IngressRuleArgs(
                 host=host,
                 http=networking.v1.HTTPIngressRuleValueArgs(
-                    paths=[
-                        networking.v1.HTTPIngressPathArgs(
-                            path="/", path_type="Prefix", backend=backend
-                        )
-                    ]
+                    paths=[_path(*path) for path in (*open_paths, ("/", "Prefix", service))]
                 ),
             )
         ],
+    )
+
+
+def _path(path: str, path_type: str, service: str) -> networking.v1.HTTPIngressPathArgs:
+    return networking.v1.HTTPIngressPathArgs(
+        path=path,
+        path_type=path_type,
+        backend=networking.v1.IngressBackendArgs(
+            service=networking.v1.IngressServiceBackendArgs(
+                name=service, port=networking.v1.ServiceBackendPortArgs(name="http")
+            )
+        ),
     )
 
 
@@ -140,10 +189,11 @@ def _listen(listener: Listener) -> dict[str, str]:
     """Where to listen; plain HTTP on the usual port is sent on to HTTPS."""
     ports = [{listener.protocol: listener.port}]
     if listener.protocol == "HTTP":
-        return {f"{_ALB}/listen-ports": json.dumps(ports)}
+        return {f"{ALB}/listen-ports": json.dumps(ports)}
     if listener.port == _DEFAULT_PORTS["HTTPS"]:
         ports.insert(0, {"HTTP": _DEFAULT_PORTS["HTTP"]})
     return {
-        f"{_ALB}/listen-ports": json.dumps(ports),
-        f"{_ALB}/ssl-redirect": str(listener.port),
+        f"{ALB}/listen-ports": json.dumps(ports),
+        f"{ALB}/ssl-redirect": str(listener.port),
+        f"{ALB}/ssl-policy": _TLS_POLICY,
     }

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 DNS_PORT = 53
 
+PART_OF = ("app.kubernetes.io/part-of", "previews")
+"""A label of every stack's namespace, by which others know one."""
+
 # While a Deployment rolls, a new pod and one that ends come on top of its replicas; a Job's pod
 # may run at the same time.
 _EXTRA_PODS = 3
@@ -151,7 +154,7 @@ def namespace_labels(stack: StackName) -> dict[str, str]:
     """
     labels = {
         "app.kubernetes.io/managed-by": "pulumi",
-        "app.kubernetes.io/part-of": "previews",
+        **dict([PART_OF]),
         "previews/stack": stack.value,
         "pod-security.kubernetes.io/enforce": "restricted",
         "pod-security.kubernetes.io/enforce-version": "latest",

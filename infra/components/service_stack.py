@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from infra.components.hand_over import HandOver
+    from infra.config_access import SignIn
     from infra.config_models import ServiceConfig
     from infra.platform_facts import PlatformFacts
     from infra.source import Source
@@ -45,6 +46,7 @@ class ServiceStackArgs:
         platform: The cluster and the load balancer.
         image: The image of this commit, by digest.
         hand_over: How the database comes to be ready for this commit.
+        sign_in: How people sign in at the load balancer.
         after: What the platform must have before anything of the stack is in the cluster.
     """
 
@@ -54,6 +56,7 @@ class ServiceStackArgs:
     platform: PlatformFacts
     image: pulumi.Input[str]
     hand_over: HandOver
+    sign_in: SignIn
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -62,10 +65,12 @@ class ServiceStack(pulumi.ComponentResource):
 
     Attributes:
         url: The address of the service.
+        load_balancer: The load balancer's own name.
         handed_over: The database, and what it was made from.
     """
 
     url: pulumi.Output[str]
+    load_balancer: pulumi.Output[str]
     handed_over: HandedOver
 
     def __init__(
@@ -116,10 +121,12 @@ class ServiceStack(pulumi.ComponentResource):
             home=guarded.home,
             service=NAME,
             platform=args.platform,
+            sign_in=args.sign_in,
             after=[service],
             opts=child,
         )
         self.url = door.url
+        self.load_balancer = door.load_balancer
         self.handed_over = handed_over
         self.register_outputs({"url": self.url})
 

@@ -6,6 +6,7 @@ controller's own documentation calls that a security risk of groups.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from infra.policies.declared import Declared, each
@@ -15,7 +16,10 @@ INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
 
 _ALB = "alb.ingress.kubernetes.io/"
 # With these an Ingress changes what happens to requests of other hosts, or to the balancer.
-_FORBIDDEN = ("actions.", "conditions.", "transforms.", "group.order", "load-balancer-name")
+_FORBIDDEN = ("actions.", "transforms.", "group.order", "load-balancer-name")
+# A condition on a header narrows the stack's own rule; one on a host would widen it.
+_CONDITIONS = "conditions."
+_NARROWING = "http-header"
 
 
 def outlives_nothing(ingress: Declared) -> Iterator[str]:
@@ -34,8 +38,11 @@ def own_host(ingress: Declared) -> Iterator[str]:
     for tls in ingress.each("spec", "tls"):
         for host in tls.get("hosts") or ():
             yield from _strange(str(host), stack.value)
-    for key in ingress.below("metadata", "annotations"):
-        if key.startswith(_ALB) and key.removeprefix(_ALB).startswith(_FORBIDDEN):
+    for key, value in ingress.below("metadata", "annotations").items():
+        name = key.removeprefix(_ALB)
+        if key == name:
+            continue
+        if name.startswith(_FORBIDDEN) or (name.startswith(_CONDITIONS) and _widens(str(value))):
             yield f"annotation {key} reaches beyond its own host"
 
 
@@ -43,6 +50,15 @@ def has_rules(ingress: Declared) -> Iterator[str]:
     """An Ingress without a rule takes every host."""
     if not each(ingress.properties, "spec", "rules"):
         yield "it has no rule"
+
+
+def _widens(conditions: str) -> bool:
+    """Whether conditions are about anything else than headers."""
+    try:
+        fields = {condition["field"] for condition in json.loads(conditions)}
+    except (ValueError, TypeError, KeyError):
+        return True
+    return fields != {_NARROWING}
 
 
 def _strange(host: str, stack: str) -> Iterator[str]:

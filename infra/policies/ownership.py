@@ -18,6 +18,7 @@ IMAGE = "docker-build:index:Image"
 NAMESPACE = "kubernetes:core/v1:Namespace"
 
 NAMED_BY = {
+    "aws:cognito/userPoolClient:UserPoolClient": "name",
     "aws:ec2/securityGroup:SecurityGroup": "name",
     ROLE: "name",
     # An inline policy is a part of its role.

@@ -35,17 +35,62 @@ def _cluster(_: str, __: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _certificate(_: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    name = given["domainName"].removeprefix("*.")
+    proof = {
+        "domainName": given["domainName"],
+        "resourceRecordName": f"_abc.{name}.",
+        "resourceRecordType": "CNAME",
+        "resourceRecordValue": "_def.acm-validations.aws.",
+    }
+    return _arn("acm", "certificate/1") | {"domainValidationOptions": [proof]}
+
+
+def _ingress(_: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The name that the controller writes into an Ingress."""
+    scheme = "internal-" if "internal" in str(given) else ""
+    hostname = f"{scheme}k8s-previews-0123456789.{REGION}.elb.amazonaws.com"
+    return {"status": {"loadBalancer": {"ingress": [{"hostname": hostname}]}}}
+
+
 KNOWN: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any]]] = {
+    "aws:acm/certificate:Certificate": _certificate,
+    "aws:cognito/userPool:UserPool": lambda _, __: _arn("cognito-idp", f"userpool/{REGION}_Abc"),
     "aws:ec2/eip:Eip": lambda name, _: {"allocationId": f"eipalloc-{name}"},
     "aws:ecr/repository:Repository": lambda _, given: {
         "repositoryUrl": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{given['name']}"
     },
     "aws:iam/role:Role": lambda _, given: _arn("iam", f"role/{given['name']}"),
+    "aws:route53/record:Record": lambda _, given: {"fqdn": given["name"].rstrip(".")},
     "aws:kms/key:Key": lambda name, _: _arn("kms", f"key/{name}"),
     "docker-build:index:Image": _image,
     "eks:index:Cluster": _cluster,
+    "kubernetes:networking.k8s.io/v1:Ingress": _ingress,
 }
 """By type: what is known of one, from its name and inputs."""
 
 NAMED = {"aws:ecr/repository:Repository", "aws:iam/role:Role"}
 """Types that AWS knows by the name that they were given; the others get an identity."""
+
+
+def _vpc(asked: Mapping[str, Any]) -> dict[str, Any]:
+    blocks = ("10.0.0.0/16", "100.64.0.0/16")
+    return {
+        "id": asked["id"],
+        "cidrBlock": blocks[0],
+        "cidrBlockAssociations": [{"cidrBlock": block} for block in blocks],
+    }
+
+
+def _subnet(asked: Mapping[str, Any]) -> dict[str, Any]:
+    number = str(asked["id"]).removeprefix("subnet-")
+    return {"id": asked["id"], "cidrBlock": f"10.0.{number}.0/24"}
+
+
+FUNCTIONS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "aws:ec2/getSubnet:getSubnet": _subnet,
+    "aws:ec2/getVpc:getVpc": _vpc,
+    "aws:index/getRegion:getRegion": lambda _: {"region": REGION, "id": REGION},
+    "aws:lb/getHostedZoneId:getHostedZoneId": lambda _: {"id": "Z32O12XQLNTSW2"},
+}
+"""Look-ups whose answers no test varies."""

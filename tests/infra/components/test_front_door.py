@@ -30,7 +30,7 @@ def test_the_listener(
     protocol: Any, port: int, listens: list[dict[str, int]], redirects: str | None, address: str
 ) -> None:
     listener = Listener(protocol=protocol, port=port)
-    annotations = ingress_annotations(listener, "previews", "internal")
+    annotations = ingress_annotations(listener)
     assert json.loads(annotations[f"{ALB}/listen-ports"]) == listens
     assert annotations.get(f"{ALB}/ssl-redirect") == redirects
     assert url(listener, "a.example.com") == address
