@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
 from infra.config_access import AccessConfig, DnsConfig, PlatformAccessConfig, SignIn
 from infra.config_base import InstanceClass, Model
+from infra.config_budget import BudgetConfig
 from infra.config_cluster import ClusterConfig
 from infra.config_network import NetworkConfig
 from infra.config_platform import Listener, LoadBalancerConfig, StagingDatabaseConfig
@@ -176,6 +177,11 @@ class PlatformConfig(_StackConfig):
         default=DnsConfig(),
         description="names and certificate",
         examples=[{"zoneId": "Z0123456789ABCDEFGHIJ"}],
+    )
+    budget: BudgetConfig = Field(
+        default=BudgetConfig(),
+        description="a warning before previews get dear",
+        examples=[{"monthlyUsd": 300, "emails": ["platform@example.com"]}],
     )
     database: StagingDatabaseConfig = Field(
         description="staging's database", examples=[{"instanceClass": "db.t4g.medium"}]

@@ -40,6 +40,8 @@ def main() -> None:
 def platform(stack: StackName) -> None:
     """What previews stand on, and staging's own copy of the service."""
     # Only staging needs these, and their SDK takes a second to import.
+    from infra.components.budget import guard_budget
+    from infra.components.encryption_key import EncryptionKey
     from infra.components.entrance import entrance
     from infra.components.ground import ground
     from infra.components.own_database import OwnDatabaseHandOver
@@ -54,7 +56,12 @@ def platform(stack: StackName) -> None:
     below = ground(config)
     cluster = below.cluster
     way_in = entrance(config, below)
-    registry = Registry("registry", repository=pulumi.get_project())
+    key = EncryptionKey(
+        "data",
+        alias=f"{pulumi.get_project()}-data",
+        purpose="Images, databases and their snapshots, of staging and of the previews",
+    )
+    registry = Registry("registry", repository=pulumi.get_project(), key_arn=key.arn)
     image = ServiceImage(
         "image",
         stack=stack,
@@ -72,7 +79,9 @@ def platform(stack: StackName) -> None:
         vpc_id=cluster.vpc_id,
         subnet_ids=below.database_subnet_ids,
         cluster_security_group_id=cluster.security_group_id,
+        key_arn=key.arn,
     )
+    guard_budget(config.budget)
     facts = PlatformFacts(
         region=cluster.region,
         cluster_name=cluster.name,

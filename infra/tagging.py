@@ -18,11 +18,15 @@ from infra.components.security_group import SecurityGroup
 from infra.source import Source
 from infra.stack_name import StackName
 
+KIND_TAG = "kind"
+"""The tag that says ``preview`` on everything of every preview: what cost is summed up by."""
+
 
 def stack_tags(stack: StackName, source: Source) -> dict[str, str]:
     """The tags of all AWS resources of a stack."""
     tags = {
         "managed-by": "pulumi",
+        KIND_TAG: stack.kind.value,
         "stack": stack.value,
         "repository": source.repository,
         "commit": source.commit,

@@ -39,13 +39,19 @@ class Registry(pulumi.ComponentResource):
     url: pulumi.Output[str]
 
     def __init__(
-        self, name: str, *, repository: str, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        *,
+        repository: str,
+        key_arn: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the repository.
 
         Args:
             name: Pulumi's name of the component.
             repository: The repository's name in ECR.
+            key_arn: The key that encrypts its images.
             opts: Pulumi's options.
         """
         super().__init__("previews:platform:Registry", name, None, opts)
@@ -54,7 +60,7 @@ class Registry(pulumi.ComponentResource):
             name=repository,
             image_tag_mutability="IMMUTABLE",
             image_scanning_configuration={"scan_on_push": True},
-            encryption_configurations=[{"encryption_type": "AES256"}],
+            encryption_configurations=[{"encryption_type": "KMS", "kms_key": key_arn}],
             # A destroy of staging stops here while there are images: previews may run them.
             force_delete=False,
             opts=pulumi.ResourceOptions(parent=self),

@@ -39,6 +39,7 @@ class StagingDatabase(pulumi.ComponentResource):
         vpc_id: pulumi.Input[str],
         subnet_ids: Sequence[pulumi.Input[str]],
         cluster_security_group_id: pulumi.Input[str],
+        key_arn: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the instance and what stands around it.
@@ -50,6 +51,7 @@ class StagingDatabase(pulumi.ComponentResource):
             vpc_id: The cluster's VPC.
             subnet_ids: At least two subnets in two zones.
             cluster_security_group_id: The only group that may connect.
+            key_arn: The key that encrypts it, its snapshots, and what is restored from them.
             opts: Pulumi's options.
         """
         super().__init__("previews:platform:StagingDatabase", name, None, opts)
@@ -79,6 +81,7 @@ class StagingDatabase(pulumi.ComponentResource):
             max_allocated_storage=config.max_allocated_storage,
             storage_type="gp3",
             storage_encrypted=True,
+            kms_key_id=key_arn,
             db_name=config.name,
             username=config.master_username,
             manage_master_user_password=True,

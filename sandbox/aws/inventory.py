@@ -115,7 +115,15 @@ def _eks(eks: Any) -> Iterator[Item]:
 
 def _kms(kms: Any) -> Iterator[Item]:
     for key in kms.list_keys()["Keys"]:
-        yield Item("kms:key", key["KeyId"])
+        identifier = key["KeyId"]
+        found = kms.describe_key(KeyId=identifier)["KeyMetadata"]
+        # A deleted key is AWS's to keep for some days more.
+        if found["KeyState"] != "PendingDeletion":
+            tags = kms.list_resource_tags(KeyId=identifier)["Tags"]
+            yield Item("kms:key", identifier, {tag["TagKey"]: tag["TagValue"] for tag in tags})
+    for alias in kms.list_aliases()["Aliases"]:
+        if "TargetKeyId" in alias:
+            yield Item("kms:alias", alias["AliasName"])
 
 
 def _logs(logs: Any) -> Iterator[Item]:

@@ -55,6 +55,8 @@ DATABASE = [
     ("aws:rds/instance:Instance", "instance"),
 ]
 PLATFORM = [
+    ("aws:kms/alias:Alias", "data-alias"),
+    ("aws:kms/key:Key", "data-key"),
     ("aws:ecr/lifecyclePolicy:LifecyclePolicy", "lifecycle"),
     ("aws:ecr/repository:Repository", "images"),
     ("aws:rds/subnetGroup:SubnetGroup", "subnets"),
@@ -89,6 +91,7 @@ def test_both_are_the_same_components_but_for_the_database(
         }
 
     assert components(staging) - components(preview) == {
+        ("previews:platform:EncryptionKey", "data"),
         ("previews:platform:Registry", "registry"),
         ("previews:platform:StagingDatabase", "database"),
     }
@@ -129,8 +132,9 @@ def test_every_taggable_aws_resource_says_whose_it_is(
     )
     aws = [r for r in stack.registrations if r.type.startswith("aws:")]
     untagged = {r.type for r in aws if "tags" not in r.inputs}
-    # AWS itself has no tags for these two.
+    # AWS itself has no tags for these.
     assert untagged <= {
+        "aws:kms/alias:Alias",
         "aws:iam/rolePolicy:RolePolicy",
         "aws:ecr/lifecyclePolicy:LifecyclePolicy",
     }
@@ -181,8 +185,8 @@ def test_the_ingress_is_last(kind: str, request: pytest.FixtureRequest) -> None:
     """And so it is the first to go."""
     stack: Deployment = request.getfixturevalue(kind)
     ingress = stack.one("kubernetes:networking.k8s.io/v1:Ingress")
-    # What it does not wait for is what nothing in it needs: staging's registry rules.
-    elsewhere = {"lifecycle", "cluster"}
+    # What it does not wait for is what nothing in it needs: rules and names.
+    elsewhere = {"lifecycle", "cluster", "data-alias"}
     for resource in stack.registrations:
         if resource.custom and resource.urn != ingress.urn and resource.name not in elsewhere:
             assert stack.comes_after(ingress, resource), resource.name

@@ -113,6 +113,8 @@ def test_a_missing_key_inside_another_is_named_by_its_path() -> None:
         ({"cluster": {"name": "a", "create": True}}, "cluster.apiCidrs"),
         ({"cluster": {"name": "a", "admins": ["root"]}}, "cluster.admins.0"),
         ({"network": {"egress": "nat"}}, "network"),
+        ({"budget": {"monthlyUsd": 100}}, "budget.emails"),
+        ({"budget": {"monthlyUsd": 100, "emails": ["nobody"]}}, "budget.emails.0"),
         ({"loadBalancer": {"scheme": "internet-facing"}}, "access"),
         ({"access": {"signIn": "none", "cidrs": ["0.0.0.0/0"]}}, "access"),
         ({"access": {"signIn": "oidc"}}, "access.signIn"),

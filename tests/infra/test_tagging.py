@@ -41,6 +41,7 @@ def test_exactly_what_takes_tags_is_tagged(token: str, *, expected: bool) -> Non
 def test_the_tags_of_a_preview() -> None:
     assert stack_tags(StackName.parse("pr-42"), SOURCE) == {
         "managed-by": "pulumi",
+        "kind": "preview",
         "stack": "pr-42",
         "pull-request": "42",
         "repository": "acme/orders",

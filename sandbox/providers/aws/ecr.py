@@ -27,7 +27,10 @@ class Repository(AwsResource):
         "encryptionConfigurations": Input(
             Type.LIST,
             replace=True,
-            fields={"encryptionType": Input(allowed=("AES256",))},
+            fields={
+                "encryptionType": Input(allowed=("AES256", "KMS")),
+                "kmsKey": Input(),
+            },
         ),
         "forceDelete": Input(Type.BOOLEAN),
         "tags": TAGS,
@@ -71,6 +74,7 @@ class Repository(AwsResource):
             "imageScanningConfiguration": {"scanOnPush": scanning.get("scanOnPush", False)},
             "encryptionConfigurations": [
                 {"encryptionType": encryption.get("encryptionType", "AES256")}
+                | ({"kmsKey": encryption["kmsKey"]} if "kmsKey" in encryption else {})
             ],
             "region": clients(call).region,
             "tags": tags,

@@ -7,7 +7,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from sandbox.providers.attachments import plugin_version
-from sandbox.providers.aws import ec2, ecr, functions, iam, rds_instance, rds_subnet_group
+from sandbox.providers.aws import ec2, ecr, functions, iam, kms, rds_instance, rds_subnet_group
 from sandbox.providers.aws.clients import Clients
 from sandbox.providers.base import Provider
 from sandbox.providers.schema import Input, Schema
@@ -28,6 +28,8 @@ class AwsProvider(Provider):
             "aws:ecr/repository:Repository": ecr.Repository(),
             "aws:iam/role:Role": iam.Role(),
             "aws:iam/rolePolicy:RolePolicy": iam.RolePolicy(),
+            "aws:kms/alias:Alias": kms.Alias(),
+            "aws:kms/key:Key": kms.Key(),
             "aws:rds/instance:Instance": rds_instance.Instance(),
             "aws:rds/subnetGroup:SubnetGroup": rds_subnet_group.SubnetGroup(),
         }

@@ -55,6 +55,7 @@ _ONLY_AT_CREATION: Final = {
     "dbName": "DBName",
     "username": "MasterUsername",
     "storageEncrypted": "StorageEncrypted",
+    "kmsKeyId": "KmsKeyId",
 }
 _CHANGEABLE: Final = _AT_ONCE | _AFTER_RESTORING
 
@@ -75,6 +76,7 @@ class Instance(AwsResource):
         "maxAllocatedStorage": Input(Type.NUMBER),
         "storageType": Input(),
         "storageEncrypted": Input(Type.BOOLEAN, replace=True),
+        "kmsKeyId": Input(replace=True),
         "dbName": Input(replace=True),
         "username": Input(replace=True),
         "manageMasterUserPassword": Input(Type.BOOLEAN, allowed=(True,)),

@@ -57,7 +57,12 @@ def test_tags_never_move_and_images_are_scanned(staging: Deployment) -> None:
         "name": "previews",
         "imageTagMutability": "IMMUTABLE",
         "imageScanningConfiguration": {"scanOnPush": True},
-        "encryptionConfigurations": [{"encryptionType": "AES256"}],
+        "encryptionConfigurations": [
+            {
+                "encryptionType": "KMS",
+                "kmsKey": "arn:aws:kms:eu-west-1:123456789012:key/data-key",
+            }
+        ],
         "forceDelete": False,
     }
 

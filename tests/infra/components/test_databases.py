@@ -34,6 +34,7 @@ def test_stagings_instance(staging: Deployment) -> None:
         "maxAllocatedStorage": 100,
         "storageType": "gp3",
         "storageEncrypted": True,
+        "kmsKeyId": "arn:aws:kms:eu-west-1:123456789012:key/data-key",
         "dbName": "service",
         "username": "postgres",
         "manageMasterUserPassword": True,
