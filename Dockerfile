@@ -25,8 +25,9 @@ RUN --mount=type=cache,target=/root/.cache/uv \
        --no-deps --compile-bytecode --requirements service.txt
 
 COPY service /app/service
+COPY database /app/database
 # Bytecode that is checked by hash stays good whatever time a layer gives its files.
-RUN python3 -m compileall -q --invalidation-mode unchecked-hash /app/service
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash /app/service /app/database
 
 FROM ${PYTHON_IMAGE} AS runtime
 ARG COMMIT=unknown
@@ -47,6 +48,7 @@ WORKDIR /app
 # Owned by root, so that the service can't change its own code.
 COPY --from=builder /app/.venv /app/.venv
 COPY --from=builder /app/service /app/service
+COPY --from=builder /app/database /app/database
 USER 10001:10001
 EXPOSE 8000
 CMD ["python", "-m", "service"]

@@ -74,7 +74,9 @@ class OwnDatabaseHandOver:
         )
         prepare = DatabaseJob(
             "prepare",
-            work=prepare_work(self.database, self.platform, self.image),
+            work=prepare_work(
+                self.database, self.platform, self.image, is_copy=self.snapshot is not None
+            ),
             home=namespace.home,
             sizes=self.sizes,
             after=[*namespace.guards, *passwords.ready, master.ready],
@@ -93,12 +95,15 @@ class OwnDatabaseHandOver:
 
 
 def prepare_work(
-    database: OwnDatabase, platform: PlatformFacts, image: pulumi.Input[str]
+    database: OwnDatabase, platform: PlatformFacts, image: pulumi.Input[str], *, is_copy: bool
 ) -> DatabaseWork:
-    """Roles, ownership and grants, as the master user. Only this Job gets that password."""
+    """Roles, ownership and grants, as the master user. Only this Job gets that password.
+
+    A copy of staging's data is scrubbed and proven before; staging's own is not touched.
+    """
     return DatabaseWork(
         name="prepare",
-        module="service.prepare",
+        module="database.prepare" if is_copy else "service.prepare",
         image=image,
         environment=Environment(
             values=server(database, platform),

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg2
 from sqlalchemy.engine import URL
 
 if TYPE_CHECKING:
+    from psycopg2.extensions import connection
+
     from service.settings import DatabaseLogin
 
 
@@ -25,6 +28,24 @@ def connection_url(settings: DatabaseLogin) -> URL:
         port=settings.port,
         database=settings.name,
     )
+
+
+def connect(settings: DatabaseLogin, *, application: str) -> connection:
+    """Open a connection without a pool, for what runs once and ends.
+
+    Args:
+        settings: Where and how to connect.
+        application: Name shown in ``pg_stat_activity``.
+    """
+    opened: connection = psycopg2.connect(
+        host=settings.host,
+        port=settings.port,
+        dbname=settings.name,
+        user=settings.user,
+        password=settings.password.get_secret_value(),
+        **connect_arguments(settings, application=application),
+    )
+    return opened
 
 
 def connect_arguments(

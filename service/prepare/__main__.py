@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 
-from service.database.connection import connect_arguments
+from service.database.connection import connect
 from service.prepare import ownership, proof, roles
 from service.prepare.errors import PrepareError
 from service.settings import ConfigurationError, PrepareSettings, load
@@ -59,16 +59,7 @@ def _change(master: connection, settings: PrepareSettings) -> None:
 
 
 def _connect(settings: PrepareSettings, user: str, password: SecretStr) -> connection:
-    login = settings.login(user, password)
-    opened: connection = psycopg2.connect(
-        host=login.host,
-        port=login.port,
-        dbname=login.name,
-        user=user,
-        password=password.get_secret_value(),
-        **connect_arguments(login, application="service-prepare"),
-    )
-    return opened
+    return connect(settings.login(user, password), application="service-prepare")
 
 
 def _say(line: str) -> None:

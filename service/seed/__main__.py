@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 
-from service.database.connection import connect_arguments
+from service.database.connection import connect
 from service.seed.rows import COLUMNS, batches
 from service.settings import ConfigurationError, MigrationSettings, load
 
@@ -157,15 +157,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _connect(login: MigrationSettings) -> connection:
-    opened: connection = psycopg2.connect(
-        host=login.host,
-        port=login.port,
-        dbname=login.name,
-        user=login.user,
-        password=login.password.get_secret_value(),
-        **connect_arguments(login, application="service-seed"),
-    )
-    return opened
+    return connect(login, application="service-seed")
 
 
 def _complain(line: str) -> None:

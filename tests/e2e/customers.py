@@ -34,10 +34,10 @@ def remove(client: httpx.Client, customer_id: str) -> None:
 
 
 def oldest(client: httpx.Client, count: int = 50) -> list[str]:
-    """E-mail addresses of the first page: staging's rows, since they are the oldest."""
+    """Ids of the first page: staging's rows, since they are the oldest."""
     response = client.get("/customers", params={"limit": count, "sort": "created_at"})
     assert response.status_code == 200, response.text
-    return [row["email"] for row in response.json()["items"]]
+    return [row["id"] for row in response.json()["items"]]
 
 
 def exists(client: httpx.Client, customer_id: str) -> bool:

@@ -65,7 +65,9 @@ def test_the_prepare_job_runs_the_image_that_staging_runs(
     staging: Deployment, preview: Deployment
 ) -> None:
     assert container(preview, JOB, "prepare")["image"] == staging.outputs["image"]
-    assert container(preview, JOB, "prepare")["command"] == ["python", "-m", "service.prepare"]
+    # A copy of staging's data is scrubbed; staging's own is not.
+    assert container(preview, JOB, "prepare")["command"] == ["python", "-m", "database.prepare"]
+    assert container(staging, JOB, "prepare")["command"] == ["python", "-m", "service.prepare"]
     assert container(staging, JOB, "prepare")["image"] == staging.outputs["image"]
 
 

@@ -1,0 +1,1 @@
+"""What is done to a database before anybody may connect to it."""

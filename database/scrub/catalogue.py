@@ -1,0 +1,174 @@
+"""What the database holds: its tables and columns, as PostgreSQL's catalogue knows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from psycopg2.sql import SQL, Composable, Identifier
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+STATE_SCHEMA = "scrub"
+
+# Left out: the server's own, what an extension brought, and what belongs to this program.
+_RELATIONS = """
+SELECT c.oid, n.nspname, c.relname, c.relkind, pg_get_userbyid(c.relowner), c.relispartition,
+       EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid OR inhparent = c.oid),
+       coalesce(pg_partition_root(c.oid)::oid, c.oid), pg_table_size(c.oid)
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'f', 'm')
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema', %(state)s)
+  AND n.nspname !~ '^pg_(toast|temp)'
+  AND NOT EXISTS (
+      SELECT FROM pg_depend
+      WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
+ORDER BY pg_table_size(c.oid) DESC, c.oid
+"""
+_COLUMNS = """
+SELECT a.attrelid, a.attname, a.attnum, format_type(a.atttypid, a.atttypmod),
+       CASE WHEN t.typtype = 'd' THEN b.typname ELSE t.typname END, t.typcategory,
+       CASE WHEN t.typname IN ('varchar', 'bpchar') AND a.atttypmod > 4 THEN a.atttypmod - 4 END,
+       CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END,
+       a.attstorage <> t.typstorage OR a.attcompression <> '',
+       a.attnotnull, a.attgenerated <> '',
+       EXISTS (SELECT FROM pg_index AS i
+               WHERE i.indrelid = a.attrelid AND i.indisunique AND a.attnum = ANY (i.indkey))
+FROM pg_attribute AS a
+JOIN pg_type AS t ON t.oid = a.atttypid
+LEFT JOIN pg_type AS b ON b.oid = t.typbasetype
+WHERE a.attrelid = ANY (%(relations)s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attrelid, a.attnum
+"""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column.
+
+    Attributes:
+        name: Its name.
+        number: Its number in the table.
+        type: Its type, as it is written in a statement.
+        base: The name of the type, or of the one below a domain.
+        category: The type's category: S for text, A for arrays, and so on.
+        length: The most characters that it takes; None for any number.
+        collation: Its collation, quoted; None where it is the type's own.
+        stored_apart: Whether it has a way of storing of its own.
+        required: Whether NULL is refused.
+        generated: Whether it is computed from other columns.
+        unique: Whether a unique index has it.
+    """
+
+    name: str
+    number: int
+    type: str
+    base: str
+    category: str
+    length: int | None
+    collation: str | None
+    stored_apart: bool
+    required: bool
+    generated: bool
+    unique: bool
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, or what else holds rows.
+
+    Attributes:
+        oid: Its number.
+        schema: Its schema.
+        name: Its name in the schema.
+        kind: ``r`` a table, ``p`` a partitioned one, ``f`` a foreign one, ``m`` a
+            materialized view.
+        owner: The role that owns it.
+        partition: Whether it is a part of another table, whose rule holds for it.
+        related: Whether it inherits, or is inherited from.
+        root: The table that it is a part of, at the top; else itself.
+        size: Bytes.
+        columns: Its columns, by name.
+    """
+
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    owner: str
+    partition: bool
+    related: bool
+    root: int
+    size: int
+    columns: dict[str, Column] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """Its name as the rules write it."""
+        return self.name if self.schema == "public" else f"{self.schema}.{self.name}"
+
+    @property
+    def sql(self) -> Composable:
+        """Its name in a statement."""
+        return SQL("{}.{}").format(Identifier(self.schema), Identifier(self.name))
+
+
+def read(cursor: Cursor) -> list[Table]:
+    """Everything that holds rows, the largest first."""
+    cursor.execute(_RELATIONS, {"state": STATE_SCHEMA})
+    tables = {row[0]: Table(*row) for row in cursor.fetchall()}
+    cursor.execute(_COLUMNS, {"relations": list(tables)})
+    for relation, *column in cursor.fetchall():
+        found = Column(*column)
+        tables[relation].columns[found.name] = found
+    return list(tables.values())
+
+
+def large_objects(cursor: Cursor) -> int:
+    """How many large objects there are; none belongs to a column."""
+    cursor.execute("SELECT count(*) FROM pg_largeobject_metadata")
+    row = cursor.fetchone()
+    return 0 if row is None else int(row[0])
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """A foreign key of one column or more.
+
+    Attributes:
+        name: The constraint.
+        table: The table that refers.
+        columns: The columns that refer.
+        target: The table that is referred to.
+        target_columns: The columns that are referred to.
+        definition: What recreates it.
+    """
+
+    name: str
+    table: int
+    columns: tuple[str, ...]
+    target: int
+    target_columns: tuple[str, ...]
+    definition: str
+
+
+_FOREIGN_KEYS = """
+SELECT conname, conrelid, array(
+           SELECT attname::text FROM unnest(conkey) WITH ORDINALITY AS k (number, place)
+           JOIN pg_attribute ON attrelid = conrelid AND attnum = k.number ORDER BY place),
+       confrelid, array(
+           SELECT attname::text FROM unnest(confkey) WITH ORDINALITY AS k (number, place)
+           JOIN pg_attribute ON attrelid = confrelid AND attnum = k.number ORDER BY place),
+       pg_get_constraintdef(oid)
+FROM pg_constraint WHERE contype = 'f' AND conparentid = 0 ORDER BY conrelid, conname
+"""
+
+
+def foreign_keys(cursor: Cursor) -> list[ForeignKey]:
+    """All foreign keys."""
+    cursor.execute(_FOREIGN_KEYS)
+    return [
+        ForeignKey(name, table, tuple(columns), target, tuple(target_columns), definition)
+        for name, table, columns, target, target_columns, definition in cursor.fetchall()
+    ]

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from database.scrub import RulesError, load
+from database.scrub.rules import Keep, fingerprint
+
+WRONG = [
+    ("tables: [", "can't be read"),
+    ("tables: {t: {columns: {a: {how: keep}}}}", "tables.t.columns.a.keep.why: Field required"),
+    ("tables: {t: {columns: {a: {how: burn}}}}", "burn"),
+    ("tables: {t: {columns: {a: {how: fake, kind: emial}}}}", "tables.t.columns.a.fake.kind"),
+    ("tables: {t: {columns: {a: {how: 'null', kind: email}}}}", "Extra inputs"),
+    ("tables: {t: {}}", "expected either `truncate` with its reason or `columns`"),
+    (
+        "tables: {t: {truncate: not needed there, columns: {a: {how: hash}}}}",
+        "expected either `truncate` with its reason or `columns`",
+    ),
+    ("tables: {t: {columns: {a: {how: hash}, a: {how: 'null'}}}}", "'a' is written twice"),
+    ("table: {}", "table: Extra inputs"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), WRONG)
+def test_what_is_unclear_is_refused_and_named(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "scrub.yaml").write_text(text)
+    with pytest.raises(RulesError, match=r"scrub\.yaml") as error:
+        load(tmp_path / "scrub.yaml")
+    assert said in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RulesError, match=r"absent.yaml can't be read"):
+        load(tmp_path / "absent.yaml")
+
+
+def test_the_project_s_own_rules_are_read() -> None:
+    assert set(load().tables) == {"alembic_version", "customers", "idempotency_keys"}
+
+
+def test_a_changed_rule_has_another_fingerprint() -> None:
+    one, same, other = (
+        Keep(how="keep", why=why) for why in ("a good reason", "a good reason", "another one")
+    )
+    assert fingerprint(one) == fingerprint(same) != fingerprint(other)
