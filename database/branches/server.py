@@ -1,0 +1,86 @@
+"""A shared server, as its master user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg2
+from pydantic import SecretStr
+
+from database.branches.errors import NotReadyError
+from service.database.connection import connect_arguments
+from service.settings import MigrationSettings
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
+
+_APPLICATION = "database-branches"
+# A statement that waits for a lock longer than this gives way and is tried again.
+_LOCK_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Master:
+    """The master user of one server.
+
+    Attributes:
+        host: The server's address.
+        user: The master user.
+        password: Its password.
+        port: TCP port.
+        sslmode: libpq's ``sslmode``.
+    """
+
+    host: str
+    user: str
+    password: SecretStr
+    port: int = 5432
+    sslmode: str = "verify-full"
+
+    @contextmanager
+    def connect(self, database: str) -> Iterator[Connection]:
+        """A connection in autocommit mode, closed at the end.
+
+        Statements may take as long as they like, since copying a database does; a peer that
+        is gone is noticed by the connection itself.
+
+        Raises:
+            NotReadyError: The server can't be reached, or refuses the login.
+        """
+        login = MigrationSettings.model_validate(
+            {
+                "host": self.host,
+                "port": self.port,
+                "name": database,
+                "user": self.user,
+                "password": self.password,
+                "sslmode": self.sslmode,
+            }
+        )
+        try:
+            opened: Connection = psycopg2.connect(
+                host=login.host,
+                port=login.port,
+                dbname=database,
+                user=self.user,
+                password=self.password.get_secret_value(),
+                **connect_arguments(
+                    login,
+                    application=_APPLICATION,
+                    statement_timeout_seconds=0,
+                    lock_timeout_seconds=_LOCK_SECONDS,
+                ),
+            )
+        except psycopg2.OperationalError as error:
+            raise NotReadyError(
+                f"server {self.host}: {' '.join(str(error).split())}. Look whether it runs and"
+                " whether the network lets this pod through; it is tried again."
+            ) from error
+        opened.autocommit = True
+        try:
+            yield opened
+        finally:
+            opened.close()
