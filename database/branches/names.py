@@ -18,7 +18,7 @@ _OURS = re.compile(r"pr_[1-9][0-9]{0,8}|branch_(making|spare|former)_[0-9a-f]{12
 
 @dataclass(frozen=True)
 class BranchNames:
-    """Names of one preview's database and roles; underscores, since SQL would have to quote hyphens.
+    """Names of one preview's database and roles, without what SQL would have to quote.
 
     Attributes:
         namespace: The preview's namespace, ``pr-42``.

@@ -87,6 +87,11 @@ class Session:
         self.master = master
         self._connection = connection
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is closed, and the lock with it."""
+        return self._connection.closed != 0
+
     def execute(self, statement: str | Composable, *parameters: object) -> None:
         """Run one statement on its own: databases are not made in a transaction."""
         with self._connection.cursor() as cursor:
@@ -184,4 +189,9 @@ def session(master: Master) -> Iterator[Session]:
             raise BusyError(
                 f"server {master.host}: another clone is being made; it is tried again."
             )
-        yield held
+        try:
+            yield held
+        finally:
+            # A server notices that a connection was closed a moment later.
+            if not held.is_lost:
+                held.query("SELECT pg_advisory_unlock(%s)", _LOCK)
