@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from database.branches import registry, template
+from database.branches import handing, janitor, registry, template
 from database.branches.handing import Claim, Limits
 from database.branches.names import BranchNames
 from database.branches.registry import Session
@@ -123,12 +123,14 @@ def session(shared: Shared) -> Iterator[Session]:
 
 
 @pytest.fixture
-def new_claim() -> Callable[..., Claim]:
-    """Claims that no other test of this worker has."""
+def new_claim(session: Session) -> Iterator[Callable[..., Claim]]:
+    """Claims that no other test of this worker has, and whose databases go with the test."""
+    made: set[BranchNames] = set()
 
     def make(number: int | None = None, **values: Any) -> Claim:
         names = BranchNames.of(f"pr-{number or next(_NUMBERS)}")
         assert names is not None
+        made.add(names)
         given = {
             "names": names,
             "uid": f"uid-of-{names.namespace}",
@@ -138,4 +140,7 @@ def new_claim() -> Callable[..., Claim]:
         }
         return Claim(**given | values)
 
-    return make
+    yield make
+    janitor.clear_unfinished(session)
+    for names in made:
+        handing.remove(session, names)
