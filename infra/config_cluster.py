@@ -49,6 +49,13 @@ class ClusterConfig(Model):
         description="with create: most CPUs of all nodes of previews together",
         examples=[32],
     )
+    external_secrets_image: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9][\w./:-]*@sha256:[0-9a-f]{64}$",
+        description="with create: a copy of External Secrets' image, by digest, where nodes reach"
+        " AWS alone",
+        examples=["123456789012.dkr.ecr.eu-west-1.amazonaws.com/eso@sha256:" + 64 * "0"],
+    )
     deletion_protection: bool = Field(
         default=True,
         description="with create: whether AWS refuses to delete the cluster",

@@ -203,6 +203,10 @@ class PlatformConfig(_StackConfig):
         if isinstance(cluster, ClusterConfig) and not cluster.create:
             msg = "an existing cluster brings its own: remove it, or set cluster.create"
             raise ValueError(msg)
+        closed = value.vpc_id is None and value.egress == "endpoints"
+        if closed and isinstance(cluster, ClusterConfig) and not cluster.external_secrets_image:
+            msg = "by endpoints nodes reach AWS alone: set cluster.externalSecretsImage too"
+            raise ValueError(msg)
         return value
 
     @field_validator("access")

@@ -41,6 +41,7 @@ def platform(stack: StackName) -> None:
     """What previews stand on, and staging's own copy of the service."""
     # Only staging needs these, and their SDK takes a second to import.
     from infra.components.budget import guard_budget
+    from infra.components.controllers import controllers
     from infra.components.encryption_key import EncryptionKey
     from infra.components.entrance import entrance
     from infra.components.ground import ground
@@ -56,6 +57,7 @@ def platform(stack: StackName) -> None:
     below = ground(config)
     cluster = below.cluster
     way_in = entrance(config, below)
+    running = controllers(config, below, way_in)
     key = EncryptionKey(
         "data",
         alias=f"{pulumi.get_project()}-data",
@@ -126,7 +128,7 @@ def platform(stack: StackName) -> None:
                 image=image.reference,
             ),
             sign_in=config.access.sign_in,
-            after=[*below.ready, *way_in.ready],
+            after=[*below.ready, *running, *way_in.ready],
         ),
         opts=pulumi.ResourceOptions(providers=[below.provider]),
     )

@@ -6,24 +6,67 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field
-
-from infra.config_base import Model
+from pydantic import BaseModel, ConfigDict, Field
 
 FILE = Path(__file__).with_name("versions.toml")
+_HEAD = """\
+# What runs on a cluster that this program makes, each version in one place. `make versions`
+# updates it; `make versions ARGS="--kubernetes 1.37"` goes to another one.
+"""
 
 
-class Versions(Model):
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ExternalSecretsVersion(_Model):
+    """The External Secrets Operator.
+
+    Attributes:
+        version: Its version.
+        image: Its image, without a tag.
+        digest: The image's digest; empty while nobody has looked it up.
+        module: Hash of the Go module that its definitions are from.
+        definitions: Checksum of infra/controllers/external-secrets.yaml.
+    """
+
+    version: str = Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$")
+    image: str
+    digest: str = Field(pattern=r"^(sha256:[0-9a-f]{64})?$")
+    module: str = Field(pattern=r"^h1:[0-9A-Za-z+/]{43}=$")
+    definitions: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+
+    @property
+    def reference(self) -> str:
+        """The image as pods name it: by its digest, or by its tag while that is not known."""
+        return f"{self.image}@{self.digest}" if self.digest else f"{self.image}:v{self.version}"
+
+
+class Versions(_Model):
     """Every pinned version.
 
     Attributes:
         kubernetes: Minor version of a cluster that the program makes.
+        addons: Version of each EKS add-on.
+        external_secrets: The External Secrets Operator.
     """
 
     kubernetes: str = Field(pattern=r"^1\.[0-9]{2}$")
+    addons: dict[str, str]
+    external_secrets: ExternalSecretsVersion
 
 
 @cache
 def pinned() -> Versions:
     """The versions, read once."""
     return Versions.model_validate(tomllib.loads(FILE.read_text()))
+
+
+def render(versions: Versions) -> str:
+    """The file's text."""
+    lines = [_HEAD, f'kubernetes = "{versions.kubernetes}"', "", "[addons]"]
+    lines += [f'{name} = "{version}"' for name, version in sorted(versions.addons.items())]
+    lines += ["", "[external_secrets]"]
+    operator = versions.external_secrets.model_dump()
+    lines += [f'{name} = "{value}"' for name, value in operator.items()]
+    return "\n".join(lines) + "\n"

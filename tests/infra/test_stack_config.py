@@ -134,6 +134,7 @@ def test_a_missing_key_inside_another_is_named_by_its_path() -> None:
         (CREATED_CLUSTER | {"network": {"cidr": "10.0.0.1/16"}}, "network.cidr"),
         (CREATED_CLUSTER | {"network": {"zones": ["a", "a"]}}, "network.zones"),
         (CREATED_CLUSTER | {"network": {"zones": ["a"]}}, "network.zones"),
+        (CREATED_CLUSTER | {"network": {"egress": "endpoints"}}, "network"),
         (CREATED_CLUSTER | {"network": {"vpcId": "vpc-1"}}, "network.nodeSubnetIds"),
         (
             CREATED_CLUSTER | {"network": {"nodeSubnetIds": ["subnet-1", "subnet-2"]}},

@@ -9,7 +9,6 @@ import pytest
 from infra.components.node_pool import node_pool_spec
 from infra.program import main
 from infra.versions import pinned
-from sandbox.tools.recipes import KUBERNETES_VERSION
 from tests.infra.world import CREATED_CLUSTER, STAGING_CONFIG, Deployment, deploy
 
 CLUSTER = "eks:index:Cluster"
@@ -138,7 +137,3 @@ def test_images_can_run_on_the_nodes(new_staging: Deployment) -> None:
     requirements = {r["key"]: r["values"] for r in spec["template"]["spec"]["requirements"]}
     architectures = [f"linux/{arch}" for arch in requirements["kubernetes.io/arch"]]
     assert architectures == image.inputs["platforms"]
-
-
-def test_the_sandbox_runs_the_pinned_kubernetes() -> None:
-    assert KUBERNETES_VERSION.rpartition(".")[0] == pinned().kubernetes

@@ -92,7 +92,7 @@ def test_every_stacks_namespace_may_use_the_class(
 ) -> None:
     wanted = new_staging.one(AUTO).inputs["spec"]["namespaceSelector"]["matchLabels"]
     for stack in (new_staging, preview):
-        labels = stack.one("kubernetes:core/v1:Namespace").inputs["metadata"]["labels"]
+        labels = stack.one("kubernetes:core/v1:Namespace", "namespace").inputs["metadata"]["labels"]
         assert wanted.items() <= labels.items()
 
 

@@ -10,7 +10,9 @@ import pytest
 
 from infra.components.sign_in import HEALTH_PATHS, checked_token
 from infra.errors import ProgramError
+from infra.policies.catalogue import violations
 from infra.program import main
+from tests.infra.policies.resources import changed, declared, one
 from tests.infra.world import (
     CREATED_CLUSTER,
     PREVIEW_CONFIG,
@@ -150,3 +152,17 @@ def test_a_preview_that_wants_it_of_a_staging_without_is_told(
 ) -> None:
     with pytest.raises(ProgramError, match="staging has no user pool"):
         preview(new_staging)
+
+
+def test_no_policy_forbids_signing_in() -> None:
+    assert violations(declared(preview(staging()))) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "allowed"), [("http-header", True), ("host-header", False), ("path-pattern", False)]
+)
+def test_a_condition_may_narrow_a_rule_and_never_widen_it(field: str, *, allowed: bool) -> None:
+    ingress = one(preview(staging()), INGRESS)
+    path = ["metadata", "annotations", f"{ALB}/conditions.bypass"]
+    found = violations([changed(ingress, path, json.dumps([{"field": field}]))])
+    assert [v.rule for v in found] == ([] if allowed else ["ingress-own-host"])
