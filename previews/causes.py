@@ -25,7 +25,11 @@ class Cause(BaseModel):
 
 
 def _cause(pattern: str, code: str, why: str, remedy: str) -> tuple[re.Pattern[str], Cause]:
-    return re.compile(pattern, re.IGNORECASE), Cause(code=code, why=why, remedy=remedy)
+    return re.compile(pattern, re.IGNORECASE), _named(code, why, remedy)
+
+
+def _named(code: str, why: str, remedy: str) -> Cause:
+    return Cause.model_validate({"code": code, "why": why, "remedy": remedy})
 
 
 CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = (
@@ -138,10 +142,10 @@ CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = (
 )
 """Known kinds of failure, the most telling first."""
 
-UNKNOWN = Cause(
-    code="unknown",
-    why="it failed in a way that is not known yet",
-    remedy="read what it says below; running the workflow again goes on where it stopped.",
+UNKNOWN = _named(
+    "unknown",
+    "it failed in a way that is not known yet",
+    "read what it says below; running the workflow again goes on where it stopped.",
 )
 
 
