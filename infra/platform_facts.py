@@ -41,6 +41,7 @@ class PlatformFacts:
         database_subnet_group: The RDS subnet group.
         database_cidrs: Networks of the databases' addresses.
         database_ssl_mode: libpq's ``sslmode`` towards every database.
+        permissions_boundary: ARN of the boundary that previews' roles must have, empty for none.
         trusted_image: The image that staging runs, from the main branch, by digest.
     """
 
@@ -69,6 +70,7 @@ class PlatformFacts:
     database_subnet_group: pulumi.Input[str]
     database_cidrs: pulumi.Input[list[str]]
     database_ssl_mode: pulumi.Input[str]
+    permissions_boundary: pulumi.Input[str]
     trusted_image: pulumi.Input[str]
 
     def as_output(self) -> dict[str, pulumi.Input[object]]:

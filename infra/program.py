@@ -19,8 +19,9 @@ from infra.staging_outputs import OUTPUT, read_staging
 from infra.tagging import tag_every_resource
 
 if TYPE_CHECKING:
+    from infra.components.cluster import Cluster
     from infra.components.hand_over import HandOver
-    from infra.config_models import PreviewConfig
+    from infra.config_models import PlatformConfig, PreviewConfig
 
 CHECKOUT = Checkout(Path(__file__).resolve().parent.parent)
 
@@ -110,6 +111,7 @@ def platform(stack: StackName) -> None:
         database_subnet_group=staging.subnet_group,
         database_cidrs=[*below.database_cidrs],
         database_ssl_mode=config.database.ssl_mode,
+        permissions_boundary=_roles_of_ci(config, cluster),
         trusted_image=image.reference,
     )
     service = ServiceStack(
@@ -202,6 +204,23 @@ def _on_cluster(facts: PlatformFacts) -> pulumi.ResourceOptions:
     """Declare on the cluster: its kubeconfig's context is named like the cluster itself."""
     provider = kubernetes.Provider("cluster", context=facts.cluster_name)
     return pulumi.ResourceOptions(providers=[provider])
+
+
+def _roles_of_ci(config: PlatformConfig, cluster: Cluster) -> pulumi.Input[str]:
+    """The roles that CI takes, where it is said whose it is; returns their boundary's ARN."""
+    from infra.components.deploy_role import DeployRoles
+
+    if config.github is None:
+        return ""
+    roles = DeployRoles(
+        "deploy-roles",
+        config=config.github,
+        project=pulumi.get_project(),
+        cluster=cluster,
+        repository=pulumi.get_project(),
+    )
+    pulumi.export("deployRoles", roles.arns)
+    return roles.boundary
 
 
 def _export_service(

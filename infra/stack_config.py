@@ -148,8 +148,10 @@ def _descend(model: type[Model], path: list[str]) -> type[Model] | None:
 
 
 def _as_model(annotation: object) -> type[Model] | None:
-    if isinstance(annotation, type) and issubclass(annotation, Model):
-        return annotation
+    """The model that an annotation names, by itself or as one that may be left out."""
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, Model):
+            return kind
     return None
 
 

@@ -75,6 +75,12 @@ def _write_config(settings: Settings) -> Path:
             "sslMode": "require",
             "deletionProtection": False,
         },
+        # Nobody takes these roles here; their policies are made and kept as on AWS.
+        "github": {
+            "repository": "sandbox/previews",
+            "repositoryId": "1",
+            "subjectPrefix": "repo:sandbox@1/previews@1",
+        },
     }
     kept["config"] = {f"{PROJECT}:{key}": value for key, value in values.items()}
     write_atomically(path, yaml.safe_dump(kept, sort_keys=False))

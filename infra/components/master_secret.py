@@ -7,20 +7,20 @@ one secret. The value is in no state and no manifest of this program.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pulumi
 from pulumi_aws import iam
 from pulumi_kubernetes import apiextensions, core
 
 from infra.components.external_secret import API, WAIT_UNTIL_READY, external_secret
+from infra.stack_name import StackKind, StackName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from infra.components.home import Home
     from infra.platform_facts import PlatformFacts
-    from infra.stack_name import StackName
 
 
 class MasterSecret(pulumi.ComponentResource):
@@ -86,6 +86,7 @@ class MasterSecret(pulumi.ComponentResource):
             name=self._stack.secrets_role,
             description=f"Reads the database secret of {self._stack} for External Secrets",
             assume_role_policy=trust,
+            permissions_boundary=self._boundary(platform),
             opts=pulumi.ResourceOptions(parent=self),
         )
         permission = iam.RolePolicy(
@@ -96,6 +97,13 @@ class MasterSecret(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         return role, permission
+
+    def _boundary(self, platform: PlatformFacts) -> pulumi.Output[str] | None:
+        """CI makes a preview's role with the boundary alone; staging's is made by a person."""
+        if self._stack.kind is not StackKind.PREVIEW:
+            return None
+        given = pulumi.Output.from_input(platform.permissions_boundary)
+        return cast("pulumi.Output[str]", given.apply(lambda arn: arn or None))
 
     def _reader(self, role: iam.Role) -> core.v1.ServiceAccount:
         return core.v1.ServiceAccount(

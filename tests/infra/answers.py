@@ -60,6 +60,10 @@ KNOWN: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any]]] = {
     "aws:ecr/repository:Repository": lambda _, given: {
         "repositoryUrl": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{given['name']}"
     },
+    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": lambda _, given: _arn(
+        "iam", f"oidc-provider/{str(given['url']).removeprefix('https://')}"
+    ),
+    "aws:iam/policy:Policy": lambda _, given: _arn("iam", f"policy/{given['name']}"),
     "aws:iam/role:Role": lambda _, given: _arn("iam", f"role/{given['name']}"),
     "aws:route53/record:Record": lambda _, given: {"fqdn": given["name"].rstrip(".")},
     "aws:kms/key:Key": lambda name, _: _arn("kms", f"key/{name}"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import pytest
 import yaml
@@ -278,10 +278,11 @@ def test_staging_repeats_no_default() -> None:
 def _fields(model: type[Model], prefix: str = "") -> dict[str, FieldInfo]:
     found: dict[str, FieldInfo] = {}
     for field in model.model_fields.values():
-        kind = field.annotation
         name = f"{prefix}{field.alias}"
-        if isinstance(kind, type) and issubclass(kind, Model):
-            found |= _fields(kind, f"{name}.")
+        kinds: tuple[object, ...] = (field.annotation, *get_args(field.annotation))
+        models = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Model)]
+        if models:
+            found |= _fields(models[0], f"{name}.")
         else:
             found[name] = field
     return found

@@ -24,6 +24,7 @@ class Role(AwsResource):
         "assumeRolePolicy": Input(required=True, equality=Equality.JSON),
         "description": Input(),
         "maxSessionDuration": Input(Type.NUMBER),
+        "permissionsBoundary": Input(),
         "tags": TAGS,
     }
     name_input = "name"
@@ -38,6 +39,7 @@ class Role(AwsResource):
             AssumeRolePolicyDocument=inputs["assumeRolePolicy"],
             Description=inputs.get("description"),
             MaxSessionDuration=inputs.get("maxSessionDuration"),
+            PermissionsBoundary=inputs.get("permissionsBoundary"),
             Tags=tag_list(inputs.get("tags")),
         )
         return str(inputs["name"])
@@ -58,6 +60,9 @@ class Role(AwsResource):
             "assumeRolePolicy": json.dumps(role["AssumeRolePolicyDocument"], sort_keys=True),
             "description": role.get("Description", ""),
             "maxSessionDuration": role.get("MaxSessionDuration", _DEFAULT_SESSION_SECONDS),
+            "permissionsBoundary": role.get("PermissionsBoundary", {}).get(
+                "PermissionsBoundaryArn", ""
+            ),
             "tags": tags,
             "tagsAll": tags,
         }
@@ -80,6 +85,7 @@ class Role(AwsResource):
             Description=new.get("description", ""),
             MaxSessionDuration=new.get("maxSessionDuration", _DEFAULT_SESSION_SECONDS),
         )
+        await _bound(call, identity, old.get("permissionsBoundary"), new.get("permissionsBoundary"))
         before, after = old.get("tags") or {}, new.get("tags") or {}
         if gone := sorted(before.keys() - after.keys()):
             await api.call("iam", "untag_role", RoleName=identity, TagKeys=gone)
@@ -92,6 +98,15 @@ class Role(AwsResource):
         self, call: Call, identity: str, inputs: Properties, outputs: Properties
     ) -> None:
         await clients(call).call_if_found(_MISSING, "iam", "delete_role", RoleName=identity)
+
+
+async def _bound(call: Call, role: str, before: str | None, after: str | None) -> None:
+    if after and after != before:
+        await clients(call).call(
+            "iam", "put_role_permissions_boundary", RoleName=role, PermissionsBoundary=after
+        )
+    elif before and not after:
+        await clients(call).call("iam", "delete_role_permissions_boundary", RoleName=role)
 
 
 class RolePolicy(AwsResource):

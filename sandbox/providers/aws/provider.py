@@ -7,7 +7,16 @@ from typing import ClassVar
 from typing_extensions import override
 
 from sandbox.providers.attachments import plugin_version
-from sandbox.providers.aws import ec2, ecr, functions, iam, kms, rds_instance, rds_subnet_group
+from sandbox.providers.aws import (
+    ec2,
+    ecr,
+    functions,
+    iam,
+    iam_managed,
+    kms,
+    rds_instance,
+    rds_subnet_group,
+)
 from sandbox.providers.aws.clients import Clients
 from sandbox.providers.base import Provider
 from sandbox.providers.schema import Input, Schema
@@ -26,6 +35,10 @@ class AwsProvider(Provider):
             "aws:ec2/securityGroup:SecurityGroup": ec2.SecurityGroup(),
             "aws:ecr/lifecyclePolicy:LifecyclePolicy": ecr.LifecyclePolicy(),
             "aws:ecr/repository:Repository": ecr.Repository(),
+            "aws:iam/openIdConnectProvider:OpenIdConnectProvider": (
+                iam_managed.OpenIdConnectProvider()
+            ),
+            "aws:iam/policy:Policy": iam_managed.Policy(),
             "aws:iam/role:Role": iam.Role(),
             "aws:iam/rolePolicy:RolePolicy": iam.RolePolicy(),
             "aws:kms/alias:Alias": kms.Alias(),

