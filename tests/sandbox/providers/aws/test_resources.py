@@ -18,6 +18,8 @@ GROUP = "aws:ec2/securityGroup:SecurityGroup"
 SUBNETS = "aws:rds/subnetGroup:SubnetGroup"
 ROLE = "aws:iam/role:Role"
 POLICY = "aws:iam/rolePolicy:RolePolicy"
+MANAGED = "aws:iam/policy:Policy"
+IDENTITY = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
 _TRUST = json.dumps(
     {
         "Version": "2012-10-17",
@@ -85,10 +87,16 @@ def inputs(vpc: tuple[str, list[str]]) -> dict[str, Properties]:
         },
         SUBNETS: {"name": name, "description": "d", "subnetIds": vpc[1], "tags": tags},
         ROLE: {"name": name, "assumeRolePolicy": _TRUST, "description": "d", "tags": tags},
+        MANAGED: {"name": name, "policy": _READ, "description": "d", "tags": tags},
+        IDENTITY: {
+            "url": f"https://{name}.example.com",
+            "clientIdLists": ["sts.amazonaws.com"],
+            "tags": tags,
+        },
     }
 
 
-_TYPES = pytest.mark.parametrize("token", [REPOSITORY, GROUP, SUBNETS, ROLE])
+_TYPES = pytest.mark.parametrize("token", [REPOSITORY, GROUP, SUBNETS, ROLE, MANAGED, IDENTITY])
 
 
 @_TYPES
@@ -236,3 +244,40 @@ async def test_an_api_that_does_not_answer_is_named() -> None:
 
     with pytest.raises(SandboxError, match=r"AWS sts get_caller_identity at http://127\.0\.0\.1:1"):
         await Clients("http://127.0.0.1:1", "us-east-1").call("sts", "get_caller_identity")
+
+
+async def test_a_role_gets_a_boundary_another_one_and_none(
+    engine: Engine, inputs: dict[str, Properties], boto: Any
+) -> None:
+    iam = boto("iam")
+
+    def boundary() -> Any:
+        role = iam.get_role(RoleName=inputs[ROLE]["name"])["Role"]
+        return role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+
+    policy = await engine.create(MANAGED, **inputs[MANAGED])
+    bound = {**inputs[ROLE], "permissionsBoundary": policy.identity}
+    made = await engine.create(ROLE, **bound)
+    assert boundary() == policy.identity
+    administrator = "arn:aws:iam::aws:policy/AdministratorAccess"
+    other = {**bound, "permissionsBoundary": administrator}
+    await engine.update(ROLE, made.identity, bound, made.outputs, other)
+    assert boundary() == administrator
+    await engine.update(ROLE, made.identity, other, made.outputs, inputs[ROLE])
+    assert boundary() is None
+
+
+async def test_a_managed_policy_is_changed_without_piling_up_versions(
+    engine: Engine, inputs: dict[str, Properties], boto: Any
+) -> None:
+    made = await engine.create(MANAGED, **inputs[MANAGED])
+    before = inputs[MANAGED]
+    for action in ("rds:A", "rds:B", "rds:C", "rds:D", "rds:E", "rds:F"):
+        after = {**before, "policy": _READ.replace("secretsmanager:GetSecretValue", action)}
+        await engine.update(MANAGED, made.identity, before, made.outputs, after)
+        before = after
+    versions = boto("iam").list_policy_versions(PolicyArn=made.identity)["Versions"]
+    assert len(versions) == 1
+    found = await engine.read(MANAGED, made.identity, before, made.outputs)
+    assert found is not None
+    assert "rds:F" in found.outputs["policy"]
