@@ -76,6 +76,9 @@ bench: $(VENV)/.ready  ## Measure, and write docs/benchmarks.md
 bench-cold: $(VENV)/.ready  ## Measure the set-up of a machine that has none of the tools (about 20 minutes)
 	@$(BIN)/python -m bench --cold
 
+docs: $(VENV)/.ready  ## Draw the architecture and count the costs anew, from the program
+	@$(BIN)/python -m tests.docs.generated --write
+
 versions: $(VENV)/.ready  ## Pin anew what runs on a cluster (needs Go, AWS and the internet): make versions ARGS="--help"
 	@$(BIN)/python -m infra.controllers.update $(ARGS)
 
@@ -106,4 +109,4 @@ help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z-]+:.*## / {printf "  \033[36m%-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: preview push destroy status down reset setup test test-unit test-image contract check policy workflows audit format bench bench-cold versions lock need-pr help
+.PHONY: preview push destroy status down reset setup test test-unit test-image contract check policy workflows audit format bench bench-cold docs versions lock need-pr help
