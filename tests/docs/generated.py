@@ -25,7 +25,8 @@ _HEAD = """\
 # The architecture
 
 Drawn by `make docs` from what the program declares: a box is a component of
-`infra/components/` with its resources, and an arrow leads from what comes first to what waits for it.
+`infra/components/` with its resources, and an arrow leads from
+what comes first to what waits for it.
 
 """
 

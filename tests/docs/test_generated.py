@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
+from infra.config_base import Model
 from infra.config_models import PlatformConfig, PreviewConfig
 from tests.docs.diagram import boxes, mermaid
 from tests.docs.generated import GUIDE, ROOT, documents, stacks
+from tests.infra.test_stack_config import _fields
 from tests.infra.world import Deployment
 
 
@@ -63,14 +64,8 @@ def test_the_picture_does_not_depend_on_the_order_of_registration(
     )
 
 
-def keys(model: Any, prefix: str = "") -> set[str]:
-    found: set[str] = set()
-    for field in model.model_fields.values():
-        name = f"{prefix}{field.alias}"
-        kind = field.annotation
-        nested = isinstance(kind, type) and hasattr(kind, "model_fields")
-        found |= keys(kind, f"{name}.") if nested else {name}
-    return found
+def keys(model: type[Model]) -> set[str]:
+    return set(_fields(model))
 
 
 def test_the_guide_names_no_key_that_is_not_there() -> None:
