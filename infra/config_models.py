@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
 from infra.config_access import AccessConfig, DnsConfig, PlatformAccessConfig, SignIn
 from infra.config_base import InstanceClass, Model
+from infra.config_branches import BranchesConfig
 from infra.config_budget import BudgetConfig
 from infra.config_cluster import ClusterConfig
 from infra.config_github import GithubConfig
@@ -34,6 +35,9 @@ class DatabaseMode(StrEnum):
 
     SNAPSHOT = "snapshot"
     """An RDS instance of its own, restored from staging's latest automated snapshot."""
+
+    BRANCH = "branch"
+    """A clone, made in seconds, of a scrubbed template on a server that previews share."""
 
 
 class ServiceConfig(Model):
@@ -93,7 +97,7 @@ class PreviewDatabaseConfig(Model):
 
     mode: DatabaseMode = Field(
         default=DatabaseMode.SNAPSHOT,
-        description="where the data comes from",
+        description="where the data comes from: snapshot or branch",
         examples=["snapshot"],
     )
     instance_class: InstanceClass = Field(
@@ -183,6 +187,11 @@ class PlatformConfig(_StackConfig):
         default=BudgetConfig(),
         description="a warning before previews get dear",
         examples=[{"monthlyUsd": 300, "emails": ["platform@example.com"]}],
+    )
+    branches: BranchesConfig = Field(
+        default=BranchesConfig(),
+        description="databases of previews in mode branch",
+        examples=[{"enabled": True}],
     )
     database: StagingDatabaseConfig = Field(
         description="staging's database", examples=[{"instanceClass": "db.t4g.medium"}]

@@ -43,6 +43,9 @@ class PlatformFacts:
         database_ssl_mode: libpq's ``sslmode`` towards every database.
         permissions_boundary: ARN of the boundary that previews' roles must have, empty for none.
         trusted_image: The image that staging runs, from the main branch, by digest.
+        branches_namespace: Where databases are handed out in mode ``branch``; empty for nowhere.
+        branches_instance_class: Class of the RDS instance that previews share.
+        branches_pool_size: Connections that one pod may hold of a shared instance.
     """
 
     region: pulumi.Input[str]
@@ -72,6 +75,9 @@ class PlatformFacts:
     database_ssl_mode: pulumi.Input[str]
     permissions_boundary: pulumi.Input[str]
     trusted_image: pulumi.Input[str]
+    branches_namespace: pulumi.Input[str]
+    branches_instance_class: pulumi.Input[str]
+    branches_pool_size: pulumi.Input[int]
 
     def as_output(self) -> dict[str, pulumi.Input[object]]:
         """The one stack output through which previews learn all this."""

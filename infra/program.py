@@ -1,4 +1,4 @@
-"""The table of contents: what stack ``staging`` holds, and what a ``pr-<n>`` holds."""
+"""The table of contents: what ``staging`` holds, what a ``pr-<n>`` and what a ``data-<n>``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra.components.service_image import ServiceImage
 from infra.components.service_stack import ServiceStack, ServiceStackArgs
+from infra.config_models import DatabaseMode
 from infra.own_outputs import PREPARE_IMAGE, prepared_with
 from infra.platform_facts import PlatformFacts
 from infra.source import Checkout, Source, read_source
@@ -32,15 +33,19 @@ def main() -> None:
         stack = StackName.parse(pulumi.get_stack())
     except StackNameError as error:
         raise pulumi.RunError(str(error)) from error
-    if stack.kind is StackKind.STAGING:
-        platform(stack)
-    else:
-        preview(stack)
+    match stack.kind:
+        case StackKind.STAGING:
+            platform(stack)
+        case StackKind.PREVIEW:
+            preview(stack)
+        case StackKind.DATA:
+            data(stack)
 
 
 def platform(stack: StackName) -> None:
     """What previews stand on, and staging's own copy of the service."""
     # Only staging needs these, and their SDK takes a second to import.
+    from infra.components.branch_controller import NAMESPACE, BranchController
     from infra.components.budget import guard_budget
     from infra.components.controllers import controllers
     from infra.components.encryption_key import EncryptionKey
@@ -113,7 +118,20 @@ def platform(stack: StackName) -> None:
         database_ssl_mode=config.database.ssl_mode,
         permissions_boundary=_roles_of_ci(config, cluster),
         trusted_image=image.reference,
+        branches_namespace=NAMESPACE if config.branches.enabled else "",
+        branches_instance_class=config.branches.instance_class,
+        branches_pool_size=config.branches.pool_size,
     )
+    if config.branches.enabled:
+        BranchController(
+            "branches",
+            config=config.branches,
+            sizes=config.service,
+            platform=facts,
+            image=image.reference,
+            after=below.ready,
+            opts=pulumi.ResourceOptions(providers=[below.provider]),
+        )
     service = ServiceStack(
         "service",
         ServiceStackArgs(
@@ -168,17 +186,56 @@ def preview(stack: StackName) -> None:
             sizes=config.service,
             platform=facts,
             image=image.reference,
-            hand_over=_restored(stack, config, facts),
+            hand_over=_hand_over(stack, config, facts),
             sign_in=config.access.sign_in,
         ),
         opts=_on_cluster(facts),
     )
     _export_service(stack, source, image, service)
     handed_over = service.handed_over
-    pulumi.export(PREPARE_IMAGE, handed_over.prepared_with)
+    if handed_over.prepared_with is not None:
+        pulumi.export(PREPARE_IMAGE, handed_over.prepared_with)
     pulumi.export("databaseMode", config.database.mode.value)
     pulumi.export("snapshot", handed_over.snapshot)
     pulumi.export("snapshotCreated", handed_over.snapshot_created)
+
+
+def data(stack: StackName) -> None:
+    """A server that previews share: restored, scrubbed, proven, and only then published."""
+    from infra.components.branch_database import offered
+    from infra.components.branch_generation import BranchGeneration
+    from infra.components.snapshot_database import SnapshotDatabase
+
+    # What a preview can set, and no more: all else is staging's to say.
+    config = load_preview_config(stack)
+    tag_every_resource(
+        stack, read_source(CHECKOUT, commit=config.commit, repository=config.repository)
+    )
+    facts = read_staging()
+    namespace = pulumi.Output.from_input(facts.branches_namespace).apply(offered)
+    restored = SnapshotDatabase(
+        "database", stack=stack, instance_class=facts.branches_instance_class, platform=facts
+    )
+    BranchGeneration(
+        "generation",
+        stack=stack,
+        restored=restored,
+        sizes=config.service,
+        namespace=namespace,
+        platform=facts,
+        opts=_on_cluster(facts),
+    )
+    pulumi.export("snapshot", restored.snapshot)
+    pulumi.export("snapshotCreated", restored.snapshot_created)
+
+
+def _hand_over(stack: StackName, config: PreviewConfig, facts: PlatformFacts) -> HandOver:
+    """How the preview gets its database. Mode ``branch`` takes nothing of AWS."""
+    if config.database.mode is DatabaseMode.BRANCH:
+        from infra.components.branch_database import BranchHandOver
+
+        return BranchHandOver(stack=stack, platform=facts)
+    return _restored(stack, config, facts)
 
 
 def _restored(stack: StackName, config: PreviewConfig, facts: PlatformFacts) -> HandOver:

@@ -1,4 +1,4 @@
-"""A stack's name, parsed once: ``staging`` or ``pr-<n>``, and every name made from it.
+"""A stack's name, parsed once: ``staging``, ``pr-<n>`` or ``data-<n>``, and what is named by it.
 
 This module imports neither Pulumi nor AWS, since the command lines around the
 program use it too and must start quickly.
@@ -12,6 +12,7 @@ from enum import Enum
 
 _SHOWN = 80
 _PREVIEW = re.compile(r"pr-([1-9][0-9]{0,8})", re.ASCII)
+_DATA = re.compile(r"data-([1-9][0-9]{0,5})", re.ASCII)
 
 
 class StackKind(Enum):
@@ -19,6 +20,8 @@ class StackKind(Enum):
 
     STAGING = "staging"
     PREVIEW = "preview"
+    DATA = "data"
+    """A server from whose template previews get their databases in mode ``branch``."""
 
 
 class StackNameError(ValueError):
@@ -37,30 +40,34 @@ class StackName:
     Attributes:
         value: The name itself.
         kind: What the stack holds.
-        pull_request: The pull request's number, None for staging.
+        pull_request: The pull request's number, None for other stacks.
+        generation: The number of a server of templates, None for other stacks.
     """
 
     value: str
     kind: StackKind
     pull_request: int | None
+    generation: int | None = None
 
     @classmethod
     def parse(cls, value: str) -> StackName:
         """Read a stack's name.
 
         Raises:
-            StackNameError: The name is neither ``staging`` nor ``pr-<n>``.
+            StackNameError: The name is none of those three.
         """
         if value == "staging":
             return cls(value, StackKind.STAGING, None)
         if match := _PREVIEW.fullmatch(value):
             return cls(value, StackKind.PREVIEW, int(match[1]))
+        if match := _DATA.fullmatch(value):
+            return cls(value, StackKind.DATA, None, int(match[1]))
         shown = value if len(value) <= _SHOWN else f"{value[: _SHOWN - 3]}..."
         msg = (
             f"stack {shown!r}: not a name that this program knows\n"
             "  What to do: use `staging` for the platform, or `pr-<n>` for the preview of pull "
             "request n (1 to 999999999, no leading zero), for example "
-            "`pulumi stack select --create pr-42`"
+            "`pulumi stack select --create pr-42`; `data-<n>` is made by `previews refresh`"
         )
         raise StackNameError(msg)
 
@@ -97,6 +104,11 @@ class StackName:
     def secrets_role(self) -> str:
         """Name of the IAM role with which the stack's SecretStore reads."""
         return f"{self.value}-secrets"
+
+    @property
+    def branch(self) -> str:
+        """The database on a shared server, without what SQL would have to quote."""
+        return self.value.replace("-", "_")
 
     def image_tag(self, commit: str) -> str:
         """The image's tag: stacks share one repository, so the stack comes first."""

@@ -97,7 +97,7 @@ def main() -> int:
     wake, health = Wake(), Health()
     signal.signal(signal.SIGTERM, wake.stop)
     signal.signal(signal.SIGINT, wake.stop)
-    health.serve(settings.port)
+    health.serve(settings.host, settings.port)
     wake.follow(cluster.changes, "claims")
     wake.follow(cluster.publications, "servers")
     controller = Controller(cluster, settings.limits, settings.pool)

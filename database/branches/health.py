@@ -30,7 +30,7 @@ class Health:
         """Whether a pass began lately."""
         return time.monotonic() - self._last < _STUCK_SECONDS
 
-    def serve(self, port: int) -> ThreadingHTTPServer:
+    def serve(self, host: str, port: int) -> ThreadingHTTPServer:
         """Answer ``/health/live`` and ``/health/ready`` from a thread of its own."""
         health = self
 
@@ -49,6 +49,6 @@ class Health:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 """Probes are not worth a line each."""
 
-        server = ThreadingHTTPServer(("", port), Handler)
+        server = ThreadingHTTPServer((host, port), Handler)
         threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
         return server

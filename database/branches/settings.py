@@ -19,7 +19,8 @@ class ControllerSettings(BaseSettings):
         spares: Clones made ahead of a large template.
         spares_above_mib: A template is large from this size on.
         resync_seconds: Time between two passes when nothing happens.
-        port: Where the health checks are answered.
+        host: Address at which the health checks are answered.
+        port: Their port.
     """
 
     model_config = SettingsConfigDict(env_prefix="BRANCHES_", frozen=True)
@@ -30,6 +31,7 @@ class ControllerSettings(BaseSettings):
     spares: int = Field(default=2, ge=0, le=10)
     spares_above_mib: int = Field(default=2048, ge=0)
     resync_seconds: float = Field(default=30, gt=0)
+    host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
 
     @property

@@ -45,7 +45,7 @@ class Database:
     origin: pulumi.Output[str]
     migrator_role: str = "service_migrator"
     app_role: str = "service_app"
-    pool_size: int | None = None
+    pool_size: pulumi.Input[int] | None = None
 
     @property
     def identity(self) -> pulumi.Output[str]:

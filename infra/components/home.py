@@ -18,11 +18,11 @@ class Home:
 
     Attributes:
         name: The namespace's name.
-        namespace: The namespace itself.
+        namespace: The namespace itself, None where another stack holds it.
     """
 
-    name: str
-    namespace: core.v1.Namespace
+    name: pulumi.Input[str]
+    namespace: core.v1.Namespace | None
 
     def metadata(
         self,
@@ -51,6 +51,8 @@ class Home:
             parent: The component that the object belongs to.
             after: What must be there first, besides the namespace.
         """
+        if self.namespace is None:
+            return pulumi.ResourceOptions(parent=parent, depends_on=[*after])
         return pulumi.ResourceOptions(
             parent=parent,
             depends_on=[self.namespace, *after],

@@ -78,9 +78,9 @@ class MasterSecret(pulumi.ComponentResource):
         self, secret_arn: pulumi.Output[str], platform: PlatformFacts
     ) -> tuple[iam.Role, iam.RolePolicy]:
         """An IAM role that only this namespace's reader can take, for one secret."""
-        trust = pulumi.Output.all(platform.oidc_provider_arn, platform.oidc_issuer).apply(
-            lambda oidc: trust_policy(oidc[0], oidc[1], self._home.name, self._reader_name)
-        )
+        trust = pulumi.Output.all(
+            platform.oidc_provider_arn, platform.oidc_issuer, self._home.name
+        ).apply(lambda told: trust_policy(told[0], told[1], told[2], self._reader_name))
         role = iam.Role(
             "reader-role",
             name=self._stack.secrets_role,

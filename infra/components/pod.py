@@ -95,6 +95,8 @@ def pod_spec(
     grace_period_seconds: int,
     restart_policy: str,
     topology_spread_constraints: list[core.v1.TopologySpreadConstraintArgs] | None = None,
+    service_account: str = SERVICE_ACCOUNT,
+    talks_to_the_cluster: bool = False,
 ) -> core.v1.PodSpecArgs:
     """A pod of one container that mounts ``/tmp`` and nothing else.
 
@@ -103,10 +105,12 @@ def pod_spec(
         grace_period_seconds: From being told to stop to being killed.
         restart_policy: ``Always`` or ``Never``.
         topology_spread_constraints: How replicas are spread.
+        service_account: Whose rights it has.
+        talks_to_the_cluster: Whether it gets that account's token; only the platform's own may.
     """
     return core.v1.PodSpecArgs(
-        service_account_name=SERVICE_ACCOUNT,
-        automount_service_account_token=False,
+        service_account_name=service_account,
+        automount_service_account_token=talks_to_the_cluster,
         enable_service_links=False,
         restart_policy=restart_policy,
         termination_grace_period_seconds=grace_period_seconds,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_kubernetes import core, meta, networking
 
-from infra.components.database import PORT as DATABASE_PORT
 from infra.components.home import Home
+from infra.components.network_rules import networks, port, to_database, to_dns
 from infra.components.pod import HTTP_PORT, NAME_LABEL, SERVICE_ACCOUNT
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from infra.config_models import ServiceConfig
     from infra.platform_facts import PlatformFacts
     from infra.stack_name import StackName
-
-DNS_PORT = 53
 
 PART_OF = ("app.kubernetes.io/part-of", "previews")
 """A label of every stack's namespace, by which others know one."""
@@ -123,15 +121,15 @@ class PreviewNamespace(pulumi.ComponentResource):
             "allow-dns-and-database": networking.v1.NetworkPolicySpecArgs(
                 pod_selector=everyone,
                 policy_types=["Egress"],
-                egress=[_to_dns(platform), _to_database(platform)],
+                egress=[to_dns(platform), to_database(platform)],
             ),
             "allow-load-balancer": networking.v1.NetworkPolicySpecArgs(
                 pod_selector=service,
                 policy_types=["Ingress"],
                 ingress=[
                     networking.v1.NetworkPolicyIngressRuleArgs(
-                        from_=_networks(platform.load_balancer_cidrs),
-                        ports=[_port(HTTP_PORT, "TCP")],
+                        from_=networks(platform.load_balancer_cidrs),
+                        ports=[port(HTTP_PORT, "TCP")],
                     )
                 ],
             ),
@@ -193,39 +191,3 @@ def _millicores(cpu: str) -> int:
         msg = f"expected CPU such as 250m or 1, got {cpu!r}"
         raise ValueError(msg)
     return int(match[1]) * (1 if match[2] else 1000)
-
-
-def _to_dns(platform: PlatformFacts) -> networking.v1.NetworkPolicyEgressRuleArgs:
-    """To the cluster's name server: a pod, or, in EKS Auto Mode, the node behind its Service."""
-    pods = networking.v1.NetworkPolicyPeerArgs(
-        namespace_selector=meta.v1.LabelSelectorArgs(
-            match_labels={"kubernetes.io/metadata.name": "kube-system"}
-        ),
-        pod_selector=meta.v1.LabelSelectorArgs(match_labels={"k8s-app": "kube-dns"}),
-    )
-    services = _networks(platform.service_cidrs)
-    return networking.v1.NetworkPolicyEgressRuleArgs(
-        to=services.apply(lambda peers: [pods, *peers]),
-        ports=[_port(DNS_PORT, "UDP"), _port(DNS_PORT, "TCP")],
-    )
-
-
-def _to_database(platform: PlatformFacts) -> networking.v1.NetworkPolicyEgressRuleArgs:
-    return networking.v1.NetworkPolicyEgressRuleArgs(
-        to=_networks(platform.database_cidrs), ports=[_port(DATABASE_PORT, "TCP")]
-    )
-
-
-def _networks(
-    cidrs: pulumi.Input[list[str]],
-) -> pulumi.Output[list[networking.v1.NetworkPolicyPeerArgs]]:
-    return pulumi.Output.from_input(cidrs).apply(
-        lambda known: [
-            networking.v1.NetworkPolicyPeerArgs(ip_block=networking.v1.IPBlockArgs(cidr=cidr))
-            for cidr in known
-        ]
-    )
-
-
-def _port(number: int, protocol: str) -> networking.v1.NetworkPolicyPortArgs:
-    return networking.v1.NetworkPolicyPortArgs(port=number, protocol=protocol)

@@ -158,7 +158,8 @@ def service_environment(args: ServiceStackArgs, handed_over: HandedOver) -> Envi
     if handed_over.snapshot is not None:
         about["APP_SNAPSHOT"] = handed_over.snapshot
     if handed_over.database.pool_size is not None:
-        about["DATABASE_POOL_SIZE"] = str(handed_over.database.pool_size)
+        pool_size = pulumi.Output.from_input(handed_over.database.pool_size)
+        about["DATABASE_POOL_SIZE"] = pool_size.apply(str)
     return Environment(
         values={
             "PORT": str(HTTP_PORT),

@@ -58,7 +58,7 @@ class SnapshotDatabase(pulumi.ComponentResource):
         name: str,
         *,
         stack: StackName,
-        instance_class: str,
+        instance_class: pulumi.Input[str],
         platform: PlatformFacts,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:

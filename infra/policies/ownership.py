@@ -49,6 +49,7 @@ CUSTOM_OBJECTS = frozenset(
         "kubernetes:external-secrets.io/v1:ExternalSecret",
         "kubernetes:external-secrets.io/v1:SecretStore",
         "kubernetes:generators.external-secrets.io/v1alpha1:Password",
+        "kubernetes:previews.internal/v1alpha1:DatabaseBranch",
     }
 )
 """Objects of controllers that a preview may hold; no SDK knows their types."""

@@ -51,6 +51,8 @@ class Bounds:
 
 BOUNDS = {
     StackKind.PREVIEW: Bounds("medium", 500, cpu="2", memory="2Gi", replicas=5),
+    # Twenty previews share it.
+    StackKind.DATA: Bounds("xlarge", 2000, cpu="2", memory="2Gi", replicas=1),
     StackKind.STAGING: Bounds("2xlarge", 2000, cpu="4", memory="8Gi", replicas=20),
 }
 

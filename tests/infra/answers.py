@@ -53,6 +53,21 @@ def _ingress(_: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return {"status": {"loadBalancer": {"ingress": [{"hostname": hostname}]}}}
 
 
+CLONE = {
+    "generation": "data-8",
+    "host": f"data-8.abc.{REGION}.rds.amazonaws.com",
+    "port": 5432,
+    "database": "pr_42",
+    "snapshot": "rds:staging-2029-12-30-03-05",
+    "snapshotCreated": "2029-12-30T03:05:11Z",
+}
+"""What the platform's controller says of a claim on a database."""
+
+
+def _branch(_: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"metadata": {**given["metadata"], "uid": "0b5a4937"}, "status": CLONE}
+
+
 KNOWN: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any]]] = {
     "aws:acm/certificate:Certificate": _certificate,
     "aws:cognito/userPool:UserPool": lambda _, __: _arn("cognito-idp", f"userpool/{REGION}_Abc"),
@@ -70,6 +85,7 @@ KNOWN: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any]]] = {
     "docker-build:index:Image": _image,
     "eks:index:Cluster": _cluster,
     "kubernetes:networking.k8s.io/v1:Ingress": _ingress,
+    "kubernetes:previews.internal/v1alpha1:DatabaseBranch": _branch,
 }
 """By type: what is known of one, from its name and inputs."""
 

@@ -31,3 +31,23 @@ def new_staging() -> Deployment:
 def preview(staging: Deployment) -> Deployment:
     """Stack ``pr-42``, for the first time."""
     return deploy("pr-42", main, config=PREVIEW_CONFIG, cloud=Cloud(staging=staging.outputs))
+
+
+@pytest.fixture(scope="session")
+def platform() -> Deployment:
+    """Stack ``staging`` with databases in mode ``branch``."""
+    return deploy("staging", main, config=STAGING_CONFIG | {"branches": {"enabled": True}})
+
+
+@pytest.fixture(scope="session")
+def branch(platform: Deployment) -> Deployment:
+    """Stack ``pr-42`` in mode ``branch``, for the first time."""
+    config = PREVIEW_CONFIG | {"database": {**PREVIEW_CONFIG["database"], "mode": "branch"}}
+    return deploy("pr-42", main, config=config, cloud=Cloud(staging=platform.outputs))
+
+
+@pytest.fixture(scope="session")
+def data(platform: Deployment) -> Deployment:
+    """Stack ``data-8``: a server that previews share."""
+    config = {k: v for k, v in PREVIEW_CONFIG.items() if k != "expires"}
+    return deploy("data-8", main, config=config, cloud=Cloud(staging=platform.outputs))

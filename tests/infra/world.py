@@ -79,6 +79,17 @@ SNAPSHOTS = [
 ]
 
 
+CLONE = {
+    "generation": "data-8",
+    "host": "data-8.abc.eu-west-1.rds.amazonaws.com",
+    "port": 5432,
+    "database": "pr_42",
+    "snapshot": "rds:staging-2029-12-30-03-05",
+    "snapshotCreated": "2029-12-30T03:05:11Z",
+}
+"""What the platform's controller says of a claim."""
+
+
 @dataclass(frozen=True)
 class Registration:
     """One resource as the engine hears of it.
@@ -125,6 +136,7 @@ class Cloud(mocks.Mocks):
         pinned: The snapshot that the preview's instance was restored from in an earlier run.
         token: Value of the secret that lets tests in.
         issuer: Issuer of the existing cluster's service accounts.
+        claim: UID of the preview's claim on a database.
         calls: Functions that were called, with their arguments.
         made: Type tokens of all resources that were made.
     """
@@ -135,6 +147,7 @@ class Cloud(mocks.Mocks):
     pinned: dict[str, str] | None = None
     token: str = "t" * 40
     issuer: str | None = "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC"
+    claim: str = "0b5a4937"
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     made: list[str] = field(default_factory=list[str])
     transforms: list[Any] = field(default_factory=list[Any])

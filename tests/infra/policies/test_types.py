@@ -53,5 +53,7 @@ def test_a_miscased_type_would_be_found() -> None:
 
 
 @pytest.mark.parametrize("token", sorted(ownership.CUSTOM_OBJECTS))
-def test_the_program_makes_what_no_sdk_knows(token: str, preview: Deployment) -> None:
-    assert token in {r.type for r in preview.registrations}
+def test_the_program_makes_what_no_sdk_knows(
+    token: str, preview: Deployment, branch: Deployment
+) -> None:
+    assert token in {r.type for r in (*preview.registrations, *branch.registrations)}
