@@ -121,7 +121,9 @@ def _seed_job(settings: Settings) -> dict[str, Any]:
     (migrate,) = read(settings, "jobs", f"--namespace={STACK}", selector)["items"]
     pod = migrate["spec"]["template"]["spec"]
     container = {key: value for key, value in pod["containers"][0].items() if key != "args"}
-    container["command"] = ["python", "-m", "service.seed", "--rows", str(settings.seed_rows)]
+    # With canaries, by which it is seen that nobody of staging's is in a preview.
+    rows = ["--rows", str(settings.seed_rows), "--canaries"]
+    container["command"] = ["python", "-m", "service.seed", *rows]
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

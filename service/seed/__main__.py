@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 
 from service.database.connection import connect
+from service.seed import canaries
 from service.seed.rows import COLUMNS, batches
 from service.settings import ConfigurationError, MigrationSettings, load
 
@@ -139,12 +140,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m service.seed", description="Fill customers.")
     parser.add_argument("--rows", type=_count, required=True, help="how many customers")
     parser.add_argument("--seed", type=int, default=1, help="which customers (default: 1)")
+    parser.add_argument(
+        "--canaries", action="store_true", help="add people whose marks may show up nowhere else"
+    )
     options = parser.parse_args(arguments)
     started = monotonic()
     try:
         login = load(MigrationSettings)
         with closing(_connect(login)) as one, closing(_connect(login)) as other:
             added = seed(one, other, rows=options.rows, number=options.seed)
+            if options.canaries:
+                canaries.release(one)
     except ConfigurationError as error:
         _complain(str(error))
         return 2

@@ -9,6 +9,7 @@ from psycopg2.extensions import set_wait_callback
 
 from service.database import deadline
 from service.inputs import EMAIL_PATTERN, LINE_PATTERN, PHONE_PATTERN
+from service.seed import canaries
 from service.seed.__main__ import main, seed
 from service.seed.rows import BATCH, batches
 
@@ -110,3 +111,20 @@ def test_a_wrong_number_is_refused(rows: str, capsys: pytest.CaptureFixture[str]
         main(["--rows", rows])
     assert stopped.value.code == 2
     assert "--rows" in capsys.readouterr().err
+
+
+def test_canaries_are_there_once_in_every_table_and_recognised_by_each_mark(
+    database: connection, migrated: PreparedDatabase
+) -> None:
+    canaries.release(database)
+    canaries.release(database)
+    with database, database.cursor() as cursor:
+        cursor.execute(
+            "SELECT c::text FROM customers AS c UNION ALL SELECT k::text FROM idempotency_keys AS k"
+        )
+        stored = [row for (row,) in cursor.fetchall()]
+    migrated.server.execute("TRUNCATE idempotency_keys", database=migrated.name)
+    assert len(stored) == 4
+    for mark in canaries.MARKS:
+        assert any(mark in row for row in stored), mark
+    assert all(any(mark in row for mark in canaries.MARKS) for row in stored)

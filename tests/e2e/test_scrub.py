@@ -1,0 +1,61 @@
+"""What real people gave to staging reaches no preview, and what is not classified stops one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox.postgres.binaries import installation
+from service.seed import canaries
+from tests.e2e.world import World
+
+pytestmark = pytest.mark.e2e
+
+MAY_CONNECT = (
+    "select string_agg(distinct acl.grantee::regrole::text, ',')"
+    " from pg_database, aclexplode(datacl) as acl"
+    " where datname = current_database() and privilege_type = 'CONNECT' and acl.grantee <> datdba"
+)
+
+
+def ask(world: World, stack: str, question: str) -> str:
+    """The last line of what psql answers."""
+    answer = world.run("psql", f"service={stack}", "-At", "-c", question).splitlines()
+    return answer[-1]
+
+
+def dump(world: World, stack: str) -> str:
+    """Everything in a stack's database, as text, by the server's own version of pg_dump."""
+    return world.run(str(installation("16").programs / "pg_dump"), f"service={stack}")
+
+
+def test_staging_s_canaries_are_found_in_no_preview(world: World, preview: str) -> None:
+    staging = dump(world, "staging")
+    assert [mark for mark in canaries.MARKS if mark not in staging] == []
+    scrubbed = dump(world, preview)
+    assert scrubbed.count("@example.com\t") >= world.settings.seed_rows
+    assert [mark for mark in canaries.MARKS if mark in scrubbed] == []
+
+
+@pytest.fixture
+def fax(world: World) -> Iterator[str]:
+    """A column that somebody added to staging, and a snapshot with it."""
+    ask(world, "staging", "alter table customers add column fax text")
+    world.sandbox("snapshot", "staging")
+    yield "customers.fax"
+    ask(world, "staging", "alter table customers drop column fax")
+    world.sandbox("snapshot", "staging")
+
+
+def test_a_column_that_nobody_classified_stops_the_next_preview_by_name(
+    world: World, number: int, fax: str
+) -> None:
+    output = world.sandbox("preview", str(number), fails=True)
+    assert f"{fax} is not classified" in output
+    assert "database/scrub.yaml" in output
+    stack = f"pr-{number}"
+    assert ask(world, stack, f"select '<' || coalesce(({MAY_CONNECT}), '') || '>'") == "<>"
+    pods = world.kubectl("get", "pods", "--namespace", stack)["items"]
+    ran = {pod["metadata"]["labels"]["app.kubernetes.io/name"] for pod in pods}
+    assert ran == {"prepare"}
