@@ -31,7 +31,6 @@ from service.database.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
     from sqlalchemy.engine import Connection, Engine
 
@@ -207,18 +206,27 @@ class Database:
             return result
 
     def _attempt_read(self, query: Callable[[Connection], Result]) -> Result:
-        with _losses_told(), self.reading() as connection:
+        with _losses_told(), self._reading() as connection:
             return query(connection)
 
-    def reading(self) -> AbstractContextManager[Connection]:
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
         """A connection without transactions, from the same pool.
 
         It is not asked whether it still lives: the read itself finds out, and is done again.
+        psycopg2 is told itself. Through SQLAlchemy's ``isolation_level`` the way back is a
+        statement, which costs a round trip and fails where the connection died after its read.
         """
         with ping.spared():
             connection = self.engine.connect()
-        # Said of the connection: an engine with options runs each of their events every time.
-        return connection.execution_options(isolation_level="AUTOCOMMIT")
+        with connection:
+            session: Any = connection.connection.dbapi_connection
+            session.autocommit = True
+            try:
+                yield connection
+            finally:
+                if not session.closed:
+                    session.autocommit = False
 
 
 @contextmanager

@@ -143,6 +143,25 @@ async def test_a_read_on_connections_that_died_in_the_pool_is_not_noticed(
         assert await database.run(transaction) is False
 
 
+async def test_a_connection_that_dies_after_its_read_takes_nothing_with_it(
+    migrated: PreparedDatabase,
+) -> None:
+    """What was read was read: giving the connection back asks nothing of the server."""
+
+    def backend_of(connection: Connection) -> int:
+        return int(connection.scalar(text("SELECT pg_backend_pid()")) or 0)
+
+    def read(connection: Connection) -> int:
+        found = backend_of(connection)
+        migrated.server.execute(f"SELECT pg_terminate_backend({found}, 5000)")
+        return found
+
+    async with opened(migrated, pool_size=1) as database:
+        used = await database.read(backend_of)
+        assert await database.read(read) == used
+        assert await database.read(backend_of) != used
+
+
 async def test_what_keeps_losing_its_connection_is_given_up(migrated: PreparedDatabase) -> None:
     def work(session: Session) -> None:
         migrated.server.execute(f"SELECT pg_terminate_backend({backend(session)}, 5000)")
