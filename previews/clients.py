@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING
 from previews.settings import Settings
 
 if TYPE_CHECKING:
+    from boto3.session import Session
+
     from previews.github import GitHub
+    from previews.kubernetes import Cluster
+    from previews.places import Place
+    from previews.platform import Platform
     from previews.stacks import Stacks
 
 
@@ -35,3 +40,31 @@ class Clients:
         from previews.stacks import Stacks
 
         return Stacks(self.settings)
+
+    @cached_property
+    def platform(self) -> Platform:
+        """What staging says of the platform."""
+        from previews.platform import read_platform
+
+        return read_platform(self.stacks)
+
+    @cached_property
+    def aws(self) -> Session:
+        """The AWS account, in the platform's region."""
+        from boto3.session import Session
+
+        return Session(region_name=self.platform.region)
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """The cluster that all previews share."""
+        from previews.kubernetes import Cluster
+
+        return Cluster(self.platform.cluster_name)
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """Every place in which something of a preview can be."""
+        from previews.places.all import places
+
+        return places(self)

@@ -32,7 +32,7 @@ def progress(line: str) -> None:
     console.print(f"[dim]·[/] {escape(line)}", soft_wrap=True)
 
 
-def failure(error: PreviewsError, *, as_json: bool) -> None:
+def failure(error: PreviewsError, *, as_json: bool = False) -> None:
     """Show a failure: the thing, why, and what to do; for a script as a document besides."""
     if as_json:
         typer.echo(json.dumps({"error": error.as_document()}))

@@ -30,6 +30,7 @@ class Settings(BaseSettings):
         github_api_url: Where GitHub's API is (``GITHUB_API_URL``); another one for GitHub
             Enterprise, and for tests.
         github_run_id: The run of the workflow that this is part of (``GITHUB_RUN_ID``).
+        github_run_attempt: Which attempt of that run this is (``GITHUB_RUN_ATTEMPT``).
         label: The label that asks for a preview (``PREVIEWS_LABEL``).
         keep_label: The label that keeps one past its expiry (``PREVIEWS_KEEP_LABEL``).
         drafts: Whether a draft gets a preview (``PREVIEWS_DRAFTS``).
@@ -37,6 +38,8 @@ class Settings(BaseSettings):
             (``PREVIEWS_BOTS``, a JSON list).
         ttl_days: Days from a preview's last push to its expiry (``PREVIEWS_TTL_DAYS``); the
             same as the program's ``previews:ttlDays``.
+        keep_days: The same where the pull request has the label that keeps it
+            (``PREVIEWS_KEEP_DAYS``).
         most: Most previews at a time (``PREVIEWS_MOST``).
         organization: Pulumi Cloud's organization, where it is not the token's default one
             (``PREVIEWS_ORGANIZATION``).
@@ -55,6 +58,7 @@ class Settings(BaseSettings):
         validation_alias="GITHUB_API_URL",
     )
     github_run_id: int | None = Field(default=None, ge=1, validation_alias="GITHUB_RUN_ID")
+    github_run_attempt: int = Field(default=1, ge=1, validation_alias="GITHUB_RUN_ATTEMPT")
     label: str = Field(default="preview", min_length=1, validation_alias="PREVIEWS_LABEL")
     keep_label: str = Field(
         default="preview-keep", min_length=1, validation_alias="PREVIEWS_KEEP_LABEL"
@@ -62,6 +66,7 @@ class Settings(BaseSettings):
     drafts: bool = Field(default=False, validation_alias="PREVIEWS_DRAFTS")
     bots: frozenset[str] = Field(default=_BOTS, validation_alias="PREVIEWS_BOTS")
     ttl_days: int = Field(default=7, ge=1, le=90, validation_alias="PREVIEWS_TTL_DAYS")
+    keep_days: int = Field(default=30, ge=1, le=365, validation_alias="PREVIEWS_KEEP_DAYS")
     most: int = Field(default=20, ge=1, le=1000, validation_alias="PREVIEWS_MOST")
     organization: str = Field(
         default="", pattern=r"^[\w.-]*$", validation_alias="PREVIEWS_ORGANIZATION"

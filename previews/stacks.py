@@ -101,19 +101,9 @@ class Stacks:
         arguments = ["destroy", "--yes", "--skip-preview", *self._stack(stack)]
         self.command.do(f"stack {stack}", arguments, aloud=True)
 
-    def refresh(self, stack: str, *, imports: dict[str, str]) -> None:
-        """Compare the state with what there is, and take over what was begun and is there.
-
-        Args:
-            stack: The stack.
-            imports: Provider's ids of resources whose creation was begun, by URN.
-        """
-        pairs = [
-            argument
-            for urn, identifier in imports.items()
-            for argument in ("--import-pending-creates", f"{urn} {identifier}")
-        ]
-        arguments = ["refresh", "--yes", "--skip-preview", *pairs, *self._stack(stack)]
+    def refresh(self, stack: str) -> None:
+        """Bring the state to what there is."""
+        arguments = ["refresh", "--yes", "--skip-preview", *self._stack(stack)]
         self.command.do(f"state of stack {stack}", arguments, aloud=True)
 
     def replace_state(self, stack: str, file: Path) -> None:

@@ -90,7 +90,7 @@ class Connection:
             NotFoundError: There is no such thing, or the token may not see it.
             PreviewsError: There is no usable answer.
         """
-        return self._answer(what, call, arguments).json()
+        return _document(what, self._answer(what, call, arguments))
 
     def tell(self, what: str, call: Callable[..., Response[Any, Any]], **arguments: Any) -> None:
         """One request whose answer holds nothing; otherwise as `ask`."""
@@ -110,8 +110,7 @@ class Connection:
         page = 1
         while True:
             answer = self._answer(what, call, {**arguments, "per_page": PAGE, "page": page})
-            found = answer.json()
-            yield from found[key] if key else found
+            yield from _listed(what, _document(what, answer), key)
             if "next" not in answer.raw_response.links:
                 return
             page += 1
@@ -173,12 +172,32 @@ def read(model: type[_Answer], what: str, answer: object) -> _Answer:
         return model.model_validate(answer)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise PreviewsError(
-            "github-answer",
-            what,
-            why=f"GitHub's answer is not of the known form ({wrong})",
-            remedy="check GITHUB_API_URL; nothing is decided on an answer like this.",
-        ) from error
+        raise _unknown_form(what, wrong) from error
+
+
+def _document(what: str, answer: Response[Any, Any]) -> Any:
+    """The JSON of an answer."""
+    try:
+        return answer.json()
+    except ValueError as error:
+        raise _unknown_form(what, f"no JSON: {answer.text[:80]!r}") from error
+
+
+def _listed(what: str, document: Any, key: str) -> list[Any]:
+    """The list in an answer."""
+    found = document.get(key) if key and isinstance(document, dict) else document
+    if not isinstance(found, list):
+        raise _unknown_form(what, f"expected a list, got {str(document)[:80]!r}")
+    return found
+
+
+def _unknown_form(what: str, why: str) -> PreviewsError:
+    return PreviewsError(
+        "github-answer",
+        what,
+        why=f"GitHub's answer is not of the known form ({why})",
+        remedy="check GITHUB_API_URL; nothing is decided on an answer like this.",
+    )
 
 
 def _retry(error: GitHubException, count: int) -> RetryOption:

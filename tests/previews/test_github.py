@@ -80,6 +80,8 @@ def test_a_list_that_breaks_off_is_no_list(pulls: Pulls, github: respx.MockRoute
         (httpx.Response(500, text="<html>"), "github-refused"),
         (httpx.Response(200, json={"message": "an answer of another kind"}), "github-answer"),
         (httpx.Response(200, json=[]), "github-answer"),
+        (httpx.Response(200), "github-answer"),
+        (httpx.Response(200, text='{"number": 4'), "github-answer"),
         (
             httpx.Response(
                 403,

@@ -1,0 +1,70 @@
+"""The cluster that all previews share, through the kubeconfig's context of its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import cast
+
+import httpx
+import kr8s
+from kr8s.objects import APIObject
+
+from previews.errors import PreviewsError
+
+
+class Cluster:
+    """Asks the cluster's API server.
+
+    Attributes:
+        name: The cluster's name, and that of the kubeconfig's context for it.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def each(self, kind: str, *, namespace: str = kr8s.ALL) -> Iterator[APIObject]:
+        """Every object of a kind, in all namespaces or in one.
+
+        Raises:
+            PreviewsError: The cluster gives no answer.
+        """
+        with self._answered(kind):
+            yield from cast("Iterator[APIObject]", self.api.get(kind, namespace=namespace))
+
+    def find(self, kind: str, name: str, *, namespace: str | None = None) -> APIObject | None:
+        """One object, or None where there is no such object.
+
+        Args:
+            kind: Such as ``deployments.v1.apps``.
+            name: Its name.
+            namespace: Its namespace; None for a kind that is in none.
+
+        Raises:
+            PreviewsError: The cluster gives no answer, or knows no such kind.
+        """
+        with self._answered(f"{kind} {name}"):
+            selector = {"metadata.name": name}
+            found = self.api.get(kind, namespace=namespace or kr8s.ALL, field_selector=selector)
+            return cast("APIObject | None", next(iter(found), None))
+
+    @cached_property
+    def api(self) -> kr8s.Api:
+        """The connection, made when it is first needed."""
+        with self._answered("connection"):
+            return kr8s.api(context=self.name)
+
+    @contextmanager
+    def _answered(self, what: str) -> Iterator[None]:
+        failures = (kr8s.ServerError, kr8s.APITimeoutError, kr8s.ConnectionClosedError)
+        try:
+            yield
+        except (*failures, httpx.HTTPError, OSError, ValueError) as error:
+            raise PreviewsError(
+                "kubernetes-failed",
+                f"{what} in cluster {self.name}",
+                why=f"the cluster gives no usable answer: {error!r}",
+                remedy=f"check KUBECONFIG: `aws eks update-kubeconfig --name {self.name}"
+                f" --alias {self.name}`, and that `kubectl get namespaces` answers.",
+            ) from error
