@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -52,7 +53,9 @@ class Cluster:
     @cached_property
     def api(self) -> kr8s.Api:
         """The connection, made when it is first needed."""
-        with self._answered("connection"):
+        with self._answered("connection"), warnings.catch_warnings():
+            # It warns of each version that is newer than itself, and works.
+            warnings.filterwarnings("ignore", message="Kubernetes version .* is not supported")
             return kr8s.api(context=self.name)
 
     @contextmanager

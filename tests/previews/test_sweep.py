@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from githubkit.retry import RetryOption
+
+from previews import sweep_run
+from previews.errors import PreviewsError
+from previews.sweep_run import Outcome, Report
+from tests.github import Fault, LocalGitHub
+from tests.previews.world import NOW, MemoryPlace, MemoryStacks, clients_of, thing
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalGitHub]:
+    """GitHub with one open pull request that has nothing to do with previews."""
+    with LocalGitHub() as hub:
+        for name, value in hub.environment.items():
+            monkeypatch.setenv(name, value)
+        hub.state.pull(1)
+        yield hub
+
+
+@pytest.fixture
+def stacks() -> MemoryStacks:
+    stacks = MemoryStacks()
+    stacks.add("staging", days_ago=400)
+    return stacks
+
+
+def run(stacks: MemoryStacks, *places: MemoryPlace, **options: Any) -> Report:
+    return sweep_run.sweep(clients_of(stacks, *places), **{"most": 10, "dry_run": False, **options})
+
+
+def never_again(*_: object) -> RetryOption:
+    return RetryOption(do_retry=False)
+
+
+def outcomes(report: Report) -> dict[int, tuple[str, str]]:
+    return {entry.number: (entry.cause.value, entry.outcome.value) for entry in report.entries}
+
+
+def test_each_preview_is_judged_by_its_pull_request(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    for number in range(40, 50):
+        stacks.add(f"pr-{number}", days_ago=8 if number >= 46 else 0)
+    hub.state.pull(40, labels=["preview"])
+    hub.state.pull(41, labels=["preview"])
+    hub.state.close(41)
+    hub.state.pull(42, labels=["preview"])
+    hub.state.close(42, merged=True)
+    hub.state.pull(43, labels=["bug"])
+    hub.state.pull(44, labels=["preview"], draft=True)
+    hub.state.pull(45, labels=["preview"], mergeable=False)
+    hub.state.close(45)
+    hub.state.pull(46, labels=["preview"])
+    hub.state.pull(47, labels=["preview", "preview-keep"])
+    hub.state.pull(48, labels=["preview"])
+    report = run(stacks, MemoryPlace([thing("pr-48", expires=(NOW + timedelta(1)).isoformat())]))
+    assert outcomes(report) == {
+        41: ("closed", "destroyed"),
+        42: ("closed", "destroyed"),
+        43: ("label gone", "destroyed"),
+        45: ("closed", "destroyed"),
+        46: ("expired", "destroyed"),
+        # GitHub knows no pull request 49, which is no word that it is closed.
+        49: ("closed", "kept"),
+    }
+    assert sorted(stacks.known) == ["pr-40", "pr-44", "pr-47", "pr-48", "pr-49", "staging"]
+
+
+def test_a_resource_without_a_stack_is_deleted(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    hub.state.pull(42)
+    hub.state.close(42)
+    hub.state.pull(43, labels=["preview"])
+    place = MemoryPlace([thing("pr-42"), thing("pr-43")])
+    report = run(stacks, place)
+    assert outcomes(report) == {
+        42: ("closed", "destroyed"),
+        # An `up` may be about to make its stack.
+        43: ("orphaned", "kept"),
+    }
+    assert place.removed == ["pr-42"]
+
+
+def test_without_yes_nothing_is_touched(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    stacks.add("pr-42")
+    hub.state.pull(42)
+    report = run(stacks, MemoryPlace(), dry_run=True)
+    assert outcomes(report) == {42: ("label gone", "due")}
+    assert report.due == [42]
+    assert not [call for call in stacks.calls if call.startswith(("destroy", "remove", "tag"))]
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_with_github_down_nothing_is_touched(
+    hub: LocalGitHub, stacks: MemoryStacks, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if fault is Fault.SLOW:
+        monkeypatch.setattr("previews.github.connection._TIMEOUT_SECONDS", 0.2)
+    if fault is Fault.SERVER_ERROR:
+        monkeypatch.setattr("previews.github.connection.RETRY_DEFAULT", never_again)
+    stacks.add("pr-42")
+    place = MemoryPlace([thing("pr-42")])
+    hub.fail(fault, seconds=3600 if fault is not Fault.SLOW else 2)
+    with pytest.raises(PreviewsError):
+        run(stacks, place)
+    assert place.removed == []
+    assert not [call for call in stacks.calls if call.startswith(("destroy", "remove", "tag"))]
+
+
+@pytest.mark.parametrize("fault", [Fault.HUNG_UP, Fault.UNAUTHORIZED, Fault.EMPTY, Fault.GARBLED])
+def test_a_pull_request_that_can_not_be_read_again_keeps_its_preview(
+    hub: LocalGitHub, stacks: MemoryStacks, fault: Fault
+) -> None:
+    for number in (42, 43):
+        stacks.add(f"pr-{number}")
+        hub.state.pull(number)
+    hub.fail(fault, path=r"/pulls/42$")
+    report = run(stacks, MemoryPlace())
+    assert outcomes(report) == {42: ("label gone", "failed"), 43: ("label gone", "destroyed")}
+    assert sorted(stacks.known) == ["pr-42", "staging"]
+
+
+def test_a_label_that_came_back_keeps_the_preview(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    stacks.add("pr-42")
+    hub.state.pull(42)
+
+    def label_it(_method: str, path: str) -> None:
+        if path.endswith("/pulls/42"):
+            hub.state.label(42, "preview")
+
+    hub.on_request = label_it
+    assert outcomes(run(stacks, MemoryPlace())) == {42: ("label gone", "kept")}
+    assert "pr-42" in stacks.known
+
+
+def test_an_empty_list_of_pull_requests_is_no_answer(
+    hub: LocalGitHub, stacks: MemoryStacks
+) -> None:
+    hub.state.close(1)
+    stacks.add("pr-1")
+    with pytest.raises(PreviewsError, match="--none-open"):
+        run(stacks, MemoryPlace())
+    assert "pr-1" in stacks.known
+    assert outcomes(run(stacks, MemoryPlace(), none_open=True)) == {1: ("closed", "destroyed")}
+
+
+def test_a_list_of_stacks_without_staging_is_no_answer(hub: LocalGitHub) -> None:
+    stacks = MemoryStacks()
+    place = MemoryPlace([thing("pr-42")])
+    hub.state.pull(42)
+    hub.state.close(42)
+    with pytest.raises(PreviewsError, match="staging is not in it"):
+        run(stacks, place)
+    assert place.removed == []
+
+
+def test_a_place_that_gives_no_answer_ends_the_run(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    stacks.add("pr-42")
+    hub.state.pull(42)
+    with pytest.raises(PreviewsError, match="RDS"):
+        run(stacks, MemoryPlace(fails=True))
+    assert "pr-42" in stacks.known
+
+
+def test_at_most_so_many_go_in_one_run(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    for number in range(40, 45):
+        stacks.add(f"pr-{number}")
+        hub.state.pull(number)
+    report = run(stacks, MemoryPlace(), most=2)
+    assert [entry.outcome for entry in report.entries] == [
+        Outcome.DESTROYED,
+        Outcome.DESTROYED,
+        *[Outcome.LATER] * 3,
+    ]
+
+
+def test_one_failure_keeps_no_other_from_going(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    for number in (41, 42, 43):
+        stacks.add(f"pr-{number}")
+        hub.state.pull(number)
+    stacks.fail_on = "destroy pr-42"
+    report = run(stacks, MemoryPlace())
+    assert outcomes(report) == {
+        41: ("label gone", "destroyed"),
+        42: ("label gone", "failed"),
+        43: ("label gone", "destroyed"),
+    }
+    assert [entry.number for entry in report.failed] == [42]
+    assert sorted(stacks.known) == ["pr-42", "staging"]
+
+
+def test_one_alone_is_judged(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    for number in (41, 42):
+        stacks.add(f"pr-{number}")
+        hub.state.pull(number)
+    assert outcomes(run(stacks, MemoryPlace(), only=42)) == {42: ("label gone", "destroyed")}
+    assert "pr-41" in stacks.known
+
+
+def test_what_is_kept_on_purpose_is_no_orphan(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    hub.state.pull(42)
+    hub.state.close(42)
+    place = MemoryPlace([thing("pr-42", keep="someone took it", counts=False)])
+    assert run(stacks, place).entries == []
+
+
+def test_a_thousand_stacks_take_a_bounded_number_of_requests(
+    hub: LocalGitHub, stacks: MemoryStacks
+) -> None:
+    items = []
+    for number in range(1000, 2000):
+        stacks.add(f"pr-{number}", days_ago=8 if number % 2 else 0)
+        hub.state.pull(number, labels=["preview"])
+        items.append(thing(f"pr-{number}"))
+    place = MemoryPlace(items)
+    report = run(stacks, place, most=5, dry_run=True)
+    assert len(report.entries) == 500
+    assert len(report.due) == 5
+    # Eleven pages of open pull requests, and each of the five read once more.
+    assert len(hub.requests) == 11 + 5
+    assert place.looks == 1
+    assert stacks.calls == ["all"]

@@ -1,0 +1,139 @@
+"""Stacks and places in memory, in the place of Pulumi's and AWS's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+from previews.clients import Clients
+from previews.errors import PreviewsError
+from previews.places.item import Item
+from previews.platform import Platform
+from previews.stack_state import StackState, StackSummary, read_state
+from previews.stacks import Stacks
+
+NOW = datetime.now(UTC)
+PLATFORM = Platform(
+    region="us-east-1",
+    cluster_name="sandbox",
+    load_balancer_group="previews",
+    domain="preview.example.com",
+    repository_url="123456789012.dkr.ecr.us-east-1.amazonaws.com/previews",
+    database_instance="staging",
+)
+
+
+def failure(what: str) -> PreviewsError:
+    return PreviewsError("some-failure", what, why="it broke", remedy="mend it.")
+
+
+@dataclass
+class MemoryStacks:
+    """As many of `Stacks`' methods as the lifecycle calls, without Pulumi."""
+
+    known: dict[str, StackSummary] = field(default_factory=dict)
+    documents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    kept_tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    updates: list[dict[str, Any]] = field(default_factory=list)
+    backend: str = "https://api.pulumi.com"
+    calls: list[str] = field(default_factory=list)
+    fail_on: str = ""
+    on_destroy: Callable[[str], None] | None = None
+
+    def add(self, name: str, *, days_ago: float = 0, **deployment: Any) -> None:
+        updated = NOW - timedelta(days=days_ago)
+        self.known[name] = StackSummary(name=name, last_update=updated)
+        self.documents[name] = {"version": 3, "deployment": deployment}
+
+    def _called(self, call: str) -> None:
+        self.calls.append(call)
+        if call == self.fail_on:
+            raise failure(call)
+
+    def all(self) -> list[StackSummary]:
+        self._called("all")
+        return sorted(self.known.values(), key=lambda summary: summary.name)
+
+    def exists(self, stack: str) -> bool:
+        self._called(f"exists {stack}")
+        return stack in self.known
+
+    def state(self, stack: str) -> StackState:
+        self._called(f"state {stack}")
+        return read_state(stack, self.documents[stack])
+
+    def history(self, stack: str, *, most: int = 1) -> list[dict[str, Any]]:
+        return self.updates[:most]
+
+    def tags(self, stack: str) -> dict[str, str]:
+        return self.kept_tags.get(stack, {})
+
+    def tag(self, stack: str, name: str, value: str) -> None:
+        self._called(f"tag {stack}")
+        self.kept_tags.setdefault(stack, {})[name] = value
+
+    def destroy(self, stack: str) -> None:
+        self._called(f"destroy {stack}")
+        if self.on_destroy is not None:
+            self.on_destroy(stack)
+        self.documents[stack]["deployment"]["resources"] = []
+
+    def refresh(self, stack: str) -> None:
+        self._called(f"refresh {stack}")
+
+    def replace_state(self, stack: str, file: Path) -> None:
+        self._called(f"replace {stack}")
+        self.documents[stack] = json.loads(file.read_text())
+
+    def cancel(self, stack: str) -> None:
+        self._called(f"cancel {stack}")
+        self.updates = []
+
+    def remove(self, stack: str) -> None:
+        self._called(f"remove {stack}")
+        del self.known[stack]
+
+    def backend_url(self) -> str:
+        return self.backend
+
+
+@dataclass
+class MemoryPlace:
+    """Somewhere things are."""
+
+    items: list[Item] = field(default_factory=list)
+    name: str = "RDS"
+    looks: int = 0
+    removed: list[str] = field(default_factory=list)
+    fails: bool = False
+
+    def find(self) -> Iterable[Item]:
+        self.looks += 1
+        if self.fails:
+            raise failure(self.name)
+        return list(self.items)
+
+    def remove(self, item: Item) -> None:
+        self.removed.append(item.id)
+        self.items.remove(item)
+
+
+def thing(stack: str, *, place: str = "RDS", expires: str = "", **more: Any) -> Item:
+    return Item(
+        stack=stack, place=place, kind="instance", id=stack, by="tag", expires=expires, **more
+    )
+
+
+def clients_of(stacks: MemoryStacks, *places: MemoryPlace, **settings: Any) -> Clients:
+    """Clients whose stacks and places are these, and whose GitHub is the environment's."""
+    from previews.settings import Settings
+
+    clients = Clients(Settings.read(**settings))
+    clients.__dict__["stacks"] = cast("Stacks", stacks)
+    clients.__dict__["places"] = places
+    clients.__dict__["platform"] = PLATFORM
+    return clients
