@@ -20,7 +20,7 @@ from infra.staging_outputs import OUTPUT, read_staging
 from infra.tagging import tag_every_resource
 
 if TYPE_CHECKING:
-    from infra.components.cluster import Cluster
+    from infra.components.ground import Ground
     from infra.components.hand_over import HandOver
     from infra.config_models import PlatformConfig, PreviewConfig
 
@@ -116,7 +116,7 @@ def platform(stack: StackName) -> None:
         database_subnet_group=staging.subnet_group,
         database_cidrs=[*below.database_cidrs],
         database_ssl_mode=config.database.ssl_mode,
-        permissions_boundary=_roles_of_ci(config, cluster),
+        permissions_boundary=_roles_of_ci(config, below),
         trusted_image=image.reference,
         branches_namespace=NAMESPACE if config.branches.enabled else "",
         branches_instance_class=config.branches.instance_class,
@@ -263,7 +263,7 @@ def _on_cluster(facts: PlatformFacts) -> pulumi.ResourceOptions:
     return pulumi.ResourceOptions(providers=[provider])
 
 
-def _roles_of_ci(config: PlatformConfig, cluster: Cluster) -> pulumi.Input[str]:
+def _roles_of_ci(config: PlatformConfig, ground: Ground) -> pulumi.Input[str]:
     """The roles that CI takes, where it is said whose it is; returns their boundary's ARN."""
     from infra.components.deploy_role import DeployRoles
 
@@ -273,10 +273,19 @@ def _roles_of_ci(config: PlatformConfig, cluster: Cluster) -> pulumi.Input[str]:
         "deploy-roles",
         config=config.github,
         project=pulumi.get_project(),
-        cluster=cluster,
+        cluster=ground.cluster,
         repository=pulumi.get_project(),
     )
     pulumi.export("deployRoles", roles.arns)
+    if config.cluster.create:
+        from infra.components.ci_access import CiAccess
+
+        CiAccess(
+            "ci-access",
+            cluster=ground.cluster.name,
+            roles=roles.arns,
+            opts=pulumi.ResourceOptions(providers=[ground.provider]),
+        )
     return roles.boundary
 
 
