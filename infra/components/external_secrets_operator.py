@@ -240,6 +240,7 @@ def _deployment(image: str) -> apps.v1.DeploymentSpecArgs:
         image=image,
         image_pull_policy="IfNotPresent",
         args=list(ARGUMENTS),
+        ports=[core.v1.ContainerPortArgs(name="live", container_port=_LIVE_PORT, protocol="TCP")],
         liveness_probe=probe,
         readiness_probe=probe,
         resources=core.v1.ResourceRequirementsArgs(

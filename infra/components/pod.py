@@ -17,6 +17,8 @@ USER = 10001
 """The image's user and group, numeric so that Kubernetes can tell that it is not root."""
 
 HTTP_PORT = 8000
+# The scratch folder's 64 Mi, and the logs, of which a node keeps five files of 10 Mi.
+_DISK = "128Mi"
 SERVICE_ACCOUNT = "service"
 NAME_LABEL = "app.kubernetes.io/name"
 TIMEOUT = "pulumi.com/timeoutSeconds"
@@ -73,8 +75,8 @@ class Environment:
 def resources(sizes: ServiceConfig) -> core.v1.ResourceRequirementsArgs:
     """What a container asks for and may use; memory alike, so that no node is overcommitted."""
     return core.v1.ResourceRequirementsArgs(
-        requests={"cpu": sizes.cpu, "memory": sizes.memory},
-        limits={"cpu": sizes.cpu_limit, "memory": sizes.memory},
+        requests={"cpu": sizes.cpu, "memory": sizes.memory, "ephemeral-storage": _DISK},
+        limits={"cpu": sizes.cpu_limit, "memory": sizes.memory, "ephemeral-storage": _DISK},
     )
 
 

@@ -9,6 +9,7 @@
 | `pods` | how pods are confined, and which image they run |
 | `front_door` | what an Ingress may claim |
 | `disclosure` | passwords where they can be read |
+| `wiring` | that Kubernetes objects find each other |
 | `sizes` | what a stack may cost |
 
 `catalogue` lists the rules. `pack` is the pulumi-policy pack that CI makes mandatory, `check`

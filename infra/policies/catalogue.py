@@ -13,6 +13,7 @@ from infra.policies import (
     ownership,
     pods,
     sizes,
+    wiring,
 )
 from infra.policies.declared import Declared
 from infra.policies.rule import Rule, StackRule, Violation
@@ -26,8 +27,9 @@ RULES: tuple[Rule, ...] = (
     *front_door.RULES,
     *disclosure.RULES,
     *sizes.RULES,
+    *wiring.RULES,
 )
-STACK_RULES: tuple[StackRule, ...] = disclosure.STACK_RULES
+STACK_RULES: tuple[StackRule, ...] = (*disclosure.STACK_RULES, *wiring.STACK_RULES)
 
 
 def violations(resources: Sequence[Declared]) -> list[Violation]:

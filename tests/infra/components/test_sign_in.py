@@ -165,4 +165,5 @@ def test_a_condition_may_narrow_a_rule_and_never_widen_it(field: str, *, allowed
     ingress = one(preview(staging()), INGRESS)
     path = ["metadata", "annotations", f"{ALB}/conditions.bypass"]
     found = violations([changed(ingress, path, json.dumps([{"field": field}]))])
-    assert [v.rule for v in found] == ([] if allowed else ["ingress-own-host"])
+    broken = [v.rule for v in found if v.rule.startswith("ingress-")]
+    assert broken == ([] if allowed else ["ingress-own-host"])
