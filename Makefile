@@ -86,7 +86,8 @@ lock: $(VENV)/.ready  ## Make the hashed locks anew from pyproject.toml
 	@lock="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url"; \
 	  $$lock requirements/uv.in --output-file requirements/uv.txt && \
 	  $$lock pyproject.toml --group dev --output-file requirements/dev.txt && \
-	  $$lock pyproject.toml --constraint requirements/dev.txt --output-file requirements/service.txt
+	  $$lock pyproject.toml --constraint requirements/dev.txt --output-file requirements/service.txt && \
+	  $$lock requirements/checkov.in --output-file requirements/checkov.txt
 
 # The stamp is written last: a set-up killed half-way is simply done again.
 $(VENV)/.ready: requirements/uv.txt requirements/dev.txt requirements/iam-simulate/package-lock.json pyproject.toml
