@@ -39,7 +39,8 @@ def configuration(stack: str) -> dict[str, object]:
         _put(tree, key, declared["default"])
     own = ROOT / f"Pulumi.{stack}.yaml"
     if own.exists():
-        for key, value in yaml.safe_load(own.read_text())["config"].items():
+        # A preview that was brought up here has one that holds its salt alone.
+        for key, value in yaml.safe_load(own.read_text()).get("config", {}).items():
             name = key.removeprefix(f"{PROJECT}:")
             merged = tree.get(name)
             both = isinstance(merged, dict) and isinstance(value, dict)
