@@ -5,13 +5,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PR ?=
+DB ?=
 # Compiling the Pulumi SDKs at every start would cost seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
 ##@ One machine, no AWS, no Docker
 
-preview: $(VENV)/.ready need-pr  ## Bring pull request PR up as a preview: make preview PR=42
-	@$(BIN)/sandbox preview $(PR)
+preview: $(VENV)/.ready need-pr  ## Bring pull request PR up as a preview: make preview PR=42 [DB=branch]
+	@$(BIN)/sandbox preview $(PR) $(if $(DB),--database $(DB))
 
 push: $(VENV)/.ready need-pr  ## Put the working tree onto a living preview: make push PR=42
 	@$(BIN)/sandbox push $(PR)

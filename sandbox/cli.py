@@ -169,11 +169,17 @@ def bring_staging_up() -> None:
 
 
 @app.command()
-def preview(number: PullRequest) -> None:
+def preview(
+    number: PullRequest,
+    database: Annotated[
+        pull_request.Mode | None,
+        typer.Option(help="Where its data comes from; without it as it is, or snapshot."),
+    ] = None,
+) -> None:
     """Bring a pull request up as a preview, and staging before it when it is not there yet."""
     settings = Settings()
     stacks = _stacks(settings, _up(settings))
-    typer.echo(pull_request.preview(number, settings, stacks, console))
+    typer.echo(pull_request.preview(number, settings, stacks, console, database))
 
 
 @app.command()

@@ -10,10 +10,12 @@ import configparser
 import io
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from sandbox import branches
 from sandbox.aws.client import client
+from sandbox.kubectl import read
 from sandbox.postgres.folder import LONGEST_SOCKET_PATH, InstanceFolder
 from sandbox.processes import write_atomically
 from sandbox.settings import Settings
@@ -69,7 +71,23 @@ def _services(settings: Settings) -> list[_Service]:
                 secret["password"],
             )
         )
-    return services
+    return [*services, *_branches(settings, {service.name: service for service in services})]
+
+
+def _branches(settings: Settings, servers: dict[str, _Service]) -> list[_Service]:
+    """Databases on servers that previews share, as their master users."""
+    if not branches.are_handed_out(settings):
+        return []
+    claims = read(settings, "databasebranches", "--all-namespaces")
+    return [
+        replace(
+            servers[claim["status"]["generation"]],
+            name=claim["metadata"]["namespace"],
+            database=claim["status"]["database"],
+        )
+        for claim in claims["items"]
+        if "database" in claim.get("status", {}) and claim["status"]["generation"] in servers
+    ]
 
 
 def _host(settings: Settings, instance: dict[str, Any]) -> str:

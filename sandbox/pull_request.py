@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from enum import StrEnum
 
 import httpx
 from rich.console import Console
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from infra.stack_name import StackName
-from sandbox import show, staging
+from sandbox import branches, show, staging
 from sandbox.errors import SandboxError
 from sandbox.leftovers import leftovers
 from sandbox.settings import Settings
@@ -22,8 +23,28 @@ def _stack(number: int) -> str:
     return str(StackName.parse(f"pr-{number}"))
 
 
-def preview(number: int, settings: Settings, stacks: Stacks, console: Console) -> str:
+class Mode(StrEnum):
+    """Where the preview's data comes from (``previews:database.mode``)."""
+
+    SNAPSHOT = "snapshot"
+    BRANCH = "branch"
+
+
+def preview(
+    number: int,
+    settings: Settings,
+    stacks: Stacks,
+    console: Console,
+    mode: Mode | None = None,
+) -> str:
     """Bring the preview up and wait until its URL answers.
+
+    Args:
+        number: Number of the pull request.
+        settings: The sandbox.
+        stacks: Its stacks.
+        console: Where progress is told.
+        mode: Where its data comes from; None for as it is, or the program's default.
 
     Returns:
         The preview's URL.
@@ -32,7 +53,9 @@ def preview(number: int, settings: Settings, stacks: Stacks, console: Console) -
         SandboxError: When Pulumi fails or the URL does not answer.
     """
     staging.ensure(settings, stacks, console)
-    return _up(number, settings, stacks, console)
+    if mode is Mode.BRANCH:
+        branches.ensure(settings, stacks, console)
+    return _up(number, settings, stacks, console, mode)
 
 
 def push(number: int, settings: Settings, stacks: Stacks, console: Console) -> str:
@@ -51,10 +74,16 @@ def push(number: int, settings: Settings, stacks: Stacks, console: Console) -> s
     return _up(number, settings, stacks, console)
 
 
-def _up(number: int, settings: Settings, stacks: Stacks, console: Console) -> str:
+def _up(
+    number: int,
+    settings: Settings,
+    stacks: Stacks,
+    console: Console,
+    mode: Mode | None = None,
+) -> str:
     stack = _stack(number)
     began = time.monotonic()
-    stacks.up(stack)
+    stacks.up(stack, config={} if mode is None else {"database.mode": mode.value})
     outputs = stacks.outputs(stack)
     url = str(outputs["url"])
     await_answer(url, settings)

@@ -55,13 +55,19 @@ class Stacks:
         folder = self.backend / ".pulumi" / "stacks" / PROJECT
         return sorted(file.stem for file in folder.glob("*.json"))
 
-    def up(self, stack: str, config_file: Path | None = None) -> None:
+    def up(
+        self,
+        stack: str,
+        config_file: Path | None = None,
+        config: Mapping[str, str] | None = None,
+    ) -> None:
         """Bring the stack to what the program declares; create it when it is new.
 
         Args:
             stack: Name of the stack.
             config_file: ``Pulumi.<stack>.yaml`` in a folder outside the checkout, in
                 place of the checkout's own.
+            config: Keys to set for good, by their paths.
 
         Raises:
             SandboxError: When Pulumi fails; its own output has said why.
@@ -69,7 +75,9 @@ class Stacks:
         if not self.exists(stack):
             self._init(stack, self.project if config_file is None else config_file.parent)
         options = [] if config_file is None else ["--config-file", str(config_file)]
-        self._pulumi(["up", "--stack", stack, "--yes", "--skip-preview", *options])
+        given = [f"--config={PROJECT}:{key}={value}" for key, value in (config or {}).items()]
+        paths = ["--config-path", *given] if given else []
+        self._pulumi(["up", "--stack", stack, "--yes", "--skip-preview", *options, *paths])
         if self.pending_operations(stack):
             # This `up` has found what a killed one had begun; Pulumi keeps the note of it.
             forget = ["--clear-pending-creates", "--yes", "--skip-preview"]

@@ -37,7 +37,7 @@ def ensure(settings: Settings, stacks: Stacks, console: Console) -> None:
     if _finished(settings).exists():
         return
     began = time.monotonic()
-    config = _write_config(settings)
+    config = write_config(settings)
     console.print("staging is brought up first; later previews find it there")
     stacks.up(STACK, config)
     _seed(settings, console)
@@ -57,7 +57,22 @@ def _finished(settings: Settings) -> Path:
     return settings.home / "staging.finished"
 
 
-def _write_config(settings: Settings) -> Path:
+def want_branches(settings: Settings) -> None:
+    """Have staging hand out databases in mode ``branch`` from its next `up` on."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    _wanted(settings).touch()
+
+
+def wants_branches(settings: Settings) -> bool:
+    """Whether it does."""
+    return _wanted(settings).exists()
+
+
+def _wanted(settings: Settings) -> Path:
+    return settings.home / "branches.wanted"
+
+
+def write_config(settings: Settings) -> Path:
     """Write what a team would write for a cluster and a load balancer like these."""
     path = config_file(settings)
     # What Pulumi wrote into it, the salt of its encryption, stays.
@@ -82,6 +97,8 @@ def _write_config(settings: Settings) -> Path:
             "subjectPrefix": "repo:sandbox@1/previews@1",
         },
     }
+    if wants_branches(settings):
+        values["branches"] = {"enabled": True}
     kept["config"] = {f"{PROJECT}:{key}": value for key, value in values.items()}
     write_atomically(path, yaml.safe_dump(kept, sort_keys=False))
     return path

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
-import httpx
+import httpx2
 import structlog
 from lightkube import ApiError, Client
 from lightkube.config.kubeconfig import KubeConfig
@@ -29,7 +29,7 @@ def run(controller: Controller, health: Health, wake: Wake, resync_seconds: floa
         health.beat()
         try:
             waiting = controller.reconcile().waiting
-        except (ApiError, httpx.HTTPError) as error:
+        except (ApiError, httpx2.HTTPError) as error:
             _LOG.warning("the cluster does not answer", error=str(error))
             waiting = True
         else:
@@ -66,7 +66,7 @@ class Wake:
                 try:
                     for _ in watch():
                         self._changed.set()
-                except (ApiError, httpx.HTTPError) as error:
+                except (ApiError, httpx2.HTTPError) as error:
                     _LOG.warning("watch ended", watch=name, error=str(error))
                     self.stopping.wait(_SOON_SECONDS)
 

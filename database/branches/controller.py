@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg2
 import structlog
 from lightkube import ApiError
@@ -31,7 +31,7 @@ MIGRATOR_SECRET = "database-migrator"  # noqa: S105 - its name is no secret
 APP_SECRET = "database-app"  # noqa: S105
 
 _LOG = structlog.get_logger()
-_CLUSTER_FAILED = (ApiError, httpx.HTTPError)
+_CLUSTER_FAILED = (ApiError, httpx2.HTTPError)
 
 
 @dataclass(frozen=True)

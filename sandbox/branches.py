@@ -1,0 +1,43 @@
+"""The server that previews in mode ``branch`` share, brought up once like staging."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from sandbox import show, staging
+from sandbox.processes import write_atomically
+from sandbox.settings import Settings
+from sandbox.stacks import Stacks
+
+FIRST = "data-1"
+
+
+def ensure(settings: Settings, stacks: Stacks, console: Console) -> None:
+    """Have staging hand databases out, from a server that it has, unless it does already.
+
+    What was begun and interrupted is gone through again; each step can be run twice.
+
+    Raises:
+        SandboxError: When a step fails.
+    """
+    if are_handed_out(settings):
+        return
+    began = time.monotonic()
+    console.print("a server is made first, that previews in this mode share")
+    staging.want_branches(settings)
+    stacks.up(staging.STACK, staging.write_config(settings))
+    stacks.up(FIRST)
+    write_atomically(_finished(settings), f"{FIRST}\n")
+    show.done(console, FIRST, f"hands out databases after {time.monotonic() - began:.1f} s")
+
+
+def are_handed_out(settings: Settings) -> bool:
+    """Whether previews get databases in this mode."""
+    return _finished(settings).exists()
+
+
+def _finished(settings: Settings) -> Path:
+    return settings.home / "branches.finished"
