@@ -16,6 +16,7 @@ from tests.sandbox.cluster import running
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(300)]
 
 NAMESPACES = ("staging", "pr-42")
+KEPT = ("Namespace", "ServiceAccount", "LimitRange", "ResourceQuota")
 
 
 class Server:
@@ -29,6 +30,11 @@ class Server:
         """Create an object, or ask whether it could be."""
         options = {"fieldValidation": "Strict"} | ({} if keep else {"dryRun": "All"})
         return self._client.post(self._path(document), json=document, params=options)
+
+    def has_counted(self, namespace: str) -> bool:
+        """Whether the namespace's quota is in force, which the controller manager says."""
+        found = self._client.get(f"/api/v1/namespaces/{namespace}/resourcequotas/quota")
+        return bool(found.raise_for_status().json().get("status", {}).get("hard"))
 
     def _path(self, document: Mapping[str, Any]) -> str:
         version, kind = document["apiVersion"], document["kind"]
@@ -52,7 +58,7 @@ def server(
         cluster.start()
         with cluster.client() as client:
             server = Server(client)
-            for kind in ("Namespace", "ServiceAccount", "LimitRange"):
+            for kind in KEPT:
                 for document in (o for o in rendered if o["kind"] == kind):
                     made = server.ask(document, keep=True)
                     assert made.status_code == 201, made.text
@@ -83,8 +89,7 @@ def pods(rendered: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_every_object_is_accepted_to_the_last_field(
     server: Server, rendered: list[dict[str, Any]]
 ) -> None:
-    kept = {"Namespace", "ServiceAccount", "LimitRange"}
-    asked = [o for o in rendered if o["kind"] not in kept]
+    asked = [o for o in rendered if o["kind"] not in KEPT]
     assert {o["metadata"]["namespace"] for o in asked} == set(NAMESPACES)
     refused = [
         f"{o['kind']} {o['metadata']['name']}: {answer.text}"
@@ -128,6 +133,40 @@ def test_a_pod_that_wants_more_is_refused(
     place[last] = value
     answer = server.ask(pod)
     assert answer.status_code in {403, 422}
+    assert says in answer.text
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        (
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "spec": {
+                    "accessModes": ["ReadWriteOnce"],
+                    "resources": {"requests": {"storage": "1Gi"}},
+                },
+            },
+            "persistentvolumeclaims=0",
+        ),
+        (
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
+            },
+            "services.loadbalancers=0",
+        ),
+    ],
+)
+def test_what_the_quota_has_no_room_for_is_refused(
+    server: Server, document: dict[str, Any], says: str
+) -> None:
+    running.await_that(lambda: server.has_counted("pr-42"), 30, "the quota to be counted")
+    answer = server.ask({**document, "metadata": {"name": "more", "namespace": "pr-42"}})
+    assert answer.status_code == 403
+    assert "exceeded quota: quota" in answer.text
     assert says in answer.text
 
 
