@@ -66,10 +66,12 @@ class PlatformAccessConfig(AccessConfig):
     )
     bypass_secret_arn: str | None = Field(
         default=None,
-        pattern=r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:\S+$",
-        description="with signIn: a secret whose value, in the header x-preview-bypass,"
-        " lets tests in",
-        examples=["arn:aws:secretsmanager:eu-west-1:123456789012:secret:previews-bypass-AbCdEf"],
+        pattern=r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:previews-bypass-\S+$",
+        description="with signIn: a secret named like previews-bypass-tests, whose value lets"
+        " tests in, in the header x-preview-bypass",
+        examples=[
+            "arn:aws:secretsmanager:eu-west-1:123456789012:secret:previews-bypass-tests-AbCdEf"
+        ],
     )
 
     @field_validator("user_pool_domain")

@@ -20,9 +20,8 @@ from infra.staging_outputs import OUTPUT, read_staging
 from infra.tagging import tag_every_resource
 
 if TYPE_CHECKING:
-    from infra.components.ground import Ground
     from infra.components.hand_over import HandOver
-    from infra.config_models import PlatformConfig, PreviewConfig
+    from infra.config_models import PreviewConfig
 
 CHECKOUT = Checkout(Path(__file__).resolve().parent.parent)
 
@@ -47,6 +46,7 @@ def platform(stack: StackName) -> None:
     # Only staging needs these, and their SDK takes a second to import.
     from infra.components.branch_controller import NAMESPACE, BranchController
     from infra.components.budget import guard_budget
+    from infra.components.ci import ci
     from infra.components.controllers import controllers
     from infra.components.encryption_key import EncryptionKey
     from infra.components.entrance import entrance
@@ -64,6 +64,7 @@ def platform(stack: StackName) -> None:
     cluster = below.cluster
     way_in = entrance(config, below)
     running = controllers(config, below, way_in)
+    roles = ci(config, below, way_in)
     key = EncryptionKey(
         "data",
         alias=f"{pulumi.get_project()}-data",
@@ -116,7 +117,7 @@ def platform(stack: StackName) -> None:
         database_subnet_group=staging.subnet_group,
         database_cidrs=[*below.database_cidrs],
         database_ssl_mode=config.database.ssl_mode,
-        permissions_boundary=_roles_of_ci(config, below),
+        permissions_boundary=roles.boundary,
         trusted_image=image.reference,
         branches_namespace=NAMESPACE if config.branches.enabled else "",
         branches_instance_class=config.branches.instance_class,
@@ -154,6 +155,8 @@ def platform(stack: StackName) -> None:
     )
     point_wildcard_at(service.load_balancer, config)
     pulumi.export(OUTPUT, facts.as_output())
+    if roles.arns:
+        pulumi.export("deployRoles", roles.arns)
     _export_service(stack, source, image, service)
 
 
@@ -261,32 +264,6 @@ def _on_cluster(facts: PlatformFacts) -> pulumi.ResourceOptions:
     """Declare on the cluster: its kubeconfig's context is named like the cluster itself."""
     provider = kubernetes.Provider("cluster", context=facts.cluster_name)
     return pulumi.ResourceOptions(providers=[provider])
-
-
-def _roles_of_ci(config: PlatformConfig, ground: Ground) -> pulumi.Input[str]:
-    """The roles that CI takes, where it is said whose it is; returns their boundary's ARN."""
-    from infra.components.deploy_role import DeployRoles
-
-    if config.github is None:
-        return ""
-    roles = DeployRoles(
-        "deploy-roles",
-        config=config.github,
-        project=pulumi.get_project(),
-        cluster=ground.cluster,
-        repository=pulumi.get_project(),
-    )
-    pulumi.export("deployRoles", roles.arns)
-    if config.cluster.create:
-        from infra.components.ci_access import CiAccess
-
-        CiAccess(
-            "ci-access",
-            cluster=ground.cluster.name,
-            roles=roles.arns,
-            opts=pulumi.ResourceOptions(providers=[ground.provider]),
-        )
-    return roles.boundary
 
 
 def _export_service(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from infra.permissions.grant import Grant
+from infra.permissions.sign_in import BYPASS_ARN
 
 NEVER = (
     Grant(
@@ -18,7 +19,13 @@ NEVER = (
     ),
     Grant(
         "passwords are read in the cluster alone",
-        ("secretsmanager:BatchGetSecretValue", "secretsmanager:GetSecretValue"),
+        ("secretsmanager:BatchGetSecretValue",),
+        effect="Deny",
+    ),
+    Grant(
+        "and the same one by one; what lets tests in is no password",
+        ("secretsmanager:GetSecretValue",),
+        when={"StringNotLike": {"secretsmanager:SecretId": BYPASS_ARN}},
         effect="Deny",
     ),
     Grant(

@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 
 from infra.components.sign_in import HEALTH_PATHS, checked_token
+from infra.components.sign_in_permissions import sign_in_policy
 from infra.errors import ProgramError
 from infra.policies.catalogue import violations
 from infra.program import main
+from tests.infra.components.test_deploy_role import GITHUB
+from tests.infra.permissions.simulator import Attempt, decide, unknown
+from tests.infra.permissions.test_permissions import POLICIES
 from tests.infra.policies.resources import changed, declared, one
 from tests.infra.world import (
     CREATED_CLUSTER,
@@ -28,7 +32,7 @@ INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
 CLIENT = "aws:cognito/userPoolClient:UserPoolClient"
 POOL = "aws:cognito/userPool:UserPool"
 SERVICE = "kubernetes:core/v1:Service"
-BYPASS = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:previews-bypass-AbCdEf"
+BYPASS = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:previews-bypass-tests-AbCdEf"
 SECRET_MARK = "1b47061264138c4ac30d75fd1eb44270"
 ACCESS: dict[str, Any] = {"signIn": "cognito", "userPoolDomain": "acme-previews"}
 
@@ -167,3 +171,41 @@ def test_a_condition_may_narrow_a_rule_and_never_widen_it(field: str, *, allowed
     found = violations([changed(ingress, path, json.dumps([{"field": field}]))])
     broken = [v.rule for v in found if v.rule.startswith("ingress-")]
     assert broken == ([] if allowed else ["ingress-own-host"])
+
+
+def test_ci_may_make_clients_and_read_the_token_where_people_sign_in() -> None:
+    config = STAGING_CONFIG | CREATED_CLUSTER | {"access": ACCESS, "github": GITHUB}
+    stack = deploy("staging", main, config=config)
+    for environment in ("preview", "staging"):
+        inputs = stack.one("aws:iam/rolePolicy:RolePolicy", f"sign-in-{environment}").inputs
+        assert inputs["role"] == f"previews-deploy-{environment}"
+        assert unknown(inputs["policy"]) == []
+        statements = json.loads(inputs["policy"])["Statement"]
+        assert [s["Resource"] for s in statements] == [
+            ["arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_Abc"],
+            ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:previews-bypass-*"],
+        ]
+
+
+def test_ci_may_do_neither_where_nobody_signs_in() -> None:
+    config = STAGING_CONFIG | CREATED_CLUSTER | {"github": GITHUB}
+    stack = deploy("staging", main, config=config)
+    assert not [r for r in stack.registrations if r.name.startswith("sign-in-")]
+
+
+@pytest.mark.parametrize(
+    ("secret", "expected"),
+    [
+        ("previews-bypass-tests-AbCdEf", "Allowed"),
+        ("rds!db-1-AbCdEf", "ExplicitlyDenied"),
+        ("staging-previews-bypass-AbCdEf", "ExplicitlyDenied"),
+    ],
+)
+def test_ci_reads_that_secret_and_no_other(secret: str, expected: str) -> None:
+    pool = "arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_Abc"
+    both = [*json.loads(POLICIES["preview"])["Statement"]]
+    both += json.loads(sign_in_policy(pool))["Statement"]
+    arn = f"arn:aws:secretsmanager:eu-west-1:123456789012:secret:{secret}"
+    attempt = Attempt("secretsmanager:GetSecretValue", arn, {"secretsmanager:SecretId": arn})
+    document = json.dumps({"Version": "2012-10-17", "Statement": both})
+    assert decide([attempt], document) == [expected]

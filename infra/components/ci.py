@@ -1,0 +1,58 @@
+"""What CI is let do, in AWS and in the cluster, where it is said whose CI it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pulumi
+
+from infra.components.ci_access import CiAccess
+from infra.components.deploy_role import DeployRoles
+from infra.config_access import SignIn
+
+if TYPE_CHECKING:
+    from infra.components.entrance import Entrance
+    from infra.components.ground import Ground
+    from infra.config_models import PlatformConfig
+
+
+@dataclass(frozen=True)
+class CiRoles:
+    """The roles that CI takes.
+
+    Attributes:
+        boundary: ARN of the boundary of previews' own roles; empty without CI.
+        arns: ARN of each of GitHub's environments' role; none without CI.
+    """
+
+    boundary: pulumi.Input[str] = ""
+    arns: Mapping[str, pulumi.Output[str]] = field(default_factory=dict[str, pulumi.Output[str]])
+
+
+def ci(config: PlatformConfig, ground: Ground, entrance: Entrance) -> CiRoles:
+    """The roles that the configuration asks for, with what they may do."""
+    if config.github is None:
+        return CiRoles()
+    roles = DeployRoles(
+        "deploy-roles",
+        config=config.github,
+        project=pulumi.get_project(),
+        cluster=ground.cluster,
+        repository=pulumi.get_project(),
+    )
+    if config.cluster.create:
+        CiAccess(
+            "ci-access",
+            cluster=ground.cluster.name,
+            roles=roles.arns,
+            opts=pulumi.ResourceOptions(providers=[ground.provider]),
+        )
+    if config.access.sign_in is SignIn.COGNITO:
+        from infra.components.sign_in_permissions import SignInPermissions  # noqa: PLC0415
+
+        SignInPermissions(
+            "sign-in-permissions", roles=roles.arns, user_pool_arn=entrance.user_pool_arn
+        )
+    return CiRoles(roles.boundary, roles.arns)
