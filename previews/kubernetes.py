@@ -6,11 +6,11 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 import httpx
 import kr8s
-from kr8s.objects import APIObject
+from kr8s.objects import APIObject, object_from_spec
 
 from previews.errors import PreviewsError
 
@@ -49,6 +49,16 @@ class Cluster:
             selector = {"metadata.name": name}
             found = self.api.get(kind, namespace=namespace or kr8s.ALL, field_selector=selector)
             return cast("APIObject | None", next(iter(found), None))
+
+    def create(self, document: dict[str, Any]) -> None:
+        """Make an object.
+
+        Raises:
+            PreviewsError: The cluster gives no answer, or refuses it.
+        """
+        name = f"{document['kind']} {document['metadata']['name']}"
+        with self._answered(name):
+            object_from_spec(document, api=self.api).create()
 
     @cached_property
     def api(self) -> kr8s.Api:

@@ -91,6 +91,15 @@ class Stacks:
         arguments = ["stack", "tag", "set", name, value, *self._stack(stack)]
         self.command.do(f"tag {name} of stack {stack}", arguments)
 
+    def up(self, stack: str) -> None:
+        """Bring the stack to what the program declares.
+
+        Raises:
+            PreviewsError: Pulumi fails; its own output has said why.
+        """
+        arguments = ["up", "--yes", "--skip-preview", *self._stack(stack)]
+        self.command.do(f"stack {stack}", arguments, aloud=True)
+
     def destroy(self, stack: str) -> None:
         """Delete every resource of the stack; the stack itself stays.
 
