@@ -7,6 +7,8 @@ its error is the last thing printed, so that it is what Kubernetes shows of the 
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from alembic import command
@@ -19,9 +21,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from service.database.migration import migration_engine
-from service.settings import ConfigurationError, MigrationSettings, load
+from service.gate.gate import Gate, RefusedError
+from service.settings import ConfigurationError, GateSettings, MigrationSettings, load
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from sqlalchemy import Connection
 
 # Any number that nobody else locks; two Jobs at once then run one after the other.
@@ -39,12 +44,17 @@ def alembic_config() -> Config:
     return config
 
 
-def migrate(connection: Connection) -> None:
+def migrate(connection: Connection, gate: Callable[..., Gate] | None = None) -> None:
     """Upgrade to the only head, printing each step.
+
+    Args:
+        connection: Not in a transaction.
+        gate: Makes what looks at the steps; None where nothing does.
 
     Raises:
         MigrationError: There are several heads, the database is ahead of this image, or a
             step failed.
+        RefusedError: The gate refused a step.
     """
     config = alembic_config()
     scripts = ScriptDirectory.from_config(config)
@@ -65,31 +75,50 @@ def migrate(connection: Connection) -> None:
         f"database is at {current or 'no revision'}, this image at {heads[0]}: "
         f"{len(pending)} to apply"
     )
-    if not pending:
-        return
-    _Steps(config, pending).apply(connection)
+    watch = gate and gate(connection, pending=pending, before=current, head=heads[0])
+    try:
+        _Steps(config, pending, watch).apply(connection)
+    finally:
+        if watch:
+            watch.tell()
 
 
 class _Steps:
     """The revisions to apply, told one by one."""
 
-    def __init__(self, config: Config, pending: list[tuple[str, str]]) -> None:
+    def __init__(self, config: Config, pending: list[tuple[str, str]], gate: Gate | None) -> None:
         self._config = config
         self._pending = pending
+        self._gate = gate
         self._done = 0
 
     def apply(self, connection: Connection) -> None:
+        if not self._pending:
+            return
+        if self._gate is not None:
+            with self._failures_told(lambda: self._gate.tried if self._gate else 0):
+                self._gate.try_out(self._config)
         self._config.attributes["connection"] = connection
         self._config.attributes["on_version_apply"] = self._applied
-        try:
+        with (
+            self._failures_told(lambda: self._done),
+            self._gate.applying() if self._gate else nullcontext(),
+        ):
             command.upgrade(self._config, "head")
+
+    @contextmanager
+    def _failures_told(self, done: Callable[[], int]) -> Iterator[None]:
+        try:
+            yield
         except (SQLAlchemyError, CommandError) as error:
-            revision, title = self._pending[min(self._done, len(self._pending) - 1)]
+            revision, title = self._pending[min(done(), len(self._pending) - 1)]
             msg = f"step {revision} ({title}) failed and was undone: {_cause(error)}"
             raise MigrationError(msg) from error
 
     def _applied(self, **_: Any) -> None:
         revision, title = self._pending[self._done]
+        if self._gate is not None:
+            self._gate.step_applied(self._done)
         self._done += 1
         _say(f"{self._done}/{len(self._pending)} applied {revision} ({title})")
 
@@ -128,13 +157,14 @@ def main() -> int:
         environment.
     """
     try:
-        settings = load(MigrationSettings)
+        settings, limits = load(MigrationSettings), load(GateSettings)
+        gate = partial(Gate, settings=limits, login=settings) if limits.max_lock_seconds else None
         with migration_engine(settings).connect() as connection:
-            migrate(connection)
+            migrate(connection, gate)
     except ConfigurationError as error:
         _complain(str(error))
         return 2
-    except MigrationError as error:
+    except (MigrationError, RefusedError) as error:
         _complain(f"migrate: {error}")
         return 1
     except SQLAlchemyError as error:

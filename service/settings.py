@@ -121,6 +121,21 @@ class MigrationSettings(DatabaseLogin):
     deadline_seconds: float = Field(default=300, gt=0, le=600)
 
 
+class GateSettings(_Settings):
+    """What a migration may do to those who use the database meanwhile: ``MIGRATION_*``.
+
+    Attributes:
+        max_lock_seconds: Longest that a lock may keep others waiting. Without it the migration
+            is applied and not looked at, as in staging, where trying it out would lock as well.
+        long_locks_meant: Whether a longer lock is meant, and only told of.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MIGRATION_")
+
+    max_lock_seconds: float | None = Field(default=None, gt=0, le=3600)
+    long_locks_meant: bool = False
+
+
 class PrepareSettings(DatabaseAddress):
     """The master, and the two roles that it makes: ``DATABASE_{MASTER,MIGRATOR,APP}_*``."""
 

@@ -27,6 +27,9 @@ def _run(connection: Connection) -> None:
         compare_server_default=True,
         on_version_apply=context.config.attributes.get("on_version_apply"),
     )
+    # A trial can't let a step commit.
+    if (block := context.config.attributes.get("autocommit_block")) is not None:
+        context.get_context().autocommit_block = block  # type: ignore[method-assign]
     with context.begin_transaction():
         context.run_migrations()
 

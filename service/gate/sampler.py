@@ -1,0 +1,85 @@
+"""Looks at a step outside of a transaction, from a second connection.
+
+``CREATE INDEX CONCURRENTLY`` and the like commit by themselves, several times, and keep no lock
+that could be looked at afterwards. They are looked at while they run.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
+from typing import TYPE_CHECKING, Self
+
+from service.gate.observer import as_locks, driver_cursor, held
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from sqlalchemy import Engine
+
+    from service.gate.report import Lock
+
+_PAUSE_SECONDS = 0.02
+
+
+class Sampler:
+    """Samples the locks of a session until the end of its ``with``."""
+
+    def __init__(self, engine: Engine, pid: int) -> None:
+        """Prepare.
+
+        Args:
+            engine: Opens the second connection.
+            pid: Of the session that is looked at.
+        """
+        self._engine = engine
+        self._pid = pid
+        self._stop = threading.Event()
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="sampler")
+        self._state = threading.Lock()
+        self._longest: dict[tuple[int, str], float] = {}
+        self._former: set[tuple[int, str]] = set()
+
+    def __enter__(self) -> Self:
+        self._sampling = self._threads.submit(self._sample)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._threads.shutdown()
+        if kind is None:
+            # What could not be looked at is not called quick.
+            self._sampling.result()
+
+    def locks(self, tables: Mapping[int, str]) -> tuple[Lock, ...]:
+        """What was seen: each lock for as long as it was held at a stretch, at most."""
+        return as_locks(tables, self._longest)
+
+    def next_step(self, former: set[tuple[int, str]]) -> None:
+        """Forget what was seen, and what the step that ends holds until its commit."""
+        with self._state:
+            self._longest, self._former = {}, former
+
+    def _sample(self) -> None:
+        since: dict[tuple[int, str], float] = {}
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            raw = driver_cursor(connection)
+            last = monotonic()
+            while not self._stop.is_set():
+                now_held, now = held(raw, self._pid), monotonic()
+                # Between two samples it may have been taken at once after the first.
+                since = {lock: since.get(lock, last) for lock in now_held}
+                last = now
+                with self._state:
+                    self._former &= now_held
+                    for lock in now_held - self._former:
+                        seconds = now - since[lock]
+                        self._longest[lock] = max(self._longest.get(lock, 0.0), seconds)
+                self._stop.wait(_PAUSE_SECONDS)
