@@ -106,6 +106,23 @@ class PreviewDatabaseConfig(Model):
     )
 
 
+class MigrationConfig(Model):
+    """What a migration may do (keys ``previews:migration``)."""
+
+    max_lock_seconds: float = Field(
+        default=2,
+        gt=0,
+        le=3600,
+        description="longest that a migration's lock may keep others waiting; else it is refused",
+        examples=[2],
+    )
+    long_locks_meant: bool = Field(
+        default=False,
+        description="whether a longer lock is meant; label preview-long-migration",
+        examples=[True],
+    )
+
+
 class _StackConfig(Model):
     service: ServiceConfig = Field(
         description="sizes of the service's pods", examples=[{"cpu": "250m"}]
@@ -136,6 +153,11 @@ class PreviewConfig(_StackConfig):
     access: AccessConfig = Field(description="how people come in", examples=[{"signIn": "cognito"}])
     database: PreviewDatabaseConfig = Field(
         description="the preview's database", examples=[{"mode": "snapshot"}]
+    )
+    migration: MigrationConfig = Field(
+        default=MigrationConfig(),
+        description="what a migration may do",
+        examples=[{"maxLockSeconds": 2}],
     )
     ttl_days: int = Field(
         ge=1, le=90, description="days from the last commit to the expiry", examples=[7]

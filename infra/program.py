@@ -189,6 +189,7 @@ def preview(stack: StackName) -> None:
             sizes=config.service,
             platform=facts,
             image=image.reference,
+            migration=config.migration,
             hand_over=_hand_over(stack, config, facts),
             sign_in=config.access.sign_in,
         ),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from infra.components.hand_over import HandOver
     from infra.config_access import SignIn
-    from infra.config_models import ServiceConfig
+    from infra.config_models import MigrationConfig, ServiceConfig
     from infra.platform_facts import PlatformFacts
     from infra.source import Source
     from infra.stack_name import StackName
@@ -46,6 +46,8 @@ class ServiceStackArgs:
         platform: The cluster and the load balancer.
         image: The image of this commit, by digest.
         hand_over: How the database comes to be ready for this commit.
+        migration: What a migration may do, which is tried out first; None where it can't be,
+            since the database is in use by others than a preview's.
         sign_in: How people sign in at the load balancer.
         after: What the platform must have before anything of the stack is in the cluster.
     """
@@ -58,6 +60,7 @@ class ServiceStackArgs:
     hand_over: HandOver
     sign_in: SignIn
     after: Sequence[pulumi.Resource] = ()
+    migration: MigrationConfig | None = None
 
 
 class ServiceStack(pulumi.ComponentResource):
@@ -138,11 +141,21 @@ def migrate_work(args: ServiceStackArgs, handed_over: HandedOver) -> DatabaseWor
         module="service.migrate",
         image=args.image,
         environment=Environment(
-            values=server(handed_over.database, args.platform), secrets=login("DATABASE", MIGRATOR)
+            values={**server(handed_over.database, args.platform), **_limits(args.migration)},
+            secrets=login("DATABASE", MIGRATOR),
         ),
         database=handed_over.database.identity,
         timeout_seconds=_MIGRATE_SECONDS,
     )
+
+
+def _limits(migration: MigrationConfig | None) -> dict[str, pulumi.Input[str]]:
+    if migration is None:
+        return {}
+    return {
+        "MIGRATION_MAX_LOCK_SECONDS": f"{migration.max_lock_seconds:g}",
+        "MIGRATION_LONG_LOCKS_MEANT": str(migration.long_locks_meant).lower(),
+    }
 
 
 def service_environment(args: ServiceStackArgs, handed_over: HandedOver) -> Environment:

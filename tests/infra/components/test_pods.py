@@ -71,11 +71,15 @@ def test_the_prepare_job_runs_the_image_that_staging_runs(
     assert container(staging, JOB, "prepare")["image"] == staging.outputs["image"]
 
 
-def test_the_migrate_job_owns_the_schema(preview: Deployment) -> None:
+def test_the_migrate_job_owns_the_schema(preview: Deployment, staging: Deployment) -> None:
     assert environment(preview, JOB, "migrate") == {
         **SERVER,
         **login("DATABASE", "database-migrator"),
+        "MIGRATION_MAX_LOCK_SECONDS": "2",
+        "MIGRATION_LONG_LOCKS_MEANT": "false",
     }
+    # Staging is in use: trying a migration out there would lock as well.
+    assert not any(name.startswith("MIGRATION") for name in environment(staging, JOB, "migrate"))
     migrate = container(preview, JOB, "migrate")
     assert migrate["image"] == preview.outputs["image"]
     assert migrate["command"] == ["python", "-m", "service.migrate"]
