@@ -18,7 +18,12 @@ from previews.steps import Step, step_of
 _MOST_LINES = 30
 _LONGEST_LINE = 400
 _MOST_EVENTS = 10
-_OTHERS_FAULT = re.compile(r"^(?:update|preview) failed$|resource monitor shut down", re.IGNORECASE)
+# What the engine says of every failure, whatever failed.
+_OTHERS_FAULT = re.compile(
+    r"^(?:update|preview) failed$|resource monitor shut down"
+    r"|^an unhandled error occurred: program exited",
+    re.IGNORECASE,
+)
 
 
 class _Model(BaseModel):

@@ -133,6 +133,18 @@ CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = (
         "run `docker build .` on the branch, mend it and push.",
     ),
     _cause(
+        r"\n  What to do: ",
+        "program-refused",
+        "the program stopped before it made anything",
+        "do what it says below.",
+    ),
+    _cause(
+        r"smoke test of ",
+        "smoke",
+        "it runs, and is not what it should be",
+        "read which check failed below, mend it and push.",
+    ),
+    _cause(
         r"timed out|has timed out progressing|readiness probe failed",
         "not-ready",
         "it runs and does not become ready in time",

@@ -5,10 +5,11 @@ They work with Pulumi Cloud, with a bucket and with a folder alike, wherever Pul
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from previews.pulumi_command import PulumiCommand
+from previews.pulumi_command import Answer, PulumiCommand
 from previews.settings import Settings
 from previews.stack_state import StackState, StackSummary, read_state, read_summaries
 
@@ -131,6 +132,22 @@ class Stacks:
     def backend_url(self) -> str:
         """Where the stacks are: a URL of Pulumi Cloud, ``s3://…`` or ``file://…``."""
         return str(self.command.ask("Pulumi's backend", ["whoami", "--json"])["url"])
+
+    def remove_targets(self, stack: str, urns: Sequence[str]) -> None:
+        """Delete some resources of the stack, with all that depends on them.
+
+        Raises:
+            PreviewsError: Pulumi fails; its own output has said why.
+        """
+        targets = [word for urn in urns for word in ("--target", urn)]
+        if targets:
+            arguments = ["destroy", "--yes", "--skip-preview", "--target-dependents", *targets]
+            self.command.do(f"stack {stack}", [*arguments, *self._stack(stack)], aloud=True)
+
+    def attempt_up(self, stack: str, arguments: Sequence[str]) -> Answer:
+        """Bring the stack to what the program declares; returns how it ended."""
+        command = ["up", "--yes", "--skip-preview", *arguments, *self._stack(stack)]
+        return self.command.run(command, aloud=True)
 
     def _stack(self, stack: str) -> list[str]:
         return ["--stack", self._qualified(stack)]

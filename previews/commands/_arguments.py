@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -26,3 +27,16 @@ def stack_of(text: str) -> StackName:
 Stack = Annotated[
     StackName, typer.Argument(parser=stack_of, metavar="N", help="Number of the pull request.")
 ]
+
+Through = Annotated[
+    str | None,
+    typer.Option(envvar="PREVIEWS_THROUGH", help="Where to connect instead of the URL."),
+]
+
+
+def this_run() -> str:
+    """Where the run of the workflow is shown; empty at home."""
+    server = os.environ.get("GITHUB_SERVER_URL")
+    repository = os.environ.get("GITHUB_REPOSITORY")
+    run = os.environ.get("GITHUB_RUN_ID")
+    return f"{server}/{repository}/actions/runs/{run}" if server and repository and run else ""

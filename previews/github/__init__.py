@@ -7,8 +7,10 @@ from functools import cached_property
 from previews.github.comments import Comments
 from previews.github.connection import Connection
 from previews.github.deployments import Deployments
+from previews.github.people import People
 from previews.github.pulls import Pulls
 from previews.github.runs import Runs
+from previews.github.workflows import Workflows
 from previews.settings import Settings
 
 
@@ -37,3 +39,13 @@ class GitHub:
     def runs(self) -> Runs:
         """Runs of workflows."""
         return Runs(self.connection)
+
+    @cached_property
+    def people(self) -> People:
+        """What people may do."""
+        return People(self.connection)
+
+    @cached_property
+    def workflows(self) -> Workflows:
+        """Workflows, to start one."""
+        return Workflows(self.connection)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Literal
 
 from pydantic import AliasPath, Field
 
 from previews.github.connection import Connection, Model, read
+
+Reaction = Literal["+1", "-1", "confused", "eyes", "rocket"]
 
 
 class Comment(Model):
@@ -34,6 +37,7 @@ class Comments:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._api = connection.kit.rest.issues
+        self._reactions = connection.kit.rest.reactions
 
     def of(self, number: int) -> Iterator[Comment]:
         """Every comment of a pull request, oldest first."""
@@ -52,3 +56,12 @@ class Comments:
         what = f"comment {comment}"
         call = self._api.update_comment
         return read(Comment, what, self._connection.ask(what, call, comment_id=comment, body=body))
+
+    def react(self, comment: int, content: Reaction) -> None:
+        """Answer a comment with a sign instead of words."""
+        self._connection.ask(
+            f"reaction to comment {comment}",
+            self._reactions.create_for_issue_comment,
+            comment_id=comment,
+            content=content,
+        )

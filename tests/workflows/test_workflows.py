@@ -28,6 +28,7 @@ PRIVILEGED = {"pull_request_target", "issue_comment", "workflow_run", "schedule"
 TOUCHES_A_STACK = re.compile(r"previews (?:up|destroy|sweep --only)\b")
 
 EXPECTED_WRITES = {
+    "preview:start": {"actions"},
     "preview:preview": {"attestations", "deployments", "id-token", "pull-requests", "statuses"},
     "preview-destroy:destroy": {"deployments", "id-token", "pull-requests", "statuses"},
     "preview-sweep:plan": {"id-token"},
@@ -123,9 +124,9 @@ def touching() -> list[Job]:
 
 
 CONTEXTS: dict[str, dict[str, str]] = {
-    "a push": {"github.event.pull_request.number": "42"},
+    "a push, or a command to bring it up": {"inputs.pull-request": "42"},
     "a closing": {"github.event.pull_request.number": "42"},
-    "a command": {"inputs.pull-request": "42"},
+    "a command to remove it": {"inputs.pull-request": "42"},
     "a sweep": {"matrix.pull-request": "42"},
 }
 
@@ -138,7 +139,9 @@ def test_one_pull_request_is_one_concurrency_group_whatever_happens_to_it() -> N
     for job in touching():
         for what, context in CONTEXTS.items():
             group = evaluate(job.body["concurrency"]["group"], context)
-            if (what == "a sweep") == (job.workflow == "preview-sweep"):
+            of_a_sweep = job.workflow == "preview-sweep"
+            of_a_push = job.workflow == "preview"
+            if (what == "a sweep") == of_a_sweep and not (of_a_push and what == "a closing"):
                 groups.add(group)
     assert groups == {"preview-42"}
 
@@ -197,7 +200,21 @@ def test_only_one_workflow_runs_a_pull_request_s_own_code_with_credentials() -> 
     # Whether it may is decided without credentials, before the environment is asked for.
     [bring_up] = [job for job in JOBS if str(job) == "preview:preview"]
     assert bring_up.body["needs"] == "decide"
-    assert bring_up.body["if"] == "needs.decide.outputs.action == 'up'"
+    # Under `pull_request` the file itself is the pull request's: AWS trusts it from the default
+    # branch alone, and so it is started from there.
+    assert bring_up.body["if"] == (
+        "github.event_name == 'workflow_dispatch' && needs.decide.outputs.action == 'up'"
+    )
+
+
+def test_the_roles_trust_the_workflows_that_take_them_and_no_other() -> None:
+    from infra.components.deploy_role import WORKFLOWS as TRUSTED
+
+    taking: dict[str, set[str]] = {}
+    for job in JOBS:
+        if job.environment and job.body["permissions"].get("id-token") == "write":
+            taking.setdefault(job.environment, set()).add(f"{job.workflow}.yml")
+    assert taking == {environment: set(files) for environment, files in TRUSTED.items()}
 
 
 def test_every_make_target_of_a_step_exists() -> None:

@@ -1,0 +1,72 @@
+"""`previews comment`: makes the pull request's comment say how its preview is now."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from pydantic import BaseModel
+from rich.text import Text
+
+from previews import comment_text
+from previews.clients import Clients
+from previews.commands._arguments import Stack, Through, this_run
+from previews.evidence import migrations
+from previews.output import AsJson, show
+from previews.presenter import Presenter
+from previews.status import status_of
+
+
+class Shown(BaseModel):
+    """What the comment says.
+
+    Attributes:
+        stack: The preview.
+        markdown: The whole comment.
+    """
+
+    stack: str
+    markdown: str
+
+
+def command(
+    stack: Stack,
+    removed: Annotated[
+        bool, typer.Option("--removed", help="Say that it is gone, and end its deployments.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the comment without writing it.")
+    ] = False,
+    through: Through = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the one comment of a preview, or bring it up to date.
+
+    `previews up` and `previews destroy` do so by themselves; this is for in between.
+
+    Example: previews comment 42 --dry-run
+
+    Exits with 0 when the comment says it, with 1 when that can't be told.
+    """
+    clients = Clients()
+    number = stack.pull_request or 0
+    presenter = Presenter(clients.github, number, run_url=this_run())
+    if removed:
+        text = comment_text.removed(stack.value, seconds=None, left=[])
+    else:
+        now = datetime.now(UTC)
+        found = status_of(clients, stack.value, now, through=through)
+        text = comment_text.up(
+            found.facts,
+            (),
+            seconds=None,
+            migrations=migrations(lambda: clients.cluster.api, stack.value),
+            kept=clients.settings.keep_label in clients.github.pulls.read(number).labels,
+            now=now,
+        )
+    if not dry_run:
+        presenter.show(text)
+        if removed:
+            presenter.retire()
+    show(Shown(stack=stack.value, markdown=text), Text(text), as_json=as_json)

@@ -1,0 +1,168 @@
+"""What previews there are, and how each is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import httpx
+from pydantic import BaseModel, ConfigDict
+from rich.markup import escape
+from rich.table import Table
+
+from infra.stack_name import StackKind, StackName, StackNameError
+from previews import prices
+from previews.facts import Facts, facts_of
+from previews.wording import age, dollars, duration
+
+if TYPE_CHECKING:
+    from previews.clients import Clients
+
+_HEALTH_SECONDS = 5.0
+_SHORT_COMMIT = 7
+
+
+class Status(BaseModel):
+    """A preview and how it is.
+
+    Attributes:
+        facts: What its state says.
+        health: ``well``, or what is wrong.
+        cost_so_far: Dollars until now; None where it can't be said.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    facts: Facts
+    health: str
+    cost_so_far: float | None = None
+
+
+class Statuses(BaseModel):
+    """Every preview."""
+
+    model_config = ConfigDict(frozen=True)
+
+    previews: tuple[Status, ...] = ()
+
+
+def is_preview(stack: str) -> bool:
+    """Whether a stack's name is that of a preview."""
+    try:
+        return StackName.parse(stack).kind is StackKind.PREVIEW
+    except StackNameError:
+        return False
+
+
+def status_of(clients: Clients, stack: str, now: datetime, *, through: str | None = None) -> Status:
+    """How one preview is.
+
+    Raises:
+        PreviewsError: Pulumi gives no answer, or there is no such stack.
+    """
+    facts = facts_of(
+        clients.stacks.state(stack), region=clients.platform.region, prices=prices.read()
+    )
+    so_far = facts.so_far(now)
+    return Status(
+        facts=facts,
+        health=_health(facts, through),
+        cost_so_far=None if so_far is None else round(float(so_far), 4),
+    )
+
+
+def statuses(clients: Clients, now: datetime, *, through: str | None = None) -> Statuses:
+    """How every preview is, in the order of their numbers.
+
+    Raises:
+        PreviewsError: Pulumi gives no answer.
+    """
+    names = [summary.name for summary in clients.stacks.all() if is_preview(summary.name)]
+    names.sort(key=lambda name: StackName.parse(name).pull_request or 0)
+    return Statuses(
+        previews=tuple(status_of(clients, name, now, through=through) for name in names)
+    )
+
+
+def _health(facts: Facts, through: str | None) -> str:
+    if not facts.url:
+        return "not up"
+    try:
+        answer = httpx.get(
+            f"{through or facts.url}/health",
+            headers={"Host": httpx.URL(facts.url).netloc.decode()},
+            timeout=_HEALTH_SECONDS,
+        )
+    except httpx.HTTPError as error:
+        return f"no answer ({type(error).__name__})"
+    return "well" if answer.is_success else f"answers {answer.status_code}"
+
+
+def table(found: Sequence[Status], now: datetime) -> Table:
+    """The previews, a row each."""
+    shown = Table(title="Previews", title_justify="left", title_style="bold")
+    shown.add_column("Stack", no_wrap=True)
+    for heading in ("URL", "Health"):
+        shown.add_column(heading, overflow="fold")
+    for heading in ("Commit", "Age", "Data", "Expires", "So far"):
+        shown.add_column(heading, no_wrap=True)
+    for each in found:
+        facts = each.facts
+        colour = "green" if each.health == "well" else "red"
+        shown.add_row(
+            facts.stack,
+            facts.url,
+            f"[{colour}]{escape(each.health)}[/]",
+            facts.commit[:_SHORT_COMMIT],
+            age(facts.created, now) if facts.created else "",
+            f"{age(facts.snapshot_created, now)} old" if facts.snapshot_created else facts.mode,
+            _expires(facts, now),
+            _so_far(facts, now),
+        )
+    if not found:
+        shown.add_row("", "", "[dim]none[/]", "", "", "", "", "")
+    return shown
+
+
+def details(each: Status, now: datetime) -> Table:
+    """One preview, a row for each thing that there is to say."""
+    facts = each.facts
+    shown = Table(show_header=False)
+    shown.add_column(no_wrap=True)
+    shown.add_column(overflow="fold")
+    rows = {
+        "stack": facts.stack,
+        "url": facts.url,
+        "health": each.health,
+        "commit": facts.commit,
+        "age": age(facts.created, now) if facts.created else "",
+        "data": facts.mode,
+        "snapshot": facts.snapshot,
+        "snapshot's age": age(facts.snapshot_created, now) if facts.snapshot_created else "",
+        "expires": _expires(facts, now),
+        "resources": str(facts.resources),
+        "unfinished": "an operation began and did not report back" if facts.pending else "",
+    }
+    if facts.cost is not None:
+        for line in facts.cost.lines:
+            mark = "" if line.verified else " (price not verified)"
+            rows[f"cost: {line.what}"] = f"{dollars(line.a_day)} a day{mark}"
+        rows["cost a day"] = dollars(facts.cost.a_day)
+    rows["cost so far"] = _so_far(facts, now)
+    for name, value in rows.items():
+        if value:
+            shown.add_row(name, escape(value))
+    return shown
+
+
+def _expires(facts: Facts, now: datetime) -> str:
+    if facts.expires is None:
+        return ""
+    left = (facts.expires - now).total_seconds()
+    return f"in {duration(left)}" if left > 0 else "[red]expired[/]"
+
+
+def _so_far(facts: Facts, now: datetime) -> str:
+    amount = facts.so_far(now)
+    return "" if amount is None else dollars(amount)
