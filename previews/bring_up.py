@@ -15,7 +15,9 @@ from previews.autopsy import Autopsy, Evidence
 from previews.errors import PreviewsError
 from previews.evidence import collect, migrations
 from previews.facts import Facts, facts_of
+from previews.locks import Locks
 from previews.presenter import Presenter
+from previews.recovery import recover
 from previews.run_up import Outcome, run_up
 from previews.settings import PROJECT_ROOT
 from previews.smoke import SmokeReport, smoke
@@ -101,6 +103,9 @@ class BringUp:
         self._presenter.begin(self._pull.head_sha)
         self._watch(())
         stacks.create(self._stack)
+        # What an earlier run left half done: its lock, and what it made without writing it down.
+        Locks(self._clients).take_note(self._stack)
+        recover(self._clients, self._stack)
         before = self._served()
         if reset_database:
             stacks.remove_targets(self._stack, self._databases())

@@ -86,6 +86,13 @@ class Presenter:
                 self._github.comments.update(self._comment, text)
             self._shown, self._edited_at = text, now
 
+    def amend(self, text: str) -> None:
+        """Make the comment say this if there is one, and make none."""
+        with _never_stopping("comment"):
+            found = self._find()
+            if found is not None:
+                self._github.comments.update(found.id, text)
+
     def succeed(self, url: str, description: str) -> None:
         """The deployment is there."""
         self._state("success", "success", description, url=url)

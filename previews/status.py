@@ -102,26 +102,22 @@ def _health(facts: Facts, through: str | None) -> str:
 def table(found: Sequence[Status], now: datetime) -> Table:
     """The previews, a row each."""
     shown = Table(title="Previews", title_justify="left", title_style="bold")
-    shown.add_column("Stack", no_wrap=True)
-    for heading in ("URL", "Health"):
-        shown.add_column(heading, overflow="fold")
-    for heading in ("Commit", "Age", "Data", "Expires", "So far"):
-        shown.add_column(heading, no_wrap=True)
+    for heading in ("Preview", "Health", "Age", "Data", "Expires", "So far"):
+        shown.add_column(heading, no_wrap=heading != "Health")
     for each in found:
         facts = each.facts
         colour = "green" if each.health == "well" else "red"
+        data = facts.snapshot_created
         shown.add_row(
-            facts.stack,
-            facts.url,
+            f"{facts.stack} at {facts.commit[:_SHORT_COMMIT]}\n{escape(facts.url)}",
             f"[{colour}]{escape(each.health)}[/]",
-            facts.commit[:_SHORT_COMMIT],
-            age(facts.created, now) if facts.created else "",
-            f"{age(facts.snapshot_created, now)} old" if facts.snapshot_created else facts.mode,
+            age(facts.created, now, units=1) if facts.created else "",
+            f"{age(data, now, units=1)} old" if data else facts.mode,
             _expires(facts, now),
             _so_far(facts, now),
         )
     if not found:
-        shown.add_row("", "", "[dim]none[/]", "", "", "", "", "")
+        shown.add_row("[dim]none[/]")
     return shown
 
 
@@ -160,7 +156,7 @@ def _expires(facts: Facts, now: datetime) -> str:
     if facts.expires is None:
         return ""
     left = (facts.expires - now).total_seconds()
-    return f"in {duration(left)}" if left > 0 else "[red]expired[/]"
+    return f"in {duration(left, units=1)}" if left > 0 else "[red]expired[/]"
 
 
 def _so_far(facts: Facts, now: datetime) -> str:

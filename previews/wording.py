@@ -10,8 +10,8 @@ _FENCE = re.compile(r"`{3,}")
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
-def duration(seconds: float) -> str:
-    """``42 s``, ``3 min 5 s``, ``2 h 10 min``, ``6 d 4 h``: two units at most."""
+def duration(seconds: float, *, units: int = 2) -> str:
+    """``42 s``, ``3 min 5 s``, ``2 h 10 min``, ``6 d 4 h``: so many units at most."""
     left = max(round(seconds), 0)
     parts = []
     for size, unit in _UNITS:
@@ -20,12 +20,12 @@ def duration(seconds: float) -> str:
         left %= size
     if not parts or (left and seconds < _UNITS[1][0]):
         parts.append(f"{left} s")
-    return " ".join(parts[:2])
+    return " ".join(parts[:units])
 
 
-def age(since: datetime, now: datetime) -> str:
+def age(since: datetime, now: datetime, *, units: int = 2) -> str:
     """How old something is."""
-    return duration((now - since) / timedelta(seconds=1))
+    return duration((now - since) / timedelta(seconds=1), units=units)
 
 
 def moment(time: datetime) -> str:

@@ -10,6 +10,7 @@ from previews import output
 from previews.clients import Clients
 from previews.commands._arguments import Stack
 from previews.errors import Exit, PreviewsError
+from previews.farewell import farewell
 from previews.output import AsJson, show
 from previews.removal import destroy
 
@@ -30,7 +31,9 @@ def command(
 
     Exits with 0 when nothing is left, with 4 when something is, with 1 when that can't be told.
     """
-    receipt = destroy(Clients(), stack, leftovers=leftovers)
+    clients = Clients()
+    receipt = destroy(clients, stack, leftovers=leftovers)
+    farewell(clients, receipt)
     show(receipt, receipt.text(), as_json=as_json)
     if not receipt.complete:
         output.failure(

@@ -223,6 +223,12 @@ class _Api:
             raise _missing()
         return web.json_response(views.run(self.state, self.state.runs[number]))
 
+    async def start(self, request: web.Request) -> web.Response:
+        model = models.ReposOwnerRepoActionsWorkflowsWorkflowIdDispatchesPostBody
+        body = await self._body(request, model)
+        self.state.started.append((request.match_info["file"], body["ref"], body["inputs"]))
+        return web.Response(status=204)
+
     async def permission(self, request: web.Request) -> web.Response:
         login = request.match_info["login"]
         level = self.state.permissions.get(login, "read")
@@ -252,6 +258,7 @@ def routes(state: State) -> list[web.RouteDef]:
         ("DELETE", "/environments/{name}", api.delete_environment),
         ("POST", "/statuses/{sha}", api.add_commit_status),
         ("GET", r"/actions/runs/{id:\d+}", api.run),
+        ("POST", "/actions/workflows/{file}/dispatches", api.start),
         ("GET", "/collaborators/{login}/permission", api.permission),
     ]
     return [web.route(method, root + path, handler) for method, path, handler in table]

@@ -92,6 +92,7 @@ class State:
         self.environments: set[str] = set()
         self.commit_statuses: dict[str, list[dict[str, Any]]] = {}
         self.runs: dict[int, Run] = {}
+        self.started: list[tuple[str, str, dict[str, str]]] = []
         self.permissions: dict[str, str] = {"ada": "write"}
         self.tokens: dict[str, bool] = {TOKEN: False}
         self._ids = itertools.count(1000)

@@ -1,0 +1,140 @@
+"""What is said of previews, from their states."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+import respx
+from rich.console import Console
+
+from previews import prices
+from previews.facts import facts_of
+from previews.stack_state import read_state
+from previews.status import details, status_of, statuses, table
+from previews.wording import age, cell, code, dollars, duration, moment
+from tests.github import LocalGitHub
+from tests.previews.bringing import OUTPUTS, RecordedStacks, clients, resources
+
+NOW = datetime(2026, 11, 26, 3, 57, tzinfo=UTC)
+
+
+def facts(outputs: dict[str, Any] = OUTPUTS, region: str = "us-east-1", **deployment: Any) -> Any:
+    document = {"deployment": {"resources": resources(outputs), **deployment}}
+    return facts_of(read_state("pr-42", document), region=region, prices=prices.read())
+
+
+def test_facts_come_from_the_state_alone() -> None:
+    found = facts()
+    assert (found.url, found.mode) == ("http://pr-42.preview.test", "snapshot")
+    assert found.created == datetime(2026, 11, 25, 3, 57, tzinfo=UTC)
+    assert found.resources == 2
+    assert round(found.cost.a_day, 2) == Decimal("0.58")
+    assert round(found.so_far(NOW), 2) == Decimal("0.58")
+    assert not found.pending
+
+
+def test_what_is_not_known_is_not_made_up() -> None:
+    found = facts({"expires": "never", "url": {"ciphertext": "x"}})
+    assert (found.expires, found.url, found.snapshot_created) == (None, "", None)
+    assert facts(region="mars-1").cost is None
+    assert facts(region="mars-1").so_far(NOW) is None
+
+
+def test_an_operation_that_did_not_report_back_is_told() -> None:
+    pending = [{"type": "creating", "resource": {"urn": "u", "type": "t"}}]
+    assert facts(pending_operations=pending).pending
+
+
+@pytest.fixture
+def stacks() -> RecordedStacks:
+    made = RecordedStacks()
+    for name in ("pr-100", "pr-42", "staging", "somebody-s-own"):
+        made.add(name, resources=resources(OUTPUTS))
+    return made
+
+
+@pytest.fixture(scope="module")
+def github() -> Iterator[LocalGitHub]:
+    with LocalGitHub() as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("answer", "health"),
+    [
+        (httpx.Response(200), "well"),
+        (httpx.Response(503), "answers 503"),
+        (httpx.ConnectError("no"), "no answer (ConnectError)"),
+    ],
+)
+def test_health_is_what_it_answers_now(
+    github: LocalGitHub, stacks: RecordedStacks, answer: Any, health: str
+) -> None:
+    with respx.mock as router:
+        router.get("http://pr-42.preview.test/health").mock(side_effect=[answer])
+        assert status_of(clients(github, stacks), "pr-42", NOW).health == health
+
+
+def test_the_list_has_previews_and_nothing_else_in_the_order_of_their_numbers(
+    github: LocalGitHub, stacks: RecordedStacks
+) -> None:
+    with respx.mock as router:
+        router.get("http://pr-42.preview.test/health").respond(200)
+        found = statuses(clients(github, stacks), NOW)
+    assert [each.facts.stack for each in found.previews] == ["pr-42", "pr-100"]
+    console = Console(width=80, record=True)
+    console.print(table(found.previews, NOW))
+    shown = console.export_text()
+    assert "pr-100 at aaaaaaa" in shown
+    assert "http://pr-42.preview.test" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert json.loads(found.model_dump_json())["previews"][0]["cost_so_far"] == 0.5831
+
+
+def test_one_is_told_item_by_item(github: LocalGitHub, stacks: RecordedStacks) -> None:
+    with respx.mock as router:
+        router.get("http://pr-42.preview.test/health").respond(200)
+        found = status_of(clients(github, stacks), "pr-42", NOW)
+    console = Console(width=100, record=True)
+    console.print(details(found, NOW))
+    shown = console.export_text()
+    for said in ("cost: database db.t4g.micro", "cost a day", "$0.58", "snapshot's age", "1 d"):
+        assert said in shown
+
+
+def test_none_is_said_to_be_none() -> None:
+    console = Console(width=80, record=True)
+    console.print(table([], NOW))
+    assert "none" in console.export_text()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        *((0, "0 s"), (0.4, "0 s"), (59, "59 s"), (60, "1 min"), (185, "3 min 5 s")),
+        *((3600, "1 h"), (7800, "2 h 10 min"), (7830, "2 h 10 min"), (536400, "6 d 5 h")),
+        (-5, "0 s"),
+    ],
+)
+def test_durations_are_as_long_as_they_need_to_be(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_words() -> None:
+    assert age(NOW - timedelta(hours=2), NOW) == "2 h"
+    assert moment(NOW) == "26 Nov 2026, 03:57 UTC"
+    amounts = (Decimal("1.005"), Decimal("0.001"), Decimal(0))
+    assert [dollars(amount) for amount in amounts] == ["$1.00", "below $0.01", "$0.00"]
+
+
+def test_what_others_wrote_is_no_markup_and_calls_nobody() -> None:
+    assert (
+        cell("a|b `c` <img> @ada\n[x](y)") == r"a\|b \`c\` \<img\> @" + "\u200b" + r"ada \[x\](y)"
+    )
+    assert code("```\nout").splitlines()[0] == "````text"
