@@ -1,0 +1,49 @@
+"""`previews preflight`: looks before anything is made."""
+
+from __future__ import annotations
+
+import typer
+
+from previews import output
+from previews.clients import Clients
+from previews.commands._arguments import Stack
+from previews.errors import Exit, PreviewsError
+from previews.output import AsJson, show
+from previews.preflight import Report, preflight
+
+
+def command(stack: Stack, as_json: AsJson = False) -> None:
+    """Look whether a preview can come up: account, staging, snapshot, quotas, room.
+
+    A preview that is there already needs no more room.
+
+    Example: previews preflight 42
+
+    Exits with 0 when it can, with 3 when there is no room now, with 1 when something is wrong.
+    """
+    report = preflight(Clients(), stack)
+    show(report, report.text(), as_json=as_json)
+    error = _complaint(report)
+    if error is not None:
+        output.failure(error)
+        raise typer.Exit(Exit.FAILED if report.broken else Exit.NO_ROOM)
+
+
+def _complaint(report: Report) -> PreviewsError | None:
+    if report.broken:
+        return PreviewsError(
+            "preflight-failed",
+            report.stack,
+            why="; ".join(f"{check.name}: {check.detail}" for check in report.broken),
+            remedy=" ".join(check.remedy for check in report.broken),
+        )
+    if report.full:
+        return PreviewsError(
+            "no-room",
+            report.stack,
+            why="; ".join(f"{check.name}: {check.detail}" for check in report.full)
+            + f"; it is number {report.place} in the queue",
+            remedy=" ".join(check.remedy for check in report.full)
+            + " The next push tries again, and so does /preview in a comment.",
+        )
+    return None
