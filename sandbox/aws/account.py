@@ -9,7 +9,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 
 from sandbox.aws import ecr, foundation
 from sandbox.aws.application import Application
-from sandbox.aws.rds import backend, hosted
+from sandbox.aws.rds import backend, hosted, quotas
 from sandbox.aws.rds.hosting import Hosting
 from sandbox.aws.rds.lifecycle import Lifecycle
 from sandbox.aws.state import State
@@ -32,6 +32,7 @@ class Account:
         state = State(settings.home / "aws" / "state")
         ecr.install(ImageStore(settings.home / "images"))
         backend.install()
+        quotas.offer()
         self._hosting = Hosting(settings, self._server_died)
         self._lifecycle = Lifecycle(self._hosting, state, hosted.store())
         hosted.use(self._lifecycle)

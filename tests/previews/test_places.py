@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from boto3.session import Session
+from moto import mock_aws
+
+from previews import places
+from previews.errors import PreviewsError
+from previews.places.dns import Dns
+from previews.places.ec2 import Ec2
+from previews.places.iam import Iam
+from previews.places.item import owner_by_name, preview
+from previews.places.load_balancer import LoadBalancer
+from previews.places.rds import Rds
+from previews.places.registry import Registry, owner
+from previews.places.secrets import Secrets
+from tests.previews.answers import REPOSITORY
+
+POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}],
+    }
+)
+
+
+def manifest(number: int) -> str:
+    kind = "application/vnd.docker.distribution.manifest.v2+json"
+    config = {
+        "mediaType": "application/vnd.docker.container.image.v1+json",
+        "size": 1,
+        "digest": f"sha256:{number:064x}",
+    }
+    return json.dumps({"schemaVersion": 2, "mediaType": kind, "config": config, "layers": [config]})
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with mock_aws():
+        yield Session(region_name="us-east-1")
+
+
+def tags(**more: str) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in more.items()]
+
+
+def lines(*looked: places.Place) -> list[str]:
+    return [f"{item.stack} {item.kind} {item.by}" for item in places.look(looked)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("pr-42", "pr-42"),
+        ("staging", None),
+        ("pr-042", None),
+        ("pr-", None),
+        ("PR-42", None),
+        ("pr-42-database", None),
+        ("", None),
+    ],
+)
+def test_only_a_previews_name_is_one(text: str, expected: str | None) -> None:
+    assert preview(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("pr-42", "pr-42"),
+        ("pr-42-database", "pr-42"),
+        ("staging-database", None),
+        ("pr-42-other", None),
+        ("my-pr-42", None),
+    ],
+)
+def test_a_name_is_made_from_a_previews(name: str, expected: str | None) -> None:
+    assert owner_by_name(name, "-database") == expected
+
+
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [
+        (f"pr-42-{'a' * 40}", "pr-42"),
+        (f"pr-42-{'a' * 40}-12345678", "pr-42"),
+        (f"staging-{'a' * 40}", None),
+        ("pr-42-latest", None),
+        ("pr-42", None),
+        ("latest", None),
+    ],
+)
+def test_an_image_belongs_to_the_preview_in_its_tag(tag: str, expected: str | None) -> None:
+    assert owner(tag) == expected
+
+
+def make_database(aws: Session, identifier: str, **more: str) -> None:
+    aws.client("rds").create_db_instance(
+        DBInstanceIdentifier=identifier,
+        DBInstanceClass="db.t4g.micro",
+        Engine="postgres",
+        AllocatedStorage=20,
+        MasterUsername="postgres",
+        ManageMasterUserPassword=True,
+        Tags=tags(**more),
+    )
+
+
+def test_databases_are_found_by_tag_and_by_name_and_removed(aws: Session) -> None:
+    make_database(aws, "pr-42", stack="pr-42", repository=REPOSITORY, expires="2030-01-01")
+    make_database(aws, "pr-43")
+    make_database(aws, "renamed", stack="pr-44", repository=REPOSITORY)
+    make_database(aws, "pr-45", stack="pr-45", repository="acme/other")
+    make_database(aws, "staging", stack="staging", repository=REPOSITORY)
+    aws.client("rds").create_db_snapshot(
+        DBSnapshotIdentifier="before-the-fix", DBInstanceIdentifier="pr-43"
+    )
+    rds = Rds(aws, REPOSITORY)
+    assert lines(rds) == [
+        "pr-42 instance tag",
+        "pr-43 instance name",
+        "pr-43 snapshot name",
+        "pr-44 instance tag",
+    ]
+    found = places.look([rds])
+    assert found[0].expires == "2030-01-01"
+    assert [(item.counts, bool(item.keep)) for item in found if item.kind == "snapshot"] == [
+        (False, True)
+    ]
+    places.remove([rds], found[0])
+    places.remove([rds], found[0])
+    assert "pr-42 instance tag" not in lines(rds)
+
+
+def test_security_groups(aws: Session) -> None:
+    ec2 = aws.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+
+    def make(name: str, **more: str) -> None:
+        group = ec2.create_security_group(GroupName=name, Description="d", VpcId=vpc)["GroupId"]
+        if more:
+            ec2.create_tags(Resources=[group], Tags=tags(**more))
+
+    make("pr-42-database", stack="pr-42", repository=REPOSITORY)
+    make("pr-43-database")
+    make("staging-database", stack="staging")
+    make("pr-44-database", stack="pr-44", repository="acme/other")
+    place = Ec2(aws, REPOSITORY)
+    assert lines(place) == ["pr-42 security group tag", "pr-43 security group name"]
+    for item in places.look([place]):
+        places.remove([place], item)
+        places.remove([place], item)
+    assert lines(place) == []
+
+
+def test_secrets(aws: Session) -> None:
+    secrets = aws.client("secretsmanager")
+    secrets.create_secret(Name="pr-42/token", SecretString="x")
+    secrets.create_secret(Name="other", SecretString="x", Tags=tags(stack="pr-43"))
+    secrets.create_secret(Name="staging", SecretString="x")
+    arn = "arn:aws:rds:us-east-1:123456789012:db:pr-44"
+    managed = {"aws:rds:primaryDBInstanceArn": arn, "aws:secretsmanager:owningService": "rds"}
+    secrets.create_secret(Name="rds!db-1", SecretString="x", Tags=tags(**managed))
+    place = Secrets(aws, REPOSITORY)
+    assert lines(place) == ["pr-42 secret name", "pr-43 secret tag", "pr-44 secret name"]
+    first, _, last = places.look([place])
+    assert "RDS deletes it" in last.keep
+    places.remove([place], first)
+    places.remove([place], first)
+    assert lines(place) == ["pr-43 secret tag", "pr-44 secret name"]
+
+
+def test_images(aws: Session) -> None:
+    ecr = aws.client("ecr")
+    ecr.create_repository(repositoryName="previews")
+    for number, tag in enumerate([f"pr-42-{'a' * 40}", f"staging-{'b' * 40}", "latest"]):
+        ecr.put_image(repositoryName="previews", imageManifest=manifest(number), imageTag=tag)
+    place = Registry(aws, REPOSITORY, "previews")
+    assert lines(place) == ["pr-42 image name"]
+    (item,) = places.look([place])
+    places.remove([place], item)
+    places.remove([place], item)
+    assert lines(place) == []
+    assert len(ecr.list_images(repositoryName="previews")["imageIds"]) == 2
+
+
+def test_a_registry_that_is_not_there_is_no_empty_one(aws: Session) -> None:
+    with pytest.raises(PreviewsError, match="ECR"):
+        places.look([Registry(aws, REPOSITORY, "no-such-repository")])
+
+
+def test_roles_go_with_what_is_in_them(aws: Session) -> None:
+    iam = aws.client("iam")
+    mine = tags(repository=REPOSITORY)
+    iam.create_role(RoleName="pr-42-secrets", AssumeRolePolicyDocument="{}", Tags=mine)
+    iam.put_role_policy(RoleName="pr-42-secrets", PolicyName="read", PolicyDocument=POLICY)
+    iam.create_role(RoleName="staging-secrets", AssumeRolePolicyDocument="{}")
+    theirs = tags(repository="acme/other")
+    iam.create_role(RoleName="pr-43-secrets", AssumeRolePolicyDocument="{}", Tags=theirs)
+    place = Iam(aws, REPOSITORY)
+    assert lines(place) == ["pr-42 role name", "pr-43 role name"]
+    for item in places.look([place]):
+        places.remove([place], item)
+    names = {role["RoleName"] for role in iam.list_roles()["Roles"]}
+    assert names == {"staging-secrets", "pr-43-secrets"}
+
+
+def test_target_groups_are_known_by_the_controllers_tag(aws: Session) -> None:
+    elb, ec2 = aws.client("elbv2"), aws.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    for name, namespace in (("k8s-pr42-s", "pr-42"), ("k8s-staging-s", "staging")):
+        resource = {"ingress.k8s.aws/resource": f"{namespace}/service-service:http"}
+        elb.create_target_group(
+            Name=name, Protocol="HTTP", Port=80, VpcId=vpc, Tags=tags(**resource)
+        )
+    place = LoadBalancer(aws, REPOSITORY)
+    assert lines(place) == ["pr-42 target group name"]
+    assert "controller" in places.look([place])[0].keep
+
+
+def test_records_below_the_domain(aws: Session) -> None:
+    route53 = aws.client("route53")
+    zone = route53.create_hosted_zone(Name="example.com", CallerReference="1")["HostedZone"]["Id"]
+    names = ["*.preview.example.com", "pr-42.preview.example.com", "pr-43.example.com"]
+    route53.change_resource_record_sets(
+        HostedZoneId=zone,
+        ChangeBatch={
+            "Changes": [
+                {
+                    "Action": "CREATE",
+                    "ResourceRecordSet": {
+                        "Name": name,
+                        "Type": "A",
+                        "TTL": 60,
+                        "ResourceRecords": [{"Value": "192.0.2.1"}],
+                    },
+                }
+                for name in names
+            ]
+        },
+    )
+    place = Dns(aws, REPOSITORY, "preview.example.com")
+    assert lines(place) == ["pr-42 record name"]
+    (item,) = places.look([place])
+    places.remove([place], item)
+    assert lines(place) == []
+
+
+def test_without_an_answer_nothing_is_known(aws: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with mock_aws(config={"core": {"passthrough": {"urls": [r"http://127\.0\.0\.1.*"]}}}):
+        place = Ec2(Session(region_name="us-east-1"), REPOSITORY)
+        with pytest.raises(PreviewsError) as raised:
+            places.look([place])
+    assert raised.value.code == "aws-failed"
+    assert raised.value.what == "EC2"
