@@ -4,29 +4,41 @@ from __future__ import annotations
 
 import typer
 
-from previews import output
+from infra.stack_name import StackName
+from previews import comment_text, output
 from previews.clients import Clients
 from previews.commands._arguments import Stack
 from previews.errors import Exit, PreviewsError
 from previews.output import AsJson, show
 from previews.preflight import Report, preflight
+from previews.presenter import Presenter
 
 
 def command(stack: Stack, as_json: AsJson = False) -> None:
     """Look whether a preview can come up: account, staging, snapshot, quotas, room.
 
-    A preview that is there already needs no more room.
+    Where there is no room, a comment on the pull request says its place in the queue. A preview
+    that is there already needs no more room.
 
     Example: previews preflight 42
 
     Exits with 0 when it can, with 3 when there is no room now, with 1 when something is wrong.
     """
-    report = preflight(Clients(), stack)
+    clients = Clients()
+    report = preflight(clients, stack)
     show(report, report.text(), as_json=as_json)
     error = _complaint(report)
     if error is not None:
+        if report.place is not None and not report.broken:
+            _tell(clients, stack, error)
         output.failure(error)
         raise typer.Exit(Exit.FAILED if report.broken else Exit.NO_ROOM)
+
+
+def _tell(clients: Clients, stack: StackName, error: PreviewsError) -> None:
+    """Say in the pull request that it waits, and for how many."""
+    presenter = Presenter(clients.github, stack.pull_request or 0)
+    presenter.show(comment_text.no_room(stack.value, error.why, error.remedy))
 
 
 def _complaint(report: Report) -> PreviewsError | None:

@@ -169,6 +169,22 @@ def test_a_full_house_gives_a_place_in_the_queue(clients: Clients, hub: LocalGit
     assert "number 3 in the queue" in report.text()
 
 
+def test_a_full_house_is_told_in_the_pull_request(
+    clients: Clients, hub: LocalGitHub, monkeypatch: pytest.MonkeyPatch, previews: Any
+) -> None:
+    stacks: Any = clients.stacks
+    for number in range(1, 21):
+        stacks.add(f"pr-{number}")
+    hub.state.pull(42, labels=["preview"])
+    monkeypatch.setattr("previews.commands.preflight.Clients", lambda: clients)
+    code, _, complaint = previews("preflight", "42")
+    assert code == 3
+    assert "number 1 in the queue" in complaint
+    (comment,) = hub.state.comments_of(42)
+    assert "waits for room" in comment.body
+    assert "number 1 in the queue" in comment.body
+
+
 def test_a_preview_that_is_there_needs_no_more_room(clients: Clients) -> None:
     stacks: Any = clients.stacks
     for number in range(30, 60):
