@@ -14,6 +14,7 @@ import psycopg2
 from alembic.script import ScriptDirectory
 
 from database import scrub
+from database.warm import warm
 from service.database.connection import connect
 from service.migrate import alembic_config
 from service.prepare.__main__ import prepare as prepare_roles
@@ -37,6 +38,7 @@ def prepare(settings: PrepareSettings, rules: scrub.Rules) -> None:
         say(f"{scrub.run(one, other, rules=rules, revision=newest_revision())}")
         scrub.prove(one, other, rules=rules)
         say("proven: nothing that looks like real people's data is left")
+        say(f"{warm(one) / 2**20:.0f} MiB of tables read through")
     prepare_roles(settings)
 
 
