@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -215,6 +217,25 @@ def test_the_roles_trust_the_workflows_that_take_them_and_no_other() -> None:
         if job.environment and job.body["permissions"].get("id-token") == "write":
             taking.setdefault(job.environment, set()).add(f"{job.workflow}.yml")
     assert taking == {environment: set(files) for environment, files in TRUSTED.items()}
+
+
+def test_every_command_of_a_step_exists() -> None:
+    import typer
+
+    from previews.cli import app
+
+    known: Any = typer.main.get_command(app)
+    used = set()
+    for _, step in steps():
+        for line in step.get("run", "").splitlines():
+            words = shlex.split(re.sub(r"\$\{\w+:\+\"\$\w+\"\}", "", line))
+            if words and words[0].endswith("previews"):
+                used.add(words[1])
+                options = {
+                    opt for parameter in known.commands[words[1]].params for opt in parameter.opts
+                }
+                assert {word for word in words if word.startswith("--")} <= options, line
+    assert used >= {"decide", "preflight", "up", "destroy", "sweep", "obey", "deploy-staging"}
 
 
 def test_every_make_target_of_a_step_exists() -> None:
