@@ -232,6 +232,7 @@ def _container(
         image_pull_policy="IfNotPresent",
         command=["python", "-m", "database.branches"],
         env=environment.as_args(),
+        ports=[core.v1.ContainerPortArgs(name="http", container_port=HTTP_PORT, protocol="TCP")],
         resources=resources(sizes),
         security_context=container_confinement(),
         termination_message_policy="FallbackToLogsOnError",

@@ -8,6 +8,7 @@ from typing import Any
 
 from infra.policies.declared import Declared, Properties, below, each, get
 from infra.policies.front_door import INGRESS
+from infra.policies.ownership import NAMESPACE
 from infra.policies.rule import Rule, StackRule
 from infra.policies.sizes import AUTOSCALER, DEPLOYMENT
 from infra.policies.workloads import TYPES, Container, containers, pod_spec, template
@@ -84,7 +85,11 @@ def lets_nodes_go(budget: Declared) -> Iterator[str]:
 
 
 def found(resources: Sequence[Declared]) -> Iterator[tuple[Declared, str]]:
-    """Services, budgets, autoscalers, Ingresses and pods name what there is."""
+    """Services, budgets, autoscalers, Ingresses and pods name what there is.
+
+    In a namespace of another stack there may be more than this one knows.
+    """
+    own = {r.object_name for r in resources if r.type == NAMESPACE}
     workloads = [r for r in resources if r.type in TYPES]
     services = {(r.namespace, r.object_name): r for r in resources if r.type == SERVICE}
     accounts = {(r.namespace, r.object_name) for r in resources if r.type == SERVICE_ACCOUNT}
@@ -99,7 +104,7 @@ def found(resources: Sequence[Declared]) -> Iterator[tuple[Declared, str]]:
             case t if t == INGRESS:
                 complaints = _ingress(resource, services)
             case t if t in TYPES:
-                complaints = _account(resource, accounts)
+                complaints = _account(resource, accounts) if resource.namespace in own else ()
             case _:
                 continue
         for complaint in complaints:
@@ -203,6 +208,6 @@ STACK_RULES = (
         "objects-found",
         "What an object names is there.",
         found,
-        frozenset({*TYPES, AUTOSCALER, BUDGET, INGRESS, SERVICE, SERVICE_ACCOUNT}),
+        frozenset({*TYPES, AUTOSCALER, BUDGET, INGRESS, NAMESPACE, SERVICE, SERVICE_ACCOUNT}),
     ),
 )

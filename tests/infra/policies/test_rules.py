@@ -317,6 +317,8 @@ MADE: list[tuple[str, Declared, str | None]] = [
     ("no-secret-holder", made("pr-42", "kubernetes:core/v1:Secret"), "in the state"),
     ("no-secret-holder", made("staging", "aws:iam/accessKey:AccessKey"), "in the state"),
     ("no-plain-secret", made("staging", "x", {"masterSecret": "arn:aws:secretsmanager:x"}), None),
+    ("no-plain-secret", made("data-8", "x", {"masterSecret": "data-8"}), None),
+    ("no-plain-secret", made("data-8", "x", {"masterSecret": "hunter2"}), "in plain text"),
     ("no-plain-secret", made("staging", "x", {"data": {"password": "{{ .password }}"}}), None),
     ("no-plain-secret", made("staging", "x", {"url": "https://host:443/path@x"}), None),
 ]
@@ -351,7 +353,7 @@ def test_every_rule_is_tested_both_ways() -> None:
     assert len(BY_NAME) == len(RULES)
 
 
-@pytest.mark.parametrize("kind", ["staging", "preview"])
+@pytest.mark.parametrize("kind", ["staging", "preview", "platform", "branch", "data"])
 def test_the_program_breaks_no_rule(kind: str, request: pytest.FixtureRequest) -> None:
     deployment: Deployment = request.getfixturevalue(kind)
     assert [str(violation) for violation in violations(declared(deployment))] == []
