@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from rich.text import Text
 
 from previews import comment_text
+from previews.autopsy import perform
 from previews.clients import Clients
 from previews.commands._arguments import Stack, Through, this_run
 from previews.evidence import migrations
@@ -35,6 +36,9 @@ def command(
     removed: Annotated[
         bool, typer.Option("--removed", help="Say that it is gone, and end its deployments.")
     ] = False,
+    failed: Annotated[
+        str, typer.Option("--failed", help="Say that it did not come up, and what failed.")
+    ] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the comment without writing it.")
     ] = False,
@@ -54,11 +58,15 @@ def command(
     presenter = Presenter(clients.github, number, run_url=this_run())
     if removed:
         text = comment_text.removed(stack.value, seconds=None, left=[])
+    elif failed:
+        commit = clients.github.pulls.read(number).head_sha
+        found = perform([], said=failed)
+        text = comment_text.failed(stack.value, commit, found, (), run=this_run())
     else:
         now = datetime.now(UTC)
-        found = status_of(clients, stack.value, now, through=through)
+        status = status_of(clients, stack.value, now, through=through)
         text = comment_text.up(
-            found.facts,
+            status.facts,
             (),
             seconds=None,
             migrations=migrations(lambda: clients.cluster.api, stack.value),

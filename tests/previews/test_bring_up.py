@@ -233,3 +233,14 @@ def test_the_logs_are_recorded() -> None:
     assert {path.stem for path in (Path(__file__).parent / "events").glob("*.jsonl")} == {
         *("first", "same", "migration", "crash"),
     }
+
+
+def test_an_image_that_was_not_built_is_told(
+    github: LocalGitHub, previews: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in github.environment.items():
+        monkeypatch.setenv(name, value)
+    assert previews("comment", "42", "--failed", "the image failed to build")[0] == 0
+    body = comment(github).body
+    assert "The image could not be built" in body
+    assert "the image failed to build" in body
