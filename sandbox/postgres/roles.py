@@ -54,9 +54,11 @@ def create_master(
             sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE IN ROLE rds_superuser").format(master)
         )
         set_password(connection, username, password)
-        for name in dict.fromkeys(["postgres", database or "postgres"]):
+        # RDS makes the master user the owner of template1 too, so that it can close it.
+        present = ("postgres", "template1")
+        for name in dict.fromkeys([*present, database or "postgres"]):
             here = sql.Identifier(name)
-            if name != "postgres":
+            if name not in present:
                 cursor.execute(sql.SQL("CREATE DATABASE {}").format(here))
             cursor.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(here, master))
 
