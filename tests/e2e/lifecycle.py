@@ -1,0 +1,140 @@
+"""Previews on the sandbox as CI drives them: with a GitHub, a run of a workflow, and locks."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from sandbox import environment
+from sandbox.tools import ensure
+from tests.e2e.world import World, pulumi_up
+from tests.github import LocalGitHub
+from tests.github.state import PullRequest
+
+REPOSITORY = "local/checkout"
+"""What the program calls the checkout under test, which has no remote."""
+
+_TAKE_NOTE = """
+import sys
+from previews.clients import Clients
+from previews.locks import Locks
+clients = Clients()
+clients.stacks.create(sys.argv[1])
+Locks(clients).take_note(sys.argv[1])
+"""
+
+
+@dataclass(frozen=True)
+class Lifecycle:
+    """The command line `previews` on one sandbox and one local GitHub."""
+
+    world: World
+    hub: LocalGitHub
+
+    def pull(self, number: int, **more: Any) -> PullRequest:
+        """Open a pull request of the repository's own, with the label."""
+        more = {"labels": ["preview"], "head_repository": REPOSITORY, **more}
+        return self.hub.state.pull(number, **more)
+
+    def environment(self, run: int) -> dict[str, str]:
+        """What a job of a workflow has: the sandbox's clients, GitHub's variables."""
+        settings = self.world.settings
+        return {
+            **self.world.environment,
+            **environment.variables(settings, ensure(settings)),
+            **self.hub.environment,
+            "GITHUB_RUN_ID": str(run),
+            "PREVIEWS_PROJECT": str(self.world.checkout),
+        }
+
+    def previews(self, *arguments: str, run: int = 1, exits: int = 0) -> Any:
+        """What ``previews <arguments> --json`` answers."""
+        ended = subprocess.run(
+            [sys.executable, "-m", "previews.cli", *arguments, "--json"],
+            cwd=self.world.checkout,
+            env=self.environment(run),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == exits, f"exit {ended.returncode}:\n{ended.stdout}{ended.stderr}"
+        return json.loads(ended.stdout)
+
+    def take_note(self, stack: str, run: int) -> None:
+        """Make the stack, and say which run works on it."""
+        subprocess.run(
+            [sys.executable, "-c", _TAKE_NOTE, stack],
+            cwd=self.world.checkout,
+            env=self.environment(run),
+            check=True,
+            capture_output=True,
+        )
+
+    def start_up(self, stack: str, run: int) -> subprocess.Popen[str]:
+        """Start the `up` of a run, in a session of its own."""
+        self.hub.state.run(run)
+        self.take_note(stack, run)
+        return subprocess.Popen(
+            pulumi_up(stack),
+            cwd=self.world.checkout,
+            env=self.environment(run),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def up(self, stack: str, run: int) -> None:
+        """Bring a preview up."""
+        process = self.start_up(stack, run)
+        output, _ = process.communicate()
+        assert process.returncode == 0, output
+        self.hub.state.run(run, "completed", "success")
+
+    def up_killed_after(self, stack: str, operations: int, run: int) -> bool:
+        """Bring a preview up and kill it, and all below it, after so many resource operations.
+
+        Returns:
+            Whether there were so many: otherwise the `up` ended by itself.
+        """
+        process = self.start_up(stack, run)
+        reached = Retrying(
+            retry=retry_if_result(lambda known: known is False),
+            stop=stop_after_delay(240),
+            wait=wait_fixed(0.005),
+            retry_error_callback=lambda _: pytest.fail(f"never: {operations} of {stack}"),
+        )(lambda: process.poll() is not None or self.operations(stack) >= operations)
+        assert reached
+        killed = process.poll() is None
+        if killed:
+            os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        assert killed or process.returncode == 0, output
+        self.hub.state.run(run, "completed", "cancelled" if killed else "success")
+        return killed
+
+    def operations(self, stack: str) -> int:
+        """How many operations on resources the state knows to be over."""
+        try:
+            state = json.loads(self._state_file(stack).read_text())
+        except (FileNotFoundError, ValueError):
+            return -1
+        resources = (state["checkpoint"].get("latest") or {}).get("resources") or []
+        return sum(
+            bool(resource.get("custom")) and not resource["type"].startswith("pulumi:")
+            for resource in resources
+        )
+
+    def _state_file(self, stack: str) -> Path:
+        backend = environment.backend_folder(self.world.settings)
+        return backend / ".pulumi" / "stacks" / "previews" / f"{stack}.json"
