@@ -15,6 +15,7 @@ from previews.autopsy import Autopsy, Evidence
 from previews.errors import PreviewsError
 from previews.evidence import collect, migrations
 from previews.facts import Facts, facts_of
+from previews.label_config import label_config
 from previews.locks import Locks
 from previews.presenter import Presenter
 from previews.recovery import recover
@@ -106,17 +107,14 @@ class BringUp:
         # What an earlier run left half done: its lock, and what it made without writing it down.
         Locks(self._clients).take_note(self._stack)
         recover(self._clients, self._stack)
-        before = self._served()
+        before = stacks.outputs(self._stack)
+        served = str(before.get("commit") or "")
+        config = self._config(image, living=before.get("databaseMode"), served=served)
         if reset_database:
             stacks.remove_targets(self._stack, self._databases())
-        outcome = run_up(
-            stacks,
-            self._stack,
-            config={"previews:image": image} if image else {},
-            watch=self._watch,
-        )
+        outcome = run_up(stacks, self._stack, config=config, watch=self._watch)
         if not outcome.succeeded:
-            raise self._failure(outcome.states, outcome, said=outcome.said, still=before)
+            raise self._failure(outcome.states, outcome, said=outcome.said, still=served)
         facts = self._facts()
         report = smoke(
             facts.url,
@@ -130,6 +128,15 @@ class BringUp:
             said = f"smoke test of {facts.url}:\n" + "\n".join(report.failures())
             raise self._failure(steps, outcome, said=said, still="")
         return self._success(facts, outcome, report)
+
+    def _config(self, image: str | None, *, living: str | None, served: str) -> dict[str, str]:
+        """What this pull request's preview has of its own."""
+        try:
+            asked = label_config(self._pull.labels, living=living)
+        except PreviewsError as error:
+            outcome = Outcome(code=1, said=str(error), events=(), states=(), seconds=0)
+            raise self._failure((), outcome, said=outcome.said, still=served) from error
+        return asked | ({"previews:image": image} if image else {})
 
     def _success(self, facts: Facts, outcome: Outcome, report: SmokeReport) -> UpReport:
         self._label_stack(facts)
@@ -195,10 +202,6 @@ class BringUp:
 
     def _connect(self) -> Any:
         return self._clients.cluster.api
-
-    def _served(self) -> str:
-        """The commit that the stack was at before."""
-        return str(self._clients.stacks.outputs(self._stack).get("commit") or "")
 
     def _databases(self) -> list[str]:
         """URNs of what holds its data: an instance of its own, or a branch of a shared one."""

@@ -61,16 +61,15 @@ def run_up(
     Args:
         stacks: The project's stacks.
         stack: The stack, which is there.
-        config: Keys of the program's configuration, set for this stack.
+        config: Keys of the program's configuration, by their paths, set for this stack.
         options: Further options of ``pulumi up``.
         watch: Told how far it is, from another thread, when that changes.
     """
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="previews-up-") as folder:
         log = Path(folder) / "events.jsonl"
-        settings = [
-            word for key, value in config.items() for word in ("--config", f"{key}={value}")
-        ]
+        given = [word for key, value in config.items() for word in ("--config", f"{key}={value}")]
+        settings = ["--config-path", *given] if given else []
         with _event_log_allowed(), _following(log, watch):
             answer = stacks.attempt_up(stack, ["--event-log", str(log), *settings, *options])
         events = tuple(engine_events.read(log))

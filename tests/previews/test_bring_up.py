@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,6 +91,36 @@ def test_the_program_gets_the_image_that_was_built(github: LocalGitHub) -> None:
     run(github, stacks, image="sha256:" + "0" * 64)
     [arguments] = stacks.ups
     assert arguments[-2:] == ["--config", "previews:image=sha256:" + "0" * 64]
+
+
+def test_the_program_gets_what_the_labels_say_and_no_longer_when_they_are_gone(
+    github: LocalGitHub,
+) -> None:
+    stacks = RecordedStacks(play=["first", "same"])
+    asked = ["preview", "preview-db-snapshot", "preview-long-migration"]
+    for labels in (asked, ["preview"]):
+        github.state.pulls[42].labels = labels
+        run(github, stacks)
+    first, second = (
+        [value for option, value in itertools.pairwise(up) if option == "--config"]
+        for up in stacks.ups
+    )
+    assert "--config-path" in stacks.ups[0]
+    mode = "previews:database.mode=snapshot"
+    assert first == [mode, "previews:migration.longLocksMeant=true"]
+    assert second == [mode, "previews:migration.longLocksMeant=false"], "the data stays"
+
+
+def test_labels_that_contradict_each_other_are_told_before_anything_is_made(
+    github: LocalGitHub,
+) -> None:
+    github.state.pulls[42].labels = ["preview", "preview-db-branch", "preview-db-snapshot"]
+    stacks = RecordedStacks()
+    with pytest.raises(PreviewsError, match="take one of them off"):
+        run(github, stacks)
+    assert stacks.ups == []
+    assert "they ask for two modes at once" in comment(github).body
+    assert states(github) == [["in_progress", "failure"]]
 
 
 def test_pulumi_cloud_s_dashboard_shows_the_address(github: LocalGitHub) -> None:
