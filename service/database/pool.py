@@ -206,11 +206,11 @@ class Database:
             return result
 
     def _attempt_read(self, query: Callable[[Connection], Result]) -> Result:
-        with _losses_told(), self._reading() as connection:
+        with _losses_told(), self.reading() as connection:
             return query(connection)
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
         """A connection without transactions, from the same pool.
 
         It is not asked whether it still lives: the read itself finds out, and is done again.
