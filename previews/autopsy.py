@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from previews.causes import Cause, most_likely
 from previews.engine_events import About, EngineEvent
+from previews.migration_report import MARK
 from previews.redaction import redact
 from previews.steps import Step, step_of
 
@@ -163,7 +164,8 @@ def _short(text: str) -> str:
 
 def last_lines(lines: Iterable[str], most: int = _MOST_LINES) -> list[str]:
     """The last lines of a log, each cut where it is too long to read."""
-    kept = [line.rstrip() for line in lines if line.strip()][-most:]
+    # A migration's report is for machines, and shown as a table of its own.
+    kept = [line.rstrip() for line in lines if line.strip() and MARK not in line][-most:]
     return [line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…" for line in kept]
 
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from previews import autopsy as autopsies
-from previews import comment_text, prices
+from previews import comment_text, migration_log, prices
 from previews.autopsy import Autopsy, Evidence
 from previews.errors import PreviewsError
-from previews.evidence import collect, migrations
+from previews.evidence import collect
 from previews.facts import Facts, facts_of
 from previews.label_config import label_config
 from previews.locks import Locks
+from previews.migration_log import MigrationLog
 from previews.presenter import Presenter
 from previews.recovery import recover
 from previews.run_up import Outcome, run_up
@@ -41,6 +42,7 @@ class UpReport(BaseModel):
         commit: The commit that it is at.
         seconds: How long it took.
         steps: What was done.
+        migration: What the migration said; None where nobody could be asked.
         smoke: What was looked at in the end.
     """
 
@@ -51,6 +53,7 @@ class UpReport(BaseModel):
     commit: str
     seconds: float
     steps: tuple[StepState, ...]
+    migration: MigrationLog | None
     smoke: SmokeReport
 
     def text(self) -> str:
@@ -142,12 +145,13 @@ class BringUp:
         self._label_stack(facts)
         now = datetime.now(UTC)
         seconds = (now - self._began).total_seconds()
+        migration = migration_log.read(self._connect, self._stack)
         self._presenter.show(
             comment_text.up(
                 facts,
                 outcome.states,
                 seconds=seconds,
-                migrations=migrations(self._connect, self._stack),
+                migration=migration,
                 kept=self._clients.settings.keep_label in self._pull.labels,
                 now=now,
                 run=self._presenter.run_url,
@@ -160,6 +164,7 @@ class BringUp:
             commit=facts.commit,
             seconds=seconds,
             steps=outcome.states,
+            migration=migration,
             smoke=report,
         )
 
@@ -170,7 +175,13 @@ class BringUp:
         run = self._presenter.run_url
         self._presenter.show(
             comment_text.failed(
-                self._stack, self._pull.head_sha, found, states, still=still, run=run
+                self._stack,
+                self._pull.head_sha,
+                found,
+                states,
+                migration=self._migrated(outcome),
+                still=still,
+                run=run,
             )
         )
         self._presenter.fail(found.cause.why)
@@ -187,6 +198,13 @@ class BringUp:
         asked = any(state.state is not State.WAITING for state in outcome.states)
         evidence = collect(self._connect, self._stack) if asked else Evidence()
         return autopsies.perform(outcome.events, evidence, said=said)
+
+    def _migrated(self, outcome: Outcome) -> MigrationLog | None:
+        """What this time's migration said; the log of an older one is still there, too."""
+        began = {State.DONE, State.FAILED}
+        if not any(s.step is Step.MIGRATE and s.state in began for s in outcome.states):
+            return None
+        return migration_log.read(self._connect, self._stack)
 
     def _watch(self, states: tuple[StepState, ...]) -> None:
         """Show how far it is; told from a thread of its own."""

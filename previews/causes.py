@@ -52,6 +52,13 @@ CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = (
         "mend the migration and push; the database is as it was before.",
     ),
     _cause(
+        r"step \S+ .*would hold .* wait meanwhile",
+        "migration-lock",
+        "a migration would keep others waiting for too long, and was undone",
+        "split it into steps that lock for less, or label the pull request"
+        " `preview-long-migration` if it is meant.",
+    ),
+    _cause(
         r"OOMKilled|exit code 137",
         "out-of-memory",
         "a container used more memory than it may",

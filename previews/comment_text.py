@@ -7,6 +7,8 @@ from datetime import datetime
 
 from previews.autopsy import Autopsy
 from previews.facts import Facts
+from previews.migration_log import MigrationLog
+from previews.migration_report import markdown
 from previews.steps import State, Step, StepState
 from previews.wording import age, cell, code, dollars, duration, moment
 
@@ -21,6 +23,7 @@ _SIGNS = {
     State.FAILED: "❌",
 }
 _SHORT_COMMIT = 12
+_NO_REPORT = "no report of what it does to the database"
 _COMMANDS = (
     "`/preview reset-db` begins its data anew · `/preview keep` keeps it past its expiry ·"
     " `/preview destroy` removes it · a push updates it"
@@ -47,7 +50,7 @@ def up(
     states: Sequence[StepState],
     *,
     seconds: float | None,
-    migrations: Sequence[str] | None,
+    migration: MigrationLog | None,
     kept: bool,
     now: datetime,
     run: str = "",
@@ -58,7 +61,7 @@ def up(
         facts: The preview.
         states: What was done this time.
         seconds: How long that took; None where nothing was done.
-        migrations: What the migration said that it applied; None where nobody could be asked.
+        migration: What the migration said; None where nobody could be asked.
         kept: Whether it stays past its expiry.
         now: The time.
         run: Address of the run.
@@ -66,14 +69,16 @@ def up(
     rows = [
         ("Commit", f"`{facts.commit[:_SHORT_COMMIT]}`"),
         *([] if seconds is None else [("Changed", _changed(states))]),
-        ("Migrations", _migrations(migrations)),
+        ("Migrations", _migrations(migration)),
         *([] if seconds is None else [("Took", f"{duration(seconds)}{_see(run)}")]),
         ("Data", _data(facts, now)),
         ("Cost", _cost(facts, now)),
         ("Expires", _expiry(facts, kept=kept, now=now)),
     ]
     table = "\n".join(["| | |", "|---|---|", *(f"| **{name}** | {text} |" for name, text in rows)])
-    return _join(f"### ✅ [{facts.stack}]({facts.url}) is up\n\n{facts.url}", table, _COMMANDS)
+    title = f"### ✅ [{facts.stack}]({facts.url}) is up\n\n{facts.url}"
+    report = markdown(migration.report).rstrip() if migration and migration.report else ""
+    return _join(title, table, report, _COMMANDS)
 
 
 def failed(
@@ -82,6 +87,7 @@ def failed(
     autopsy: Autopsy,
     states: Sequence[StepState],
     *,
+    migration: MigrationLog | None = None,
     still: str = "",
     run: str = "",
 ) -> str:
@@ -92,6 +98,7 @@ def failed(
         commit: The commit that was to be deployed.
         autopsy: Why.
         states: How far it came.
+        migration: What its migration said; None where there was none, or nobody could be asked.
         still: The commit that is still served from before, if any.
         run: Address of the run.
     """
@@ -106,6 +113,9 @@ def failed(
     for one in autopsy.failed:
         about = f"{one.name} ({one.type.rpartition(':')[2]})" if one.name else "Pulumi"
         lines.append(f"**{cell(about)}**\n\n{code(one.message or 'it said nothing')}")
+    if migration is not None:
+        report = migration.report
+        lines.append(markdown(report).rstrip() if report else f"Migration: {_NO_REPORT}.")
     evidence = autopsy.evidence
     for container in evidence.containers:
         name = f"{container.pod} / {container.container}".rstrip(" /")
@@ -160,10 +170,12 @@ def _changed(states: Sequence[StepState]) -> str:
     return ", ".join(changed) + (f"; as before: {', '.join(kept)}" if kept else "")
 
 
-def _migrations(applied: Sequence[str] | None) -> str:
-    if applied is None:
+def _migrations(migration: MigrationLog | None) -> str:
+    if migration is None:
         return "what they said could not be read"
-    return "<br>".join(cell(line) for line in applied) if applied else "none to apply"
+    if migration.report is None:
+        return "<br>".join([*map(cell, migration.applied), _NO_REPORT])
+    return "<br>".join(map(cell, migration.applied)) or "none to apply"
 
 
 def _data(facts: Facts, now: datetime) -> str:

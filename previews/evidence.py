@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -15,9 +14,7 @@ from previews.errors import PreviewsError
 from previews.redaction import redact
 
 _LOG_LINES = 30
-_MIGRATION_LINES = 200
-_APPLIED = re.compile(r"migrate: \d+/\d+ applied (\S+) \((.*)\)$")
-_UNANSWERED = (
+UNANSWERED = (
     PreviewsError,
     kr8s.ServerError,
     kr8s.NotFoundError,
@@ -27,6 +24,7 @@ _UNANSWERED = (
     OSError,
     ValueError,
 )
+"""What is raised where the cluster can't be asked, or has no more of what was asked for."""
 
 
 def collect(
@@ -44,7 +42,7 @@ def collect(
             trouble for pod in pods for trouble in _troubles(pod, pod.raw, known_secrets)
         )
         events = _warnings(api, namespace, known_secrets)
-    except _UNANSWERED as error:
+    except UNANSWERED as error:
         return Evidence(missing=redact(f"the cluster could not be asked: {error}", known_secrets))
     return Evidence(containers=containers, events=events)
 
@@ -124,16 +122,3 @@ def _warnings(api: Any, namespace: str, known_secrets: Sequence[str]) -> tuple[s
             for event in events
         ]
     )
-
-
-def migrations(connect: Callable[[], Any], namespace: str) -> tuple[str, ...] | None:
-    """What the last migration says that it applied, a line each; None where nobody can be asked."""
-    try:
-        found = cast("Iterator[Any]", connect().get("pods", namespace=namespace))
-        pods = [pod for pod in found if pod.raw["metadata"]["name"].startswith("migrate-")]
-        pods.sort(key=lambda pod: str(pod.raw["metadata"].get("creationTimestamp", "")))
-        lines = list(pods[-1].logs(tail_lines=_MIGRATION_LINES)) if pods else []
-    except _UNANSWERED:
-        return None
-    applied = (_APPLIED.match(line.strip()) for line in lines)
-    return tuple(f"{match[1]}: {match[2]}" for match in applied if match)

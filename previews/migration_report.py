@@ -11,11 +11,15 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from previews.redaction import redact
+
 MARK = "migrate: report "
 """What begins the report's line in the log of the Job ``migrate``."""
 
 _LINES_SHOWN = 60
 _LONGEST = 300
+# A comment holds 65,536 characters, and there is more to say in it than this.
+_MOST = 20_000
 
 _Text = Annotated[str, Field(max_length=4000)]
 _Seconds = Annotated[float, Field(ge=0, le=86_400)]
@@ -79,20 +83,24 @@ def find(log: str) -> MigrationReport | None:
 
 def markdown(report: MigrationReport) -> str:
     """The report for the pull request's comment; empty when there was nothing to migrate."""
-    if not report.steps:
+    if not report.steps and not report.refused:
         return ""
-    lines = [
-        _headline(report),
-        "",
-        "| step | time | others wait for | rows |",
-        "|---|---|---|---|",
-        *(_row(step, report.max_lock_seconds) for step in report.steps),
-    ]
+    lines = [_headline(report)]
+    if report.steps:
+        lines += [
+            "",
+            "| step | time | others wait for | rows |",
+            "|---|---|---|---|",
+            *(_row(step, report.max_lock_seconds) for step in report.steps),
+        ]
     if report.refused:
         lines += ["", *(f"- {_code(line)}" for line in report.refused)]
     if report.removed or report.added:
         lines += ["", *_difference(report)]
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    if len(text) > _MOST:
+        return f"{_headline(report)} The rest is too long for a comment: see the Job's log.\n"
+    return text
 
 
 def _headline(report: MigrationReport) -> str:
@@ -143,8 +151,8 @@ def _seconds(seconds: float) -> str:
 
 
 def _plain(text: str) -> str:
-    """One line, of bounded length, without what ends a block of code."""
-    line = " ".join(text.split()).replace("`", "'")
+    """One line, of bounded length, without secrets and without what ends a block of code."""
+    line = " ".join(redact(text).split()).replace("`", "'")
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 

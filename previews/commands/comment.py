@@ -9,11 +9,10 @@ import typer
 from pydantic import BaseModel
 from rich.text import Text
 
-from previews import comment_text
+from previews import comment_text, migration_log
 from previews.autopsy import perform
 from previews.clients import Clients
 from previews.commands._arguments import Stack, Through, this_run
-from previews.evidence import migrations
 from previews.output import AsJson, show
 from previews.presenter import Presenter
 from previews.status import status_of
@@ -69,7 +68,7 @@ def command(
             status.facts,
             (),
             seconds=None,
-            migrations=migrations(lambda: clients.cluster.api, stack.value),
+            migration=migration_log.read(lambda: clients.cluster.api, stack.value),
             kept=clients.settings.keep_label in clients.github.pulls.read(number).labels,
             now=now,
         )

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from previews.clients import Clients
@@ -16,6 +17,7 @@ from tests.github import LocalGitHub
 from tests.previews.world import PLATFORM, MemoryStacks
 
 LOGS = Path(__file__).parent / "events"
+MIGRATIONS = Path(__file__).parent / "logs"
 OUTPUTS: dict[str, Any] = {
     "url": "http://pr-42.preview.test",
     "commit": "a" * 40,
@@ -82,6 +84,19 @@ class NoCluster:
     def api(self) -> Any:
         msg = "no route to the cluster"
         raise OSError(msg)
+
+
+class LoggedCluster:
+    """A cluster in which nothing runs but a migration that wrote this."""
+
+    def __init__(self, log: str) -> None:
+        lines = log.splitlines()
+        pod = SimpleNamespace(
+            raw={"metadata": {"name": "migrate-0123456789-abcde"}},
+            logs=lambda *, tail_lines: iter(lines[-tail_lines:]),
+        )
+        listed = {"pods": [pod], "events": []}
+        self.api: Any = SimpleNamespace(get=lambda kind, namespace: iter(listed[kind]))
 
 
 def clients(github: LocalGitHub, stacks: MemoryStacks, **settings: Any) -> Clients:

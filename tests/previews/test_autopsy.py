@@ -61,6 +61,10 @@ def test_nothing_known_is_said_to_be_so() -> None:
             "migrate: the database is at revision 9, which this image does not have",
             "migration-unknown",
         ),
+        (
+            "step t1 (Wide) would hold ShareLock on t for 3.0 s, and writes wait meanwhile; the",
+            "migration-lock",
+        ),
         ("container service: OOMKilled, exit code 137", "out-of-memory"),
         ("Failed to pull: ImagePullBackOff", "image-pull"),
         ("pods is forbidden: exceeded quota: quota", "namespace-quota"),
@@ -95,6 +99,7 @@ def test_what_failed_tells_more_than_what_else_is_wrong() -> None:
 
 def test_long_logs_are_cut_from_the_front_and_long_lines_at_the_end() -> None:
     assert last_lines([str(n) for n in range(100)], 3) == ["97", "98", "99"]
+    assert last_lines(["a", "migrate: report {}", "b"]) == ["a", "b"]
     [line] = last_lines(["x" * 1000])
     assert len(line) == 401
     assert newest(["a", "a", "b"], 5) == ("a", "b")

@@ -21,7 +21,7 @@ from previews.removal import Receipt
 from previews.smoke import Check, SmokeReport
 from tests.github import Fault, LocalGitHub
 from tests.github.state import Comment, now
-from tests.previews.bringing import RecordedStacks, clients
+from tests.previews.bringing import MIGRATIONS, LoggedCluster, NoCluster, RecordedStacks, clients
 
 SHA = "a" * 40
 
@@ -46,9 +46,14 @@ def smoked(monkeypatch: pytest.MonkeyPatch) -> list[SmokeReport]:
 
 
 def run(
-    github: LocalGitHub, stacks: RecordedStacks, presenter: Presenter | None = None, **options: Any
+    github: LocalGitHub,
+    stacks: RecordedStacks,
+    presenter: Presenter | None = None,
+    cluster: LoggedCluster | None = None,
+    **options: Any,
 ) -> UpReport:
     made = clients(github, stacks)
+    made.__dict__["cluster"] = cluster or NoCluster()
     shown = presenter or Presenter(made.github, 42, run_url="https://github.test/run/1")
     pull = made.github.pulls.read(42)
     return BringUp(made, "pr-42", pull, shown).run(**{"image": None, **options})
@@ -182,6 +187,57 @@ def test_after_a_failed_push_it_says_what_is_still_served(github: LocalGitHub) -
     body = comment(github).body
     assert f"What was there before, `{SHA[:12]}`, is still served." in body
     assert 'relation "nowhere" does not exist' in body
+
+
+def migrated(log: str) -> LoggedCluster:
+    return LoggedCluster((MIGRATIONS / f"{log}.log").read_text())
+
+
+def test_what_a_migration_does_to_the_database_is_told(github: LocalGitHub) -> None:
+    report = run(github, RecordedStacks(), cluster=migrated("applied"))
+    assert report.migration is not None
+    assert report.migration.applied == ("t0: Step 0", "t1: Step 1")
+    body = comment(github).body
+    for said in (
+        "| **Migrations** | t0: Step 0<br>t1: Step 1 |",
+        "**Migration** from `0002` to `t1` passes.",
+        "| `t0 Step 0` | 5 ms | `customers`: reads and writes, 1 ms | none |",
+        "`customers`: 1,000 rewritten",
+        "+ column customers.region character varying(9)",
+    ):
+        assert said in body
+
+
+def test_a_migration_that_the_gate_refused_is_told_with_its_locks(github: LocalGitHub) -> None:
+    with pytest.raises(PreviewsError):
+        run(github, RecordedStacks(play=["migration"]), cluster=migrated("refused"))
+    body = comment(github).body
+    assert "did not come up" in body
+    assert "**is refused**: a lock is held longer than 0.2 s" in body
+    assert "`customers`: reads and writes, 503 ms **too long**" in body
+    assert "+ table more" in body
+
+
+@pytest.mark.parametrize("log", ["", "migrate: report {", 'migrate: report {"head": "<b>"}'])
+def test_a_report_that_is_missing_or_garbled_stops_nothing(github: LocalGitHub, log: str) -> None:
+    stacks = RecordedStacks(play=["first", "migration"])
+    run(github, stacks, cluster=LoggedCluster(log))
+    assert "| **Migrations** | no report" in comment(github).body
+    with pytest.raises(PreviewsError, match="a migration failed"):
+        run(github, stacks, cluster=LoggedCluster(log))
+    assert "Migration: no report" in comment(github).body
+
+
+def test_without_steps_there_is_none_to_apply(github: LocalGitHub) -> None:
+    run(github, RecordedStacks(), cluster=migrated("nothing"))
+    assert "| **Migrations** | none to apply |" in comment(github).body
+
+
+def test_a_former_migration_is_not_told_of_a_failure_before_this_one(github: LocalGitHub) -> None:
+    github.state.pulls[42].labels = ["preview", "preview-db-branch", "preview-db-snapshot"]
+    with pytest.raises(PreviewsError):
+        run(github, RecordedStacks(), cluster=migrated("applied"))
+    assert "Migration" not in comment(github).body
 
 
 def test_what_answers_wrongly_is_no_success(github: LocalGitHub, smoked: list[SmokeReport]) -> None:

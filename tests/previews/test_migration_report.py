@@ -98,3 +98,26 @@ def test_nothing_of_it_becomes_markup() -> None:
         assert not any(sign in text for sign in ("@", "<img", "[x]"))
     rows = [row for row in outside_of_blocks.splitlines() if row.startswith("|")]
     assert {row.count("|") for row in rows} == {5}
+
+
+def test_a_refusal_is_told_where_no_step_was_looked_at_to_its_end() -> None:
+    refused = MigrationReport.model_validate(WRITTEN.model_dump() | {"steps": ()})
+    shown = markdown(refused)
+    assert "**is refused**" in shown
+    assert "| step |" not in shown
+
+
+def test_a_report_that_would_fill_the_comment_is_cut_to_its_verdict() -> None:
+    step = WRITTEN.steps[0].model_copy(update={"title": "x" * 4000})
+    long = WRITTEN.model_copy(update={"steps": (step,) * 200})
+    shown = markdown(MigrationReport.model_validate(long.model_dump()))
+    assert shown.startswith("**Migration** from `0002` to `0004` **is refused**")
+    assert len(shown) < 1000
+
+
+def test_no_secret_is_shown() -> None:
+    step = WRITTEN.steps[0].model_copy(update={"title": "password=hunter2hunter2"})
+    leaking = WRITTEN.model_copy(update={"steps": (step,), "added": ("token: abcdef123",)})
+    shown = markdown(MigrationReport.model_validate(leaking.model_dump()))
+    assert "hunter2" not in shown
+    assert "abcdef123" not in shown
