@@ -92,11 +92,14 @@ class BringUp:
         self._bypass = bypass
         self._began = datetime.now(UTC)
 
-    def run(self, *, image: str | None, reset_database: bool = False) -> UpReport:
+    def run(
+        self, *, image: str | None, commit: str | None = None, reset_database: bool = False
+    ) -> UpReport:
         """Bring it up.
 
         Args:
             image: Digest of the image that was built for it; None lets the program build it.
+            commit: What the image was built of; None for the checkout's own commit.
             reset_database: Whether its database is removed first, and begins anew.
 
         Raises:
@@ -104,7 +107,7 @@ class BringUp:
                 shows why.
         """
         stacks = self._clients.stacks
-        self._presenter.begin(self._pull.head_sha)
+        self._presenter.begin(commit or self._pull.head_sha)
         self._watch(())
         stacks.create(self._stack)
         # What an earlier run left half done: its lock, and what it made without writing it down.
@@ -112,7 +115,7 @@ class BringUp:
         recover(self._clients, self._stack)
         before = stacks.outputs(self._stack)
         served = str(before.get("commit") or "")
-        config = self._config(image, living=before.get("databaseMode"), served=served)
+        config = self._config(image, commit, living=before.get("databaseMode"), served=served)
         if reset_database:
             stacks.remove_targets(self._stack, self._databases())
         outcome = run_up(stacks, self._stack, config=config, watch=self._watch)
@@ -132,14 +135,17 @@ class BringUp:
             raise self._failure(steps, outcome, said=said, still="")
         return self._success(facts, outcome, report)
 
-    def _config(self, image: str | None, *, living: str | None, served: str) -> dict[str, str]:
+    def _config(
+        self, image: str | None, commit: str | None, *, living: str | None, served: str
+    ) -> dict[str, str]:
         """What this pull request's preview has of its own."""
         try:
             asked = label_config(self._pull.labels, living=living)
         except PreviewsError as error:
             outcome = Outcome(code=1, said=str(error), events=(), states=(), seconds=0)
             raise self._failure((), outcome, said=outcome.said, still=served) from error
-        return asked | ({"previews:image": image} if image else {})
+        given = {"previews:image": image, "previews:commit": commit}
+        return asked | {key: value for key, value in given.items() if value}
 
     def _success(self, facts: Facts, outcome: Outcome, report: SmokeReport) -> UpReport:
         self._label_stack(facts)

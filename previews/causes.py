@@ -43,7 +43,7 @@ CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = (
         r"which this image does not have",
         "migration-unknown",
         "the preview's database was migrated by another version of this branch",
-        "comment `/preview reset-db`, or push a version that holds that migration.",
+        "comment `/preview reset-db`, then `/preview`; or push a version that holds it.",
     ),
     _cause(
         r"migrate: step \S+ .*failed and was undone",

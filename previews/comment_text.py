@@ -54,6 +54,7 @@ def up(
     kept: bool,
     now: datetime,
     run: str = "",
+    reset: datetime | None = None,
 ) -> str:
     """When it is up.
 
@@ -65,13 +66,14 @@ def up(
         kept: Whether it stays past its expiry.
         now: The time.
         run: Address of the run.
+        reset: When its data was begun anew, if that is what was done.
     """
     rows = [
         ("Commit", f"`{facts.commit[:_SHORT_COMMIT]}`"),
         *([] if seconds is None else [("Changed", _changed(states))]),
         ("Migrations", _migrations(migration)),
         *([] if seconds is None else [("Took", f"{duration(seconds)}{_see(run)}")]),
-        ("Data", _data(facts, now)),
+        ("Data", _data(facts, now) + (f"; begun anew {moment(reset)}" if reset else "")),
         ("Cost", _cost(facts, now)),
         ("Expires", _expiry(facts, kept=kept, now=now)),
     ]
@@ -126,6 +128,12 @@ def failed(
     if evidence.missing:
         lines.append(cell(evidence.missing))
     return _join(*lines)
+
+
+def not_anew(stack: str, why: str, remedy: str, *, run: str = "") -> str:
+    """When its data could not be begun anew."""
+    title = f"### ⚠️ The data of `{stack}` did not begin anew"
+    return _join(title, f"{cell(why)}{_see(run)}.", cell(remedy))
 
 
 def no_room(stack: str, why: str, remedy: str) -> str:

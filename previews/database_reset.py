@@ -1,4 +1,4 @@
-"""A fresh clone for a living preview, and its service on it, without a new deploy.
+"""Mode `branch`: a fresh clone for a living preview, its service on it, no new deploy.
 
 The database keeps its address, so nothing of the stack changes: the claim is annotated, the
 platform's controller puts a fresh clone in the place of the database, the migrations of the
@@ -13,7 +13,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from previews.errors import PreviewsError
@@ -37,41 +36,17 @@ _MIGRATE_SECONDS = 720
 _ROLLOUT_SECONDS = 300
 
 
-class Reset(BaseModel):
-    """What a reset came to.
-
-    Attributes:
-        stack: The preview.
-        database: Its database.
-        snapshot: What the fresh clone is a copy of.
-        snapshot_created: When that was taken.
-    """
-
-    stack: str
-    database: str
-    snapshot: str
-    snapshot_created: str
-
-    def text(self) -> str:
-        """What a person reads."""
-        return (
-            f"{self.stack} is on a fresh clone, {self.database}, of {self.snapshot}"
-            f" ({self.snapshot_created})"
-        )
-
-
-def reset(clients: Clients, stack: StackName) -> Reset:
+def reset(clients: Clients, stack: StackName) -> None:
     """Put a fresh clone in the place of a preview's database.
 
     Raises:
         PreviewsError: It has none that can be replaced, or a step fails; the message says which.
     """
-    _require_branch_mode(clients, stack)
     token = secrets.token_hex(4)
     claim = _found(clients, CLAIMS, _CLAIM, stack)
     progress(f"{stack}: a fresh clone is made")
     claim.patch({"metadata": {"annotations": {RESET: token}}})
-    claim = _await(
+    _await(
         lambda: _found(clients, CLAIMS, _CLAIM, stack),
         lambda live: _is_reset(live, token),
         seconds=_CLONE_SECONDS,
@@ -81,34 +56,6 @@ def reset(clients: Clients, stack: StackName) -> Reset:
     _migrate_again(clients, stack, token)
     progress(f"{stack}: the service is started anew")
     _restart(clients, stack)
-    status = _raw(claim)["status"]
-    return Reset(
-        stack=stack.value,
-        database=status["database"],
-        snapshot=status["snapshot"],
-        snapshot_created=status["snapshotCreated"],
-    )
-
-
-def _require_branch_mode(clients: Clients, stack: StackName) -> None:
-    if not clients.stacks.exists(stack.value):
-        raise PreviewsError(
-            "reset-no-preview",
-            stack.value,
-            why="there is no such preview",
-            remedy="deploy it first; a preview starts with a fresh database.",
-        )
-    mode = clients.stacks.outputs(stack.value).get("databaseMode")
-    if mode != "branch":
-        raise PreviewsError(
-            "reset-snapshot-mode",
-            f"database of {stack}",
-            why=f"it is in mode {mode or 'unknown'}, where it is an RDS instance of its own: a"
-            " fresh one is another restore of 10 to 15 minutes, and another stack's worth of work",
-            remedy=f"destroy the preview and deploy it again (previews destroy"
-            f" {stack.pull_request}), with the label preview-db-branch for a reset in seconds"
-            " the next time.",
-        )
 
 
 def _found(clients: Clients, kind: str, name: str, stack: StackName) -> APIObject:

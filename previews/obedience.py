@@ -103,7 +103,7 @@ class _Obedience:
         pulls.add_label(number, label)
         reset = order is Order.RESET_DATABASE
         self._start(UP_WORKFLOW, **({"reset-database": "true"} if reset else {}))
-        return "it is coming up" + (" with its data begun anew" if reset else "")
+        return "its data begins anew" if reset else "it is coming up"
 
     def _start(self, workflow: str, **inputs: str) -> None:
         all_inputs = {"pull-request": str(self._number), **inputs}

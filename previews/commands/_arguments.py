@@ -33,6 +33,11 @@ Through = Annotated[
     typer.Option(envvar="PREVIEWS_THROUGH", help="Where to connect instead of the URL."),
 ]
 
+Bypass = Annotated[
+    str | None,
+    typer.Option(envvar="PREVIEWS_BYPASS", help="What lets a test past the sign-in."),
+]
+
 
 def this_run() -> str:
     """Where the run of the workflow is shown; empty at home."""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from pydantic import BaseModel
 from rich.text import Text
 
-from previews import comment_text, migration_log
+from previews import comment_text
 from previews.autopsy import perform
 from previews.clients import Clients
 from previews.commands._arguments import Stack, Through, this_run
+from previews.comment_now import comment_now
 from previews.output import AsJson, show
 from previews.presenter import Presenter
-from previews.status import status_of
 
 
 class Shown(BaseModel):
@@ -62,16 +61,7 @@ def command(
         found = perform([], said=failed)
         text = comment_text.failed(stack.value, commit, found, (), run=this_run())
     else:
-        now = datetime.now(UTC)
-        status = status_of(clients, stack.value, now, through=through)
-        text = comment_text.up(
-            status.facts,
-            (),
-            seconds=None,
-            migration=migration_log.read(lambda: clients.cluster.api, stack.value),
-            kept=clients.settings.keep_label in clients.github.pulls.read(number).labels,
-            now=now,
-        )
+        text = comment_now(clients, stack, through=through)
     if not dry_run:
         presenter.show(text)
         if removed:

@@ -8,7 +8,7 @@ import typer
 
 from previews.bring_up import BringUp
 from previews.clients import Clients
-from previews.commands._arguments import Stack, Through, this_run
+from previews.commands._arguments import Bypass, Stack, Through, this_run
 from previews.errors import PreviewsError
 from previews.output import AsJson, show
 from previews.presenter import Presenter
@@ -19,14 +19,8 @@ def command(
     image: Annotated[
         str | None, typer.Option(help="Digest of its image; without it the program builds one.")
     ] = None,
-    reset_database: Annotated[
-        bool, typer.Option("--reset-database", help="Begin its data anew.")
-    ] = False,
     through: Through = None,
-    bypass: Annotated[
-        str | None,
-        typer.Option(envvar="PREVIEWS_BYPASS", help="What lets a test past the sign-in."),
-    ] = None,
+    bypass: Bypass = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring a preview up: `pulumi up`, a smoke test, and one comment that says how it goes.
@@ -49,5 +43,5 @@ def command(
         )
     presenter = Presenter(clients.github, number, run_url=this_run())
     bringing = BringUp(clients, stack.value, pull, presenter, through=through, bypass=bypass)
-    report = bringing.run(image=image, reset_database=reset_database)
+    report = bringing.run(image=image)
     show(report, report.text(), as_json=as_json)

@@ -27,11 +27,12 @@ from tests.workflows.reading import (
 PRIVILEGED = {"pull_request_target", "issue_comment", "workflow_run", "schedule"}
 """Events whose runs have the repository's secrets whatever they are about."""
 
-TOUCHES_A_STACK = re.compile(r"previews (?:up|destroy|sweep --only)\b")
+TOUCHES_A_STACK = re.compile(r"previews (?:up|reset-db|destroy|sweep --only)\b")
 
 EXPECTED_WRITES = {
     "preview:start": {"actions"},
     "preview:preview": {"attestations", "deployments", "id-token", "pull-requests", "statuses"},
+    "preview:reset": {"deployments", "id-token", "pull-requests", "statuses"},
     "preview-destroy:destroy": {"deployments", "id-token", "pull-requests", "statuses"},
     "preview-sweep:plan": {"id-token"},
     "preview-sweep:remove": {"deployments", "id-token", "pull-requests", "statuses"},
@@ -135,7 +136,7 @@ CONTEXTS: dict[str, dict[str, str]] = {
 
 def test_one_pull_request_is_one_concurrency_group_whatever_happens_to_it() -> None:
     assert {str(job) for job in touching()} == {
-        *("preview:preview", "preview-destroy:destroy", "preview-sweep:remove"),
+        *("preview:preview", "preview:reset", "preview-destroy:destroy", "preview-sweep:remove"),
     }
     groups = set()
     for job in touching():
@@ -200,13 +201,15 @@ def test_only_one_workflow_runs_a_pull_request_s_own_code_with_credentials() -> 
     own_code = {name for name in with_credentials if not PRIVILEGED & set(WORKFLOWS[name]["on"])}
     assert own_code == {"preview", "staging"}
     # Whether it may is decided without credentials, before the environment is asked for.
-    [bring_up] = [job for job in JOBS if str(job) == "preview:preview"]
-    assert bring_up.body["needs"] == "decide"
     # Under `pull_request` the file itself is the pull request's: AWS trusts it from the default
     # branch alone, and so it is started from there.
-    assert bring_up.body["if"] == (
-        "github.event_name == 'workflow_dispatch' && needs.decide.outputs.action == 'up'"
-    )
+    allowed = "github.event_name == 'workflow_dispatch' && needs.decide.outputs.action == 'up'"
+    jobs = {job.name: job for job in JOBS if job.workflow == "preview" and job.environment}
+    assert {name: job.body["if"] for name, job in jobs.items()} == {
+        "preview": f"{allowed} && !inputs.reset-database",
+        "reset": f"{allowed} && inputs.reset-database",
+    }
+    assert {job.body["needs"] for job in jobs.values()} == {"decide"}
 
 
 def test_the_roles_trust_the_workflows_that_take_them_and_no_other() -> None:
@@ -235,7 +238,8 @@ def test_every_command_of_a_step_exists() -> None:
                     opt for parameter in known.commands[words[1]].params for opt in parameter.opts
                 }
                 assert {word for word in words if word.startswith("--")} <= options, line
-    assert used >= {"decide", "preflight", "up", "destroy", "sweep", "obey", "deploy-staging"}
+    expected = {"decide", "preflight", "up", "reset-db", "destroy", "sweep", "obey"}
+    assert used >= expected | {"deploy-staging"}
 
 
 def test_every_make_target_of_a_step_exists() -> None:
