@@ -35,7 +35,7 @@ def stacks(tmp_path: Path) -> MemoryStacks:
     return stacks
 
 
-def lock(host: str = "runner-1", *, ago: int = 5) -> str:
+def lock(host: str = "runner-1", *, ago: float = 5) -> str:
     """A lock file, as Pulumi writes it."""
     at = (NOW - timedelta(minutes=ago)).isoformat()
     return json.dumps({"pid": 7, "username": "runner", "hostname": host, "timestamp": at})
@@ -48,7 +48,7 @@ def lay(tmp_path: Path, text: str, name: str = "a") -> Path:
     return file
 
 
-def note(stacks: MemoryStacks, *, run: int = 9, attempt: int = 1, ago: int = 6) -> None:
+def note(stacks: MemoryStacks, *, run: int = 9, attempt: int = 1, ago: float = 6) -> None:
     at = NOW - timedelta(minutes=ago)
     text = str(Note(run=run, attempt=attempt, host="runner-1", at=at))
     stacks.kept_tags["pr-42"] = {TAG: text}
@@ -165,7 +165,8 @@ def test_a_run_leaves_a_note_with_which_its_lock_is_known(
     left = Note.read(stacks.kept_tags["pr-42"][TAG])
     assert left is not None
     assert (left.run, left.attempt, left.host) == (77, 3, socket.gethostname())
-    lay(tmp_path, lock(socket.gethostname(), ago=0))
+    # Its lock is from the same moment, however long ago this module was imported.
+    lay(tmp_path, lock(socket.gethostname(), ago=(NOW - left.at) / timedelta(minutes=1)))
     (made,) = Locks(clients).of("pr-42")
     assert left.made(made)
 

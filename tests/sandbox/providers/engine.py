@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +170,9 @@ class Stack:
         process.send_signal(number)
         if number is signal.SIGKILL:
             for child in family:
-                child.kill()
+                # Some end by themselves once their parent is gone.
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
         rest, _ = process.communicate(timeout=_SECONDS)
         return text + rest
 
