@@ -173,6 +173,8 @@ class Controller:
         )
         if handing.ensure(session, claim, self._limits):
             _LOG.info("handed out", namespace=branch.namespace, server=generation.name)
+        if handing.give_logins(session, claim):
+            _LOG.info("gave the Secrets' passwords", namespace=branch.namespace)
         facts = {
             "generation": generation.name,
             "host": generation.host,

@@ -6,6 +6,7 @@ renamed in the same transaction in which it is written down.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,20 @@ class Claim:
     migrator_password: SecretStr
     app_password: SecretStr
 
+    @property
+    def passwords(self) -> dict[str, SecretStr]:
+        """The password of each role."""
+        return {
+            self.names.migrator: self.migrator_password,
+            self.names.app: self.app_password,
+        }
+
+    @property
+    def logins(self) -> str:
+        """A fingerprint of the passwords, which are too random to be guessed from it."""
+        known = "\n".join(password.get_secret_value() for password in self.passwords.values())
+        return hashlib.sha256(known.encode()).hexdigest()
+
 
 def capacity(session: Session, limits: Limits) -> int:
     """How many previews the server has connections for."""
@@ -99,6 +114,22 @@ def ensure(session: Session, claim: Claim, limits: Limits) -> bool:
     _prepare(session, made, claim, limits)
     copying.end_connections(session, made)
     _put_in_place(session, made, claim)
+    return True
+
+
+def give_logins(session: Session, claim: Claim) -> bool:
+    """Give the roles of a database that is there the passwords that the claim brings.
+
+    They differ from those given before when the Secrets were made anew, or when a registry
+    does not know which were given.
+
+    Returns:
+        Whether they differed.
+    """
+    entry = session.branch(claim.names.namespace)
+    if entry is None or entry.logins == claim.logins:
+        return False
+    session.give_logins(entry.name, claim.passwords, claim.logins)
     return True
 
 
@@ -164,7 +195,11 @@ def _put_in_place(session: Session, made: str, claim: Claim) -> None:
             session.forget(wanted.database)
         session.renamed(made, wanted.database, Kind.MAKING)
         session.hand(
-            wanted.database, namespace=wanted.namespace, claim=claim.uid, reset=claim.reset
+            wanted.database,
+            namespace=wanted.namespace,
+            claim=claim.uid,
+            reset=claim.reset,
+            logins=claim.logins,
         )
     if former is not None:
         copying.drop(session, former)

@@ -7,7 +7,7 @@ server; whoever has it may take what it finds unfinished for left behind.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,9 +18,11 @@ from psycopg2.sql import SQL, Composable, Identifier
 
 from database.branches.errors import BusyError
 from database.branches.names import REGISTRY
+from service.prepare import roles
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
+    from pydantic import SecretStr
 
     from database.branches.server import Master
 
@@ -35,8 +37,10 @@ CREATE TABLE IF NOT EXISTS database (
     claim text,
     reset text,
     since timestamptz NOT NULL DEFAULT now(),
+    logins text,
     CHECK ((kind = 'branch') = (namespace IS NOT NULL AND claim IS NOT NULL AND reset IS NOT NULL))
 );
+ALTER TABLE database ADD COLUMN IF NOT EXISTS logins text;
 CREATE TABLE IF NOT EXISTS origin (
     single boolean PRIMARY KEY DEFAULT true CHECK (single),
     snapshot text NOT NULL,
@@ -65,6 +69,7 @@ class Entry:
         namespace: Whose it is, of a branch.
         claim: UID of the claim that it was handed to.
         reset: What the claim's reset said when it was made, empty for none.
+        logins: Fingerprint of the passwords that the claim's roles were given.
         exists: Whether the server has it.
     """
 
@@ -73,6 +78,7 @@ class Entry:
     namespace: str | None
     claim: str | None
     reset: str | None
+    logins: str | None
     exists: bool
 
 
@@ -118,7 +124,7 @@ class Session:
     def entries(self) -> list[Entry]:
         """All that was made here, by name."""
         rows = self.query(
-            "SELECT name, kind, namespace, claim, reset, datname IS NOT NULL"
+            "SELECT name, kind, namespace, claim, reset, logins, datname IS NOT NULL"
             " FROM database LEFT JOIN pg_database ON datname = name ORDER BY name"
         )
         return [Entry(row[0], Kind(row[1]), *row[2:]) for row in rows]
@@ -131,7 +137,8 @@ class Session:
         """Write down a database that is about to be made, or what it is from now on."""
         self.execute(
             "INSERT INTO database (name, kind) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE"
-            " SET kind = excluded.kind, namespace = NULL, claim = NULL, reset = NULL",
+            " SET kind = excluded.kind, namespace = NULL, claim = NULL, reset = NULL,"
+            " logins = NULL",
             name,
             kind.value,
         )
@@ -142,16 +149,25 @@ class Session:
         self.execute("DELETE FROM database WHERE name = %s", old)
         self.note(new, kind)
 
-    def hand(self, name: str, *, namespace: str, claim: str, reset: str) -> None:
+    def hand(self, name: str, *, namespace: str, claim: str, reset: str, logins: str) -> None:
         """Write down whose a database is from now on."""
         self.execute(
             "UPDATE database SET kind = 'branch', namespace = %s, claim = %s, reset = %s,"
-            " since = now() WHERE name = %s",
+            " logins = %s, since = now() WHERE name = %s",
             namespace,
             claim,
             reset,
+            logins,
             name,
         )
+
+    def give_logins(self, name: str, passwords: Mapping[str, SecretStr], logins: str) -> None:
+        """Give a database's roles their passwords and write it down; all of it or nothing."""
+        with self.transaction():
+            with self._connection.cursor() as cursor:
+                for role, password in passwords.items():
+                    roles.ensure(cursor, role, password)
+            self.execute("UPDATE database SET logins = %s WHERE name = %s", logins, name)
 
     def forget(self, name: str) -> None:
         """Strike a database that was dropped."""
@@ -190,6 +206,8 @@ def session(master: Master) -> Iterator[Session]:
                 f"server {master.host}: another clone is being made; it is tried again."
             )
         try:
+            # A server that an older version made has a registry with less in it.
+            held.execute(_TABLES)
             yield held
         finally:
             # A server notices that a connection was closed a moment later.

@@ -78,12 +78,16 @@ def password_spec(secret: str, user: str) -> dict[str, object]:
     """An ExternalSecret of a random password.
 
     It is made once: another one would lock out pods that run until the roles are altered too.
+    The policy alone does not keep it: the operator looks at the ExternalSecret's status, and
+    when the Secret that it made wakes it before its cache has that status, it makes another
+    password. An immutable Secret is never given one.
     """
     return {
         "refreshPolicy": "CreatedOnce",
         "target": {
             "name": secret,
             "creationPolicy": "Owner",
+            "immutable": True,
             "template": {
                 "engineVersion": "v2",
                 "data": {"username": user, "password": "{{ .password }}"},

@@ -205,6 +205,20 @@ def test_a_claim_waits_for_its_secrets(world: World) -> None:
     assert ready(claim) == ("True", "HandedOver")
 
 
+def test_a_secret_that_was_made_anew_lets_its_role_in(world: World) -> None:
+    """The claim is served already: a pass looks at what the Secret has now."""
+    world.cluster.publish(world.shared)
+    world.settle()
+    claim = world.cluster.claim()
+    world.settle()
+    namespace, database = claim["metadata"]["namespace"], claim["status"]["database"]
+    user = f"{database}_app"
+    world.cluster.secrets[namespace, "database-app"] = (user, "made-anew")
+    world.controller.reconcile()
+    assert world.shared.ask(database, "SELECT 1", user=user, password="made-anew") == [(1,)]
+    assert ready(claim) == ("True", "HandedOver")
+
+
 @pytest.mark.parametrize("namespace", ["default", "staging", "pr-042"])
 def test_other_namespaces_get_nothing(world: World, namespace: str) -> None:
     world.cluster.publish(world.shared)

@@ -54,6 +54,37 @@ def test_the_migrator_owns_the_schema_and_the_app_does_not(
     )
 
 
+def test_roles_get_the_passwords_that_the_secrets_have_now(
+    shared: Shared, session: Session, new_claim: NewClaim
+) -> None:
+    claim = new_claim()
+    handing.ensure(session, claim, LIMITS)
+    app_asks(shared, claim, claim.names.database, "DELETE FROM customers")
+    assert not handing.give_logins(session, claim)
+    number = int(claim.names.namespace.removeprefix("pr-"))
+    anew = new_claim(number, migrator_password=SecretStr("m-anew"), app_password=SecretStr("anew"))
+    assert not handing.ensure(session, anew, LIMITS)
+    assert handing.give_logins(session, anew)
+    assert not handing.give_logins(session, anew)
+    for role, password in anew.passwords.items():
+        login = {"user": role, "password": password.get_secret_value()}
+        # The database is the one from before.
+        assert shared.ask(anew.names.database, "SELECT count(*) FROM customers", **login) == [(0,)]
+    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+        app_asks(shared, claim, claim.names.database, "SELECT 1")
+
+
+def test_a_registry_that_does_not_know_the_logins_learns_them(
+    session: Session, new_claim: NewClaim
+) -> None:
+    claim = new_claim()
+    handing.ensure(session, claim, LIMITS)
+    session.execute("ALTER TABLE database DROP COLUMN logins")
+    registry.install(session.master)
+    assert handing.give_logins(session, claim)
+    assert not handing.give_logins(session, claim)
+
+
 def test_asking_again_changes_nothing(
     shared: Shared, session: Session, new_claim: NewClaim
 ) -> None:
