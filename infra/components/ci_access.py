@@ -173,7 +173,7 @@ def resource_of(token: str) -> tuple[str, str]:
     name = kind.lower()
     if name.endswith("y"):
         name = f"{name[:-1]}ies"
-    elif name.endswith("s"):
+    elif name.endswith(("s", "ch")):
         name = f"{name}es"
     else:
         name = f"{name}s"

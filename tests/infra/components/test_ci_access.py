@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from infra.components.branch_controller import BRANCHES
 from infra.components.ci_access import IS_OF_A_PREVIEW, permissions, resource_of
 from infra.program import main
 from infra.stack_name import StackKind, StackName, StackNameError
@@ -57,6 +58,11 @@ def test_a_preview_s_objects_can_all_be_made(preview: Deployment) -> None:
     assert {resource_of(token) for token in held} <= may_write
 
 
+def test_the_api_of_branches_names_its_resources_as_the_role_does() -> None:
+    verbs = {(g, r): set(v) for g, resources, v in permissions() for r in resources}
+    assert {"create", "patch", "delete"} <= verbs["previews.internal", BRANCHES]
+
+
 def test_it_can_read_no_secret_and_enter_no_pod() -> None:
     named = {(group, r) for group, resources, _ in permissions() for r in resources}
     assert named & {("", "secrets"), ("", "pods/exec"), ("", "pods/attach")} == set()
@@ -72,6 +78,10 @@ def test_it_can_read_no_secret_and_enter_no_pod() -> None:
         ("kubernetes:core/v1:Namespace", ("", "namespaces")),
         ("kubernetes:networking.k8s.io/v1:Ingress", ("networking.k8s.io", "ingresses")),
         ("kubernetes:networking.k8s.io/v1:NetworkPolicy", ("networking.k8s.io", "networkpolicies")),
+        (
+            "kubernetes:previews.internal/v1alpha1:DatabaseBranch",
+            ("previews.internal", "databasebranches"),
+        ),
         ("kubernetes:external-secrets.io/v1:SecretStore", ("external-secrets.io", "secretstores")),
     ],
 )
