@@ -15,11 +15,11 @@ from rich.console import Console
 
 from sandbox.settings import PROJECT_ROOT, Settings
 from sandbox.tools.cache import Cache
-from sandbox.tools.compiler import find_compiler
 from sandbox.tools.progress import display
+from tests.published_program import published_program
 
 KUBE_SCORE_VERSION = "1.20.0"
-_MODULE = f"github.com/zegl/kube-score/cmd/kube-score@v{KUBE_SCORE_VERSION}"
+_KUBE_SCORE = "github.com/zegl/kube-score/cmd/kube-score"
 _LOCK = PROJECT_ROOT / "requirements" / "checkov.txt"
 _SECONDS = 600
 _BELOW_OK = 10
@@ -44,23 +44,7 @@ class Finding:
 
 def kube_score() -> Path:
     """The program, built from its published module."""
-    name = f"kube-score-{KUBE_SCORE_VERSION}"
-    cache = Cache(Settings().cache)
-    with display(Console(stderr=True)) as shown:
-        report = shown.report(name)
-        with cache.making(name, report.say) as folder:
-            if folder is not None:
-                compiler = find_compiler(cache, report)
-                report.step("building from its published module")
-                subprocess.run(
-                    [compiler.go, "install", "-trimpath", "-ldflags=-s -w", _MODULE],
-                    env={**compiler.environment(), "GOBIN": str(folder)},
-                    cwd=folder,
-                    check=True,
-                    timeout=_SECONDS,
-                )
-                report.done("built")
-    return cache.root / name / "kube-score"
+    return published_program(_KUBE_SCORE, KUBE_SCORE_VERSION)
 
 
 def checkov() -> list[str]:
