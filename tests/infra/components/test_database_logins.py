@@ -80,6 +80,7 @@ def test_the_other_passwords_are_made_once_in_the_cluster(
     spec = preview.one(EXTERNAL_SECRET, secret).inputs["spec"]
     assert spec == password_spec(secret, user)
     assert spec["refreshPolicy"] == "CreatedOnce"
+    assert spec["target"]["immutable"] is True
     assert spec["target"]["template"]["data"] == {
         "username": user,
         "password": "{{ .password }}",
