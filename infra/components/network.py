@@ -77,14 +77,12 @@ class Network(pulumi.ComponentResource):
         vpc_id: The VPC.
         node_subnet_ids: Private subnets for nodes and pods.
         database_subnet_ids: Private subnets without a way out.
-        public_subnet_ids: Subnets for load balancers that face the internet.
         ready: What nodes need to get images: the ways out.
     """
 
     vpc_id: pulumi.Output[str]
     node_subnet_ids: list[pulumi.Input[str]]
     database_subnet_ids: list[pulumi.Input[str]]
-    public_subnet_ids: list[pulumi.Input[str]]
     ready: list[pulumi.Resource]
 
     def __init__(
@@ -129,7 +127,6 @@ class Network(pulumi.ComponentResource):
         tables = self._ways_out(config, public, nodes)
         self.node_subnet_ids = nodes.ids
         self.database_subnet_ids = databases.ids
-        self.public_subnet_ids = public.ids
         endpoints = PrivateEndpoints(
             "endpoints",
             cluster=cluster,
