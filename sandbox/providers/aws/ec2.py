@@ -10,7 +10,14 @@ from typing_extensions import override
 
 from sandbox.errors import SandboxError
 from sandbox.providers.aws.clients import AwsError
-from sandbox.providers.aws.resource import TAGS, AwsResource, clients, tag_list, tag_map
+from sandbox.providers.aws.resource import (
+    TAGS,
+    AwsResource,
+    clients,
+    tag_changes,
+    tag_list,
+    tag_map,
+)
 from sandbox.providers.base import Call
 from sandbox.providers.schema import Equality, Input, Schema, Type
 from sandbox.providers.values import Properties
@@ -128,12 +135,13 @@ class SecurityGroup(AwsResource):
     async def update(
         self, call: Call, identity: str, old: Properties, outputs: Properties, new: Properties
     ) -> Properties:
-        before, after = old.get("tags") or {}, new.get("tags") or {}
+        gone, written = tag_changes(old.get("tags"), new.get("tags"))
         api = clients(call)
-        if gone := [{"Key": key} for key in sorted(before.keys() - after.keys())]:
-            await api.call("ec2", "delete_tags", Resources=[identity], Tags=gone)
-        if after and before != after:
-            await api.call("ec2", "create_tags", Resources=[identity], Tags=tag_list(after))
+        if gone:
+            keys = [{"Key": key} for key in gone]
+            await api.call("ec2", "delete_tags", Resources=[identity], Tags=keys)
+        if written:
+            await api.call("ec2", "create_tags", Resources=[identity], Tags=tag_list(written))
         return {**outputs, **new}
 
     @override

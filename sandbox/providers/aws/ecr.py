@@ -6,7 +6,14 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from sandbox.providers.aws.resource import TAGS, AwsResource, clients, tag_list, tag_map
+from sandbox.providers.aws.resource import (
+    TAGS,
+    AwsResource,
+    clients,
+    tag_changes,
+    tag_list,
+    tag_map,
+)
 from sandbox.providers.base import Call
 from sandbox.providers.schema import Equality, Input, Schema, Type
 from sandbox.providers.values import Properties
@@ -119,11 +126,11 @@ class Repository(AwsResource):
 
     async def _tag(self, call: Call, identity: str, new: Properties) -> None:
         live, api = await self.outputs(call, identity, {}), clients(call)
-        before, after = live["tags"], new.get("tags") or {}
-        if gone := sorted(before.keys() - after.keys()):
+        gone, written = tag_changes(live["tags"], new.get("tags"))
+        if gone:
             await api.call("ecr", "untag_resource", resourceArn=live["arn"], tagKeys=gone)
-        if after and before != after:
-            await api.call("ecr", "tag_resource", resourceArn=live["arn"], tags=tag_list(after))
+        if written:
+            await api.call("ecr", "tag_resource", resourceArn=live["arn"], tags=tag_list(written))
 
 
 class LifecyclePolicy(AwsResource):

@@ -7,7 +7,14 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from sandbox.providers.aws.resource import TAGS, AwsResource, clients, tag_list, tag_map
+from sandbox.providers.aws.resource import (
+    TAGS,
+    AwsResource,
+    clients,
+    tag_changes,
+    tag_list,
+    tag_map,
+)
 from sandbox.providers.base import Call
 from sandbox.providers.schema import Equality, Input, Schema, Type
 from sandbox.providers.values import Properties
@@ -86,11 +93,11 @@ class Role(AwsResource):
             MaxSessionDuration=new.get("maxSessionDuration", _DEFAULT_SESSION_SECONDS),
         )
         await _bound(call, identity, old.get("permissionsBoundary"), new.get("permissionsBoundary"))
-        before, after = old.get("tags") or {}, new.get("tags") or {}
-        if gone := sorted(before.keys() - after.keys()):
+        gone, written = tag_changes(old.get("tags"), new.get("tags"))
+        if gone:
             await api.call("iam", "untag_role", RoleName=identity, TagKeys=gone)
-        if after and before != after:
-            await api.call("iam", "tag_role", RoleName=identity, Tags=tag_list(after))
+        if written:
+            await api.call("iam", "tag_role", RoleName=identity, Tags=tag_list(written))
         return {**outputs, **new}
 
     @override

@@ -7,7 +7,14 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from sandbox.providers.aws.resource import TAGS, AwsResource, clients, tag_list, tag_map
+from sandbox.providers.aws.resource import (
+    TAGS,
+    AwsResource,
+    clients,
+    tag_changes,
+    tag_list,
+    tag_map,
+)
 from sandbox.providers.base import Call
 from sandbox.providers.schema import Equality, Input, Schema, Type
 from sandbox.providers.values import Properties
@@ -91,11 +98,11 @@ class Policy(AwsResource):
                 PolicyArn=identity,
                 VersionId=before["Policy"]["DefaultVersionId"],
             )
-        was, wanted = old.get("tags") or {}, new.get("tags") or {}
-        if gone := sorted(was.keys() - wanted.keys()):
+        gone, written = tag_changes(old.get("tags"), new.get("tags"))
+        if gone:
             await api.call("iam", "untag_policy", PolicyArn=identity, TagKeys=gone)
-        if wanted and was != wanted:
-            await api.call("iam", "tag_policy", PolicyArn=identity, Tags=tag_list(wanted))
+        if written:
+            await api.call("iam", "tag_policy", PolicyArn=identity, Tags=tag_list(written))
         return {**outputs, **new}
 
     @override
@@ -161,20 +168,20 @@ class OpenIdConnectProvider(AwsResource):
         self, call: Call, identity: str, old: Properties, outputs: Properties, new: Properties
     ) -> Properties:
         api = clients(call)
-        was, wanted = old.get("tags") or {}, new.get("tags") or {}
-        if gone := sorted(was.keys() - wanted.keys()):
+        gone, written = tag_changes(old.get("tags"), new.get("tags"))
+        if gone:
             await api.call(
                 "iam",
                 "untag_open_id_connect_provider",
                 OpenIDConnectProviderArn=identity,
                 TagKeys=gone,
             )
-        if wanted and was != wanted:
+        if written:
             await api.call(
                 "iam",
                 "tag_open_id_connect_provider",
                 OpenIDConnectProviderArn=identity,
-                Tags=tag_list(wanted),
+                Tags=tag_list(written),
             )
         return {**outputs, **new}
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from sandbox.providers.aws.resource import TAGS, AwsResource, clients
+from sandbox.providers.aws.resource import TAGS, AwsResource, clients, tag_changes
 from sandbox.providers.base import Call
 from sandbox.providers.schema import Input, Schema, Type
 from sandbox.providers.values import Properties
@@ -82,11 +82,11 @@ class Key(AwsResource):
             KeyId=identity,
             Description=new.get("description", ""),
         )
-        before, after = old.get("tags") or {}, new.get("tags") or {}
-        if gone := sorted(before.keys() - after.keys()):
+        gone, written = tag_changes(old.get("tags"), new.get("tags"))
+        if gone:
             await api.call("kms", "untag_resource", KeyId=identity, TagKeys=gone)
-        if after and before != after:
-            await api.call("kms", "tag_resource", KeyId=identity, Tags=_tag_list(after))
+        if written:
+            await api.call("kms", "tag_resource", KeyId=identity, Tags=_tag_list(written))
         await self._rotate(call, identity, new)
         return {**outputs, **new}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sandbox.providers.aws.resource import clients, tag_list, tag_map
+from sandbox.providers.aws.resource import clients, tag_changes, tag_list, tag_map
 from sandbox.providers.base import Call
 
 
@@ -17,7 +17,8 @@ async def tags_of(call: Call, arn: str) -> dict[str, str]:
 async def retag(call: Call, arn: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
     """Make the tags what they should be."""
     api = clients(call)
-    if gone := sorted(before.keys() - after.keys()):
+    gone, written = tag_changes(before, after)
+    if gone:
         await api.call("rds", "remove_tags_from_resource", ResourceName=arn, TagKeys=gone)
-    if after and before != after:
-        await api.call("rds", "add_tags_to_resource", ResourceName=arn, Tags=tag_list(after))
+    if written:
+        await api.call("rds", "add_tags_to_resource", ResourceName=arn, Tags=tag_list(written))

@@ -28,6 +28,18 @@ def tag_map(tags: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tags or () if not tag["Key"].startswith("aws:")}
 
 
+def tag_changes(
+    before: Mapping[str, str] | None, after: Mapping[str, str] | None
+) -> tuple[list[str], dict[str, str]]:
+    """What makes the tags that are there those that are wanted.
+
+    Returns:
+        The keys to remove, sorted, and the tags to write; each empty when there is nothing to do.
+    """
+    was, wanted = dict(before or {}), dict(after or {})
+    return sorted(was.keys() - wanted.keys()), wanted if was != wanted else {}
+
+
 def clients(call: Call) -> Clients:
     """The AWS APIs of the call's provider."""
     config: Clients = call.config
