@@ -10,11 +10,13 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from previews.causes import Cause, most_likely
+from previews.causes import Cause, most_likely, named
 from previews.engine_events import About, EngineEvent
+from previews.errors import PreviewsError
 from previews.migration_report import MARK
 from previews.redaction import redact
 from previews.steps import Step, step_of
+from previews.wording import cell
 
 _MOST_LINES = 30
 _LONGEST_LINE = 400
@@ -113,6 +115,13 @@ def perform(
     if not failed and said:
         failed = (FailedResource(step=None, type="", name="", op="", message=_short(said)),)
     return Autopsy(cause=_most_likely(failed, evidence), failed=failed, evidence=evidence)
+
+
+def of_error(error: PreviewsError) -> Autopsy:
+    """What stopped it where neither the engine nor the cluster was to blame."""
+    cause = named(error.code, f"it stopped at {cell(error.what)}", cell(error.remedy))
+    said = FailedResource(step=None, type="", name="", op="", message=_short(redact(error.why)))
+    return Autopsy(cause=cause, failed=(said,))
 
 
 def _most_likely(failed: Sequence[FailedResource], evidence: Evidence) -> Cause:

@@ -61,6 +61,10 @@ class UpReport(BaseModel):
         return f"[green]✓[/] {self.stack} is up after {duration(self.seconds)}: {self.url}"
 
 
+class _ToldError(PreviewsError):
+    """A failure that the pull request shows already."""
+
+
 class BringUp:
     """One bringing up of one preview."""
 
@@ -106,16 +110,25 @@ class BringUp:
             PreviewsError: It did not come up, or is not what it should be. The pull request
                 shows why.
         """
-        stacks = self._clients.stacks
         self._presenter.begin(commit or self._pull.head_sha)
         self._watch(())
+        try:
+            return self._bring_up(image, commit, reset_database=reset_database)
+        except _ToldError:
+            raise
+        except PreviewsError as error:
+            self._tell(error)
+            raise
+
+    def _bring_up(self, image: str | None, commit: str | None, *, reset_database: bool) -> UpReport:
+        stacks = self._clients.stacks
         stacks.create(self._stack)
         # What an earlier run left half done: its lock, and what it made without writing it down.
         Locks(self._clients).take_note(self._stack)
         recover(self._clients, self._stack)
         before = stacks.outputs(self._stack)
         served = str(before.get("commit") or "")
-        config = self._config(image, commit, living=before.get("databaseMode"), served=served)
+        config = self._config(image, commit, living=before.get("databaseMode"))
         if reset_database:
             stacks.remove_targets(self._stack, self._databases())
         outcome = run_up(stacks, self._stack, config=config, watch=self._watch)
@@ -136,16 +149,13 @@ class BringUp:
         return self._success(facts, outcome, report)
 
     def _config(
-        self, image: str | None, commit: str | None, *, living: str | None, served: str
+        self, image: str | None, commit: str | None, *, living: str | None
     ) -> dict[str, str]:
         """What this pull request's preview has of its own."""
-        try:
-            asked = label_config(self._pull.labels, living=living)
-        except PreviewsError as error:
-            outcome = Outcome(code=1, said=str(error), events=(), states=(), seconds=0)
-            raise self._failure((), outcome, said=outcome.said, still=served) from error
         given = {"previews:image": image, "previews:commit": commit}
-        return asked | {key: value for key, value in given.items() if value}
+        return label_config(self._pull.labels, living=living) | {
+            key: value for key, value in given.items() if value
+        }
 
     def _success(self, facts: Facts, outcome: Outcome, report: SmokeReport) -> UpReport:
         self._label_stack(facts)
@@ -192,12 +202,25 @@ class BringUp:
         )
         self._presenter.fail(found.cause.why)
         what = found.failed[0].message.splitlines()[-1] if found.failed else ""
-        return PreviewsError(
+        return _ToldError(
             "up-failed",
             self._stack,
             why=f"{found.cause.why} ({found.cause.code})" + (f": {what}" if what else ""),
             remedy=found.cause.remedy,
         )
+
+    def _tell(self, error: PreviewsError) -> None:
+        """Say what stopped it where Pulumi did not: before, between, or after."""
+        self._presenter.show(
+            comment_text.failed(
+                self._stack,
+                self._pull.head_sha,
+                autopsies.of_error(error),
+                (),
+                run=self._presenter.run_url,
+            )
+        )
+        self._presenter.fail(error.what)
 
     def _autopsy(self, outcome: Outcome, said: str) -> Autopsy:
         # Where Pulumi never came to the cluster, there is nothing in it to look at.

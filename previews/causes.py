@@ -25,10 +25,11 @@ class Cause(BaseModel):
 
 
 def _cause(pattern: str, code: str, why: str, remedy: str) -> tuple[re.Pattern[str], Cause]:
-    return re.compile(pattern, re.IGNORECASE), _named(code, why, remedy)
+    return re.compile(pattern, re.IGNORECASE), named(code, why, remedy)
 
 
-def _named(code: str, why: str, remedy: str) -> Cause:
+def named(code: str, why: str, remedy: str) -> Cause:
+    """A cause by its parts."""
     return Cause.model_validate({"code": code, "why": why, "remedy": remedy})
 
 
@@ -161,7 +162,7 @@ CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = (
 )
 """Known kinds of failure, the most telling first."""
 
-UNKNOWN = _named(
+UNKNOWN = named(
     "unknown",
     "it failed in a way that is not known yet",
     "read what it says below; running the workflow again goes on where it stopped.",

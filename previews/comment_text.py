@@ -113,7 +113,7 @@ def failed(
         _steps(states),
     ]
     for one in autopsy.failed:
-        about = f"{one.name} ({one.type.rpartition(':')[2]})" if one.name else "Pulumi"
+        about = f"{one.name} ({one.type.rpartition(':')[2]})" if one.name else "What was said"
         lines.append(f"**{cell(about)}**\n\n{code(one.message or 'it said nothing')}")
     if migration is not None:
         report = migration.report
@@ -136,9 +136,9 @@ def not_anew(stack: str, why: str, remedy: str, *, run: str = "") -> str:
     return _join(title, f"{cell(why)}{_see(run)}.", cell(remedy))
 
 
-def no_room(stack: str, why: str, remedy: str) -> str:
+def no_room(stack: str, why: str, remedy: str, *, run: str = "") -> str:
     """When there is no room for it now."""
-    return _join(f"### ⏸️ `{stack}` waits for room", f"{cell(why)}.", cell(remedy))
+    return _join(f"### ⏸️ `{stack}` waits for room", f"{cell(why)}{_see(run)}.", cell(remedy))
 
 
 def removed(stack: str, *, seconds: float | None, left: Sequence[str]) -> str:

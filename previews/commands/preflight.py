@@ -5,9 +5,9 @@ from __future__ import annotations
 import typer
 
 from infra.stack_name import StackName
-from previews import comment_text, output
+from previews import autopsy, comment_text, output
 from previews.clients import Clients
-from previews.commands._arguments import Stack
+from previews.commands._arguments import Stack, this_run
 from previews.errors import Exit, PreviewsError
 from previews.output import AsJson, show
 from previews.preflight import Report, preflight
@@ -17,35 +17,43 @@ from previews.presenter import Presenter
 def command(stack: Stack, as_json: AsJson = False) -> None:
     """Look whether a preview can come up: account, staging, snapshot, quotas, room.
 
-    Where there is no room, a comment on the pull request says its place in the queue. A preview
-    that is there already needs no more room.
+    Where it can not, a comment on the pull request says why; where there is no room, its place in
+    the queue. A preview that is there already needs no more room.
 
     Example: previews preflight 42
 
     Exits with 0 when it can, with 3 when there is no room now, with 1 when something is wrong.
     """
     clients = Clients()
-    report = preflight(clients, stack)
+    try:
+        report = preflight(clients, stack)
+    except PreviewsError as error:
+        _tell(clients, stack, error)
+        raise
     show(report, report.text(), as_json=as_json)
     error = _complaint(report)
     if error is not None:
-        if report.place is not None and not report.broken:
-            _tell(clients, stack, error)
+        _tell(clients, stack, error)
         output.failure(error)
         raise typer.Exit(Exit.FAILED if report.broken else Exit.NO_ROOM)
 
 
 def _tell(clients: Clients, stack: StackName, error: PreviewsError) -> None:
-    """Say in the pull request that it waits, and for how many."""
-    presenter = Presenter(clients.github, stack.pull_request or 0)
-    presenter.show(comment_text.no_room(stack.value, error.why, error.remedy))
+    """Say in the pull request why nothing was made, or that it waits, and for how many."""
+    number, run = stack.pull_request or 0, this_run()
+    if error.code == "no-room":
+        text = comment_text.no_room(stack.value, error.why, error.remedy, run=run)
+    else:
+        commit = clients.github.pulls.read(number).head_sha
+        text = comment_text.failed(stack.value, commit, autopsy.of_error(error), (), run=run)
+    Presenter(clients.github, number, run_url=run).show(text)
 
 
 def _complaint(report: Report) -> PreviewsError | None:
     if report.broken:
         return PreviewsError(
             "preflight-failed",
-            report.stack,
+            f"what {report.stack} needs",
             why="; ".join(f"{check.name}: {check.detail}" for check in report.broken),
             remedy=" ".join(check.remedy for check in report.broken),
         )

@@ -128,6 +128,31 @@ def test_labels_that_contradict_each_other_are_told_before_anything_is_made(
     assert states(github) == [["in_progress", "failure"]]
 
 
+def test_what_stops_it_before_pulumi_begins_is_told(github: LocalGitHub) -> None:
+    class Held(RecordedStacks):
+        def create(self, stack: str) -> None:
+            raise PreviewsError(
+                "stack-locked", f"stack {stack}", why="password=hunter2 holds it", remedy="`wait`."
+            )
+
+    with pytest.raises(PreviewsError) as error:
+        run(github, Held())
+    assert error.value.code == "stack-locked"
+    body = comment(github).body
+    assert "did not come up" in body
+    assert "`stack-locked` in the runbook" in body
+    assert "password=*** holds it" in body
+    assert states(github) == [["in_progress", "failure"]]
+    assert github.state.commit_statuses[SHA][-1]["state"] == "failure"
+
+
+def test_a_failure_is_told_once(github: LocalGitHub) -> None:
+    with pytest.raises(PreviewsError):
+        run(github, RecordedStacks(play=["crash"]))
+    assert states(github) == [["in_progress", "failure"]]
+    assert "A container ends by itself" in comment(github).body
+
+
 def test_pulumi_cloud_s_dashboard_shows_the_address(github: LocalGitHub) -> None:
     stacks = RecordedStacks()
     run(github, stacks)

@@ -177,12 +177,42 @@ def test_a_full_house_is_told_in_the_pull_request(
         stacks.add(f"pr-{number}")
     hub.state.pull(42, labels=["preview"])
     monkeypatch.setattr("previews.commands.preflight.Clients", lambda: clients)
+    monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.test")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "acme/orders")
+    monkeypatch.setenv("GITHUB_RUN_ID", "7")
     code, _, complaint = previews("preflight", "42")
     assert code == 3
     assert "number 1 in the queue" in complaint
     (comment,) = hub.state.comments_of(42)
     assert "waits for room" in comment.body
     assert "number 1 in the queue" in comment.body
+    assert "https://github.test/acme/orders/actions/runs/7" in comment.body
+
+
+def test_what_is_broken_is_told_in_the_pull_request(
+    clients: Clients, hub: LocalGitHub, monkeypatch: pytest.MonkeyPatch, previews: Any
+) -> None:
+    clients.__dict__["platform"] = PLATFORM.model_copy(update={"database_instance": "elsewhere"})
+    hub.state.pull(42, labels=["preview"])
+    monkeypatch.setattr("previews.commands.preflight.Clients", lambda: clients)
+    code, _, _ = previews("preflight", "42")
+    assert code == 1
+    (comment,) = hub.state.comments_of(42)
+    assert "did not come up" in comment.body
+    assert "`preflight-failed` in the runbook" in comment.body
+    assert "snapshot of staging" in comment.body
+
+
+def test_that_nothing_could_be_asked_is_told_in_the_pull_request(
+    hub: LocalGitHub, monkeypatch: pytest.MonkeyPatch, previews: Any
+) -> None:
+    clients = clients_of(MemoryStacks(fail_on="all"))
+    hub.state.pull(42, labels=["preview"])
+    monkeypatch.setattr("previews.commands.preflight.Clients", lambda: clients)
+    assert previews("preflight", "42")[0] == 1
+    (comment,) = hub.state.comments_of(42)
+    assert "It stopped at all." in comment.body
+    assert "`some-failure` in the runbook" in comment.body
 
 
 def test_a_preview_that_is_there_needs_no_more_room(clients: Clients) -> None:
