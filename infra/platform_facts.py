@@ -42,6 +42,7 @@ class PlatformFacts:
         database_cidrs: Networks of the databases' addresses.
         database_ssl_mode: libpq's ``sslmode`` towards every database.
         permissions_boundary: ARN of the boundary that previews' roles must have, empty for none.
+        data_boundary: The same for the roles of servers that previews share.
         trusted_image: The image that staging runs, from the main branch, by digest.
         branches_namespace: Where databases are handed out in mode ``branch``; empty for nowhere.
         branches_instance_class: Class of the RDS instance that previews share.
@@ -74,6 +75,7 @@ class PlatformFacts:
     database_cidrs: pulumi.Input[list[str]]
     database_ssl_mode: pulumi.Input[str]
     permissions_boundary: pulumi.Input[str]
+    data_boundary: pulumi.Input[str]
     trusted_image: pulumi.Input[str]
     branches_namespace: pulumi.Input[str]
     branches_instance_class: pulumi.Input[str]

@@ -118,6 +118,7 @@ def platform(stack: StackName) -> None:
         database_cidrs=[*below.database_cidrs],
         database_ssl_mode=config.database.ssl_mode,
         permissions_boundary=roles.boundary,
+        data_boundary=roles.data_boundary,
         trusted_image=image.reference,
         branches_namespace=NAMESPACE if config.branches.enabled else "",
         branches_instance_class=config.branches.instance_class,

@@ -49,6 +49,20 @@ class Refreshed(BaseModel):
         return "\n".join(lines)
 
 
+class Off(BaseModel):
+    """There is nothing to refresh: nobody gets a database in mode branch.
+
+    Attributes:
+        skipped: Why.
+    """
+
+    skipped: str = "staging hands out no databases in mode branch (previews:branches.enabled)"
+
+    def text(self) -> str:
+        """What a person reads."""
+        return f"nothing to refresh: {self.skipped}"
+
+
 def refresh(clients: Clients) -> Refreshed:
     """Restore, scrub and prove another server, swap, and retire those that nobody needs.
 

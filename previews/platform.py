@@ -24,6 +24,7 @@ class Platform(BaseModel):
         domain: What previews are named under.
         repository_url: The ECR repository of all images.
         database_instance: Staging's RDS instance, whose snapshots previews are made from.
+        branches_namespace: Where databases are handed out in mode branch; empty for nowhere.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -34,6 +35,7 @@ class Platform(BaseModel):
     domain: str = Field(min_length=1)
     repository_url: str
     database_instance: str
+    branches_namespace: str = ""
 
     @property
     def images(self) -> str:

@@ -24,10 +24,12 @@ class CiRoles:
 
     Attributes:
         boundary: ARN of the boundary of previews' own roles; empty without CI.
+        data_boundary: The same of shared servers' roles.
         arns: ARN of each of GitHub's environments' role; none without CI.
     """
 
     boundary: pulumi.Input[str] = ""
+    data_boundary: pulumi.Input[str] = ""
     arns: Mapping[str, pulumi.Output[str]] = field(default_factory=dict[str, pulumi.Output[str]])
 
 
@@ -55,4 +57,4 @@ def ci(config: PlatformConfig, ground: Ground, entrance: Entrance) -> CiRoles:
         SignInPermissions(
             "sign-in-permissions", roles=roles.arns, user_pool_arn=entrance.user_pool_arn
         )
-    return CiRoles(roles.boundary, roles.arns)
+    return CiRoles(roles.boundary, roles.data_boundary, roles.arns)

@@ -17,6 +17,8 @@ from infra.permissions.grant import Grant, Place, policy
 from infra.permissions.shared import state_grants
 from infra.permissions.table import (
     BOUNDARY,
+    DATA,
+    DATA_BOUNDARY,
     PREVIEW,
     PREVIEWS,
     STAGING,
@@ -34,23 +36,25 @@ AUDIENCE = "sts.amazonaws.com"
 
 WORKFLOWS = {
     "preview": ("preview.yml", "preview-destroy.yml", "preview-sweep.yml"),
-    "staging": ("staging.yml",),
+    "staging": ("staging.yml", "preview-refresh.yml"),
 }
 """Which workflow files may act, by the environment that lets them in."""
 
 _TABLES: dict[str, tuple[Grant, ...]] = {"preview": PREVIEW, "staging": STAGING_DEPLOYMENT}
-_STATE = {"preview": PREVIEWS, "staging": f"{STAGING}*"}
+_STATE = {"preview": (PREVIEWS,), "staging": (f"{STAGING}*", DATA)}
 
 
 class DeployRoles(pulumi.ComponentResource):
-    """GitHub as an identity provider, a boundary, and two roles.
+    """GitHub as an identity provider, two boundaries, and two roles.
 
     Attributes:
         boundary: ARN of the permissions boundary of previews' roles.
+        data_boundary: ARN of that of shared servers' roles.
         arns: ARN of each environment's role.
     """
 
     boundary: pulumi.Output[str]
+    data_boundary: pulumi.Output[str]
     arns: dict[str, pulumi.Output[str]]
 
     def __init__(
@@ -78,7 +82,7 @@ class DeployRoles(pulumi.ComponentResource):
         self._config = config
         provider = self._identity_provider()
 
-        def place(parts: Sequence[str], boundary: str = "") -> Place:
+        def place(parts: Sequence[str], boundaries: Sequence[str] = ("", "")) -> Place:
             region, provider_arn, cluster_name, vpc = parts
             # arn:<partition>:iam::<account>:oidc-provider/<issuer>
             _, partition, _, _, account, *_ = provider_arn.split(":")
@@ -89,7 +93,8 @@ class DeployRoles(pulumi.ComponentResource):
                 cluster=cluster_name,
                 vpc=vpc,
                 repository=repository,
-                boundary=boundary,
+                boundary=boundaries[0],
+                data_boundary=boundaries[1],
                 state_bucket=config.state_bucket or "",
             )
 
@@ -103,13 +108,22 @@ class DeployRoles(pulumi.ComponentResource):
             policy=known.apply(lambda parts: policy(BOUNDARY, place(parts))),
             opts=child,
         )
+        data_boundary = iam.Policy(
+            "data-boundary",
+            name=f"{project}-data-secrets",
+            description="The most that the role of a shared server's SecretStore may do",
+            policy=known.apply(lambda parts: policy(DATA_BOUNDARY, place(parts))),
+            opts=child,
+        )
         self.boundary = boundary.arn
+        self.data_boundary = data_boundary.arn
+        boundaries = pulumi.Output.all(boundary.arn, data_boundary.arn)
         self.arns = {
             environment: self._role(
                 environment,
                 project,
                 provider,
-                pulumi.Output.all(known, boundary.arn).apply(
+                pulumi.Output.all(known, boundaries).apply(
                     lambda both, grants=grants: policy(grants, place(both[0], both[1]))
                 ),
             )
@@ -122,7 +136,7 @@ class DeployRoles(pulumi.ComponentResource):
         if self._config.state_bucket is None:
             return _TABLES
         return {
-            environment: (*grants, *state_grants(_STATE[environment]))
+            environment: (*grants, *state_grants(*_STATE[environment]))
             for environment, grants in _TABLES.items()
         }
 

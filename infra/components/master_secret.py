@@ -99,10 +99,14 @@ class MasterSecret(pulumi.ComponentResource):
         return role, permission
 
     def _boundary(self, platform: PlatformFacts) -> pulumi.Output[str] | None:
-        """CI makes a preview's role with the boundary alone; staging's is made by a person."""
-        if self._stack.kind is not StackKind.PREVIEW:
+        """CI makes a role with its kind's boundary alone; staging's is made by a person."""
+        boundaries = {
+            StackKind.PREVIEW: platform.permissions_boundary,
+            StackKind.DATA: platform.data_boundary,
+        }
+        if self._stack.kind not in boundaries:
             return None
-        given = pulumi.Output.from_input(platform.permissions_boundary)
+        given = pulumi.Output.from_input(boundaries[self._stack.kind])
         return cast("pulumi.Output[str]", given.apply(lambda arn: arn or None))
 
     def _reader(self, role: iam.Role) -> core.v1.ServiceAccount:

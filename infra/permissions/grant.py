@@ -41,6 +41,7 @@ class Place:
         vpc: Its VPC.
         repository: The ECR repository's name.
         boundary: ARN of the permissions boundary of previews' roles.
+        data_boundary: ARN of that of shared servers' roles.
         state_bucket: The bucket of Pulumi's state, empty where it is kept elsewhere.
     """
 
@@ -51,6 +52,7 @@ class Place:
     vpc: str
     repository: str
     boundary: str
+    data_boundary: str = ""
     state_bucket: str = ""
 
     def fill(self, template: str) -> str:
@@ -64,6 +66,7 @@ class Place:
             vpc=self.vpc,
             repository=self.repository,
             boundary=self.boundary,
+            data_boundary=self.data_boundary,
             bucket=self.state_bucket,
         )
 

@@ -68,7 +68,7 @@ CLUSTER = Grant(
 )
 
 
-def state_grants(stacks: str) -> tuple[Grant, ...]:
+def state_grants(*stacks: str) -> tuple[Grant, ...]:
     """What the bucket of Pulumi's state asks for.
 
     Args:
@@ -82,7 +82,8 @@ def state_grants(stacks: str) -> tuple[Grant, ...]:
             "write it, lock it and keep its history",
             ("s3:DeleteObject", "s3:PutObject"),
             tuple(
-                f"{{arn}}:s3:::{{bucket}}/.pulumi/{folder}/{stacks}"
+                f"{{arn}}:s3:::{{bucket}}/.pulumi/{folder}/{names}"
+                for names in stacks
                 for folder in (
                     "backups/previews",
                     "history/previews",

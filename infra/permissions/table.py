@@ -1,24 +1,25 @@
 """What CI may do in AWS: the one table from which its policies are made.
 
 The role of previews touches what is named or tagged ``pr-*``; the role of staging keeps what a
-person has made up to date, and makes nothing. Each grant says why it is there. Which action knows
-which resource and which condition is AWS's to say (its Service Authorization Reference); a test
-holds every grant against it, since a condition that an action does not know grants nothing.
+person has made up to date, and makes nothing but servers ``data-*`` for databases of previews.
+Each grant says why it is there. Which action knows which resource and which condition is AWS's to
+say (its Service Authorization Reference); a test holds every grant against it, since a condition
+that an action does not know grants nothing.
 """
 
 from __future__ import annotations
 
 from infra.permissions.grant import Grant
+from infra.permissions.restoring import STAGING, own_instance
 from infra.permissions.shared import CLUSTER, IMAGES, NEVER
 
 PREVIEWS = "pr-*"
 """What a preview's resources are named and tagged like (infra/stack_name.py)."""
 
-STAGING = "staging"
+DATA = "data-*"
+"""The same of the servers that previews share in mode ``branch``."""
 
-_TAGGED_AS_PREVIEW = {"aws:ResourceTag/stack": PREVIEWS}
 _INSTANCE_TAG = "aws:ResourceTag/aws:rds:primaryDBInstanceArn"
-_BECOMES_PREVIEW = {"aws:RequestTag/stack": PREVIEWS}
 
 PREVIEW: tuple[Grant, ...] = (
     *NEVER,
@@ -54,112 +55,7 @@ PREVIEW: tuple[Grant, ...] = (
             "servicequotas:GetServiceQuota",
         ),
     ),
-    Grant(
-        "restore staging's automated snapshots, and none else, into a preview's own instance",
-        ("rds:RestoreDBInstanceFromDBSnapshot",),
-        (
-            f"{{arn}}:rds:{{here}}:db:{PREVIEWS}",
-            f"{{arn}}:rds:{{here}}:snapshot:rds:{STAGING}-*",
-            f"{{arn}}:rds:{{here}}:subgrp:{STAGING}-database",
-            "{arn}:rds:{here}:og:default:*",
-            "{arn}:rds:{here}:pg:default.*",
-        ),
-        {"StringLike": _BECOMES_PREVIEW, "BoolIfExists": {"rds:PubliclyAccessible": "false"}},
-    ),
-    Grant(
-        "what an instance is changed in after its restore, and its end",
-        ("rds:DeleteDBInstance", "rds:ListTagsForResource", "rds:ModifyDBInstance"),
-        (f"{{arn}}:rds:{{here}}:db:{PREVIEWS}",),
-    ),
-    Grant(
-        "commit and expiry change with every push; the stack does not",
-        ("rds:AddTagsToResource", "rds:RemoveTagsFromResource"),
-        (f"{{arn}}:rds:{{here}}:db:{PREVIEWS}",),
-        {"StringLikeIfExists": _BECOMES_PREVIEW},
-    ),
-    Grant(
-        "RDS makes the master's secret with the caller's rights",
-        ("secretsmanager:CreateSecret", "secretsmanager:TagResource"),
-        ("{arn}:secretsmanager:{here}:secret:rds!db-*",),
-    ),
-    Grant(
-        "RDS looks at the key that a snapshot is encrypted with",
-        ("kms:DescribeKey",),
-        ("{arn}:kms:{here}:key/*",),
-    ),
-    Grant(
-        "RDS encrypts a copy with the snapshot's key; only RDS gets to use it",
-        ("kms:CreateGrant",),
-        ("{arn}:kms:{here}:key/*",),
-        {
-            "Bool": {"kms:GrantIsForAWSResource": "true"},
-            "StringEquals": {"kms:ViaService": "rds.{region}.amazonaws.com"},
-        },
-    ),
-    Grant(
-        "a security group that says from the start whose it is",
-        ("ec2:CreateSecurityGroup",),
-        ("{arn}:ec2:{here}:security-group/*",),
-        {"StringLike": _BECOMES_PREVIEW},
-    ),
-    Grant(
-        "in the cluster's VPC and no other",
-        ("ec2:CreateSecurityGroup",),
-        ("{arn}:ec2:{here}:vpc/{vpc}",),
-    ),
-    Grant(
-        "tags, in the same call",
-        ("ec2:CreateTags",),
-        ("{arn}:ec2:{here}:security-group/*",),
-        {
-            "StringEquals": {"ec2:CreateAction": "CreateSecurityGroup"},
-            "StringLike": _BECOMES_PREVIEW,
-        },
-    ),
-    Grant(
-        "a preview's own group, its rules and its end",
-        (
-            "ec2:AuthorizeSecurityGroupIngress",
-            "ec2:DeleteSecurityGroup",
-            "ec2:RevokeSecurityGroupEgress",
-            "ec2:RevokeSecurityGroupIngress",
-        ),
-        ("{arn}:ec2:{here}:security-group/*",),
-        {"StringLike": _TAGGED_AS_PREVIEW},
-    ),
-    Grant(
-        "its tags; it stays a preview's",
-        ("ec2:CreateTags", "ec2:DeleteTags"),
-        ("{arn}:ec2:{here}:security-group/*",),
-        {"StringLike": _TAGGED_AS_PREVIEW, "StringLikeIfExists": _BECOMES_PREVIEW},
-    ),
-    Grant(
-        "the role of a preview's SecretStore: only with the boundary",
-        ("iam:CreateRole",),
-        (f"{{arn}}:iam::{{account}}:role/{PREVIEWS}-secrets",),
-        {"ArnEquals": {"iam:PermissionsBoundary": "{boundary}"}, "StringLike": _BECOMES_PREVIEW},
-    ),
-    Grant(
-        "what that role may do and who takes it: only while it has the boundary",
-        ("iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole"),
-        (f"{{arn}}:iam::{{account}}:role/{PREVIEWS}-secrets",),
-        {"ArnEquals": {"iam:PermissionsBoundary": "{boundary}"}},
-    ),
-    Grant(
-        "look at it, tag it, remove it",
-        (
-            "iam:DeleteRole",
-            "iam:DeleteRolePolicy",
-            "iam:GetRole",
-            "iam:GetRolePolicy",
-            "iam:ListAttachedRolePolicies",
-            "iam:ListInstanceProfilesForRole",
-            "iam:ListRolePolicies",
-            "iam:TagRole",
-            "iam:UntagRole",
-        ),
-        (f"{{arn}}:iam::{{account}}:role/{PREVIEWS}-secrets",),
-    ),
+    *own_instance(PREVIEWS, boundary="{boundary}"),
 )
 """What the role of the environment ``preview`` may do."""
 
@@ -225,16 +121,26 @@ STAGING_DEPLOYMENT: tuple[Grant, ...] = (
         (f"{{arn}}:rds:{{here}}:db:{STAGING}",),
         {"BoolIfExists": {"rds:ManageMasterUserPassword": "true"}},
     ),
+    # `previews refresh`: what holds unscrubbed data for a while is none of the preview role's.
+    *own_instance(DATA, boundary="{data_boundary}"),
 )
 """What the role of the environment ``staging`` may do."""
 
-BOUNDARY: tuple[Grant, ...] = (
-    Grant(
-        "whatever a preview's role is given, it reads the secrets of previews' databases alone",
-        ("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"),
-        ("{arn}:secretsmanager:{here}:secret:rds!db-*",),
-        # RDS itself puts this tag on the secrets that it keeps.
-        {"StringLike": {_INSTANCE_TAG: f"{{arn}}:rds:{{here}}:db:{PREVIEWS}"}},
-    ),
-)
+
+def _reads_secrets_of(instances: str) -> tuple[Grant, ...]:
+    return (
+        Grant(
+            f"whatever the role is given, it reads the secrets of databases {instances} alone",
+            ("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"),
+            ("{arn}:secretsmanager:{here}:secret:rds!db-*",),
+            # RDS itself puts this tag on the secrets that it keeps.
+            {"StringLike": {_INSTANCE_TAG: f"{{arn}}:rds:{{here}}:db:{instances}"}},
+        ),
+    )
+
+
+BOUNDARY = _reads_secrets_of(PREVIEWS)
 """The permissions boundary of the roles that previews make."""
+
+DATA_BOUNDARY = _reads_secrets_of(DATA)
+"""The same of those that shared servers have: a preview's role never reads their passwords."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from previews.clients import Clients
-from previews.data_refresh import refresh
+from previews.data_refresh import Off, refresh
 from previews.output import AsJson, show
 
 
@@ -15,7 +15,13 @@ def command(as_json: AsJson = False) -> None:
 
     Example: previews refresh
 
-    Exits with 0 when new previews get the newest data, with 1 when the former server serves on.
+    Exits with 0 when new previews get the newest data, or the platform hands out none in this
+    mode; with 1 when the former server serves on.
     """
-    result = refresh(Clients())
+    clients = Clients()
+    if not clients.platform.branches_namespace:
+        off = Off()
+        show(off, off.text(), as_json=as_json)
+        return
+    result = refresh(clients)
     show(result, result.text(), as_json=as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -11,7 +12,7 @@ from previews.data_refresh import PUBLICATIONS, refresh
 from previews.database_reset import CLAIMS
 from previews.errors import PreviewsError
 from tests.previews.memory_cluster import MemoryCluster
-from tests.previews.world import MemoryStacks, clients_of
+from tests.previews.world import PLATFORM, MemoryStacks, clients_of
 
 
 class Stacks(MemoryStacks):
@@ -93,3 +94,26 @@ def test_no_answer_of_the_cluster_retires_nothing() -> None:
     with pytest.raises(PreviewsError, match="no answer"):
         refresh(clients)
     assert changes(stacks) == ["up data-9"]
+
+
+def test_where_the_mode_is_off_it_says_so_and_does_nothing(
+    monkeypatch: pytest.MonkeyPatch, previews: Callable[..., tuple[int, str, str]]
+) -> None:
+    clients, stacks, _ = world("data-8")
+    monkeypatch.setattr("previews.commands.refresh.Clients", lambda: clients)
+    code, printed, _ = previews("refresh")
+    assert code == 0
+    assert "hands out no databases in mode branch" in printed
+    assert changes(stacks) == []
+
+
+def test_where_the_mode_is_on_the_command_refreshes(
+    monkeypatch: pytest.MonkeyPatch, previews: Callable[..., tuple[int, str, str]]
+) -> None:
+    clients, stacks, _ = world("data-8")
+    clients.__dict__["platform"] = PLATFORM.model_copy(update={"branches_namespace": "branches"})
+    monkeypatch.setattr("previews.commands.refresh.Clients", lambda: clients)
+    code, printed, _ = previews("refresh")
+    assert code == 0
+    assert "clones from data-9" in printed
+    assert changes(stacks) == ["up data-9", "destroy data-8", "remove data-8"]

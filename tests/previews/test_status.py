@@ -54,7 +54,7 @@ def test_an_operation_that_did_not_report_back_is_told() -> None:
 @pytest.fixture
 def stacks() -> RecordedStacks:
     made = RecordedStacks()
-    for name in ("pr-100", "pr-42", "staging", "somebody-s-own"):
+    for name in ("pr-100", "pr-42", "staging", "data-8", "somebody-s-own"):
         made.add(name, resources=resources(OUTPUTS))
     return made
 

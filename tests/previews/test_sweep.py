@@ -224,3 +224,15 @@ def test_a_thousand_stacks_take_a_bounded_number_of_requests(
     assert len(hub.requests) == 11 + 5
     assert place.looks == 1
     assert stacks.calls == ["all"]
+
+
+def test_servers_that_previews_share_are_none_of_its_business(
+    hub: LocalGitHub, stacks: MemoryStacks
+) -> None:
+    stacks.add("data-8", days_ago=400)
+    stacks.add("pr-8", days_ago=0)
+    hub.state.pull(8, labels=["preview"])
+    hub.state.close(8)
+    assert outcomes(run(stacks, MemoryPlace())) == {8: ("closed", "destroyed")}
+    assert "data-8" in stacks.known
+    assert not [call for call in stacks.calls if "data-8" in call]

@@ -36,6 +36,7 @@ EXPECTED_WRITES = {
     "preview-destroy:destroy": {"deployments", "id-token", "pull-requests", "statuses"},
     "preview-sweep:plan": {"id-token"},
     "preview-sweep:remove": {"deployments", "id-token", "pull-requests", "statuses"},
+    "preview-refresh:refresh": {"id-token"},
     "preview-command:command": {"actions", "pull-requests"},
     "staging:staging": {"attestations", "id-token", "statuses"},
 }
@@ -48,7 +49,8 @@ def by_name(job: Job) -> str:
 
 def test_there_are_the_workflows() -> None:
     assert set(WORKFLOWS) == {
-        *("ci", "preview", "preview-destroy", "preview-sweep", "preview-command", "staging"),
+        *("ci", "preview", "preview-destroy", "preview-sweep", "preview-refresh"),
+        *("preview-command", "staging"),
     }
     assert len(list(GITHUB.glob("workflows/*"))) == len(WORKFLOWS)
 
@@ -190,8 +192,9 @@ def test_credentials_are_granted_to_an_environment(job: Job) -> None:
     secrets = "secrets." in str(job.body)
     assert (job.environment in {"preview", "staging"}) is (wants or secrets)
     if wants:
-        # `environment: preview` for previews, `staging` for staging, and neither for the other.
-        assert job.environment == ("staging" if job.workflow == "staging" else "preview")
+        # `environment: preview` for previews, `staging` for staging and for its restored data.
+        of_staging = job.workflow in {"staging", "preview-refresh"}
+        assert job.environment == ("staging" if of_staging else "preview")
     if job.environment == "preview":
         assert job.body["environment"]["deployment"] is False
 
@@ -239,7 +242,7 @@ def test_every_command_of_a_step_exists() -> None:
                 }
                 assert {word for word in words if word.startswith("--")} <= options, line
     expected = {"decide", "preflight", "up", "reset-db", "destroy", "sweep", "obey"}
-    assert used >= expected | {"deploy-staging"}
+    assert used >= expected | {"deploy-staging", "refresh"}
 
 
 def test_every_make_target_of_a_step_exists() -> None:

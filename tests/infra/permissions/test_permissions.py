@@ -9,12 +9,20 @@ import pytest
 
 from infra.permissions.grant import Place, policy
 from infra.permissions.shared import state_grants
-from infra.permissions.table import BOUNDARY, PREVIEW, PREVIEWS, STAGING_DEPLOYMENT
+from infra.permissions.table import (
+    BOUNDARY,
+    DATA,
+    DATA_BOUNDARY,
+    PREVIEW,
+    PREVIEWS,
+    STAGING_DEPLOYMENT,
+)
 from tests.infra.permissions.simulator import ACCOUNT, Attempt, decide, unknown
 
 REGION = "eu-west-1"
 HERE = f"{REGION}:{ACCOUNT}"
 BOUNDARY_ARN = f"arn:aws:iam::{ACCOUNT}:policy/previews-preview-secrets"
+DATA_BOUNDARY_ARN = f"arn:aws:iam::{ACCOUNT}:policy/previews-data-secrets"
 PLACE = Place(
     partition="aws",
     region=REGION,
@@ -23,12 +31,14 @@ PLACE = Place(
     vpc="vpc-1",
     repository="previews",
     boundary=BOUNDARY_ARN,
+    data_boundary=DATA_BOUNDARY_ARN,
     state_bucket="acme-state",
 )
 POLICIES = {
     "preview": policy((*PREVIEW, *state_grants(PREVIEWS)), PLACE),
-    "staging": policy((*STAGING_DEPLOYMENT, *state_grants("staging*")), PLACE),
+    "staging": policy((*STAGING_DEPLOYMENT, *state_grants("staging*", DATA)), PLACE),
     "boundary": policy(BOUNDARY, PLACE),
+    "data-boundary": policy(DATA_BOUNDARY, PLACE),
 }
 
 YES, NO, NEVER = "Allowed", "ImplicitlyDenied", "ExplicitlyDenied"
@@ -63,6 +73,9 @@ NEW_STAGING = {"aws:RequestTag/stack": "staging"}
 OURS = {"aws:ResourceTag/stack": "pr-42"}
 STAGINGS = {"aws:ResourceTag/stack": "staging"}
 BOUND = {"iam:PermissionsBoundary": BOUNDARY_ARN}
+DATA_BOUND = {"iam:PermissionsBoundary": DATA_BOUNDARY_ARN}
+NEW_DATA = {"aws:RequestTag/stack": "data-8"}
+DATAS = {"aws:ResourceTag/stack": "data-8"}
 ADMIN = {"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}
 
 RESTORE = "rds:RestoreDBInstanceFromDBSnapshot"
@@ -162,6 +175,16 @@ PREVIEW_CALLS: list[tuple[str, str, Mapping[str, str], str]] = [
     ("iam:CreateUser", f"arn:aws:iam::{ACCOUNT}:user/x", {}, NO),
     ("sts:AssumeRole", role("pr-42-secrets"), {}, NEVER),
     ("sts:AssumeRole", f"arn:aws:iam::{OTHER}:role/x", {}, NEVER),
+    # Servers that previews share are none of a preview's business.
+    (RESTORE, db("data-8"), NEW, NO),
+    (RESTORE, db("data-8"), NEW_DATA, NO),
+    ("rds:ModifyDBInstance", db("data-8"), {}, NO),
+    ("rds:DeleteDBInstance", db("data-8"), {}, NO),
+    ("ec2:AuthorizeSecurityGroupIngress", GROUP, DATAS, NO),
+    ("iam:CreateRole", role("pr-42-secrets"), {**NEW, **DATA_BOUND}, NO),
+    ("iam:CreateRole", role("data-8-secrets"), {**NEW_DATA, **DATA_BOUND}, NO),
+    ("iam:UpdateAssumeRolePolicy", role("data-8-secrets"), DATA_BOUND, NO),
+    ("s3:PutObject", f"{STATE}/stacks/previews/data-8.json", {}, NO),
     # Images, cluster, state.
     ("ecr:GetAuthorizationToken", "*", {}, YES),
     ("ecr:PutImage", IMAGES, {}, YES),
@@ -205,6 +228,34 @@ STAGING_CALLS: list[tuple[str, str, Mapping[str, str], str]] = [
     ("ec2:DeleteVpc", VPC, {}, NO),
     ("s3:PutObject", f"{STATE}/stacks/previews/staging.json", {}, YES),
     ("s3:PutObject", f"{STATE}/stacks/previews/pr-42.json", {}, NO),
+    # Newer data for new previews: a server of its own, and its end.
+    (RESTORE, db("data-8"), NEW_DATA, YES),
+    (RESTORE, db("data-8"), {}, NO),
+    (RESTORE, db("data-8"), {**NEW_DATA, "rds:PubliclyAccessible": "true"}, NO),
+    (RESTORE, db("pr-42"), NEW, NO),
+    (RESTORE, snapshot("rds:staging-2029-12-30-03-05"), NEW_DATA, YES),
+    (RESTORE, snapshot("staging-final"), NEW_DATA, NO),
+    ("rds:ModifyDBInstance", db("data-8"), {}, YES),
+    ("rds:DeleteDBInstance", db("data-8"), {}, YES),
+    ("rds:DeleteDBInstance", db("pr-42"), {}, NO),
+    ("secretsmanager:CreateSecret", secret("rds!db-1-AbCdEf"), {}, YES),
+    ("secretsmanager:CreateSecret", secret("service-token-AbCdEf"), {}, NO),
+    (CREATE_GROUP, GROUP, NEW_DATA, YES),
+    (CREATE_GROUP, GROUP, NEW, NO),
+    (CREATE_GROUP, VPC, {}, YES),
+    (CREATE_GROUP, OTHER_VPC, {}, NO),
+    ("ec2:AuthorizeSecurityGroupIngress", GROUP, DATAS, YES),
+    ("ec2:AuthorizeSecurityGroupIngress", GROUP, STAGINGS, NO),
+    ("ec2:DeleteSecurityGroup", GROUP, DATAS, YES),
+    ("ec2:DeleteSecurityGroup", GROUP, OURS, NO),
+    ("iam:CreateRole", role("data-8-secrets"), {**NEW_DATA, **DATA_BOUND}, YES),
+    ("iam:CreateRole", role("data-8-secrets"), NEW_DATA, NO),
+    ("iam:CreateRole", role("data-8-secrets"), {**NEW_DATA, **ADMIN}, NO),
+    ("iam:PutRolePolicy", role("data-8-secrets"), DATA_BOUND, YES),
+    ("iam:PutRolePolicy", role("data-8-secrets"), {}, NO),
+    ("iam:DeleteRole", role("data-8-secrets"), {}, YES),
+    ("iam:DeleteRole", role("staging-secrets"), {}, NO),
+    ("s3:PutObject", f"{STATE}/stacks/previews/data-8.json", {}, YES),
 ]
 
 
@@ -246,6 +297,16 @@ def test_whatever_a_previews_role_is_given_the_boundary_leaves_previews_secrets_
     assert bound == [YES, NO, NO, NO, NO, NO]
 
 
+def test_neither_boundary_reaches_the_other_s_secrets() -> None:
+    tag = "aws:ResourceTag/aws:rds:primaryDBInstanceArn"
+    attempts = [
+        Attempt("secretsmanager:GetSecretValue", secret("rds!db-1-AbCdEf"), {tag: db(name)})
+        for name in ("pr-42", "data-8", "staging")
+    ]
+    assert decide(attempts, POLICIES["boundary"]) == [YES, NO, NO]
+    assert decide(attempts, POLICIES["data-boundary"]) == [NO, YES, NO]
+
+
 @pytest.mark.parametrize("name", POLICIES)
 def test_every_action_exists_and_knows_the_conditions_on_it(name: str) -> None:
     assert unknown(POLICIES[name]) == []
@@ -263,14 +324,15 @@ def test_an_action_or_a_condition_that_aws_does_not_know_is_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "most"), [("preview", 10240), ("staging", 10240), ("boundary", 6144)]
+    ("name", "most"),
+    [("preview", 10240), ("staging", 10240), ("boundary", 6144), ("data-boundary", 6144)],
 )
 def test_a_policy_is_as_short_as_aws_wants_it(name: str, most: int) -> None:
     assert len("".join(POLICIES[name].split())) <= most
 
 
 def test_every_grant_says_why() -> None:
-    tables = (*PREVIEW, *STAGING_DEPLOYMENT, *BOUNDARY, *state_grants("*"))
+    tables = (*PREVIEW, *STAGING_DEPLOYMENT, *BOUNDARY, *DATA_BOUNDARY, *state_grants("*"))
     assert [grant for grant in tables if not grant.why] == []
 
 
