@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import BaseModel, ConfigDict
-from rich.markup import escape
 
+from previews.database_mode import database_mode
 from previews.errors import PreviewsError
 from previews.places.item import as_mapping, preview
+from previews.preflight_branch import TEMPLATE, template
+from previews.preflight_report import Check, Report
 
 if TYPE_CHECKING:
     from infra.stack_name import StackName
@@ -29,73 +30,14 @@ _SPARE_INSTANCES = 1
 _GROUP_TAGS = ("ingress.k8s.aws/stack", "ingress.eks.amazonaws.com/stack")
 
 
-class Check(BaseModel):
-    """One thing that was looked at.
-
-    Attributes:
-        name: What.
-        passed: Whether it is as it has to be.
-        detail: What was found.
-        remedy: What to do where it is not; empty where it is.
-        room: Whether it is about room, which comes back by itself.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    passed: bool
-    detail: str
-    remedy: str = ""
-    room: bool = False
-
-
-class Report(BaseModel):
-    """All that was looked at.
-
-    Attributes:
-        stack: The preview.
-        is_new: Whether it has no stack yet.
-        checks: Each check.
-        place: Its place in the queue where there is no room; 1 is next.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    stack: str
-    is_new: bool
-    checks: list[Check]
-    place: int | None = None
-
-    @property
-    def broken(self) -> list[Check]:
-        """What is wrong and stays so."""
-        return [check for check in self.checks if not check.passed and not check.room]
-
-    @property
-    def full(self) -> list[Check]:
-        """Where there is no room."""
-        return [check for check in self.checks if not check.passed and check.room]
-
-    def text(self) -> str:
-        """What a person reads."""
-        lines = []
-        for check in self.checks:
-            mark = "[green]✓[/]" if check.passed else "[red]✗[/]"
-            lines.append(f"{mark} {check.name}: {escape(check.detail)}")
-            if check.remedy:
-                lines.append(f"    What to do: {escape(check.remedy)}")
-        if self.place is not None:
-            lines.append(f"{self.stack} is number {self.place} in the queue")
-        return "\n".join(lines)
-
-
 def preflight(clients: Clients, stack: StackName) -> Report:
     """Look at everything that a preview needs.
 
     A preview that is there already takes no more room, and keeps its database.
 
     Raises:
-        PreviewsError: Pulumi or staging give no answer, without which nothing can be looked at.
+        PreviewsError: Pulumi, GitHub or staging give no answer, without which nothing can be
+            looked at.
     """
     names = {summary.name for summary in clients.stacks.all()}
     is_new = stack.value not in names
@@ -104,11 +46,7 @@ def preflight(clients: Clients, stack: StackName) -> Report:
         ("cluster", _cluster),
     ]
     if is_new:
-        looks += [
-            ("snapshot of staging", _snapshot),
-            ("RDS instances", _instances),
-            ("load balancer", _load_balancer),
-        ]
+        looks += [*_database(clients, stack), ("load balancer", _load_balancer)]
     checks = [_looked(name, look, clients) for name, look in looks]
     place = None
     if is_new:
@@ -116,6 +54,18 @@ def preflight(clients: Clients, stack: StackName) -> Report:
         if any(check.room and not check.passed for check in checks):
             place = place_in_queue(stack, names, clients.github.pulls.all_open(), clients)
     return Report(stack=stack.value, is_new=is_new, checks=checks, place=place)
+
+
+def _database(clients: Clients, stack: StackName) -> list[tuple[str, Callable[[Clients], Check]]]:
+    """What its database asks for: an instance of its own, or a clone of a template.
+
+    Raises:
+        PreviewsError: The labels ask for both.
+    """
+    pull = clients.github.pulls.read(stack.pull_request or 0)
+    if database_mode(pull.labels) == "branch":
+        return [(TEMPLATE, template)]
+    return [("snapshot of staging", _snapshot), ("RDS instances", _instances)]
 
 
 def place_in_queue(

@@ -32,6 +32,8 @@ _LOOKED_AT: dict[str, tuple[str, ...]] = {
     "discovery.k8s.io": ("endpointslices",),
     "events.k8s.io": ("events",),
     "networking.k8s.io": ("ingressclasses",),
+    # Whether there is a template: looked at before a preview in mode branch is begun.
+    "previews.internal": ("databasegenerations",),
 }
 
 IS_OF_A_PREVIEW = (

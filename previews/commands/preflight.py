@@ -10,12 +10,13 @@ from previews.clients import Clients
 from previews.commands._arguments import Stack, this_run
 from previews.errors import Exit, PreviewsError
 from previews.output import AsJson, show
-from previews.preflight import Report, preflight
+from previews.preflight import preflight
+from previews.preflight_report import Report
 from previews.presenter import Presenter
 
 
 def command(stack: Stack, as_json: AsJson = False) -> None:
-    """Look whether a preview can come up: account, staging, snapshot, quotas, room.
+    """Look whether a preview can come up: account, staging, data to copy, quotas, room.
 
     Where it can not, a comment on the pull request says why; where there is no room, its place in
     the queue. A preview that is there already needs no more room.

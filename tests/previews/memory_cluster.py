@@ -58,6 +58,8 @@ class MemoryCluster:
         react: What the controllers do when something is made or patched.
     """
 
+    name = "sandbox"
+
     objects: list[Live] = field(default_factory=list)
     patched: list[tuple[str, str, Document]] = field(default_factory=list)
     react: Callable[[Live], None] = lambda _: None

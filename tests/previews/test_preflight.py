@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -10,8 +11,13 @@ from moto import mock_aws
 
 from infra.stack_name import StackName
 from previews.clients import Clients
-from previews.preflight import Report, preflight
+from previews.data_refresh import PUBLICATIONS
+from previews.errors import PreviewsError
+from previews.preflight import preflight
+from previews.preflight_branch import TEMPLATE
+from previews.preflight_report import Report
 from tests.github import LocalGitHub
+from tests.previews.memory_cluster import MemoryCluster
 from tests.previews.world import PLATFORM, MemoryStacks, clients_of
 
 STACK = StackName.parse("pr-42")
@@ -44,6 +50,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalGitHub]:
     with LocalGitHub() as hub, mock_aws():
         for name, value in hub.environment.items():
             monkeypatch.setenv(name, value)
+        hub.state.pull(42, labels=["preview"])
         yield hub
 
 
@@ -227,3 +234,71 @@ def test_a_preview_that_is_there_needs_no_more_room(clients: Clients) -> None:
 def test_a_snapshot_has_an_age(clients: Clients) -> None:
     (check,) = [c for c in preflight(clients, STACK).checks if c.name == "snapshot of staging"]
     assert check.detail == "the newest is 0 hours old"
+
+
+@pytest.fixture
+def branching(clients: Clients, hub: LocalGitHub) -> tuple[Clients, MemoryCluster]:
+    """A pull request that asks for a clone, where the platform hands them out."""
+    hub.state.pull(42, labels=["preview", "preview-db-branch"])
+    cluster = MemoryCluster()
+    on = PLATFORM.model_copy(update={"branches_namespace": "branches"})
+    clients.__dict__["platform"] = on
+    clients.__dict__["cluster"] = cluster
+    return clients, cluster
+
+
+def publish(cluster: MemoryCluster, number: int, *, ready: bool) -> None:
+    said = {"type": "Ready", "status": str(ready), "message": "it can't be reached"}
+    created = datetime.now(UTC) - timedelta(hours=number)
+    cluster.add(
+        PUBLICATIONS,
+        f"data-{number}",
+        "branches",
+        spec={"number": number, "snapshotCreated": created.isoformat()},
+        status={"conditions": [said]},
+    )
+
+
+def test_a_clone_needs_a_template_and_no_instance(
+    branching: tuple[Clients, MemoryCluster], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clients, cluster = branching
+    publish(cluster, 9, ready=True)
+    publish(cluster, 10, ready=True)
+    publish(cluster, 11, ready=False)
+    monkeypatch.setattr(CountingSession, "used", 40)
+    report = preflight(clients, STACK)
+    assert failing(report) == []
+    names = {check.name: check.detail for check in report.checks}
+    assert names[TEMPLATE] == "data-10 has one, 10 hours old"
+    assert names.keys() & {"snapshot of staging", "RDS instances"} == set()
+
+
+@pytest.mark.parametrize(
+    ("number", "found"), [(None, "none is published"), (9, "data-9: it can't be reached")]
+)
+def test_without_a_living_template_nothing_is_begun(
+    branching: tuple[Clients, MemoryCluster], number: int | None, found: str
+) -> None:
+    clients, cluster = branching
+    if number is not None:
+        publish(cluster, number, ready=False)
+    report = preflight(clients, STACK)
+    assert [check.name for check in report.broken] == [TEMPLATE]
+    assert found in report.broken[0].detail
+
+
+def test_where_the_mode_is_off_the_label_is_named(
+    branching: tuple[Clients, MemoryCluster],
+) -> None:
+    clients, _ = branching
+    clients.__dict__["platform"] = PLATFORM
+    report = preflight(clients, STACK)
+    assert [check.name for check in report.broken] == [TEMPLATE]
+    assert "preview-db-branch" in report.broken[0].remedy
+
+
+def test_labels_for_two_modes_are_refused(clients: Clients, hub: LocalGitHub) -> None:
+    hub.state.pull(42, labels=["preview", "preview-db-branch", "preview-db-snapshot"])
+    with pytest.raises(PreviewsError, match="two modes at once"):
+        preflight(clients, STACK)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from infra.components.branch_controller import BRANCHES
+from infra.components.branch_controller import BRANCHES, GENERATIONS
 from infra.components.ci_access import IS_OF_A_PREVIEW, permissions, resource_of
 from infra.program import main
 from infra.stack_name import StackKind, StackName, StackNameError
@@ -61,6 +61,8 @@ def test_a_preview_s_objects_can_all_be_made(preview: Deployment) -> None:
 def test_the_api_of_branches_names_its_resources_as_the_role_does() -> None:
     verbs = {(g, r): set(v) for g, resources, v in permissions() for r in resources}
     assert {"create", "patch", "delete"} <= verbs["previews.internal", BRANCHES]
+    # Which servers there are is looked at, and is the platform's to say.
+    assert verbs["previews.internal", GENERATIONS] == {"get", "list", "watch"}
 
 
 def test_it_can_read_no_secret_and_enter_no_pod() -> None:
