@@ -32,10 +32,10 @@ def command(stack: Stack, as_json: AsJson = False) -> None:
         _tell(clients, stack, error)
         raise
     show(report, report.text(), as_json=as_json)
-    error = _complaint(report)
-    if error is not None:
-        _tell(clients, stack, error)
-        output.failure(error)
+    complaint = _complaint(report)
+    if complaint is not None:
+        _tell(clients, stack, complaint)
+        output.failure(complaint)
         raise typer.Exit(Exit.FAILED if report.broken else Exit.NO_ROOM)
 
 
