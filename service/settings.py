@@ -260,5 +260,5 @@ def load(model: type[Model], **values: Any) -> Model:
             f"{prefix}{part['loc'][0] if part['loc'] else ''}".upper() + f": {part['msg']}"
             for part in error.errors(include_url=False, include_context=False, include_input=False)
         )
-        msg = "\n".join(("The environment is not complete:", *lines))
+        msg = "The environment is not complete:\n" + "\n".join(lines)
         raise ConfigurationError(msg) from None

@@ -33,8 +33,7 @@ _UNREACHABLE = (
 _NEWER = "install a newer one, or take Go off PATH: the sandbox then installs one for itself."
 _MEMORY = "give the machine 4 GiB of free memory, then run this again."
 
-# In the order in which they are looked for: a pattern, the cause, the remedy.
-_CAUSES = (
+CAUSES = (
     (r"no space left on device|disk quota exceeded", "the disk is full", _ROOM),
     (r"checksum mismatch|SECURITY ERROR", "a download is not what go.sum pins", _PINS),
     (
@@ -50,6 +49,7 @@ _CAUSES = (
         _MEMORY,
     ),
 )
+"""What is looked for, in this order: a pattern, the cause, the remedy."""
 
 
 def explain(title: str, log: Path) -> SandboxError:
@@ -57,7 +57,7 @@ def explain(title: str, log: Path) -> SandboxError:
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     last = "\n    ".join(lines[-_LINES_SHOWN:])
     shown = f":\n    {last}\n  Everything it said: {log}"
-    for pattern, cause, remedy in _CAUSES:
+    for pattern, cause, remedy in CAUSES:
         if any(re.search(pattern, line) for line in lines[-_LINES_SHOWN:]):
             return SandboxError(f"building {title}", why=cause + shown, remedy=remedy)
     return SandboxError(

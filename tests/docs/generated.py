@@ -1,4 +1,4 @@
-"""What the documentation takes from the program: the picture and the costs. ``make docs``.
+"""What the documentation takes from the code: the picture, the costs, the messages. ``make docs``.
 
 ``python -m tests.docs.generated`` says whether the documents still hold; with ``--write`` it
 makes them hold.
@@ -13,12 +13,14 @@ from pathlib import Path
 import yaml
 
 from infra.program import main as program
+from tests.docs import runbook
 from tests.docs.diagram import mermaid
 from tests.docs.estimate import tables
 from tests.infra.world import COMMIT, PROJECT, Cloud, Deployment, deploy
 
 ROOT = Path(__file__).resolve().parents[2]
 DIAGRAM = ROOT / "docs" / "diagrams" / "architecture.md"
+RUNBOOK = ROOT / "docs" / "runbook.md"
 GUIDE = ROOT / "docs" / "getting-started-aws.md"
 _SOURCE = {"commit": COMMIT, "repository": "acme/orders"}
 _HEAD = """\
@@ -61,8 +63,11 @@ def documents() -> dict[Path, str]:
     picture = mermaid({"staging": staging, "pr-42": preview})
     guide = GUIDE.read_text()
     for name, table in zip(("platform", "preview"), tables(staging, preview), strict=True):
-        guide = _between(guide, name, table)
-    return {DIAGRAM: f"{_HEAD}```mermaid\n{picture}```\n", GUIDE: guide}
+        guide = _between(guide, f"{name} costs", table)
+    messages = RUNBOOK.read_text()
+    for name, table in runbook.tables().items():
+        messages = _between(messages, name, table)
+    return {DIAGRAM: f"{_HEAD}```mermaid\n{picture}```\n", GUIDE: guide, RUNBOOK: messages}
 
 
 def main(arguments: list[str]) -> int:
@@ -96,10 +101,10 @@ def _put(tree: dict[str, object], key: str, value: object) -> None:
 
 def _between(text: str, name: str, content: str) -> str:
     """The text with other content between the two marks of a name."""
-    begin, end = f"<!-- {name} costs -->", f"<!-- end of {name} costs -->"
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     pattern = re.compile(rf"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
     if not pattern.search(text):
-        msg = f"{GUIDE.relative_to(ROOT)}: expected {begin} and {end}"
+        msg = f"expected {begin} and {end} in what `make docs` writes between them"
         raise ValueError(msg)
     return pattern.sub(lambda _: f"{begin}\n\n{content}\n\n{end}", text)
 
