@@ -108,7 +108,7 @@ def failed(
     lines = [
         f"### ❌ `{stack}` did not come up",
         f"**{cause.why[0].upper()}{cause.why[1:]}.** {cause.remedy[0].upper()}{cause.remedy[1:]}",
-        f"`{commit[:_SHORT_COMMIT]}`{_see(run)}; `{cause.code}` in the runbook."
+        f"`{commit[:_SHORT_COMMIT]}`{_see(run)}; `{cause.code}` in {_runbook(run)}."
         + (f" What was there before, `{still[:_SHORT_COMMIT]}`, is still served." if still else ""),
         _steps(states),
     ]
@@ -217,6 +217,12 @@ def _expiry(facts: Facts, *, kept: bool, now: datetime) -> str:
 
 def _see(run: str) -> str:
     return f" ([run]({run}))" if run else ""
+
+
+def _runbook(run: str) -> str:
+    """The page of the repository whose workflow this run is of."""
+    repository, of_a_run, _ = run.partition("/actions/runs/")
+    return f"[the runbook]({repository}/blob/HEAD/docs/runbook.md)" if of_a_run else "the runbook"
 
 
 def _folded(title: str, text: str) -> str:

@@ -54,7 +54,9 @@ def run(
 ) -> UpReport:
     made = clients(github, stacks)
     made.__dict__["cluster"] = cluster or NoCluster()
-    shown = presenter or Presenter(made.github, 42, run_url="https://github.test/run/1")
+    shown = presenter or Presenter(
+        made.github, 42, run_url="https://github.test/acme/orders/actions/runs/1"
+    )
     pull = made.github.pulls.read(42)
     return BringUp(made, "pr-42", pull, shown).run(**{"image": None, **options})
 
@@ -82,7 +84,7 @@ def test_one_comment_says_all_there_is_to_know(github: LocalGitHub) -> None:
         "so far",
         "2 Dec 2099, 03:38 UTC",
         "/preview reset-db",
-        "https://github.test/run/1",
+        "https://github.test/acme/orders/actions/runs/1",
     ):
         assert said in body
     assert comment(github).edits >= 1, "it is edited in place"
@@ -140,7 +142,10 @@ def test_what_stops_it_before_pulumi_begins_is_told(github: LocalGitHub) -> None
     assert error.value.code == "stack-locked"
     body = comment(github).body
     assert "did not come up" in body
-    assert "`stack-locked` in the runbook" in body
+    assert (
+        "`stack-locked` in [the runbook](https://github.test/acme/orders/blob/HEAD/docs/runbook.md)"
+        in body
+    )
     assert "password=*** holds it" in body
     assert states(github) == [["in_progress", "failure"]]
     assert github.state.commit_statuses[SHA][-1]["state"] == "failure"
