@@ -1,7 +1,8 @@
 """Newer data for new previews: another server beside the one that serves, then the swap.
 
 The swap is the publication, which is the last thing that a stack ``data-<n>`` declares. So
-there is no moment without a template, and a refresh that fails has changed nothing.
+there is no moment without a template, and a refresh that fails has changed nothing. One that is
+killed leaves a server that nobody gets databases from; the next refresh removes it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from pydantic import BaseModel
 from infra.stack_name import StackKind, StackName, StackNameError
 from previews.database_reset import CLAIMS
 from previews.errors import PreviewsError
+from previews.locks import Locks
 from previews.output import progress
+from previews.recovery import recover
 
 if TYPE_CHECKING:
     from previews.clients import Clients
@@ -68,15 +71,20 @@ def refresh(clients: Clients) -> Refreshed:
 
     Raises:
         PreviewsError: The new one does not come up: then it is removed, and the one before
-            serves on.
+            serves on. Or somebody is at one of them: then nothing was begun.
     """
-    before = _servers(clients)
+    before, locks = _servers(clients), Locks(clients)
+    for server in before:
+        locks.free(server.value)
     newest = StackName.parse(f"data-{max((s.generation or 0 for s in before), default=0) + 1}")
     progress(f"{newest}: restored, scrubbed and proven beside what serves")
     clients.stacks.create(newest.value)
+    locks.take_note(newest.value)
     try:
         clients.stacks.up(newest.value)
     except PreviewsError as error:
+        if error.code == "stack-locked":
+            raise  # Another refresh makes it, and is not to lose it.
         raise _gave_up(clients, newest, before, error) from error
     outputs = clients.stacks.outputs(newest.value)
     retired, kept = _retire(clients, before)
@@ -160,5 +168,8 @@ def _published(clients: Clients) -> set[str]:
 
 
 def _remove(clients: Clients, server: StackName) -> None:
+    Locks(clients).take_note(server.value)
+    # What a killed run had made and not written down would be nobody's.
+    recover(clients, server.value)
     clients.stacks.destroy(server.value)
     clients.stacks.remove(server.value)

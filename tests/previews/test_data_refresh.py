@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
 from typing import Any, cast
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from previews.clients import Clients
 from previews.data_refresh import PUBLICATIONS, refresh
 from previews.database_reset import CLAIMS
 from previews.errors import PreviewsError
+from previews.locks import TAG, Note
+from tests.github import LocalGitHub
 from tests.previews.memory_cluster import MemoryCluster
-from tests.previews.world import PLATFORM, MemoryStacks, clients_of
+from tests.previews.world import NOW, PLATFORM, MemoryStacks, clients_of
 
 
 class Stacks(MemoryStacks):
@@ -117,3 +124,82 @@ def test_where_the_mode_is_on_the_command_refreshes(
     assert code == 0
     assert "clones from data-9" in printed
     assert changes(stacks) == ["up data-9", "destroy data-8", "remove data-8"]
+
+
+def leave_locked(stacks: Stacks, folder: Path, server: str) -> Path:
+    """What a run of a workflow leaves that was killed at a server: a note, and its lock."""
+    stacks.backend = f"file://{folder}"
+    note = Note(run=9, attempt=1, host="runner-1", at=NOW - timedelta(minutes=6))
+    stacks.kept_tags[server] = {TAG: str(note)}
+    file = folder / f".pulumi/locks/organization/previews/{server}/a.json"
+    file.parent.mkdir(parents=True)
+    at = (NOW - timedelta(minutes=5)).isoformat()
+    maker = {"pid": 7, "username": "runner", "hostname": "runner-1", "timestamp": at}
+    file.write_text(json.dumps(maker))
+    return file
+
+
+def test_a_killed_refresh_is_cleared_away_by_the_next(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with LocalGitHub() as hub:
+        for name, value in hub.environment.items():
+            monkeypatch.setenv(name, value)
+        hub.state.run(9, "completed", "cancelled")
+        clients, stacks, _ = world("data-8", "data-9", pr_42="data-8")
+        lock = leave_locked(stacks, tmp_path, "data-9")
+        result = refresh(clients)
+    assert not lock.exists()
+    assert changes(stacks) == ["up data-10", "destroy data-9", "remove data-9"]
+    assert (result.serving, result.kept) == ("data-10", {"data-8": ["pr-42"]})
+
+
+def test_while_another_refresh_runs_nothing_is_begun(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with LocalGitHub() as hub:
+        for name, value in hub.environment.items():
+            monkeypatch.setenv(name, value)
+        hub.state.run(9)
+        clients, stacks, _ = world("data-8", "data-9")
+        lock = leave_locked(stacks, tmp_path, "data-9")
+        with pytest.raises(PreviewsError, match="run 9 made it, and is in_progress"):
+            refresh(clients)
+    assert lock.exists()
+    assert changes(stacks) == []
+
+
+def test_what_another_refresh_makes_at_the_same_time_is_not_removed() -> None:
+    clients, stacks, _ = world("data-8")
+
+    def up(stack: str) -> None:
+        raise PreviewsError("stack-locked", stack, why="another run holds it", remedy="wait.")
+
+    stacks.__dict__["up"] = up
+    with pytest.raises(PreviewsError, match="another run holds it"):
+        refresh(clients)
+    assert changes(stacks) == []
+    assert "data-9" in stacks.known
+
+
+@mock_aws
+def test_an_instance_that_nobody_wrote_down_is_taken_over_before_its_server_goes() -> None:
+    boto3.client("rds", region_name=PLATFORM.region).create_db_instance(
+        DBInstanceIdentifier="data-9",
+        DBInstanceClass="db.t4g.medium",
+        Engine="postgres",
+        MasterUsername="master",
+        MasterUserPassword="only-for-tests",
+        AllocatedStorage=20,
+    )
+    clients, stacks, _ = world("data-8", "data-9", pr_42="data-8")
+    urn = "urn:pulumi:data-9::previews::aws:rds/instance:Instance::database"
+    instance = {"urn": urn, "type": "aws:rds/instance:Instance", "custom": True}
+    begun = {"type": "creating", "resource": {**instance, "inputs": {"identifier": "data-9"}}}
+    stacks.add("data-9", resources=[], pending_operations=[begun])
+
+    held: list[str] = []
+    stacks.on_destroy = lambda stack: held.extend(r.id for r in stacks.state(stack).resources)
+    refresh(clients)
+    assert held == ["data-9"]
+    assert changes(stacks) == ["up data-10", "destroy data-9", "remove data-9"]
