@@ -69,6 +69,20 @@ _NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
 HOST_BASED_AUTHENTICATION = "local all all scram-sha-256\n"
 
 
+# GiB of the classes db.t* and db.m*, by size; what is larger is taken for a 2xlarge.
+_GIB = {"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16}
+_GIB_OF_LARGER = 32
+_BYTES_A_CONNECTION = 9531392
+# Each place takes memory of this machine, whether or not somebody has it.
+_MOST_CONNECTIONS = 450
+
+
+def max_connections(instance_class: str) -> str:
+    """What RDS gives a class: LEAST({DBInstanceClassMemory/9531392}, 5000), here 450 at most."""
+    gib = _GIB.get(instance_class.rpartition(".")[2], _GIB_OF_LARGER)
+    return str(min(gib * 2**30 // _BYTES_A_CONNECTION, _MOST_CONNECTIONS))
+
+
 def postgresql_conf(parameters: Mapping[str, str]) -> str:
     """The text of ``postgresql.conf``.
 

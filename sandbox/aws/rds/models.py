@@ -13,6 +13,7 @@ from moto.rds import models as moto
 from moto.rds.models import RDSBackend
 
 from sandbox.aws.rds.hosting import Machine
+from sandbox.postgres.configuration import max_connections
 
 # Statuses of AmazonRDS/latest/UserGuide/accessing-monitoring.html in which a
 # server should be running.
@@ -115,12 +116,13 @@ class DBInstance(moto.DBInstance):  # type: ignore[misc] # as above
         )
 
     def _parameters(self) -> dict[str, str]:
-        return {
+        given = {
             name: str(parameter["ParameterValue"])
             for group in self.db_parameter_groups()
             for name, parameter in group.parameters.items()
             if "ParameterValue" in parameter
         }
+        return {"max_connections": max_connections(self.db_instance_class), **given}
 
     def manage_password(self, kms_key: str | None) -> None:
         """Keep the master password in a secret from now on; nothing changes when it is already."""

@@ -188,6 +188,8 @@ def test_parameters_of_the_group_reach_the_server(aws: Aws) -> None:
     aws.create("tuned", DBParameterGroupName="slow")
 
     assert aws.query("tuned", "SHOW log_min_duration_statement") == [("250ms",)]
+    # What the group does not say is as the class has it.
+    assert aws.query("tuned", "SHOW max_connections") == [("112",)]
     aws.delete("tuned")
     aws.rds.delete_db_parameter_group(DBParameterGroupName="slow")
 

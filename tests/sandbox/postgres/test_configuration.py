@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.postgres.configuration import postgresql_conf
+from sandbox.postgres.configuration import max_connections, postgresql_conf
 from sandbox.postgres.roles import is_reserved
 
 
@@ -30,6 +30,14 @@ def test_what_would_undo_the_servers_place_is_not_taken(name: str, value: str) -
 
 def test_formulas_over_an_instance_class_are_left_to_the_sandbox() -> None:
     assert lines({"work_mem": "{DBInstanceClassMemory/100}"})["work_mem"] == "'4MB'"
+
+
+@pytest.mark.parametrize(
+    ("instance_class", "connections"),
+    [("db.t4g.micro", "112"), ("db.t4g.medium", "450"), ("db.r7g.8xlarge", "450")],
+)
+def test_a_class_has_as_many_connections_as_on_rds(instance_class: str, connections: str) -> None:
+    assert max_connections(instance_class) == connections
 
 
 def test_a_value_cannot_end_its_line() -> None:
