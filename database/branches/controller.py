@@ -58,6 +58,7 @@ class Controller:
         self._cluster = cluster
         self._limits = limits
         self._pool = pool
+        self._upgraded: set[str] = set()
 
     def reconcile(self) -> Outcome:
         """Bring everything nearer to what is asked for.
@@ -114,6 +115,9 @@ class Controller:
         try:
             self._keep(generation)
             with registry.session(self._master(generation)) as session:
+                if generation.uid not in self._upgraded:
+                    registry.upgrade(session)
+                    self._upgraded.add(generation.uid)
                 return self._work(session, generation, here, branches)
         except (BranchError, psycopg2.Error) as error:
             self._failed(generation, error)

@@ -187,6 +187,11 @@ def install(master: Master) -> None:
         cursor.execute(_TABLES)
 
 
+def upgrade(session: Session) -> None:
+    """Bring a registry that an older version made up to date; one that is so stays as it is."""
+    session.execute(_TABLES)
+
+
 @contextmanager
 def session(master: Master) -> Iterator[Session]:
     """The registry of a server, with the server's lock until the end.
@@ -206,8 +211,6 @@ def session(master: Master) -> Iterator[Session]:
                 f"server {master.host}: another clone is being made; it is tried again."
             )
         try:
-            # A server that an older version made has a registry with less in it.
-            held.execute(_TABLES)
             yield held
         finally:
             # A server notices that a connection was closed a moment later.

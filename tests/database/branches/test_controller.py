@@ -391,6 +391,18 @@ def test_a_second_pass_writes_nothing(world: World) -> None:
         assert not world.controller.reconcile().waiting
 
 
+def test_a_registry_of_an_older_version_is_brought_up_to_date_once(world: World) -> None:
+    world.cluster.publish(world.shared)
+    claim = world.cluster.claim()
+    with registry.session(world.shared.master) as session:
+        session.execute("ALTER TABLE database DROP COLUMN logins")
+    with mock.patch.object(registry, "upgrade", wraps=registry.upgrade) as upgrade:
+        world.settle()
+        world.settle()
+    assert ready(claim) == ("True", "HandedOver")
+    assert upgrade.call_count == 1
+
+
 def test_spares_are_made_when_nobody_waits(world: World) -> None:
     controller = Controller(world.cluster, LIMITS, Pool(spares=1, above_bytes=0))
     made = replace(world, controller=controller)
