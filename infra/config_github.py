@@ -46,3 +46,9 @@ class GithubConfig(Model):
         description="the S3 bucket that holds Pulumi's state, where one does",
         examples=["acme-pulumi-state"],
     )
+    state_key: str | None = Field(
+        default=None,
+        pattern=r"^alias/[\w/-]+$",
+        description="the alias of the KMS key that encrypts the secrets in that state",
+        examples=["alias/pulumi-state"],
+    )

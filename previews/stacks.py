@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from previews import secrets_provider
 from previews.pulumi_command import Answer, PulumiCommand
 from previews.settings import Settings
 from previews.stack_state import StackState, StackSummary, read_state, read_summaries
@@ -25,6 +26,7 @@ class Stacks:
 
     def __init__(self, settings: Settings) -> None:
         self.command = PulumiCommand(settings.project)
+        self._project = settings.project
         self._organization = settings.organization
 
     def all(self) -> list[StackSummary]:
@@ -51,9 +53,11 @@ class Stacks:
         raise self.command.failure(f"stack {stack}", arguments, answer)
 
     def create(self, stack: str) -> None:
-        """Make the stack unless it is there."""
+        """Make the stack unless it is there, its secrets kept by what keeps staging's."""
         if not self.exists(stack):
-            self.command.ask(f"stack {stack}", ["stack", "init", self._qualified(stack)])
+            provider = secrets_provider.of_staging(self._project)
+            keeper = ["--secrets-provider", provider] if provider else []
+            self.command.ask(f"stack {stack}", ["stack", "init", self._qualified(stack), *keeper])
 
     def state(self, stack: str) -> StackState:
         """What the stack's state holds; secrets in it stay encrypted."""
@@ -98,7 +102,7 @@ class Stacks:
         Raises:
             PreviewsError: Pulumi fails; its own output has said why.
         """
-        arguments = ["up", "--yes", "--skip-preview", *self._stack(stack)]
+        arguments = ["up", "--yes", "--skip-preview", *self._changed(stack)]
         self.command.do(f"stack {stack}", arguments, aloud=True)
 
     def destroy(self, stack: str) -> None:
@@ -108,17 +112,17 @@ class Stacks:
             PreviewsError: Pulumi fails; its own output has said why. What it has deleted is
                 out of the state, the rest is in it.
         """
-        arguments = ["destroy", "--yes", "--skip-preview", *self._stack(stack)]
+        arguments = ["destroy", "--yes", "--skip-preview", *self._changed(stack)]
         self.command.do(f"stack {stack}", arguments, aloud=True)
 
     def refresh(self, stack: str) -> None:
         """Bring the state to what there is."""
-        arguments = ["refresh", "--yes", "--skip-preview", *self._stack(stack)]
+        arguments = ["refresh", "--yes", "--skip-preview", *self._changed(stack)]
         self.command.do(f"state of stack {stack}", arguments, aloud=True)
 
     def replace_state(self, stack: str, file: Path) -> None:
         """Put a changed state in the place of the stack's own."""
-        arguments = ["stack", "import", "--file", str(file), *self._stack(stack)]
+        arguments = ["stack", "import", "--file", str(file), *self._changed(stack)]
         self.command.do(f"state of stack {stack}", arguments)
 
     def cancel(self, stack: str) -> None:
@@ -142,15 +146,22 @@ class Stacks:
         targets = [word for urn in urns for word in ("--target", urn)]
         if targets:
             arguments = ["destroy", "--yes", "--skip-preview", "--target-dependents", *targets]
-            self.command.do(f"stack {stack}", [*arguments, *self._stack(stack)], aloud=True)
+            self.command.do(f"stack {stack}", [*arguments, *self._changed(stack)], aloud=True)
 
     def attempt_up(self, stack: str, arguments: Sequence[str]) -> Answer:
         """Bring the stack to what the program declares; returns how it ended."""
-        command = ["up", "--yes", "--skip-preview", *arguments, *self._stack(stack)]
+        command = ["up", "--yes", "--skip-preview", *arguments, *self._changed(stack)]
         return self.command.run(command, aloud=True)
 
     def _stack(self, stack: str) -> list[str]:
         return ["--stack", self._qualified(stack)]
+
+    def _changed(self, stack: str) -> list[str]:
+        """The same for a command that writes its state, whose secrets somebody has to keep."""
+        provider = secrets_provider.of_staging(self._project)
+        if provider:
+            secrets_provider.give(self._project, stack, provider)
+        return self._stack(stack)
 
     def _qualified(self, stack: str) -> str:
         return f"{self._organization}/{stack}" if self._organization else stack

@@ -14,7 +14,7 @@ import pulumi
 from pulumi_aws import iam
 
 from infra.permissions.grant import Grant, Place, policy
-from infra.permissions.shared import state_grants
+from infra.permissions.shared import STATE_KEY, state_grants
 from infra.permissions.table import (
     BOUNDARY,
     DATA,
@@ -96,6 +96,7 @@ class DeployRoles(pulumi.ComponentResource):
                 boundary=boundaries[0],
                 data_boundary=boundaries[1],
                 state_bucket=config.state_bucket or "",
+                state_key=config.state_key or "",
             )
 
         known = pulumi.Output.all(
@@ -133,10 +134,11 @@ class DeployRoles(pulumi.ComponentResource):
 
     def _tables(self) -> dict[str, tuple[Grant, ...]]:
         """Each environment's grants, with those of the state where it is in a bucket."""
+        key = (STATE_KEY,) if self._config.state_key else ()
         if self._config.state_bucket is None:
-            return _TABLES
+            return {environment: (*grants, *key) for environment, grants in _TABLES.items()}
         return {
-            environment: (*grants, *state_grants(*_STATE[environment]))
+            environment: (*grants, *key, *state_grants(*_STATE[environment]))
             for environment, grants in _TABLES.items()
         }
 

@@ -43,6 +43,7 @@ class Place:
         boundary: ARN of the permissions boundary of previews' roles.
         data_boundary: ARN of that of shared servers' roles.
         state_bucket: The bucket of Pulumi's state, empty where it is kept elsewhere.
+        state_key: Alias of the key that encrypts its secrets, empty likewise.
     """
 
     partition: str
@@ -54,6 +55,7 @@ class Place:
     boundary: str
     data_boundary: str = ""
     state_bucket: str = ""
+    state_key: str = ""
 
     def fill(self, template: str) -> str:
         """A template with the place's own in it."""
@@ -68,6 +70,7 @@ class Place:
             boundary=self.boundary,
             data_boundary=self.data_boundary,
             bucket=self.state_bucket,
+            state_key=self.state_key,
         )
 
 

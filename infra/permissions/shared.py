@@ -68,6 +68,14 @@ CLUSTER = Grant(
 )
 
 
+STATE_KEY = Grant(
+    "read and write the secrets in the state",
+    ("kms:Decrypt", "kms:Encrypt"),
+    ("{arn}:kms:{here}:key/*",),
+    when={"ForAnyValue:StringEquals": {"kms:ResourceAliases": "{state_key}"}},
+)
+
+
 def state_grants(*stacks: str) -> tuple[Grant, ...]:
     """What the bucket of Pulumi's state asks for.
 

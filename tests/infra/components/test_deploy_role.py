@@ -151,10 +151,12 @@ def test_an_existing_identity_provider_is_used(guarded: Deployment) -> None:
 
 
 def test_a_bucket_of_state_is_written_only_where_a_stack_is_the_roles_own() -> None:
-    config = STAGING_CONFIG | {"github": GITHUB | {"stateBucket": "acme-state"}}
+    state = {"stateBucket": "acme-state", "stateKey": "alias/acme-state"}
+    config = STAGING_CONFIG | {"github": GITHUB | state}
     found = deploy("staging", main, config=config)
     policy = found.one("aws:iam/rolePolicy:RolePolicy", "deploy-preview-permissions")
     assert "acme-state/.pulumi/stacks/previews/pr-*" in policy.inputs["policy"]
+    assert '"kms:ResourceAliases": "alias/acme-state"' in policy.inputs["policy"]
 
 
 def test_without_github_no_role_is_made_for_ci(staging: Deployment) -> None:
@@ -181,6 +183,7 @@ def test_a_previews_role_has_the_boundary_and_stagings_has_none(guarded: Deploym
         ("subjectPrefix", "repo:acme/orders:environment:preview"),
         ("branch", "ma*n"),
         ("stateBucket", "Acme/state"),
+        ("stateKey", "alias/*"),
         ("providerArn", "arn:aws:iam::1:oidc-provider/evil.com"),
     ],
 )

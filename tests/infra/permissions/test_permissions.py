@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from infra.permissions.grant import Place, policy
-from infra.permissions.shared import state_grants
+from infra.permissions.shared import STATE_KEY, state_grants
 from infra.permissions.table import (
     BOUNDARY,
     DATA,
@@ -33,10 +33,11 @@ PLACE = Place(
     boundary=BOUNDARY_ARN,
     data_boundary=DATA_BOUNDARY_ARN,
     state_bucket="acme-state",
+    state_key="alias/acme-state",
 )
 POLICIES = {
-    "preview": policy((*PREVIEW, *state_grants(PREVIEWS)), PLACE),
-    "staging": policy((*STAGING_DEPLOYMENT, *state_grants("staging*", DATA)), PLACE),
+    "preview": policy((*PREVIEW, STATE_KEY, *state_grants(PREVIEWS)), PLACE),
+    "staging": policy((*STAGING_DEPLOYMENT, STATE_KEY, *state_grants("staging*", DATA)), PLACE),
     "boundary": policy(BOUNDARY, PLACE),
     "data-boundary": policy(DATA_BOUNDARY, PLACE),
 }
@@ -125,6 +126,8 @@ PREVIEW_CALLS: list[tuple[str, str, Mapping[str, str], str]] = [
     ("secretsmanager:DeleteSecret", secret("rds!db-1-AbCdEf"), {}, NO),
     ("kms:DescribeKey", KEY, {}, YES),
     ("kms:Decrypt", KEY, {}, NO),
+    ("kms:Decrypt", KEY, {"kms:ResourceAliases": "alias/acme-state"}, YES),
+    ("kms:Encrypt", KEY, {"kms:ResourceAliases": "alias/payroll"}, NO),
     ("kms:ScheduleKeyDeletion", KEY, {}, NO),
     (
         "kms:CreateGrant",
@@ -332,7 +335,14 @@ def test_a_policy_is_as_short_as_aws_wants_it(name: str, most: int) -> None:
 
 
 def test_every_grant_says_why() -> None:
-    tables = (*PREVIEW, *STAGING_DEPLOYMENT, *BOUNDARY, *DATA_BOUNDARY, *state_grants("*"))
+    tables = (
+        *PREVIEW,
+        *STAGING_DEPLOYMENT,
+        *BOUNDARY,
+        *DATA_BOUNDARY,
+        STATE_KEY,
+        *state_grants("*"),
+    )
     assert [grant for grant in tables if not grant.why] == []
 
 
