@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -35,31 +36,34 @@ def recover(ci: Lifecycle, number: int, *, run: int, converge: bool) -> None:
         raise AssertionError(message)
 
 
-def kill_each(ci: Lifecycle, *, first: int, last: int | None) -> tuple[int, list[float]]:
-    """Kill after each operation from ``first`` on.
+def kill_each(ci: Lifecycle, *, first: int, last: int | None) -> tuple[list[float], list[str]]:
+    """Kill after each operation from ``first`` on; one that fails keeps no other from it.
 
     Returns:
-        After how many different operations it was killed, and the seconds of each recovery.
+        The seconds of each recovery, and what failed.
     """
-    before = everything(ci.world)
     seconds: list[float] = []
+    failures: list[str] = []
     for operations in itertools.count(first):
         number, run = _FIRST_NUMBER + operations, 100 + 2 * operations
         if last is not None and operations > last:
             break
+        before = everything(ci.world)
         ci.pull(number)
         killed = ci.up_killed_after(f"pr-{number}", operations, run=run)
         began = time.perf_counter()
-        recover(ci, number, run=run + 1, converge=killed and operations % 2 == 0)
-        left = everything(ci.world) - before
-        if left:
-            message = f"after {operations} operations: {sorted(left)}"
-            raise AssertionError(message)
+        try:
+            recover(ci, number, run=run + 1, converge=killed and operations % 2 == 0)
+            left = sorted(everything(ci.world) - before)
+            if left:
+                failures.append(f"after {operations}: left {left}")
+        except AssertionError as error:
+            failures.append(f"after {operations}: {error}")
         if not killed:
             break
         seconds.append(time.perf_counter() - began)
         print(f"killed after {operations:2}: recovered in {seconds[-1]:.1f} s", flush=True)
-    return len(seconds), seconds
+    return seconds, failures
 
 
 def main() -> None:
@@ -75,9 +79,11 @@ def main() -> None:
     ):
         world.sandbox("staging")
         ci = Lifecycle(world, hub)
-        count, seconds = kill_each(ci, first=arguments.first, last=arguments.last)
+        seconds, failures = kill_each(ci, first=arguments.first, last=arguments.last)
+    if failures:
+        sys.exit("\n".join(failures))
     if arguments.first == 0 and arguments.last is None:
-        what = f"kill -9 after each of the {count} resource operations of an `up`: one recovery"
+        what = f"kill -9 after each of the {len(seconds)} resource operations of an `up`: one recovery"
         Results.read().add("kill-each", what, "s", seconds)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _MISSING = frozenset({"DBInstanceNotFound", "NoSuchEntity", "ImageNotFoundException"})
 _KUBERNETES = "kubernetes:"
+_PULUMI = "pulumi:"
 
 
 class Live:
@@ -38,6 +39,9 @@ class Live:
         Raises:
             PreviewsError: It can't be looked for, or nobody answers.
         """
+        if not resource.custom or resource.type.startswith(_PULUMI):
+            # A component, or a provider's settings: they are nowhere but in the state.
+            return ""
         look = self._known.get(resource.type)
         if resource.type.startswith(_KUBERNETES):
             look = self._kubernetes

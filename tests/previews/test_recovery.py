@@ -137,7 +137,8 @@ def test_without_anything_pending_nothing_is_done(stacks: MemoryStacks) -> None:
 
 
 def test_when_one_can_not_be_looked_for_the_state_stays(stacks: MemoryStacks) -> None:
-    odd = {"urn": URN.format(type="aws:sqs/queue:Queue", name="q"), "type": "aws:sqs/queue:Queue"}
+    kind = "aws:sqs/queue:Queue"
+    odd = {"urn": URN.format(type=kind, name="q"), "type": kind, "custom": True}
     stacks.add("pr-42", resources=[], pending_operations=[creating(DATABASE), creating(odd)])
     with mock_aws():
         make_database("pr-42")
@@ -157,6 +158,23 @@ def test_when_nobody_answers_nothing_is_cleared(
         recover(with_aws(stacks), "pr-42")
     assert raised.value.code == "recovery-no-answer"
     assert len(stacks.state("pr-42").pending) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "custom"),
+    [
+        ("previews:service:FrontDoor", False),
+        ("pulumi:pulumi:Stack", False),
+        ("pulumi:providers:kubernetes", True),
+    ],
+)
+def test_what_pulumi_alone_keeps_is_nowhere_else(
+    stacks: MemoryStacks, kind: str, *, custom: bool
+) -> None:
+    own = {"urn": URN.format(type=kind, name="own"), "type": kind, "custom": custom}
+    stacks.add("pr-42", resources=[GROUP], pending_operations=[creating(own)])
+    assert recover(with_aws(stacks), "pr-42").absent == [own["urn"]]
+    assert [r.id for r in stacks.state("pr-42").resources] == ["sg-1"]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +199,7 @@ def test_each_kind_is_found_by_its_name(
         iam.create_role(RoleName="pr-42-secrets", AssumeRolePolicyDocument="{}")
         iam.put_role_policy(RoleName="pr-42-secrets", PolicyName="read", PolicyDocument=POLICY)
         given = {key: vpc if value == "VPC" else value for key, value in inputs.items()}
-        resource = Resource(urn="u::u", type=kind, inputs=given)
+        resource = Resource(urn="u::u", type=kind, custom=True, inputs=given)
         found = Live(with_aws(stacks), "pr-42").identify(resource)
     assert expected in found
     assert bool(found) is bool(expected)
