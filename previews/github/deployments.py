@@ -13,6 +13,9 @@ from previews.github.connection import Connection, Model, NotFoundError, read
 DeploymentState = Literal[
     "error", "failure", "inactive", "in_progress", "queued", "pending", "success"
 ]
+_TASK = "deploy:preview"
+"""By which GitHub lists those that were made here, and no others."""
+
 CommitState = Literal["error", "failure", "pending", "success"]
 
 
@@ -32,16 +35,6 @@ class Deployment(Model):
     created_at: datetime
 
 
-class Environment(Model):
-    """An environment of the repository.
-
-    Attributes:
-        name: Its name.
-    """
-
-    name: str
-
-
 class Deployments:
     """Deployments, environments and commit statuses of one repository."""
 
@@ -56,6 +49,12 @@ class Deployments:
         for answer in self._connection.each(what, call, environment=environment):
             yield read(Deployment, what, answer)
 
+    def of_previews(self) -> Iterator[Deployment]:
+        """Every deployment that was made here, to whatever environment."""
+        what = "deployments of previews"
+        for answer in self._connection.each(what, self._api.list_deployments, task=_TASK):
+            yield read(Deployment, what, answer)
+
     def create(self, sha: str, environment: str, *, description: str = "") -> Deployment:
         """Begin a deployment of a commit to an environment, which is made if it is not there."""
         what = f"deployment to {environment}"
@@ -64,6 +63,7 @@ class Deployments:
             self._api.create_deployment,
             ref=sha,
             environment=environment,
+            task=_TASK,
             description=description,
             # The commit is deployed as it is, whatever the state of its checks.
             auto_merge=False,
@@ -100,13 +100,6 @@ class Deployments:
             self._connection.tell(
                 f"deployment {deployment}", self._api.delete_deployment, deployment_id=deployment
             )
-
-    def environments(self) -> Iterator[Environment]:
-        """Every environment of the repository."""
-        what = "environments"
-        call = self._api.get_all_environments
-        for answer in self._connection.each(what, call, key="environments"):
-            yield read(Environment, what, answer)
 
     def delete_environment(self, name: str) -> None:
         """Delete an environment with its deployments' history; one that is gone is fine."""

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 class GitHubTraces:
-    """Environments that carry a preview's name, with their deployments.
+    """Deployments of previews, with the environments that they are to.
 
-    Neither costs anything, and deleting an environment needs a right that a workflow's own
-    token never has. So they count for nothing: they are removed as far as the token goes.
+    Neither costs anything, so they count for nothing. An environment without deployments is not
+    looked for: to delete one needs a right that a workflow's own token never has, and each would
+    be found again by every sweep, for ever.
     """
 
     name = "GitHub"
@@ -25,15 +26,16 @@ class GitHubTraces:
         self._github = github
 
     def find(self) -> Iterator[Item]:
-        """A hundred a page."""
-        for environment in self._github.deployments.environments():
-            owner = preview(environment.name)
+        """A hundred a page, of those alone that were made for previews."""
+        deployments = self._github.deployments.of_previews()
+        for environment in sorted({deployment.environment for deployment in deployments}):
+            owner = preview(environment)
             if owner is not None:
                 yield Item(
                     stack=owner,
                     place=self.name,
-                    kind="environment",
-                    id=environment.name,
+                    kind="deployments",
+                    id=environment,
                     by="name",
                     counts=False,
                 )

@@ -6,16 +6,22 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from previews.errors import PreviewsError
 from previews.places.item import Finder, Item, preview
 
 if TYPE_CHECKING:
     from boto3.session import Session
 
+_GONE = "ImageNotFound"
 _TAG = re.compile(r"(?P<stack>pr-[0-9]+)-[0-9a-f]{7,}(-[0-9a-f]+)?", re.ASCII)
 
 
 class Registry(Finder):
-    """Tags of images in the repository that all stacks share."""
+    """Tags of images in the repository that all stacks share.
+
+    What CI has built and pushed is in no state. So it is removed with the preview, and is no sign
+    that the preview is there: it is, too, between the build and the `up`.
+    """
 
     name = "ECR"
 
@@ -41,12 +47,23 @@ class Registry(Finder):
         ):
             for image in page["imageIds"]:
                 tag = image["imageTag"]
-                yield from self.item("image", f"{self._images}:{tag}", {}, owner(tag))
+                identifier = f"{self._images}:{tag}"
+                yield from self.item("image", identifier, {}, owner(tag), counts=False)
 
     def remove(self, item: Item) -> None:
         """Take the tag off; the image goes with its last one."""
         _, _, tag = item.id.rpartition(":")
-        self._ecr.batch_delete_image(repositoryName=self._images, imageIds=[{"imageTag": tag}])
+        answer = self._ecr.batch_delete_image(
+            repositoryName=self._images, imageIds=[{"imageTag": tag}]
+        )
+        for failure in answer["failures"]:
+            if failure["failureCode"] != _GONE:
+                raise PreviewsError(
+                    "image-kept",
+                    f"image {item.id}",
+                    why=f"the registry keeps it: {failure['failureReason']}",
+                    remedy="delete what refers to it, and run it again; the state is kept.",
+                )
 
 
 def owner(tag: str) -> str | None:

@@ -138,7 +138,6 @@ def test_deployments_come_and_go(hub: GitHub, github: respx.MockRouter) -> None:
     state = github.post("/deployments/5/statuses").respond(201, json={})
     github.delete("/deployments/5").respond(204)
     environment = github.delete("/environments/preview/pr-42").respond(404)
-    github.get("/environments").respond(json={"total_count": 1, "environments": [{"name": "x"}]})
 
     assert [found.id for found in hub.deployments.of("preview/pr-42")] == [5]
     assert listed.calls.last.request.url.params["environment"] == "preview/pr-42"
@@ -150,7 +149,8 @@ def test_deployments_come_and_go(hub: GitHub, github: respx.MockRouter) -> None:
     hub.deployments.delete(5)
     hub.deployments.delete_environment("preview/pr-42")
     assert environment.calls.last.request.url.raw_path.endswith(b"/environments/preview%2Fpr-42")
-    assert [found.name for found in hub.deployments.environments()] == ["x"]
+    assert [found.environment for found in hub.deployments.of_previews()] == ["preview/pr-42"]
+    assert listed.calls.last.request.url.params["task"] == "deploy:preview"
 
 
 def test_labels_and_statuses_are_set(hub: GitHub, github: respx.MockRouter) -> None:

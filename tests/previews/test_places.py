@@ -6,17 +6,22 @@ from collections.abc import Iterator
 import pytest
 from boto3.session import Session
 from moto import mock_aws
+from pydantic import SecretStr
 
 from previews import places
 from previews.errors import PreviewsError
+from previews.github import GitHub
 from previews.places.dns import Dns
 from previews.places.ec2 import Ec2
+from previews.places.github_traces import GitHubTraces
 from previews.places.iam import Iam
-from previews.places.item import owner_by_name, preview
+from previews.places.item import Item, owner_by_name, preview
 from previews.places.load_balancer import LoadBalancer
 from previews.places.rds import Rds
 from previews.places.registry import Registry, owner
 from previews.places.secrets import Secrets
+from previews.settings import Settings
+from tests.github import LocalGitHub
 from tests.previews.answers import REPOSITORY
 
 POLICY = json.dumps(
@@ -182,10 +187,25 @@ def test_images(aws: Session) -> None:
     place = Registry(aws, REPOSITORY, "previews")
     assert lines(place) == ["pr-42 image name"]
     (item,) = places.look([place])
+    # CI's images are in no state: they are for `previews destroy` to delete, and no obstacle to it.
+    assert (item.keep, item.counts) == ("", False)
     places.remove([place], item)
     places.remove([place], item)
     assert lines(place) == []
     assert len(ecr.list_images(repositoryName="previews")["imageIds"]) == 2
+
+
+def test_an_image_that_the_registry_keeps_is_told(
+    aws: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Registry(aws, REPOSITORY, "previews")
+    failure = {"failureCode": "ImageReferencedByManifestList", "failureReason": "referenced"}
+    monkeypatch.setattr(
+        place._ecr, "batch_delete_image", lambda **_: {"imageIds": [], "failures": [failure]}
+    )
+    item = Item(stack="pr-42", place="ECR", kind="image", id="previews:pr-42-abc", by="name")
+    with pytest.raises(PreviewsError, match="referenced"):
+        places.remove([place], item)
 
 
 def test_a_registry_that_is_not_there_is_no_empty_one(aws: Session) -> None:
@@ -259,3 +279,28 @@ def test_without_an_answer_nothing_is_known(aws: Session, monkeypatch: pytest.Mo
             places.look([place])
     assert raised.value.code == "aws-failed"
     assert raised.value.what == "EC2"
+
+
+def test_an_environment_that_the_token_may_not_delete_is_nothing_to_come_back_for() -> None:
+    with LocalGitHub() as server:
+        environment = server.environment
+        token, repository = environment["GITHUB_TOKEN"], environment["GITHUB_REPOSITORY"]
+        settings = Settings.read(
+            github_token=token, github_repository=repository, github_api_url=server.url
+        )
+        github = GitHub(settings)
+        github.deployments.create("a" * 40, "staging")
+        for sha in ("b" * 40, "c" * 40):
+            github.deployments.create(sha, "pr-42")
+        place = GitHubTraces(github)
+        assert lines(place) == ["pr-42 deployments name"]
+        (item,) = places.look([place])
+        places.remove([place], item)
+        assert "pr-42" in server.state.environments
+        assert lines(place) == []
+        assert len(server.state.deployments_to("staging")) == 1
+
+        server.state.add_token("of-an-app", administration=True)
+        may = GitHub(settings.model_copy(update={"github_token": SecretStr("of-an-app")}))
+        places.remove([GitHubTraces(may)], item)
+        assert "pr-42" not in server.state.environments
