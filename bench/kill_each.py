@@ -83,7 +83,9 @@ def main() -> None:
     if failures:
         sys.exit("\n".join(failures))
     if arguments.first == 0 and arguments.last is None:
-        what = f"kill -9 after each of the {len(seconds)} resource operations of an `up`: one recovery"
+        what = (
+            f"kill -9 after each of the {len(seconds)} resource operations of an `up`: one recovery"
+        )
         Results.read().add("kill-each", what, "s", seconds)
 
 
