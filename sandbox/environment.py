@@ -48,6 +48,8 @@ def variables(settings: Settings, tools: Tools) -> dict[str, str]:
         "PULUMI_DEBUG_PROVIDERS": attached,
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        # A browser knows that *.localhost is this machine; not every machine's resolver does.
+        "PREVIEWS_THROUGH": f"http://127.0.0.1:{settings.http_port}",
         # Each `up` starts Python anew: without bytecode it would compile the SDKs each time.
         "PYTHONDONTWRITEBYTECODE": "",
     }
