@@ -71,7 +71,13 @@ def number(world: World) -> Iterator[int]:
 
 
 @pytest.fixture
-def preview(world: World, number: int) -> str:
+def mode(request: pytest.FixtureRequest) -> str:
+    """Where a preview's data comes from; `both_modes` goes through both."""
+    return str(getattr(request, "param", "snapshot"))
+
+
+@pytest.fixture
+def preview(world: World, number: int, mode: str) -> str:
     """The stack of a preview that is up."""
-    world.sandbox("preview", str(number))
+    world.sandbox("preview", str(number), "--database", mode)
     return f"pr-{number}"
