@@ -140,7 +140,7 @@ class BringUp:
             commit=facts.commit,
             contract=PROJECT_ROOT / "openapi.json",
             through=self._through,
-            bypass=self._bypass,
+            bypass=self._bypass or self._clients.bypass,
         )
         if not report.passed:
             steps = (*outcome.states, StepState(step=Step.SMOKE, state=State.FAILED))

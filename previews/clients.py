@@ -56,6 +56,17 @@ class Clients:
         return Session(region_name=self.platform.region)
 
     @cached_property
+    def bypass(self) -> str | None:
+        """What lets a test past the sign-in; None where people need none.
+
+        Raises:
+            PreviewsError: The secret can't be read.
+        """
+        from previews.bypass import read_bypass
+
+        return read_bypass(self)
+
+    @cached_property
     def cluster(self) -> Cluster:
         """The cluster that all previews share."""
         from previews.kubernetes import Cluster

@@ -24,6 +24,7 @@ class Platform(BaseModel):
         domain: What previews are named under.
         repository_url: The ECR repository of all images.
         database_instance: Staging's RDS instance, whose snapshots previews are made from.
+        bypass_secret_arn: The secret whose value lets a test past the sign-in; empty for none.
         branches_namespace: Where databases are handed out in mode branch; empty for nowhere.
     """
 
@@ -35,6 +36,7 @@ class Platform(BaseModel):
     domain: str = Field(min_length=1)
     repository_url: str
     database_instance: str
+    bypass_secret_arn: str = ""
     branches_namespace: str = ""
 
     @property

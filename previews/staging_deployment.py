@@ -117,7 +117,7 @@ class StagingDeployment:
             self._url(),
             contract=PROJECT_ROOT / "openapi.json",
             through=self._through,
-            bypass=self._bypass,
+            bypass=self._bypass or self._clients.bypass,
         )
 
     def _url(self) -> str:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _HEALTH_SECONDS = 5.0
 _SHORT_COMMIT = 7
+_WELL = "well"
+_BEHIND_SIGN_IN = "behind the sign-in"
+_COLOURS = {_WELL: "green", _BEHIND_SIGN_IN: "yellow"}
 
 
 class Status(BaseModel):
@@ -28,7 +31,7 @@ class Status(BaseModel):
 
     Attributes:
         facts: What its state says.
-        health: ``well``, or what is wrong.
+        health: ``well``, or what is wrong; or that the load balancer asks people to sign in.
         cost_so_far: Dollars until now; None where it can't be said.
     """
 
@@ -96,7 +99,9 @@ def _health(facts: Facts, through: str | None) -> str:
         )
     except httpx.HTTPError as error:
         return f"no answer ({type(error).__name__})"
-    return "well" if answer.is_success else f"answers {answer.status_code}"
+    if answer.has_redirect_location:
+        return _BEHIND_SIGN_IN
+    return _WELL if answer.is_success else f"answers {answer.status_code}"
 
 
 def table(found: Sequence[Status], now: datetime) -> Table:
@@ -106,7 +111,7 @@ def table(found: Sequence[Status], now: datetime) -> Table:
         shown.add_column(heading, no_wrap=heading != "Health")
     for each in found:
         facts = each.facts
-        colour = "green" if each.health == "well" else "red"
+        colour = _COLOURS.get(each.health, "red")
         data = facts.snapshot_created
         shown.add_row(
             f"{facts.stack} at {facts.commit[:_SHORT_COMMIT]}\n{escape(facts.url)}",

@@ -35,7 +35,10 @@ Through = Annotated[
 
 Bypass = Annotated[
     str | None,
-    typer.Option(envvar="PREVIEWS_BYPASS", help="What lets a test past the sign-in."),
+    typer.Option(
+        envvar="PREVIEWS_BYPASS",
+        help="What lets a test past the sign-in, in place of the platform's own secret.",
+    ),
 ]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from previews.clients import Clients
-from previews.commands._arguments import Through, this_run
+from previews.commands._arguments import Bypass, Through, this_run
 from previews.errors import PreviewsError
 from previews.output import AsJson, progress, show
 from previews.staging_deployment import StagingDeployment
@@ -23,10 +23,7 @@ def command(
         str, typer.Option(envvar="GITHUB_SHA", help="The commit whose status tells of it.")
     ] = "",
     through: Through = None,
-    bypass: Annotated[
-        str | None,
-        typer.Option(envvar="PREVIEWS_BYPASS", help="What lets a test past the sign-in."),
-    ] = None,
+    bypass: Bypass = None,
     as_json: AsJson = False,
 ) -> None:
     """Migrate, roll out, wait and smoke; when any of it fails, put the last good image back.

@@ -33,12 +33,19 @@ def github() -> Iterator[LocalGitHub]:
         yield server
 
 
+@pytest.fixture
+def passed() -> list[str | None]:
+    """What let each smoke test past the sign-in."""
+    return []
+
+
 @pytest.fixture(autouse=True)
-def smoked(monkeypatch: pytest.MonkeyPatch) -> list[SmokeReport]:
+def smoked(monkeypatch: pytest.MonkeyPatch, passed: list[str | None]) -> list[SmokeReport]:
     """What the smoke tests will find, the next one first."""
     reports: list[SmokeReport] = []
 
-    def smoke(url: str, **_: Any) -> SmokeReport:
+    def smoke(url: str, *, bypass: str | None, **_: Any) -> SmokeReport:
+        passed.append(bypass)
         return reports.pop(0) if reports else SmokeReport(url=url, checks=(Check(what="health"),))
 
     monkeypatch.setattr(bring_up, "smoke", smoke)
@@ -156,6 +163,15 @@ def test_a_failure_is_told_once(github: LocalGitHub) -> None:
         run(github, RecordedStacks(play=["crash"]))
     assert states(github) == [["in_progress", "failure"]]
     assert "A container ends by itself" in comment(github).body
+
+
+def test_the_smoke_test_gets_past_the_sign_in(
+    github: LocalGitHub, passed: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(github, RecordedStacks())
+    monkeypatch.setattr("previews.bypass.read_bypass", lambda _: "let me")
+    run(github, RecordedStacks())
+    assert passed == [None, "let me"]
 
 
 def test_pulumi_cloud_s_dashboard_shows_the_address(github: LocalGitHub) -> None:

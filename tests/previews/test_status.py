@@ -69,6 +69,7 @@ def github() -> Iterator[LocalGitHub]:
     ("answer", "health"),
     [
         (httpx.Response(200), "well"),
+        (httpx.Response(302, headers={"Location": "/oauth2"}), "behind the sign-in"),
         (httpx.Response(503), "answers 503"),
         (httpx.ConnectError("no"), "no answer (ConnectError)"),
     ],
