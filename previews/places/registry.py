@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from boto3.session import Session
 
 _GONE = "ImageNotFound"
-_TAG = re.compile(r"(?P<stack>pr-[0-9]+)-[0-9a-f]{7,}(-[0-9a-f]+)?", re.ASCII)
+_TAG = re.compile(r"(?P<stack>pr-[0-9]+)-[0-9a-f]{7,}(-[0-9a-f]+)*", re.ASCII)
 
 
 class Registry(Finder):

@@ -93,6 +93,7 @@ def test_a_name_is_made_from_a_previews(name: str, expected: str | None) -> None
     [
         (f"pr-42-{'a' * 40}", "pr-42"),
         (f"pr-42-{'a' * 40}-12345678", "pr-42"),
+        (f"pr-42-{'a' * 40}-12345678901-2", "pr-42"),
         (f"staging-{'a' * 40}", None),
         ("pr-42-latest", None),
         ("pr-42", None),

@@ -289,3 +289,13 @@ def test_what_zizmor_is_told_to_pass_over_has_a_reason() -> None:
 def test_actionlint_has_no_finding() -> None:
     found = subprocess.run([actionlint()], cwd=PROJECT, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_an_image_that_is_built_again_has_a_tag_of_its_own() -> None:
+    """A tag never moves (infra/components/registry.py), and provenance says when it was built."""
+    (build,) = (step for step in ACTIONS["image"]["runs"]["steps"] if step.get("id") == "build")
+    run = {"github.run_id": "7", "github.run_attempt": "2"}
+    tag = evaluate(
+        build["with"]["tags"], {"inputs.repository": "r", "inputs.tag": "pr-42-a", **run}
+    )
+    assert tag == "r:pr-42-a-7-2"
