@@ -88,6 +88,9 @@ versions: $(VENV)/.ready  ## Pin anew what runs on a cluster (needs Go, AWS and 
 kill-each: $(VENV)/.ready  ## Kill an `up` after each of its resource operations, and recover each time
 	@$(BIN)/python -m bench.kill_each
 
+bench-twenty: $(VENV)/.ready  ## Bring twenty previews up at once in each database mode, and measure
+	@$(BIN)/python -m bench.twenty
+
 lock: $(VENV)/.ready  ## Make the hashed locks anew from pyproject.toml
 	@lock="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url"; \
 	  $$lock requirements/uv.in --output-file requirements/uv.txt && \
@@ -118,6 +121,6 @@ need-pr:
 
 help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-z-]+:.*## / {printf "  \033[36m%-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: preview push destroy status down reset setup test test-unit test-image contract check policy workflows audit format bench bench-cold docs versions kill-each lock need-pr help
+.PHONY: preview push destroy status down reset setup test test-unit test-image contract check policy workflows audit format bench bench-cold docs versions kill-each bench-twenty lock need-pr help

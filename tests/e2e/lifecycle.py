@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,13 +109,7 @@ class Lifecycle:
             Whether there were so many: otherwise the `up` ended by itself.
         """
         process = self.start_up(stack, run)
-        reached = Retrying(
-            retry=retry_if_result(lambda known: known is False),
-            stop=stop_after_delay(240),
-            wait=wait_fixed(0.005),
-            retry_error_callback=lambda _: pytest.fail(f"never: {operations} of {stack}"),
-        )(lambda: process.poll() is not None or self.operations(stack) >= operations)
-        assert reached
+        self.await_operations(stack, operations, over=lambda: process.poll() is not None)
         killed = process.poll() is None
         if killed:
             os.killpg(process.pid, signal.SIGKILL)
@@ -122,6 +117,17 @@ class Lifecycle:
         assert killed or process.returncode == 0, output
         self.hub.state.run(run, "completed", "cancelled" if killed else "success")
         return killed
+
+    def await_operations(
+        self, stack: str, operations: int, over: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Wait until so many operations on resources of a stack are over, or the whole is."""
+        Retrying(
+            retry=retry_if_result(lambda known: known is False),
+            stop=stop_after_delay(240),
+            wait=wait_fixed(0.005),
+            retry_error_callback=lambda _: pytest.fail(f"never: {operations} of {stack}"),
+        )(lambda: over() or self.operations(stack) >= operations)
 
     def operations(self, stack: str) -> int:
         """How many operations on resources the state knows to be over."""

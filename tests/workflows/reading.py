@@ -1,4 +1,4 @@
-"""The workflows and local actions as documents, with what an expression in them amounts to."""
+"""The workflows and local actions as documents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import yaml
 
 PROJECT = Path(__file__).parents[2]
 GITHUB = PROJECT / ".github"
-_EXPRESSION = re.compile(r"\$\{\{(.+?)\}\}", re.DOTALL)
 
 
 class _Loader(yaml.SafeLoader):
@@ -75,14 +74,3 @@ def lines_of_code() -> Iterator[tuple[Path, str]]:
     """Every line of every workflow and local action, comments included."""
     for path in [*GITHUB.glob("workflows/*.yml"), *GITHUB.glob("actions/*/action.yml")]:
         yield from ((path, line) for line in path.read_text().splitlines())
-
-
-def evaluate(text: str, context: Mapping[str, str]) -> str:
-    """A value whose expressions are alternatives of names: ``${{ a.b || c.d }}``."""
-
-    def first(match: re.Match[str]) -> str:
-        names = [name.strip() for name in match[1].split("||")]
-        assert all(re.fullmatch(r"[\w.-]+", name) for name in names), match[0]
-        return next((context[name] for name in names if context.get(name)), "")
-
-    return _EXPRESSION.sub(first, text)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.workflows.actionlint import actionlint
+from tests.workflows.expressions import evaluate
 from tests.workflows.reading import (
     ACTIONS,
     GITHUB,
@@ -19,7 +20,6 @@ from tests.workflows.reading import (
     PROJECT,
     WORKFLOWS,
     Job,
-    evaluate,
     lines_of_code,
     steps,
 )
