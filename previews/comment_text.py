@@ -23,6 +23,10 @@ _SIGNS = {
     State.FAILED: "❌",
 }
 _SHORT_COMMIT = 12
+_KINDS_OF_DATA = {
+    "snapshot": "an instance of its own",
+    "branch": "a branch on the shared instance",
+}
 _NO_REPORT = "no report of what it does to the database"
 _COMMANDS = (
     "`/preview reset-db` begins its data anew · `/preview keep` keeps it past its expiry ·"
@@ -191,7 +195,7 @@ def _data(facts: Facts, now: datetime) -> str:
         return "a copy of staging's" if facts.mode else "unknown"
     taken = facts.snapshot_created
     old = f", {age(taken, now)} old, of {moment(taken)}" if taken else ""
-    kind = "its own database" if facts.mode == "snapshot" else f"database by {facts.mode}"
+    kind = _KINDS_OF_DATA.get(facts.mode, facts.mode)
     return f"{kind}, from staging's snapshot `{facts.snapshot}`{old}"
 
 
