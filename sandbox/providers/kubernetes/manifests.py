@@ -19,8 +19,10 @@ _ITS_OWN_METADATA: Final = frozenset(
 
 
 def location(manifest: Mapping[str, Any]) -> tuple[str | None, str]:
-    """Namespace, if one is given, and name."""
+    """Namespace, if one is given, and name; those that are not known yet are like no others."""
     metadata = manifest.get("metadata") or {}
+    if isinstance(metadata, Unknown):
+        return None, str(metadata)
     return metadata.get("namespace"), str(metadata.get("name"))
 
 

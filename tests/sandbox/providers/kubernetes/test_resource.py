@@ -9,6 +9,7 @@ from sandbox.providers.base import Call
 from sandbox.providers.connection import Connection
 from sandbox.providers.kubernetes.provider import KubernetesProvider
 from sandbox.providers.kubernetes.resource import KubernetesObject
+from sandbox.providers.values import UNKNOWN
 
 _CALL = Call(Connection(), "urn:pulumi:pr-42::previews::kubernetes:batch/v1:Job::x", "x")
 
@@ -55,6 +56,15 @@ async def test_another_name_is_made_before_the_old_one_goes() -> None:
     before = _manifest("v1", "Service")
     after = {**before, "metadata": {"name": "c", "namespace": "b"}}
     diff = await KubernetesObject().diff(_CALL, "b/a", before, after)
+    assert diff.replaces
+    assert not diff.delete_before_replace
+
+
+@pytest.mark.parametrize("metadata", [UNKNOWN, {"name": UNKNOWN, "namespace": "b"}])
+async def test_a_name_that_is_not_known_yet_may_be_another(metadata: Any) -> None:
+    # The engine asks like this when what the metadata were made from is to be deleted.
+    before = _manifest("batch/v1", "Job")
+    diff = await KubernetesObject().diff(_CALL, "b/a", before, {**before, "metadata": metadata})
     assert diff.replaces
     assert not diff.delete_before_replace
 
