@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from sandbox.postgres.binaries import installation
 from service.seed import canaries
+from tests.e2e import customers
+from tests.e2e.databases import both_modes, server_of
 from tests.e2e.world import World
 
 pytestmark = pytest.mark.e2e
@@ -30,6 +33,7 @@ def dump(world: World, stack: str) -> str:
     return world.run(str(installation("16").programs / "pg_dump"), f"service={stack}")
 
 
+@both_modes
 def test_staging_s_canaries_are_found_in_no_preview(world: World, preview: str) -> None:
     staging = dump(world, "staging")
     assert [mark for mark in canaries.MARKS if mark not in staging] == []
@@ -59,3 +63,21 @@ def test_a_column_that_nobody_classified_stops_the_next_preview_by_name(
     pods = world.kubectl("get", "pods", "--namespace", stack)["items"]
     ran = {pod["metadata"]["labels"]["app.kubernetes.io/name"] for pod in pods}
     assert ran == {"prepare"}
+
+
+@pytest.mark.parametrize("mode", ["branch"], indirect=True)
+def test_a_column_that_nobody_classified_stops_the_next_refresh_by_name(
+    world: World, preview: str, number: int, fax: str
+) -> None:
+    serving = server_of(world, preview)
+    told = world.run(sys.executable, "-m", "previews.cli", "refresh", fails=True)
+    assert f"{fax} is not classified" in told
+    assert f"{serving} goes on serving" in told
+    # What it had begun is gone, and others get their databases as before.
+    assert {path.name for path in (world.settings.home / "rds").glob("data-*")} == {serving}
+    with world.client(preview) as client:
+        customers.crud_round_trip(client)
+    other = number + 500
+    world.sandbox("preview", str(other), "--database", "branch")
+    assert server_of(world, f"pr-{other}") == serving
+    world.sandbox("destroy", str(other))

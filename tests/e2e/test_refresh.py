@@ -1,0 +1,65 @@
+"""Newer data for new previews in mode branch, while others live on the former."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.e2e import customers
+from tests.e2e.databases import identity, server_of
+from tests.e2e.test_push import Visitors
+from tests.e2e.world import World
+
+pytestmark = pytest.mark.e2e
+
+REFRESH = (sys.executable, "-m", "previews.cli", "refresh")
+
+
+def servers(world: World) -> set[str]:
+    """The shared servers that there are, by what each of them leaves: a stack, an instance."""
+    instances = {path.name for path in (world.settings.home / "rds").glob("data-*")}
+    published = world.kubectl("get", "databasegenerations", "--all-namespaces")["items"]
+    assert instances == {item["metadata"]["name"] for item in published}
+    return instances
+
+
+@pytest.mark.parametrize("mode", ["branch"], indirect=True)
+def test_a_refresh_leaves_living_previews_where_they_are(
+    world: World, preview: str, number: int
+) -> None:
+    with world.client(preview) as client:
+        written = customers.create(client)["id"]
+    former, before = server_of(world, preview), identity(world, preview)
+    with world.client("staging") as client:
+        newest = customers.create(client, name="Came After The Template")["id"]
+    newer = world.sandbox("snapshot", "staging").splitlines()[-1]
+
+    with Visitors(world, preview) as visitors:
+        told = world.run(*REFRESH)
+    assert f"stays for {preview}" in told
+    assert visitors.answers > 20
+    assert visitors.failures == []
+    assert identity(world, preview) == before
+    with world.client(preview) as client:
+        assert customers.exists(client, written)
+        assert not customers.exists(client, newest)
+
+    other = f"pr-{number + 500}"
+    world.sandbox("preview", str(number + 500), "--database", "branch")
+    try:
+        assert world.outputs(other)["snapshot"] == newer
+        serving = server_of(world, other)
+        assert servers(world) == {former, serving}
+        with world.client(other) as client:
+            assert customers.exists(client, newest)
+            assert not customers.exists(client, written)
+
+        world.sandbox("destroy", str(number))
+        assert f"{former} had no preview left" in world.run(*REFRESH)
+        assert former not in servers(world)
+        assert serving in servers(world)
+        with world.client(other) as client:
+            customers.crud_round_trip(client)
+    finally:
+        world.sandbox("destroy", str(number + 500))
