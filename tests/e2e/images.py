@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from sandbox.aws.client import client
 from sandbox.containers.build import build
-from sandbox.containers.oci import MANIFEST_TYPE
+from sandbox.containers.oci import MANIFEST_TYPE, parse_reference
 from sandbox.containers.store import ImageStore
 from sandbox.settings import Settings
-from tests.e2e.lifecycle import REPOSITORY
+from tests.workflows.expressions import evaluate
+from tests.workflows.reading import ACTIONS
 
 
-def build_and_push(
-    settings: Settings, checkout: Path, repository: str, tag: str, commit: str
-) -> str:
-    """Build and push what ``.github/actions/image`` does; returns the digest."""
+def build_and_push(settings: Settings, checkout: Path, context: Mapping[str, str]) -> str:
+    """Build and push as ``.github/actions/image`` says, but by the sandbox; returns the digest.
+
+    Args:
+        settings: The sandbox.
+        checkout: What is built.
+        context: What the action's expressions may name.
+    """
+    [step] = [one for one in ACTIONS["image"]["runs"]["steps"] if one.get("id") == "build"]
+    given = {key: evaluate(str(value), context) for key, value in step["with"].items()}
     image = build(
         checkout / "Dockerfile",
-        checkout,
+        checkout / given["context"],
         store=ImageStore(settings.home / "images"),
-        build_args={"COMMIT": commit, "SOURCE": f"https://github.test/{REPOSITORY}"},
+        build_args=dict(line.split("=", 1) for line in given["build-args"].splitlines()),
     )
-    ecr = client(settings, "ecr")
-    ecr.put_image(
-        repositoryName=repository.partition("/")[2],
+    tag = parse_reference(given["tags"])
+    client(settings, "ecr").put_image(
+        repositoryName=tag.repository.partition("/")[2],
         imageManifest=image.manifest.decode(),
         imageManifestMediaType=MANIFEST_TYPE,
-        imageTag=tag,
+        imageTag=tag.tag,
         imageDigest=image.digest,
     )
     return image.digest

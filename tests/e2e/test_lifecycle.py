@@ -13,9 +13,10 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from previews.comment_text import MARKER
 from sandbox.aws.client import client
 from tests.e2e import customers
-from tests.e2e.actions import Actions, Run
+from tests.e2e.actions import Actions
 from tests.e2e.inventory import everything
 from tests.e2e.lifecycle import REPOSITORY, Lifecycle
+from tests.e2e.runs import Run
 from tests.e2e.world import World, commit, git
 from tests.github import Fault, LocalGitHub
 
@@ -109,7 +110,7 @@ def test_two_pushes_while_the_first_runs_then_a_close_during_an_up(
     coming_up = actions.bring_up("labeled", 2001, **LABEL)
     actions.reach(coming_up, stack, 3)
 
-    with actions.held(coming_up):
+    with coming_up.held():
         ci.hub.state.push(2001, second)
         overtaken = actions.bring_up("synchronize", 2001)
         eventually(lambda: actions.waiting("preview-2001") == 1, "the second run waits")
@@ -124,7 +125,7 @@ def test_two_pushes_while_the_first_runs_then_a_close_during_an_up(
     assert statuses(ci, second) == []
 
     eventually(lambda: statuses(ci, third) == ["pending"], "the newest commit comes up")
-    with actions.held(newest):
+    with newest.held():
         removal = close(ci, actions, 2001)
         eventually(lambda: actions.waiting("preview-2001") == 1, "the removal waits")
         assert actions.steps_of(removal, "destroy") == []
@@ -180,7 +181,7 @@ def test_a_lost_run_is_no_obstacle_to_a_close(
     ci.pull(2003, head_sha=head)
     lost = actions.bring_up("labeled", 2003, **LABEL)
     actions.reach(lost, "pr-2003", 9)
-    actions.lose(lost)
+    lost.lose()
     assert lost.conclusion == "cancelled"
     assert len(locks(world, "pr-2003")) == 1, "and its lock is left"
     close(ci, actions, 2003).passed()
@@ -195,7 +196,7 @@ def test_after_a_lost_run_its_lock_is_broken_and_the_next_push_converges(
     ci.pull(2004, head_sha=first)
     lost = actions.bring_up("labeled", 2004, **LABEL)
     actions.reach(lost, "pr-2004", 12)
-    actions.lose(lost)
+    lost.lose()
 
     ci.hub.state.run(lost.id, "in_progress")
     assert ci.previews("unlock", "2004", exits=1)["error"]["code"] == "lock-run-alive"

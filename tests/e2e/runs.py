@@ -1,0 +1,81 @@
+"""One run of a workflow, as tests wait for it, hold it or lose it."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+
+
+@dataclass
+class Run:
+    """A run of a workflow.
+
+    Attributes:
+        id: Its id.
+        workflow: The workflow's name.
+        context: What its expressions may name.
+        event: The event's JSON.
+        results: How each job ended: success, failure, skipped, cancelled.
+        said: What the commands printed.
+        process: The command that runs now.
+        cancelled: Whether its runner was lost.
+    """
+
+    id: int
+    workflow: str
+    context: dict[str, str]
+    event: dict[str, Any]
+    results: dict[str, str] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+    process: subprocess.Popen[str] | None = None
+    cancelled: bool = False
+    thread: threading.Thread | None = None
+
+    @property
+    def conclusion(self) -> str:
+        """As GitHub has it."""
+        found = set(self.results.values())
+        return next((bad for bad in ("cancelled", "failure") if bad in found), "success")
+
+    def processes(self) -> list[psutil.Process]:
+        """The command that runs now, with all below it."""
+        assert self.process is not None
+        root = psutil.Process(self.process.pid)
+        return [root, *root.children(recursive=True)]
+
+    def wait(self) -> Run:
+        """Wait for its end."""
+        assert self.thread is not None
+        self.thread.join()
+        return self
+
+    def passed(self) -> Run:
+        """Wait for its end, which has to be a good one."""
+        self.wait()
+        assert self.conclusion == "success", f"{self.results}\n{''.join(self.said)}"
+        return self
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold it where it is, so that what happens meanwhile does not depend on its speed."""
+        processes = self.processes()
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
+
+    def lose(self) -> None:
+        """Lose its runner: everything in it is killed, and GitHub says so."""
+        self.cancelled = True
+        for process in self.processes():
+            process.kill()
+        self.wait()
