@@ -89,7 +89,8 @@ class Results(BaseModel):
         lines = [
             "# Benchmarks",
             "",
-            "Written by `make bench`; `make bench-cold` takes the cold set-up as well. Medians;",
+            "Written by `make bench`; `make bench-cold` takes the cold set-up as well,",
+            "`make kill-each` and `make bench-twenty` what their names say. Medians;",
             "such machines are noisy, so ratios in one run say more than seconds.",
             "",
             f"Taken on: {'; '.join(machines)}.",

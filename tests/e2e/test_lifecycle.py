@@ -188,7 +188,7 @@ def test_a_lost_run_is_no_obstacle_to_a_close(
     assert_gone(ci, 2003, before)
 
 
-def test_after_a_lost_run_its_lock_is_broken_and_the_next_push_converges(
+def test_after_lost_runs_the_next_push_converges_and_the_sweep_removes(
     ci: Lifecycle, actions: Actions, world: World
 ) -> None:
     before = everything(world)
@@ -207,9 +207,14 @@ def test_after_a_lost_run_its_lock_is_broken_and_the_next_push_converges(
     ci.hub.state.push(2004, second)
     actions.bring_up("synchronize", 2004).passed()
     assert served(world, "pr-2004") == second
+    # Its removal is lost, too: the sweep goes on with it.
     ci.hub.state.unlabel(2004, "preview")
     [removal] = actions.happen("pull_request_target", "unlabeled", 2004, **LABEL)
-    removal.passed()
+    resources = ci.operations("pr-2004")
+    eventually(lambda: ci.operations("pr-2004") < resources, "a resource of it is gone")
+    removal.lose()
+    report = ci.previews("sweep", "--only", "2004", "--yes")
+    assert outcomes(report) == {2004: "destroyed"}, report
     assert_gone(ci, 2004, before)
 
 
