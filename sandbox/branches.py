@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sandbox import show, staging
+from sandbox.containers.locks import hold
 from sandbox.processes import write_atomically
 from sandbox.settings import Settings
 from sandbox.stacks import Stacks
@@ -18,13 +19,18 @@ FIRST = "data-1"
 def ensure(settings: Settings, stacks: Stacks, console: Console) -> None:
     """Have staging hand databases out, from a server that it has, unless it does already.
 
-    What was begun and interrupted is gone through again; each step can be run twice.
+    What was begun and interrupted is gone through again; each step can be run twice. Of several
+    that find none at once, one makes it and the others wait.
 
     Raises:
         SandboxError: When a step fails.
     """
-    if are_handed_out(settings):
-        return
+    with hold(settings.home / "branches.lock"):
+        if not are_handed_out(settings):
+            _make(settings, stacks, console)
+
+
+def _make(settings: Settings, stacks: Stacks, console: Console) -> None:
     began = time.monotonic()
     console.print("a server is made first, that previews in this mode share")
     staging.want_branches(settings)

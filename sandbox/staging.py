@@ -12,6 +12,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from sandbox import show
 from sandbox.aws.client import client, take_automated_snapshot
+from sandbox.containers.locks import hold
 from sandbox.errors import SandboxError
 from sandbox.identity import CLUSTER_NAME
 from sandbox.kubectl import kubectl, read
@@ -29,13 +30,18 @@ _POSTGRES = "16"
 def ensure(settings: Settings, stacks: Stacks, console: Console) -> None:
     """Bring staging up unless it is there, whole: database, rows, snapshot, service.
 
-    What was begun and interrupted is gone through again; each step can be run twice.
+    What was begun and interrupted is gone through again; each step can be run twice. Of several
+    that find it missing at once, one makes it and the others wait.
 
     Raises:
         SandboxError: When a step fails.
     """
-    if _finished(settings).exists():
-        return
+    with hold(settings.home / "staging.lock"):
+        if not _finished(settings).exists():
+            _make(settings, stacks, console)
+
+
+def _make(settings: Settings, stacks: Stacks, console: Console) -> None:
     began = time.monotonic()
     config = write_config(settings)
     console.print("staging is brought up first; later previews find it there")

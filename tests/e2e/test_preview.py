@@ -8,34 +8,38 @@ import pytest
 
 from sandbox.staging import config_file
 from tests.e2e import customers
+from tests.e2e.databases import login, on_server, server_of
 from tests.e2e.inventory import everything
 from tests.e2e.world import World, pulumi_up
 
 pytestmark = pytest.mark.e2e
 
-PAIR = (42, 43)
+PAIRS = {"snapshot": (42, 43), "branch": (52, 53)}
 
 
-@pytest.fixture(scope="module")
-def pair(world: World) -> Iterator[tuple[str, str]]:
-    """pr-42 and pr-43, brought up at the same time."""
-    processes = [world.start("preview", str(number)) for number in PAIR]
+@pytest.fixture(scope="module", params=PAIRS)
+def pair(world: World, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """Two previews of one mode, brought up at the same time."""
+    mode, numbers = request.param, PAIRS[request.param]
+    # The first in mode branch make the server that they share, whichever of them is first.
+    processes = [world.start("preview", str(n), "--database", mode) for n in numbers]
     outputs = [process.communicate()[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], "\n".join(outputs)
     # The URL comes last: it is what the reader came for.
-    for number, output in zip(PAIR, outputs, strict=True):
+    for number, output in zip(numbers, outputs, strict=True):
         port, domain = world.settings.http_port, world.settings.domain
         assert output.splitlines()[-1] == f"http://pr-{number}.{domain}:{port}"
-    yield "pr-42", "pr-43"
-    for number in PAIR:
+    one, other = (f"pr-{number}" for number in numbers)
+    yield one, other
+    for number in numbers:
         world.sandbox("destroy", str(number))
 
 
-@pytest.mark.parametrize("stack", ["staging", "pr-42", "pr-43"])
-def test_each_answers_crud_at_its_url(world: World, pair: tuple[str, str], stack: str) -> None:
-    with world.client(stack) as client:
-        assert client.get("/health").status_code == 200
-        customers.crud_round_trip(client)
+def test_each_answers_crud_at_its_url(world: World, pair: tuple[str, str]) -> None:
+    for stack in ("staging", *pair):
+        with world.client(stack) as client:
+            assert client.get("/health").status_code == 200
+            customers.crud_round_trip(client)
 
 
 def test_each_shows_the_rows_of_staging(world: World, pair: tuple[str, str]) -> None:
@@ -69,13 +73,14 @@ def test_a_write_is_seen_nowhere_else(world: World, pair: tuple[str, str]) -> No
 
 
 def test_the_application_can_not_alter_the_schema(world: World, pair: tuple[str, str]) -> None:
-    rights = (
-        "select has_schema_privilege('service_app', 'public', 'CREATE'),"
-        " exists (select from pg_tables"
-        "         where schemaname = 'public' and tableowner = 'service_app'),"
-        " has_table_privilege('service_app', 'customers', 'SELECT, INSERT, UPDATE, DELETE')"
-    )
     for stack in ("staging", *pair):
+        role, _ = login(world, stack, "database-app")
+        rights = (
+            f"select has_schema_privilege('{role}', 'public', 'CREATE'),"
+            " exists (select from pg_tables"
+            f"         where schemaname = 'public' and tableowner = '{role}'),"
+            f" has_table_privilege('{role}', 'customers', 'SELECT, INSERT, UPDATE, DELETE')"
+        )
         output = world.run("psql", f"service={stack}", "-At", "-c", rights)
         assert output.splitlines()[-1] == "f|f|t"
 
@@ -94,9 +99,9 @@ def test_the_master_s_password_reaches_no_pod_of_the_application(
 
 
 def test_logs_of_a_pod_are_read_with_kubectl(world: World, pair: tuple[str, str]) -> None:
-    with world.client("pr-42") as client:
+    with world.client(pair[0]) as client:
         answer = client.get("/version")
-    logs = world.run("kubectl", "logs", "--namespace", "pr-42", "deployment/service")
+    logs = world.run("kubectl", "logs", "--namespace", pair[0], "deployment/service")
     assert answer.headers["X-Request-ID"] in logs
 
 
@@ -116,7 +121,7 @@ def test_a_privileged_pod_is_refused(world: World, pair: tuple[str, str]) -> Non
         ' "securityContext": {"privileged": true}}]}}'
     )
     output = world.run(
-        *("kubectl", "run", "p", "--image=p", "--namespace", "pr-42", "--overrides", override),
+        *("kubectl", "run", "p", "--image=p", "--namespace", pair[0], "--overrides", override),
         fails=True,
     )
     assert "violates PodSecurity" in output
@@ -131,17 +136,26 @@ def test_what_is_up_is_shown(world: World, pair: tuple[str, str]) -> None:
     assert "restarting" not in shown
 
 
+OF_A_DATABASE = ("aws rds", "aws ec2", "aws iam", "aws secretsmanager", "folder rds/")
+
+
 def test_destroy_leaves_nothing(world: World, pair: tuple[str, str]) -> None:
-    before = everything(world)
-    world.sandbox("preview", "44")
+    branch = world.outputs(pair[0])["databaseMode"] == "branch"
+    server = server_of(world, pair[0]) if branch else None
+    before, shared = everything(world), on_server(world, server)
+    number = "54" if branch else "44"
+    world.sandbox("preview", number, "--database", "branch" if branch else "snapshot")
     made = everything(world) - before
-    for kind in ("aws rds", "aws ec2", "aws iam", "aws ecr", "aws secretsmanager", "folder rds/"):
-        assert any(line.startswith(kind) for line in made), f"{kind} was not looked at"
-    assert any("kubernetes pods pr-44/" in line for line in made)
+    for kind in OF_A_DATABASE:
+        assert any(line.startswith(kind) for line in made) is not branch, f"{kind}: {sorted(made)}"
+    assert any(line.startswith("aws ecr") for line in made)
+    assert any(f"kubernetes pods pr-{number}/" in line for line in made)
     assert any(line.startswith("process") for line in made)
-    output = world.sandbox("destroy", "44")
+    assert len(on_server(world, server) - shared) == (3 if branch else 0)
+    output = world.sandbox("destroy", number)
     assert "nothing is left" in output
     assert everything(world) == before
+    assert on_server(world, server) == shared
 
 
 def test_destroying_what_is_not_there_is_no_failure(world: World) -> None:

@@ -6,11 +6,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import pytest
 
 from tests.e2e import customers
+from tests.e2e.databases import both_modes, identity
 from tests.e2e.world import World, commit
 
 pytestmark = pytest.mark.e2e
@@ -65,20 +66,6 @@ def objects(world: World, namespace: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def database(world: World, stack: str) -> dict[str, Any]:
-    """The RDS instance of a stack, as AWS describes it."""
-    from sandbox.aws.client import client
-
-    (instance,) = client(world.settings, "rds").describe_db_instances(DBInstanceIdentifier=stack)[
-        "DBInstances"
-    ]
-    return {
-        key: value
-        for key, value in instance.items()
-        if key not in ("TagList", "LatestRestorableTime")
-    }
-
-
 class Visitors:
     """A client that asks all the while, and keeps what went wrong."""
 
@@ -106,10 +93,11 @@ class Visitors:
         self._client.close()
 
 
+@both_modes
 def test_a_push_replaces_the_pods_and_nothing_else(world: World, preview: str, number: int) -> None:
     with world.client(preview) as client:
         written = customers.create(client)["id"]
-    before, database_before = objects(world, preview), database(world, preview)
+    before, database_before = objects(world, preview), identity(world, preview)
 
     with changed(world, "service/pushed.py", '"""Pushed."""\n') as pushed:
         with Visitors(world, preview) as visitors:
@@ -121,7 +109,7 @@ def test_a_push_replaces_the_pods_and_nothing_else(world: World, preview: str, n
     after = objects(world, preview)
     replaced = {kind for kind in KINDS if before[kind] != after[kind]}
     assert replaced == ROLLED
-    assert database(world, preview) == database_before
+    assert identity(world, preview) == database_before
     assert visitors.answers > 20
     assert visitors.failures == []
 
@@ -140,12 +128,13 @@ def test_what_is_not_committed_can_be_pushed(world: World, preview: str, number:
     assert world.outputs(preview)["image"] != image
 
 
+@both_modes
 def test_a_newer_snapshot_leaves_a_living_database_alone(
     world: World, preview: str, number: int
 ) -> None:
     with world.client(preview) as client:
         written = customers.create(client)["id"]
-    before = database(world, preview)
+    before = identity(world, preview)
     newer = world.sandbox("snapshot", "staging").splitlines()[-1]
     pinned = world.outputs(preview)["snapshot"]
     assert newer != pinned
@@ -154,7 +143,7 @@ def test_a_newer_snapshot_leaves_a_living_database_alone(
         world.sandbox("push", str(number))
 
     assert world.outputs(preview)["snapshot"] == pinned
-    assert database(world, preview) == before
+    assert identity(world, preview) == before
     with world.client(preview) as client:
         assert customers.exists(client, written)
 
@@ -190,6 +179,7 @@ def head_revision(checkout: Path) -> str:
     return head
 
 
+@both_modes
 def test_a_failed_migration_leaves_the_old_version_serving(
     world: World, preview: str, number: int
 ) -> None:
