@@ -74,6 +74,7 @@ format: $(VENV)/.ready  ## Format the code and mend what ruff can mend
 bench: $(VENV)/.ready  ## Measure, and write docs/benchmarks.md
 	@$(BIN)/python -m bench.service
 	@$(BIN)/python -m bench.scrub
+	@$(BIN)/python -m bench.branches
 	@$(BIN)/python -m bench
 
 bench-cold: $(VENV)/.ready  ## Measure the set-up of a machine that has none of the tools (about 20 minutes)

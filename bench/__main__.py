@@ -1,4 +1,4 @@
-"""Takes the figures of the whole: set-up, preview, push, no change, destroy, memory."""
+"""Takes the figures of the whole: set-up, preview, push, no change, destroy, memory, both modes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bench import modes
 from bench.report import ROOT, Results
 from tests.e2e.conftest import new_world
 from tests.e2e.world import World
@@ -120,6 +121,8 @@ def main() -> None:
             previews(world, results)
             against_an_empty_program(world, results, folder)
             three_previews(world, results)
+            # Last: from here on there is one more server.
+            modes.both(world, results)
 
 
 if __name__ == "__main__":
