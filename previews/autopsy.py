@@ -22,6 +22,7 @@ _MOST_LINES = 30
 _LONGEST_LINE = 400
 _MOST_EVENTS = 10
 # What the engine says of every failure, whatever failed.
+_REMEDY = re.compile(r"\s*What to do:")
 _OTHERS_FAULT = re.compile(
     r"^(?:update|preview) failed$|resource monitor shut down"
     r"|^an unhandled error occurred: program exited",
@@ -49,6 +50,12 @@ class FailedResource(_Model):
     name: str
     op: str
     message: str
+
+    @property
+    def gist(self) -> str:
+        """Its last line that says what is wrong and not what to do; empty where it said nothing."""
+        lines = [line for line in self.message.splitlines() if not _REMEDY.match(line)]
+        return lines[-1].strip() if lines else ""
 
 
 class ContainerTrouble(_Model):

@@ -201,7 +201,7 @@ class BringUp:
             )
         )
         self._presenter.fail(found.cause.why)
-        what = found.failed[0].message.splitlines()[-1] if found.failed else ""
+        what = found.failed[0].gist if found.failed else ""
         return _ToldError(
             "up-failed",
             self._stack,

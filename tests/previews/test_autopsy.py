@@ -10,7 +10,15 @@ import pytest
 from kr8s.objects import Pod
 
 from previews import engine_events
-from previews.autopsy import Autopsy, ContainerTrouble, Evidence, last_lines, newest, perform
+from previews.autopsy import (
+    Autopsy,
+    ContainerTrouble,
+    Evidence,
+    FailedResource,
+    last_lines,
+    newest,
+    perform,
+)
 from previews.causes import CAUSES, UNKNOWN
 from previews.evidence import collect
 from previews.steps import Step
@@ -47,6 +55,19 @@ def test_without_a_failed_resource_what_was_said_is_told() -> None:
     found = perform([], said="error: the stack is currently locked by 1 lock(s)")
     assert found.cause.code == "stack-held"
     assert "locked by" in found.failed[0].message
+
+
+@pytest.mark.parametrize(
+    ("message", "gist"),
+    [
+        ("Traceback …\nValueError: 3", "ValueError: 3"),
+        ("error: it lacks a key\n  What to do: bring staging up first", "error: it lacks a key"),
+        ("", ""),
+    ],
+)
+def test_the_gist_is_what_is_wrong_and_not_what_to_do(message: str, gist: str) -> None:
+    one = FailedResource(step=None, type="", name="", op="", message=message)
+    assert one.gist == gist
 
 
 def test_nothing_known_is_said_to_be_so() -> None:
