@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import yaml
 
 from previews.errors import PreviewsError
 
@@ -37,3 +40,19 @@ def database_mode(labels: Collection[str], *, living: str | None = None) -> str 
             remedy="take one of them off.",
         )
     return asked[0] if asked else None
+
+
+def project_mode(project: Path) -> str | None:
+    """The mode that ``Pulumi.yaml`` gives every stack; None for the program's own default.
+
+    Args:
+        project: The folder of ``Pulumi.yaml``.
+    """
+    declared = yaml.safe_load((project / "Pulumi.yaml").read_text()).get("config") or {}
+    for key in ("previews:database.mode", "database.mode"):
+        said = declared.get(key)
+        if isinstance(said, Mapping):
+            said = said.get("value", said.get("default"))
+        if said is not None:
+            return str(said)
+    return None

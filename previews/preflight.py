@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from previews.database_mode import database_mode
+from previews.database_mode import database_mode, project_mode
 from previews.errors import PreviewsError
 from previews.places.item import as_mapping, preview
 from previews.preflight_branch import TEMPLATE, template
@@ -63,7 +63,8 @@ def _database(clients: Clients, stack: StackName) -> list[tuple[str, Callable[[C
         PreviewsError: The labels ask for both.
     """
     pull = clients.github.pulls.read(stack.pull_request or 0)
-    if database_mode(pull.labels) == "branch":
+    mode = database_mode(pull.labels) or project_mode(clients.settings.project)
+    if mode == "branch":
         return [(TEMPLATE, template)]
     return [("snapshot of staging", _snapshot), ("RDS instances", _instances)]
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -302,3 +303,16 @@ def test_labels_for_two_modes_are_refused(clients: Clients, hub: LocalGitHub) ->
     hub.state.pull(42, labels=["preview", "preview-db-branch", "preview-db-snapshot"])
     with pytest.raises(PreviewsError, match="two modes at once"):
         preflight(clients, STACK)
+
+
+def test_a_project_that_prefers_clones_needs_a_template(
+    branching: tuple[Clients, MemoryCluster], hub: LocalGitHub, tmp_path: Path
+) -> None:
+    clients, cluster = branching
+    publish(cluster, 9, ready=True)
+    hub.state.pull(42, labels=["preview"])
+    (tmp_path / "Pulumi.yaml").write_text("config: {database.mode: {default: branch}}")
+    clients.__dict__["settings"] = clients.settings.model_copy(update={"project": tmp_path})
+    assert TEMPLATE in {check.name for check in preflight(clients, STACK).checks}
+    hub.state.pull(42, labels=["preview", "preview-db-snapshot"])
+    assert TEMPLATE not in {check.name for check in preflight(clients, STACK).checks}
