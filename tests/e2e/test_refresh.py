@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from tests.e2e import customers
 from tests.e2e.databases import identity, server_of
+from tests.e2e.lifecycle import REPOSITORY, Lifecycle
+from tests.e2e.test_interrupted import eventually, locks, reached
 from tests.e2e.test_push import Visitors
 from tests.e2e.world import World
+from tests.github import LocalGitHub
 
 pytestmark = pytest.mark.e2e
 
@@ -63,3 +69,48 @@ def test_a_refresh_leaves_living_previews_where_they_are(
             customers.crud_round_trip(client)
     finally:
         world.sandbox("destroy", str(number + 500))
+
+
+@pytest.fixture
+def ci(world: World) -> Iterator[Lifecycle]:
+    with LocalGitHub(REPOSITORY) as hub:
+        yield Lifecycle(world, hub)
+
+
+def refresh_killed_at(ci: Lifecycle, server: str, resource: str, *, run: int) -> None:
+    """A refresh of a workflow's run that is killed, with all below it, while it makes a server."""
+    ci.hub.state.run(run)
+    process = subprocess.Popen(
+        REFRESH,
+        cwd=ci.world.checkout,
+        env=ci.environment(run),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    eventually(reached(ci.world, server, resource), f"{resource} of {server}")
+    below = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    for each in below:
+        each.kill()
+    process.wait()
+    ci.hub.state.run(run, "completed", "cancelled")
+
+
+@pytest.mark.parametrize("mode", ["branch"], indirect=True)
+def test_what_a_killed_refresh_leaves_is_cleared_away_by_the_next(
+    ci: Lifecycle, world: World, preview: str
+) -> None:
+    former = server_of(world, preview)
+    killed = f"data-{max(int(s.removeprefix('data-')) for s in servers(world)) + 1}"
+    refresh_killed_at(ci, killed, "aws:rds/instance:Instance", run=71)
+    assert [lock.parent.name for lock in locks(world)] == [killed]
+
+    refreshed = ci.previews("refresh", run=72)
+
+    assert killed in refreshed["retired"]
+    assert refreshed["kept"] == {former: [preview]}
+    assert locks(world) == []
+    assert servers(world) == {former, refreshed["serving"]}
+    with world.client(preview) as client:
+        customers.crud_round_trip(client)
