@@ -21,8 +21,8 @@ from previews.wording import cell
 _MOST_LINES = 30
 _LONGEST_LINE = 400
 _MOST_EVENTS = 10
-# What the engine says of every failure, whatever failed.
 _REMEDY = re.compile(r"\s*What to do:")
+# What the engine says of every failure, whatever failed.
 _OTHERS_FAULT = re.compile(
     r"^(?:update|preview) failed$|resource monitor shut down"
     r"|^an unhandled error occurred: program exited",
