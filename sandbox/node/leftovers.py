@@ -32,13 +32,14 @@ def end_processes_seeing(folder: str) -> int:
     Args:
         folder: Part of its path, from slash to slash, that no other folder has.
     """
-    ended = 0
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit() and int(entry.name) != os.getpid() and _sees(entry.name, folder):
+    ended: set[int] = set()
+    # What one of them forks during a look is there in the next.
+    while seen := _seeing(folder) - ended:
+        for pid in seen:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(int(entry.name), signal.SIGKILL)
-                ended += 1
-    return ended
+                os.kill(pid, signal.SIGKILL)
+        ended |= seen
+    return len(ended)
 
 
 def remove_folders(pods: Path, *, keep: Collection[str]) -> None:
@@ -54,7 +55,12 @@ def _names(folder: Path) -> set[str]:
         return set()
 
 
-def _sees(pid: str, folder: str) -> bool:
+def _seeing(folder: str) -> set[int]:
+    pids = {int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()}
+    return {pid for pid in pids - {os.getpid()} if _sees(pid, folder)}
+
+
+def _sees(pid: int, folder: str) -> bool:
     try:
         with Path(f"/proc/{pid}/mountinfo").open() as file:
             # Field 4 is the mounted folder within its file system (proc_pid_mountinfo(5)).

@@ -93,6 +93,33 @@ def test_processes_that_outlived_their_node_are_found_by_their_mounts(tmp_path: 
         leftovers.end_processes(tmp_path / "other" / "pods")
 
 
+def test_a_process_that_was_forked_during_a_look_is_ended_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "node" / "pods" / "ours-0002"
+    folder.mkdir(parents=True)
+    (folder / "etc-hosts").touch()
+    spec = _spec("sleep 98764; true", Mount(folder / "etc-hosts", "/etc/hosts"))
+    process = runtime.popen(spec, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        (late,) = eventually(lambda: processes_with("sleep\x0098764"))
+        whole = os.scandir
+        listings = [[e for e in whole("/proc") if e.name != str(late)]]
+
+        def listed(path: str) -> Iterator[os.DirEntry[str]]:
+            return iter(listings.pop()) if listings else whole(path)
+
+        monkeypatch.setattr(leftovers.os, "scandir", listed)
+        leftovers.end_processes(folder.parent)
+        monkeypatch.undo()
+        assert process.wait(5) == -9
+        eventually(lambda: processes_with("sleep\x0098764") == [])
+    finally:
+        process.kill()
+        process.wait()
+        leftovers.end_processes(folder.parent)
+
+
 def test_folders_of_pods_that_are_gone_are_removed(tmp_path: Path) -> None:
     for name in ("kept", "gone"):
         (tmp_path / "pods" / name / "volumes").mkdir(parents=True)
