@@ -57,6 +57,14 @@ def server_of(world: World, stack: str) -> str:
     return str(claim(world, stack)["status"]["generation"])
 
 
+def shared_servers(world: World) -> set[str]:
+    """The shared servers that there are, by what each of them leaves: a stack, an instance."""
+    instances = {path.name for path in (world.settings.home / "rds").glob("data-*")}
+    published = world.kubectl("get", "databasegenerations", "--all-namespaces")["items"]
+    assert instances == {item["metadata"]["name"] for item in published}
+    return instances
+
+
 def on_server(world: World, server: str | None) -> set[str]:
     """The databases of a shared server, and its roles that are previews'; of no server, none."""
     if server is None:

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.e2e import customers
-from tests.e2e.databases import identity, server_of
+from tests.e2e.databases import identity, server_of, shared_servers
 from tests.e2e.lifecycle import REPOSITORY, Lifecycle
 from tests.e2e.test_interrupted import eventually, locks, reached
 from tests.e2e.test_push import Visitors
@@ -20,14 +20,6 @@ from tests.github import LocalGitHub
 pytestmark = pytest.mark.e2e
 
 REFRESH = (sys.executable, "-m", "previews.cli", "refresh")
-
-
-def servers(world: World) -> set[str]:
-    """The shared servers that there are, by what each of them leaves: a stack, an instance."""
-    instances = {path.name for path in (world.settings.home / "rds").glob("data-*")}
-    published = world.kubectl("get", "databasegenerations", "--all-namespaces")["items"]
-    assert instances == {item["metadata"]["name"] for item in published}
-    return instances
 
 
 @pytest.mark.parametrize("mode", ["branch"], indirect=True)
@@ -56,15 +48,15 @@ def test_a_refresh_leaves_living_previews_where_they_are(
     try:
         assert world.outputs(other)["snapshot"] == newer
         serving = server_of(world, other)
-        assert servers(world) == {former, serving}
+        assert shared_servers(world) == {former, serving}
         with world.client(other) as client:
             assert customers.exists(client, newest)
             assert not customers.exists(client, written)
 
         world.sandbox("destroy", str(number))
         assert f"{former} had no preview left" in world.run(*REFRESH)
-        assert former not in servers(world)
-        assert serving in servers(world)
+        assert former not in shared_servers(world)
+        assert serving in shared_servers(world)
         with world.client(other) as client:
             customers.crud_round_trip(client)
     finally:
@@ -102,7 +94,7 @@ def test_what_a_killed_refresh_leaves_is_cleared_away_by_the_next(
     ci: Lifecycle, world: World, preview: str
 ) -> None:
     former = server_of(world, preview)
-    killed = f"data-{max(int(s.removeprefix('data-')) for s in servers(world)) + 1}"
+    killed = f"data-{max(int(s.removeprefix('data-')) for s in shared_servers(world)) + 1}"
     refresh_killed_at(ci, killed, "aws:rds/instance:Instance", run=71)
     assert [lock.parent.name for lock in locks(world)] == [killed]
 
@@ -111,6 +103,6 @@ def test_what_a_killed_refresh_leaves_is_cleared_away_by_the_next(
     assert killed in refreshed["retired"]
     assert refreshed["kept"] == {former: [preview]}
     assert locks(world) == []
-    assert servers(world) == {former, refreshed["serving"]}
+    assert shared_servers(world) == {former, refreshed["serving"]}
     with world.client(preview) as client:
         customers.crud_round_trip(client)

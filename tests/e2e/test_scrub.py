@@ -10,7 +10,7 @@ import pytest
 from sandbox.postgres.binaries import installation
 from service.seed import canaries
 from tests.e2e import customers
-from tests.e2e.databases import both_modes, server_of
+from tests.e2e.databases import both_modes, server_of, shared_servers
 from tests.e2e.world import World
 
 pytestmark = pytest.mark.e2e
@@ -69,12 +69,12 @@ def test_a_column_that_nobody_classified_stops_the_next_preview_by_name(
 def test_a_column_that_nobody_classified_stops_the_next_refresh_by_name(
     world: World, preview: str, number: int, fax: str
 ) -> None:
-    serving = server_of(world, preview)
+    serving, before = server_of(world, preview), shared_servers(world)
     told = world.run(sys.executable, "-m", "previews.cli", "refresh", fails=True)
     assert f"{fax} is not classified" in told
     assert f"{serving} goes on serving" in told
     # What it had begun is gone, and others get their databases as before.
-    assert {path.name for path in (world.settings.home / "rds").glob("data-*")} == {serving}
+    assert shared_servers(world) == before
     with world.client(preview) as client:
         customers.crud_round_trip(client)
     other = number + 500
