@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 from pydantic import BaseModel, ConfigDict
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
@@ -106,18 +107,19 @@ def _health(facts: Facts, through: str | None) -> str:
 
 def table(found: Sequence[Status], now: datetime) -> Table:
     """The previews, a row each."""
-    shown = Table(title="Previews", title_justify="left", title_style="bold")
-    for heading in ("Preview", "Health", "Age", "Data", "Expires", "So far"):
-        shown.add_column(heading, no_wrap=heading != "Health")
+    shown = Table(title="Previews", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    shown.add_column("Preview", overflow="fold")
+    for heading in ("Age", "Data's age", "Expires", "So far"):
+        shown.add_column(heading, no_wrap=True)
     for each in found:
         facts = each.facts
         colour = _COLOURS.get(each.health, "red")
         data = facts.snapshot_created
         shown.add_row(
-            f"{facts.stack} at {facts.commit[:_SHORT_COMMIT]}\n{escape(facts.url)}",
-            f"[{colour}]{escape(each.health)}[/]",
+            f"{facts.stack} at {facts.commit[:_SHORT_COMMIT]}, [{colour}]{escape(each.health)}[/]\n"
+            + escape(facts.url),
             age(facts.created, now, units=1) if facts.created else "",
-            f"{age(data, now, units=1)} old" if data else facts.mode,
+            age(data, now, units=1) if data else facts.mode,
             _expires(facts, now),
             _so_far(facts, now),
         )

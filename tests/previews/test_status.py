@@ -85,15 +85,22 @@ def test_health_is_what_it_answers_now(
 def test_the_list_has_previews_and_nothing_else_in_the_order_of_their_numbers(
     github: LocalGitHub, stacks: RecordedStacks
 ) -> None:
+    url = "http://pr-42.preview.localhost:8080"
+    for name, health in (("pr-42", url), ("pr-100", url.replace("42", "100"))):
+        stacks.add(name, resources=resources({**OUTPUTS, "url": health}))
     with respx.mock as router:
-        router.get("http://pr-42.preview.test/health").respond(200)
+        router.get(f"{url}/health").respond(200)
+        router.get(f"{url.replace('42', '100')}/health").mock(side_effect=httpx.ConnectError("no"))
         found = statuses(clients(github, stacks), NOW)
     assert [each.facts.stack for each in found.previews] == ["pr-42", "pr-100"]
     console = Console(width=80, record=True)
     console.print(table(found.previews, NOW))
     shown = console.export_text()
-    assert "pr-100 at aaaaaaa" in shown
-    assert "http://pr-42.preview.test" in shown
+    assert "pr-100 at aaaaaaa, no answer" in shown
+    assert "(ConnectError)" in shown
+    assert "pr-42 at aaaaaaa, well" in shown
+    assert "http://pr-42.preview.localhost:8080 " in shown
+    assert "$0.58" in shown
     assert max(map(len, shown.splitlines())) <= 80
     assert json.loads(found.model_dump_json())["previews"][0]["cost_so_far"] == 0.5831
 
