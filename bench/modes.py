@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import tempfile
 import time
@@ -17,8 +16,6 @@ from previews.cost import Cost
 from previews.facts import facts_of
 from previews.prices import read as read_prices
 from previews.stack_state import read_state
-from sandbox import environment
-from sandbox.tools import ensure
 from tests.e2e.conftest import new_world
 from tests.e2e.databases import MODES, server_of
 from tests.e2e.world import World, pulumi_up
@@ -33,11 +30,10 @@ _DATABASES = {"snapshot": "an instance each", "branch": "with the instance that 
 
 def pulumi(world: World, *command: str) -> str:
     """A command of Pulumi's in the sandbox's environment, with nothing of the sandbox before it."""
-    clients = environment.variables(world.settings, ensure(world.settings))
     return subprocess.run(
         command,
         cwd=world.checkout,
-        env={**os.environ, **world.environment, **clients},
+        env=world.clients_environment,
         check=True,
         capture_output=True,
         text=True,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bench.__main__ import memory
+from bench.__main__ import memory, seconds
 from bench.report import Results
 from sandbox.pull_request import Mode
 from tests.e2e import customers
@@ -21,14 +20,8 @@ _FIRST_NUMBER = 4000
 
 def at_once(world: World, commands: list[list[str]]) -> list[float]:
     """Start all the commands at the same time; the seconds that each took."""
-
-    def one(command: list[str]) -> float:
-        began = time.perf_counter()
-        world.sandbox(*command)
-        return time.perf_counter() - began
-
     with ThreadPoolExecutor(len(commands)) as pool:
-        return list(pool.map(one, commands))
+        return list(pool.map(lambda command: seconds(lambda: world.sandbox(*command)), commands))
 
 
 def answer(world: World, number: int) -> None:

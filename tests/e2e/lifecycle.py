@@ -9,14 +9,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from sandbox import environment
-from sandbox.tools import ensure
 from tests.e2e.world import World, pulumi_up
 from tests.github import LocalGitHub
 from tests.github.state import PullRequest
@@ -48,10 +45,8 @@ class Lifecycle:
 
     def environment(self, run: int) -> dict[str, str]:
         """What a job of a workflow has: the sandbox's clients, GitHub's variables."""
-        settings = self.world.settings
         return {
-            **self.world.environment,
-            **environment.variables(settings, ensure(settings)),
+            **self.world.clients_environment,
             **self.hub.environment,
             "GITHUB_RUN_ID": str(run),
             "PREVIEWS_PROJECT": str(self.world.checkout),
@@ -132,7 +127,7 @@ class Lifecycle:
     def operations(self, stack: str) -> int:
         """How many operations on resources the state knows to be over."""
         try:
-            state = json.loads(self._state_file(stack).read_text())
+            state = json.loads(self.world.state_file(stack).read_text())
         except (FileNotFoundError, ValueError):
             return -1
         resources = (state["checkpoint"].get("latest") or {}).get("resources") or []
@@ -140,7 +135,3 @@ class Lifecycle:
             bool(resource.get("custom")) and not resource["type"].startswith("pulumi:")
             for resource in resources
         )
-
-    def _state_file(self, stack: str) -> Path:
-        backend = environment.backend_folder(self.world.settings)
-        return backend / ".pulumi" / "stacks" / "previews" / f"{stack}.json"

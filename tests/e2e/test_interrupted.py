@@ -6,49 +6,16 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 import pytest
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from tests.e2e import customers
 from tests.e2e.inventory import everything
+from tests.e2e.waiting import eventually, reached
 from tests.e2e.world import World
 
 pytestmark = pytest.mark.e2e
-
-
-def eventually(condition: Callable[[], bool], what: str) -> None:
-    Retrying(
-        retry=retry_if_result(lambda held: not held),
-        stop=stop_after_delay(60),
-        wait=wait_fixed(0.01),
-        retry_error_callback=lambda _: pytest.fail(f"never: {what}"),
-    )(condition)
-
-
-def state_file(world: World, stack: str) -> Path:
-    return (
-        world.settings.home
-        / "pulumi"
-        / "state"
-        / ".pulumi"
-        / "stacks"
-        / "previews"
-        / f"{stack}.json"
-    )
-
-
-def locks(world: World) -> list[Path]:
-    return list((world.settings.home / "pulumi" / "state" / ".pulumi" / "locks").rglob("*.json"))
-
-
-def reached(world: World, stack: str, resource: str) -> Callable[[], bool]:
-    """Whether the stack's state speaks of a resource, begun or done."""
-    return lambda: (
-        state_file(world, stack).exists() and resource in state_file(world, stack).read_text()
-    )
 
 
 def the_whole_command(process: subprocess.Popen[str], sent: signal.Signals) -> None:
@@ -91,7 +58,7 @@ def test_one_more_run_converges(
     assert process.returncode != 0
 
     world.sandbox("preview", str(number))
-    assert locks(world) == []
+    assert world.locks() == []
     with world.client(stack) as client:
         customers.crud_round_trip(client)
     made = everything(world) - before

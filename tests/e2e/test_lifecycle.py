@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from previews.comment_text import MARKER
 from sandbox.aws.client import client
@@ -17,6 +16,7 @@ from tests.e2e.actions import Actions
 from tests.e2e.inventory import everything
 from tests.e2e.lifecycle import REPOSITORY, Lifecycle
 from tests.e2e.runs import Run
+from tests.e2e.waiting import eventually
 from tests.e2e.world import World, commit, git
 from tests.github import Fault, LocalGitHub
 
@@ -39,15 +39,6 @@ def actions(ci: Lifecycle) -> Iterator[Actions]:
     # Not pytest's folder: it is pruned by later runs.
     with tempfile.TemporaryDirectory(prefix="previews-jobs-") as folder:
         yield Actions(ci, Path(folder))
-
-
-def eventually(condition: Callable[[], bool], what: str) -> None:
-    Retrying(
-        retry=retry_if_result(lambda held: not held),
-        stop=stop_after_delay(120),
-        wait=wait_fixed(0.05),
-        retry_error_callback=lambda _: pytest.fail(f"never: {what}"),
-    )(condition)
 
 
 def commits(world: World, number: int, count: int) -> list[str]:
@@ -89,11 +80,6 @@ def assert_gone(ci: Lifecycle, number: int, before: set[str]) -> None:
     assert ci.hub.state.deployments_to(f"pr-{number}") == []
 
 
-def locks(world: World, stack: str) -> list[Path]:
-    folder = world.settings.home / "pulumi" / "state" / ".pulumi" / "locks"
-    return list((folder / "organization" / "previews" / stack).glob("*.json"))
-
-
 def close(ci: Lifecycle, actions: Actions, number: int) -> Run:
     """Close the pull request; returns the run that removes its preview."""
     ci.hub.state.close(number)
@@ -113,10 +99,12 @@ def test_two_pushes_while_the_first_runs_then_a_close_during_an_up(
     with coming_up.held():
         ci.hub.state.push(2001, second)
         overtaken = actions.bring_up("synchronize", 2001)
-        eventually(lambda: actions.waiting("preview-2001") == 1, "the second run waits")
+        eventually(
+            lambda: actions.waiting("preview-2001") == 1, "the second run waits", seconds=120
+        )
         ci.hub.state.push(2001, third)
         newest = actions.bring_up("synchronize", 2001)
-        eventually(lambda: actions.waiting("preview-2001") == 2, "the third run waits")
+        eventually(lambda: actions.waiting("preview-2001") == 2, "the third run waits", seconds=120)
     coming_up.passed()
     assert actions.steps_of(coming_up, "preview") == BEFORE + BUILDS
     assert statuses(ci, first) == ["pending", "success"]
@@ -124,10 +112,12 @@ def test_two_pushes_while_the_first_runs_then_a_close_during_an_up(
     assert actions.steps_of(overtaken, "preview") == BEFORE, "the commit between is left out"
     assert statuses(ci, second) == []
 
-    eventually(lambda: statuses(ci, third) == ["pending"], "the newest commit comes up")
+    eventually(
+        lambda: statuses(ci, third) == ["pending"], "the newest commit comes up", seconds=120
+    )
     with newest.held():
         removal = close(ci, actions, 2001)
-        eventually(lambda: actions.waiting("preview-2001") == 1, "the removal waits")
+        eventually(lambda: actions.waiting("preview-2001") == 1, "the removal waits", seconds=120)
         assert actions.steps_of(removal, "destroy") == []
     newest.passed()
     assert statuses(ci, third) == ["pending", "success"], "what runs is never cut off"
@@ -183,7 +173,7 @@ def test_a_lost_run_is_no_obstacle_to_a_close(
     actions.reach(lost, "pr-2003", 9)
     lost.lose()
     assert lost.conclusion == "cancelled"
-    assert len(locks(world, "pr-2003")) == 1, "and its lock is left"
+    assert len(world.locks("pr-2003")) == 1, "and its lock is left"
     close(ci, actions, 2003).passed()
     assert_gone(ci, 2003, before)
 
@@ -200,7 +190,7 @@ def test_after_lost_runs_the_next_push_converges_and_the_sweep_removes(
 
     ci.hub.state.run(lost.id, "in_progress")
     assert ci.previews("unlock", "2004", exits=1)["error"]["code"] == "lock-run-alive"
-    assert len(locks(world, "pr-2004")) == 1
+    assert len(world.locks("pr-2004")) == 1
     ci.hub.state.run(lost.id, "completed", "cancelled")
     assert [one["run"] for one in ci.previews("unlock", "2004")["broken"]] == [lost.id]
 
@@ -211,7 +201,9 @@ def test_after_lost_runs_the_next_push_converges_and_the_sweep_removes(
     ci.hub.state.unlabel(2004, "preview")
     [removal] = actions.happen("pull_request_target", "unlabeled", 2004, **LABEL)
     resources = ci.operations("pr-2004")
-    eventually(lambda: ci.operations("pr-2004") < resources, "a resource of it is gone")
+    eventually(
+        lambda: ci.operations("pr-2004") < resources, "a resource of it is gone", seconds=120
+    )
     removal.lose()
     report = ci.previews("sweep", "--only", "2004", "--yes")
     assert outcomes(report) == {2004: "destroyed"}, report
@@ -228,7 +220,7 @@ def test_sweep_of_orphans(ci: Lifecycle, world: World) -> None:
     # A half-made stack, still locked by its run, which is over; its pull request is closed.
     ci.pull(2011)
     assert ci.up_killed_after("pr-2011", 9, run=21)
-    assert len(locks(world, "pr-2011")) == 1
+    assert len(world.locks("pr-2011")) == 1
     hub.close(2011)
     # Resources whose stack is lost.
     ci.pull(2012)

@@ -12,8 +12,8 @@ import pytest
 from tests.e2e import customers
 from tests.e2e.databases import identity, server_of, shared_servers
 from tests.e2e.lifecycle import REPOSITORY, Lifecycle
-from tests.e2e.test_interrupted import eventually, locks, reached
 from tests.e2e.test_push import Visitors
+from tests.e2e.waiting import eventually, reached
 from tests.e2e.world import World
 from tests.github import LocalGitHub
 
@@ -96,13 +96,13 @@ def test_what_a_killed_refresh_leaves_is_cleared_away_by_the_next(
     former = server_of(world, preview)
     killed = f"data-{max(int(s.removeprefix('data-')) for s in shared_servers(world)) + 1}"
     refresh_killed_at(ci, killed, "aws:rds/instance:Instance", run=71)
-    assert [lock.parent.name for lock in locks(world)] == [killed]
+    assert [lock.parent.name for lock in world.locks()] == [killed]
 
     refreshed = ci.previews("refresh", run=72)
 
     assert killed in refreshed["retired"]
     assert refreshed["kept"] == {former: [preview]}
-    assert locks(world) == []
+    assert world.locks() == []
     assert shared_servers(world) == {former, refreshed["serving"]}
     with world.client(preview) as client:
         customers.crud_round_trip(client)

@@ -10,7 +10,7 @@ import pytest
 from sandbox.postgres.binaries import installation
 from service.seed import canaries
 from tests.e2e import customers
-from tests.e2e.databases import both_modes, server_of, shared_servers
+from tests.e2e.databases import ask, both_modes, server_of, shared_servers
 from tests.e2e.world import World
 
 pytestmark = pytest.mark.e2e
@@ -20,12 +20,6 @@ MAY_CONNECT = (
     " from pg_database, aclexplode(datacl) as acl"
     " where datname = current_database() and privilege_type = 'CONNECT' and acl.grantee <> datdba"
 )
-
-
-def ask(world: World, stack: str, question: str) -> str:
-    """The last line of what psql answers."""
-    answer = world.run("psql", f"service={stack}", "-At", "-c", question).splitlines()
-    return answer[-1]
 
 
 def dump(world: World, stack: str) -> str:
@@ -59,7 +53,7 @@ def test_a_column_that_nobody_classified_stops_the_next_preview_by_name(
     assert f"{fax} is not classified" in output
     assert "database/scrub.yaml" in output
     stack = f"pr-{number}"
-    assert ask(world, stack, f"select '<' || coalesce(({MAY_CONNECT}), '') || '>'") == "<>"
+    assert ask(world, stack, f"select '<' || coalesce(({MAY_CONNECT}), '') || '>'") == ["<>"]
     pods = world.kubectl("get", "pods", "--namespace", stack)["items"]
     ran = {pod["metadata"]["labels"]["app.kubernetes.io/name"] for pod in pods}
     assert ran == {"prepare"}

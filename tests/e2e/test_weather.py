@@ -15,7 +15,7 @@ import pytest
 from sandbox.processes import runs
 from sandbox.supervisor import State, read_status
 from tests.e2e import customers
-from tests.e2e.test_interrupted import eventually
+from tests.e2e.waiting import eventually
 from tests.e2e.world import World
 
 pytestmark = pytest.mark.e2e

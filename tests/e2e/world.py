@@ -15,8 +15,10 @@ from typing import Any
 import httpx
 import psutil
 
+from sandbox import environment
 from sandbox.processes import ProcessIdentity
 from sandbox.settings import Settings
+from sandbox.tools import ensure
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _SETTINGS_PREFIX = "SANDBOX_"
@@ -119,9 +121,28 @@ class World:
         return json.loads(output) if output else None
 
     def _tools_path(self) -> str:
-        from sandbox.tools import ensure
-
         return f"{ensure(self.settings).bin}{os.pathsep}{os.environ['PATH']}"
+
+    @property
+    def clients_environment(self) -> dict[str, str]:
+        """That of every command, with what points Pulumi, kubectl and AWS's clients here."""
+        settings = self.settings
+        return {**self.environment, **environment.variables(settings, ensure(settings))}
+
+    def state_file(self, stack: str) -> Path:
+        """Where Pulumi keeps what it knows of a stack."""
+        return self._pulumi / "stacks" / "previews" / f"{stack}.json"
+
+    def locks(self, stack: str | None = None) -> list[Path]:
+        """The locks on a stack; without one, on whatever there is."""
+        folder = self._pulumi / "locks"
+        if stack is not None:
+            folder = folder / "organization" / "previews" / stack
+        return list(folder.rglob("*.json"))
+
+    @property
+    def _pulumi(self) -> Path:
+        return environment.backend_folder(self.settings) / ".pulumi"
 
     def client(self, stack: str) -> httpx.Client:
         """An HTTP client of a stack's URL, through the sandbox's load balancer."""
