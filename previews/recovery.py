@@ -65,7 +65,7 @@ def with_known(state: StackState, found: dict[str, str]) -> dict[str, Any]:
     """The state's document, with what was found among its resources and no creation pending.
 
     ``pulumi refresh --import-pending-creates`` says that it does this; the engine drops what it
-    notes (pkg/v3.230.0: nothing reads an operation of the kind ``importing``).
+    notes (pkg/v3.274.1: nothing reads an operation of the kind ``importing``).
 
     Args:
         state: The state.

@@ -17,8 +17,8 @@ from sandbox.tools.cache import Cache
 from sandbox.tools.progress import Report
 from sandbox.tools.recipes import MODULES
 
-GO_MINIMUM = (1, 26, 0)
-"""The highest ``go`` line of the modules: what Kubernetes 1.36 asks for."""
+GO_MINIMUM = (1, 26, 6)
+"""The highest ``go`` line of the modules: what Pulumi's engine asks for."""
 
 _REQUIREMENTS = MODULES / "go" / "requirements.txt"
 _USUAL_PLACE = Path("/usr/local/go/bin/go")

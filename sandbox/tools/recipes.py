@@ -16,7 +16,7 @@ from sandbox.errors import SandboxError
 
 MODULES = Path(__file__).parent / "modules"
 
-PULUMI_VERSION = "3.230.0"
+PULUMI_VERSION = "3.274.1"
 KUBERNETES_VERSION = "1.36.3"
 EXTERNAL_SECRETS_VERSION = "0.20.4"
 

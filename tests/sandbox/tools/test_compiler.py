@@ -73,7 +73,7 @@ def test_without_any_the_error_says_which_version_and_how_to_get_it(
     fake_go(tmp_path / "path", version="go1.19.8")
     _installer(tmp_path, "print('no network'); sys.exit(1)", monkeypatch)
     cache = Cache(tmp_path / "cache")
-    with pytest.raises(SandboxError, match=r"Go 1\.26\.0 or later is needed") as caught:
+    with pytest.raises(SandboxError, match=r"Go 1\.26\.6 or later is needed") as caught:
         compiler.find_compiler(cache, RecordingReport())
     assert "go is go1.19.8" in caught.value.why
     assert "PATH" in caught.value.remedy

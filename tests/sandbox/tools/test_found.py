@@ -24,9 +24,9 @@ def _say(path: Path, name: str, answer: str) -> None:
 @pytest.mark.parametrize(
     ("version", "fits"),
     [
-        ("v3.230.0", True),
-        ("v3.241.1", True),
-        ("v3.229.9", False),
+        ("v3.274.1", True),
+        ("v3.280.0", True),
+        ("v3.273.9", False),
         ("v4.0.0", False),
         ("what?", False),
     ],
@@ -38,7 +38,7 @@ def test_pulumi_fits_from_the_built_version_on(path: Path, version: str, fits: b
 
 
 def test_pulumi_without_its_language_host_does_not_fit(path: Path) -> None:
-    _say(path, "pulumi", "v3.230.0")
+    _say(path, "pulumi", "v3.274.1")
     assert find(PULUMI) is None
 
 

@@ -27,7 +27,7 @@ for name in ("pulumi", "pulumi-language-python"):
     monkeypatch.setattr(pulumi_installer, "_PROGRAM", program)
     report = RecordingReport()
     assert _install(tmp_path, report)
-    assert (tmp_path / "made" / "bin" / "pulumi").read_text() == "3.230.0"
+    assert (tmp_path / "made" / "bin" / "pulumi").read_text() == "3.274.1"
     assert report.said == []
 
 
