@@ -23,6 +23,9 @@ SERVICE_ACCOUNT = "service"
 NAME_LABEL = "app.kubernetes.io/name"
 TIMEOUT = "pulumi.com/timeoutSeconds"
 """Annotation: how long Pulumi waits for an object, instead of its 10 minutes."""
+NOT_AWAITED = {"pulumi.com/skipAwait": "true"}
+"""Annotation of a Service: Pulumi waits until its endpoints have not changed for 10 s, although
+the Deployment is ready before, and the Ingress waits for the endpoints itself."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pulumi_aws import cognito, secretsmanager
 from pulumi_kubernetes import core
 
 from infra.components.front_door import ALB, OpenPaths
-from infra.components.pod import TIMEOUT
+from infra.components.pod import NOT_AWAITED
 from infra.components.web_service import LABELS
 from infra.errors import ProgramError
 
@@ -90,7 +90,7 @@ class StackSignIn(pulumi.ComponentResource):
             core.v1.Service(
                 service,
                 metadata=home.metadata(
-                    service, annotations={f"{ALB}/auth-type": "none", TIMEOUT: "120"}
+                    service, annotations={f"{ALB}/auth-type": "none", **NOT_AWAITED}
                 ),
                 spec=core.v1.ServiceSpecArgs(
                     type="ClusterIP",

@@ -10,6 +10,7 @@ from pulumi_kubernetes import apps, autoscaling, core, meta, policy
 from infra.components.pod import (
     HTTP_PORT,
     NAME_LABEL,
+    NOT_AWAITED,
     TIMEOUT,
     Environment,
     container_confinement,
@@ -83,7 +84,7 @@ class WebService(pulumi.ComponentResource):
         behind = home.goes_with(self, after=[self.deployment])
         self.service = core.v1.Service(
             "service",
-            metadata=home.metadata(NAME, labels=LABELS, annotations={TIMEOUT: "120"}),
+            metadata=home.metadata(NAME, labels=LABELS, annotations=NOT_AWAITED),
             spec=core.v1.ServiceSpecArgs(
                 type="ClusterIP",
                 selector=LABELS,

@@ -11,7 +11,7 @@ from pathlib import Path
 from sandbox.processes import ProcessIdentity, write_atomically
 from sandbox.settings import Settings
 
-NAMES = ("aws", "kubernetes", "docker-build")
+NAMES = ("aws", "docker-build")
 
 
 def plugin_version(name: str) -> str:

@@ -38,20 +38,6 @@ _Value = TypeVar("_Value")
 _POLL_SECONDS: Final = 0.075
 
 
-class NotReadyError(Exception):
-    """A resource exists but does not work.
-
-    Attributes:
-        reasons: What a person should read, the most telling first.
-        outputs: The resource as it is now, if it was read again.
-    """
-
-    def __init__(self, *reasons: str, outputs: Properties | None = None) -> None:
-        super().__init__("; ".join(reasons))
-        self.reasons = reasons
-        self.outputs = outputs
-
-
 @dataclass(frozen=True)
 class Call:
     """One request of the engine.
@@ -120,13 +106,11 @@ class Existing:
         identity: The provider's id of it.
         outputs: What it is.
         inputs: When read: the inputs that it has now, None for those that are recorded.
-        unready: When read: why it does not work, empty when it does.
     """
 
     identity: str
     outputs: Properties
     inputs: Properties | None = None
-    unready: tuple[str, ...] = ()
 
 
 class Resource(abc.ABC):
@@ -170,7 +154,7 @@ class Resource(abc.ABC):
         """Wait until it works; returns the outputs then.
 
         Raises:
-            NotReadyError, SandboxError: It exists but does not work; both keep it in the state.
+            SandboxError: It exists but does not work; it is kept in the state.
         """
         del call, identity, inputs
         return outputs
@@ -232,10 +216,6 @@ class Provider(abc.ABC):
         must never be said of settings that still mean the same place.
         """
         return False
-
-    async def release(self, config: Any) -> None:
-        """Give back what ``configure`` made, when its connection is forgotten."""
-        del config
 
     def resource(self, token: str) -> Resource:
         """The resource type of a token.

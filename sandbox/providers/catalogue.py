@@ -8,7 +8,6 @@ from sandbox.providers.aws.clients import Clients
 from sandbox.providers.aws.provider import AwsProvider
 from sandbox.providers.base import Provider
 from sandbox.providers.docker_build.provider import DockerBuildProvider
-from sandbox.providers.kubernetes.provider import KubernetesProvider
 from sandbox.settings import PROJECT_ROOT, Settings
 
 
@@ -17,6 +16,5 @@ def stand_ins(settings: Settings) -> tuple[Provider, ...]:
     images = ImageStore(settings.home / "images")
     return (
         AwsProvider(settings.aws_endpoint, REGION),
-        KubernetesProvider(),
         DockerBuildProvider(images, Clients(settings.aws_endpoint, REGION), PROJECT_ROOT),
     )

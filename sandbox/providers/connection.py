@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -113,9 +113,8 @@ class Connection:
 class Connections:
     """The connections of one server by peer address, the least recently used forgotten."""
 
-    def __init__(self, on_close: Callable[[Connection], Awaitable[None]]) -> None:
+    def __init__(self) -> None:
         self._by_peer: OrderedDict[str, Connection] = OrderedDict()
-        self._on_close = on_close
 
     async def open(self, peer: str) -> Connection:
         """Start afresh: a peer that shakes hands is new, even if its port was used before."""
@@ -135,4 +134,3 @@ class Connections:
     async def _forget(self, connection: Connection | None) -> None:
         if connection is not None:
             await connection.close()
-            await self._on_close(connection)

@@ -26,7 +26,6 @@ def parts(settings: Settings) -> tuple[Part, ...]:
             argv=(sys.executable, "-m", "sandbox.providers.server"),
             ready=ready,
             env={
-                "KUBECONFIG": str(settings.kubeconfig),
                 "SANDBOX_HOME": str(settings.home),
                 "SANDBOX_CACHE": str(settings.cache),
                 "SANDBOX_SUBNET": settings.subnet,

@@ -16,7 +16,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 
 from sandbox.errors import SandboxError
 from sandbox.providers import schema
-from sandbox.providers.base import Call, Existing, NotReadyError, Provider, Resource
+from sandbox.providers.base import Call, Existing, Provider, Resource
 from sandbox.providers.changes import Change, Diff, Kind, compare, format_path
 from sandbox.providers.connection import Connection, Connections
 from sandbox.providers.values import Properties, from_struct, has_unknown, reveal, to_struct
@@ -65,7 +65,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
-        self._connections = Connections(lambda it: provider.release(it.config))
+        self._connections = Connections()
 
     # What the engine calls before anything else.
 
@@ -159,9 +159,6 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         found = await resource.read(call, request.id, inputs, outputs)
         if found is None:
             return provider_pb2.ReadResponse()
-        if found.unready:
-            current = inputs if found.inputs is None else found.inputs
-            await _abort_partial(context, found, current, None, found.unready)
         return provider_pb2.ReadResponse(
             id=found.identity,
             properties=to_struct(found.outputs),
@@ -232,33 +229,27 @@ async def _settle(
     """Wait for a resource that exists; its failure must not make the engine forget it."""
     try:
         return await resource.settle(call, made.identity, inputs, made.outputs)
-    except NotReadyError as error:
-        await _abort_partial(context, made, inputs, error.outputs, error.reasons)
     except SandboxError as error:
-        await _abort_partial(context, made, inputs, None, (str(error),))
+        await _abort_partial(context, made, inputs, str(error))
     except (asyncio.CancelledError, grpc.aio.AbortError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever failed, the resource exists
         _log.exception("stand-in failed while waiting: %s", call.urn)
         reason = f"the stand-in failed while waiting: {type(error).__name__}: {error}"
-        await _abort_partial(context, made, inputs, None, (reason,))
+        await _abort_partial(context, made, inputs, reason)
     raise AssertionError(call.urn)  # abort always raises
 
 
 async def _abort_partial(
-    context: _Context,
-    made: Existing,
-    inputs: Properties,
-    outputs: Properties | None,
-    reasons: tuple[str, ...],
+    context: _Context, made: Existing, inputs: Properties, reason: str
 ) -> NoReturn:
     detail = provider_pb2.ErrorResourceInitFailed(
         id=made.identity,
-        properties=to_struct(made.outputs if outputs is None else outputs),
+        properties=to_struct(made.outputs),
         inputs=to_struct(inputs),
-        reasons=reasons,
+        reasons=(reason,),
     )
-    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message="; ".join(reasons))
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=reason)
     status.details.add().Pack(detail)
     await context.abort(
         grpc.StatusCode.UNKNOWN,

@@ -19,6 +19,8 @@ MODULES = Path(__file__).parent / "modules"
 PULUMI_VERSION = "3.274.1"
 KUBERNETES_VERSION = "1.36.3"
 EXTERNAL_SECRETS_VERSION = "0.20.4"
+# Of the installed SDK: the engine looks for a provider of that version.
+PULUMI_KUBERNETES_VERSION = "4.34.2"
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,8 @@ BUILD_FLAGS = (
 _MAJOR, _MINOR, _ = KUBERNETES_VERSION.split(".")
 _PYTHON_HOST = "pulumi-language-python"
 _PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3"
+_KUBERNETES_PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+_PROVIDER_MAIN = "cmd/pulumi-resource-kubernetes"
 _EXTERNAL_SECRETS = "github.com/external-secrets/external-secrets"
 _KUBERNETES_PROGRAMS = (
     "etcd",
@@ -229,6 +233,44 @@ PULUMI = Recipe(
     ),
 )
 
+PULUMI_KUBERNETES = Recipe(
+    name="pulumi-kubernetes",
+    version=PULUMI_KUBERNETES_VERSION,
+    programs=("pulumi-resource-kubernetes",),
+    binaries=(
+        GoBinary(
+            module="pulumi-kubernetes",
+            output="pulumi-resource-kubernetes",
+            package=f"{_KUBERNETES_PROVIDER}/{_PROVIDER_MAIN}",
+            defines=((f"{_KUBERNETES_PROVIDER}/pkg/version.Version", PULUMI_KUBERNETES_VERSION),),
+            # Without Helm, Kustomize and components, which nothing here uses: they are half
+            # of what there is to compile.
+            patched=PatchedModule(
+                _KUBERNETES_PROVIDER,
+                folders=("cmd", "pkg"),
+                edits=(
+                    # Its libraries are newer here than where it was published.
+                    Edit("pkg/await/await.go", "merge-diff/v4", "merge-diff/v6"),
+                    Edit(
+                        "pkg/gen/schema.go",
+                        "Provider: pschema.ResourceSpec{",
+                        "Provider: &pschema.ResourceSpec{",
+                    ),
+                    # A release embeds these files made compact, and the schema with its version.
+                    Edit(f"{_PROVIDER_MAIN}/main.go", "schema-embed.json", "schema.json"),
+                    Edit(f"{_PROVIDER_MAIN}/main.go", "mapping-embed.json", "mapping.json"),
+                    Edit(
+                        f"{_PROVIDER_MAIN}/schema.json",
+                        before='{\n    "name": "kubernetes",',
+                        after='{\n    "name": "kubernetes",'
+                        f'\n    "version": "{PULUMI_KUBERNETES_VERSION}",',
+                    ),
+                ),
+            ),
+        ),
+    ),
+)
+
 EXTERNAL_SECRETS = Recipe(
     name="external-secrets",
     version=EXTERNAL_SECRETS_VERSION,
@@ -253,7 +295,7 @@ EXTERNAL_SECRETS = Recipe(
 )
 
 # The longest first, so that two that run at once end at about the same time.
-CATALOGUE = (KUBERNETES, PULUMI, EXTERNAL_SECRETS)
+CATALOGUE = (KUBERNETES, PULUMI, PULUMI_KUBERNETES, EXTERNAL_SECRETS)
 
 
 def recipe(name: str) -> Recipe:

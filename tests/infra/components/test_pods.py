@@ -222,6 +222,12 @@ def test_a_pod_is_given_time_to_drain(staging: Deployment) -> None:
     assert spec["terminationGracePeriodSeconds"] >= stop + 5
 
 
+def test_the_wait_of_ten_seconds_for_a_service_is_left_out(preview: Deployment) -> None:
+    """The Deployment is ready before it, and the Ingress waits for its endpoints."""
+    service = preview.one("kubernetes:core/v1:Service")
+    assert service.inputs["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
+
+
 def test_the_service_leads_to_the_pods(preview: Deployment) -> None:
     service = preview.one("kubernetes:core/v1:Service").inputs["spec"]
     labels = preview.one(DEPLOYMENT).inputs["spec"]["template"]["metadata"]["labels"]

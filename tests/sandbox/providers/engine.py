@@ -1,23 +1,17 @@
-"""A real Pulumi engine on stand-ins, a real Kubernetes API and emulated AWS APIs."""
+"""A real Pulumi engine on stand-ins and emulated AWS APIs."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import httpx
-import psutil
 
 from sandbox import environment
 from sandbox.aws import parts as aws
@@ -26,11 +20,9 @@ from sandbox.cluster import parts as cluster
 from sandbox.part import Part
 from sandbox.processes import end_with_parent
 from sandbox.providers import parts as providers
-from sandbox.providers.kubernetes.kubeconfig import resolve
 from sandbox.settings import PROJECT_ROOT, Settings
 from sandbox.tools import Tools, ensure
 from tests.sandbox.cluster.running import random_subnet
-from tests.sandbox.providers.fake_kubelet import FakeKubelet
 
 _NOT_NEEDED = frozenset({"external-secrets", "kube-scheduler"})
 _SECONDS = 120.0
@@ -46,7 +38,7 @@ def eventually(condition: Callable[[], Any], what: str, seconds: float = _SECOND
 
 
 class World:
-    """The parts of a sandbox that a program needs, but for the node."""
+    """The parts of a sandbox that a program of AWS resources needs."""
 
     def __init__(self, home: Path) -> None:
         self.settings = _free_settings(home)
@@ -106,10 +98,6 @@ class World:
     def variables(self) -> dict[str, str]:
         return environment.variables(self.settings, self.tools)
 
-    def api(self) -> httpx.Client:
-        found = resolve(str(self.settings.kubeconfig), None)
-        return httpx.Client(base_url=found.server, verify=found.tls(), trust_env=False)
-
 
 def _free_settings(home: Path) -> Settings:
     while True:
@@ -156,26 +144,6 @@ class Stack:
     def destroy(self) -> str:
         return self.run("destroy", "-y", "--skip-preview")
 
-    def interrupt(self, number: signal.Signals, when: str, **env: str) -> str:
-        """Send a signal to the CLI once it wrote a text, and wait for its end."""
-        process = self.start("up", "-y", "--skip-preview", **env)
-        assert process.stdout is not None
-        text = ""
-        for line in process.stdout:
-            text += line
-            if when in line:
-                break
-        # A killed CLI leaves its language host behind, which holds our end of the pipe.
-        family = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(number)
-        if number is signal.SIGKILL:
-            for child in family:
-                # Some end by themselves once their parent is gone.
-                with suppress(psutil.NoSuchProcess):
-                    child.kill()
-        rest, _ = process.communicate(timeout=_SECONDS)
-        return text + rest
-
     @property
     def state(self) -> dict[str, Any]:
         deployment: dict[str, Any] = json.loads(self.run("stack", "export"))["deployment"]
@@ -204,30 +172,10 @@ def _project(folder: Path) -> str:
 
 @contextmanager
 def running(home: Path) -> Iterator[World]:
-    """A world with Pods that a fake node looks after."""
+    """A world whose parts run while the context is open."""
     world = World(home)
-    with ExitStack() as stack:
-        stack.callback(world.stop_all)
-        world.start_all()
-        stack.enter_context(_kubelet(world.settings))
-        yield world
-
-
-@contextmanager
-def _kubelet(settings: Settings) -> Iterator[None]:
-    loop = asyncio.new_event_loop()
-    task = loop.create_task(FakeKubelet(str(settings.kubeconfig), "sandbox").run())
-
-    def work() -> None:
-        try:
-            loop.run_until_complete(task)
-        except asyncio.CancelledError:
-            loop.close()
-
-    thread = threading.Thread(target=work)
-    thread.start()
     try:
-        yield
+        world.start_all()
+        yield world
     finally:
-        loop.call_soon_threadsafe(task.cancel)
-        thread.join()
+        world.stop_all()

@@ -17,7 +17,7 @@ from sandbox.providers.attachments import (
 )
 from sandbox.settings import Settings
 
-_PORTS = {"aws": 1001, "kubernetes": 1002, "docker-build": 1003}
+_PORTS = {"aws": 1001, "docker-build": 1002}
 
 
 @pytest.fixture
@@ -35,17 +35,21 @@ def test_every_stand_in_attaches_where_no_plugin_is_installed(settings: Settings
 def test_a_plugin_of_the_sdks_version_is_used(settings: Settings) -> None:
     plugins = settings.home / "pulumi" / "home" / "plugins"
     (plugins / f"resource-aws-v{plugin_version('aws')}").mkdir(parents=True)
-    (plugins / "resource-kubernetes-v0.0.1").mkdir()
-    assert attachments(settings).keys() == {"kubernetes", "docker-build"}
+    assert attachments(settings).keys() == {"docker-build"}
+
+
+def test_a_plugin_of_another_version_is_not_used(settings: Settings) -> None:
+    (settings.home / "pulumi" / "home" / "plugins" / "resource-aws-v0.0.1").mkdir(parents=True)
+    assert attachments(settings) == _PORTS
 
 
 def test_a_plugin_on_the_path_is_used_but_for_docker_build(
     settings: Settings, tmp_path: Path
 ) -> None:
     (tmp_path / "bin").mkdir()
-    for name in ("kubernetes", "docker-build"):
+    for name in ("aws", "docker-build"):
         (tmp_path / "bin" / f"pulumi-resource-{name}").touch(mode=0o755)
-    assert attachments(settings).keys() == {"aws", "docker-build"}
+    assert attachments(settings).keys() == {"docker-build"}
 
 
 def test_the_ports_of_a_server_that_ended_are_not_served_but_remembered(

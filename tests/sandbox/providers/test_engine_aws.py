@@ -113,3 +113,12 @@ def test_a_lost_state_is_gone_on_with_and_nothing_is_there_twice(stack: Stack) -
 def test_what_is_not_known_is_refused_by_name(stack: Stack, more: str, text: str) -> None:
     assert text in stack.up(MORE=more, fails=True)
     stack.destroy()
+
+
+def test_a_server_that_was_killed_serves_again_at_the_same_ports(stack: Stack) -> None:
+    before = stack.world.variables["PULUMI_DEBUG_PROVIDERS"]
+    stack.up()
+    stack.world.restart("providers")
+    assert stack.world.variables["PULUMI_DEBUG_PROVIDERS"] == before
+    assert "7 unchanged" in stack.up()
+    stack.destroy()

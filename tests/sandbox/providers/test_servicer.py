@@ -152,8 +152,9 @@ async def test_what_exists_but_does_not_work_stays_with_the_engine(engine: Any) 
         await engine.Create(_create(name="a", fate="unready"))
     kept = _partial(caught.value)
     assert kept.id == "a"
-    assert list(kept.reasons) == ["it crashed", "with a log"]
-    assert from_struct(kept.properties) == {"state": "broken"}
+    [reason] = kept.reasons
+    assert "it crashed" in reason
+    assert from_struct(kept.properties) == {"name": "a", "fate": "unready", "state": "made"}
     assert from_struct(kept.inputs) == {"name": "a", "fate": "unready"}
 
 
@@ -163,13 +164,6 @@ async def test_a_bug_after_creation_does_not_lose_the_resource(engine: Any) -> N
     kept = _partial(caught.value)
     assert kept.id == "a"
     assert "ZeroDivisionError" in kept.reasons[0]
-
-
-async def test_reading_what_does_not_work_says_so(engine: Any, toy: tuple[Toy, int]) -> None:
-    toy[0].remote["a"] = {"name": "a", "bad": True}
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await engine.Read(provider_pb2.ReadRequest(id="a", urn=_URN, type=THING))
-    assert list(_partial(caught.value).reasons) == ["it crashed"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pulumi.runtime.proto import provider_pb2_grpc
 from typing_extensions import override
 
 from sandbox.errors import SandboxError
-from sandbox.providers.base import Call, Existing, Function, NotReadyError, Provider, Resource
+from sandbox.providers.base import Call, Existing, Function, Provider, Resource
 from sandbox.providers.schema import Input, Schema, Type
 from sandbox.providers.servicer import Servicer
 from sandbox.providers.values import Properties
@@ -47,7 +47,7 @@ class Thing(Resource):
     ) -> Properties:
         match inputs.get("fate"):
             case "unready":
-                raise NotReadyError("it crashed", "with a log", outputs={"state": "broken"})
+                raise SandboxError("thing", why="it crashed", remedy="read its log")
             case "waits":
                 self.settling.set()
                 await call.wait(asyncio.Event().wait(), default_seconds=60, waiting_for="thing")
@@ -61,8 +61,7 @@ class Thing(Resource):
     ) -> Existing | None:
         if identity not in self.remote:
             return None
-        live = self.remote[identity]
-        return Existing(identity, live, unready=("it crashed",) if live.get("bad") else ())
+        return Existing(identity, self.remote[identity])
 
     @override
     async def update(

@@ -35,6 +35,8 @@ def test_the_versions_said_are_the_versions_required() -> None:
     assert requires("pulumi", f"github.com/pulumi/pulumi/pkg/v3 v{recipes.PULUMI_VERSION}")
     assert requires("kubernetes", f"k8s.io/kubernetes v{recipes.KUBERNETES_VERSION}")
     assert requires("kubernetes/published", f"k8s.io/kubernetes v{recipes.KUBERNETES_VERSION}")
+    provider = "github.com/pulumi/pulumi-kubernetes/provider/v4 v4.0.0-"
+    assert requires("pulumi-kubernetes/published", provider)
     operator = "github.com/external-secrets/external-secrets"
     assert requires("external-secrets", f"{operator} v{recipes.EXTERNAL_SECRETS_VERSION}")
     assert requires("external-secrets/published", f"{operator} v{recipes.EXTERNAL_SECRETS_VERSION}")
@@ -57,5 +59,5 @@ def test_a_changed_module_gets_another_folder(
 
 
 def test_an_unknown_tool_is_refused_with_the_names_there_are() -> None:
-    with pytest.raises(SandboxError, match=r"tool 'helm'.*kubernetes, pulumi, external-secrets"):
+    with pytest.raises(SandboxError, match=r"tool 'helm'.*kubernetes, pulumi, pulumi-kub"):
         recipes.recipe("helm")

@@ -1,1 +1,0 @@
-"""The stand-in for the Kubernetes plugin, over plain HTTPS to the API server."""
