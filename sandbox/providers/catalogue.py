@@ -7,7 +7,7 @@ from sandbox.containers.store import ImageStore
 from sandbox.providers.aws.clients import Clients
 from sandbox.providers.aws.provider import AwsProvider
 from sandbox.providers.base import Provider
-from sandbox.providers.docker_build.provider import DockerBuildProvider
+from sandbox.providers.docker_build.image import DockerBuildProvider
 from sandbox.settings import PROJECT_ROOT, Settings
 
 

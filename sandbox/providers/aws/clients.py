@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import threading
 from collections.abc import Collection
 from typing import Any, Final
@@ -52,7 +53,7 @@ class Clients:
         self._making = threading.Lock()
 
     async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
-        """Call one operation, leaving out parameters that are None.
+        """Call one operation.
 
         Args:
             service: boto3's name of the API, ``rds``.
@@ -63,8 +64,7 @@ class Clients:
             AwsError: With the API's code.
             SandboxError: When the API cannot be reached.
         """
-        given = {key: value for key, value in parameters.items() if value is not None}
-        return await asyncio.to_thread(self._call, service, operation, given)
+        return await asyncio.to_thread(self._call, service, operation, parameters)
 
     async def call_if_found(
         self, missing: Collection[str], service: str, operation: str, **parameters: Any
@@ -91,7 +91,7 @@ class Clients:
                 why=str(error),
                 remedy="see `sandbox status` and `sandbox logs aws`; start it with `sandbox up`",
             ) from error
-        return answer
+        return {key: _readable(value) for key, value in answer.items()}
 
     def _client(self, service: str) -> Any:
         with self._making:
@@ -107,3 +107,12 @@ class Clients:
                     ),
                 )
             return self._clients[service]
+
+
+def _readable(value: Any) -> Any:
+    """The value with its times as the real provider writes them."""
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, dict):
+        return {key: _readable(item) for key, item in value.items()}
+    return [_readable(item) for item in value] if isinstance(value, list) else value

@@ -1,57 +1,49 @@
-"""The stand-in for the AWS plugin: the types and functions that the program uses."""
+"""The emulator of the AWS plugin: the types and functions that the program uses."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Final
 
 from typing_extensions import override
 
 from sandbox.providers.attachments import plugin_version
-from sandbox.providers.aws import (
-    ec2,
-    ecr,
-    functions,
-    iam,
-    iam_managed,
-    kms,
-    rds_instance,
-    rds_subnet_group,
-)
+from sandbox.providers.aws import functions, rds_instance, resources
 from sandbox.providers.aws.clients import Clients
 from sandbox.providers.base import Provider
-from sandbox.providers.schema import Input, Schema
+from sandbox.providers.inputs import Input
 from sandbox.providers.values import Properties
+
+_RESOURCES: Final = {
+    "aws:ec2/securityGroup:SecurityGroup": resources.SECURITY_GROUP,
+    "aws:ecr/lifecyclePolicy:LifecyclePolicy": resources.LIFECYCLE_POLICY,
+    "aws:ecr/repository:Repository": resources.REPOSITORY,
+    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": resources.OPEN_ID_CONNECT_PROVIDER,
+    "aws:iam/policy:Policy": resources.POLICY,
+    "aws:iam/role:Role": resources.ROLE,
+    "aws:iam/rolePolicy:RolePolicy": resources.ROLE_POLICY,
+    "aws:kms/alias:Alias": resources.ALIAS,
+    "aws:kms/key:Key": resources.KEY,
+    "aws:rds/instance:Instance": rds_instance.INSTANCE,
+    "aws:rds/subnetGroup:SubnetGroup": resources.SUBNET_GROUP,
+}
+_FUNCTIONS: Final = {
+    "aws:ec2/getSubnet:getSubnet": functions.GET_SUBNET,
+    "aws:ec2/getVpc:getVpc": functions.GET_VPC,
+    "aws:eks/getCluster:getCluster": functions.GET_CLUSTER,
+    "aws:rds/getSnapshots:getSnapshots": functions.GET_SNAPSHOTS,
+}
 
 
 class AwsProvider(Provider):
     """AWS at one endpoint; it never talks to any other, so never to the real one."""
 
     name = "aws"
-    version = plugin_version("aws")
-    settings: ClassVar[Schema] = {"region": Input()}
 
     def __init__(self, endpoint: str, region: str) -> None:
-        self.resources = {
-            "aws:ec2/securityGroup:SecurityGroup": ec2.SecurityGroup(),
-            "aws:ecr/lifecyclePolicy:LifecyclePolicy": ecr.LifecyclePolicy(),
-            "aws:ecr/repository:Repository": ecr.Repository(),
-            "aws:iam/openIdConnectProvider:OpenIdConnectProvider": (
-                iam_managed.OpenIdConnectProvider()
-            ),
-            "aws:iam/policy:Policy": iam_managed.Policy(),
-            "aws:iam/role:Role": iam.Role(),
-            "aws:iam/rolePolicy:RolePolicy": iam.RolePolicy(),
-            "aws:kms/alias:Alias": kms.Alias(),
-            "aws:kms/key:Key": kms.Key(),
-            "aws:rds/instance:Instance": rds_instance.Instance(),
-            "aws:rds/subnetGroup:SubnetGroup": rds_subnet_group.SubnetGroup(),
-        }
-        self.functions = {
-            "aws:ec2/getSubnet:getSubnet": functions.GetSubnet(),
-            "aws:ec2/getVpc:getVpc": functions.GetVpc(),
-            "aws:eks/getCluster:getCluster": functions.GetCluster(),
-            "aws:rds/getSnapshots:getSnapshots": functions.GetSnapshots(),
-        }
+        self.version = plugin_version("aws")
+        self.settings = {"region": Input()}
+        self.resources = _RESOURCES
+        self.functions = _FUNCTIONS
         self._endpoint = endpoint
         self._region = region
         self._by_region: dict[str, Clients] = {}

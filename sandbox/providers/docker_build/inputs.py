@@ -18,8 +18,8 @@ from sandbox.containers.dockerfile import parse
 from sandbox.containers.image_config import architecture
 from sandbox.containers.oci import Reference, parse_reference
 from sandbox.errors import SandboxError
-from sandbox.providers.schema import Input, Problem, Schema, Type
-from sandbox.providers.values import Properties, has_unknown, reveal
+from sandbox.providers.inputs import Input, Problem, Schema, Type
+from sandbox.providers.values import Properties, has_unknown
 
 CONTEXT_HASH: Final = "contextHash"
 """Recorded with the inputs, so that a changed file shows as a change of the resource."""
@@ -69,19 +69,18 @@ class BuildInputs:
         Raises:
             SandboxError: For a tag that can't be read.
         """
-        known = reveal(inputs)
-        described = known.get("context") or {}
+        described = inputs.get("context") or {}
         context = folder / described.get("location", ".")
         named = described.get("named") or {}
         return cls(
-            dockerfile=_dockerfile(known.get("dockerfile") or {}, context, folder),
+            dockerfile=_dockerfile(inputs.get("dockerfile") or {}, context, folder),
             context=context,
             named={name: folder / _location(value) for name, value in named.items()},
-            build_args=known.get("buildArgs") or {},
-            labels=known.get("labels") or {},
-            target=known.get("target") or None,
-            use_cache=not known.get("noCache"),
-            tags=tuple(parse_reference(tag) for tag in known.get("tags") or ()),
+            build_args=inputs.get("buildArgs") or {},
+            labels=inputs.get("labels") or {},
+            target=inputs.get("target") or None,
+            use_cache=not inputs.get("noCache"),
+            tags=tuple(parse_reference(tag) for tag in inputs.get("tags") or ()),
         )
 
     def context_hash(self) -> str:
@@ -101,7 +100,7 @@ class BuildInputs:
 def invalid(inputs: Properties, folder: Path) -> list[Problem]:
     """What the schema can't tell: what is wrong with paths, the Dockerfile, tags and platforms."""
     found = [*_bad_platforms(inputs), *_bad_texts(inputs), *_bad_tags(inputs)]
-    described = reveal(inputs.get("dockerfile")) or {}
+    described = inputs.get("dockerfile") or {}
     if described.get("location") and described.get("inline"):
         found.append(Problem("dockerfile", "give location or inline, not both"))
     if not has_unknown([inputs.get(name) for name in ("context", "dockerfile")]):
@@ -111,21 +110,21 @@ def invalid(inputs: Properties, folder: Path) -> list[Problem]:
 
 def _bad_platforms(inputs: Properties) -> Iterator[Problem]:
     own = f"linux/{architecture()}"
-    for index, platform in enumerate(reveal(inputs.get("platforms")) or ()):
+    for index, platform in enumerate(inputs.get("platforms") or ()):
         if platform != own and not has_unknown(platform):
             yield Problem(f"platforms[{index}]", f"this machine builds {own} only")
 
 
 def _bad_texts(inputs: Properties) -> Iterator[Problem]:
     for name in ("buildArgs", "labels"):
-        texts = reveal(inputs.get(name))
+        texts = inputs.get(name)
         for key, value in texts.items() if isinstance(texts, Mapping) else ():
             if not isinstance(value, str) and not has_unknown(value):
                 yield Problem(f"{name}.{key}", "must be a string")
 
 
 def _bad_tags(inputs: Properties) -> Iterator[Problem]:
-    tags = reveal(inputs.get("tags"))
+    tags = inputs.get("tags")
     if tags == []:
         yield Problem("tags", "name at least one tag to push to")
     for index, tag in enumerate(tags if isinstance(tags, list) else ()):

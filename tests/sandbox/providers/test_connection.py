@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from sandbox.providers.connection import Connection, Connections, InterruptedWaitError
+from sandbox.providers.base import Connection, InterruptedWaitError
 
 
 async def test_a_wait_returns_what_was_waited_for() -> None:
@@ -59,21 +59,7 @@ async def test_an_error_of_what_is_waited_for_is_its_own() -> None:
 
 async def test_an_engine_that_is_gone_is_no_error() -> None:
     connection = Connection()
-    await connection.log("urn", "unheard", level="INFO", ephemeral=True)
-    connection.attach("127.0.0.1:1")
-    await connection.log("urn", "unheard", level="INFO", ephemeral=True)
+    await connection.log("urn", "unheard")
+    connection.engine_address = "127.0.0.1:1"
+    await connection.log("urn", "unheard")
     await connection.close()
-
-
-async def test_a_peer_that_shakes_hands_again_starts_afresh() -> None:
-    connections = Connections()
-    first = await connections.open("ipv4:127.0.0.1:1")
-    assert await connections.get("ipv4:127.0.0.1:1") is first
-    assert await connections.open("ipv4:127.0.0.1:1") is not first
-
-
-async def test_the_connections_that_are_remembered_are_bounded() -> None:
-    connections = Connections()
-    opened = [await connections.open(f"peer:{number}") for number in range(257)]
-    assert await connections.get("peer:256") is opened[256]
-    assert await connections.get("peer:0") is not opened[0]

@@ -3,12 +3,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from unittest.mock import Mock
 
 import grpc
 import pytest
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2, status_pb2
 
+from sandbox.providers.servicer import Servicer
 from sandbox.providers.values import UNKNOWN, from_struct, to_struct
 from tests.sandbox.providers.toy import THING, Toy, connected, served
 
@@ -204,6 +206,20 @@ async def test_each_connection_has_its_own_configuration(toy: tuple[Toy, int]) -
         await asyncio.gather(one.Create(_create(name="a")), two.Create(_create(name="b")))
     assert provider.remote["a"]["place"] == "one"
     assert provider.remote["b"]["place"] == "two"
+
+
+async def test_a_peer_that_shakes_hands_again_starts_afresh(engine: Any) -> None:
+    await engine.Handshake(provider_pb2.ProviderHandshakeRequest())
+    with pytest.raises(grpc.aio.AioRpcError, match="it was restarted"):
+        await engine.Create(_create(name="a"))
+
+
+async def test_the_connections_that_are_remembered_are_bounded() -> None:
+    servicer = Servicer(Toy())
+    for number in range(257):
+        context = Mock(peer=lambda number=number: f"peer:{number}")
+        await servicer.Handshake(provider_pb2.ProviderHandshakeRequest(), context)
+    assert list(servicer._connections) == [f"peer:{number}" for number in range(1, 257)]
 
 
 async def test_a_connection_that_was_not_configured_is_refused(toy: tuple[Toy, int]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 import grpc
 from pulumi.runtime.proto import provider_pb2_grpc
@@ -13,19 +13,24 @@ from typing_extensions import override
 
 from sandbox.errors import SandboxError
 from sandbox.providers.base import Call, Existing, Function, Provider, Resource
-from sandbox.providers.schema import Input, Schema, Type
+from sandbox.providers.inputs import Input, Schema, Type
 from sandbox.providers.servicer import Servicer
 from sandbox.providers.values import Properties
 
 THING = "toy:index:Thing"
 
 
+_INPUTS: Schema = {
+    "name": Input(required=True, replace=True),
+    "size": Input(Type.NUMBER),
+    "fate": Input(),
+}
+_ARGUMENTS: Schema = {"name": Input(required=True)}
+_SETTINGS: Schema = {"place": Input(), "deep": Input()}
+
+
 class Thing(Resource):
-    schema: ClassVar[Schema] = {
-        "name": Input(required=True, replace=True),
-        "size": Input(Type.NUMBER),
-        "fate": Input(),
-    }
+    schema = _INPUTS
     name_input = "name"
 
     def __init__(self, remote: dict[str, Properties]) -> None:
@@ -38,7 +43,7 @@ class Thing(Resource):
             raise SandboxError("thing", why="no", remedy="ask nicely")
         if inputs.get("fate") == "bug":
             raise ZeroDivisionError
-        self.remote[inputs["name"]] = {**inputs, "place": call.config}
+        self.remote[inputs["name"]] = {**inputs, "place": call.connection.config}
         return Existing(inputs["name"], {**inputs, "state": "made"})
 
     @override
@@ -78,17 +83,17 @@ class Thing(Resource):
 
 
 class Look(Function):
-    schema: ClassVar[Schema] = {"name": Input(required=True)}
+    schema = _ARGUMENTS
 
     @override
     async def invoke(self, call: Call, arguments: Properties) -> Properties:
-        return {"place": call.config, **arguments}
+        return {"place": call.connection.config, **arguments}
 
 
 class Toy(Provider):
     name = "toy"
     version = "1.2.3"
-    settings: ClassVar[Schema] = {"place": Input(), "deep": Input(Type.BOOLEAN)}
+    settings = _SETTINGS
 
     def __init__(self) -> None:
         self.remote: dict[str, Properties] = {}

@@ -12,8 +12,7 @@ from moto.server import ThreadedMotoServer
 
 from sandbox.providers.aws.clients import Clients
 from sandbox.providers.aws.provider import AwsProvider
-from sandbox.providers.base import Call, Existing
-from sandbox.providers.connection import Connection
+from sandbox.providers.base import Call, Connection, Existing
 from sandbox.providers.values import Properties
 
 REGION = "us-east-1"

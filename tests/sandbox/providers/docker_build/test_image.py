@@ -14,9 +14,8 @@ from sandbox.aws import ecr
 from sandbox.containers.store import ImageStore
 from sandbox.errors import SandboxError
 from sandbox.providers.aws.clients import Clients
-from sandbox.providers.base import Call
-from sandbox.providers.connection import Connection
-from sandbox.providers.docker_build.image import Image, Workshop
+from sandbox.providers.base import Call, Connection
+from sandbox.providers.docker_build.image import Image
 
 DOCKERFILE = "FROM python:3.13-slim\nCOPY app.txt /app/\nRUN cat /app/app.txt > /app/copied\n"
 
@@ -70,7 +69,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def image(store: ImageStore, endpoint: str, project: Path) -> Image:
-    return Image(Workshop(store, Clients(endpoint, "us-east-1"), project))
+    return Image(store, Clients(endpoint, "us-east-1"), project)
 
 
 @pytest.fixture
@@ -125,11 +124,11 @@ async def test_only_what_may_enter_the_build_is_a_change(
     before = await checked(image, call, inputs)
     (project / "README.md").write_text("ignored")
     same = await checked(image, call, inputs)
-    assert (await image.diff(call, "id", before, same)).changes == ()
+    assert (await image.diff(call, "id", before, same)).changes == {}
     (project / "app.txt").write_text("two")
     after = await checked(image, call, inputs)
-    changes = (await image.diff(call, "id", before, after)).changes
-    assert [(change.path, change.replaces) for change in changes] == [(("contextHash",), False)]
+    diff = await image.diff(call, "id", before, after)
+    assert (list(diff.changes), diff.replaces) == (["contextHash"], False)
     (project / "Dockerfile").write_text(DOCKERFILE + "ENV A=1\n")
     assert (await checked(image, call, inputs))["contextHash"] != after["contextHash"]
 
@@ -221,7 +220,7 @@ async def test_an_input_that_cannot_be_honoured_is_refused_by_name(
     reason: str,
 ) -> None:
     inputs = {"context": {"location": ".."}, "push": True, "tags": ["registry.invalid/x:y"]}
-    image = Image(Workshop(store, Clients("http://127.0.0.1:1", "us-east-1"), project))
+    image = Image(store, Clients("http://127.0.0.1:1", "us-east-1"), project)
     _, problems = await image.check(call, {}, {**inputs, **changed})
     assert [problem.property for problem in problems] == [named]
     assert reason in problems[0].reason
