@@ -7,14 +7,8 @@ from typing import Final
 from typing_extensions import override
 
 from sandbox.errors import SandboxError
-from sandbox.providers.aws.resource import (
-    TAGS,
-    AwsResource,
-    Request,
-    live_inputs,
-    require_ours,
-)
-from sandbox.providers.aws.resources import RDS
+from sandbox.providers.aws.resource import TAGS, AwsResource, Property, Request, require_ours
+from sandbox.providers.aws.resources import RDS_API
 from sandbox.providers.base import Call, Existing
 from sandbox.providers.inputs import Equality, Input, Problem, Type
 from sandbox.providers.values import Properties
@@ -24,42 +18,63 @@ _CREATE_SECONDS: Final = 2400.0
 _DELETE_SECONDS: Final = 3600.0
 _FAILED: Final = frozenset({"failed", "incompatible-restore", "incompatible-parameters"})
 
-# Parameters of the call that restores a snapshot, which are changed in place later, ...
+_FIXED: Final = Input(replace=True)
+_TEXT: Final = Input()
+_NUMBER: Final = Input(Type.NUMBER)
+_FLAG: Final = Input(Type.BOOLEAN)
+# What the call that restores a snapshot takes, and what is changed in place later, ...
 _AT_ONCE: Final = {
-    "DBInstanceClass": "instanceClass",
-    "DBSubnetGroupName": "dbSubnetGroupName",
-    "VpcSecurityGroupIds": "vpcSecurityGroupIds",
-    "PubliclyAccessible": "publiclyAccessible",
-    "MultiAZ": "multiAz",
-    "CopyTagsToSnapshot": "copyTagsToSnapshot",
-    "DeletionProtection": "deletionProtection",
-    "AutoMinorVersionUpgrade": "autoMinorVersionUpgrade",
-    "BackupRetentionPeriod": "backupRetentionPeriod",
+    "instanceClass": Property(Input(required=True), "DBInstanceClass"),
+    "dbSubnetGroupName": Property(
+        _TEXT, "DBSubnetGroupName", output="DBSubnetGroup.DBSubnetGroupName"
+    ),
+    "vpcSecurityGroupIds": Property(
+        Input(Type.LIST, equality=Equality.UNORDERED),
+        "VpcSecurityGroupIds",
+        output="sort(VpcSecurityGroups[].VpcSecurityGroupId || `[]`)",
+    ),
+    "publiclyAccessible": Property(_FLAG, "PubliclyAccessible"),
+    "multiAz": Property(_FLAG, "MultiAZ"),
+    "copyTagsToSnapshot": Property(_FLAG, "CopyTagsToSnapshot"),
+    "deletionProtection": Property(_FLAG, "DeletionProtection"),
+    "autoMinorVersionUpgrade": Property(_FLAG, "AutoMinorVersionUpgrade"),
+    "backupRetentionPeriod": Property(_NUMBER, "BackupRetentionPeriod"),
 }
-# ... those that a restored instance is changed to once it is available, ...
+# ... what a restored instance is changed to once it is available, ...
 _AFTER_RESTORING: Final = {
-    "EngineVersion": "engineVersion",
-    "AllocatedStorage": "allocatedStorage",
-    "MaxAllocatedStorage": "maxAllocatedStorage",
-    "StorageType": "storageType",
-    "ManageMasterUserPassword": "manageMasterUserPassword",
+    "engineVersion": Property(_TEXT, "EngineVersion"),
+    "allocatedStorage": Property(_NUMBER, "AllocatedStorage"),
+    "maxAllocatedStorage": Property(_NUMBER, "MaxAllocatedStorage"),
+    "storageType": Property(_TEXT, "StorageType"),
+    "manageMasterUserPassword": Property(
+        Input(Type.BOOLEAN, allowed=(True,)),
+        "ManageMasterUserPassword",
+        output="MasterUserSecret && `true`",
+    ),
 }
-# ... and those that can only be given when an instance is created empty.
-_ONLY_AT_CREATION: Final = {
-    "Engine": "engine",
-    "DBName": "dbName",
-    "MasterUsername": "username",
-    "StorageEncrypted": "storageEncrypted",
-    "KmsKeyId": "kmsKeyId",
+# ... what can only be given when an instance is created empty, ...
+_AT_CREATION: Final = {
+    "engine": Property(Input(replace=True, allowed=("postgres",)), "Engine"),
+    "dbName": Property(_FIXED, "DBName"),
+    "username": Property(_FIXED, "MasterUsername"),
+    "storageEncrypted": Property(Input(Type.BOOLEAN, replace=True), "StorageEncrypted"),
+    "kmsKeyId": Property(_FIXED, "KmsKeyId"),
 }
-_NAMED: Final = {"DBInstanceIdentifier": "identifier", "Tags": "tagList"}
-_CREATE: Final = Request(
-    "create_db_instance", {**_NAMED, **_AT_ONCE, **_AFTER_RESTORING, **_ONLY_AT_CREATION}
-)
-_RESTORE: Final = Request(
-    "restore_db_instance_from_db_snapshot",
-    {**_NAMED, **_AT_ONCE, "DBSnapshotIdentifier": "snapshotIdentifier"},
-)
+# ... and what is for other calls.
+_OTHERS: Final = {
+    "identifier": Property(Input(required=True, replace=True), "DBInstanceIdentifier"),
+    "tags": Property(TAGS, "Tags", value="tagList", output="TagList"),
+    "snapshotIdentifier": Property(_FIXED),
+    "skipFinalSnapshot": Property(_FLAG),
+    "finalSnapshotIdentifier": Property(_TEXT),
+    "deleteAutomatedBackups": Property(_FLAG),
+    "applyImmediately": Property(_FLAG),
+    "allowMajorVersionUpgrade": Property(Input(Type.BOOLEAN, allowed=(False,))),
+}
+
+
+def _parameters(properties: dict[str, Property]) -> dict[str, str]:
+    return {it.parameter: name for name, it in properties.items() if it.parameter}
 
 
 class _Instance(AwsResource):
@@ -84,7 +99,17 @@ class _Instance(AwsResource):
 
     @override
     def creating(self, inputs: Properties) -> Request:
-        return _RESTORE if inputs.get("snapshotIdentifier") else _CREATE
+        if not inputs.get("snapshotIdentifier"):
+            return super().creating(inputs)
+        return Request(
+            "restore_db_instance_from_db_snapshot",
+            {
+                "DBInstanceIdentifier": "identifier",
+                "DBSnapshotIdentifier": "snapshotIdentifier",
+                "Tags": "tagList",
+                **_parameters(_AT_ONCE),
+            },
+        )
 
     @override
     async def adopt(self, call: Call, inputs: Properties) -> Existing:
@@ -95,24 +120,18 @@ class _Instance(AwsResource):
         return Existing(identity, {**inputs, **live})
 
     @override
-    async def settle(
-        self, call: Call, identity: str, inputs: Properties, outputs: Properties
-    ) -> Properties:
-        live = await self._available(call, identity)
-        if await self.converge(call, identity, inputs, live):
-            live = await self._available(call, identity)
-        return {**inputs, **live}
+    async def live(self, call: Call, identity: str, *, ready: bool = False) -> Properties:
+        """Wait until it is available, if it is to be ready."""
 
-    async def _available(self, call: Call, identity: str) -> Properties:
         async def available() -> Properties | None:
-            live = await self.live(call, identity)
-            if live["status"] in _FAILED:
+            live = await super(_Instance, self).live(call, identity)
+            if ready and live["status"] in _FAILED:
                 raise SandboxError(
                     f"database instance {identity}",
                     why=f"its status is {live['status']}",
                     remedy="see `sandbox logs aws`, then destroy it and run the same command again",
                 )
-            return live if live["status"] == "available" else None
+            return live if live["status"] == "available" or not ready else None
 
         return await call.poll(
             available,
@@ -122,7 +141,7 @@ class _Instance(AwsResource):
 
     @override
     def as_recorded(self, inputs: Properties, live: Properties) -> Properties:
-        current = live_inputs(self.schema, inputs, live)
+        current = super().as_recorded(inputs, live)
         wanted = inputs.get("engineVersion")
         if wanted and str(live["engineVersion"]).startswith(f"{wanted}."):
             # "16" asks for any 16.x, and AWS upgrades minor versions by itself.
@@ -154,39 +173,11 @@ class _Instance(AwsResource):
 
 
 INSTANCE: Final = _Instance(
-    api=RDS,
-    schema={
-        "identifier": Input(required=True, replace=True),
-        "snapshotIdentifier": Input(replace=True),
-        "engine": Input(replace=True, allowed=("postgres",)),
-        "engineVersion": Input(),
-        "instanceClass": Input(required=True),
-        "allocatedStorage": Input(Type.NUMBER),
-        "maxAllocatedStorage": Input(Type.NUMBER),
-        "storageType": Input(),
-        "storageEncrypted": Input(Type.BOOLEAN, replace=True),
-        "kmsKeyId": Input(replace=True),
-        "dbName": Input(replace=True),
-        "username": Input(replace=True),
-        "manageMasterUserPassword": Input(Type.BOOLEAN, allowed=(True,)),
-        "dbSubnetGroupName": Input(),
-        "vpcSecurityGroupIds": Input(Type.LIST, equality=Equality.UNORDERED),
-        "publiclyAccessible": Input(Type.BOOLEAN),
-        "multiAz": Input(Type.BOOLEAN),
-        "backupRetentionPeriod": Input(Type.NUMBER),
-        "copyTagsToSnapshot": Input(Type.BOOLEAN),
-        "deletionProtection": Input(Type.BOOLEAN),
-        "skipFinalSnapshot": Input(Type.BOOLEAN),
-        "finalSnapshotIdentifier": Input(),
-        "deleteAutomatedBackups": Input(Type.BOOLEAN),
-        "autoMinorVersionUpgrade": Input(Type.BOOLEAN),
-        "applyImmediately": Input(Type.BOOLEAN),
-        "allowMajorVersionUpgrade": Input(Type.BOOLEAN, allowed=(False,)),
-        "tags": TAGS,
-    },
+    api=RDS_API,
+    properties={**_AT_ONCE, **_AFTER_RESTORING, **_AT_CREATION, **_OTHERS},
     name_input="identifier",
     taken="DBInstanceAlreadyExists",
-    create_call=_CREATE,
+    create_call="create_db_instance",
     identity="identifier",
     read_calls=(
         Request("describe_db_instances", {"DBInstanceIdentifier": "id"}),
@@ -195,45 +186,17 @@ INSTANCE: Final = _Instance(
     found="DBInstances[0]",
     outputs={
         "arn": "DBInstanceArn",
-        "identifier": "DBInstanceIdentifier",
-        "resourceId": "DbiResourceId || ''",
+        "resourceId": "DbiResourceId",
         "status": "DBInstanceStatus",
-        "address": "Endpoint.Address || ''",
-        "port": "Endpoint.Port || `0`",
-        "endpoint": "join(':', [Endpoint.Address || '', to_string(Endpoint.Port || `0`)])",
-        "hostedZoneId": "Endpoint.HostedZoneId || ''",
-        "availabilityZone": "AvailabilityZone || ''",
-        "engine": "Engine",
-        "engineVersion": "EngineVersion",
+        "address": "Endpoint.Address",
+        "port": "Endpoint.Port",
+        "endpoint": "Endpoint && join(':', [Endpoint.Address, to_string(Endpoint.Port)])",
+        "availabilityZone": "AvailabilityZone",
         "engineVersionActual": "EngineVersion",
-        "instanceClass": "DBInstanceClass",
-        "allocatedStorage": "AllocatedStorage || `0`",
-        "maxAllocatedStorage": "MaxAllocatedStorage",
-        "storageType": "StorageType || ''",
-        "storageEncrypted": "StorageEncrypted || `false`",
-        "kmsKeyId": "KmsKeyId || ''",
-        "dbName": "DBName || ''",
-        "username": "MasterUsername || ''",
-        "manageMasterUserPassword": "MasterUserSecret && `true`",
         "masterUserSecrets": (
             "MasterUserSecret && [MasterUserSecret.{secretArn: SecretArn,"
-            " secretStatus: SecretStatus || '', kmsKeyId: KmsKeyId || ''}] || `[]`"
+            " secretStatus: SecretStatus, kmsKeyId: KmsKeyId}] || `[]`"
         ),
-        "dbSubnetGroupName": "DBSubnetGroup.DBSubnetGroupName",
-        "vpcSecurityGroupIds": "sort(VpcSecurityGroups[].VpcSecurityGroupId || `[]`)",
-        "publiclyAccessible": "PubliclyAccessible || `false`",
-        "multiAz": "MultiAZ || `false`",
-        "backupRetentionPeriod": "BackupRetentionPeriod || `0`",
-        "backupWindow": "PreferredBackupWindow || ''",
-        "maintenanceWindow": "PreferredMaintenanceWindow || ''",
-        "copyTagsToSnapshot": "CopyTagsToSnapshot || `false`",
-        "deletionProtection": "DeletionProtection || `false`",
-        "autoMinorVersionUpgrade": "AutoMinorVersionUpgrade || `false`",
-        "caCertIdentifier": "CACertificateIdentifier || ''",
-        "licenseModel": "LicenseModel || ''",
-        "parameterGroupName": "DBParameterGroups[0].DBParameterGroupName || ''",
-        "optionGroupName": "OptionGroupMemberships[0].OptionGroupName || ''",
-        "tags": "TagList",
     },
     updates=(
         Request(
@@ -241,8 +204,7 @@ INSTANCE: Final = _Instance(
             {
                 "DBInstanceIdentifier": "id",
                 "ApplyImmediately": "applyImmediately || `false`",
-                **_AT_ONCE,
-                **_AFTER_RESTORING,
+                **_parameters({**_AT_ONCE, **_AFTER_RESTORING}),
             },
             always=frozenset({"DBInstanceIdentifier", "ApplyImmediately"}),
         ),

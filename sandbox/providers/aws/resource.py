@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jmespath
@@ -48,7 +48,7 @@ class Request:
     """
 
     operation: str
-    parameters: Mapping[str, str]
+    parameters: Mapping[str, str] = field(default_factory=dict)
     when: str = "`true`"
     always: frozenset[str] | None = None
 
@@ -76,16 +76,36 @@ class Api:
 
 
 @dataclass(frozen=True)
+class Property:
+    """An input, as a parameter of the call that creates and as an output.
+
+    Attributes:
+        input: What it may be.
+        parameter: The API's name of it, None when the call has none.
+        value: The parameter's expression, the property itself without.
+        output: The output's expression, the parameter's name without.
+    """
+
+    input: Input
+    parameter: str | None = None
+    value: str | None = None
+    output: str | None = None
+
+
+@dataclass
 class AwsResource(Resource):
     """A resource type.
 
     Attributes:
-        identity: Expression of its id over the inputs and the answer of ``create``.
-        read: The calls that describe it, each with the answers before it.
-        found: Expression of the resource in the answers, null when it is gone; its
-            fields are seen by ``outputs`` beside the answers. ``$id`` stands for the id.
-        outputs: Its outputs, by the inputs' names where they are inputs.
+        properties: Its inputs.
+        create_call: The operation that creates it.
+        identity: Expression of its id over the inputs and the answer of that call.
+        read_calls: The calls that describe it, each with the answers before it.
+        found: Expression of the resource in the answers, null when it is gone; its fields
+            are seen by outputs beside the answers. ``$id`` stands for the id.
+        outputs: What AWS alone decides.
         updates: What changes it in place; called when a parameter differs from the live one.
+        creates_again: The call that creates it also changes it.
         taken: Code of the API's error when the name is in use; None when creating
             again means writing the same thing again.
         locate: The call that finds one by its name, and the expression of its id.
@@ -94,19 +114,25 @@ class AwsResource(Resource):
     """
 
     api: Api
-    schema: Schema
-    create_call: Request
+    properties: Mapping[str, Property]
+    create_call: str
     identity: str
     read_calls: tuple[Request, ...]
-    found: str
-    outputs: Mapping[str, str]
     delete_call: Request
-    name_input: str | None = None
+    found: str = "@"
+    outputs: Mapping[str, str] = field(default_factory=dict)
     updates: tuple[Request, ...] = ()
+    creates_again: bool = False
+    name_input: str | None = None
     taken: str | None = None
     locate: tuple[Request, str] | None = None
     looks_first: bool = False
     in_use: str | None = None
+
+    def __post_init__(self) -> None:
+        self.schema = {name: it.input for name, it in self.properties.items()}
+        if self.creates_again:
+            self.updates = (self.creating({}),)
 
     @override
     async def create(self, call: Call, inputs: Properties) -> Existing:
@@ -123,7 +149,10 @@ class AwsResource(Resource):
 
     def creating(self, inputs: Properties) -> Request:  # noqa: ARG002 - one has two
         """The call that creates it."""
-        return self.create_call
+        parameters = {
+            it.parameter: it.value or name for name, it in self.properties.items() if it.parameter
+        }
+        return Request(self.create_call, parameters)
 
     async def adopt(self, call: Call, inputs: Properties) -> Existing:
         """Take over what an interrupted run of this stack made; ``settle`` makes the rest of it.
@@ -134,7 +163,7 @@ class AwsResource(Resource):
         identity = await self._locate(call, inputs)
         live = await self.live(call, identity)
         require_ours(call, identity, inputs.get("tags"), live.get("tags"))
-        diff = compare(self.schema, live_inputs(self.schema, inputs, live), inputs)
+        diff = compare(self.schema, self.as_recorded(inputs, live), inputs)
         if diff.replaces:
             raise SandboxError(
                 f"{call.type} {identity}",
@@ -145,28 +174,21 @@ class AwsResource(Resource):
         return Existing(identity, {**inputs, **live})
 
     async def _locate(self, call: Call, inputs: Properties) -> str:
+        name = str(inputs[self.name_input or ""])
         if self.locate is None:
-            return str(inputs[self.name_input or ""])
+            return name
         request, expression = self.locate
         answer = await self._call(call, request, inputs)
-        name = str(inputs[self.name_input or ""]).removeprefix("https://")
-        found = search(expression.replace("$id", name), answer)
-        if found is None:
-            raise SandboxError(
-                f"{call.type} {name}",
-                why="AWS refuses the name as taken, but lists nothing of that name",
-                remedy="run the same command again",
-            )
-        return str(found)
+        return str(search(expression.replace("$id", name.removeprefix("https://")), answer))
 
     @override
     async def settle(
         self, call: Call, identity: str, inputs: Properties, outputs: Properties
     ) -> Properties:
         """Make it what the inputs ask for; here and not in ``create``, so that nothing is lost."""
-        live = await self.live(call, identity)
+        live = await self.live(call, identity, ready=True)
         if await self.converge(call, identity, inputs, live):
-            live = await self.live(call, identity)
+            live = await self.live(call, identity, ready=True)
         return {**inputs, **live}
 
     async def converge(
@@ -253,19 +275,22 @@ class AwsResource(Resource):
 
     def _outputs(self, answers: Properties) -> Properties:
         values = {name: search(text, answers) for name, text in self.outputs.items()}
-        for name, known in self.schema.items():
-            if known.equality is Equality.JSON and isinstance(values.get(name), dict):
+        for name, it in self.properties.items():
+            if it.output or it.parameter:
+                values[name] = search(it.output or it.parameter or "", answers)
+            if it.input.equality is Equality.JSON and isinstance(values[name], dict):
                 values[name] = json.dumps(values[name], sort_keys=True)
-        if self.api.tag is not None and "tags" in self.schema:
+        if "tags" in values:
             values["tags"] = values["tagsAll"] = tag_map(values["tags"])
         return values
 
-    async def live(self, call: Call, identity: str) -> Properties:
-        """The outputs as AWS has them.
+    async def live(self, call: Call, identity: str, *, ready: bool = False) -> Properties:
+        """The outputs as AWS has them, once it is ready if it is to be.
 
         Raises:
             SandboxError: When it is gone.
         """
+        del ready
         live = await self.describe(call, identity)
         if live is None:
             raise SandboxError(

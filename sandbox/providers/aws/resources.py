@@ -11,6 +11,7 @@ from sandbox.providers.aws.resource import (
     TAGS,
     Api,
     AwsResource,
+    Property,
     Request,
     clients,
     search,
@@ -19,12 +20,6 @@ from sandbox.providers.base import Call
 from sandbox.providers.inputs import Equality, Input, Type
 from sandbox.providers.values import Properties
 
-ECR: Final = Api(
-    "ecr",
-    frozenset({"RepositoryNotFoundException", "LifecyclePolicyNotFoundException"}),
-    tag=Request("tag_resource", {"resourceArn": "live.arn", "tags": "tagList"}),
-    untag=Request("untag_resource", {"resourceArn": "live.arn", "tagKeys": "removedTags"}),
-)
 EC2: Final = Api(
     "ec2",
     frozenset(
@@ -38,7 +33,7 @@ EC2: Final = Api(
     tag=Request("create_tags", {"Resources": "[id]", "Tags": "tagList"}),
     untag=Request("delete_tags", {"Resources": "[id]", "Tags": "removedTags[].{Key: @}"}),
 )
-RDS: Final = Api(
+RDS_API: Final = Api(
     "rds",
     frozenset(
         {
@@ -54,12 +49,17 @@ RDS: Final = Api(
         "remove_tags_from_resource", {"ResourceName": "live.arn", "TagKeys": "removedTags"}
     ),
 )
+_ECR: Final = Api(
+    "ecr",
+    frozenset({"RepositoryNotFoundException", "LifecyclePolicyNotFoundException"}),
+    tag=Request("tag_resource", {"resourceArn": "live.arn", "tags": "tagList"}),
+    untag=Request("untag_resource", {"resourceArn": "live.arn", "tagKeys": "removedTags"}),
+)
+_KMS_TAGS: Final = "tagList[].{TagKey: Key, TagValue: Value}"
 _KMS: Final = Api(
     "kms",
     frozenset({"NotFoundException"}),
-    tag=Request(
-        "tag_resource", {"KeyId": "id", "Tags": "tagList[].{TagKey: Key, TagValue: Value}"}
-    ),
+    tag=Request("tag_resource", {"KeyId": "id", "Tags": _KMS_TAGS}),
     untag=Request("untag_resource", {"KeyId": "id", "TagKeys": "removedTags"}),
 )
 
@@ -74,38 +74,38 @@ def _iam(kind: str, identity: str) -> Api:
     )
 
 
-_IAM_ROLE: Final = _iam("role", "RoleName")
+_TEXT: Final = Input()
 _NAME: Final = Input(required=True, replace=True)
 _POLICY: Final = Input(required=True, equality=Equality.JSON)
+_TAGS: Final = Property(TAGS, "Tags", value="tagList")
 
-REPOSITORY: Final = AwsResource(
-    api=ECR,
-    schema={
-        "name": _NAME,
-        "imageTagMutability": Input(allowed=("IMMUTABLE", "MUTABLE")),
-        "imageScanningConfiguration": Input(
-            Type.MAP, fields={"scanOnPush": Input(Type.BOOLEAN, required=True)}
+_REPOSITORY: Final = AwsResource(
+    api=_ECR,
+    properties={
+        "name": Property(_NAME, "repositoryName"),
+        "imageTagMutability": Property(
+            Input(allowed=("IMMUTABLE", "MUTABLE")), "imageTagMutability"
         ),
-        "encryptionConfigurations": Input(
-            Type.LIST,
-            replace=True,
-            fields={"encryptionType": Input(allowed=("AES256", "KMS")), "kmsKey": Input()},
+        "imageScanningConfiguration": Property(
+            Input(Type.MAP, fields={"scanOnPush": Input(Type.BOOLEAN, required=True)}),
+            "imageScanningConfiguration",
         ),
-        "forceDelete": Input(Type.BOOLEAN),
-        "tags": TAGS,
+        "encryptionConfigurations": Property(
+            Input(
+                Type.LIST,
+                replace=True,
+                fields={"encryptionType": Input(allowed=("AES256", "KMS")), "kmsKey": _TEXT},
+            ),
+            "encryptionConfiguration",
+            value="encryptionConfigurations[0]",
+            output="[encryptionConfiguration]",
+        ),
+        "forceDelete": Property(Input(Type.BOOLEAN)),
+        "tags": Property(TAGS, "tags", value="tagList"),
     },
     name_input="name",
     taken="RepositoryAlreadyExistsException",
-    create_call=Request(
-        "create_repository",
-        {
-            "repositoryName": "name",
-            "imageTagMutability": "imageTagMutability",
-            "imageScanningConfiguration": "imageScanningConfiguration",
-            "encryptionConfiguration": "encryptionConfigurations[0]",
-            "tags": "tagList",
-        },
-    ),
+    create_call="create_repository",
     identity="name",
     read_calls=(
         Request("describe_repositories", {"repositoryNames": "[id]"}),
@@ -114,24 +114,13 @@ REPOSITORY: Final = AwsResource(
     found="repositories[0]",
     outputs={
         "arn": "repositoryArn",
-        "name": "repositoryName",
         "repositoryUrl": "repositoryUri",
         "registryId": "registryId",
-        "imageTagMutability": "imageTagMutability || 'MUTABLE'",
-        "imageScanningConfiguration": (
-            "{scanOnPush: imageScanningConfiguration.scanOnPush || `false`}"
-        ),
-        "encryptionConfigurations": "[encryptionConfiguration || {encryptionType: 'AES256'}]",
-        "region": "region",
-        "tags": "tags",
     },
     updates=(
         Request(
             "put_image_tag_mutability",
-            {
-                "repositoryName": "id",
-                "imageTagMutability": "imageTagMutability || 'MUTABLE'",
-            },
+            {"repositoryName": "id", "imageTagMutability": "imageTagMutability || 'MUTABLE'"},
         ),
         Request(
             "put_image_scanning_configuration",
@@ -148,65 +137,40 @@ REPOSITORY: Final = AwsResource(
     ),
 )
 
-_PUT_LIFECYCLE: Final = Request(
-    "put_lifecycle_policy", {"repositoryName": "repository", "lifecyclePolicyText": "policy"}
-)
-LIFECYCLE_POLICY: Final = AwsResource(
-    api=ECR,
-    schema={"repository": _NAME, "policy": _POLICY},
+_LIFECYCLE_POLICY: Final = AwsResource(
+    api=_ECR,
+    properties={
+        "repository": Property(_NAME, "repositoryName"),
+        "policy": Property(_POLICY, "lifecyclePolicyText"),
+    },
     name_input="repository",
-    create_call=_PUT_LIFECYCLE,
+    create_call="put_lifecycle_policy",
     identity="repository",
     read_calls=(Request("get_lifecycle_policy", {"repositoryName": "id"}),),
-    found="@",
-    outputs={
-        "repository": "repositoryName",
-        "registryId": "registryId",
-        "policy": "lifecyclePolicyText",
-        "region": "region",
-    },
-    updates=(_PUT_LIFECYCLE,),
+    outputs={"registryId": "registryId"},
+    creates_again=True,
     delete_call=Request("delete_lifecycle_policy", {"repositoryName": "id"}),
 )
 
-ROLE: Final = AwsResource(
-    api=_IAM_ROLE,
-    schema={
-        "name": _NAME,
-        "assumeRolePolicy": _POLICY,
-        "description": Input(),
-        "maxSessionDuration": Input(Type.NUMBER),
-        "permissionsBoundary": Input(),
-        "tags": TAGS,
+_ROLE: Final = AwsResource(
+    api=_iam("role", "RoleName"),
+    properties={
+        "name": Property(_NAME, "RoleName"),
+        "assumeRolePolicy": Property(_POLICY, "AssumeRolePolicyDocument"),
+        "description": Property(_TEXT, "Description"),
+        "maxSessionDuration": Property(Input(Type.NUMBER), "MaxSessionDuration"),
+        "permissionsBoundary": Property(
+            _TEXT, "PermissionsBoundary", output="PermissionsBoundary.PermissionsBoundaryArn"
+        ),
+        "tags": _TAGS,
     },
     name_input="name",
     taken="EntityAlreadyExists",
-    create_call=Request(
-        "create_role",
-        {
-            "RoleName": "name",
-            "AssumeRolePolicyDocument": "assumeRolePolicy",
-            "Description": "description",
-            "MaxSessionDuration": "maxSessionDuration",
-            "PermissionsBoundary": "permissionsBoundary",
-            "Tags": "tagList",
-        },
-    ),
+    create_call="create_role",
     identity="name",
     read_calls=(Request("get_role", {"RoleName": "id"}),),
     found="Role",
-    outputs={
-        "arn": "Arn",
-        "name": "RoleName",
-        "path": "Path",
-        "uniqueId": "RoleId",
-        "createDate": "CreateDate",
-        "assumeRolePolicy": "AssumeRolePolicyDocument",
-        "description": "Description || ''",
-        "maxSessionDuration": "MaxSessionDuration || `3600`",
-        "permissionsBoundary": "PermissionsBoundary.PermissionsBoundaryArn || ''",
-        "tags": "Tags",
-    },
+    outputs={"arn": "Arn", "path": "Path", "uniqueId": "RoleId", "createDate": "CreateDate"},
     updates=(
         Request(
             "update_assume_role_policy", {"RoleName": "id", "PolicyDocument": "assumeRolePolicy"}
@@ -231,50 +195,40 @@ ROLE: Final = AwsResource(
     delete_call=Request("delete_role", {"RoleName": "id"}),
 )
 
-_PUT_ROLE_POLICY: Final = Request(
-    "put_role_policy", {"RoleName": "role", "PolicyName": "name", "PolicyDocument": "policy"}
-)
 # Its identity is "role:name".
 _OF_ROLE: Final = {"RoleName": "idParts[0]", "PolicyName": "idParts[1]"}
-ROLE_POLICY: Final = AwsResource(
-    api=_IAM_ROLE,
-    schema={"name": _NAME, "role": _NAME, "policy": _POLICY},
+_ROLE_POLICY: Final = AwsResource(
+    api=_iam("role", "RoleName"),
+    properties={
+        "name": Property(_NAME, "PolicyName"),
+        "role": Property(_NAME, "RoleName"),
+        "policy": Property(_POLICY, "PolicyDocument"),
+    },
     name_input="name",
-    create_call=_PUT_ROLE_POLICY,
+    create_call="put_role_policy",
     identity="join(':', [role, name])",
     read_calls=(Request("get_role_policy", _OF_ROLE),),
-    found="@",
-    outputs={"role": "RoleName", "name": "PolicyName", "policy": "PolicyDocument"},
-    updates=(_PUT_ROLE_POLICY,),
+    creates_again=True,
     delete_call=Request("delete_role_policy", _OF_ROLE),
 )
 
-OPEN_ID_CONNECT_PROVIDER: Final = AwsResource(
+_OPEN_ID_CONNECT_PROVIDER: Final = AwsResource(
     api=_iam("open_id_connect_provider", "OpenIDConnectProviderArn"),
-    schema={
-        "url": _NAME,
-        "clientIdLists": Input(Type.LIST, required=True, replace=True),
-        "tags": TAGS,
+    properties={
+        "url": Property(_NAME, "Url", output="join('', ['https://', Url])"),
+        "clientIdLists": Property(Input(Type.LIST, required=True, replace=True), "ClientIDList"),
+        "tags": _TAGS,
     },
     name_input="url",
     taken="EntityAlreadyExists",
     locate=(
-        Request("list_open_id_connect_providers", {}),
+        Request("list_open_id_connect_providers"),
         "OpenIDConnectProviderList[?ends_with(Arn, '/$id')].Arn | [0]",
     ),
-    create_call=Request(
-        "create_open_id_connect_provider",
-        {"Url": "url", "ClientIDList": "clientIdLists", "Tags": "tagList"},
-    ),
+    create_call="create_open_id_connect_provider",
     identity="OpenIDConnectProviderArn",
     read_calls=(Request("get_open_id_connect_provider", {"OpenIDConnectProviderArn": "id"}),),
-    found="@",
-    outputs={
-        "arn": "id",
-        "url": "join('', ['https://', Url])",
-        "clientIdLists": "ClientIDList",
-        "tags": "Tags",
-    },
+    outputs={"arn": "id"},
     delete_call=Request("delete_open_id_connect_provider", {"OpenIDConnectProviderArn": "id"}),
 )
 
@@ -287,21 +241,21 @@ class _ManagedPolicy(AwsResource):
         self, call: Call, identity: str, inputs: Properties, live: Properties
     ) -> bool:
         changed = await super().converge(call, identity, inputs, live)
-        api = clients(call)
-        found = await api.call("iam", "list_policy_versions", PolicyArn=identity)
-        for version in search("Versions[?!IsDefaultVersion].VersionId", found):
-            # Nothing goes back to an older one.
-            await api.call("iam", "delete_policy_version", PolicyArn=identity, VersionId=version)
+        iam = clients(call)
+        found = await iam.call("iam", "list_policy_versions", PolicyArn=identity)
+        # Nothing goes back to an older one.
+        for old in search("Versions[?!IsDefaultVersion].VersionId", found):
+            await iam.call("iam", "delete_policy_version", PolicyArn=identity, VersionId=old)
         return changed
 
 
-POLICY: Final = _ManagedPolicy(
+_POLICY_TYPE: Final = _ManagedPolicy(
     api=_iam("policy", "PolicyArn"),
-    schema={
-        "name": _NAME,
-        "description": Input(replace=True),
-        "policy": _POLICY,
-        "tags": TAGS,
+    properties={
+        "name": Property(_NAME, "PolicyName"),
+        "description": Property(Input(replace=True), "Description"),
+        "policy": Property(_POLICY, "PolicyDocument", output="PolicyVersion.Document"),
+        "tags": _TAGS,
     },
     name_input="name",
     taken="EntityAlreadyExists",
@@ -309,30 +263,14 @@ POLICY: Final = _ManagedPolicy(
         Request("list_policies", {"Scope": "'Local'", "MaxItems": "`1000`"}),
         "Policies[?PolicyName=='$id'].Arn | [0]",
     ),
-    create_call=Request(
-        "create_policy",
-        {
-            "PolicyName": "name",
-            "PolicyDocument": "policy",
-            "Description": "description",
-            "Tags": "tagList",
-        },
-    ),
+    create_call="create_policy",
     identity="Policy.Arn",
     read_calls=(
         Request("get_policy", {"PolicyArn": "id"}),
         Request("get_policy_version", {"PolicyArn": "id", "VersionId": "Policy.DefaultVersionId"}),
     ),
     found="Policy",
-    outputs={
-        "arn": "Arn",
-        "name": "PolicyName",
-        "path": "Path",
-        "policyId": "PolicyId",
-        "description": "Description || ''",
-        "policy": "PolicyVersion.Document",
-        "tags": "Tags",
-    },
+    outputs={"arn": "Arn", "path": "Path", "policyId": "PolicyId"},
     updates=(
         Request(
             "create_policy_version",
@@ -344,19 +282,18 @@ POLICY: Final = _ManagedPolicy(
 
 # A key has no name, so one that a killed run had made is not found again: as with the real
 # provider, the next run makes another. Its rotation is a call of its own.
-KEY: Final = AwsResource(
+_KEY: Final = AwsResource(
     api=_KMS,
-    schema={
-        "description": Input(),
-        "enableKeyRotation": Input(Type.BOOLEAN),
+    properties={
+        "description": Property(_TEXT, "Description"),
+        "enableKeyRotation": Property(Input(Type.BOOLEAN), output="KeyRotationEnabled"),
         # Only for deleting it; AWS knows it from then on.
-        "deletionWindowInDays": Input(Type.NUMBER),
-        "tags": TAGS,
+        "deletionWindowInDays": Property(Input(Type.NUMBER)),
+        "tags": Property(
+            TAGS, "Tags", value=_KMS_TAGS, output="Tags[].{Key: TagKey, Value: TagValue}"
+        ),
     },
-    create_call=Request(
-        "create_key",
-        {"Description": "description", "Tags": "tagList[].{TagKey: Key, TagValue: Value}"},
-    ),
+    create_call="create_key",
     identity="KeyMetadata.KeyId",
     read_calls=(
         Request("describe_key", {"KeyId": "id"}),
@@ -365,16 +302,7 @@ KEY: Final = AwsResource(
     ),
     # AWS keeps a deleted key for its window; until then it can't be used.
     found="[KeyMetadata] | [?KeyState != 'PendingDeletion'] | [0]",
-    outputs={
-        "arn": "Arn",
-        "keyId": "KeyId",
-        "description": "Description || ''",
-        "enableKeyRotation": "KeyRotationEnabled",
-        "isEnabled": "Enabled",
-        "multiRegion": "MultiRegion || `false`",
-        "region": "region",
-        "tags": "Tags[].{Key: TagKey, Value: TagValue}",
-    },
+    outputs={"arn": "Arn", "keyId": "KeyId", "isEnabled": "Enabled", "multiRegion": "MultiRegion"},
     updates=(
         Request("update_key_description", {"KeyId": "id", "Description": "description || ''"}),
         Request("enable_key_rotation", {"KeyId": "id"}, when="enableKeyRotation"),
@@ -386,54 +314,44 @@ KEY: Final = AwsResource(
     ),
 )
 
-ALIAS: Final = AwsResource(
+_ALIAS: Final = AwsResource(
     api=_KMS,
-    schema={"name": _NAME, "targetKeyId": Input(required=True)},
+    properties={
+        "name": Property(_NAME, "AliasName"),
+        "targetKeyId": Property(Input(required=True), "TargetKeyId"),
+    },
     name_input="name",
-    create_call=Request("create_alias", {"AliasName": "name", "TargetKeyId": "targetKeyId"}),
+    create_call="create_alias",
     identity="name",
-    read_calls=(Request("list_aliases", {}),),
+    read_calls=(Request("list_aliases"),),
     found="Aliases[?AliasName=='$id'] | [0]",
-    outputs={"arn": "AliasArn", "name": "AliasName", "targetKeyId": "TargetKeyId"},
+    outputs={"arn": "AliasArn"},
     updates=(Request("update_alias", {"AliasName": "id", "TargetKeyId": "targetKeyId"}),),
     delete_call=Request("delete_alias", {"AliasName": "id"}),
 )
 
-SUBNET_GROUP: Final = AwsResource(
-    api=RDS,
-    schema={
-        "name": _NAME,
-        "description": Input(required=True),
-        "subnetIds": Input(Type.LIST, required=True, equality=Equality.UNORDERED),
-        "tags": TAGS,
+_SUBNET_GROUP: Final = AwsResource(
+    api=RDS_API,
+    properties={
+        "name": Property(_NAME, "DBSubnetGroupName"),
+        "description": Property(Input(required=True), "DBSubnetGroupDescription"),
+        "subnetIds": Property(
+            Input(Type.LIST, required=True, equality=Equality.UNORDERED),
+            "SubnetIds",
+            output="sort(Subnets[].SubnetIdentifier)",
+        ),
+        "tags": Property(TAGS, "Tags", value="tagList", output="TagList"),
     },
     name_input="name",
     looks_first=True,
-    create_call=Request(
-        "create_db_subnet_group",
-        {
-            "DBSubnetGroupName": "name",
-            "DBSubnetGroupDescription": "description",
-            "SubnetIds": "subnetIds",
-            "Tags": "tagList",
-        },
-    ),
+    create_call="create_db_subnet_group",
     identity="name",
     read_calls=(
         Request("describe_db_subnet_groups", {"DBSubnetGroupName": "id"}),
         Request("list_tags_for_resource", {"ResourceName": "DBSubnetGroups[0].DBSubnetGroupArn"}),
     ),
     found="DBSubnetGroups[0]",
-    outputs={
-        "arn": "DBSubnetGroupArn",
-        "name": "DBSubnetGroupName",
-        "description": "DBSubnetGroupDescription",
-        "subnetIds": "sort(Subnets[].SubnetIdentifier)",
-        "vpcId": "VpcId",
-        "supportedNetworkTypes": "SupportedNetworkTypes || ['IPV4']",
-        "region": "region",
-        "tags": "TagList",
-    },
+    outputs={"arn": "DBSubnetGroupArn", "vpcId": "VpcId"},
     updates=(
         Request(
             "modify_db_subnet_group",
@@ -447,6 +365,16 @@ SUBNET_GROUP: Final = AwsResource(
     delete_call=Request("delete_db_subnet_group", {"DBSubnetGroupName": "id"}),
 )
 
+_RULE: Final = {
+    "protocol": Input(required=True),
+    "fromPort": Input(Type.NUMBER, required=True),
+    "toPort": Input(Type.NUMBER, required=True),
+    "description": _TEXT,
+    "securityGroups": Input(Type.LIST, required=True),
+}
+# One source that may reach one range of ports, in the order of _RULE.
+_Rule = tuple[str, int, int, str, str]
+
 
 class _SecurityGroup(AwsResource):
     """``aws:ec2/securityGroup:SecurityGroup`` with its ingress rules inline.
@@ -459,7 +387,7 @@ class _SecurityGroup(AwsResource):
         self, call: Call, identity: str, inputs: Properties, live: Properties
     ) -> bool:
         changed = await super().converge(call, identity, inputs, live)
-        wanted, found = _single(inputs.get("ingress") or []), _single(live["ingress"])
+        wanted, found = _rules(inputs.get("ingress") or []), _rules(live["ingress"])
         revisions = {
             "revoke_security_group_egress": live["egress"],
             "revoke_security_group_ingress": _permissions(found - wanted),
@@ -477,25 +405,22 @@ class _SecurityGroup(AwsResource):
     async def describe(self, call: Call, identity: str) -> Properties | None:
         live = await super().describe(call, identity)
         if live is not None:
-            live["ingress"] = [
-                {**dict(zip(_RULE, rule, strict=True)), "securityGroups": [rule[-1]]}
-                for rule in sorted(_single(_flattened(live["ingress"])))
+            pairs = [
+                {
+                    "protocol": permission["IpProtocol"],
+                    "fromPort": permission.get("FromPort", 0),
+                    "toPort": permission.get("ToPort", 0),
+                    "description": pair.get("Description", ""),
+                    "securityGroups": [pair["GroupId"]],
+                }
+                for permission in live["ingress"]
+                for pair in permission.get("UserIdGroupPairs", ())
             ]
+            live["ingress"] = sorted(pairs, key=lambda pair: list(map(str, pair.values())))
         return live
 
 
-_RULE: Final = {
-    "protocol": Input(required=True),
-    "fromPort": Input(Type.NUMBER, required=True),
-    "toPort": Input(Type.NUMBER, required=True),
-    "description": Input(),
-    "securityGroups": Input(Type.LIST, required=True),
-}
-# One source that may reach one range of ports, in the order of _RULE.
-_Rule = tuple[str, int, int, str, str]
-
-
-def _single(rules: Iterable[Mapping[str, Any]]) -> frozenset[_Rule]:
+def _rules(ingress: Iterable[Mapping[str, Any]]) -> frozenset[_Rule]:
     return frozenset(
         (
             rule["protocol"],
@@ -504,21 +429,9 @@ def _single(rules: Iterable[Mapping[str, Any]]) -> frozenset[_Rule]:
             rule.get("description") or "",
             group,
         )
-        for rule in rules
+        for rule in ingress
         for group in rule["securityGroups"]
     )
-
-
-def _flattened(permissions: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
-    for permission in permissions:
-        for pair in permission.get("UserIdGroupPairs", ()):
-            yield {
-                "protocol": permission["IpProtocol"],
-                "fromPort": permission.get("FromPort", 0),
-                "toPort": permission.get("ToPort", 0),
-                "description": pair.get("Description"),
-                "securityGroups": [pair["GroupId"]],
-            }
 
 
 def _permissions(rules: Iterable[_Rule]) -> list[Properties]:
@@ -535,14 +448,21 @@ def _permissions(rules: Iterable[_Rule]) -> list[Properties]:
     ]
 
 
-SECURITY_GROUP: Final = _SecurityGroup(
+_SECURITY_GROUP: Final = _SecurityGroup(
     api=EC2,
-    schema={
-        "name": _NAME,
-        "description": _NAME,
-        "vpcId": _NAME,
-        "ingress": Input(Type.LIST, fields=_RULE, equality=Equality.UNORDERED),
-        "tags": TAGS,
+    properties={
+        "name": Property(_NAME, "GroupName"),
+        "description": Property(_NAME, "Description"),
+        "vpcId": Property(_NAME, "VpcId"),
+        "ingress": Property(
+            Input(Type.LIST, fields=_RULE, equality=Equality.UNORDERED), output="IpPermissions"
+        ),
+        "tags": Property(
+            TAGS,
+            "TagSpecifications",
+            value="tagList && [{ResourceType: 'security-group', Tags: tagList}]",
+            output="Tags",
+        ),
     },
     name_input="name",
     taken="InvalidGroup.Duplicate",
@@ -557,28 +477,27 @@ SECURITY_GROUP: Final = _SecurityGroup(
         ),
         "SecurityGroups[0].GroupId",
     ),
-    create_call=Request(
-        "create_security_group",
-        {
-            "GroupName": "name",
-            "Description": "description",
-            "VpcId": "vpcId",
-            "TagSpecifications": ("tagList && [{ResourceType: 'security-group', Tags: tagList}]"),
-        },
-    ),
+    create_call="create_security_group",
     identity="GroupId",
     read_calls=(Request("describe_security_groups", {"GroupIds": "[id]"}),),
     found="SecurityGroups[0]",
     outputs={
         "arn": "join('', ['arn:aws:ec2:', region, ':', OwnerId, ':security-group/', GroupId])",
-        "name": "GroupName",
-        "description": "Description",
-        "vpcId": "VpcId",
         "ownerId": "OwnerId",
-        "ingress": "IpPermissions",
         "egress": "IpPermissionsEgress",
-        "region": "region",
-        "tags": "Tags",
     },
     delete_call=Request("delete_security_group", {"GroupId": "id"}),
 )
+
+RESOURCES: Final = {
+    "aws:ec2/securityGroup:SecurityGroup": _SECURITY_GROUP,
+    "aws:ecr/lifecyclePolicy:LifecyclePolicy": _LIFECYCLE_POLICY,
+    "aws:ecr/repository:Repository": _REPOSITORY,
+    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": _OPEN_ID_CONNECT_PROVIDER,
+    "aws:iam/policy:Policy": _POLICY_TYPE,
+    "aws:iam/role:Role": _ROLE,
+    "aws:iam/rolePolicy:RolePolicy": _ROLE_POLICY,
+    "aws:kms/alias:Alias": _ALIAS,
+    "aws:kms/key:Key": _KEY,
+    "aws:rds/subnetGroup:SubnetGroup": _SUBNET_GROUP,
+}
