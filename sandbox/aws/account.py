@@ -7,13 +7,12 @@ import gc
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from sandbox.aws import ecr, foundation
+from sandbox.aws import authorization, ecr, foundation
 from sandbox.aws.application import Application
-from sandbox.aws.rds import backend, hosted, quotas
+from sandbox.aws.rds import backend
 from sandbox.aws.rds.hosting import Hosting
 from sandbox.aws.rds.lifecycle import Lifecycle
 from sandbox.aws.state import State
-from sandbox.aws.web_identity import WebIdentity
 from sandbox.cluster.layout import Layout
 from sandbox.containers.store import ImageStore
 from sandbox.identity import OIDC_ISSUER
@@ -30,23 +29,16 @@ class Account:
     def __init__(self, settings: Settings) -> None:
         """Load the state, or lay the foundation of a new account."""
         state = State(settings.home / "aws" / "state")
+        self._hosting = Hosting(settings)
+        self._lifecycle = Lifecycle(self._hosting, state)
         ecr.install(ImageStore(settings.home / "images"))
-        backend.install()
-        quotas.offer()
-        self._hosting = Hosting(settings, self._server_died)
-        self._lifecycle = Lifecycle(self._hosting, state, hosted.store())
-        hosted.use(self._lifecycle)
+        backend.install(self._lifecycle)
+        authorization.install(OIDC_ISSUER, Layout(settings).service_account_key)
         if not state.load():
             with state.change():
                 foundation.lay(settings)
-        self.application = Application(
-            DomainDispatcherApplication(create_backend_app),
-            state,
-            WebIdentity(OIDC_ISSUER, Layout(settings).service_account_key),
-        )
-
-    def _server_died(self, identifier: str) -> None:
-        self._lifecycle.server_died(identifier)
+        moto = DomainDispatcherApplication(create_backend_app)
+        self.application = Application(moto, state)
 
     def resume(self) -> None:
         """Bring the servers back, finish what a kill interrupted, then answer as ready."""

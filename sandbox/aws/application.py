@@ -1,10 +1,12 @@
-"""The WSGI application: guards in front of moto, and the state on disk behind it."""
+"""The WSGI application: moto, with the state on disk behind it, and the sandbox's own calls."""
 
 from __future__ import annotations
 
 import errno
+import io
 import json
 import logging
+import re
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, cast
@@ -12,33 +14,33 @@ from typing import Any, cast
 from moto.rds.exceptions import RDSClientError
 from moto.rds.models import rds_backends
 
-from sandbox.aws import authorization
 from sandbox.aws.identity import ACCOUNT, READY_PATH, REGION, SNAPSHOT_PATH
 from sandbox.aws.rds.backend import Backend
-from sandbox.aws.refusal import Refusal
-from sandbox.aws.request import AwsRequest
 from sandbox.aws.state import State
-from sandbox.aws.web_identity import WebIdentity
 
 _log = logging.getLogger(__name__)
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
+_READS = re.compile(r"Describe|List|Get|BatchGet|BatchCheck|Head|Lookup|Filter|Simulate")
+_REST_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+# Reads by their name that change the account.
+_WRITES = frozenset({"GetSessionToken", "GetFederationToken"})
+_FORM_ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
+
 
 class Application:
     """One request at a time: moto's backends are not made for several."""
 
-    def __init__(self, moto: Wsgi, state: State, web_identity: WebIdentity) -> None:
+    def __init__(self, moto: Wsgi, state: State) -> None:
         """Serve what moto serves.
 
         Args:
             moto: moto's own application.
             state: Saved before a request that changes something is answered.
-            web_identity: Judges who may assume roles.
         """
         self._moto = moto
         self._state = state
-        self._web_identity = web_identity
         self.ready = False
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -49,31 +51,25 @@ class Application:
             return _json(start_response, status, {"ready": self.ready})
         if path.startswith(SNAPSHOT_PATH) and environ["REQUEST_METHOD"] == "POST":
             return self._take_snapshot(path.removeprefix(SNAPSHOT_PATH), start_response)
-        return self._answer(AwsRequest.read(environ), environ, start_response)
-
-    def _answer(
-        self, request: AwsRequest, environ: dict[str, Any], start_response: Any
-    ) -> Iterable[bytes]:
+        # Held back until the state is saved.
+        kept: list[tuple[Any, ...]] = []
         with self._state.lock:
-            refusal = self._web_identity.judge(request) or authorization.judge(request)
-            if refusal is not None:
-                return _refuse(start_response, request, refusal)
-            kept = _KeptAnswer()
-            body = b"".join(self._moto(environ, kept))
-            if request.changes_state:
+            changes = changes_state(environ)
+            body = b"".join(self._moto(environ, lambda *arguments: kept.append(arguments)))
+            if changes:
                 try:
                     self._state.save()
                 except OSError as error:
-                    return _refuse(start_response, request, _not_saved(error))
-        kept.replay(start_response)
+                    return _not_saved(start_response, error)
+        start_response(*kept[-1])
         return [body]
 
     def _take_snapshot(self, instance: str, start_response: Any) -> Iterable[bytes]:
         try:
             with self._state.change():
                 backend = cast("Backend", rds_backends[ACCOUNT][REGION])
-                pending = backend.take_automated_snapshot(instance)
-            pending.job.result()
+                snapshot, copying = backend.take_automated_snapshot(instance)
+            copying.result()
         except RDSClientError as error:
             return _json(
                 start_response,
@@ -93,38 +89,29 @@ class Application:
                     "remedy": "free some disk space and run the command again.",
                 },
             )
-        answer = {"snapshot": pending.snapshot.db_snapshot_identifier}
+        answer = {"snapshot": snapshot.db_snapshot_identifier}
         return _json(start_response, HTTPStatus.OK, answer)
 
 
-class _KeptAnswer:
-    """Holds status and headers back until the state is saved."""
+def changes_state(environ: dict[str, Any]) -> bool:
+    """Report if a request may change what the account holds; its body can be read again."""
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    body = environ["wsgi.input"].read(length) if length else b""
+    environ["wsgi.input"] = io.BytesIO(body)
+    if target := environ.get("HTTP_X_AMZ_TARGET"):  # The JSON protocol.
+        action = str(target).rpartition(".")[2]
+    elif named := _FORM_ACTION.search(body):  # The query protocol.
+        action = named[1].decode()
+    else:  # REST.
+        return environ["REQUEST_METHOD"] not in _REST_READS
+    return action in _WRITES or not _READS.match(action)
 
-    def __init__(self) -> None:
-        self._arguments: tuple[Any, ...] = ()
 
-    def __call__(self, *arguments: Any) -> None:
-        self._arguments = arguments
-
-    def replay(self, start_response: Any) -> None:
-        start_response(*self._arguments)
-
-
-def _not_saved(error: OSError) -> Refusal:
+def _not_saved(start_response: Any, error: OSError) -> Iterable[bytes]:
     _log.error("state not saved: %s", error)
     why = "the disk is full" if error.errno == errno.ENOSPC else str(error)
-    return Refusal("InternalFailure", f"The sandbox could not save its state: {why}", 500)
-
-
-def _refuse(start_response: Any, request: AwsRequest, refusal: Refusal) -> Iterable[bytes]:
-    uses_json = "HTTP_X_AMZ_TARGET" in request.headers or request.action is None
-    content_type, body = refusal.as_json() if uses_json else refusal.as_xml()
-    status = HTTPStatus(refusal.status)
-    start_response(
-        f"{status.value} {status.phrase}",
-        [("Content-Type", content_type), ("x-amzn-ErrorType", refusal.code)],
-    )
-    return [body]
+    message = f"The sandbox could not save its state: {why}"
+    return _json(start_response, HTTPStatus.INTERNAL_SERVER_ERROR, {"message": message})
 
 
 def _json(start_response: Any, status: HTTPStatus, document: dict[str, Any]) -> Iterable[bytes]:

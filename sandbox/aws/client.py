@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from typing import Any
 
 import boto3
@@ -22,6 +23,9 @@ from sandbox.settings import Settings
 _SNAPSHOT_SECONDS = 120.0
 
 
+_making = threading.Lock()
+
+
 def client(settings: Settings, service: str) -> Any:
     """A boto3 client with the administrator's credentials.
 
@@ -29,19 +33,29 @@ def client(settings: Settings, service: str) -> Any:
         settings: The sandbox to talk to.
         service: Name as boto3 has it: ``rds``, ``ecr``.
     """
-    return _client(settings.aws_endpoint, service)
+    return client_at(settings.aws_endpoint, REGION, service)
+
+
+def client_at(endpoint: str, region: str, service: str) -> Any:
+    """The same at an endpoint; never with the environment's credentials, which may be real."""
+    with _making:  # boto3's clients may be shared by threads, but not made by several at once.
+        return _client(endpoint, region, service)
 
 
 @functools.cache
-def _client(endpoint: str, service: str) -> Any:
-    # Loading a service's model takes 50 ms and 5 MB; clients may be shared by threads.
+def _client(endpoint: str, region: str, service: str) -> Any:
+    # Loading a service's model takes 50 ms and 5 MB.
     return boto3.session.Session().client(
         service,  # type: ignore[call-overload]
         endpoint_url=endpoint,
-        region_name=REGION,
+        region_name=region,
         aws_access_key_id=ACCESS_KEY_ID,
         aws_secret_access_key=SECRET_ACCESS_KEY,
-        config=Config(retries={"mode": "standard", "total_max_attempts": 3}),
+        config=Config(
+            connect_timeout=3,
+            retries={"mode": "standard", "total_max_attempts": 3},
+            max_pool_connections=32,
+        ),
     )
 
 

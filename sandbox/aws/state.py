@@ -28,7 +28,7 @@ from moto.core.base_backend import BackendDict
 from sandbox.errors import SandboxError
 
 # Raise it when a class that is kept here changes its shape.
-_FORMAT = 1
+_FORMAT = 2
 
 _Backends = dict[str, dict[str, dict[str, Any]]]
 

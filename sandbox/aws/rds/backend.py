@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from concurrent.futures import Future
+from typing import Any, ClassVar, NoReturn, cast
 
+from moto.core.responses import ActionResult
 from moto.rds import urls
 from moto.rds.exceptions import (
     DBInstanceAlreadyExists,
@@ -11,24 +13,66 @@ from moto.rds.exceptions import (
     DBParameterGroupNotFoundError,
     DBSnapshotAlreadyExistsError,
     DBSubnetGroupNotFoundError,
+    RDSClientError,
     SnapshotQuotaExceededFault,
 )
 from moto.rds.models import RDSBackend, rds_backends
+from moto.rds.responses import RDSResponse
 from moto.rds.utils import valid_preferred_maintenance_window
 
-from sandbox.aws.rds import errors, hosted
+from sandbox.aws.rds.lifecycle import Lifecycle
 from sandbox.aws.rds.models import BROKEN, DBInstance, DBSnapshot
-from sandbox.aws.rds.not_offered import NotOffered
-from sandbox.aws.rds.request import new_instance, restored_instance
+from sandbox.errors import SandboxError
+from sandbox.postgres import roles
+from sandbox.postgres.binaries import installation
+from sandbox.postgres.configuration import PORT
 
 INSTANCE_QUOTA = 40
 # AWS's own key for RDS, made when it is first used.
 _DEFAULT_KEY = "alias/aws/rds"
+_SHORTEST_PASSWORD = 8
 _DELETABLE = BROKEN | {"available", "stopped", "creating", "backing-up", "modifying", "rebooting"}
+_ONLY_IN_THE_CALL = ("db_snapshot_identifier", "apply_immediately", "copy_tags_to_restore")
+# What a restored instance always has from its snapshot, ...
+_FIXED_BY_SNAPSHOT = ("db_name", "engine", "engine_version", "master_username")
+# ... and what it has unless the request asks for something else.
+_FROM_SNAPSHOT = (
+    *_FIXED_BY_SNAPSHOT,
+    "allocated_storage",
+    "auto_minor_version_upgrade",
+    "availability_zone",
+    "backup_retention_period",
+    "ca_certificate_identifier",
+    "copy_tags_to_snapshot",
+    "db_instance_class",
+    "iops",
+    "license_model",
+    "multi_az",
+    "port",
+    "preferred_backup_window",
+    "preferred_maintenance_window",
+    "storage_type",
+)
+# moto would answer with things that are not there.
+_NOT_OFFERED = {
+    "copy_db_snapshot": "copies of snapshots",
+    "create_db_instance_read_replica": "read replicas",
+    "restore_db_instance_to_point_in_time": "point-in-time recovery",
+    "create_db_cluster": "clusters",
+    "restore_db_cluster_from_snapshot": "clusters",
+    "create_db_proxy": "proxies",
+    "create_blue_green_deployment": "blue/green deployments",
+}
 
 
-class Backend(NotOffered, RDSBackend):  # type: ignore[misc] # mypy does not follow moto
-    """The methods that moto's responses call; what is not here is moto's."""
+class Backend(RDSBackend):  # type: ignore[misc] # mypy does not follow moto
+    """The methods that moto's responses call; what is not here is moto's.
+
+    Attributes:
+        lifecycle: The servers of this process; the backend is kept on disk, they are not.
+    """
+
+    lifecycle: ClassVar[Lifecycle]
 
     @property
     def _url_module(self) -> Any:
@@ -36,7 +80,7 @@ class Backend(NotOffered, RDSBackend):  # type: ignore[misc] # mypy does not fol
 
     def create_db_instance(self, db_kwargs: dict[str, Any]) -> DBInstance:
         """An empty instance; ``creating`` until its server answers."""
-        properties = new_instance(dict(db_kwargs))
+        properties = _new_instance(_given(db_kwargs))
         if properties.get("storage_encrypted"):
             properties.setdefault("kms_key_id", self.kms.describe_key(_DEFAULT_KEY).arn)
         return self._bring_up(properties)
@@ -45,96 +89,70 @@ class Backend(NotOffered, RDSBackend):  # type: ignore[misc] # mypy does not fol
         self, from_snapshot_id: str, overrides: dict[str, Any]
     ) -> DBInstance:
         """An instance with a snapshot's data and master user."""
-        if from_snapshot_id.startswith("arn:"):
-            from_snapshot_id = self.extract_snapshot_name_from_arn(from_snapshot_id)
-        snapshot = cast("DBSnapshot", self.get_db_snapshot(from_snapshot_id))
-        if snapshot.status != "available":
-            raise errors.wrong_snapshot_state(from_snapshot_id, snapshot.status)
-        return self._bring_up(restored_instance(snapshot, dict(overrides)), from_snapshot_id)
+        snapshot = self._available_snapshot(from_snapshot_id)
+        properties = _restored_instance(snapshot, _given(overrides))
+        return self._bring_up(properties, snapshot.db_snapshot_identifier)
 
     def _bring_up(self, properties: dict[str, Any], restored_from: str | None = None) -> DBInstance:
         identifier = properties["db_instance_identifier"]
         self._validate_db_identifier(identifier)
         if identifier in self.databases:
             raise DBInstanceAlreadyExists
-        if len(self.databases) >= INSTANCE_QUOTA:
-            raise errors.quota_exceeded(INSTANCE_QUOTA)
         group = properties.get("db_subnet_group_name")
         if group and group not in self.subnet_groups:
             raise DBSubnetGroupNotFoundError(group)
-        instance = DBInstance(self, host=self._free_address(int(properties["port"])), **properties)
+        taken = {cast("DBInstance", instance).host for instance in self.databases.values()}
+        address = self.lifecycle.hosting.free_address(taken, int(properties["port"]))
+        if address is None or len(self.databases) >= INSTANCE_QUOTA:
+            raise RDSClientError(
+                "InstanceQuotaExceeded",
+                f"DB Instance quota exceeded: this region may have {INSTANCE_QUOTA} DB instances.",
+            )
+        instance = DBInstance(self, host=address, **properties)
         instance.restored_from = restored_from
         self.databases[identifier] = instance
         instance.add_event("DB_INSTANCE_CREATE")
-        hosted.lifecycle().create(instance)
+        self.lifecycle.create(instance)
         return instance
 
-    def _free_address(self, port: int) -> str:
-        taken = {cast("DBInstance", instance).host for instance in self.databases.values()}
-        address = hosted.lifecycle().hosting.free_address(taken, port)
-        if address is None:
-            raise errors.quota_exceeded(INSTANCE_QUOTA)
-        return address
-
-    def _available(self, identifier: str, action: str) -> DBInstance:
-        instance = self._instance(identifier)
-        if instance.status != "available":
-            raise errors.wrong_instance_state(identifier, instance.status, action)
-        return instance
-
-    def _instance(self, identifier: str) -> DBInstance:
+    def _instance(self, identifier: str, action: str, *states: str) -> DBInstance:
+        """The instance, which must be in one of the states for the action."""
         if identifier not in self.databases:
             raise DBInstanceNotFoundError(identifier)
-        return cast("DBInstance", self.databases[identifier])
+        instance = cast("DBInstance", self.databases[identifier])
+        if instance.status not in states:
+            raise RDSClientError(
+                "InvalidDBInstanceState",
+                f"Instance {identifier} is {instance.status}: it cannot be {action} in this state.",
+            )
+        return instance
 
     def modify_db_instance(
         self, db_instance_identifier: str, db_kwargs: dict[str, Any]
     ) -> DBInstance:
         """Change an available instance; only its password needs work on the server."""
-        instance = self._available(db_instance_identifier, "modified")
-        changes = {name: value for name, value in dict(db_kwargs).items() if value is not None}
+        instance = self._instance(db_instance_identifier, "modified", "available")
+        changes = {name: value for name, value in db_kwargs.items() if value is not None}
         if changes.pop("new_db_instance_identifier", None):
-            raise errors.not_offered("renaming of instances")
+            raise _not_offered("renaming of instances")
         group = changes.get("db_parameter_group_name")
         if group and group not in self.db_parameter_groups:
             raise DBParameterGroupNotFoundError(group)
-        _require_sane_windows(instance, changes)
+        window = valid_preferred_maintenance_window(
+            changes.get("preferred_maintenance_window", instance.preferred_maintenance_window),
+            changes.get("preferred_backup_window", instance.preferred_backup_window),
+        )
+        if window:
+            raise _invalid_value(window)
         backed_up = instance.backup_retention_period > 0
-        self._change_password(instance, changes)
+        _change_password(instance, changes)
         instance.update(**changes)
         if instance.password_pending:
             instance.status = "resetting-master-credentials"
-            hosted.lifecycle().take_password(instance)
+            self.lifecycle.take_password(instance)
         if not backed_up and instance.backup_retention_period > 0:
             self.take_automated_snapshot(instance.db_instance_identifier)
         return instance
-
-    def _change_password(self, instance: DBInstance, changes: dict[str, Any]) -> None:
-        managed = changes.pop("manage_master_user_password", None)
-        kms_key = changes.pop("master_user_secret_kms_key_id", None)
-        rotate = changes.pop("rotate_master_user_password", None)
-        password = changes.pop("master_user_password", None)
-        if password and (managed or (instance.manage_master_user_password and managed is None)):
-            raise errors.invalid_combination(
-                "You can't specify MasterUserPassword for an instance whose password is managed."
-            )
-        if managed:
-            instance.manage_password(kms_key)
-        elif managed is False:
-            if instance.manage_master_user_password and not password:
-                raise errors.invalid_combination(
-                    "MasterUserPassword is required to end the management of the password."
-                )
-            instance.unmanage_password()
-        if rotate:
-            if not changes.get("apply_immediately") or not instance.manage_master_user_password:
-                raise errors.invalid_combination(
-                    "Rotating the master password needs a managed one, and ApplyImmediately."
-                )
-            instance.master_user_secret.rotate_secret()
-            instance.password_pending = True
-        if password:
-            instance.want_password(password)
 
     def delete_db_instance(
         self,
@@ -144,59 +162,50 @@ class Backend(NotOffered, RDSBackend):  # type: ignore[misc] # mypy does not fol
         delete_automated_backups: bool | None = True,
     ) -> DBInstance:
         """Begin a deletion; the instance is gone when its server and folder are."""
-        instance = self._instance(db_instance_identifier)
+        instance = self._instance(db_instance_identifier, "deleted", *_DELETABLE)
         if instance.deletion_protection:
-            raise errors.invalid_combination(
+            raise _invalid_combination(
                 "Cannot delete protected DB Instance, please disable deletion protection"
                 " and try again."
             )
-        if instance.status not in _DELETABLE:
-            raise errors.wrong_instance_state(db_instance_identifier, instance.status, "deleted")
         if not skip_final_snapshot:
-            instance.final_snapshot = self._final_snapshot(instance, final_db_snapshot_identifier)
+            if not final_db_snapshot_identifier:
+                raise _invalid_combination(
+                    "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."
+                )
+            self._require_new_snapshot(final_db_snapshot_identifier)
+            self._instance(
+                db_instance_identifier, "copied to a final snapshot", "available", "stopped"
+            )
+            instance.final_snapshot = final_db_snapshot_identifier
         instance.keeps_backups = delete_automated_backups is False
         instance.status = "deleting"
-        hosted.lifecycle().delete(instance)
+        self.lifecycle.delete(instance)
         return instance
-
-    def _final_snapshot(self, instance: DBInstance, identifier: str | None) -> str:
-        if not identifier:
-            raise errors.invalid_combination(
-                "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."
-            )
-        if identifier in self.database_snapshots:
-            raise DBSnapshotAlreadyExistsError(identifier)
-        if instance.status not in {"available", "stopped"}:
-            raise errors.wrong_instance_state(
-                instance.db_instance_identifier, instance.status, "copied to a final snapshot"
-            )
-        return identifier
 
     def reboot_db_instance(self, db_instance_identifier: str) -> DBInstance:
         """Restart the server, with the current parameters of its group."""
-        instance = self._available(db_instance_identifier, "rebooted")
+        instance = self._instance(db_instance_identifier, "rebooted", "available")
         instance.status = "rebooting"
-        hosted.lifecycle().start(instance, stop_first=True)
+        self.lifecycle.start(instance, stop_first=True)
         return instance
 
     def stop_db_instance(
         self, db_instance_identifier: str, db_snapshot_identifier: str | None = None
     ) -> DBInstance:
         """Shut the server down; the data stay."""
-        instance = self._available(db_instance_identifier, "stopped")
+        instance = self._instance(db_instance_identifier, "stopped", "available")
         if db_snapshot_identifier:
             self.create_db_snapshot(db_instance_identifier, db_snapshot_identifier)
         instance.status = "stopping"
-        hosted.lifecycle().stop(instance)
+        self.lifecycle.stop(instance)
         return instance
 
     def start_db_instance(self, db_instance_identifier: str) -> DBInstance:
         """Start a stopped instance's server."""
-        instance = self._instance(db_instance_identifier)
-        if instance.status != "stopped":
-            raise errors.wrong_instance_state(db_instance_identifier, instance.status, "started")
+        instance = self._instance(db_instance_identifier, "started", "stopped")
         instance.status = "starting"
-        hosted.lifecycle().start(instance)
+        self.lifecycle.start(instance)
         return instance
 
     def create_db_snapshot(
@@ -208,48 +217,41 @@ class Backend(NotOffered, RDSBackend):  # type: ignore[misc] # mypy does not fol
         **_: Any,
     ) -> DBSnapshot:
         """Begin a snapshot; ``creating`` until the copy is whole."""
-        instance = self._instance(db_instance_identifier)
-        if instance.status not in {"available", "stopped"}:
-            raise errors.wrong_instance_state(db_instance_identifier, instance.status, "copied")
+        instance = self._instance(db_instance_identifier, "copied", "available", "stopped")
         self._require_new_snapshot(db_snapshot_identifier)
-        store = hosted.store()
-        snapshot = store.add_snapshot(instance, db_snapshot_identifier, snapshot_type, tags)
-        hosted.lifecycle().snapshot(instance, snapshot)
+        snapshot = self.lifecycle.add_snapshot(
+            instance, db_snapshot_identifier, snapshot_type, tags
+        )
+        self.lifecycle.snapshot(instance, snapshot)
         return snapshot
 
-    def take_automated_snapshot(self, identifier: str) -> hosted.Pending:
-        """What AWS does in the backup window."""
-        instance = self._available(identifier, "copied")
+    def take_automated_snapshot(self, identifier: str) -> tuple[DBSnapshot, Future[None]]:
+        """Take the snapshot of AWS's backup window; returns it with the job that copies."""
+        instance = self._instance(identifier, "copied", "available")
         if not instance.backup_retention_period:
-            raise errors.invalid_combination(
+            raise _invalid_combination(
                 f"{identifier} keeps no automated backups: its BackupRetentionPeriod is 0."
             )
-        snapshot = hosted.store().add_automated_snapshot(instance)
-        return hosted.Pending(snapshot, hosted.lifecycle().snapshot(instance, snapshot))
+        snapshot = self.lifecycle.add_automated_snapshot(instance)
+        return snapshot, self.lifecycle.snapshot(instance, snapshot)
 
-    def copy_db_snapshot(
-        self,
-        source_db_snapshot_identifier: str,
-        target_db_snapshot_identifier: str,
-        tags: list[dict[str, str]] | None = None,
-        copy_tags: bool | None = False,
-        **_: Any,
-    ) -> DBSnapshot:
-        """Copy an available snapshot to a manual one."""
-        source_id = source_db_snapshot_identifier
-        if source_id.startswith("arn:"):
-            source_id = self.extract_snapshot_name_from_arn(source_id)
-        source = cast("DBSnapshot", self.get_db_snapshot(source_id))
-        if source.status != "available":
-            raise errors.wrong_snapshot_state(source_id, source.status)
-        self._require_new_snapshot(target_db_snapshot_identifier)
-        target = hosted.store().add_snapshot(
-            source.database,
-            target_db_snapshot_identifier,
-            tags=source.tags if copy_tags and not tags else tags,
-        )
-        hosted.lifecycle().copy_snapshot(source, target)
-        return target
+    def delete_db_snapshot(self, db_snapshot_identifier: str) -> DBSnapshot:
+        """Remove a snapshot with its data."""
+        snapshot = self._available_snapshot(db_snapshot_identifier)
+        name = snapshot.db_snapshot_identifier
+        if any(cast("DBInstance", it).restored_from == name for it in self.databases.values()):
+            raise _wrong_snapshot_state(name, "being restored")
+        self.lifecycle.delete_snapshot(name)
+        snapshot.status = "deleted"
+        return snapshot
+
+    def _available_snapshot(self, identifier: str) -> DBSnapshot:
+        if identifier.startswith("arn:"):
+            identifier = self.extract_snapshot_name_from_arn(identifier)
+        snapshot = cast("DBSnapshot", self.get_db_snapshot(identifier))
+        if snapshot.status != "available":
+            raise _wrong_snapshot_state(identifier, snapshot.status)
+        return snapshot
 
     def _require_new_snapshot(self, identifier: str) -> None:
         if identifier in self.database_snapshots:
@@ -257,27 +259,142 @@ class Backend(NotOffered, RDSBackend):  # type: ignore[misc] # mypy does not fol
         if len(self.database_snapshots) >= self.SNAPSHOT_QUOTA:
             raise SnapshotQuotaExceededFault
 
-    def delete_db_snapshot(self, db_snapshot_identifier: str) -> DBSnapshot:
-        """Remove a snapshot with its data."""
-        snapshot = cast("DBSnapshot", self.get_db_snapshot(db_snapshot_identifier))
-        if hosted.store().is_being_restored(snapshot.db_snapshot_identifier):
-            raise errors.wrong_snapshot_state(db_snapshot_identifier, "being restored")
-        if snapshot.status != "available":
-            raise errors.wrong_snapshot_state(db_snapshot_identifier, snapshot.status)
-        hosted.lifecycle().delete_snapshot(snapshot.db_snapshot_identifier)
-        snapshot.status = "deleted"
-        return snapshot
+    def modify_db_subnet_group(self, subnet_name: str, description: str, subnets: Any) -> Any:
+        """Keep the group, which moto loses when it changes it."""
+        group = super().modify_db_subnet_group(subnet_name, description, subnets)
+        self.subnet_groups[subnet_name] = group
+        return group
 
 
-def _require_sane_windows(instance: DBInstance, changes: dict[str, Any]) -> None:
-    message = valid_preferred_maintenance_window(
-        changes.get("preferred_maintenance_window", instance.preferred_maintenance_window),
-        changes.get("preferred_backup_window", instance.preferred_backup_window),
+def _given(asked: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in asked.items()
+        if value is not None and name not in _ONLY_IN_THE_CALL
+    }
+
+
+def _new_instance(properties: dict[str, Any]) -> dict[str, Any]:
+    """The properties of an empty instance, completed as RDS completes them."""
+    properties["engine_version"] = _engine_version(
+        properties.get("engine"), properties.get("engine_version")
     )
-    if message:
-        raise errors.invalid_value(message)
+    properties.setdefault("port", PORT)
+    username = properties.get("master_username")
+    if not username:
+        raise _invalid_value("The parameter MasterUsername must be provided.")
+    if roles.is_reserved(username):
+        raise _invalid_value(
+            f"MasterUsername {username} cannot be used as it is a reserved word used by the engine"
+        )
+    managed = properties.get("manage_master_user_password")
+    password = properties.get("master_user_password")
+    if managed and password:
+        raise _invalid_combination(
+            "You can't specify MasterUserPassword when ManageMasterUserPassword is true."
+        )
+    if not managed and not password:
+        raise _invalid_value(
+            "The parameter MasterUserPassword must be provided and must not be blank."
+        )
+    if password and len(password) < _SHORTEST_PASSWORD:
+        raise _invalid_value(
+            "The parameter MasterUserPassword is not a valid password because it is shorter"
+            f" than {_SHORTEST_PASSWORD} characters."
+        )
+    return properties
 
 
-def install() -> None:
-    """Have moto make its RDS backends from this class."""
+def _engine_version(engine: str | None, asked: str | None) -> str:
+    if engine != "postgres":
+        raise _invalid_value(f"Invalid DB engine {engine}: the sandbox runs postgres.")
+    try:
+        found = installation(asked or "16")
+    except SandboxError as error:
+        raise _invalid_combination(
+            f"Cannot find version {asked} for postgres: {error.why}."
+        ) from error
+    return asked if asked and "." in asked else found.version
+
+
+def _restored_instance(snapshot: DBSnapshot, given: dict[str, Any]) -> dict[str, Any]:
+    """The properties of an instance restored from a snapshot, which they may not contradict."""
+    source = snapshot.database
+    properties = {name: getattr(source, name) for name in _FROM_SNAPSHOT}
+    # moto has the attribute only where a group was named.
+    group = getattr(source, "db_subnet_group", None)
+    if group is not None:
+        properties["db_subnet_group_name"] = group.name
+    for name in _FIXED_BY_SNAPSHOT:
+        if given.get(name, properties[name]) != properties[name]:
+            raise _invalid_value(
+                f"{name} is {properties[name]} in the snapshot, got {given[name]}."
+            )
+    if int(given.get("allocated_storage") or snapshot.allocated_storage) < int(
+        snapshot.allocated_storage
+    ):
+        raise _invalid_value(
+            "The allocated storage size can't be less than the source snapshot or backup size."
+        )
+    properties |= given
+    properties["storage_encrypted"] = snapshot.storage_encrypted
+    if snapshot.storage_encrypted:
+        properties["kms_key_id"] = snapshot.kms_key_id
+    return properties
+
+
+def _change_password(instance: DBInstance, changes: dict[str, Any]) -> None:
+    managed = changes.pop("manage_master_user_password", None)
+    kms_key = changes.pop("master_user_secret_kms_key_id", None)
+    if managed is False or changes.pop("master_user_password", None):
+        raise _not_offered("change from a managed password to another")
+    if managed:
+        instance.manage_password(kms_key)
+    if changes.pop("rotate_master_user_password", None):
+        if not changes.get("apply_immediately") or not instance.manage_master_user_password:
+            raise _invalid_combination(
+                "Rotating the master password needs a managed one, and ApplyImmediately."
+            )
+        instance.master_user_secret.rotate_secret()
+        instance.password_pending = True
+
+
+def _invalid_combination(message: str) -> RDSClientError:
+    return RDSClientError("InvalidParameterCombination", message)
+
+
+def _invalid_value(message: str) -> RDSClientError:
+    return RDSClientError("InvalidParameterValue", message)
+
+
+def _wrong_snapshot_state(identifier: str, status: str) -> RDSClientError:
+    return RDSClientError(
+        "InvalidDBSnapshotState", f"Snapshot {identifier} is {status}: expected available."
+    )
+
+
+def _not_offered(what: str) -> RDSClientError:
+    return RDSClientError(
+        "UnsupportedOperation",
+        f"The sandbox's RDS has no {what}: it offers PostgreSQL instances, and snapshots of them.",
+    )
+
+
+def _describe_account_attributes(response: RDSResponse) -> ActionResult:
+    """The account's quotas, of which moto knows none and that of instances alone binds here."""
+    used = len(response.backend.databases)
+    quota = {"AccountQuotaName": "DBInstances", "Used": used, "Max": INSTANCE_QUOTA}
+    return ActionResult({"AccountQuotas": [quota]})
+
+
+def install(lifecycle: Lifecycle) -> None:
+    """Have moto make its RDS backends from this class, with these servers."""
+    Backend.lifecycle = lifecycle
     rds_backends.backend = Backend
+    RDSResponse.describe_account_attributes = _describe_account_attributes
+    for operation, what in _NOT_OFFERED.items():
+
+        def refuse(*_: Any, what: str = what, **__: Any) -> NoReturn:
+            raise _not_offered(what)
+
+        setattr(Backend, operation, refuse)

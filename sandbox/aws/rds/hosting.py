@@ -12,7 +12,7 @@ from sandbox.aws.identity import database_authority
 from sandbox.cluster.certificates import Authority, Subject
 from sandbox.postgres import backup, roles
 from sandbox.postgres.binaries import installation
-from sandbox.postgres.copying import copy_tree, remove, remove_partial, whole_or_nothing
+from sandbox.postgres.copying import remove, remove_partial
 from sandbox.postgres.folder import InstanceFolder
 from sandbox.postgres.front import Endpoint, Front
 from sandbox.postgres.server import Server, end_leftovers
@@ -42,18 +42,18 @@ class Machine:
 
 
 class Hosting:
-    """Runs the servers of all instances."""
+    """Runs the servers of all instances.
 
-    def __init__(self, settings: Settings, died: Callable[[str], None]) -> None:
-        """Take over the folders below ``settings.home``.
+    Attributes:
+        died: Called with an instance's identifier, from another thread, when
+            its server ends without having been stopped.
+    """
 
-        Args:
-            settings: Where the data live, and which addresses are free to use.
-            died: Called with an instance's identifier, from another thread, when
-                its server ends without having been stopped.
-        """
+    died: Callable[[str], None]
+
+    def __init__(self, settings: Settings) -> None:
+        """Take over the folders below ``settings.home``."""
         self._settings = settings
-        self._died = died
         self._instances = settings.home / "rds"
         self._snapshots = settings.home / "snapshots"
         self._front = Front()
@@ -140,13 +140,6 @@ class Hosting:
         remove(self._snapshots / snapshot)
         backup.take_snapshot(self._server(machine), self._snapshots / snapshot)
 
-    def copy_snapshot(self, source: str, target: str) -> None:
-        """Copy a snapshot."""
-        remove(self._snapshots / target)
-        with whole_or_nothing(self._snapshots / target) as partial:
-            partial.rmdir()
-            copy_tree(self._snapshots / source, partial, skip=lambda _: False)
-
     def delete_snapshot(self, snapshot: str) -> None:
         """Remove a snapshot; fine when there is none."""
         remove(self._snapshots / snapshot)
@@ -182,7 +175,7 @@ class Hosting:
         def wait() -> None:
             server.wait()
             if self._servers.get(identifier) is server:
-                self._died(identifier)
+                self.died(identifier)
 
         threading.Thread(target=wait, name=f"watch-{identifier}", daemon=True).start()
 

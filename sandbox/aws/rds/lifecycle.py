@@ -1,20 +1,25 @@
 """What happens after RDS has answered: servers come up, copies are made, things go away.
 
-Every job can be run again from its start. The statuses in the state say which
+Every job can be run again from its start. The statuses in the state tell which
 jobs are unfinished, so ``resume`` after a kill finds them all.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import timedelta
 
-from sandbox.aws.rds.failure import FailureShown, become, status_of
+from moto.core.utils import utcnow
+from moto.rds.models import RDSBackend, rds_backends
+
+from sandbox.aws.identity import ACCOUNT, REGION
 from sandbox.aws.rds.hosting import Hosting
 from sandbox.aws.rds.models import BROKEN, RUNNING, DBInstance, DBSnapshot
-from sandbox.aws.rds.store import Store
 from sandbox.aws.state import State
 from sandbox.errors import SandboxError
 
@@ -27,17 +32,16 @@ Job = Callable[[], None]
 class Lifecycle:
     """Runs the jobs of all instances: those of one instance in their order, others side by side."""
 
-    def __init__(self, hosting: Hosting, state: State, store: Store) -> None:
+    def __init__(self, hosting: Hosting, state: State) -> None:
         """Nothing runs until something is asked for.
 
         Args:
             hosting: The servers.
             state: Locked for every look at an instance, saved after every change.
-            store: Where instances and snapshots are found.
         """
         self.hosting = hosting
+        hosting.died = self.server_died
         self._state = state
-        self._store = store
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="rds")
         self._last: dict[str, Future[None]] = {}
         self._restarts: dict[str, int] = {}
@@ -55,20 +59,62 @@ class Lifecycle:
         self._last[identifier] = future
         return future
 
+    # Records; called with the state locked.
+
+    @property
+    def _backend(self) -> RDSBackend:
+        return rds_backends[ACCOUNT][REGION]
+
+    def _automated_snapshots(self, identifier: str) -> list[DBSnapshot]:
+        return [
+            snapshot
+            for snapshot in self._backend.database_snapshots.values()
+            if snapshot.snapshot_type == "automated"
+            and snapshot.db_instance_identifier == identifier
+        ]
+
+    def add_snapshot(
+        self,
+        instance: DBInstance,
+        identifier: str,
+        kind: str = "manual",
+        tags: list[dict[str, str]] | None = None,
+    ) -> DBSnapshot:
+        """Register a snapshot that is being made; the same name replaces an unfinished one."""
+        snapshot = DBSnapshot(self._backend, instance, identifier, snapshot_type=kind, tags=tags)
+        self._backend.database_snapshots[identifier] = snapshot
+        return snapshot
+
+    def add_automated_snapshot(self, instance: DBInstance) -> DBSnapshot:
+        """Register an automated snapshot, named by the minute as AWS names them.
+
+        AWS takes one a day; where several are asked for in one minute, the later
+        ones take the next minutes' names.
+        """
+        at = utcnow()
+        while True:
+            name = f"rds:{instance.db_instance_identifier}-{at:%Y-%m-%d-%H-%M}"
+            if name not in self._backend.database_snapshots:
+                return self.add_snapshot(instance, name, "automated")
+            at += timedelta(minutes=1)
+
+    # Jobs.
+
     def create(self, instance: DBInstance) -> None:
         """Bring a new instance up, empty or from ``restored_from``."""
-        self._submit(instance.db_instance_identifier, lambda: self._create(instance))
 
-    def _create(self, instance: DBInstance) -> None:
-        with self._failure_shown(instance):
-            self._bring_up(instance)
-            self._take_password(instance)
-            backs_up = instance.backup_retention_period > 0
-            with self._state.change():
-                instance.restored_from = None
-                become(instance, "backing-up" if backs_up else "available")
-            if backs_up:
-                self._first_backup(instance)
+        def job() -> None:
+            with self._failure_shown(instance):
+                self._bring_up(instance)
+                self._take_password(instance)
+                backs_up = instance.backup_retention_period > 0
+                with self._state.change():
+                    instance.restored_from = None
+                    _become(instance, "backing-up" if backs_up else "available")
+                if backs_up:
+                    self._first_backup(instance)
+
+        self._submit(instance.db_instance_identifier, job)
 
     def _bring_up(self, instance: DBInstance) -> None:
         try:
@@ -87,20 +133,21 @@ class Lifecycle:
 
     def _first_backup(self, instance: DBInstance) -> None:
         with self._state.change():
-            snapshot = self._store.add_automated_snapshot(instance)
+            snapshot = self.add_automated_snapshot(instance)
         self._copy(instance, snapshot)
         with self._state.change():
-            become(instance, "available")
+            _become(instance, "available")
 
     def take_password(self, instance: DBInstance) -> None:
         """Have the server take the password that is wanted."""
-        self._submit(instance.db_instance_identifier, lambda: self._reset_password(instance))
 
-    def _reset_password(self, instance: DBInstance) -> None:
-        with self._failure_shown(instance):
-            self._take_password(instance)
-            with self._state.change():
-                become(instance, "available")
+        def job() -> None:
+            with self._failure_shown(instance):
+                self._take_password(instance)
+                with self._state.change():
+                    _become(instance, "available")
+
+        self._submit(instance.db_instance_identifier, job)
 
     def _take_password(self, instance: DBInstance) -> None:
         if not instance.password_pending:
@@ -122,29 +169,23 @@ class Lifecycle:
             self.hosting.take_snapshot(instance.machine, identifier)
         except BaseException:
             with self._state.change():
-                self._store.forget_snapshot(identifier)
+                self._backend.database_snapshots.pop(identifier, None)
             raise
         with self._state.change():
             snapshot.finished()
-            expired = self._store.expired_snapshots(instance)
-        for name in expired:
-            self.delete_snapshot(name)
-
-    def copy_snapshot(self, source: DBSnapshot, target: DBSnapshot) -> None:
-        """Copy one snapshot to another."""
-
-        def job() -> None:
-            self.hosting.copy_snapshot(source.db_snapshot_identifier, target.db_snapshot_identifier)
-            with self._state.change():
-                target.finished()
-
-        self._submit(target.db_snapshot_identifier, job)
+            # Each stands for a day of the retention period.
+            backups = self._automated_snapshots(instance.db_instance_identifier)
+            backups = [backup for backup in backups if backup.status == "available"]
+            backups.sort(key=lambda backup: backup.created)
+            expired = backups[: -max(int(instance.backup_retention_period), 1)]
+        for backup in expired:
+            self.delete_snapshot(backup.db_snapshot_identifier)
 
     def delete_snapshot(self, identifier: str) -> None:
         """Remove a snapshot's data, then its record."""
         self.hosting.delete_snapshot(identifier)
         with self._state.change():
-            self._store.forget_snapshot(identifier)
+            self._backend.database_snapshots.pop(identifier, None)
 
     def stop(self, instance: DBInstance) -> None:
         """Shut the server down."""
@@ -152,7 +193,7 @@ class Lifecycle:
         def job() -> None:
             self.hosting.stop(instance.machine)
             with self._state.change():
-                become(instance, "stopped")
+                _become(instance, "stopped")
 
         self._submit(instance.db_instance_identifier, job)
 
@@ -171,43 +212,44 @@ class Lifecycle:
         self.hosting.start(instance.machine)
         self._take_password(instance)
         with self._state.change():
-            become(instance, "available")
+            _become(instance, "available")
 
     def delete(self, instance: DBInstance) -> None:
         """Take the final snapshot if one is wanted, then remove everything of the instance."""
-        self._submit(instance.db_instance_identifier, lambda: self._delete(instance))
+        identifier = instance.db_instance_identifier
 
-    def _delete(self, instance: DBInstance) -> None:
-        if instance.final_snapshot is not None and not self._take_final_snapshot(instance):
-            return
-        self.hosting.delete(instance.machine)
-        with self._state.lock:
-            backups = [] if instance.keeps_backups else self._store.backups(instance)
-        for name in backups:
-            self.delete_snapshot(name)
-        with self._state.change():
-            self._store.forget_instance(instance)
+        def job() -> None:
+            if instance.final_snapshot is not None and not self._take_final_snapshot(instance):
+                return
+            self.hosting.delete(instance.machine)
+            with self._state.lock:
+                backups = [] if instance.keeps_backups else self._automated_snapshots(identifier)
+            for backup in backups:
+                self.delete_snapshot(backup.db_snapshot_identifier)
+            with self._state.change():
+                self._backend.databases.pop(identifier, None)
+                instance.unmanage_password()
+
+        self._submit(identifier, job)
 
     def _take_final_snapshot(self, instance: DBInstance) -> bool:
-        """Whether it worked; the instance is not deleted otherwise."""
+        """Report if it worked; the instance is not deleted otherwise."""
         with self._state.change():
-            snapshot = self._store.add_snapshot(instance, str(instance.final_snapshot))
+            snapshot = self.add_snapshot(instance, str(instance.final_snapshot))
         try:
             self._copy(instance, snapshot)
         except (OSError, SandboxError) as error:
             _log.exception("final snapshot of %s failed", instance.db_instance_identifier)
             with self._state.change():
-                instance.final_snapshot = None
-                instance.status = status_of(error)
-            return False
+                instance.status = _status_of(error)
         with self._state.change():
             instance.final_snapshot = None
-        return True
+        return instance.status == "deleting"
 
     def server_died(self, identifier: str) -> None:
         """Start a server again that ended by itself, ever more slowly when it keeps ending."""
         with self._state.lock:
-            instance = self._store.instance(identifier)
+            instance = self._backend.databases.get(identifier)
             if instance is None or instance.status not in RUNNING | BROKEN:
                 return
             attempt = self._restarts.get(identifier, 0)
@@ -234,9 +276,12 @@ class Lifecycle:
     def resume(self) -> None:
         """After a start: bring every instance to what its status asks for."""
         with self._state.lock:
-            self._store.drop_unfinished_snapshots()
-            self.hosting.keep_only(self._store.instance_names(), self._store.snapshot_names())
-            instances = self._store.instances()
+            instances, snapshots = self._backend.databases, self._backend.database_snapshots
+            # The copies that a kill interrupted: their data were removed already.
+            for name in [name for name, it in snapshots.items() if it.status != "available"]:
+                del snapshots[name]
+            self.hosting.keep_only(set(instances), set(snapshots))
+            unfinished = list(instances.values())
         jobs = {
             "creating": self.create,
             "deleting": self.delete,
@@ -244,7 +289,7 @@ class Lifecycle:
             "starting": self.start,
             "backing-up": self._back_up_again,
         }
-        for instance in instances:
+        for instance in unfinished:
             if instance.status in jobs:
                 jobs[instance.status](instance)
             elif instance.status in RUNNING | BROKEN:
@@ -262,5 +307,32 @@ class Lifecycle:
         """Wait until all jobs are done."""
         wait(list(self._last.values()))
 
-    def _failure_shown(self, instance: DBInstance) -> FailureShown:
-        return FailureShown(self._state, instance)
+    @contextlib.contextmanager
+    def _failure_shown(self, instance: DBInstance) -> Iterator[None]:
+        """Turn a failure into the status that AWS has for it, and a line in the log."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever failed, the instance shows it
+            _log.error(
+                "database server of %s failed: %s",
+                instance.db_instance_identifier,
+                error,
+                exc_info=None if isinstance(error, SandboxError | OSError) else error,
+            )
+            with self._state.change():
+                _become(instance, _status_of(error))
+
+
+def _become(instance: DBInstance, status: str) -> None:
+    """Set a status, unless a deletion was asked for meanwhile: it comes next."""
+    if instance.status != "deleting":
+        instance.status = status
+
+
+def _status_of(error: Exception) -> str:
+    """The status that RDS has for a failure."""
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "storage-full"
+    if isinstance(error, SandboxError) and error.what.startswith("database address"):
+        return "incompatible-network"
+    return "failed"

@@ -90,7 +90,8 @@ class DBInstance(moto.DBInstance):  # type: ignore[misc] # as above
         if managed:
             self.manage_password(kms_key)
         elif password:
-            self.want_password(password)
+            self._wanted_password = password
+            self.password_pending = True
 
     @property
     def address(self) -> str:
@@ -137,11 +138,6 @@ class DBInstance(moto.DBInstance):  # type: ignore[misc] # as above
             self.master_user_secret.delete_secret()
             del self.master_user_secret
             self.manage_master_user_password = False
-
-    def want_password(self, password: str) -> None:
-        """Have the server take a password that the caller chose."""
-        self._wanted_password = password
-        self.password_pending = True
 
     @property
     def wanted_password(self) -> str | None:

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import threading
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from sandbox.aws.identity import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from sandbox.aws.client import client_at
 from sandbox.errors import SandboxError
-
-_CONNECT_SECONDS: Final = 3
-_READ_SECONDS: Final = 60
 
 
 class AwsError(SandboxError):
@@ -42,15 +36,6 @@ class Clients:
     def __init__(self, endpoint: str, region: str) -> None:
         self.region = region
         self._endpoint = endpoint
-        self._session = boto3.session.Session(
-            # Never the environment's: real credentials must not reach emulated APIs.
-            aws_access_key_id=ACCESS_KEY_ID,
-            aws_secret_access_key=SECRET_ACCESS_KEY,
-            region_name=region,
-        )
-        self._clients: dict[str, Any] = {}
-        # boto3 makes clients, but not sessions' clients at once, safe between threads.
-        self._making = threading.Lock()
 
     async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
         """Call one operation.
@@ -78,8 +63,9 @@ class Clients:
             raise
 
     def _call(self, service: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        client = client_at(self._endpoint, self.region, service)
         try:
-            answer: dict[str, Any] = getattr(self._client(service), operation)(**parameters)
+            answer: dict[str, Any] = getattr(client, operation)(**parameters)
         except ClientError as error:
             details = error.response["Error"]
             raise AwsError(
@@ -92,21 +78,6 @@ class Clients:
                 remedy="see `sandbox status` and `sandbox logs aws`; start it with `sandbox up`",
             ) from error
         return {key: _readable(value) for key, value in answer.items()}
-
-    def _client(self, service: str) -> Any:
-        with self._making:
-            if service not in self._clients:
-                self._clients[service] = self._session.client(
-                    service,  # type: ignore[call-overload]
-                    endpoint_url=self._endpoint,
-                    config=Config(
-                        connect_timeout=_CONNECT_SECONDS,
-                        read_timeout=_READ_SECONDS,
-                        retries={"mode": "standard", "max_attempts": 3},
-                        max_pool_connections=32,
-                    ),
-                )
-            return self._clients[service]
 
 
 def _readable(value: Any) -> Any:

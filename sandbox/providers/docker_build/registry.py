@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from sandbox.containers.oci import MANIFEST_TYPE, Reference
@@ -35,7 +36,7 @@ async def push(aws: Clients, image: Image, tag: Reference) -> None:
         if error.code not in _TAG_EXISTS:
             raise
         # Which of the two codes comes does not say whether it is this very image.
-        named = await _named_by(aws, tag)
+        named = await _find(aws, tag, {"imageTag": tag.tag or "latest"})
         if named == image.digest:
             return
         raise SandboxError(
@@ -45,28 +46,18 @@ async def push(aws: Clients, image: Image, tag: Reference) -> None:
         ) from error
 
 
-async def _named_by(aws: Clients, tag: Reference) -> str | None:
+async def _find(aws: Clients, tag: Reference, image: Mapping[str, str]) -> str | None:
+    """The digest of an image in the tag's repository, None when it is not there."""
     found = await aws.call_if_found(
-        _GONE,
-        "ecr",
-        "describe_images",
-        repositoryName=_name(tag),
-        imageIds=[{"imageTag": tag.tag or "latest"}],
+        _GONE, "ecr", "describe_images", repositoryName=_name(tag), imageIds=[image]
     )
     details = found["imageDetails"] if found else []
     return str(details[0]["imageDigest"]) if details else None
 
 
 async def exists(aws: Clients, tag: Reference, digest: str) -> bool:
-    """Whether a tag's repository holds the image of that digest."""
-    found = await aws.call_if_found(
-        _GONE,
-        "ecr",
-        "describe_images",
-        repositoryName=_name(tag),
-        imageIds=[{"imageDigest": digest}],
-    )
-    return bool(found and found["imageDetails"])
+    """Report if a tag's repository holds the image of that digest."""
+    return await _find(aws, tag, {"imageDigest": digest}) is not None
 
 
 async def delete(aws: Clients, tag: Reference, digest: str) -> None:

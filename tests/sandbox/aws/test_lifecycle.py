@@ -19,7 +19,7 @@ from sandbox.errors import SandboxError
 with without_instance_types():
     from moto.rds.models import rds_backends
 
-    from sandbox.aws.rds import hosted
+    from sandbox.aws.rds import backend as module
     from sandbox.aws.rds.backend import INSTANCE_QUOTA, Backend
     from sandbox.aws.rds.lifecycle import Lifecycle
     from sandbox.aws.state import State
@@ -88,11 +88,10 @@ def lifecycle(
 ) -> Iterator[Lifecycle]:
     # What other tests of this process left in moto is not this test's.
     BackendDict.reset()
-    monkeypatch.setattr(rds_backends, "backend", Backend)
+    monkeypatch.setattr(rds_backends, "backend", rds_backends.backend)
     rds_backends.clear()
-    state = State(tmp_path / "state")
-    made = Lifecycle(servers, state, hosted.store())  # type: ignore[arg-type] # it stands in
-    hosted.use(made)
+    made = Lifecycle(servers, State(tmp_path / "state"))  # type: ignore[arg-type] # it stands in
+    module.install(made)
     yield made
     made.settle()
     BackendDict.reset()

@@ -66,6 +66,14 @@ def test_a_subnet_group_and_the_networks_blocks(aws: Aws) -> None:
     assert {subnet["SubnetIdentifier"] for subnet in group["Subnets"]} == set(network["subnetIds"])
     [item] = set(inventory(aws.settings)) - set(before)
     assert (item.type, item.id, item.tags["stack"]) == ("rds:subgrp", "staging", "pr-42")
+    rds.modify_db_subnet_group(
+        DBSubnetGroupName="staging",
+        DBSubnetGroupDescription="one subnet",
+        SubnetIds=network["subnetIds"][:1],
+    )
+    [group] = rds.describe_db_subnet_groups(DBSubnetGroupName="staging")["DBSubnetGroups"]
+    assert group["DBSubnetGroupDescription"] == "one subnet"
+    assert [it["SubnetIdentifier"] for it in group["Subnets"]] == network["subnetIds"][:1]
     rds.delete_db_subnet_group(DBSubnetGroupName="staging")
     assert inventory(aws.settings) == before
 

@@ -68,6 +68,14 @@ def test_a_snapshot_that_cannot_be_taken_says_why(aws: Aws, instance: str, why: 
             "create_db_instance_read_replica",
             {"DBInstanceIdentifier": "copy", "SourceDBInstanceIdentifier": "staging"},
         ),
+        (
+            "copy_db_snapshot",
+            {"SourceDBSnapshotIdentifier": "one", "TargetDBSnapshotIdentifier": "two"},
+        ),
+        (
+            "modify_db_instance",
+            {"DBInstanceIdentifier": "staging", "MasterUserPassword": "chosen-by-hand"},
+        ),
         ("create_db_cluster", {"DBClusterIdentifier": "aurora", "Engine": "aurora-postgresql"}),
         (
             "restore_db_instance_to_point_in_time",
