@@ -120,18 +120,16 @@ class _Instance(AwsResource):
         return Existing(identity, {**inputs, **live})
 
     @override
-    async def live(self, call: Call, identity: str, *, ready: bool = False) -> Properties:
-        """Wait until it is available, if it is to be ready."""
-
+    async def ready(self, call: Call, identity: str) -> Properties:
         async def available() -> Properties | None:
-            live = await super(_Instance, self).live(call, identity)
-            if ready and live["status"] in _FAILED:
+            live = await self.live(call, identity)
+            if live["status"] in _FAILED:
                 raise SandboxError(
                     f"database instance {identity}",
                     why=f"its status is {live['status']}",
                     remedy="see `sandbox logs aws`, then destroy it and run the same command again",
                 )
-            return live if live["status"] == "available" or not ready else None
+            return live if live["status"] == "available" else None
 
         return await call.poll(
             available,

@@ -186,9 +186,9 @@ class AwsResource(Resource):
         self, call: Call, identity: str, inputs: Properties, outputs: Properties
     ) -> Properties:
         """Make it what the inputs ask for; here and not in ``create``, so that nothing is lost."""
-        live = await self.live(call, identity, ready=True)
+        live = await self.ready(call, identity)
         if await self.converge(call, identity, inputs, live):
-            live = await self.live(call, identity, ready=True)
+            live = await self.ready(call, identity)
         return {**inputs, **live}
 
     async def converge(
@@ -284,13 +284,16 @@ class AwsResource(Resource):
             values["tags"] = values["tagsAll"] = tag_map(values["tags"])
         return values
 
-    async def live(self, call: Call, identity: str, *, ready: bool = False) -> Properties:
-        """The outputs as AWS has them, once it is ready if it is to be.
+    async def ready(self, call: Call, identity: str) -> Properties:
+        """The outputs once it can be changed."""
+        return await self.live(call, identity)
+
+    async def live(self, call: Call, identity: str) -> Properties:
+        """The outputs as AWS has them.
 
         Raises:
             SandboxError: When it is gone.
         """
-        del ready
         live = await self.describe(call, identity)
         if live is None:
             raise SandboxError(
