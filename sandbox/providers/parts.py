@@ -1,4 +1,4 @@
-"""The stand-ins as a part of the sandbox: one process for all of them."""
+"""The emulated plugins as a part of the sandbox: one process for all of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def parts(settings: Settings) -> tuple[Part, ...]:
         ports = read_ports(settings)
         for name in NAMES:
             if name not in ports or not is_listening("127.0.0.1", ports[name]):
-                return f"the {name} stand-in to listen"
+                return f"the {name} emulator to listen"
         return None
 
     return (

@@ -1,4 +1,4 @@
-"""Serves every stand-in from one process, each on a port of its own.
+"""Serves every emulated plugin from one process, each on a port of its own.
 
 Run as ``python -m sandbox.providers.server``. The engine dials 127.0.0.1 only, so the
 sandbox's own loopback subnet is of no use here: free ports are taken and written to
@@ -18,12 +18,16 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 from pulumi.runtime.proto import provider_pb2_grpc
 
+from sandbox.aws.identity import REGION
+from sandbox.containers.store import ImageStore
 from sandbox.processes import ProcessIdentity
 from sandbox.providers.attachments import last_ports, write_ports
+from sandbox.providers.aws.clients import Clients
+from sandbox.providers.aws.provider import AwsProvider
 from sandbox.providers.base import Provider
-from sandbox.providers.catalogue import stand_ins
+from sandbox.providers.docker_build import DockerBuildProvider
 from sandbox.providers.servicer import Servicer
-from sandbox.settings import Settings
+from sandbox.settings import PROJECT_ROOT, Settings
 
 _LARGEST_MESSAGE = 400 * 1024 * 1024  # The engine's own limit, rpcutil.GrpcChannelOptions.
 _STOP_SECONDS = 3.0
@@ -38,6 +42,15 @@ _OPTIONS = (
 _log = logging.getLogger(__name__)
 
 
+def emulators(settings: Settings) -> tuple[Provider, ...]:
+    """One for each plugin of the program that the registries don't have."""
+    images, clients = ImageStore(settings.home / "images"), Clients(settings.aws_endpoint, REGION)
+    return (
+        AwsProvider(settings.aws_endpoint, REGION),
+        DockerBuildProvider(images, clients, PROJECT_ROOT),
+    )
+
+
 @contextlib.asynccontextmanager
 async def serving(settings: Settings, providers: tuple[Provider, ...]) -> AsyncIterator[None]:
     """Serve while the context is open; the ports are written once all of them listen."""
@@ -50,7 +63,7 @@ async def serving(settings: Settings, providers: tuple[Provider, ...]) -> AsyncI
             servers.append(server)
             ports[provider.name] = port
         write_ports(settings, ports, ProcessIdentity.of(os.getpid()))
-        _log.info("stand-ins serve: %s", ports)
+        _log.info("emulators serve: %s", ports)
         yield
     finally:
         await asyncio.gather(*(server.stop(_STOP_SECONDS) for server in servers))
@@ -75,7 +88,7 @@ async def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     settings = Settings()
-    async with serving(settings, stand_ins(settings)):
+    async with serving(settings, emulators(settings)):
         await stop.wait()
 
 

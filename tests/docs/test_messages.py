@@ -62,7 +62,6 @@ def test_every_message_says_what_to_do(room: str) -> None:
             "infra": set(),
             "sandbox": {
                 "sandbox/aws/client.py",  # What the sandbox's AWS answered.
-                "sandbox/providers/kubernetes/waiting.py",
                 "sandbox/tools/failures.py",  # Its causes are a table, which is read as one.
             },
         }[room]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Collection
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -50,17 +49,6 @@ class Clients:
             SandboxError: When the API cannot be reached.
         """
         return await asyncio.to_thread(self._call, service, operation, parameters)
-
-    async def call_if_found(
-        self, missing: Collection[str], service: str, operation: str, **parameters: Any
-    ) -> dict[str, Any] | None:
-        """The same; None when the API answers with one of the codes ``missing``."""
-        try:
-            return await self.call(service, operation, **parameters)
-        except AwsError as error:
-            if error.code in missing:
-                return None
-            raise
 
     def _call(self, service: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         client = client_at(self._endpoint, self.region, service)

@@ -8,9 +8,8 @@ import pytest
 from google.protobuf import empty_pb2
 
 from sandbox.providers.attachments import NAMES, read_ports
-from sandbox.providers.catalogue import stand_ins
 from sandbox.providers.parts import parts
-from sandbox.providers.server import serving
+from sandbox.providers.server import emulators, serving
 from sandbox.settings import Settings
 from tests.sandbox.providers.toy import Toy, connected
 
@@ -57,12 +56,12 @@ async def test_a_second_server_never_shares_a_port(tmp_path: Path) -> None:
 
 async def test_it_is_ready_once_every_stand_in_listens(settings: Settings) -> None:
     [part] = parts(settings)
-    assert part.ready() == "the aws stand-in to listen"
-    async with serving(settings, stand_ins(settings)):
+    assert part.ready() == "the aws emulator to listen"
+    async with serving(settings, emulators(settings)):
         assert part.ready() is None
         assert set(read_ports(settings)) == set(NAMES)
     async with serving(settings, (Toy(),)):
-        assert part.ready() == "the aws stand-in to listen"
+        assert part.ready() == "the aws emulator to listen"
 
 
 async def test_nobody_serves_after_its_end(settings: Settings) -> None:
@@ -77,7 +76,7 @@ async def test_the_region_is_the_sandboxes_whatever_the_shell_says(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
-    aws = stand_ins(settings)[0]
+    aws = emulators(settings)[0]
     assert aws.name == "aws"
     assert not await aws.moves({}, {"region": "us-east-1"})
 

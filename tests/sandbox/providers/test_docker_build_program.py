@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.errors import SandboxError
-from sandbox.providers.docker_build.program import folder_of_engine, program_folder
+from sandbox.providers.docker_build import folder_of_engine, program_folder
 
 
 def test_the_engine_is_found_by_where_it_listens() -> None:

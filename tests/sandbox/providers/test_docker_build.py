@@ -15,7 +15,7 @@ from sandbox.containers.store import ImageStore
 from sandbox.errors import SandboxError
 from sandbox.providers.aws.clients import Clients
 from sandbox.providers.base import Call, Connection
-from sandbox.providers.docker_build.image import Image
+from sandbox.providers.docker_build import Image
 
 DOCKERFILE = "FROM python:3.13-slim\nCOPY app.txt /app/\nRUN cat /app/app.txt > /app/copied\n"
 
@@ -199,15 +199,17 @@ async def test_a_build_that_fails_shows_the_line_and_pushes_nothing(
         ({"registries": []}, "registries", "is not known"),
         ({"push": False}, "push", "only True"),
         ({"buildOnPreview": True}, "buildOnPreview", "only False"),
-        ({"network": "none"}, "network", "only 'default', 'host'"),
+        ({"network": "none"}, "network", "is not known"),
+        ({"target": "x"}, "target", "is not known"),
+        ({"context": {"location": "..", "named": {}}}, "context.named", "is not known"),
         ({"platforms": ["linux/s390x"]}, "platforms[0]", "builds linux/"),
         ({"tags": []}, "tags", "at least one"),
         ({"tags": ["no registry"]}, "tags[0]", "expected repository"),
         ({"tags": ["service:x"]}, "tags[0]", "<registry>"),
         ({"labels": {"a": 1}}, "labels.a", "a string"),
         ({"context": {"location": "nowhere"}}, "context.location", "no folder"),
-        ({"dockerfile": {"location": "x", "inline": "FROM x"}}, "dockerfile", "not both"),
-        ({"dockerfile": {"inline": "ADD a b"}}, "dockerfile", "line 1: ADD a b"),
+        ({"dockerfile": {"location": "x", "inline": "x"}}, "dockerfile.inline", "is not known"),
+        ({"dockerfile": {"location": "../adds"}}, "dockerfile", "line 1: ADD a b"),
         ({"dockerfile": {"location": "nowhere"}}, "dockerfile", "No such file"),
     ],
 )
@@ -219,6 +221,7 @@ async def test_an_input_that_cannot_be_honoured_is_refused_by_name(
     named: str,
     reason: str,
 ) -> None:
+    (project / "adds").write_text("ADD a b\n")
     inputs = {"context": {"location": ".."}, "push": True, "tags": ["registry.invalid/x:y"]}
     image = Image(store, Clients("http://127.0.0.1:1", "us-east-1"), project)
     _, problems = await image.check(call, {}, {**inputs, **changed})

@@ -1,0 +1,378 @@
+"""``docker-build:index:Image``: built from a Dockerfile and pushed to the sandbox's ECR.
+
+As the real plugin has it: its identity is the first digest; whatever changes, it is updated in
+place by building again; an update leaves the former image in the registry; a deletion removes
+the image of the current digest. Unlike it, a failing deletion fails. An input that is not in the
+schema would need BuildKit, or a registry with passwords, and is refused by its name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+import psutil
+import yaml
+from typing_extensions import override
+
+from sandbox.containers.build import build
+from sandbox.containers.context import BuildContext
+from sandbox.containers.dockerfile import parse
+from sandbox.containers.image_config import architecture
+from sandbox.containers.oci import MANIFEST_TYPE, Reference, parse_reference
+from sandbox.containers.running import Interrupt
+from sandbox.containers.store import Image as StoredImage
+from sandbox.containers.store import ImageStore
+from sandbox.errors import SandboxError
+from sandbox.providers.attachments import plugin_version
+from sandbox.providers.aws.clients import AwsError, Clients
+from sandbox.providers.base import Call, Connection, Existing, Provider, Resource
+from sandbox.providers.inputs import Input, Problem, Schema, Type, problems
+from sandbox.providers.values import Properties, has_unknown
+
+_BUILD_SECONDS: Final = 1800.0
+# Recorded with the inputs, so that a changed file shows as a change of the resource.
+_CONTEXT_HASH: Final = "contextHash"
+_LOCATION: Final = {"location": Input(required=True)}
+_SCHEMA: Final[Schema] = {
+    # A preview builds nothing here.
+    "buildOnPreview": Input(Type.BOOLEAN, allowed=(False,)),
+    "context": Input(Type.MAP, required=True, fields=_LOCATION),
+    _CONTEXT_HASH: Input(),
+    "dockerfile": Input(Type.MAP, fields=_LOCATION),
+    "labels": Input(Type.MAP),
+    "platforms": Input(Type.LIST),
+    "push": Input(Type.BOOLEAN, required=True, allowed=(True,)),
+    "tags": Input(Type.LIST, required=True),
+}
+_TAG_EXISTS: Final = frozenset({"ImageAlreadyExistsException", "ImageTagAlreadyExistsException"})
+_NO_REPOSITORY: Final = "RepositoryNotFoundException"
+_GONE: Final = frozenset({_NO_REPOSITORY, "ImageNotFoundException"})
+
+
+class DockerBuildProvider(Provider):
+    """The emulator of the docker-build plugin: it pushes to the ECR at one endpoint."""
+
+    name = "docker-build"
+
+    def __init__(self, store: ImageStore, aws: Clients, project: Path) -> None:
+        self.version = plugin_version("docker-build")
+        # ``host`` and ``registries`` mean a daemon and passwords that the sandbox has not.
+        self.settings = {}
+        self.resources = {"docker-build:index:Image": Image(store, aws, project)}
+        self.functions = {}
+
+    @override
+    async def configure(self, settings: Properties) -> None:
+        return None
+
+
+class Image(Resource):
+    """One image; see the module."""
+
+    schema = _SCHEMA
+
+    def __init__(self, store: ImageStore, aws: Clients, project: Path) -> None:
+        """Build into a store.
+
+        Args:
+            store: Where images go.
+            aws: The registry's API.
+            project: The project's folder, for an engine that can't be found.
+        """
+        self._store = store
+        self._registry = _Registry(aws)
+        self._project = project
+        # Looking through all of a machine's sockets takes a tenth of a second.
+        self._folders: WeakKeyDictionary[Connection, Path] = WeakKeyDictionary()
+
+    @override
+    async def check(
+        self, call: Call, old: Properties, new: Properties
+    ) -> tuple[Properties, list[Problem]]:
+        inputs = {key: value for key, value in new.items() if key != _CONTEXT_HASH}
+        found = problems(self.schema, inputs) or list(_invalid(inputs))
+        if found or has_unknown([inputs["context"], inputs.get("dockerfile")]):
+            return inputs, found
+        paths = _paths(inputs, await self._folder(call))
+        unreadable = await asyncio.to_thread(_unreadable, *paths)
+        if unreadable is not None:
+            return inputs, [unreadable]
+        return {**inputs, _CONTEXT_HASH: await asyncio.to_thread(_context_hash, *paths)}, []
+
+    @override
+    async def create(self, call: Call, inputs: Properties) -> Existing:
+        outputs = await self._build_and_push(call, inputs)
+        return Existing(outputs["digest"], outputs)
+
+    @override
+    async def update(
+        self, call: Call, identity: str, old: Properties, outputs: Properties, new: Properties
+    ) -> Properties:
+        return await self._build_and_push(call, new)
+
+    @override
+    async def read(
+        self, call: Call, identity: str, inputs: Properties, outputs: Properties
+    ) -> Existing | None:
+        digest = outputs.get("digest", identity)
+        for tag in _tags(outputs):
+            if await self._registry.find(tag, {"imageDigest": digest}) is not None:
+                return Existing(identity, outputs, inputs)
+        return None
+
+    @override
+    async def delete(
+        self, call: Call, identity: str, inputs: Properties, outputs: Properties
+    ) -> None:
+        for tag in {tag.repository: tag for tag in _tags(outputs)}.values():
+            await self._registry.delete(tag, outputs.get("digest", identity))
+
+    async def _build_and_push(self, call: Call, inputs: Properties) -> Properties:
+        interrupt = Interrupt()
+        try:
+            image = await call.wait(
+                self._build(call, inputs, interrupt),
+                default_seconds=_BUILD_SECONDS,
+                waiting_for=f"the build of {inputs['context']['location']}",
+            )
+        finally:
+            interrupt.set()
+        tags = _tags(inputs)
+        for tag in tags:
+            await self._registry.push(image, tag)
+        reference = f"{tags[0].repository}:{tags[0].tag or 'latest'}@{image.digest}"
+        return {**inputs, "digest": image.digest, "ref": reference}
+
+    async def _build(self, call: Call, inputs: Properties, interrupt: Interrupt) -> StoredImage:
+        lines: asyncio.Queue[str | None] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        showing = asyncio.create_task(_show(call, lines))
+
+        def log(line: str) -> None:
+            loop.call_soon_threadsafe(lines.put_nowait, line)
+
+        try:
+            return await asyncio.to_thread(
+                build,
+                *_paths(inputs, await self._folder(call)),
+                store=self._store,
+                labels=inputs.get("labels") or {},
+                log=log,
+                interrupt=interrupt,
+            )
+        finally:
+            lines.put_nowait(None)
+            await showing
+
+    async def _folder(self, call: Call) -> Path:
+        if call.connection not in self._folders:
+            address = call.connection.engine_address
+            found = await asyncio.to_thread(folder_of_engine, address)
+            self._folders[call.connection] = program_folder(found or self._project)
+        return self._folders[call.connection]
+
+
+async def _show(call: Call, lines: asyncio.Queue[str | None]) -> None:
+    while (line := await lines.get()) is not None:
+        # A build writes faster than an engine shows: only the newest line is worth a call.
+        while not lines.empty():
+            newer = lines.get_nowait()
+            if newer is None:
+                return
+            line = newer
+        await call.log(line)
+
+
+def _tags(properties: Properties) -> list[Reference]:
+    return [parse_reference(tag) for tag in properties.get("tags") or () if isinstance(tag, str)]
+
+
+def _paths(inputs: Properties, folder: Path) -> tuple[Path, Path]:
+    """The Dockerfile and the context; both may be relative to the program's folder."""
+    context = folder / inputs["context"]["location"]
+    dockerfile = inputs.get("dockerfile")
+    return folder / dockerfile["location"] if dockerfile else context / "Dockerfile", context
+
+
+def _invalid(inputs: Properties) -> Iterator[Problem]:
+    """What the schema can't tell."""
+    own = f"linux/{architecture()}"
+    for index, platform in enumerate(inputs.get("platforms") or ()):
+        if platform != own and not has_unknown(platform):
+            yield Problem(f"platforms[{index}]", f"this machine builds {own} only")
+    labels = inputs.get("labels")
+    for key, value in labels.items() if isinstance(labels, Mapping) else ():
+        if not isinstance(value, str) and not has_unknown(value):
+            yield Problem(f"labels.{key}", "must be a string")
+    tags = inputs["tags"]
+    if tags == []:
+        yield Problem("tags", "name at least one tag to push to")
+    for index, tag in enumerate(tags if isinstance(tags, list) else ()):
+        if reason := None if has_unknown(tag) else _bad_tag(str(tag)):
+            yield Problem(f"tags[{index}]", reason)
+
+
+def _bad_tag(tag: str) -> str | None:
+    try:
+        reference = parse_reference(tag)
+    except SandboxError as error:
+        return error.why
+    if reference.digest or "/" not in reference.repository:
+        return "expected <registry>/<repository>:<tag>"
+    return None
+
+
+def _unreadable(dockerfile: Path, context: Path) -> Problem | None:
+    if not context.is_dir():
+        return Problem("context.location", f"{context} is no folder")
+    try:
+        parse(dockerfile.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, SandboxError) as error:
+        return Problem("dockerfile", str(error))
+    return None
+
+
+def _context_hash(dockerfile: Path, context: Path) -> str:
+    """A hash that changes with the Dockerfile, and with any file that it may copy."""
+    digest = hashlib.sha256(dockerfile.read_bytes())
+    digest.update(BuildContext(context, dockerfile).digest().encode())
+    return digest.hexdigest()
+
+
+class _Registry:
+    """Pushing to, and deleting from, the sandbox's ECR."""
+
+    def __init__(self, aws: Clients) -> None:
+        self._aws = aws
+
+    async def push(self, image: StoredImage, tag: Reference) -> None:
+        """Register an image under a tag; one that is there already is no error.
+
+        Raises:
+            SandboxError: When there is no such repository, or the tag names another image for good.
+        """
+        await self._check_repository(tag)
+        name = tag.tag or "latest"
+        try:
+            await self._call(
+                "put_image",
+                tag,
+                imageManifest=image.manifest.decode(),
+                imageManifestMediaType=MANIFEST_TYPE,
+                imageTag=name,
+                imageDigest=image.digest,
+            )
+        except AwsError as error:
+            # Which of the two codes comes does not tell if it is this very image.
+            named = await self.find(tag, {"imageTag": name}) if error.code in _TAG_EXISTS else None
+            if named == image.digest:
+                return
+            if named is None:
+                raise
+            raise SandboxError(
+                f"push of {tag.repository}:{name}",
+                why=f"the tag names {named}, and the repository's tags are immutable ({error.why})",
+                remedy="give every change a tag of its own (commit it), or delete the old image",
+            ) from error
+
+    async def find(self, tag: Reference, image: Mapping[str, str]) -> str | None:
+        """The digest of an image in the tag's repository, None when it is not there."""
+        try:
+            found = await self._call("describe_images", tag, imageIds=[image])
+        except AwsError as error:
+            if error.code in _GONE:
+                return None
+            raise
+        details = found["imageDetails"]
+        return str(details[0]["imageDigest"]) if details else None
+
+    async def delete(self, tag: Reference, digest: str) -> None:
+        """Delete the image of that digest, with all its tags; one that is gone is no error.
+
+        Raises:
+            SandboxError: When the registry refuses.
+        """
+        if await self.find(tag, {"imageDigest": digest}) is None:
+            return
+        image = {"imageDigest": digest}
+        answer = await self._call("batch_delete_image", tag, imageIds=[image])
+        for failure in answer.get("failures", ()):
+            if failure.get("failureCode") != "ImageNotFound":
+                raise SandboxError(
+                    f"image {tag.repository}@{digest}",
+                    why=f"ECR did not delete it: {failure.get('failureReason', failure)}",
+                    remedy="see to what it names, and destroy again",
+                )
+
+    async def _check_repository(self, tag: Reference) -> None:
+        name = tag.repository.partition("/")[2]
+        try:
+            found = await self._aws.call("ecr", "describe_repositories", repositoryNames=[name])
+        except AwsError as error:
+            if error.code != _NO_REPOSITORY:
+                raise
+            raise SandboxError(
+                f"push to {tag.repository}",
+                why=f"ECR has no repository {name!r}",
+                remedy="bring staging up, which makes it, or correct the image's tags",
+            ) from error
+        address = found["repositories"][0]["repositoryUri"]
+        if address != tag.repository:
+            raise SandboxError(
+                f"push to {tag.repository}",
+                why=f"the sandbox's repository of that name is {address}",
+                remedy="push to the repository's URL as ECR gives it",
+            )
+
+    async def _call(self, operation: str, tag: Reference, **parameters: Any) -> Properties:
+        name = tag.repository.partition("/")[2]
+        return await self._aws.call("ecr", operation, repositoryName=name, **parameters)
+
+
+def folder_of_engine(address: str) -> Path | None:
+    """The working directory of the engine that listens at ``host:port``, None if it is gone.
+
+    The engine does not tell a plugin that it is attached to where it runs.
+    """
+    port = address.rpartition(":")[2]
+    if not port.isdecimal():
+        return None
+    for connection in psutil.net_connections(kind="tcp"):
+        if connection.status != psutil.CONN_LISTEN or not connection.laddr:
+            continue
+        if connection.laddr.port == int(port) and connection.pid is not None:
+            try:
+                return Path(psutil.Process(connection.pid).cwd())
+            except psutil.Error:
+                return None
+    return None
+
+
+def program_folder(start: Path) -> Path:
+    """The program's folder: the project's above ``start``, and ``main`` of its Pulumi.yaml.
+
+    Raises:
+        SandboxError: When there is no project, or its file can't be read.
+    """
+    for folder in (start, *start.parents):
+        project = folder / "Pulumi.yaml"
+        if not project.is_file():
+            continue
+        try:
+            document = yaml.safe_load(project.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise SandboxError(
+                str(project), why=f"it can't be read: {error}", remedy="correct the file"
+            ) from error
+        main = document.get("main") if isinstance(document, dict) else None
+        return (folder / (main if isinstance(main, str) else ".")).resolve()
+    raise SandboxError(
+        f"the Pulumi project of {start}",
+        why="neither the folder nor one above it has a Pulumi.yaml",
+        remedy="run pulumi in the project's folder",
+    )
