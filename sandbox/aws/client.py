@@ -10,13 +10,7 @@ import boto3
 import httpx
 from botocore.config import Config
 
-from sandbox.aws.identity import (
-    ACCESS_KEY_ID,
-    READY_PATH,
-    REGION,
-    SECRET_ACCESS_KEY,
-    SNAPSHOT_PATH,
-)
+from sandbox.aws.identity import ACCESS_KEY_ID, READY_PATH, REGION, SECRET_ACCESS_KEY, SNAPSHOT_PATH
 from sandbox.errors import SandboxError
 from sandbox.settings import Settings
 

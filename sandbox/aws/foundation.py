@@ -77,10 +77,7 @@ def _network() -> tuple[str, list[str]]:
     for zone, block in _SUBNETS.items():
         subnet = ec2.create_subnet(vpc.id, block, availability_zone=zone)
         name = f"{CLUSTER_NAME}-private-{zone}"
-        ec2.create_tags(
-            [subnet.id],
-            {"Name": name, "kubernetes.io/role/internal-elb": "1"},
-        )
+        ec2.create_tags([subnet.id], {"Name": name, "kubernetes.io/role/internal-elb": "1"})
         subnets.append(subnet.id)
     return vpc.id, subnets
 

@@ -77,12 +77,7 @@ def _names_principal(statement: Mapping[str, Any], federated: str | None) -> boo
 
 
 def _holds(
-    operator: str,
-    key: str,
-    expected: list[str],
-    context: Mapping[str, str],
-    *,
-    otherwise: bool,
+    operator: str, key: str, expected: list[str], context: Mapping[str, str], *, otherwise: bool
 ) -> bool:
     value = context.get(key)
     match operator:

@@ -135,9 +135,7 @@ def _lock(_: object) -> tuple[Callable[[], object], tuple[()]]:
 
 def _key(key: RSAPrivateKey) -> tuple[Callable[[bytes], object], tuple[bytes]]:
     der = key.private_bytes(
-        serialization.Encoding.DER,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     return _load_key, (der,)
 

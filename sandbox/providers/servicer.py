@@ -69,11 +69,11 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self, request: provider_pb2.ProviderHandshakeRequest, context: _Context
     ) -> provider_pb2.ProviderHandshakeResponse:
         # A peer that shakes hands is new, even if its port was used before.
-        stale = self._connections.pop(context.peer(), None)
+        stale = [self._connections.pop(context.peer(), None)]
         if len(self._connections) >= _REMEMBERED:
-            stale = self._connections.pop(next(iter(self._connections)))
-        if stale is not None:
-            await stale.close()
+            stale.append(self._connections.pop(next(iter(self._connections))))
+        for connection in filter(None, stale):
+            await connection.close()
         self._connection(context).engine_address = request.engine_address
         return provider_pb2.ProviderHandshakeResponse()
 

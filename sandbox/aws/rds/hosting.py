@@ -167,8 +167,7 @@ class Hosting:
 
     def _server(self, machine: Machine) -> Server:
         return self._servers.setdefault(
-            machine.identifier,
-            Server(self._folder(machine), installation(machine.engine_version)),
+            machine.identifier, Server(self._folder(machine), installation(machine.engine_version))
         )
 
     def _watch(self, identifier: str, server: Server) -> None:

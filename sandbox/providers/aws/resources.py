@@ -112,11 +112,7 @@ _REPOSITORY: Final = AwsResource(
         Request("list_tags_for_resource", {"resourceArn": "repositories[0].repositoryArn"}),
     ),
     found="repositories[0]",
-    outputs={
-        "arn": "repositoryArn",
-        "repositoryUrl": "repositoryUri",
-        "registryId": "registryId",
-    },
+    outputs={"arn": "repositoryArn", "repositoryUrl": "repositoryUri", "registryId": "registryId"},
     updates=(
         Request(
             "put_image_tag_mutability",
@@ -422,13 +418,7 @@ class _SecurityGroup(AwsResource):
 
 def _rules(ingress: Iterable[Mapping[str, Any]]) -> frozenset[_Rule]:
     return frozenset(
-        (
-            rule["protocol"],
-            rule["fromPort"],
-            rule["toPort"],
-            rule.get("description") or "",
-            group,
-        )
+        (rule["protocol"], rule["fromPort"], rule["toPort"], rule.get("description") or "", group)
         for rule in ingress
         for group in rule["securityGroups"]
     )
