@@ -280,7 +280,10 @@ class Lifecycle:
             # The copies that a kill interrupted: their data were removed already.
             for name in [name for name, it in snapshots.items() if it.status != "available"]:
                 del snapshots[name]
-            self.hosting.keep_only(set(instances), set(snapshots))
+            self.hosting.keep_only(
+                {it.db_instance_identifier for it in instances.values()},
+                {it.db_snapshot_identifier for it in snapshots.values()},
+            )
             unfinished = list(instances.values())
         jobs = {
             "creating": self.create,
