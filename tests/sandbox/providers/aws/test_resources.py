@@ -281,3 +281,38 @@ async def test_a_managed_policy_is_changed_without_piling_up_versions(
     found = await engine.read(MANAGED, made.identity, before, made.outputs)
     assert found is not None
     assert "rds:F" in found.outputs["policy"]
+
+
+async def test_what_drifted_is_put_right_by_the_next_change(
+    engine: Engine, inputs: dict[str, Properties], boto: Any
+) -> None:
+    old = inputs[ROLE]
+    made = await engine.create(ROLE, **old)
+    boto("iam").update_role(RoleName=made.identity, Description="by hand", MaxSessionDuration=7200)
+    found = await engine.read(ROLE, made.identity, old, made.outputs)
+    assert found is not None
+    assert found.inputs == {**old, "description": "by hand"}
+    new = {key: value for key, value in old.items() if key != "description"}
+    outputs = await engine.update(ROLE, made.identity, old, made.outputs, new)
+    assert not outputs["description"]
+    assert outputs["maxSessionDuration"] == 3600
+
+
+async def test_a_subnet_groups_description_changes_in_place(
+    engine: Engine, inputs: dict[str, Properties], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # moto 5.2 loses a group that is changed; the sandbox's RDS does not.
+    from moto.rds.models import RDSBackend
+
+    modify = RDSBackend.modify_db_subnet_group
+
+    def keeping(backend: Any, name: str, description: str, subnets: Any) -> Any:
+        backend.subnet_groups[name] = modify(backend, name, description, subnets)
+        return backend.subnet_groups[name]
+
+    monkeypatch.setattr(RDSBackend, "modify_db_subnet_group", keeping)
+    old = inputs[SUBNETS]
+    made = await engine.create(SUBNETS, **old)
+    new = {**old, "description": "other", "subnetIds": old["subnetIds"][:1]}
+    outputs = await engine.update(SUBNETS, made.identity, old, made.outputs, new)
+    assert {key: outputs[key] for key in new} == new
