@@ -137,7 +137,8 @@ def _await_established(api: httpx.Client, names: Iterable[str]) -> None:
 def _is_established(api: httpx.Client, name: str) -> bool:
     answer = api.get(f"{_DEFINITIONS}/{name}/status")
     answer.raise_for_status()
-    conditions = answer.json().get("status", {}).get("conditions", [])
+    # Null for a moment after the definition was made.
+    conditions = answer.json().get("status", {}).get("conditions") or []
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 

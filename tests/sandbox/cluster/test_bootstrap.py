@@ -54,7 +54,11 @@ class _Api:
             self.established_after -= 1
             status = "True" if self.established_after < 0 else "False"
             conditions = [{"type": "Established", "status": status}]
-            return httpx.Response(200, json={"status": {"conditions": conditions}})
+            # A new definition's are null until the API server has looked at it.
+            young = self.established_after > 0
+            return httpx.Response(
+                200, json={"status": {"conditions": None if young else conditions}}
+            )
         return httpx.Response(200, json={"items": self.items})
 
     def run(self) -> list[str]:

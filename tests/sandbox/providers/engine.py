@@ -16,7 +16,6 @@ from typing import Any
 from sandbox import environment
 from sandbox.aws import parts as aws
 from sandbox.aws.identity import PORT as AWS_PORT
-from sandbox.cluster import parts as cluster
 from sandbox.part import Part
 from sandbox.processes import end_with_parent
 from sandbox.providers import parts as providers
@@ -24,7 +23,6 @@ from sandbox.settings import PROJECT_ROOT, Settings
 from sandbox.tools import Tools, ensure
 from tests.sandbox.cluster.running import random_subnet
 
-_NOT_NEEDED = frozenset({"external-secrets", "kube-scheduler"})
 _SECONDS = 120.0
 
 
@@ -42,15 +40,14 @@ class World:
 
     def __init__(self, home: Path) -> None:
         self.settings = _free_settings(home)
-        self.tools: Tools = ensure(self.settings, ["pulumi", "kubernetes", "external-secrets"])
+        self.tools: Tools = ensure(self.settings, ["pulumi"])
         self._processes: dict[str, tuple[Part, subprocess.Popen[bytes]]] = {}
 
     def start_all(self) -> None:
         environment.prepare(self.settings)
         self.settings.logs.mkdir(parents=True, exist_ok=True)
-        of_all = (cluster, aws, providers)
-        for part in [it for room in of_all for it in room.parts(self.settings)]:
-            if part.name not in _NOT_NEEDED:
+        for room in (aws, providers):
+            for part in room.parts(self.settings):
                 self._start(part)
 
     def _start(self, part: Part) -> None:
@@ -68,9 +65,6 @@ class World:
                 stderr=log,
                 preexec_fn=end_with_parent(),  # noqa: PLW1509 - prctl alone
             )
-        if part.oneshot:
-            assert process.wait(60) == 0, self.log(part.name)
-            return
         self._processes[part.name] = part, process
 
         def ready() -> bool:
