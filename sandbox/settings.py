@@ -86,7 +86,7 @@ class Settings(BaseSettings):
 
     @property
     def providers_address(self) -> str:
-        """Address of the stand-ins for Pulumi's provider plugins."""
+        """Address of the emulators for Pulumi's provider plugins."""
         return self.address(0, 4)
 
     @property

@@ -1,4 +1,4 @@
-"""Which stand-ins a Pulumi engine is to be attached to, and at which ports."""
+"""Which emulators a Pulumi engine is to be attached to, and at which ports."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def plugin_version(name: str) -> str:
 
 
 def attachments(settings: Settings) -> dict[str, int]:
-    """The running stand-ins by plugin name, with their ports on 127.0.0.1.
+    """The running emulators by plugin name, with their ports on 127.0.0.1.
 
-    An installed plugin is used, so its stand-in is left out. The one for docker-build
+    An installed plugin is used, so its emulator is left out. The one for docker-build
     always attaches: the real plugin needs a Docker or BuildKit daemon, and pushes over
     the network to a registry that speaks the distribution protocol; the sandbox has neither.
     """
@@ -46,14 +46,14 @@ def ports_file(settings: Settings) -> Path:
 
 
 def write_ports(settings: Settings, ports: dict[str, int], server: ProcessIdentity) -> None:
-    """Say where the stand-ins serve, whole or not at all."""
+    """Say where the emulators serve, whole or not at all."""
     path = ports_file(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, json.dumps({"server": asdict(server), "ports": ports}))
 
 
 def read_ports(settings: Settings) -> dict[str, int]:
-    """Where the stand-ins serve; empty while none does."""
+    """Where the emulators serve; empty while none does."""
     try:
         document = json.loads(ports_file(settings).read_text())
         server = ProcessIdentity(**document["server"])
@@ -64,7 +64,7 @@ def read_ports(settings: Settings) -> dict[str, int]:
 
 
 def last_ports(settings: Settings) -> dict[str, int]:
-    """Where the stand-ins served last, to be used again: shells may have them exported."""
+    """Where the emulators served last, to be used again: shells may have them exported."""
     try:
         ports = json.loads(ports_file(settings).read_text())["ports"]
         return {str(name): int(port) for name, port in ports.items()}

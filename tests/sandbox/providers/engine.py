@@ -1,4 +1,4 @@
-"""A real Pulumi engine on stand-ins and emulated AWS APIs."""
+"""A real Pulumi engine on emulators and emulated AWS APIs."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return made
 
 
-def test_every_stand_in_attaches_where_no_plugin_is_installed(settings: Settings) -> None:
+def test_every_emulator_attaches_where_no_plugin_is_installed(settings: Settings) -> None:
     assert attachments(settings) == _PORTS
 
 

@@ -1,4 +1,4 @@
-"""A small program through the real engine, the stand-in and the emulated AWS APIs."""
+"""A small program through the real engine, the emulator and the emulated AWS APIs."""
 
 from __future__ import annotations
 

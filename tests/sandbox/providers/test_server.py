@@ -54,7 +54,7 @@ async def test_a_second_server_never_shares_a_port(tmp_path: Path) -> None:
             assert read_ports(one) != read_ports(two)
 
 
-async def test_it_is_ready_once_every_stand_in_listens(settings: Settings) -> None:
+async def test_it_is_ready_once_every_emulator_listens(settings: Settings) -> None:
     [part] = parts(settings)
     assert part.ready() == "the aws emulator to listen"
     async with serving(settings, emulators(settings)):
