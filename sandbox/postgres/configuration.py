@@ -12,10 +12,8 @@ PORT = 5432
 # server loses nothing without it, since what it wrote is in the page cache,
 # and a sandbox that lost power is made anew by one command.
 _SETTINGS = {
-    "listen_addresses": "",
     "unix_socket_directories": "../run",
     "unix_socket_permissions": "0700",
-    "port": str(PORT),
     "password_encryption": "scram-sha-256",
     "max_connections": "60",
     "superuser_reserved_connections": "3",
@@ -54,6 +52,8 @@ _OURS = frozenset(
         "wal_level",
         "max_replication_slots",
         "ssl",
+        "ssl_cert_file",
+        "ssl_key_file",
         "data_directory",
         "hba_file",
         "ident_file",
@@ -65,8 +65,11 @@ _OURS = frozenset(
 )
 _NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
 
-# Only the socket is served, and only by password. TLS ends in front of it.
-HOST_BASED_AUTHENTICATION = "local all all scram-sha-256\n"
+# RDS takes no connection without TLS (``rds.force_ssl`` is 1 since PostgreSQL 15).
+HOST_BASED_AUTHENTICATION = "".join(
+    f"{line} scram-sha-256\n" for line in ("local all all", "hostssl all all all")
+)
+_CERTIFICATE = "../run/server.pem"
 
 
 # GiB of the classes db.t* and db.m*, by size; what is larger is taken for a 2xlarge.
@@ -83,19 +86,24 @@ def max_connections(instance_class: str) -> str:
     return str(min(gib * 2**30 // _BYTES_A_CONNECTION, _MOST_CONNECTIONS))
 
 
-def postgresql_conf(parameters: Mapping[str, str]) -> str:
+def postgresql_conf(parameters: Mapping[str, str], *, address: str = "", port: int = PORT) -> str:
     """The text of ``postgresql.conf``.
 
     Args:
         parameters: From the instance's DB parameter group. RDS's formulas over the
             memory of an instance class are left to the sandbox's own sizes.
+        address: Where clients are served, by TLS; empty for the socket alone.
+        port: Of the address, and of the socket's name.
     """
+    served = {"listen_addresses": address, "port": str(port)}
+    if address:
+        served |= {"ssl": "on", "ssl_cert_file": _CERTIFICATE, "ssl_key_file": _CERTIFICATE}
     chosen = {
         name: value
         for name, value in parameters.items()
         if _NAME.fullmatch(name) and name not in _OURS and "{" not in value
     }
-    lines = {**_SETTINGS, **chosen}
+    lines = {**_SETTINGS, **chosen, **served}
     return "".join(f"{name} = {_quoted(value)}\n" for name, value in lines.items())
 
 

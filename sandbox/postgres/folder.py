@@ -32,7 +32,7 @@ def server_group() -> int:
 
 @dataclass(frozen=True)
 class InstanceFolder:
-    """One server's folder: ``data``, ``run`` with its socket, certificate, log and password.
+    """One server's folder: ``data``, ``run`` with socket and certificate, log and password.
 
     Attributes:
         path: The folder; a snapshot has the same shape, with ``data`` and password only.
@@ -47,23 +47,22 @@ class InstanceFolder:
 
     @property
     def run(self) -> Path:
-        """Folder of the server's Unix socket."""
+        """Folder of the server's Unix socket and of its certificate."""
         return self.path / "run"
 
     @property
     def certificate(self) -> Path:
         """Certificate and key, in one file, of the address that clients connect to."""
-        return self.path / "server.pem"
+        return self.run / "server.pem"
 
     @property
     def log(self) -> Path:
         """What the server writes."""
         return self.path / "postgresql.log"
 
-    @property
-    def socket(self) -> Path:
-        """The server's Unix socket."""
-        return self.run / f".s.PGSQL.{PORT}"
+    def socket(self, port: int = PORT) -> Path:
+        """The Unix socket of a server that serves ``port``."""
+        return self.run / f".s.PGSQL.{port}"
 
     @property
     def password_file(self) -> Path:

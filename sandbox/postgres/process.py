@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from sandbox.containers.runtime import ContainerSpec, Mount, popen
-from sandbox.postgres.binaries import PACKAGE, Installation
+from sandbox.postgres.binaries import Installation
 from sandbox.postgres.folder import InstanceFolder, server_group, server_user
 
 _PROGRAMS = "/usr/lib/postgresql"
@@ -44,7 +44,7 @@ class Program:
         spec = ContainerSpec(
             layers=(),
             argv=(
-                f"{_PROGRAMS}/{PACKAGE.name}/{self.installation.folder.name}/bin/{self.name}",
+                f"{_PROGRAMS}/bin/{self.name}",
                 *self.arguments,
             ),
             env={"LC_ALL": "C.UTF-8", "TZ": "UTC"},
@@ -53,12 +53,7 @@ class Program:
             gid=server_group(),
             read_only_root=True,
             mounts=(
-                Mount(PACKAGE, f"{_PROGRAMS}/{PACKAGE.name}"),
-                # Its libraries, which the programs look for beside the package.
-                Mount(
-                    PACKAGE.with_name(f"{PACKAGE.name}.libs"),
-                    f"{_PROGRAMS}/{PACKAGE.name}.libs",
-                ),
+                Mount(self.installation.folder, _PROGRAMS),
                 Mount(self.folder.data, f"{_HOME}/data", read_only=False),
                 Mount(self.folder.run, f"{_HOME}/run", read_only=False),
             ),

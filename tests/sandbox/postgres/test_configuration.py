@@ -6,8 +6,9 @@ from sandbox.postgres.configuration import max_connections, postgresql_conf
 from sandbox.postgres.roles import is_reserved
 
 
-def lines(parameters: dict[str, str]) -> dict[str, str]:
-    return dict(line.split(" = ", 1) for line in postgresql_conf(parameters).splitlines())
+def lines(parameters: dict[str, str], address: str = "") -> dict[str, str]:
+    text = postgresql_conf(parameters, address=address)
+    return dict(line.split(" = ", 1) for line in text.splitlines())
 
 
 def test_parameters_of_the_group_are_taken() -> None:
@@ -21,11 +22,13 @@ def test_parameters_of_the_group_are_taken() -> None:
         ("listen_addresses", "*"),
         ("unix_socket_directories", "/tmp"),
         ("shared_buffers", "{DBInstanceClassMemory/32768}"),
+        ("ssl", "off"),
         ("shared_preload_libraries", "pg_stat_statements"),
     ],
 )
 def test_what_would_undo_the_servers_place_is_not_taken(name: str, value: str) -> None:
-    assert lines({name: value}).get(name) == lines({}).get(name)
+    address = "127.1.1.1"
+    assert lines({name: value}, address).get(name) == lines({}, address).get(name)
 
 
 def test_formulas_over_an_instance_class_are_left_to_the_sandbox() -> None:

@@ -45,7 +45,7 @@ def test_a_pid_file_that_names_a_living_process_does_not_prevent_a_start(filled:
     filled.stop()
     pid_file = filled.folder.data / "postmaster.pid"
     pid_file.write_text(f"{os.getpid()}\n{filled.folder.data}\n0\n5432\n\n\n 0 0\nready\n")
-    filled.folder.socket.touch()
+    filled.folder.socket().touch()
 
     filled.start()
 
