@@ -65,7 +65,7 @@ def grant(cursor: Cursor, database: str, migrator: str, app: str) -> None:
     Args:
         cursor: As master, who may act as ``migrator``.
         database: The database's name.
-        migrator: May create in the schema, and owns what is in it.
+        migrator: May create extensions, schemas and in the schema, and owns what is in it.
         app: May read and write rows, of the tables there are and those to come.
     """
     names = {
@@ -80,6 +80,8 @@ def grant(cursor: Cursor, database: str, migrator: str, app: str) -> None:
 _GRANTS = (
     "REVOKE ALL ON DATABASE {database} FROM PUBLIC, {app}, {migrator}",
     "GRANT CONNECT ON DATABASE {database} TO {migrator}, {app}",
+    # For trusted extensions, such as uuid-ossp and citext: their creator needs no more than this.
+    "GRANT CREATE ON DATABASE {database} TO {migrator}",
     "REVOKE ALL ON SCHEMA public FROM PUBLIC, {app}",
     "GRANT USAGE, CREATE ON SCHEMA public TO {migrator}",
     "GRANT USAGE ON SCHEMA public TO {app}",

@@ -65,6 +65,16 @@ def test_the_application_reads_and_writes_rows_and_nothing_else(
             run(empty_database, "app", statement)
 
 
+def test_a_migration_can_create_an_extension_that_the_application_then_uses(
+    empty_database: PreparedDatabase,
+) -> None:
+    prepare(empty_database.prepare)
+    with pytest.raises(InsufficientPrivilege):
+        run(empty_database, "app", 'CREATE EXTENSION "uuid-ossp"')
+    run(empty_database, "migrator", 'CREATE EXTENSION "uuid-ossp"', "CREATE EXTENSION citext")
+    assert run(empty_database, "app", "SELECT uuid_generate_v4() IS NULL") == [(False,)]
+
+
 def test_it_can_be_run_again_before_and_after_migrations(empty_database: PreparedDatabase) -> None:
     prepare(empty_database.prepare)
     prepare(empty_database.prepare)
