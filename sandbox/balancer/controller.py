@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import types
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import aiohttp
 from aiohttp import web
 
 from sandbox.balancer import model
-from sandbox.balancer.config import BalancerConfig
 from sandbox.balancer.ingress_status import IngressStatus
 from sandbox.balancer.model import Backend, Model, Rule
-from sandbox.balancer.pages import Preview
-from sandbox.balancer.proxy import Proxy
+from sandbox.balancer.proxy import Preview, Proxy
 from sandbox.balancer.targets import LiveGroup
 from sandbox.errors import SandboxError
 from sandbox.kube.client import ApiClient
@@ -24,7 +23,6 @@ from sandbox.kube.events import Recorder
 from sandbox.kube.informer import Informer
 from sandbox.kube.objects import Object, is_deleting
 
-_LOG = logging.getLogger(__name__)
 _INGRESSES = "/apis/networking.k8s.io/v1/ingresses"
 _SERVICES = "/api/v1/services"
 _SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
@@ -32,6 +30,21 @@ _IDLE_SECONDS = 60
 _HTTP = 80
 # An ALB's limit for a request line and for a header.
 _LINE_BYTES = 16 * 1024
+
+
+@dataclass(frozen=True)
+class BalancerConfig:
+    """Plain values, as the node's.
+
+    Attributes:
+        kubeconfig: The controller's credentials.
+        port: Where it listens, and what ``listen-ports`` has to name.
+        address: Of this machine.
+    """
+
+    kubeconfig: Path
+    port: int
+    address: str = "127.0.0.1"
 
 
 class Balancer:
@@ -165,7 +178,7 @@ class Balancer:
         rule = self._model.find(host, path)
         return None if rule is None else (rule, self._groups[rule.backend])
 
-    def _previews(self) -> list[Preview]:
+    def _previews(self) -> dict[str, Preview]:
         port = "" if self._config.port == _HTTP else f":{self._config.port}"
         found: dict[str, Preview] = {}
         for rule in self._model.rules:
@@ -173,13 +186,12 @@ class Balancer:
                 continue
             group = self._groups[rule.backend]
             found[rule.host] = Preview(
-                host=rule.host,
                 url=f"http://{rule.host}{port}/",
                 ingress=rule.ingress,
                 healthy=len(group.healthy),
                 targets=len(group.targets),
             )
-        return [found[host] for host in sorted(found)]
+        return dict(sorted(found.items()))
 
     def _close_groups(self) -> None:
         for group in self._groups.values():

@@ -78,41 +78,38 @@ def _seconds(value: str) -> None:
         raise ValueError("expected seconds above 0")
 
 
-def _target_group_attributes(value: str) -> None:
-    checks: dict[str, Callable[[str], None]] = {
-        "deregistration_delay.timeout_seconds": _any,  # Requests end when their Pod does.
-        "load_balancing.algorithm.type": _only(
-            "round_robin", "least_outstanding_requests", why="there are no others here"
-        ),
-        "load_balancing.cross_zone.enabled": _any,
-        "slow_start.duration_seconds": _only("0", why="targets get their full share at once"),
-        "stickiness.enabled": _only("false", why="there are no sticky sessions here"),
-    }
-    _check_pairs(value, checks)
+_TARGET_GROUP_ATTRIBUTES: dict[str, Callable[[str], object]] = {
+    "deregistration_delay.timeout_seconds": _any,  # Requests end when their Pod does.
+    "load_balancing.algorithm.type": _only(
+        "round_robin", "least_outstanding_requests", why="there are no others here"
+    ),
+    "load_balancing.cross_zone.enabled": _any,
+    "slow_start.duration_seconds": _only("0", why="targets get their full share at once"),
+    "stickiness.enabled": _only("false", why="there are no sticky sessions here"),
+}
+_LOAD_BALANCER_ATTRIBUTES: dict[str, Callable[[str], object]] = {
+    "idle_timeout.timeout_seconds": _seconds,
+    "access_logs.s3.enabled": _any,
+    "access_logs.s3.bucket": _any,
+    "access_logs.s3.prefix": _any,
+    "deletion_protection.enabled": _any,
+    "routing.http2.enabled": _any,
+    "routing.http.drop_invalid_header_fields.enabled": _any,
+    "routing.http.desync_mitigation_mode": _any,
+}
 
 
-def _load_balancer_attributes(value: str) -> None:
-    checks: dict[str, Callable[[str], None]] = {
-        "idle_timeout.timeout_seconds": _seconds,
-        "access_logs.s3.enabled": _any,
-        "access_logs.s3.bucket": _any,
-        "access_logs.s3.prefix": _any,
-        "deletion_protection.enabled": _any,
-        "routing.http2.enabled": _any,
-        "routing.http.drop_invalid_header_fields.enabled": _any,
-        "routing.http.desync_mitigation_mode": _any,
-    }
-    _check_pairs(value, checks)
+def _pairs_of(checks: Mapping[str, Callable[[str], object]]) -> Callable[[str], None]:
+    def check(value: str) -> None:
+        for name, item in pairs(value).items():
+            if name not in checks:
+                raise ValueError(f"attribute {name} is not implemented here")
+            try:
+                checks[name](item)
+            except ValueError as error:
+                raise ValueError(f"attribute {name}={item}: {error}") from error
 
-
-def _check_pairs(value: str, checks: Mapping[str, Callable[[str], None]]) -> None:
-    for name, item in pairs(value).items():
-        if name not in checks:
-            raise ValueError(f"attribute {name} is not implemented here")
-        try:
-            checks[name](item)
-        except ValueError as error:
-            raise ValueError(f"attribute {name}={item}: {error}") from error
+    return check
 
 
 _NO_TLS = _only(why="the sandbox's load balancer speaks HTTP; leave it out")
@@ -131,8 +128,8 @@ _TABLE: dict[str, Callable[[str], object]] = {
     "healthy-threshold-count": int,
     "unhealthy-threshold-count": int,
     "success-codes": _codes,
-    "target-group-attributes": _target_group_attributes,
-    "load-balancer-attributes": _load_balancer_attributes,
+    "target-group-attributes": _pairs_of(_TARGET_GROUP_ATTRIBUTES),
+    "load-balancer-attributes": _pairs_of(_LOAD_BALANCER_ATTRIBUTES),
     "certificate-arn": _NO_TLS,
     "ssl-policy": _NO_TLS,
     "ssl-redirect": _NO_TLS,

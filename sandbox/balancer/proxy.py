@@ -1,25 +1,51 @@
-"""What the load balancer does with a request."""
+"""The load balancer's answer to a request: a target's, or its own."""
 
 from __future__ import annotations
 
+import html
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import aiohttp
-import yarl
 from aiohttp import web
 
-from sandbox.balancer import headers, pages, websocket
-from sandbox.balancer.exchange import Exchange
+from sandbox.balancer.forwarding import Exchange
 from sandbox.balancer.model import Rule
-from sandbox.balancer.pages import Preview
-from sandbox.balancer.targets import LiveGroup, Target
+from sandbox.balancer.targets import LiveGroup
 
 _LOG = logging.getLogger(__name__)
-REASON_HEADER = "X-Sandbox-Reason"
+_OWN = {"Server": "awselb/2.0"}
+_TITLES = {
+    408: "408 Request Time-out",
+    502: "502 Bad Gateway",
+    503: "503 Service Temporarily Unavailable",
+    504: "504 Gateway Time-out",
+}
 
 Find = Callable[[str, str], tuple[Rule, LiveGroup] | None]
 """The rule and the target group for a host and a path."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A host that is served.
+
+    Attributes:
+        url: Where it is.
+        ingress: ``namespace/name`` of what serves it.
+        healthy: Number of healthy targets.
+        targets: Number of targets.
+    """
+
+    url: str
+    ingress: str
+    healthy: int
+    targets: int
+
+    def __str__(self) -> str:
+        state = "ready" if self.healthy else "starting" if self.targets else "nothing runs"
+        return f"({state})  {self.ingress}, {self.healthy} of {self.targets} healthy"
 
 
 class Proxy:
@@ -27,7 +53,7 @@ class Proxy:
 
     Args:
         find: Looks up rules.
-        previews: What is served, for the page of an unknown host.
+        previews: Returns what is served, by host, for the page of an unknown host.
         session: Client for the targets.
         port: Where the balancer listens.
     """
@@ -36,7 +62,7 @@ class Proxy:
         self,
         *,
         find: Find,
-        previews: Callable[[], list[Preview]],
+        previews: Callable[[], dict[str, Preview]],
         session: aiohttp.ClientSession,
         port: int,
     ) -> None:
@@ -50,42 +76,24 @@ class Proxy:
         host = _host(request)
         found = self._find(host, request.rel_url.raw_path)
         if found is None:
-            return self._unknown(request, host)
+            as_html = "text/html" in request.headers.get("Accept", "")
+            text = unknown_host(host, self._previews(), as_html=as_html)
+            kind = "text/html" if as_html else "text/plain"
+            return web.Response(status=404, text=text, content_type=kind, headers=_OWN)
         rule, group = found
-        target = group.choose(least_outstanding=rule.options.least_outstanding)
-        if target is None:
-            return _failure(503, group.explain())
-        target.outstanding += 1
-        try:
-            return await self._forward(request, target, rule.options.idle_seconds)
-        finally:
-            target.outstanding -= 1
-
-    def _unknown(self, request: web.BaseRequest, host: str) -> web.Response:
-        previews = self._previews()
-        if "text/html" in request.headers.get("Accept", ""):
-            text, kind = pages.unknown_host(host, previews), "text/html"
-        else:
-            text, kind = pages.unknown_host_text(host, previews), "text/plain"
-        return web.Response(status=404, text=text, content_type=kind, headers=_OWN)
-
-    async def _forward(
-        self, request: web.BaseRequest, target: Target, idle: float
-    ) -> web.StreamResponse:
-        path = request.rel_url.raw_path_qs
-        url = yarl.URL(f"http://{target.address}:{target.port}{path}", encoded=True)
-        sent = headers.to_target(request.headers, client=request.remote or "", port=self._port)
-        exchange = Exchange(self._session, request, url, sent, idle=idle)
-        try:
-            if websocket.is_upgrade(request):
-                return await websocket.bridge(request, self._session, url, sent, idle=idle)
-            return await exchange.run()
-        except TimeoutError:  # aiohttp's own timeouts are such, too.
-            if exchange.waits_for_client:
-                return _failure(408, f"the client sent nothing for {idle:g} s")
-            return _failure(504, f"{target} did not answer in time")
-        except (aiohttp.ClientError, OSError) as error:
-            return _failure(502, f"{target}: {error or type(error).__name__}")
+        with group.next_target(least_outstanding=rule.options.least_outstanding) as target:
+            if target is None:
+                return _failure(503, group.explain())
+            where, idle = f"{target.address}:{target.port}", rule.options.idle_seconds
+            exchange = Exchange(self._session, request, where, port=self._port, idle=idle)
+            try:
+                return await exchange.run()
+            except TimeoutError:  # aiohttp's own timeouts are such, too.
+                if exchange.waits_for_client:
+                    return _failure(408, f"the client sent nothing for {idle:g} s")
+                return _failure(504, f"{target} did not answer in time")
+            except (aiohttp.ClientError, OSError) as error:
+                return _failure(502, f"{target}: {error or type(error).__name__}")
 
 
 def _host(request: web.BaseRequest) -> str:
@@ -93,15 +101,35 @@ def _host(request: web.BaseRequest) -> str:
     return host.rpartition(":")[0].lower() if ":" in host else host.lower()
 
 
-_OWN = {"Server": "awselb/2.0"}
-
-
 def _failure(status: int, reason: str) -> web.Response:
     _LOG.warning("answered %d: %s", status, reason)
-    line = " ".join(reason.split())  # A header is one line.
+    title = _TITLES[status]
     return web.Response(
         status=status,
-        text=pages.error(status),
+        # As an ALB words it.
+        text=f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
+        f"<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n",
         content_type="text/html",
-        headers={**_OWN, REASON_HEADER: line},
+        headers={**_OWN, "X-Sandbox-Reason": " ".join(reason.split())},  # A header is one line.
+    )
+
+
+def unknown_host(host: str, previews: dict[str, Preview], *, as_html: bool) -> str:
+    """List the previews that there are, for a browser or for a terminal."""
+    title = f"No preview is served at {host!r}."
+    none = "" if previews else "There is none at all yet: run `make preview PR=42`."
+    if not as_html:
+        lines = [f"  {preview.url}  {preview}" for preview in previews.values()]
+        return "\n".join([title, *lines, none]).strip() + "\n"
+    items = "".join(
+        f'<li><a href="{html.escape(preview.url)}">{html.escape(name)}</a> '
+        + html.escape(str(preview))
+        for name, preview in previews.items()
+    )
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Previews</title>'
+        "<style>:root{color-scheme:light dark} body{font:16px/1.6 system-ui;margin:12vh auto;"
+        "max-width:45rem}</style>"
+        f"<h1>No preview at this address</h1><p>{html.escape(title)}</p><ul>{items}</ul>"
+        f"<p>{none}</p>"
     )

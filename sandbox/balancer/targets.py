@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -83,8 +85,20 @@ class LiveGroup:
         """Targets that may get requests."""
         return [t for t in self.targets.values() if t.health is Health.HEALTHY]
 
-    def choose(self, *, least_outstanding: bool) -> Target | None:
-        """The target of the next request; None when there is no healthy one."""
+    @contextlib.contextmanager
+    def next_target(self, *, least_outstanding: bool) -> Iterator[Target | None]:
+        """The target of the next request while it is at work on it; None without a healthy one."""
+        target = self._choose(least_outstanding=least_outstanding)
+        if target is None:
+            yield None
+            return
+        target.outstanding += 1
+        try:
+            yield target
+        finally:
+            target.outstanding -= 1
+
+    def _choose(self, *, least_outstanding: bool) -> Target | None:
         healthy = self.healthy
         if not healthy:
             return None

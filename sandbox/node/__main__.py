@@ -13,8 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
-from sandbox.balancer.config import BalancerConfig
-from sandbox.balancer.controller import Balancer
+from sandbox.balancer.controller import Balancer, BalancerConfig
 from sandbox.errors import SandboxError
 from sandbox.node.agent import Agent
 from sandbox.node.config import NodeConfig

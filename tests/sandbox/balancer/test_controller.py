@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.balancer.config import BalancerConfig
-from sandbox.balancer.controller import Balancer
+from sandbox.balancer.controller import Balancer, BalancerConfig
 from sandbox.errors import SandboxError
 from tests.sandbox.balancer.world import (
     INGRESSES,

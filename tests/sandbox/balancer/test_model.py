@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.balancer import ingress_options, model, pages
+from sandbox.balancer import ingress_options, model
 from sandbox.balancer.ingress_options import PREFIX, HealthCheck, ModelError
 from sandbox.balancer.ingress_status import host_name
 from sandbox.balancer.model import Backend, Rule
-from sandbox.balancer.pages import Preview
+from sandbox.balancer.proxy import Preview, unknown_host
 
 Object = dict[str, Any]
 PORT = 8080
@@ -261,8 +261,9 @@ def test_the_load_balancers_name_is_a_valid_host_whatever_the_group() -> None:
 
 
 def test_the_page_escapes_what_it_shows() -> None:
-    preview = Preview("<a>", "http://<a>/", "n/<i>", 0, 1)
-    shown = pages.unknown_host('"><script>', [preview])
+    preview = Preview("http://<a>/", "n/<i>", 0, 1)
+    shown = unknown_host('"><script>', {"<a>": preview}, as_html=True)
     assert "<script>" not in shown
     assert "<a>" not in shown
+    assert "<i>" not in shown
     assert "starting" in shown

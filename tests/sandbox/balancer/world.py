@@ -14,8 +14,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from sandbox.balancer.config import BalancerConfig
-from sandbox.balancer.controller import Balancer
+from sandbox.balancer.controller import Balancer, BalancerConfig
 from tests.sandbox.kube.fake_api import FakeApi, Object, serving, until
 
 INGRESSES = "/apis/networking.k8s.io/v1/ingresses"
