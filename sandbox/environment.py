@@ -10,6 +10,7 @@ import os
 import secrets
 from pathlib import Path
 
+from sandbox import psql
 from sandbox.aws.identity import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 from sandbox.postgres.binaries import client_folder
 from sandbox.processes import write_atomically
@@ -38,8 +39,7 @@ def variables(settings: Settings, tools: Tools) -> dict[str, str]:
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,  # What the AWS CLI reads before its version 2.
         "AWS_EC2_METADATA_DISABLED": "true",
-        "PGSERVICEFILE": str(settings.home / "psql" / "services.conf"),
-        "PGPASSFILE": str(settings.home / "psql" / "passwords"),
+        "PGSERVICEFILE": str(psql.service_file(settings)),
         "PULUMI_HOME": str(pulumi / "home"),
         # Beside each file its store would write another, not atomically: a run that is killed
         # then leaves a state that can't be read ("failed to load checkpoint: EOF").

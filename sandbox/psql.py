@@ -6,11 +6,10 @@ comes with the sandbox has no TLS, without which the address is not served.
 
 from __future__ import annotations
 
-import configparser
-import io
 import json
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from sandbox import branches
@@ -32,25 +31,18 @@ class _Service:
 
 
 def write_services(settings: Settings) -> None:
-    """Write libpq's service and password files for every RDS instance that is available."""
-    services = _services(settings)
-    parser = configparser.ConfigParser()
-    for service in services:
-        parser[service.name] = {
-            "host": service.host,
-            "port": str(service.port),
-            "dbname": service.database,
-            "user": service.user,
-        }
-    text = io.StringIO()
-    parser.write(text, space_around_delimiters=False)
-    folder = settings.home / "psql"
-    write_atomically(folder / "services.conf", text.getvalue())
-    # A socket's folder is matched by its whole path, with its colons escaped.
-    passwords = [
-        f"{s.host.replace(':', chr(92) + ':')}:{s.port}:*:{s.user}:{s.password}\n" for s in services
-    ]
-    write_atomically(folder / "passwords", "".join(passwords), mode=0o600)
+    """Write libpq's service file for every RDS instance that is available."""
+    sections = (
+        f"[{s.name}]\nhost={s.host}\nport={s.port}\ndbname={s.database}\n"
+        f"user={s.user}\npassword={s.password}\n"
+        for s in _services(settings)
+    )
+    write_atomically(service_file(settings), "\n".join(sections), mode=0o600)
+
+
+def service_file(settings: Settings) -> Path:
+    """Where libpq finds the services: ``PGSERVICEFILE``."""
+    return settings.home / "psql" / "services.conf"
 
 
 def _services(settings: Settings) -> list[_Service]:

@@ -8,8 +8,6 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 from psycopg2.extensions import encrypt_password
 
-from sandbox.postgres.configuration import ADMINISTRATOR
-
 # What members of rds_superuser may do on RDS for PostgreSQL 16:
 # AmazonRDS/latest/UserGuide/Appendix.PostgreSQL.CommonDBATasks.Roles.html
 _GRANTED_TO_RDS_SUPERUSER = (
@@ -72,6 +70,3 @@ def set_password(connection: Connection, username: str, password: str) -> None:
                 sql.Identifier(username), sql.Literal(verifier)
             )
         )
-
-
-__all__ = ["ADMINISTRATOR", "create_master", "is_reserved", "set_password"]
