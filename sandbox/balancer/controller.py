@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import types
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import aiohttp
 from aiohttp import web
@@ -48,7 +47,7 @@ class BalancerConfig:
 
 
 class Balancer:
-    """The controller and the load balancer; used as an asynchronous context manager.
+    """The controller and the load balancer.
 
     Args:
         config: What it was told when it started.
@@ -56,7 +55,6 @@ class Balancer:
 
     def __init__(self, config: BalancerConfig) -> None:
         self._config = config
-        self._stack = contextlib.AsyncExitStack()
         self._model = Model()
         self._groups: dict[Backend, LiveGroup] = {}
         self._informers: dict[str, Informer] = {}
@@ -67,29 +65,19 @@ class Balancer:
         """None once every rule of the cluster is in place, else what it waits for."""
         return None if self._built else "the Ingresses"
 
-    async def __aenter__(self) -> Self:
-        """Listen, and begin to follow the cluster.
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Listen, and follow the cluster.
 
         Raises:
             SandboxError: When the port is taken, or there are no credentials.
         """
-        try:
-            await self._start()
-        except BaseException:
-            await self._stack.aclose()
-            raise
-        return self
+        async with contextlib.AsyncExitStack() as stack:
+            await self._start(stack)
+            yield
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: types.TracebackType | None,
-    ) -> None:
-        await self._stack.aclose()
-
-    async def _start(self) -> None:
-        enter = self._stack.enter_async_context
+    async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+        enter = stack.enter_async_context
         client = await enter(
             ApiClient.from_kubeconfig(self._config.kubeconfig, agent="sandbox-balancer")
         )
@@ -102,8 +90,8 @@ class Balancer:
             (_SLICES, "EndpointSlice"),
         ):
             self._informers[path] = Informer(client, path, kind=kind, on_change=self._on_change)
-        await self._listen()
-        self._stack.callback(self._close_groups)
+        await self._listen(stack)
+        stack.callback(self._close_groups)
         for coroutine in (
             *(informer.run() for informer in self._informers.values()),
             self._first_build(),
@@ -111,9 +99,9 @@ class Balancer:
             self._status.run(),
         ):
             task = asyncio.create_task(coroutine)
-            self._stack.push_async_callback(_cancel, task)
+            stack.push_async_callback(_cancel, task)
 
-    async def _listen(self) -> None:
+    async def _listen(self, stack: contextlib.AsyncExitStack) -> None:
         proxy = Proxy(
             find=self._find,
             previews=self._previews,
@@ -131,7 +119,7 @@ class Balancer:
         )
         runner = web.ServerRunner(server, shutdown_timeout=1.0)
         await runner.setup()
-        self._stack.push_async_callback(runner.cleanup)
+        stack.push_async_callback(runner.cleanup)
         address, port = self._config.address, self._config.port
         try:
             await web.TCPSite(runner, address, port, backlog=1024).start()

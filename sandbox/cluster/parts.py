@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 
 from sandbox.cluster import control_plane
 from sandbox.cluster.credentials import ensure_credentials
@@ -30,70 +29,67 @@ def parts(settings: Settings) -> tuple[Part, ...]:
     layout = Layout(settings)
     tools = locate(settings, ["kubernetes", "external-secrets"])
     ensure_credentials(layout)
+    layout.etcd_data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    etcd, api_server = control_plane.etcd(layout, tools), control_plane.api_server(layout, tools)
+    controllers = control_plane.controller_manager(layout, tools)
+    scheduler = control_plane.scheduler(layout, tools)
     return (
-        _etcd(layout, tools),
-        _api_server(layout, tools),
-        _bootstrap(layout),
-        _controller_manager(layout, tools),
-        _scheduler(layout, tools),
+        _component(
+            layout, ETCD, etcd, Port.ETCD_CLIENT, Port.ETCD_PEER, mib=96, after=(), pair=ETCD
+        ),
+        _component(layout, API_SERVER, api_server, Port.API_SERVER, mib=256, after=(ETCD,)),
+        _bootstrap(settings),
+        _component(
+            layout,
+            CONTROLLER_MANAGER,
+            controllers,
+            Port.CONTROLLER_MANAGER,
+            mib=96,
+            path="/healthz",
+        ),
+        _component(layout, SCHEDULER, scheduler, Port.SCHEDULER, mib=64),
         _external_secrets(layout, tools),
     )
 
 
-def _etcd(layout: Layout, tools: Tools) -> Part:
-    layout.etcd_data.mkdir(parents=True, exist_ok=True, mode=0o700)
+def _component(
+    layout: Layout,
+    name: str,
+    argv: tuple[str, ...],
+    *ports: Port,
+    mib: int,
+    path: str = "/readyz",
+    after: tuple[str, ...] = (API_SERVER,),
+    pair: str | None = None,
+) -> Part:
+    """One of Kubernetes' own, which answers on the first of its ports."""
+    address = layout.settings.control_plane
     return Part(
-        name=ETCD,
-        argv=control_plane.etcd(layout, tools),
-        env=_memory(limit_mib=96, gogc=50),
-        ready=_secure(layout, Port.ETCD_CLIENT, "/readyz", pair="etcd"),
-        listens=_listens(layout, Port.ETCD_CLIENT, Port.ETCD_PEER),
+        name=name,
+        argv=argv,
+        env=_memory(mib),
+        ready=serving(
+            address,
+            ports[0].value,
+            path,
+            authority=layout.authority,
+            pair=layout.pair(pair) if pair else None,
+        ),
+        after=after,
+        listens=tuple((address, port.value) for port in ports),
     )
 
 
-def _api_server(layout: Layout, tools: Tools) -> Part:
-    return Part(
-        name=API_SERVER,
-        argv=control_plane.api_server(layout, tools),
-        env=_memory(limit_mib=256, gogc=50),
-        ready=_secure(layout, Port.API_SERVER, "/readyz"),
-        after=(ETCD,),
-        listens=_listens(layout, Port.API_SERVER),
-    )
-
-
-def _bootstrap(layout: Layout) -> Part:
+def _bootstrap(settings: Settings) -> Part:
     return Part(
         name=BOOTSTRAP,
         argv=(sys.executable, "-m", "sandbox.cluster.bootstrap"),
         env={
-            f"SANDBOX_{name.upper()}": str(getattr(layout.settings, name))
+            f"SANDBOX_{name.upper()}": str(getattr(settings, name))
             for name in Settings.model_fields
         },
         after=(API_SERVER,),
         oneshot=True,
-    )
-
-
-def _controller_manager(layout: Layout, tools: Tools) -> Part:
-    return Part(
-        name=CONTROLLER_MANAGER,
-        argv=control_plane.controller_manager(layout, tools),
-        env=_memory(limit_mib=96, gogc=50),
-        ready=_secure(layout, Port.CONTROLLER_MANAGER, "/healthz"),
-        after=(API_SERVER,),
-        listens=_listens(layout, Port.CONTROLLER_MANAGER),
-    )
-
-
-def _scheduler(layout: Layout, tools: Tools) -> Part:
-    return Part(
-        name=SCHEDULER,
-        argv=control_plane.scheduler(layout, tools),
-        env=_memory(limit_mib=64, gogc=50),
-        ready=_secure(layout, Port.SCHEDULER, "/readyz"),
-        after=(API_SERVER,),
-        listens=_listens(layout, Port.SCHEDULER),
     )
 
 
@@ -117,7 +113,7 @@ def _external_secrets(layout: Layout, tools: Tools) -> Part:
             "--zap-time-encoding=rfc3339",
         ),
         env={
-            **_memory(limit_mib=64, gogc=50),
+            **_memory(64),
             "KUBECONFIG": str(layout.kubeconfig(Identity.EXTERNAL_SECRETS)),
             # On a service's own variable alone: the general one is not read by it.
             "AWS_SECRETSMANAGER_ENDPOINT": settings.aws_endpoint,
@@ -127,26 +123,10 @@ def _external_secrets(layout: Layout, tools: Tools) -> Part:
         },
         ready=serving(settings.control_plane, health, "/healthz"),
         after=(BOOTSTRAP,),
-        listens=_listens(layout, Port.EXTERNAL_SECRETS_HEALTH, Port.EXTERNAL_SECRETS_METRICS),
+        listens=((settings.control_plane, health), (settings.control_plane, metrics)),
     )
 
 
-def _secure(
-    layout: Layout, port: Port, path: str, pair: str | None = None
-) -> Callable[[], str | None]:
-    return serving(
-        layout.settings.control_plane,
-        port.value,
-        path,
-        authority=layout.authority,
-        pair=layout.pair(pair) if pair else None,
-    )
-
-
-def _listens(layout: Layout, *ports: Port) -> tuple[tuple[str, int], ...]:
-    return tuple((layout.settings.control_plane, port.value) for port in ports)
-
-
-def _memory(limit_mib: int, gogc: int) -> dict[str, str]:
+def _memory(limit_mib: int) -> dict[str, str]:
     """Collect garbage early: memory is scarcer here than time."""
-    return {"GOMEMLIMIT": f"{limit_mib}MiB", "GOGC": str(gogc)}
+    return {"GOMEMLIMIT": f"{limit_mib}MiB", "GOGC": "50"}

@@ -98,12 +98,12 @@ async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     async with balancing(tmp_path) as world:
         config = BalancerConfig(kubeconfig=tmp_path / "kubeconfig", port=world.port)
         with pytest.raises(SandboxError, match=f"127.0.0.1:{world.port}"):
-            async with Balancer(config):
+            async with Balancer(config).running():
                 pass
         assert await world.status(host="x") == 404
 
 
 async def test_without_credentials_it_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match="kubeconfig"):
-        async with Balancer(BalancerConfig(kubeconfig=tmp_path / "none", port=1)):
+        async with Balancer(BalancerConfig(kubeconfig=tmp_path / "none", port=1)).running():
             await asyncio.sleep(0)

@@ -175,6 +175,6 @@ async def balancing(tmp_path: Path, api: FakeApi | None = None) -> AsyncIterator
                     "users": [{"name": "c", "user": {}}]}  # fmt: skip
         kubeconfig.write_text(json.dumps(document))
         balancer = Balancer(BalancerConfig(kubeconfig=kubeconfig, port=port))
-        async with balancer:
+        async with balancer.running():
             await until(lambda: balancer.healthy() is None)
             yield World(api, port, session)
