@@ -1,4 +1,4 @@
-"""TLS in front of a PostgreSQL that was built without it, and authorities of one's own."""
+"""TLS in front of a PostgreSQL, by which handshakes are seen, and authorities of one's own."""
 
 from __future__ import annotations
 
