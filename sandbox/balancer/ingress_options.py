@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 PREFIX = "alb.ingress.kubernetes.io/"
 
@@ -69,13 +70,19 @@ def _only(*values: str, why: str) -> Callable[[str], None]:
     return check
 
 
-def _codes(value: str) -> None:
+def _codes(value: str) -> str:
     HealthCheck(codes=value).accepts(0)
+    return value
 
 
-def _seconds(value: str) -> None:
+def _seconds(value: str) -> float:
     if float(value) <= 0:
         raise ValueError("expected seconds above 0")
+    return float(value)
+
+
+def _port(value: str) -> int | None:
+    return None if value == "traffic-port" else int(value)
 
 
 _TARGET_GROUP_ATTRIBUTES: dict[str, Callable[[str], object]] = {
@@ -113,7 +120,18 @@ def _pairs_of(checks: Mapping[str, Callable[[str], object]]) -> Callable[[str], 
 
 
 _NO_TLS = _only(why="the sandbox's load balancer speaks HTTP; leave it out")
+# Fields of ``HealthCheck``, and how each is read.
+_HEALTH: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "healthcheck-path": ("path", str),
+    "healthcheck-port": ("port", _port),
+    "healthcheck-interval-seconds": ("interval", _seconds),
+    "healthcheck-timeout-seconds": ("timeout", _seconds),
+    "healthy-threshold-count": ("healthy_threshold", int),
+    "unhealthy-threshold-count": ("unhealthy_threshold", int),
+    "success-codes": ("codes", _codes),
+}
 _TABLE: dict[str, Callable[[str], object]] = {
+    **{name: read for name, (_, read) in _HEALTH.items()},
     "group.name": _any,
     "group.order": int,
     "listen-ports": json.loads,
@@ -121,13 +139,6 @@ _TABLE: dict[str, Callable[[str], object]] = {
     "backend-protocol": _only("HTTP", why="Pods are reached by HTTP here"),
     "backend-protocol-version": _only("HTTP1", why="Pods are reached by HTTP/1.1 here"),
     "healthcheck-protocol": _only("HTTP", why="Pods are reached by HTTP here"),
-    "healthcheck-path": _any,
-    "healthcheck-port": lambda value: value == "traffic-port" or int(value),
-    "healthcheck-interval-seconds": _seconds,
-    "healthcheck-timeout-seconds": _seconds,
-    "healthy-threshold-count": int,
-    "unhealthy-threshold-count": int,
-    "success-codes": _codes,
     "target-group-attributes": _pairs_of(_TARGET_GROUP_ATTRIBUTES),
     "load-balancer-attributes": _pairs_of(_LOAD_BALANCER_ATTRIBUTES),
     "certificate-arn": _NO_TLS,
@@ -156,37 +167,28 @@ def read(annotations: Mapping[str, str], *, port: int) -> Options:
     Raises:
         ModelError: Naming each annotation that can't be honoured.
     """
-    own = _own(annotations)
-    problems = [problem for name, value in own.items() if (problem := _problem(name, value))]
-    if problems:
-        raise ModelError("; ".join(problems))
+    own = _honoured(annotations)
     _require_listener(own.get("listen-ports"), port)
     attributes = pairs(own.get("load-balancer-attributes", ""))
+    algorithm = pairs(own.get("target-group-attributes", "")).get("load_balancing.algorithm.type")
     return Options(
         group=own.get("group.name"),
         order=int(own.get("group.order", "0")),
         health=health_check(annotations),
-        least_outstanding=pairs(own.get("target-group-attributes", "")).get(
-            "load_balancing.algorithm.type"
-        )
-        == "least_outstanding_requests",
+        least_outstanding=algorithm == "least_outstanding_requests",
         idle_seconds=float(attributes.get("idle_timeout.timeout_seconds", "60")),
     )
 
 
 def health_check(annotations: Mapping[str, str]) -> HealthCheck:
-    """The health check that annotations, already found good, describe."""
-    own = _own(annotations)
-    default = HealthCheck()
-    port = own.get("healthcheck-port", "traffic-port")
+    """Read the health check that annotations describe.
+
+    Raises:
+        ModelError: Naming each annotation that can't be honoured.
+    """
+    own = _honoured(annotations)
     return HealthCheck(
-        path=own.get("healthcheck-path", default.path),
-        port=None if port == "traffic-port" else int(port),
-        interval=float(own.get("healthcheck-interval-seconds", default.interval)),
-        timeout=float(own.get("healthcheck-timeout-seconds", default.timeout)),
-        healthy_threshold=int(own.get("healthy-threshold-count", default.healthy_threshold)),
-        unhealthy_threshold=int(own.get("unhealthy-threshold-count", default.unhealthy_threshold)),
-        codes=own.get("success-codes", default.codes),
+        **{field: read(own[name]) for name, (field, read) in _HEALTH.items() if name in own}
     )
 
 
@@ -196,12 +198,17 @@ def pairs(value: str) -> dict[str, str]:
     return {name: item for name, _, item in items}
 
 
-def _own(annotations: Mapping[str, str]) -> dict[str, str]:
-    return {
+def _honoured(annotations: Mapping[str, str]) -> dict[str, str]:
+    """Take the controller's own annotations, each of which has to be one of the table."""
+    own = {
         name.removeprefix(PREFIX): value
         for name, value in annotations.items()
         if name.startswith(PREFIX)
     }
+    problems = [problem for name, value in own.items() if (problem := _problem(name, value))]
+    if problems:
+        raise ModelError("; ".join(problems))
+    return own
 
 
 def _problem(name: str, value: str) -> str | None:

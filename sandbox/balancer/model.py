@@ -226,12 +226,16 @@ def _add_group(
         **(ingress["metadata"].get("annotations") or {}),
         **(service["metadata"].get("annotations") or {}),
     }
+    try:
+        health = ingress_options.health_check(said)
+    except ModelError as error:
+        return f"Service {key}: {error}"
     targets = {
         target
         for item in endpoints.get(key, ())
         for target in _ready(item, str(port.get("name") or ""))
     }
-    model.groups[backend] = TargetGroup(frozenset(targets), ingress_options.health_check(said))
+    model.groups[backend] = TargetGroup(frozenset(targets), health)
     return None
 
 

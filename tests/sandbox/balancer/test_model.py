@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sandbox.balancer import ingress_options, model
 from sandbox.balancer.ingress_options import PREFIX, HealthCheck, ModelError
 from sandbox.balancer.ingress_status import host_name
-from sandbox.balancer.model import Backend, Rule
+from sandbox.balancer.model import Backend, Rule, TargetGroup
 from sandbox.balancer.proxy import Preview, unknown_host
 
 Object = dict[str, Any]
@@ -216,6 +216,15 @@ def test_a_services_own_health_check_wins() -> None:
     built = model.build([entry], {"n/web": service}, [], port=PORT)
     (group,) = built.groups.values()
     assert group.health == HealthCheck(path="/own")
+
+
+def test_what_is_wrong_with_a_services_annotations_is_said() -> None:
+    annotations = {f"{PREFIX}healthcheck-interval-seconds": "often"}
+    service = {**SERVICE, "metadata": {**SERVICE["metadata"], "annotations": annotations}}
+    entry = _ingress("i", _entry("a.b", ("/", "Prefix")))
+    built = model.build([entry], {"n/web": service}, [], port=PORT)
+    assert "healthcheck-interval-seconds: 'often'" in built.problems["n/i"]
+    assert list(built.groups.values()) == [TargetGroup(frozenset(), HealthCheck())]
 
 
 @pytest.mark.parametrize(
