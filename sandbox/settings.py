@@ -85,11 +85,6 @@ class Settings(BaseSettings):
         return self.address(0, 3)
 
     @property
-    def providers_address(self) -> str:
-        """Address of the emulators for Pulumi's provider plugins."""
-        return self.address(0, 4)
-
-    @property
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig, with one context named ``sandbox``."""
         return self.home / "kubeconfig"
