@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from previews.kubernetes import Cluster
     from previews.places import Place
     from previews.platform import Platform
+    from previews.presenter import Presenter
+    from previews.pull_requests import PullRequests
     from previews.stacks import Stacks
 
 
@@ -33,6 +35,28 @@ class Clients:
         from previews.github import GitHub
 
         return GitHub(self.settings)
+
+    @cached_property
+    def pulls(self) -> PullRequests:
+        """Pull requests: GitHub's, or the working tree."""
+        from previews.pull_requests import LocalPullRequests
+
+        return LocalPullRequests(self.settings) if self.settings.local else self.github.pulls
+
+    def presenter(self, number: int, *, run_url: str = "") -> Presenter:
+        """What shows people what becomes of a pull request's preview.
+
+        Args:
+            number: The pull request's number.
+            run_url: Where the run of the workflow is shown; empty at home.
+        """
+        if self.settings.local:
+            from previews.terminal_presenter import TerminalPresenter
+
+            return TerminalPresenter(f"pr-{number}")
+        from previews.pull_request_presenter import PullRequestPresenter
+
+        return PullRequestPresenter(self.github, number, run_url=run_url)
 
     @cached_property
     def stacks(self) -> Stacks:

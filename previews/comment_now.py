@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from previews import comment_text, migration_log
+from previews.presenter import Arrival
 from previews.status import status_of
 
 if TYPE_CHECKING:
@@ -32,13 +33,12 @@ def comment_now(
         PreviewsError: Pulumi or GitHub gives no answer.
     """
     now = datetime.now(UTC)
-    pull = clients.github.pulls.read(stack.pull_request or 0)
-    return comment_text.up(
-        status_of(clients, stack.value, now, through=through).facts,
-        (),
+    pull = clients.pulls.read(stack.pull_request or 0)
+    arrival = Arrival(
+        facts=status_of(clients, stack.value, now, through=through).facts,
+        states=(),
         seconds=None,
         migration=migration_log.read(lambda: clients.cluster.api, stack.value),
         kept=clients.settings.keep_label in pull.labels,
-        now=now,
-        reset=now if reset else None,
     )
+    return comment_text.up(arrival, now=now, reset=now if reset else None)

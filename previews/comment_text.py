@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from previews.autopsy import Autopsy
-from previews.facts import Facts
-from previews.migration_log import MigrationLog
 from previews.migration_report import markdown
 from previews.steps import State, Step, StepState
 from previews.wording import age, cell, code, dollars, duration, moment
+
+if TYPE_CHECKING:
+    from previews.facts import Facts
+    from previews.migration_log import MigrationLog
+    from previews.presenter import Arrival, Failure
 
 MARKER = "<!-- previews: the comment of this pull request's preview -->"
 """By which the comment is found again."""
@@ -49,78 +52,62 @@ def working(
     return _join(title, about, _steps(states))
 
 
-def up(
-    facts: Facts,
-    states: Sequence[StepState],
-    *,
-    seconds: float | None,
-    migration: MigrationLog | None,
-    kept: bool,
-    now: datetime,
-    run: str = "",
-    reset: datetime | None = None,
-) -> str:
+def up(arrival: Arrival, *, now: datetime, run: str = "", reset: datetime | None = None) -> str:
     """When it is up.
 
     Args:
-        facts: The preview.
-        states: What was done this time.
-        seconds: How long that took; None where nothing was done.
-        migration: What the migration said; None where nobody could be asked.
-        kept: Whether it stays past its expiry.
+        arrival: The preview.
         now: The time.
         run: Address of the run.
         reset: When its data was begun anew, if that is what was done.
     """
-    rows = [
-        ("Commit", f"`{facts.commit[:_SHORT_COMMIT]}`"),
-        *([] if seconds is None else [("Changed", _changed(states))]),
-        ("Migrations", _migrations(migration)),
-        *([] if seconds is None else [("Took", f"{duration(seconds)}{_see(run)}")]),
-        ("Data", _data(facts, now) + (f"; begun anew {moment(reset)}" if reset else "")),
-        ("Cost", _cost(facts, now)),
-        ("Expires", _expiry(facts, kept=kept, now=now)),
-    ]
+    facts, migration = arrival.facts, arrival.migration
+    rows = summary(arrival, now=now, run=run, reset=reset)
     table = "\n".join(["| | |", "|---|---|", *(f"| **{name}** | {text} |" for name, text in rows)])
     title = f"### ✅ [{facts.stack}]({facts.url}) is up\n\n{facts.url}"
     report = markdown(migration.report).rstrip() if migration and migration.report else ""
     return _join(title, table, report, _COMMANDS)
 
 
-def failed(
-    stack: str,
-    commit: str,
-    autopsy: Autopsy,
-    states: Sequence[StepState],
-    *,
-    migration: MigrationLog | None = None,
-    still: str = "",
-    run: str = "",
-) -> str:
+def summary(
+    arrival: Arrival, *, now: datetime, run: str = "", reset: datetime | None = None
+) -> list[tuple[str, str]]:
+    """What there is to say of a preview that is up, as names and Markdown; arguments as `up`'s."""
+    facts, seconds = arrival.facts, arrival.seconds
+    return [
+        ("Commit", f"`{facts.commit[:_SHORT_COMMIT]}`"),
+        *([] if seconds is None else [("Changed", _changed(arrival.states))]),
+        ("Migrations", _migrations(arrival.migration)),
+        *([] if seconds is None else [("Took", f"{duration(seconds)}{_see(run)}")]),
+        ("Data", _data(facts, now) + (f"; begun anew {moment(reset)}" if reset else "")),
+        ("Cost", _cost(facts, now)),
+        ("Expires", _expiry(facts, kept=arrival.kept, now=now)),
+    ]
+
+
+def failed(stack: str, commit: str, failure: Failure, *, run: str = "") -> str:
     """When it did not come up: what it most likely is, what to do, and what was said.
 
     Args:
         stack: The preview.
         commit: The commit that was to be deployed.
-        autopsy: Why.
-        states: How far it came.
-        migration: What its migration said; None where there was none, or nobody could be asked.
-        still: The commit that is still served from before, if any.
+        failure: Why, and how far it came.
         run: Address of the run.
     """
+    autopsy, still = failure.autopsy, failure.still
     cause = autopsy.cause
     lines = [
         f"### ❌ `{stack}` did not come up",
         f"**{cause.why[0].upper()}{cause.why[1:]}.** {cause.remedy[0].upper()}{cause.remedy[1:]}",
         f"`{commit[:_SHORT_COMMIT]}`{_see(run)}; `{cause.code}` in {_runbook(run)}."
         + (f" What was there before, `{still[:_SHORT_COMMIT]}`, is still served." if still else ""),
-        _steps(states),
+        _steps(failure.states),
     ]
     for one in autopsy.failed:
         about = f"{one.name} ({one.type.rpartition(':')[2]})" if one.name else "What was said"
         lines.append(f"**{cell(about)}**\n\n{code(one.message or 'it said nothing')}")
-    if migration is not None:
-        report = migration.report
+    if failure.migration is not None:
+        report = failure.migration.report
         lines.append(markdown(report).rstrip() if report else f"Migration: {_NO_REPORT}.")
     evidence = autopsy.evidence
     for container in evidence.containers:

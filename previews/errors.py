@@ -39,3 +39,7 @@ class PreviewsError(Exception):
     def as_document(self) -> dict[str, str]:
         """What a script reads of it."""
         return {"code": self.code, "what": self.what, "why": self.why, "remedy": self.remedy}
+
+
+class NotFoundError(PreviewsError):
+    """GitHub says there is no such thing, or that the token may not see it."""

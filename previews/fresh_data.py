@@ -14,7 +14,7 @@ from previews.bring_up import BringUp
 from previews.comment_now import comment_now
 from previews.errors import PreviewsError
 from previews.output import progress
-from previews.presenter import Presenter
+from previews.pull_request_presenter import PullRequestPresenter
 
 if TYPE_CHECKING:
     from infra.stack_name import StackName
@@ -127,18 +127,20 @@ def _restore_again(
     bringing = BringUp(
         clients,
         stack.value,
-        clients.github.pulls.read(number),
-        Presenter(clients.github, number, run_url=run),
+        clients.pulls.read(number),
+        clients.presenter(number, run_url=run),
         through=through,
         bypass=bypass,
     )
     bringing.run(image=outputs["image"], commit=outputs["commit"], reset_database=True)
 
 
-def _presenter(clients: Clients, stack: StackName, run: str) -> Presenter | None:
+def _presenter(clients: Clients, stack: StackName, run: str) -> PullRequestPresenter | None:
     """What shows it in the pull request; None where there is no GitHub, as on a sandbox."""
     settings = clients.settings
+    if settings.local:
+        return None
     if not (settings.github_repository and settings.github_token.get_secret_value()):
         progress(f"{stack}: without GITHUB_REPOSITORY and GITHUB_TOKEN nothing is shown on GitHub")
         return None
-    return Presenter(clients.github, stack.pull_request or 0, run_url=run)
+    return PullRequestPresenter(clients.github, stack.pull_request or 0, run_url=run)

@@ -8,6 +8,7 @@ here exactly those are taken that were looked at.
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
+import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from previews.errors import PreviewsError
@@ -31,6 +33,7 @@ class Lock(BaseModel):
         holder: Its maker, for a person.
         since: When it was made.
         run: The run of a workflow that made it, where the backend itself says so.
+        pid: Its maker's process, where the lock and the process are on this machine.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,6 +43,7 @@ class Lock(BaseModel):
     holder: str
     since: datetime
     run: int | None = None
+    pid: int | None = None
 
     def __str__(self) -> str:
         """Who, where and since when."""
@@ -56,6 +60,11 @@ class LockFiles(Protocol):
         """Remove one lock; one that is gone is fine."""
 
 
+def is_pulumi_cloud(backend: str) -> bool:
+    """Whether a backend's URL is that of Pulumi Cloud, or of one that a team hosts itself."""
+    return urlsplit(backend).scheme in {"http", "https"}
+
+
 def lock_files(backend: str) -> LockFiles | None:
     """The lock files of a backend; None for Pulumi Cloud, which has none.
 
@@ -66,7 +75,7 @@ def lock_files(backend: str) -> LockFiles | None:
         PreviewsError: It is of a kind whose locks are not read here.
     """
     parts = urlsplit(backend)
-    if parts.scheme in {"http", "https"}:
+    if is_pulumi_cloud(backend):
         return None
     if parts.scheme == "file":
         return _Folder(Path(f"{parts.netloc}{parts.path}").expanduser())
@@ -85,6 +94,9 @@ def _folder_of(stack: str) -> str:
     return f".pulumi/locks/organization/{PROJECT}/{stack}"
 
 
+_STATES = f".pulumi/stacks/{PROJECT}"
+
+
 class _Folder:
     """Locks in a folder of this machine."""
 
@@ -93,10 +105,17 @@ class _Folder:
 
     def of(self, stack: str) -> list[Lock]:
         folder = self._root / _folder_of(stack)
-        return [_read(str(file), file.read_text()) for file in sorted(folder.glob("*.json"))]
+        here = socket.gethostname()
+        files = sorted(folder.glob("*.json"))
+        return [_read(str(file), file.read_text(), here=here) for file in files]
 
     def remove(self, lock: Lock) -> None:
-        Path(lock.where).unlink(missing_ok=True)
+        """Remove a lock with what its maker was writing: the state is replaced in one step."""
+        file = Path(lock.where)
+        stack = file.parent.name
+        for half_written in (self._root / _STATES).glob(f"{stack}.json.*.tmp"):
+            half_written.unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
 
 
 class _Bucket:
@@ -122,7 +141,15 @@ class _Bucket:
         self._s3.delete_object(Bucket=self._bucket, Key=key)
 
 
-def _read(where: str, text: str) -> Lock:
+def runs(pid: int) -> bool:
+    """Whether a process of this machine runs; one that ended and was not reaped does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _read(where: str, text: str, *, here: str = "") -> Lock:
     try:
         said = json.loads(text)
         return Lock(
@@ -130,6 +157,8 @@ def _read(where: str, text: str) -> Lock:
             host=said["hostname"],
             holder=f"{said['username']}@{said['hostname']} (pid {said['pid']})",
             since=said["timestamp"],
+            # Of another machine's processes nothing can be known here.
+            pid=said["pid"] if said["hostname"] == here else None,
         )
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise PreviewsError(

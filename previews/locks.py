@@ -5,6 +5,9 @@ run of a workflow leaves a note on the stack, as one of its tags, before it work
 run it is, and on which host. A lock belongs to that run when it was made on that host, after the
 note. GitHub then says whether the run is over. A lock that fits no note is a person's, and is
 never broken here (docs/decisions/a-lock-says-which-run-made-it.md).
+
+Without GitHub the holder is a process: its lock is broken when it has ended, which can be known
+of this machine's processes alone.
 """
 
 from __future__ import annotations
@@ -16,9 +19,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from previews.errors import PreviewsError
-from previews.github.connection import NotFoundError
-from previews.lock_files import Lock, lock_files
+from previews.errors import NotFoundError, PreviewsError
+from previews.lock_files import Lock, lock_files, runs
 
 if TYPE_CHECKING:
     from previews.clients import Clients
@@ -68,15 +70,21 @@ class Broken(BaseModel):
 
     Attributes:
         lock: What it said.
-        run: The run that had made it.
-        conclusion: How that run ended.
+        run: The run that had made it; None where it was a process of this machine.
+        conclusion: How that ended.
     """
 
     model_config = ConfigDict(frozen=True)
 
     lock: Lock
-    run: int
+    run: int | None
     conclusion: str
+
+    def __str__(self) -> str:
+        """Which holder is gone, and how it ended."""
+        if self.run is None:
+            return f"process {self.lock.pid} has ended"
+        return f"run {self.run} is over ({self.conclusion})"
 
 
 class Locks:
@@ -103,7 +111,7 @@ class Locks:
         """
         self.free(stack)
         settings = self._clients.settings
-        if settings.github_run_id is not None:
+        if settings.github_run_id is not None and not settings.local:
             note = Note(
                 run=settings.github_run_id,
                 attempt=settings.github_run_attempt,
@@ -124,8 +132,11 @@ class Locks:
         locks = self.of(stack)
         if not locks:
             return []
-        note = Note.read(self._stacks.tags(stack).get(TAG, ""))
-        broken = [self._judge(stack, lock, note) for lock in locks]
+        if self._clients.settings.local:
+            broken = [_judge_process(stack, lock) for lock in locks]
+        else:
+            note = Note.read(self._stacks.tags(stack).get(TAG, ""))
+            broken = [self._judge(stack, lock, note) for lock in locks]
         files = lock_files(self._stacks.backend_url())
         for each in broken:
             if files is None:
@@ -178,3 +189,22 @@ class Locks:
                     )
                 ]
         return []
+
+
+def _judge_process(stack: str, lock: Lock) -> Broken:
+    """The lock if a process of this machine made it that has ended."""
+    if lock.pid is None:
+        raise PreviewsError(
+            "lock-elsewhere",
+            f"lock of stack {stack}",
+            why=f"no process of this machine made it: {lock}",
+            remedy=f"ask them; when nothing of theirs runs any more: pulumi cancel {stack}.",
+        )
+    if runs(lock.pid):
+        raise PreviewsError(
+            "lock-process-alive",
+            f"lock of stack {stack}",
+            why=f"a process that runs made it: {lock}",
+            remedy="wait for it; an update is never cut off.",
+        )
+    return Broken(lock=lock, run=None, conclusion="ended")

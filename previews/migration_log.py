@@ -8,7 +8,6 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict
 
-from previews.evidence import UNANSWERED
 from previews.migration_report import MigrationReport, find
 
 _LINES = 200
@@ -40,6 +39,9 @@ def parse(log: str) -> MigrationLog:
 
 def read(connect: Callable[[], Any], namespace: str) -> MigrationLog | None:
     """What the last migration in a namespace says; None where nobody can be asked."""
+    # With the cluster's client, which takes a second to import.
+    from previews.evidence import UNANSWERED
+
     try:
         found = cast("Iterator[Any]", connect().get("pods", namespace=namespace))
         pods = [pod for pod in found if pod.raw["metadata"]["name"].startswith("migrate-")]

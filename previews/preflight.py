@@ -51,7 +51,8 @@ def preflight(clients: Clients, stack: StackName) -> Report:
     place = None
     if is_new:
         checks.append(_previews(clients, names))
-        if any(check.room and not check.passed for check in checks):
+        full = any(check.room and not check.passed for check in checks)
+        if full and not clients.settings.local:
             place = place_in_queue(stack, names, clients.github.pulls.all_open(), clients)
     return Report(stack=stack.value, is_new=is_new, checks=checks, place=place)
 
@@ -62,7 +63,7 @@ def _database(clients: Clients, stack: StackName) -> list[tuple[str, Callable[[C
     Raises:
         PreviewsError: The labels ask for both.
     """
-    pull = clients.github.pulls.read(stack.pull_request or 0)
+    pull = clients.pulls.read(stack.pull_request or 0)
     mode = database_mode(pull.labels) or project_mode(clients.settings.project)
     if mode == "branch":
         return [(TEMPLATE, template)]

@@ -1,151 +1,77 @@
-"""Shows in a pull request what becomes of its preview: one comment, a deployment, a status.
-
-What people see never stops what is done: a GitHub that does not answer is told of on the
-terminal, and the preview comes up all the same.
-"""
+"""Shows people what becomes of a preview; each implementation in a place of its own."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-from previews.comment_text import MARKER
-from previews.errors import PreviewsError
-from previews.output import progress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from previews.github import GitHub
-    from previews.github.comments import Comment
-    from previews.github.deployments import CommitState, DeploymentState
+    from collections.abc import Sequence
 
-CONTEXT = "preview"
-"""The name under which a commit's status is shown among its checks."""
-
-_SECONDS_BETWEEN_EDITS = 10.0
-_BOT = "[bot]"
-
-
-class Presenter:
-    """One pull request, and what it shows of its preview."""
-
-    def __init__(
-        self,
-        github: GitHub,
-        number: int,
-        *,
-        run_url: str = "",
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Show nothing yet.
-
-        Args:
-            github: Where to show it.
-            number: The pull request's number.
-            run_url: Where the run of the workflow is shown; empty at home.
-            clock: Seconds, for not editing too often.
-        """
-        self._github = github
-        self._number = number
-        self.run_url = run_url
-        self._clock = clock
-        self._comment: int | None = None
-        self._shown = ""
-        self._edited_at: float | None = None
-        self._deployment: int | None = None
-        self._sha = ""
-
-    def begin(self, sha: str) -> None:
-        """A commit is being deployed."""
-        self._sha = sha
-        with _never_stopping("deployment"):
-            deployments = self._github.deployments
-            made = deployments.create(sha, f"pr-{self._number}", description="preview")
-            self._deployment = made.id
-        self._state("in_progress", "pending", "coming up")
-
-    def show(self, text: str, *, soon: bool = False) -> None:
-        """Make the comment say this.
-
-        Args:
-            text: All that it says.
-            soon: Whether it may be left out, since another one follows soon.
-        """
-        now = self._clock()
-        recent = self._edited_at is not None and now - self._edited_at < _SECONDS_BETWEEN_EDITS
-        if text == self._shown or (soon and recent):
-            return
-        with _never_stopping("comment"):
-            if self._comment is None:
-                found = self._find()
-                self._comment = found.id if found else None
-            if self._comment is None:
-                self._comment = self._github.comments.create(self._number, text).id
-            else:
-                self._github.comments.update(self._comment, text)
-            self._shown, self._edited_at = text, now
-
-    def amend(self, text: str) -> None:
-        """Make the comment say this if there is one, and make none."""
-        with _never_stopping("comment"):
-            found = self._find()
-            if found is not None:
-                self._github.comments.update(found.id, text)
-
-    def succeed(self, url: str, description: str) -> None:
-        """The deployment is there."""
-        self._state("success", "success", description, url=url)
-
-    def fail(self, description: str) -> None:
-        """The deployment failed."""
-        self._state("failure", "failure", description)
-
-    def retire(self) -> None:
-        """What was shown of deployments is over: their buttons lead nowhere."""
-        with _never_stopping("deployments"):
-            deployments = self._github.deployments
-            for deployment in list(deployments.of(f"pr-{self._number}")):
-                deployments.set_state(deployment.id, "inactive", description="removed")
-                deployments.delete(deployment.id)
-
-    def _state(
-        self,
-        deployment: DeploymentState,
-        commit: CommitState,
-        description: str,
-        *,
-        url: str = "",
-    ) -> None:
-        with _never_stopping("deployment"):
-            if self._deployment is not None:
-                self._github.deployments.set_state(
-                    self._deployment,
-                    deployment,
-                    url=url,
-                    log_url=self.run_url,
-                    description=description,
-                )
-        with _never_stopping("status"):
-            self._github.deployments.set_commit_status(
-                self._sha,
-                commit,
-                context=CONTEXT,
-                description=description,
-                url=url or self.run_url,
-            )
-
-    def _find(self) -> Comment | None:
-        """Our comment: a person who writes the marker is not taken for us."""
-        for comment in self._github.comments.of(self._number):
-            if comment.body.startswith(MARKER) and comment.author.endswith(_BOT):
-                return comment
-        return None
+    from previews.autopsy import Autopsy
+    from previews.errors import PreviewsError
+    from previews.facts import Facts
+    from previews.migration_log import MigrationLog
+    from previews.removal import Receipt
+    from previews.steps import StepState
 
 
-@contextmanager
-def _never_stopping(what: str) -> Iterator[None]:
-    try:
-        yield
-    except PreviewsError as error:
-        progress(f"{what} in the pull request: {error}")
+@dataclass(frozen=True)
+class Arrival:
+    """A preview that is up.
+
+    Attributes:
+        facts: What its state says.
+        states: What was done this time.
+        seconds: How long that took; None where nothing was done.
+        migration: What the migration said; None where nobody could be asked.
+        kept: Whether it stays past its expiry.
+    """
+
+    facts: Facts
+    states: Sequence[StepState]
+    seconds: float | None
+    migration: MigrationLog | None
+    kept: bool
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A preview that did not come up.
+
+    Attributes:
+        autopsy: Why.
+        states: How far it came.
+        migration: What its migration said; None where there was none, or nobody could be asked.
+        still: The commit that is still served from before; empty for none.
+    """
+
+    autopsy: Autopsy
+    states: Sequence[StepState]
+    migration: MigrationLog | None = None
+    still: str = ""
+
+
+class Presenter(Protocol):
+    """One pull request's preview, as people see it.
+
+    What people see never stops what is done: none of these raises an error.
+    """
+
+    def begin(self, commit: str) -> None:
+        """Show that a commit is being deployed."""
+
+    def working(self, states: Sequence[StepState]) -> None:
+        """Show how far it is; called from a thread of its own, too."""
+
+    def up(self, arrival: Arrival) -> None:
+        """Show that it is up."""
+
+    def failed(self, failure: Failure) -> None:
+        """Show why it did not come up."""
+
+    def stopped(self, error: PreviewsError) -> None:
+        """Show what stopped it before Pulumi began, or after it had ended."""
+
+    def removed(self, receipt: Receipt) -> None:
+        """Show that it is gone, or what is left of it."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 from previews.errors import PreviewsError
 
 _SHOWN_LINES = 15
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,15 @@ class Answer:
 class PulumiCommand:
     """``pulumi`` in the folder of the project."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, log: Path | None = None) -> None:
+        """Run nothing yet.
+
+        Args:
+            folder: The folder of ``Pulumi.yaml``.
+            log: File that gets what a person would see as it comes; None for the terminal.
+        """
         self._folder = folder
+        self._log = log
 
     def ask(self, what: str, arguments: Sequence[str]) -> Any:
         """The JSON that a command prints; None where it prints nothing.
@@ -81,7 +91,7 @@ class PulumiCommand:
         time: it then writes its state and releases its lock.
 
         Raises:
-            PreviewsError: There is no ``pulumi``.
+            PreviewsError: There is no ``pulumi``, or it was interrupted.
         """
         try:
             process = subprocess.Popen(
@@ -94,6 +104,7 @@ class PulumiCommand:
                 # A terminal's Ctrl-C would reach it besides what is passed on below, and a
                 # second request makes it drop everything.
                 start_new_session=True,
+                preexec_fn=_ended_with(os.getpid()),  # noqa: PLW1509 - async-signal-safe calls
             )
         except FileNotFoundError as error:
             raise PreviewsError(
@@ -103,12 +114,40 @@ class PulumiCommand:
                 remedy="install it (https://www.pulumi.com/docs/install), or on the sandbox:"
                 ' eval "$(sandbox env)".',
             ) from error
-        with _passed_on(process):
+        with _passed_on(process) as requests:
             if aloud and process.stdout is not None:
-                said = _repeat(process.stdout)
-                return Answer(process.wait(), "", said)
-            output, error_output = process.communicate()
-            return Answer(process.returncode, output, error_output)
+                said = self._repeat(process.stdout)
+                answer = Answer(process.wait(), "", said)
+            else:
+                output, error_output = process.communicate()
+                answer = Answer(process.returncode, output, error_output)
+        if requests and answer.code != 0:
+            raise PreviewsError(
+                "interrupted",
+                f"`pulumi {arguments[0]}`",
+                why=f"{requests[0].name} ended it",
+                remedy="run the same command again: it goes on where it stopped.",
+            )
+        return answer
+
+    def _repeat(self, stream: IO[str]) -> str:
+        """Show each line as it comes, or keep it in the log; returns all of them."""
+        lines = []
+        with self._shown() as shown:
+            for line in stream:
+                shown.write(line)
+                shown.flush()
+                lines.append(line)
+        return "".join(lines)
+
+    @contextmanager
+    def _shown(self) -> Iterator[TextIO]:
+        if self._log is None:
+            yield sys.stderr
+            return
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("a") as log:
+            yield log
 
     def failure(self, what: str, arguments: Sequence[str], answer: Answer) -> PreviewsError:
         """What went wrong with a command, told by what it said."""
@@ -129,27 +168,34 @@ class PulumiCommand:
         )
 
 
-def _repeat(stream: IO[str]) -> str:
-    """Show each line as it comes; returns all of them."""
-    lines = []
-    for line in stream:
-        sys.stderr.write(line)
-        sys.stderr.flush()
-        lines.append(line)
-    return "".join(lines)
+def _ended_with(parent: int) -> Callable[[], None] | None:
+    """Have the child asked to end when its parent is killed, so that none works on unattended."""
+    if sys.platform != "linux":
+        return None  # Only Linux has such a wish; elsewhere its lock says that it runs on.
+    libc = ctypes.CDLL(None)
+
+    def preexec() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+        if os.getppid() != parent:  # It ended before prctl took hold.
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return preexec
 
 
 @contextmanager
-def _passed_on(process: subprocess.Popen[str]) -> Iterator[None]:
-    """Pass a request to end on to the process, and wait for it all the same."""
+def _passed_on(process: subprocess.Popen[str]) -> Iterator[list[signal.Signals]]:
+    """Pass requests to end on to the process, wait for it all the same, and return them."""
+    requests: list[signal.Signals] = []
 
-    def pass_on(_number: int, _frame: object) -> None:
+    def pass_on(number: int, _frame: object) -> None:
+        requests.append(signal.Signals(number))
         process.send_signal(signal.SIGINT)
 
-    signals = (signal.SIGINT, signal.SIGTERM)
+    # A terminal that is closed sends SIGHUP.
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(number, pass_on) for number in signals]
     try:
-        yield
+        yield requests
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from previews.live import Live
+from previews.locks import Locks
 from previews.stack_state import Operation, StackState
 
 if TYPE_CHECKING:
@@ -36,6 +37,22 @@ class Recovered(BaseModel):
 
     taken_over: dict[str, str] = {}
     absent: list[str] = []
+
+
+def take_over(clients: Clients, stack: str) -> bool:
+    """Make the stack unless it is there; else clear away what a killed run left in it.
+
+    Returns:
+        Whether it was made.
+
+    Raises:
+        PreviewsError: Somebody holds the stack, or what a run had begun can't be looked for.
+    """
+    made = clients.stacks.create(stack)
+    Locks(clients).take_note(stack)
+    if not made:
+        recover(clients, stack)
+    return made
 
 
 def recover(clients: Clients, stack: str) -> Recovered:

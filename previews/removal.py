@@ -31,7 +31,7 @@ class Receipt(BaseModel):
     Attributes:
         stack: The preview.
         had_stack: Whether there was a stack.
-        unlocked: Runs whose locks were broken, since they are over.
+        unlocked: Whose locks were broken, since they are gone.
         taken_over: What a killed run had made and nobody had written down.
         deleted: What Pulumi deleted.
         leftovers_deleted: What no state held, and was deleted by itself.
@@ -46,7 +46,7 @@ class Receipt(BaseModel):
 
     stack: str
     had_stack: bool
-    unlocked: list[int] = []
+    unlocked: list[str] = []
     taken_over: list[str] = []
     deleted: list[str] = []
     leftovers_deleted: list[str] = []
@@ -64,7 +64,7 @@ class Receipt(BaseModel):
     def text(self) -> str:
         """What a person reads."""
         lines = [f"[bold]{self.stack}[/]: " + self._summary()]
-        lines += [f"  run {run} was over: its lock was broken" for run in self.unlocked]
+        lines += [f"  {holder}: its lock was broken" for holder in self.unlocked]
         lines += [f"  taken over first: {urn}" for urn in self.taken_over]
         lines += [f"  deleted: {line}" for line in [*self.deleted, *self.leftovers_deleted]]
         lines += [f"  kept: {line}" for line in self.kept]
@@ -153,7 +153,7 @@ def _destroy_stack(clients: Clients, name: str, receipt: Receipt) -> Receipt:
     clients.stacks.destroy(name)
     return receipt.model_copy(
         update={
-            "unlocked": [each.run for each in broken],
+            "unlocked": [str(each) for each in broken],
             "taken_over": sorted(recovered.taken_over),
             "deleted": [_line(resource) for resource in held if _is_real(resource)],
         }

@@ -31,6 +31,18 @@ def give(project: Path, stack: str, provider: str) -> None:
         file.write_text(yaml.safe_dump({_KEY: provider, **said}, sort_keys=False))
 
 
+def forget_salt(project: Path, stack: str) -> None:
+    """Take out the salt of a stack that is gone: with another passphrase it is refused."""
+    file = _file(project, stack)
+    said = _read(file)
+    if said.pop("encryptionsalt", None) is None:
+        return
+    if said:
+        file.write_text(yaml.safe_dump(said, sort_keys=False))
+    else:
+        file.unlink()
+
+
 def _file(project: Path, stack: str) -> Path:
     return project / f"Pulumi.{stack}.yaml"
 

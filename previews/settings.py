@@ -44,6 +44,11 @@ class Settings(BaseSettings):
         organization: Pulumi Cloud's organization, where it is not the token's default one
             (``PREVIEWS_ORGANIZATION``).
         project: Folder of ``Pulumi.yaml`` (``PREVIEWS_PROJECT``).
+        local: Whether there is no GitHub: the working tree is the pull request, and the terminal
+            shows what becomes of its preview (``PREVIEWS_LOCAL``).
+        labels: The labels of a local pull request (``PREVIEWS_LABELS``, a JSON list).
+        pulumi_log: File that gets Pulumi's own output in place of the terminal
+            (``PREVIEWS_PULUMI_LOG``).
     """
 
     model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="ignore")
@@ -72,6 +77,9 @@ class Settings(BaseSettings):
         default="", pattern=r"^[\w.-]*$", validation_alias="PREVIEWS_ORGANIZATION"
     )
     project: Path = Field(default=PROJECT_ROOT, validation_alias="PREVIEWS_PROJECT")
+    local: bool = Field(default=False, validation_alias="PREVIEWS_LOCAL")
+    labels: frozenset[str] = Field(default=frozenset(), validation_alias="PREVIEWS_LABELS")
+    pulumi_log: Path | None = Field(default=None, validation_alias="PREVIEWS_PULUMI_LOG")
 
     @classmethod
     def read(cls, **given: Any) -> Settings:

@@ -5,6 +5,7 @@ They work with Pulumi Cloud, with a bucket and with a folder alike, wherever Pul
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,10 @@ class Stacks:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.command = PulumiCommand(settings.project)
+        self.command = PulumiCommand(settings.project, log=settings.pulumi_log)
         self._project = settings.project
         self._organization = settings.organization
+        self._local = settings.local
 
     def all(self) -> list[StackSummary]:
         """Every stack of the project, by name; one command, however many there are.
@@ -52,12 +54,19 @@ class Stacks:
             return False
         raise self.command.failure(f"stack {stack}", arguments, answer)
 
-    def create(self, stack: str) -> None:
-        """Make the stack unless it is there, its secrets kept by what keeps staging's."""
-        if not self.exists(stack):
-            provider = secrets_provider.of_staging(self._project)
-            keeper = ["--secrets-provider", provider] if provider else []
-            self.command.ask(f"stack {stack}", ["stack", "init", self._qualified(stack), *keeper])
+    def create(self, stack: str) -> bool:
+        """Make the stack unless it is there, its secrets kept by what keeps staging's.
+
+        Returns:
+            Whether it was made.
+        """
+        if self.exists(stack):
+            return False
+        secrets_provider.forget_salt(self._project, stack)
+        provider = self._provider()
+        keeper = ["--secrets-provider", provider] if provider else []
+        self.command.ask(f"stack {stack}", ["stack", "init", self._qualified(stack), *keeper])
+        return True
 
     def state(self, stack: str) -> StackState:
         """What the stack's state holds; secrets in it stay encrypted."""
@@ -135,7 +144,9 @@ class Stacks:
 
     def backend_url(self) -> str:
         """Where the stacks are: a URL of Pulumi Cloud, ``s3://…`` or ``file://…``."""
-        return str(self.command.ask("Pulumi's backend", ["whoami", "--json"])["url"])
+        # What is set comes before any login, so that Pulumi has not to be asked.
+        named = os.environ.get("PULUMI_BACKEND_URL")
+        return named or str(self.command.ask("Pulumi's backend", ["whoami", "--json"])["url"])
 
     def remove_targets(self, stack: str, urns: Sequence[str]) -> None:
         """Delete some resources of the stack, with all that depends on them.
@@ -158,10 +169,17 @@ class Stacks:
 
     def _changed(self, stack: str) -> list[str]:
         """The same for a command that writes its state, whose secrets somebody has to keep."""
-        provider = secrets_provider.of_staging(self._project)
+        provider = self._provider()
         if provider:
             secrets_provider.give(self._project, stack, provider)
         return self._stack(stack)
+
+    def _provider(self) -> str:
+        """What keeps the secrets of new stacks; empty for the backend's own way.
+
+        Staging's key is a team's, which a local run has not.
+        """
+        return "" if self._local else secrets_provider.of_staging(self._project)
 
     def _qualified(self, stack: str) -> str:
         return f"{self._organization}/{stack}" if self._organization else stack

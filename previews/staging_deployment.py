@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from previews.autopsy import perform
+from previews.diagnosis import diagnose
 from previews.errors import PreviewsError
-from previews.evidence import collect
 from previews.output import progress
 from previews.platform import STAGING
 from previews.run_up import Outcome, run_up
@@ -107,8 +106,7 @@ class StagingDeployment:
         return "; ".join(self._smoke().failures())
 
     def _why(self, outcome: Outcome) -> str:
-        evidence = collect(lambda: self._clients.cluster.api, STAGING)
-        found = perform(outcome.events, evidence, said=outcome.said)
+        found = diagnose(self._clients, STAGING, outcome, said=outcome.said)
         last = found.failed[0].message.splitlines()[-1:] if found.failed else []
         return ": ".join([f"{found.cause.why} ({found.cause.code})", *last])
 

@@ -11,7 +11,6 @@ from rich.markup import escape
 
 from previews import places
 from previews.errors import PreviewsError
-from previews.farewell import farewell
 from previews.output import progress
 from previews.removal import destroy
 from previews.sweeping import Candidate, Cause, Seen
@@ -161,7 +160,7 @@ def _one(clients: Clients, seen: Seen, candidate: Candidate, *, dry_run: bool) -
         if dry_run:
             return _entry(now, Outcome.DUE, now.detail)
         receipt = destroy(clients, now.stack, leftovers=not now.has_stack)
-        farewell(clients, receipt)
+        clients.presenter(candidate.number).removed(receipt)
     except PreviewsError as error:
         # GitHub not knowing the pull request is no word that it is closed.
         unknown = error.code == "github-not-found"

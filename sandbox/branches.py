@@ -7,37 +7,36 @@ from pathlib import Path
 
 from rich.console import Console
 
+from previews.clients import Clients
+from previews.data_refresh import refresh
 from sandbox import show, staging
 from sandbox.containers.locks import hold
 from sandbox.processes import write_atomically
 from sandbox.settings import Settings
-from sandbox.stacks import Stacks
-
-FIRST = "data-1"
 
 
-def ensure(settings: Settings, stacks: Stacks, console: Console) -> None:
+def ensure(settings: Settings, clients: Clients, console: Console) -> None:
     """Have staging hand databases out, from a server that it has, unless it does already.
 
     What was begun and interrupted is gone through again; each step can be run twice. Of several
     that find none at once, one makes it and the others wait.
 
     Raises:
-        SandboxError: When a step fails.
+        PreviewsError: When a step fails.
     """
     with hold(settings.home / "branches.lock"):
         if not are_handed_out(settings):
-            _make(settings, stacks, console)
+            _make(settings, clients, console)
 
 
-def _make(settings: Settings, stacks: Stacks, console: Console) -> None:
+def _make(settings: Settings, clients: Clients, console: Console) -> None:
     began = time.monotonic()
     console.print("a server is made first, that previews in this mode share")
     staging.want_branches(settings)
-    stacks.up(staging.STACK, staging.write_config(settings))
-    stacks.up(FIRST)
-    write_atomically(_finished(settings), f"{FIRST}\n")
-    show.done(console, FIRST, f"hands out databases after {time.monotonic() - began:.1f} s")
+    staging.up(settings, clients)
+    serving = refresh(clients).serving
+    write_atomically(_finished(settings), f"{serving}\n")
+    show.done(console, serving, f"hands out databases after {time.monotonic() - began:.1f} s")
 
 
 def are_handed_out(settings: Settings) -> bool:

@@ -6,6 +6,7 @@ import errno
 import shlex
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -13,7 +14,11 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from infra.stack_name import StackName, StackNameError
-from sandbox import environment, lifecycle, policies, psql, pull_request, show, staging
+from previews import output
+from previews.clients import Clients
+from previews.errors import PreviewsError
+from previews.locks import Locks
+from sandbox import branches, environment, lifecycle, policies, psql, pull_request, show, staging
 from sandbox.aws.client import take_automated_snapshot
 from sandbox.errors import SandboxError
 from sandbox.settings import Settings
@@ -59,6 +64,11 @@ def _up(settings: Settings) -> Tools:
 def _stacks(settings: Settings, tools: Tools) -> Stacks:
     environment.prepare(settings)
     return Stacks(environment.variables(settings, tools), environment.backend_folder(settings))
+
+
+def _clients(settings: Settings, mode: pull_request.Mode | None = None) -> Clients:
+    """What the lifecycle talks to, on a sandbox that runs."""
+    return pull_request.clients(_stacks(settings, _up(settings)).environment, mode)
 
 
 @app.command("tools")
@@ -114,7 +124,11 @@ def run(context: typer.Context) -> None:
     settings = Settings()
     stacks = _stacks(settings, _up(settings))
     psql.write_services(settings)
-    stacks.break_stale_locks()
+    locks = Locks(pull_request.clients(stacks.environment))
+    for stack in stacks.names():
+        # One whose holder lives is for the command to meet.
+        with suppress(PreviewsError):
+            locks.free(stack)
     code, _ = stacks.run(context.args)
     raise typer.Exit(code)
 
@@ -165,7 +179,7 @@ def reset(
 def bring_staging_up() -> None:
     """Bring staging up, filled with data and snapshot; what is there stays as it is."""
     settings = Settings()
-    staging.ensure(settings, _stacks(settings, _up(settings)), console)
+    staging.ensure(settings, _clients(settings), console)
 
 
 @app.command()
@@ -178,8 +192,11 @@ def preview(
 ) -> None:
     """Bring a pull request up as a preview, and staging before it when it is not there yet."""
     settings = Settings()
-    stacks = _stacks(settings, _up(settings))
-    typer.echo(pull_request.preview(number, settings, stacks, console, database))
+    clients = _clients(settings, database)
+    staging.ensure(settings, clients, console)
+    if database is pull_request.Mode.BRANCH:
+        branches.ensure(settings, clients, console)
+    typer.echo(pull_request.bring_up(number, clients))
 
 
 @app.command()
@@ -187,22 +204,27 @@ def push(number: PullRequest) -> None:
     """Put the working tree onto a living preview."""
     settings = Settings()
     stacks = _stacks(settings, _up(settings))
-    typer.echo(pull_request.push(number, settings, stacks, console))
+    if not stacks.exists(f"pr-{number}"):
+        raise SandboxError(
+            f"pr-{number}",
+            why="there is no such preview to push to",
+            remedy=f"bring it up first: make preview PR={number}.",
+        )
+    typer.echo(pull_request.bring_up(number, pull_request.clients(stacks.environment)))
 
 
 @app.command()
 def destroy(number: PullRequest) -> None:
     """Remove a preview, and look whether anything of it is left."""
-    settings = Settings()
-    stacks = _stacks(settings, _up(settings))
-    pull_request.destroy(number, settings, stacks, console)
+    pull_request.destroy(number, _clients(Settings()))
 
 
 @app.command()
 def policy() -> None:
     """Hold staging and the previews to infra/policies, by the real engine."""
     settings = Settings()
-    policies.check(settings, _stacks(settings, _up(settings)), console)
+    stacks = _stacks(settings, _up(settings))
+    policies.check(settings, stacks, pull_request.clients(stacks.environment), console)
 
 
 def main() -> None:
@@ -211,6 +233,9 @@ def main() -> None:
         app()
     except SandboxError as error:
         show.failure(console, error)
+        sys.exit(1)
+    except PreviewsError as error:
+        output.failure(error)
         sys.exit(1)
     except ValidationError as error:
         wrong = "; ".join(

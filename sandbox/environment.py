@@ -50,6 +50,9 @@ def variables(settings: Settings, tools: Tools) -> dict[str, str]:
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         # A browser knows that *.localhost is this machine; not every machine's resolver does.
         "PREVIEWS_THROUGH": f"http://127.0.0.1:{settings.http_port}",
+        # There is no GitHub: the working tree is the pull request, the terminal shows its preview.
+        "PREVIEWS_LOCAL": "true",
+        "PREVIEWS_PULUMI_LOG": str(settings.logs / "pulumi.log"),
         # Each `up` starts Python anew: without bytecode it would compile the SDKs each time.
         "PYTHONDONTWRITEBYTECODE": "",
     }

@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
+from previews.clients import Clients
 from sandbox import show, staging
 from sandbox.errors import SandboxError
 from sandbox.processes import write_atomically
@@ -28,7 +29,7 @@ NEW_PREVIEW = "pr-999999999"
 _RUNTIME = "previews-policies"
 
 
-def check(settings: Settings, stacks: Stacks, console: Console) -> None:
+def check(settings: Settings, stacks: Stacks, clients: Clients, console: Console) -> None:
     """Hold staging, each living preview and a new one to the policies.
 
     The engine asks the pack about what an `up` would make. What stands is then checked once
@@ -37,15 +38,18 @@ def check(settings: Settings, stacks: Stacks, console: Console) -> None:
     Raises:
         SandboxError: A policy is broken; Pulumi has printed which, and by which resource.
     """
-    staging.ensure(settings, stacks, console)
+    staging.ensure(settings, clients, console)
     pack = write_pack(settings)
     for stack in stacks.names():
         _plan(stacks, stack, pack, _options(settings, stack))
         if stacks.outputs(stack):
             _check_state(settings, stacks, stack)
         show.done(console, stack, "breaks no policy")
-    with stacks.for_a_while(NEW_PREVIEW):
+    clients.stacks.create(NEW_PREVIEW)
+    try:
         _plan(stacks, NEW_PREVIEW, pack, [])
+    finally:
+        clients.stacks.remove(NEW_PREVIEW)
     show.done(console, "a new one", "would break no policy")
 
 

@@ -94,13 +94,3 @@ def stacks_table(outputs: Mapping[str, Mapping[str, Any]]) -> Table:
             str(values.get("expires", "") or ""),
         )
     return table
-
-
-def outputs_table(outputs: Mapping[str, Any]) -> Table:
-    """What one stack puts out, a row each, nothing cut: it is there to be copied."""
-    table = Table(show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in outputs.items():
-        table.add_row(name, str(value))
-    return table

@@ -10,6 +10,12 @@ import yaml
 from rich.console import Console
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from previews.clients import Clients
+from previews.diagnosis import UpFailedError, diagnose
+from previews.locks import Locks
+from previews.presenter import Failure
+from previews.run_up import run_up
+from previews.terminal_presenter import TerminalPresenter
 from sandbox import show
 from sandbox.aws.client import client, take_automated_snapshot
 from sandbox.containers.locks import hold
@@ -18,7 +24,7 @@ from sandbox.identity import CLUSTER_NAME
 from sandbox.kubectl import kubectl, read
 from sandbox.processes import write_atomically
 from sandbox.settings import Settings
-from sandbox.stacks import PROJECT, Stacks
+from sandbox.stacks import PROJECT
 
 STACK = "staging"
 _SEED_SECONDS = 300
@@ -27,7 +33,7 @@ _ENDED = {"Complete", "Failed"}
 _POSTGRES = "16"
 
 
-def ensure(settings: Settings, stacks: Stacks, console: Console) -> None:
+def ensure(settings: Settings, clients: Clients, console: Console) -> None:
     """Bring staging up unless it is there, whole: database, rows, snapshot, service.
 
     What was begun and interrupted is gone through again; each step can be run twice. Of several
@@ -35,23 +41,54 @@ def ensure(settings: Settings, stacks: Stacks, console: Console) -> None:
 
     Raises:
         SandboxError: When a step fails.
+        PreviewsError: When Pulumi does.
     """
     with hold(settings.home / "staging.lock"):
         if not _finished(settings).exists():
-            _make(settings, stacks, console)
+            _make(settings, clients, console)
 
 
-def _make(settings: Settings, stacks: Stacks, console: Console) -> None:
+def _make(settings: Settings, clients: Clients, console: Console) -> None:
     began = time.monotonic()
-    config = write_config(settings)
     console.print("staging is brought up first; later previews find it there")
-    stacks.up(STACK, config)
+    up(settings, clients)
     _seed(settings, console)
     if not _has_snapshot_of_the_rows(settings):
         take_automated_snapshot(settings, STACK)
     write_atomically(_finished(settings), f"{settings.seed_rows}\n")
     rows = f"{settings.seed_rows:,} rows"
     show.done(console, STACK, f"up with {rows} in {time.monotonic() - began:.1f} s")
+
+
+def up(settings: Settings, clients: Clients) -> None:
+    """Bring staging to what the program declares with its configuration on this sandbox.
+
+    Raises:
+        PreviewsError: Pulumi fails; the terminal shows why.
+    """
+    config = write_config(settings)
+    # The stack is made in a folder of its own: the checkout's file of staging is a team's.
+    own = clients.settings.model_copy(update={"project": _own_project(config.parent)})
+    Clients(own).stacks.create(STACK)
+    Locks(clients).take_note(STACK)
+    presenter = TerminalPresenter(STACK)
+    options = ["--config-file", str(config)]
+    outcome = run_up(clients.stacks, STACK, config={}, options=options, watch=presenter.working)
+    if not outcome.succeeded:
+        found = diagnose(clients, STACK, outcome, said=outcome.said)
+        presenter.failed(Failure(found, outcome.states))
+        raise UpFailedError.of(STACK, found)
+    presenter.end()
+    if clients.stacks.state(STACK).pending:
+        # This `up` has found what a killed one had begun; Pulumi keeps the note of it.
+        forget = ["--clear-pending-creates", "--yes", "--skip-preview", *options]
+        clients.stacks.command.do("state of staging", ["refresh", "--stack", STACK, *forget])
+
+
+def _own_project(folder: Path) -> Path:
+    """A project of the program's name that holds nothing, for making the stack in it."""
+    write_atomically(folder / "Pulumi.yaml", f"name: {PROJECT}\nruntime: python\n")
+    return folder
 
 
 def config_file(settings: Settings) -> Path:

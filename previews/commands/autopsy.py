@@ -14,6 +14,7 @@ from previews.clients import Clients
 from previews.commands._arguments import Stack
 from previews.evidence import collect
 from previews.output import AsJson, show
+from previews.presenter import Failure
 
 
 def command(
@@ -35,5 +36,5 @@ def command(
     events = engine_events.read(event_log) if event_log else ()
     commit = str(clients.stacks.outputs(stack.value).get("commit") or "")
     found = perform(events, collect(lambda: clients.cluster.api, stack.value))
-    text = comment_text.failed(stack.value, commit, found, ())
+    text = comment_text.failed(stack.value, commit, Failure(found, ()))
     show(found, Text(text.removeprefix(comment_text.MARKER).strip()), as_json=as_json)

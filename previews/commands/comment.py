@@ -14,7 +14,8 @@ from previews.clients import Clients
 from previews.commands._arguments import Stack, Through, this_run
 from previews.comment_now import comment_now
 from previews.output import AsJson, show
-from previews.presenter import Presenter
+from previews.presenter import Failure
+from previews.pull_request_presenter import PullRequestPresenter
 
 
 class Shown(BaseModel):
@@ -53,13 +54,13 @@ def command(
     """
     clients = Clients()
     number = stack.pull_request or 0
-    presenter = Presenter(clients.github, number, run_url=this_run())
+    presenter = PullRequestPresenter(clients.github, number, run_url=this_run())
     if removed:
         text = comment_text.removed(stack.value, seconds=None, left=[])
     elif failed:
         commit = clients.github.pulls.read(number).head_sha
-        found = perform([], said=failed)
-        text = comment_text.failed(stack.value, commit, found, (), run=this_run())
+        failure = Failure(perform([], said=failed), ())
+        text = comment_text.failed(stack.value, commit, failure, run=this_run())
     else:
         text = comment_now(clients, stack, through=through)
     if not dry_run:

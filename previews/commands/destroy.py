@@ -10,7 +10,6 @@ from previews import output
 from previews.clients import Clients
 from previews.commands._arguments import Stack
 from previews.errors import Exit, PreviewsError
-from previews.farewell import farewell
 from previews.output import AsJson, show
 from previews.removal import destroy
 
@@ -33,7 +32,7 @@ def command(
     """
     clients = Clients()
     receipt = destroy(clients, stack, leftovers=leftovers)
-    farewell(clients, receipt)
+    clients.presenter(stack.pull_request or 0).removed(receipt)
     show(receipt, receipt.text(), as_json=as_json)
     if not receipt.complete:
         output.failure(

@@ -12,7 +12,8 @@ from previews.errors import Exit, PreviewsError
 from previews.output import AsJson, show
 from previews.preflight import preflight
 from previews.preflight_report import Report
-from previews.presenter import Presenter
+from previews.presenter import Failure
+from previews.pull_request_presenter import PullRequestPresenter
 
 
 def command(stack: Stack, as_json: AsJson = False) -> None:
@@ -41,13 +42,16 @@ def command(stack: Stack, as_json: AsJson = False) -> None:
 
 def _tell(clients: Clients, stack: StackName, error: PreviewsError) -> None:
     """Say in the pull request why nothing was made, or that it waits, and for how many."""
+    if clients.settings.local:
+        return
     number, run = stack.pull_request or 0, this_run()
     if error.code == "no-room":
         text = comment_text.no_room(stack.value, error.why, error.remedy, run=run)
     else:
         commit = clients.github.pulls.read(number).head_sha
-        text = comment_text.failed(stack.value, commit, autopsy.of_error(error), (), run=run)
-    Presenter(clients.github, number, run_url=run).show(text)
+        failure = Failure(autopsy.of_error(error), ())
+        text = comment_text.failed(stack.value, commit, failure, run=run)
+    PullRequestPresenter(clients.github, number, run_url=run).show(text)
 
 
 def _complaint(report: Report) -> PreviewsError | None:

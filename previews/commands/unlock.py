@@ -20,10 +20,9 @@ class _Result(BaseModel):
 
     def text(self) -> str:
         """What a person reads."""
-        lines = [
-            f"broken: {each.lock}, made by run {each.run}, which is over ({each.conclusion})"
-            for each in self.broken
-        ] or [f"{self.stack} was not locked"]
+        lines = [f"broken: {each.lock}: {each}" for each in self.broken] or [
+            f"{self.stack} was not locked"
+        ]
         lines += [f"taken over: {urn}" for urn in self.recovered.taken_over]
         lines += [f"not there, so forgotten: {urn}" for urn in self.recovered.absent]
         return "\n".join(lines)

@@ -11,7 +11,6 @@ from previews.clients import Clients
 from previews.commands._arguments import Bypass, Stack, Through, this_run
 from previews.errors import PreviewsError
 from previews.output import AsJson, show
-from previews.presenter import Presenter
 
 
 def command(
@@ -33,7 +32,7 @@ def command(
     """
     clients = Clients()
     number = stack.pull_request or 0
-    pull = clients.github.pulls.read(number)
+    pull = clients.pulls.read(number)
     if not pull.is_open:
         raise PreviewsError(
             "pull-request-closed",
@@ -41,7 +40,7 @@ def command(
             why="it is closed, and a closed one has no preview",
             remedy="reopen it first; what is left of its preview goes with: previews destroy N.",
         )
-    presenter = Presenter(clients.github, number, run_url=this_run())
+    presenter = clients.presenter(number, run_url=this_run())
     bringing = BringUp(clients, stack.value, pull, presenter, through=through, bypass=bypass)
     report = bringing.run(image=image)
     show(report, report.text(), as_json=as_json)

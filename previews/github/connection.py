@@ -16,7 +16,7 @@ from githubkit.exception import (
 from githubkit.retry import RETRY_DEFAULT, RetryOption
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from previews.errors import PreviewsError
+from previews.errors import NotFoundError, PreviewsError
 from previews.settings import Settings
 
 PAGE = 100
@@ -33,10 +33,6 @@ class Model(BaseModel):
     """What is read of an answer; the rest of it may change without notice."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
-
-
-class NotFoundError(PreviewsError):
-    """GitHub says there is no such thing, or that the token may not see it."""
 
 
 class Connection:

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Literal
 from urllib.parse import quote
 
-from previews.github.connection import Connection, Model, NotFoundError, read
+from previews.errors import NotFoundError
+from previews.github.connection import Connection, Model, read
 
 DeploymentState = Literal[
     "error", "failure", "inactive", "in_progress", "queued", "pending", "success"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from previews.github.connection import Connection, Model, NotFoundError, read
+from previews.errors import NotFoundError
+from previews.github.connection import Connection, Model, read
 
 
 class Permission(Model):

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def places(clients: Clients) -> tuple[Place, ...]:
     """What runs goes before what it runs on: pods, then databases, then groups around them."""
-    aws, repository = clients.aws, clients.settings.github_repository
+    aws = clients.aws
+    repository = "" if clients.settings.local else clients.settings.github_repository
     return (
         Namespaces(clients.cluster),
         LoadBalancer(aws, repository),
@@ -31,5 +32,5 @@ def places(clients: Clients) -> tuple[Place, ...]:
         Ec2(aws, repository),
         Iam(aws, repository),
         Registry(aws, repository, clients.platform.images),
-        GitHubTraces(clients.github),
+        *([] if clients.settings.local else [GitHubTraces(clients.github)]),
     )

@@ -38,7 +38,7 @@ class Iam(Finder):
         missing = self._iam.exceptions.NoSuchEntityException
         try:
             tags = as_mapping(self._iam.list_role_tags(RoleName=item.id)["Tags"])
-            if tags.get("repository", self._repository) != self._repository:
+            if self.is_of_another_repository(tags):
                 return
             for policy in self._iam.list_role_policies(RoleName=item.id)["PolicyNames"]:
                 self._iam.delete_role_policy(RoleName=item.id, PolicyName=policy)

@@ -96,7 +96,18 @@ class Finder:
     name: str
 
     def __init__(self, repository: str) -> None:
+        """Look at nothing yet.
+
+        Args:
+            repository: The one whose previews are meant; empty where there is no other.
+        """
         self._repository = repository
+
+    def is_of_another_repository(self, tags: Mapping[str, str]) -> bool:
+        """Whether a tag names another repository than the one that is meant."""
+        return bool(self._repository) and tags.get("repository", self._repository) != (
+            self._repository
+        )
 
     def item(
         self,
@@ -118,8 +129,8 @@ class Finder:
             keep: Why it is not for this program to delete.
             counts: Whether the preview is there as long as this is.
         """
-        if tags.get("repository", self._repository) != self._repository:
-            return  # Another repository made it: it is not ours, whatever it is called.
+        if self.is_of_another_repository(tags):
+            return  # It is not ours, whatever it is called.
         by_tag = preview(tags.get("stack", ""))
         owner = by_tag or by_name
         if owner is not None:

@@ -45,8 +45,10 @@ class Lifecycle:
 
     def environment(self, run: int) -> dict[str, str]:
         """What a job of a workflow has: the sandbox's clients, GitHub's variables."""
+        local = ("PREVIEWS_LOCAL", "PREVIEWS_PULUMI_LOG")
+        machine = self.world.clients_environment
         return {
-            **self.world.clients_environment,
+            **{name: value for name, value in machine.items() if name not in local},
             **self.hub.environment,
             "GITHUB_RUN_ID": str(run),
             "PREVIEWS_PROJECT": str(self.world.checkout),

@@ -14,9 +14,9 @@ from previews import bring_up
 from previews.bring_up import BringUp, UpReport
 from previews.comment_text import MARKER
 from previews.errors import PreviewsError
-from previews.farewell import farewell
 from previews.github.connection import Connection
 from previews.presenter import Presenter
+from previews.pull_request_presenter import PullRequestPresenter
 from previews.removal import Receipt
 from previews.smoke import Check, SmokeReport
 from tests.github import Fault, LocalGitHub
@@ -61,7 +61,7 @@ def run(
 ) -> UpReport:
     made = clients(github, stacks)
     made.__dict__["cluster"] = cluster or NoCluster()
-    shown = presenter or Presenter(
+    shown = presenter or PullRequestPresenter(
         made.github, 42, run_url="https://github.test/acme/orders/actions/runs/1"
     )
     pull = made.github.pulls.read(42)
@@ -194,7 +194,7 @@ def test_while_it_works_the_comment_says_which_step_it_is_at(github: LocalGitHub
 
     made = clients(github, RecordedStacks())
     times = iter(range(0, 100_000, 60))
-    presenter = Presenter(made.github, 42, clock=lambda: float(next(times)))
+    presenter = PullRequestPresenter(made.github, 42, clock=lambda: float(next(times)))
     run(github, RecordedStacks(during=look), presenter)
     assert "is coming up" in seen[0]
     assert "✅ migrate (1 s)" in seen[0]
@@ -310,7 +310,7 @@ def test_a_github_that_fails_stops_no_preview(github: LocalGitHub, fault: Fault)
     made.github.connection = Connection(made.settings, retry=False)
     pull = made.github.pulls.read(42)
     github.fail(fault)
-    report = BringUp(made, "pr-42", pull, Presenter(made.github, 42)).run(image=None)
+    report = BringUp(made, "pr-42", pull, PullRequestPresenter(made.github, 42)).run(image=None)
     assert report.url == "http://pr-42.preview.test"
     assert github.state.comments_of(42) == []
 
@@ -326,7 +326,7 @@ def test_somebody_s_copy_of_the_comment_is_not_taken_for_it(github: LocalGitHub)
 def test_edits_are_not_made_too_often(github: LocalGitHub) -> None:
     made = clients(github, RecordedStacks())
     seconds = [0.0]
-    presenter = Presenter(made.github, 42, clock=lambda: seconds[0])
+    presenter = PullRequestPresenter(made.github, 42, clock=lambda: seconds[0])
     presenter.show("one")
     presenter.show("two", soon=True)
     assert comment(github).body == "one"
@@ -343,7 +343,7 @@ def test_edits_are_not_made_too_often(github: LocalGitHub) -> None:
 def test_at_the_end_the_comment_says_so_and_the_deployments_are_gone(github: LocalGitHub) -> None:
     run(github, RecordedStacks())
     made = clients(github, RecordedStacks())
-    farewell(made, Receipt(stack="pr-42", had_stack=True, seconds=61))
+    made.presenter(42).removed(Receipt(stack="pr-42", had_stack=True, seconds=61))
     assert "`pr-42` is gone" in comment(github).body
     assert "1 min 1 s" in comment(github).body
     assert github.state.deployments_to("pr-42") == []
@@ -352,13 +352,13 @@ def test_at_the_end_the_comment_says_so_and_the_deployments_are_gone(github: Loc
 def test_what_is_left_is_named(github: LocalGitHub) -> None:
     run(github, RecordedStacks())
     made = clients(github, RecordedStacks())
-    farewell(made, Receipt(stack="pr-42", had_stack=True, left=["RDS instance pr-42"]))
+    made.presenter(42).removed(Receipt(stack="pr-42", had_stack=True, left=["RDS instance pr-42"]))
     assert "RDS instance pr-42" in comment(github).body
     assert len(github.state.deployments_to("pr-42")) == 1
 
 
 def test_a_preview_that_nobody_saw_gets_no_comment(github: LocalGitHub) -> None:
-    farewell(clients(github, RecordedStacks()), Receipt(stack="pr-42", had_stack=False))
+    clients(github, RecordedStacks()).presenter(42).removed(Receipt(stack="pr-42", had_stack=False))
     assert github.state.comments_of(42) == []
 
 

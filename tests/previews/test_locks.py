@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -232,3 +235,68 @@ def test_a_backend_whose_locks_can_not_be_read_is_refused() -> None:
     with pytest.raises(PreviewsError) as raised:
         lock_files("gs://state")
     assert raised.value.code == "lock-backend"
+
+
+NOT_A_PID = 2**22 + 1  # Above the kernel's largest (PID_MAX_LIMIT).
+HERE = socket.gethostname()
+
+
+def lock_of(pid: int, host: str = HERE) -> str:
+    return json.dumps({**json.loads(lock(host)), "pid": pid})
+
+
+def free_locally(stacks: MemoryStacks) -> Any:
+    return Locks(clients_of(stacks, local=True)).free("pr-42")
+
+
+def test_without_github_the_lock_of_a_process_that_ended_is_broken(
+    stacks: MemoryStacks, tmp_path: Path
+) -> None:
+    stale = lay(tmp_path, lock_of(NOT_A_PID))
+    # Whatever an earlier run of a workflow had noted: nobody can be asked about it.
+    note(stacks)
+    folder = tmp_path / ".pulumi" / "stacks" / "previews"
+    folder.mkdir(parents=True)
+    for name in ("pr-42.json", "pr-42.json.18ea62cc.tmp", "pr-43.json.18ea62cc.tmp"):
+        (folder / name).write_text("{")
+    (broken,) = free_locally(stacks)
+    assert str(broken) == f"process {NOT_A_PID} has ended"
+    assert not stale.exists()
+    # What the dead one was writing goes; what another may be writing stays.
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "pr-42.json",
+        "pr-43.json.18ea62cc.tmp",
+    ]
+
+
+def test_a_holder_that_ended_and_was_not_reaped_holds_nothing(
+    stacks: MemoryStacks, tmp_path: Path
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    # Wait without reaping: the process stays in the table as a zombie.
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+    lay(tmp_path, lock_of(ended.pid))
+    assert len(free_locally(stacks)) == 1
+    ended.wait()
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        pytest.param(lock_of(os.getpid()), "lock-process-alive", id="of a process that runs"),
+        pytest.param(lock_of(NOT_A_PID, "laptop"), "lock-elsewhere", id="of another machine"),
+    ],
+)
+def test_without_github_a_lock_that_may_be_held_stays(
+    stacks: MemoryStacks, tmp_path: Path, text: str, code: str
+) -> None:
+    held = lay(tmp_path, text)
+    with pytest.raises(PreviewsError) as raised:
+        free_locally(stacks)
+    assert raised.value.code == code
+    assert held.exists()
+
+
+def test_without_github_no_note_is_left(stacks: MemoryStacks) -> None:
+    Locks(clients_of(stacks, local=True, github_run_id=77)).take_note("pr-42")
+    assert stacks.kept_tags == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import yaml
 
 from previews import secrets_provider
@@ -34,3 +35,23 @@ def test_what_a_stack_s_file_says_stays(tmp_path: Path) -> None:
     assert yaml.safe_load(file.read_text()) == said
     secrets_provider.give(tmp_path, "pr-42", "awskms://alias/another")
     assert yaml.safe_load(file.read_text()) == said
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("encryptionsalt: v1:abc\n", None),
+        (
+            "encryptionsalt: v1:abc\nconfig:\n  previews:ttlDays: 3\n",
+            "config:\n  previews:ttlDays: 3\n",
+        ),
+        ("config:\n  previews:ttlDays: 3\n", "config:\n  previews:ttlDays: 3\n"),
+    ],
+)
+def test_a_new_stack_starts_without_the_salt_of_a_former_one(
+    tmp_path: Path, before: str, after: str | None
+) -> None:
+    file = tmp_path / "Pulumi.pr-42.yaml"
+    file.write_text(before)
+    secrets_provider.forget_salt(tmp_path, "pr-42")
+    assert (file.read_text() if file.exists() else None) == after
