@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from previews import migration_log, prices
 from previews.diagnosis import UpFailedError, diagnose
+from previews.ending import is_ending, still_ending
 from previews.errors import PreviewsError
 from previews.facts import Facts, facts_of
 from previews.label_config import label_config
@@ -27,7 +28,10 @@ from previews.wording import duration
 if TYPE_CHECKING:
     from previews.clients import Clients
     from previews.pull_requests import PullRequestFacts
+    from previews.stack_state import StackState
 
+_NAMESPACE = "kubernetes:core/v1:Namespace"
+_INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
 _DATABASE = re.compile(r"^aws:rds/instance:Instance$|^kubernetes:.+:DatabaseBranch$")
 
 
@@ -116,8 +120,9 @@ class BringUp:
     def _bring_up(self, image: str | None, commit: str | None, *, reset_database: bool) -> UpReport:
         stacks = self._clients.stacks
         # What an earlier run left half done: its lock, and what it made without writing it down.
-        made = take_over(self._clients, self._stack)
-        before = {} if made else stacks.outputs(self._stack)
+        state = take_over(self._clients, self._stack)
+        self._require_namespace(state)
+        before = state.outputs
         served = str(before.get("commit") or "")
         config = self._config(image, commit, living=before.get("databaseMode"))
         if reset_database:
@@ -132,6 +137,25 @@ class BringUp:
             said = f"smoke test of {facts.url}:\n" + "\n".join(report.failures())
             raise self._failure(steps, outcome, said=said, still="")
         return self._success(facts, outcome, report)
+
+    def _require_namespace(self, state: StackState) -> None:
+        """Notice a destroy that was interrupted, before anything is made for nothing.
+
+        The Ingress is the last to come and the first to go. A state that has the namespace
+        without it may be that of a preview that was being removed.
+
+        Raises:
+            PreviewsError: The namespace is still being removed.
+        """
+        kinds = {resource.type for resource in state.resources if not resource.delete}
+        if _NAMESPACE not in kinds or _INGRESS in kinds:
+            return
+        namespace = self._clients.cluster.find("namespaces", self._stack)
+        if namespace is None:
+            # What went with it is in the state, and would be taken to be there.
+            self._clients.stacks.refresh(self._stack)
+        elif is_ending(namespace.raw):
+            raise still_ending(namespace.raw)
 
     def _config(
         self, image: str | None, commit: str | None, *, living: str | None

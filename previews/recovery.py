@@ -39,20 +39,23 @@ class Recovered(BaseModel):
     absent: list[str] = []
 
 
-def take_over(clients: Clients, stack: str) -> bool:
+def take_over(clients: Clients, stack: str) -> StackState:
     """Make the stack unless it is there; else clear away what a killed run left in it.
 
     Returns:
-        Whether it was made.
+        Its state.
 
     Raises:
         PreviewsError: Somebody holds the stack, or what a run had begun can't be looked for.
     """
     made = clients.stacks.create(stack)
     Locks(clients).take_note(stack)
-    if not made:
-        recover(clients, stack)
-    return made
+    if made:
+        return StackState(stack=stack, document={})
+    state = clients.stacks.state(stack)
+    if _recover(clients, stack, state) == Recovered():
+        return state
+    return clients.stacks.state(stack)
 
 
 def recover(clients: Clients, stack: str) -> Recovered:
@@ -61,7 +64,10 @@ def recover(clients: Clients, stack: str) -> Recovered:
     Raises:
         PreviewsError: Something can't be looked for; the state is as it was.
     """
-    state = clients.stacks.state(stack)
+    return _recover(clients, stack, clients.stacks.state(stack))
+
+
+def _recover(clients: Clients, stack: str, state: StackState) -> Recovered:
     creations = [operation for operation in state.pending if operation.type == _CREATING]
     if not creations:
         return Recovered()

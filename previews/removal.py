@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from previews import places
+from previews.ending import explained
+from previews.errors import PreviewsError
 from previews.locks import Locks
 from previews.output import progress
 from previews.places import Item
@@ -150,7 +152,12 @@ def _destroy_stack(clients: Clients, name: str, receipt: Receipt) -> Receipt:
     locks.take_note(name)
     recovered = recover(clients, name)
     held = clients.stacks.state(name).resources
-    clients.stacks.destroy(name)
+    try:
+        clients.stacks.destroy(name)
+    except PreviewsError as error:
+        if error.code == "interrupted":
+            raise
+        raise explained(clients, name, error) from error
     return receipt.model_copy(
         update={
             "unlocked": [str(each) for each in broken],

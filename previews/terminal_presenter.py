@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 from datetime import UTC, datetime
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 from rich.live import Live
@@ -84,7 +85,7 @@ class TerminalPresenter:
         for heading, text in _evidence(failure.autopsy):
             self._console.print(f"[bold]{escape(heading)}[/]", soft_wrap=True)
             # Logs are kept as they are: folded, they could not be searched.
-            self._console.print(_indented(Text(text)), soft_wrap=True)
+            self._console.print(indent(text, "  "), soft_wrap=True, markup=False)
         if failure.still:
             self._console.print(f"The version before, {failure.still[:12]}, is still served.")
 

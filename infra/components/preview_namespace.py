@@ -26,6 +26,9 @@ PART_OF = ("app.kubernetes.io/part-of", "previews")
 # may run at the same time.
 _EXTRA_PODS = 3
 
+# Beyond the pods' own time: what controllers clear away before their finalizers go.
+_END_SECONDS = 240
+
 
 class PreviewNamespace(pulumi.ComponentResource):
     """A namespace in which little can go wrong, and nothing for its neighbours.
@@ -62,7 +65,14 @@ class PreviewNamespace(pulumi.ComponentResource):
         namespace = core.v1.Namespace(
             "namespace",
             metadata=meta.v1.ObjectMetaArgs(name=stack.namespace, labels=namespace_labels(stack)),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*after]),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[*after],
+                # One that can't end is told of, rather than waited for until the job's own limit.
+                custom_timeouts=pulumi.CustomTimeouts(
+                    delete=f"{sizes.grace_period_seconds + _END_SECONDS}s"
+                ),
+            ),
         )
         self.home = Home(stack.namespace, namespace)
         self._options = self.home.goes_with(self)
