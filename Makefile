@@ -49,6 +49,9 @@ test-unit: $(VENV)/.ready $(IAM_SIMULATE)/.ready  ## Run the tests that take sec
 test-image: $(VENV)/.ready  ## Build the image with buildah and run it as a cluster would (as root, Debian)
 	@$(BIN)/python -m tests.image
 
+mutate: $(VENV)/.ready  ## Try faults that tests should notice: make mutate [SEED=7] [COUNT=50] [KIND=aimed]
+	@$(BIN)/python -m tests.mutation $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(if $(KIND),--kind $(KIND))
+
 contract: $(VENV)/.ready  ## Accept an intended change of the API into openapi.json
 	@$(BIN)/python -m tests.service.contract --write
 
@@ -140,4 +143,4 @@ help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: preview push destroy status down reset setup test test-unit test-image contract check policy workflows audit format bench bench-cold docs versions kill-each bench-twenty lock need-pr help
+.PHONY: preview push destroy status down reset setup test test-unit test-image mutate contract check policy workflows audit format bench bench-cold docs versions kill-each bench-twenty lock need-pr help

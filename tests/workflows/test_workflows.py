@@ -50,7 +50,7 @@ def by_name(job: Job) -> str:
 def test_there_are_the_workflows() -> None:
     assert set(WORKFLOWS) == {
         *("ci", "preview", "preview-destroy", "preview-sweep", "preview-refresh"),
-        *("preview-command", "staging"),
+        *("preview-command", "staging", "mutants"),
     }
     assert len(list(GITHUB.glob("workflows/*"))) == len(WORKFLOWS)
 
@@ -250,7 +250,7 @@ def test_every_make_target_of_a_step_exists() -> None:
     used = {
         step["run"].split()[1] for _, step in steps() if step.get("run", "").startswith("make ")
     }
-    assert used == {"setup", "check", "test-unit", "test", "audit", "workflows"}
+    assert used == {"setup", "check", "test-unit", "test", "audit", "workflows", "mutate"}
     assert used <= targets
 
 
