@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
@@ -311,11 +312,35 @@ def test_every_key_is_documented_with_its_default_and_no_other() -> None:
     assert documented == {_row(key, field) for key, field in known.items()}
 
 
-def test_every_declared_key_says_what_the_model_says() -> None:
+_DECLARED_AS: dict[str, tuple[type, ...]] = {
+    "integer": (int,),
+    "number": (float, int),
+    "boolean": (bool,),
+    "string": (str,),
+    "array": (list,),
+}
+
+
+def test_every_declared_key_says_what_the_models_say() -> None:
     declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    both = _fields(PreviewConfig)
-    assert set(declared) <= set(both)
-    assert declared.keys() - _fields(PlatformConfig).keys() == set()
+    for fields in (_fields(PreviewConfig), _fields(PlatformConfig)):
+        assert declared.keys() - fields.keys() == set()
+    preview = load(load_preview_config, PREVIEW, project_defaults())
+    for key, schema in declared.items():
+        field = _fields(PreviewConfig)[key]
+        assert isinstance(schema["default"], _DECLARED_AS[schema["type"]]), key
+        # The same words, as far as one sentence holds them.
+        assert (
+            str(field.description)
+            .lower()
+            .startswith(schema["description"].lower().partition(":")[0])
+        ), key
+        # What the model makes of the default is the default.
+        found: Any = preview
+        for part in key.split("."):
+            found = found[re.sub("([A-Z])", r"_\1", part).lower()]
+        assert found == schema["default"], key
+        assert field.is_required() or field.default == found, key
 
 
 @pytest.mark.parametrize("model", [PlatformConfig, PreviewConfig])

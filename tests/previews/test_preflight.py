@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from boto3.session import Session
 from moto import mock_aws
 
 from infra.stack_name import StackName
@@ -24,17 +25,59 @@ from tests.previews.world import PLATFORM, MemoryStacks, clients_of
 STACK = StackName.parse("pr-42")
 
 
-class CountingSession(Session):
-    """A session whose RDS counts its instances as AWS does, which moto does not."""
+ELSEWHERE = "k8s-others-1"
 
-    used = 12
 
-    def client(self, name: str, *arguments: Any, **more: Any) -> Any:
-        client = super().client(name, *arguments, **more)  # type: ignore[call-overload]
-        if name == "rds":
-            quota = {"AccountQuotaName": "DBInstances", "Used": self.used, "Max": 40}
-            client.describe_account_attributes = lambda: {"AccountQuotas": [quota]}
-        return client
+@cache
+def shared(name: str) -> Any:
+    """One client of a service for all tests: making one takes longer than most of them."""
+    return boto3.client(
+        name,  # type: ignore[call-overload]
+        region_name="us-east-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
+
+
+@dataclass
+class Snapshots:
+    """As many pages of `describe_db_snapshots` as there are lists of (status, hours of age)."""
+
+    pages: list[list[tuple[str, float]]]
+    asked: list[dict[str, str]] = field(default_factory=list)
+
+    def paginate(self, **asked: str) -> Iterator[dict[str, Any]]:
+        self.asked.append(asked)
+        for page in self.pages:
+            made = [(status, datetime.now(UTC) - timedelta(hours=age)) for status, age in page]
+            yield {"DBSnapshots": [{"Status": s, "SnapshotCreateTime": at} for s, at in made]}
+
+
+@dataclass
+class Rds:
+    """RDS with these snapshots and this count of instances, which moto does not keep."""
+
+    snapshots: Snapshots
+    used: int = 12
+
+    def get_paginator(self, operation: str) -> Snapshots:
+        assert operation == "describe_db_snapshots"
+        return self.snapshots
+
+    def describe_account_attributes(self) -> dict[str, Any]:
+        others = {"AccountQuotaName": "AllocatedStorage", "Used": 100_000, "Max": 100_000}
+        quota = {"AccountQuotaName": "DBInstances", "Used": self.used, "Max": 40}
+        return {"AccountQuotas": [others, quota]}
+
+
+@dataclass
+class Aws:
+    """An account whose load balancers and identity are moto's."""
+
+    rds: Rds
+
+    def client(self, name: str) -> Any:
+        return self.rds if name == "rds" else shared(name)
 
 
 class AnsweringCluster:
@@ -46,8 +89,6 @@ class AnsweringCluster:
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalGitHub]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
     with LocalGitHub() as hub, mock_aws():
         for name, value in hub.environment.items():
             monkeypatch.setenv(name, value)
@@ -56,22 +97,20 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalGitHub]:
 
 
 @pytest.fixture
-def clients(hub: LocalGitHub) -> Clients:
-    """Everything as it has to be: staging with a snapshot, and room for all."""
+def rds() -> Rds:
+    """Staging's backups of some days, the newest not the last of the list, one still being made."""
+    pages = [[("available", 52), ("available", 4)], [("available", 28), ("creating", 0)]]
+    return Rds(Snapshots(pages))
+
+
+@pytest.fixture
+def clients(hub: LocalGitHub, rds: Rds) -> Clients:
+    """Everything as it has to be: staging with snapshots, and room for all."""
     stacks = MemoryStacks()
     stacks.add("staging")
     clients = clients_of(stacks)
-    clients.__dict__["aws"] = CountingSession(region_name="us-east-1")
+    clients.__dict__["aws"] = Aws(rds)
     clients.__dict__["cluster"] = AnsweringCluster()
-    boto3.client("rds", region_name="us-east-1").create_db_instance(
-        DBInstanceIdentifier="staging",
-        DBInstanceClass="db.t4g.micro",
-        Engine="postgres",
-        AllocatedStorage=20,
-        MasterUsername="postgres",
-        MasterUserPassword="only-for-tests",
-        BackupRetentionPeriod=7,
-    )
     return clients
 
 
@@ -112,56 +151,118 @@ def test_a_cluster_that_does_not_answer_is_named(clients: Clients) -> None:
     assert "no-such-context" in report.broken[0].remedy
 
 
-def test_without_a_usable_snapshot_nothing_is_begun(clients: Clients) -> None:
-    platform = PLATFORM.model_copy(update={"database_instance": "elsewhere"})
-    clients.__dict__["platform"] = platform
-    assert failing(preflight(clients, STACK)) == ["snapshot of staging"]
+@pytest.mark.parametrize(
+    ("pages", "found"), [([[]], "none"), ([[("creating", 0)], [("failed", 9)]], "creating, failed")]
+)
+def test_without_a_usable_snapshot_nothing_is_begun(
+    clients: Clients, rds: Rds, pages: list[list[tuple[str, float]]], found: str
+) -> None:
+    rds.snapshots.pages = pages
+    report = preflight(clients, STACK)
+    assert failing(report) == ["snapshot of staging"]
+    assert report.broken[0].detail.endswith(found)
+    assert report.place is None
+
+
+def test_the_snapshot_is_of_staging_s_instance_and_made_by_aws(clients: Clients, rds: Rds) -> None:
+    preflight(clients, STACK)
+    assert rds.snapshots.asked == [
+        {"DBInstanceIdentifier": "staging", "SnapshotType": "automated"},
+    ]
 
 
 @pytest.mark.parametrize(("used", "full"), [(38, False), (39, True), (40, True)])
 def test_one_instance_of_the_quota_is_spared(
-    clients: Clients, monkeypatch: pytest.MonkeyPatch, used: int, full: bool
+    clients: Clients, rds: Rds, used: int, full: bool
 ) -> None:
-    monkeypatch.setattr(CountingSession, "used", used)
+    rds.used = used
     report = preflight(clients, STACK)
     assert [check.name for check in report.full] == (["RDS instances"] if full else [])
     assert report.broken == []
 
 
-@pytest.mark.parametrize(("groups", "full"), [(89, False), (90, True)])
-def test_the_load_balancer_is_left_some_room(clients: Clients, groups: int, full: bool) -> None:
-    ec2 = boto3.client("ec2", region_name="us-east-1")
-    elb = boto3.client("elbv2", region_name="us-east-1")
-    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"us-east-1{z}")[
-            "Subnet"
-        ]["SubnetId"]
-        for n, z in enumerate("ab")
-    ]
-    tags = [{"Key": "ingress.k8s.aws/stack", "Value": "previews"}]
-    arn = elb.create_load_balancer(Name="k8s-previews-1", Subnets=subnets, Tags=tags)[
-        "LoadBalancers"
-    ][0]["LoadBalancerArn"]
-    made = [
-        elb.create_target_group(Name=f"k8s-pr{n}-s", Protocol="HTTP", Port=80, VpcId=vpc)[
-            "TargetGroups"
-        ][0]["TargetGroupArn"]
-        for n in range(groups)
-    ]
-    forward = {"Type": "forward", "TargetGroupArn": made[0]}
-    listener = elb.create_listener(
-        LoadBalancerArn=arn, Protocol="HTTP", Port=80, DefaultActions=[forward]
-    )["Listeners"][0]["ListenerArn"]
-    for n, group in enumerate(made[1:], start=1):
-        elb.create_rule(
-            ListenerArn=listener,
-            Priority=n,
-            Conditions=[{"Field": "host-header", "Values": [f"pr-{n}.preview.example.com"]}],
-            Actions=[{"Type": "forward", "TargetGroupArn": group}],
-        )
+@dataclass(frozen=True)
+class Balancers:
+    """Load balancers in an account, each with its listeners and rules."""
+
+    vpc: str
+    subnets: tuple[str, ...]
+
+    @classmethod
+    def none(cls) -> Balancers:
+        ec2 = shared("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        parts = {"a": "10.0.0.0/24", "b": "10.0.1.0/24"}
+        made = [
+            ec2.create_subnet(VpcId=vpc, CidrBlock=cidr, AvailabilityZone=f"us-east-1{zone}")
+            for zone, cidr in parts.items()
+        ]
+        return cls(vpc, tuple(each["Subnet"]["SubnetId"] for each in made))
+
+    def add(
+        self,
+        name: str,
+        group: str,
+        *,
+        groups: int,
+        rules: tuple[int, ...] = (),
+        key: str = "ingress.k8s.aws/stack",
+    ) -> None:
+        """Add one with so many target groups, and a listener for each number of rules."""
+        elb = shared("elbv2")
+        tags = [{"Key": key, "Value": group}, {"Key": "of", "Value": "x"}]
+        [made] = elb.create_load_balancer(Name=name, Subnets=list(self.subnets), Tags=tags)[
+            "LoadBalancers"
+        ]
+        arn = made["LoadBalancerArn"]
+        targets = [
+            elb.create_target_group(Name=f"{name}-{n}", Protocol="HTTP", Port=80, VpcId=self.vpc)[
+                "TargetGroups"
+            ][0]["TargetGroupArn"]
+            for n in range(groups)
+        ]
+        for place, count in enumerate(rules or (groups,)):
+            forward = {"Type": "forward", "TargetGroupArn": targets[0]}
+            [listener] = elb.create_listener(
+                LoadBalancerArn=arn, Protocol="HTTP", Port=80 + place, DefaultActions=[forward]
+            )["Listeners"]
+            # The listener's own last rule counts too.
+            for n in range(1, count):
+                elb.create_rule(
+                    ListenerArn=listener["ListenerArn"],
+                    Priority=n,
+                    Conditions=[{"Field": "host-header", "Values": [f"pr-{n}.{name}.com"]}],
+                    Actions=[{**forward, "TargetGroupArn": targets[n % groups]}],
+                )
+
+
+@pytest.mark.parametrize(
+    ("groups", "rules", "full"), [(89, (89,), False), (90, (90,), True), (2, (3, 90), True)]
+)
+def test_the_load_balancer_is_left_some_room(
+    clients: Clients, groups: int, rules: tuple[int, ...], full: bool
+) -> None:
+    balancers = Balancers.none()
+    # Of another group, and beyond every bound.
+    balancers.add(ELSEWHERE, "others", groups=2, rules=(95,))
+    balancers.add("k8s-previews-1", "previews", groups=groups, rules=rules)
     report = preflight(clients, STACK)
     assert [check.name for check in report.full] == (["load balancer"] if full else [])
+    [check] = [check for check in report.checks if check.name == "load balancer"]
+    assert check.detail == f"{max(rules)} rules and {groups} target groups, at most 90"
+
+
+def test_the_load_balancers_of_eks_itself_count_and_so_does_each_of_the_group(
+    clients: Clients,
+) -> None:
+    balancers = Balancers.none()
+    balancers.add(
+        "k8s-previews-1", "previews", groups=2, rules=(4,), key="ingress.eks.amazonaws.com/stack"
+    )
+    balancers.add("k8s-previews-2", "previews", groups=3, rules=(1, 3))
+    [check] = [c for c in preflight(clients, STACK).checks if c.name == "load balancer"]
+    # Target groups add up, and the fullest listener counts.
+    assert check.detail == "4 rules and 5 target groups, at most 90"
 
 
 def test_a_full_house_gives_a_place_in_the_queue(clients: Clients, hub: LocalGitHub) -> None:
@@ -175,6 +276,20 @@ def test_a_full_house_gives_a_place_in_the_queue(clients: Clients, hub: LocalGit
     assert [check.name for check in report.full] == ["previews"]
     assert report.place == 3  # Behind 30 and 41.
     assert "number 3 in the queue" in report.text()
+
+
+def test_the_last_place_is_given_and_no_further_one(clients: Clients, hub: LocalGitHub) -> None:
+    stacks: Any = clients.stacks
+    for number in range(1, 20):
+        stacks.add(f"pr-{number}")
+    # Neither is a preview.
+    for name in ("data-1", "somebody-s-own"):
+        stacks.add(name)
+    assert failing(preflight(clients, STACK)) == []
+    stacks.add("pr-20")
+    report = preflight(clients, STACK)
+    assert [check.detail for check in report.full] == ["20 of at most 20 are there"]
+    assert report.place == 1
 
 
 def test_a_full_house_is_told_in_the_pull_request(
@@ -198,9 +313,9 @@ def test_a_full_house_is_told_in_the_pull_request(
 
 
 def test_what_is_broken_is_told_in_the_pull_request(
-    clients: Clients, hub: LocalGitHub, monkeypatch: pytest.MonkeyPatch, previews: Any
+    clients: Clients, rds: Rds, hub: LocalGitHub, monkeypatch: pytest.MonkeyPatch, previews: Any
 ) -> None:
-    clients.__dict__["platform"] = PLATFORM.model_copy(update={"database_instance": "elsewhere"})
+    rds.snapshots.pages = []
     hub.state.pull(42, labels=["preview"])
     monkeypatch.setattr("previews.commands.preflight.Clients", lambda: clients)
     code, _, _ = previews("preflight", "42")
@@ -234,7 +349,7 @@ def test_a_preview_that_is_there_needs_no_more_room(clients: Clients) -> None:
 
 def test_a_snapshot_has_an_age(clients: Clients) -> None:
     (check,) = [c for c in preflight(clients, STACK).checks if c.name == "snapshot of staging"]
-    assert check.detail == "the newest is 0 hours old"
+    assert check.detail == "the newest is 4 hours old"
 
 
 @pytest.fixture
@@ -261,13 +376,13 @@ def publish(cluster: MemoryCluster, number: int, *, ready: bool) -> None:
 
 
 def test_a_clone_needs_a_template_and_no_instance(
-    branching: tuple[Clients, MemoryCluster], monkeypatch: pytest.MonkeyPatch
+    branching: tuple[Clients, MemoryCluster], rds: Rds
 ) -> None:
     clients, cluster = branching
     publish(cluster, 9, ready=True)
     publish(cluster, 10, ready=True)
     publish(cluster, 11, ready=False)
-    monkeypatch.setattr(CountingSession, "used", 40)
+    rds.used = 40
     report = preflight(clients, STACK)
     assert failing(report) == []
     names = {check.name: check.detail for check in report.checks}

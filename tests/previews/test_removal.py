@@ -7,6 +7,7 @@ import pytest
 from infra.stack_name import StackName
 from previews import removal
 from previews.errors import PreviewsError
+from previews.places import Item
 from previews.removal import Receipt, destroy
 from tests.github import LocalGitHub
 from tests.previews.world import MemoryPlace, MemoryStacks, clients_of, thing
@@ -117,6 +118,75 @@ def test_when_nobody_can_look_the_state_is_kept(stacks: MemoryStacks) -> None:
     with pytest.raises(PreviewsError, match="RDS"):
         destroy(clients_of(stacks, MemoryPlace(fails=True)), STACK)
     assert "pr-42" in stacks.known
+
+
+def test_a_state_that_still_has_resources_is_kept(stacks: MemoryStacks) -> None:
+    stacks.stays = [INSTANCE]
+    with pytest.raises(PreviewsError, match="still has resources"):
+        destroy(clients_of(stacks, MemoryPlace()), STACK)
+    assert "pr-42" in stacks.known
+
+
+def test_a_leftover_that_is_refused_keeps_the_state_and_goes_the_next_time(
+    stacks: MemoryStacks,
+) -> None:
+    items = [thing("pr-42", kind="snapshot"), thing("pr-42")]
+    place = MemoryPlace(items, refuses=("pr-42",))
+    with pytest.raises(PreviewsError, match="RDS pr-42"):
+        destroy(clients_of(stacks, place), STACK, leftovers=True)
+    assert place.removed == []
+    assert "pr-42" in stacks.known
+    place.refuses = ()
+    again = destroy(clients_of(stacks, place), STACK, leftovers=True)
+    assert again.leftovers_deleted == ["RDS instance pr-42", "RDS snapshot pr-42"]
+    assert again.stack_removed
+
+
+def test_a_leftover_that_lingers_is_left_and_keeps_the_state(stacks: MemoryStacks) -> None:
+    place = MemoryPlace([thing("pr-42")], lingers=("pr-42",))
+    receipt = destroy(clients_of(stacks, place), STACK, leftovers=True)
+    assert (receipt.left, receipt.complete) == (["RDS instance pr-42"], False)
+    assert not receipt.stack_removed
+    assert "pr-42" in stacks.known
+
+
+def test_leftovers_go_in_the_order_of_their_places(stacks: MemoryStacks) -> None:
+    order: list[str] = []
+
+    class Noted(MemoryPlace):
+        def remove(self, item: Item) -> None:
+            order.append(str(item))
+            super().remove(item)
+
+    cluster = Noted([thing("pr-42", place="Kubernetes")], name="Kubernetes")
+    databases = Noted([thing("pr-42"), thing("pr-43")])
+    receipt = destroy(clients_of(stacks, cluster, databases), STACK, leftovers=True)
+    assert order == ["Kubernetes instance pr-42", "RDS instance pr-42"]
+    assert receipt.looked_in == ["Kubernetes", "RDS"]
+    assert databases.items == [thing("pr-43")]
+
+
+def test_what_github_shows_of_it_goes_last_and_only_when_all_else_is_gone(
+    stacks: MemoryStacks,
+) -> None:
+    shown = thing("pr-42", place="GitHub", counts=False)
+    github = MemoryPlace([shown], name="GitHub")
+    databases = MemoryPlace([thing("pr-42")])
+    receipt = destroy(clients_of(stacks, databases, github), STACK)
+    assert github.removed == []
+    assert receipt.left == ["RDS instance pr-42"]
+    databases.items.clear()
+    receipt = destroy(clients_of(stacks, databases, github), STACK)
+    assert github.removed == ["pr-42"]
+    assert (receipt.leftovers_deleted, receipt.kept) == (["GitHub instance pr-42"], [])
+    assert receipt.stack_removed
+
+
+def test_without_a_stack_none_is_removed(stacks: MemoryStacks) -> None:
+    stacks.known.clear()
+    receipt = destroy(clients_of(stacks, MemoryPlace()), STACK)
+    assert (receipt.had_stack, receipt.stack_removed) == (False, False)
+    assert not [call for call in stacks.calls if call.startswith(("destroy", "remove"))]
 
 
 def test_a_receipt_can_be_read_by_a_script(stacks: MemoryStacks) -> None:

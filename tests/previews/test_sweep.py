@@ -9,6 +9,7 @@ from githubkit.retry import RetryOption
 
 from previews import sweep_run
 from previews.errors import PreviewsError
+from previews.stack_state import StackSummary
 from previews.sweep_run import Outcome, Report
 from tests.github import Fault, LocalGitHub
 from tests.previews.world import NOW, MemoryPlace, MemoryStacks, clients_of, thing
@@ -69,6 +70,96 @@ def test_each_preview_is_judged_by_its_pull_request(hub: LocalGitHub, stacks: Me
         49: ("closed", "kept"),
     }
     assert sorted(stacks.known) == ["pr-40", "pr-44", "pr-47", "pr-48", "pr-49", "staging"]
+
+
+def test_the_latest_of_all_that_tells_when_a_preview_ends_holds(
+    hub: LocalGitHub, stacks: MemoryStacks
+) -> None:
+    past, future = ((NOW + timedelta(days=days)).isoformat() for days in (-1, 1))
+    for number, days_ago in ((60, 8), (61, 8), (62, 6), (63, 8)):
+        stacks.add(f"pr-{number}", days_ago=days_ago)
+    for number in (60, 61, 62, 63):
+        hub.state.pull(number, labels=["preview"])
+    databases = [thing("pr-60", expires=past), thing("pr-61", expires=past)]
+    databases += [thing("pr-62", expires=past), thing("pr-63", expires="never")]
+    secrets = [thing("pr-60", place="Secrets", expires=past)]
+    secrets += [thing("pr-61", place="Secrets", expires=future)]
+    places = (MemoryPlace(databases), MemoryPlace(secrets, name="Secrets"))
+    assert outcomes(run(stacks, *places)) == {
+        # All of it is past.
+        60: ("expired", "failed"),
+        # A tag that is no time counts for nothing.
+        63: ("expired", "failed"),
+    }
+    # What Pulumi left is never deleted by the sweep of a preview that has a stack.
+    assert [place.removed for place in places] == [[], []]
+
+
+@pytest.mark.parametrize(("days", "ends"), [(29.9, False), (30.1, True)])
+def test_a_label_keeps_a_preview_longer_and_not_for_ever(
+    hub: LocalGitHub, stacks: MemoryStacks, days: float, ends: bool
+) -> None:
+    stacks.add("pr-47", days_ago=days)
+    hub.state.pull(47, labels=["preview", "preview-keep"])
+    assert outcomes(run(stacks, MemoryPlace())) == ({47: ("expired", "destroyed")} if ends else {})
+
+
+@pytest.mark.parametrize(("days", "ends"), [(6.9, False), (7.1, True)])
+def test_a_preview_expires_so_many_days_after_its_last_push(
+    hub: LocalGitHub, stacks: MemoryStacks, days: float, ends: bool
+) -> None:
+    stacks.add("pr-47", days_ago=days)
+    hub.state.pull(47, labels=["preview"])
+    assert outcomes(run(stacks, MemoryPlace())) == ({47: ("expired", "destroyed")} if ends else {})
+
+
+def test_a_stack_that_was_never_updated_does_not_expire(
+    hub: LocalGitHub, stacks: MemoryStacks
+) -> None:
+    stacks.known["pr-47"] = StackSummary(name="pr-47", last_update=None)
+    hub.state.pull(47, labels=["preview"])
+    assert run(stacks, MemoryPlace()).entries == []
+
+
+@pytest.mark.parametrize("refusal", ["refuses", "lingers"])
+def test_an_orphan_that_does_not_go_is_a_failure_and_the_next_is_tried(
+    hub: LocalGitHub, stacks: MemoryStacks, monkeypatch: pytest.MonkeyPatch, refusal: str
+) -> None:
+    monkeypatch.setattr("previews.removal._LATE_SECONDS", 0)
+    for number in (42, 43):
+        hub.state.pull(number)
+        hub.state.close(number)
+    place = MemoryPlace([thing("pr-42"), thing("pr-43")], **{refusal: ("pr-42",)})
+    report = run(stacks, place)
+    assert outcomes(report) == {42: ("closed", "failed"), 43: ("closed", "destroyed")}
+    assert "pr-42" in report.failed[0].detail
+    assert place.items == [thing("pr-42")]
+
+
+def test_the_report_counts_all_that_was_seen(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    for number in (42, 43):
+        stacks.add(f"pr-{number}")
+        hub.state.pull(number)
+    report = run(stacks, MemoryPlace(), dry_run=True)
+    assert report.text().splitlines() == [
+        "3 stacks, 3 open pull requests, 2 would be touched; to remove them: --yes",
+        "  due        pr-42 (label gone): its pull request has no label 'preview'",
+        "  due        pr-43 (label gone): its pull request has no label 'preview'",
+    ]
+    assert "2 were judged" in run(stacks, MemoryPlace()).text()
+
+
+def test_what_is_kept_uses_none_of_the_run_s_removals(
+    hub: LocalGitHub, stacks: MemoryStacks
+) -> None:
+    hub.state.pull(41, labels=["preview"])
+    for number in (42, 43):
+        stacks.add(f"pr-{number}")
+        hub.state.pull(number)
+    report = run(stacks, MemoryPlace([thing("pr-41")]), most=1)
+    assert [entry.outcome for entry in report.entries] == [
+        *(Outcome.KEPT, Outcome.DESTROYED, Outcome.LATER),
+    ]
 
 
 def test_a_resource_without_a_stack_is_deleted(hub: LocalGitHub, stacks: MemoryStacks) -> None:

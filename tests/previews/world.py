@@ -33,7 +33,12 @@ def failure(what: str) -> PreviewsError:
 
 @dataclass
 class MemoryStacks:
-    """As many of `Stacks`' methods as the lifecycle calls, without Pulumi."""
+    """As many of `Stacks`' methods as the lifecycle calls, without Pulumi.
+
+    Attributes:
+        fail_on: The call that fails: ``destroy pr-42``.
+        stays: The resources that a state still has after a destroy.
+    """
 
     known: dict[str, StackSummary] = field(default_factory=dict)
     documents: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -43,6 +48,7 @@ class MemoryStacks:
     calls: list[str] = field(default_factory=list)
     fail_on: str = ""
     on_destroy: Callable[[str], None] | None = None
+    stays: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, name: str, *, days_ago: float = 0, **deployment: Any) -> None:
         updated = NOW - timedelta(days=days_ago)
@@ -80,7 +86,7 @@ class MemoryStacks:
         self._called(f"destroy {stack}")
         if self.on_destroy is not None:
             self.on_destroy(stack)
-        self.documents[stack]["deployment"]["resources"] = []
+        self.documents[stack]["deployment"]["resources"] = list(self.stays)
 
     def refresh(self, stack: str) -> None:
         self._called(f"refresh {stack}")
@@ -95,6 +101,9 @@ class MemoryStacks:
 
     def remove(self, stack: str) -> None:
         self._called(f"remove {stack}")
+        if self.documents[stack]["deployment"].get("resources"):
+            # As `pulumi stack rm` does without --force.
+            raise failure(f"'{stack}' still has resources; removal rejected")
         del self.known[stack]
 
     def backend_url(self) -> str:
@@ -103,13 +112,21 @@ class MemoryStacks:
 
 @dataclass
 class MemoryPlace:
-    """Somewhere things are."""
+    """Somewhere things are.
+
+    Attributes:
+        fails: Whether nothing can be looked at.
+        refuses: The ids of what it refuses to delete.
+        lingers: The ids of what it agrees to delete, and then doesn't.
+    """
 
     items: list[Item] = field(default_factory=list)
     name: str = "RDS"
     looks: int = 0
     removed: list[str] = field(default_factory=list)
     fails: bool = False
+    refuses: tuple[str, ...] = ()
+    lingers: tuple[str, ...] = ()
 
     def find(self) -> Iterable[Item]:
         self.looks += 1
@@ -118,14 +135,17 @@ class MemoryPlace:
         return list(self.items)
 
     def remove(self, item: Item) -> None:
+        if item.id in self.refuses:
+            raise failure(f"{self.name} {item.id}")
         self.removed.append(item.id)
-        self.items.remove(item)
+        if item.id not in self.lingers:
+            self.items.remove(item)
 
 
-def thing(stack: str, *, place: str = "RDS", expires: str = "", **more: Any) -> Item:
-    return Item(
-        stack=stack, place=place, kind="instance", id=stack, by="tag", expires=expires, **more
-    )
+def thing(
+    stack: str, *, place: str = "RDS", kind: str = "instance", expires: str = "", **more: Any
+) -> Item:
+    return Item(stack=stack, place=place, kind=kind, id=stack, by="tag", expires=expires, **more)
 
 
 def clients_of(stacks: MemoryStacks, *places: MemoryPlace, **settings: Any) -> Clients:

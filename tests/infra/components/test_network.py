@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.components.network import Network, plan
-from infra.components.private_endpoints import SERVICES
 from infra.config_network import NetworkConfig
 from tests.infra.world import Deployment, deploy
 
 SUBNET = "aws:ec2/subnet:Subnet"
 TABLE = "aws:ec2/routeTable:RouteTable"
 ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
+# What nodes, controllers and previews ask of AWS where there is no other way out.
+SERVICES = ["ec2", "ecr.api", "ecr.dkr", "eks", "eks-auth", "elasticloadbalancing", "kms", "logs"]
+SERVICES += ["s3", "secretsmanager", "sts"]
 
 
 def network(**config: Any) -> Deployment:
@@ -85,7 +87,7 @@ def test_load_balancers_find_their_subnets_by_tags() -> None:
     [
         ("nat", ["nat-a"], ["nodes-a", "public"], ["s3"]),
         ("nat-per-zone", ["nat-a", "nat-b"], ["nodes-a", "nodes-b", "public"], ["s3"]),
-        ("endpoints", [], ["nodes", "public"], sorted([*SERVICES, "s3"])),
+        ("endpoints", [], ["nodes", "public"], SERVICES),
     ],
 )
 def test_the_ways_out(
@@ -120,6 +122,17 @@ def test_only_public_subnets_are_open_to_the_internet() -> None:
             assert gateways == (
                 set[str]() if egress == "endpoints" and name != "public" else expected
             )
+
+
+def test_each_endpoint_is_of_its_service_and_found_by_the_service_s_own_name() -> None:
+    stack = network(egress="endpoints")
+    found = {r.name: r.inputs for r in stack.registrations if r.type == ENDPOINT}
+    assert {name: each["serviceName"] for name, each in found.items()} == {
+        service: f"com.amazonaws.eu-west-1.{service}" for service in SERVICES
+    }
+    kinds = {name: (i["vpcEndpointType"], i.get("privateDnsEnabled")) for name, i in found.items()}
+    assert kinds.pop("s3") == ("Gateway", None)
+    assert set(kinds.values()) == {("Interface", True)}
 
 
 def test_endpoints_answer_the_vpc_alone() -> None:
