@@ -119,8 +119,56 @@ def test_a_bot_that_writes_code_is_no_dependency_bot() -> None:
     assert decide(event, pull, SETTINGS).action is Action.UP
 
 
-def test_a_reason_says_which_commit_is_newer() -> None:
-    pull = PullRequest.model_validate(pull_request())
-    decision = decide(Event(action="synchronize", number=42, head_sha=STALE), pull, SETTINGS)
-    assert STALE[:12] in decision.reason
-    assert HEAD[:12] in decision.reason
+@pytest.mark.parametrize(
+    ("action", "pull", "reason"),
+    [
+        ("labeled", {}, "labelled"),
+        ("labeled", {"mergeable": None}, "labelled"),
+        (
+            "labeled",
+            {"mergeable": False},
+            "labelled; it conflicts with its base, so it is shown by itself",
+        ),
+        ("closed", {"state": "closed"}, "closed"),
+        ("closed", {"state": "closed", "merged": True}, "merged"),
+        (
+            "closed",
+            {"state": "closed", "head_repository": "eve/orders"},
+            "closed; it comes from a fork, and had no preview",
+        ),
+        ("opened", {"labels": []}, "no label 'preview'"),
+        ("unlabeled", {"labels": []}, "label 'preview' was taken off"),
+        ("unlabeled", {"labels": [], "head_repository": "eve/orders"}, "no label 'preview'"),
+        (
+            "labeled",
+            {"head_repository": None, "author": "dependabot[bot]", "draft": True},
+            "it comes from a fork: its runs get no credentials",
+        ),
+        (
+            "labeled",
+            {"author": "dependabot[bot]", "draft": True},
+            "it is dependabot[bot]'s: dependency bots would use up the quota",
+        ),
+        (
+            "edited",
+            {"draft": True},
+            "it is a draft; a preview that is there stays until it expires",
+        ),
+        ("edited", {}, "'edited' changes nothing that a preview shows"),
+        (
+            "synchronize",
+            {"sha": "0123456789abcdef"},
+            "aaaaaaaaaaaa was overtaken by 0123456789ab, which has a run of its own",
+        ),
+    ],
+)
+def test_the_reason_is_the_most_lasting_one(action: str, pull: dict[str, Any], reason: str) -> None:
+    event = Event(action=action, number=42, head_sha=HEAD, label="preview")
+    found = PullRequest.model_validate(pull_request(**pull))
+    assert decide(event, found, SETTINGS).reason == reason
+
+
+def test_another_label_is_named() -> None:
+    event = Event(action="labeled", number=42, head_sha=HEAD, label="bug")
+    found = decide(event, PullRequest.model_validate(pull_request()), SETTINGS)
+    assert found.reason == "label 'bug' is not the preview's"

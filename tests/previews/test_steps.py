@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from previews import engine_events
-from previews.engine_events import About
-from previews.steps import Progress, State, Step, step_of
+from previews.engine_events import About, EngineEvent
+from previews.steps import Progress, State, Step, StepState, step_of
 
 LOGS = Path(__file__).parent / "events"
 
@@ -63,6 +63,102 @@ def test_at_every_moment_the_states_make_sense(log: str) -> None:
         assert settled <= failed, "what failed does not become well"
         settled = failed
         assert all(s.seconds is None or s.seconds >= 0 for s in now)
+
+
+JOB = "kubernetes:batch/v1:Job"
+
+
+def urn(name: str, type_: str = JOB) -> str:
+    return f"urn:pulumi:pr-42::previews::{type_}::{name}"
+
+
+def event(what: str, op: str, name: str, at: int) -> EngineEvent:
+    about = {"op": op, "urn": urn(name), "type": JOB}
+    return EngineEvent.model_validate({"timestamp": at, what: {"metadata": about}})
+
+
+def told(*events: EngineEvent) -> Progress:
+    found = Progress()
+    found.add(events)
+    return found
+
+
+def state_of(found: Progress, step: Step) -> StepState:
+    return next(state for state in found.states() if state.step is step)
+
+
+def test_a_step_takes_from_its_first_beginning_to_its_last_end() -> None:
+    found = told(
+        event("begins", "create", "branch", 10),
+        event("begins", "create", "clone", 12),
+        event("ends", "create", "branch", 15),
+    )
+    assert state_of(found, Step.DATABASE).state is State.RUNNING
+    found.add([event("ends", "create", "clone", 21)])
+    done = state_of(found, Step.DATABASE)
+    assert (done.state, done.seconds) == (State.DONE, 11)
+    assert state_of(found, Step.MIGRATE).state is State.WAITING
+
+
+def test_what_is_deleted_or_stands_for_a_replacement_is_no_step() -> None:
+    found = told(
+        event("begins", "replace", "migrate", 1),
+        event("begins", "delete-replaced", "migrate", 2),
+        event("ends", "delete", "migrate", 3),
+    )
+    assert state_of(found, Step.MIGRATE).state is State.WAITING
+    found.add([event("begins", "create-replacement", "migrate", 4)])
+    assert state_of(found, Step.MIGRATE).state is State.RUNNING
+
+
+def test_an_end_without_a_beginning_leaves_nothing_open() -> None:
+    found = told(event("ends", "create", "migrate", 5), event("begins", "update", "migrate", 7))
+    assert state_of(found, Step.MIGRATE).state is State.RUNNING
+    found = told(event("ends", "same", "migrate", 5))
+    assert state_of(found, Step.MIGRATE) == StepState(step=Step.MIGRATE, state=State.SAME)
+
+
+def test_what_was_under_way_when_another_failed_ended_with_it() -> None:
+    found = told(
+        event("begins", "create", "branch", 10),
+        event("begins", "create", "migrate", 11),
+        event("fails", "create", "migrate", 13),
+    )
+    assert state_of(found, Step.DATABASE).state is State.RUNNING
+    failed = state_of(found, Step.MIGRATE)
+    assert (failed.state, failed.seconds) == (State.FAILED, 2)
+    found.add([EngineEvent.model_validate({"timestamp": 13, "summary": {}})])
+    over = state_of(found, Step.DATABASE)
+    assert (over.state, over.seconds, over.detail) == (State.DONE, 0, "")
+
+
+def test_only_what_is_under_way_says_how_it_is() -> None:
+    said = [
+        EngineEvent.model_validate({"timestamp": 2, "says": {"urn": about, "message": message}})
+        for about, message in ((urn("migrate"), " 1 of 2 "), ("unknown", "no"))
+    ]
+    found = told(event("begins", "create", "migrate", 1), *said)
+    assert state_of(found, Step.MIGRATE).detail == "1 of 2"
+    found.add([event("ends", "create", "migrate", 3)])
+    assert state_of(found, Step.MIGRATE).detail == ""
+
+
+@pytest.mark.parametrize(
+    ("type_", "step"),
+    [
+        ("docker-build:index:Image", Step.IMAGE),
+        ("aws:rds/instance:Instance", Step.DATABASE),
+        ("kubernetes:core/v1:Namespace", Step.NAMESPACE),
+        ("kubernetes:external-secrets.io/v1:ExternalSecret", Step.NAMESPACE),
+        ("kubernetes:external-secrets.io/v1:SecretStore", Step.NAMESPACE),
+        ("kubernetes:apps/v1:Deployment", Step.ROLLOUT),
+        ("kubernetes:networking.k8s.io/v1:Ingress", Step.ADDRESS),
+        ("kubernetes:core/v1:Service", None),
+        ("aws:iam/role:Role", None),
+    ],
+)
+def test_a_resource_belongs_to_the_step_that_people_wait_for(type_: str, step: Step | None) -> None:
+    assert step_of(About(op="create", urn=urn("x", type_), type=type_)) is step
 
 
 @pytest.mark.parametrize("line", ["", "{", "[]", '{"resourcePreEvent": {"metadata": 5}}', "null"])
