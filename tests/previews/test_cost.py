@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from previews import prices
 from previews.cost import Cost, Line, PlatformSizes, PreviewSizes, platform_cost, preview_cost
@@ -58,6 +59,127 @@ def test_the_platform() -> None:
     assert found["1 public IPv4 address(es)"] == Decimal("0.1200")
     assert found["the nodes' disks, 160 GiB gp3"] == Decimal("0.4208")
     assert 250 < platform_cost(sizes, PRICES).a_month < 350
+
+
+def test_every_item_of_the_platform_is_on_the_bill() -> None:
+    sizes = PlatformSizes(
+        region="us-east-1",
+        database_class="db.t4g.medium",
+        database_gib=30,
+        database_multi_az=True,
+        nodes={"m7g.large": 2, "m7g.xlarge": 1},
+        nat_gateways=2,
+        load_balancers=2,
+        public_addresses=3,
+        keys=2,
+    )
+
+    def of(item: str, count: int = 1) -> Decimal:
+        return round(PRICES.of("us-east-1", item).a_day * count, 4)
+
+    found = lines(platform_cost(sizes, PRICES))
+    nodes = found["2 node(s) m7g.large"] + found["1 node(s) m7g.xlarge"]
+    fee = PRICES.of("us-east-1", "eks-auto-mode").usd
+    assert abs(found.pop("EKS Auto Mode for the nodes") - nodes * fee) < Decimal("0.001")
+    assert found == {
+        "staging's database db.t4g.medium": of("db.t4g.medium", 2),
+        "its storage, 30 GiB gp3": of("rds-gp3", 60),
+        "EKS control plane": of("eks-control-plane"),
+        "2 node(s) m7g.large": of("m7g.large", 2),
+        "1 node(s) m7g.xlarge": of("m7g.xlarge"),
+        "the nodes' disks, 240 GiB gp3": of("ebs-gp3", 240),
+        "2 NAT gateway(s)": of("nat-gateway", 2),
+        "5 public IPv4 address(es)": of("public-ipv4", 5),
+        "2 load balancer(s)": of("load-balancer", 2),
+        "2 secret(s)": of("secret", 2),
+        "2 KMS key(s)": of("kms-key", 2),
+        "images, 5 GiB": of("ecr", 5),
+        "1 hosted zone(s)": of("hosted-zone"),
+    }
+
+
+def test_sizes_that_nobody_gave_are_a_small_preview_s_and_a_small_platform_s() -> None:
+    assert BRANCH.model_dump(exclude={"region"}) == {
+        "database_class": None,
+        "database_gib": 0,
+        "pods": 1,
+        "cpu_millicores": 100,
+        "memory_mib": 256,
+        "secrets": 0,
+        "image_gib": Decimal("0.2"),
+        "node": "m7g.large",
+        "auto_mode": True,
+    }
+    platform = PlatformSizes(region="us-east-1", database_class="db.t4g.medium")
+    assert platform.model_dump(exclude={"region", "database_class"}) == {
+        "database_gib": 20,
+        "database_multi_az": False,
+        "shared_class": None,
+        "shared_gib": 0,
+        "own_cluster": True,
+        "auto_mode": True,
+        "nodes": {"m7g.large": 2},
+        "node_gib": 80,
+        "nat_gateways": 1,
+        "load_balancers": 1,
+        "public_addresses": 0,
+        "secrets": 2,
+        "keys": 1,
+        "images_gib": Decimal(5),
+        "hosted_zones": 1,
+    }
+
+
+SIZES = (
+    *((PreviewSizes, name) for name in ("database_gib", "pods", "cpu_millicores", "memory_mib")),
+    *((PreviewSizes, name) for name in ("secrets", "image_gib")),
+    *((PlatformSizes, name) for name in ("database_gib", "shared_gib", "node_gib", "keys")),
+    *((PlatformSizes, name) for name in ("nat_gateways", "load_balancers", "public_addresses")),
+    *((PlatformSizes, name) for name in ("secrets", "images_gib", "hosted_zones")),
+)
+
+
+@pytest.mark.parametrize(("model", "name"), SIZES)
+def test_a_size_may_be_nothing_and_not_less(
+    model: type[PreviewSizes | PlatformSizes], name: str
+) -> None:
+    known = {"region": "us-east-1", "database_class": "db.t4g.medium"}
+    assert getattr(model.model_validate({**known, name: 0}), name) == 0
+    with pytest.raises(ValidationError, match=name):
+        model.model_validate({**known, name: -1})
+
+
+def test_nothing_is_said_of_what_there_is_none_of() -> None:
+    none = BRANCH.model_copy(update={"pods": 0, "image_gib": Decimal(0)})
+    assert preview_cost(none, PRICES).lines == ()
+    assert preview_cost(none, PRICES).a_day == 0
+    by_hand = lines(preview_cost(BRANCH.model_copy(update={"auto_mode": False}), PRICES))
+    assert list(by_hand) == ["1 pod(s), 5.0% of a m7g.large", "image, 0.2 GiB"]
+
+
+def test_pods_take_as_much_as_all_of_them_ask_for() -> None:
+    two = BRANCH.model_copy(update={"pods": 2, "cpu_millicores": 500, "memory_mib": 64})
+    assert "2 pod(s), 50.0% of a m7g.large" in lines(preview_cost(two, PRICES))
+    two = BRANCH.model_copy(update={"pods": 2, "memory_mib": 2048})
+    assert "2 pod(s), 50.0% of a m7g.large" in lines(preview_cost(two, PRICES))
+
+
+@pytest.mark.parametrize("unknown", ["vcpu", "gib"])
+def test_a_node_of_unknown_size_can_not_be_shared_out(unknown: str) -> None:
+    known = PRICES.of("us-east-1", "m7g.large").model_copy(update={unknown: None})
+    region = PRICES.regions["us-east-1"]
+    region = region.model_copy(update={"ec2": {**region.ec2, "m7g.large": known}})
+    found = PRICES.model_copy(update={"regions": {"us-east-1": region}})
+    with pytest.raises(ValueError, match=r"m7g\.large: prices\.toml does not say its vcpu and gib"):
+        preview_cost(BRANCH, found)
+
+
+def test_one_unverified_price_makes_the_sum_so() -> None:
+    sure, unsure = (Line(what="x", a_day=Decimal(1), verified=known) for known in (True, False))
+    assert Cost(lines=(sure, sure)).verified
+    assert not Cost(lines=(unsure, sure)).verified
+    assert not Cost(lines=(sure, unsure)).verified
+    assert round(Cost(lines=(sure, unsure)).a_month, 9) == round(2 * Decimal(730) / 24, 9)
 
 
 def test_a_standby_doubles_instance_and_storage() -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+from typing import Any
+
+import pytest
 
 from previews.migration_report import MARK, MigrationReport, find, markdown
 from service.gate.report import Lock, Report, Rows, Step
@@ -113,6 +116,128 @@ def test_a_report_that_would_fill_the_comment_is_cut_to_its_verdict() -> None:
     shown = markdown(MigrationReport.model_validate(long.model_dump()))
     assert shown.startswith("**Migration** from `0002` to `0004` **is refused**")
     assert len(shown) < 1000
+
+
+def report(**changes: Any) -> MigrationReport:
+    return MigrationReport.model_validate(WRITTEN.model_dump() | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"refused": ()}, "from `0002` to `0004` passes."),
+        (
+            {"refused": (), "long_locks_meant": True},
+            "from `0002` to `0004` passes; long locks are meant.",
+        ),
+        (
+            {"before": None, "max_lock_seconds": 0.5},
+            "from an empty database to `0004` **is refused**: a lock is held longer than 0.5 s.",
+        ),
+    ],
+)
+def test_the_verdict_is_the_first_line(changes: dict[str, Any], words: str) -> None:
+    assert markdown(report(**changes)).splitlines()[0] == f"**Migration** {words}"
+
+
+def test_each_lock_and_each_table_of_a_step_is_told() -> None:
+    lock, rows = WRITTEN.steps[0].locks[0].model_dump(), WRITTEN.steps[0].rows[0].model_dump()
+    step = WRITTEN.steps[0].model_dump() | {
+        "seconds": 1,
+        # Exactly as long as it may be, and a little longer.
+        "locks": (lock | {"seconds": 2, "blocks": "writes"}, lock | {"seconds": 2.01}),
+        "rows": (rows, rows | {"table": "a|b", "rows": 999, "how": "changed"}),
+    }
+    row = next(line for line in markdown(report(steps=(step,))).splitlines() if "0003" in line)
+    assert row == (
+        "| `0003 Regions` | 1.0 s | `customers`: writes, 2.0 s"
+        "<br>`customers`: reads and writes, 2.0 s **too long**"
+        " | `customers`: 100,000 rewritten<br>`a¦b`: 999 changed |"
+    )
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.999, "999 ms"), (1, "1.0 s"), (0, "0 ms")])
+def test_a_time_below_a_second_is_in_thousandths(seconds: float, words: str) -> None:
+    step = WRITTEN.steps[1].model_dump() | {"seconds": seconds}
+    assert f" | {words} | " in markdown(report(steps=(step,)))
+
+
+@pytest.mark.parametrize(("lines", "more"), [(59, None), (60, None), (61, 1), (62, 2)])
+def test_as_much_of_the_difference_is_shown_as_can_be_read(lines: int, more: int | None) -> None:
+    shown = markdown(report(added=[f"line {n}" for n in range(lines - 1)]))
+    inside = shown.partition("```diff\n")[2].partition("\n```")[0].splitlines()
+    assert inside[-1] == (f"+ line {lines - 2}" if more is None else f"  … and {more} more lines")
+    assert len(inside) == min(lines, 61)
+
+
+@pytest.mark.parametrize("which", ["added", "removed"])
+def test_a_difference_of_one_kind_alone_is_shown(which: str) -> None:
+    shown = markdown(report(**{"added": (), "removed": (), which: ("a line",)}))
+    assert f"{'+' if which == 'added' else '-'} a line" in shown
+    assert "```diff" not in markdown(report(added=(), removed=()))
+
+
+@pytest.mark.parametrize(("length", "cut"), [(300, False), (301, True)])
+def test_a_long_line_is_cut_at_its_end(length: int, cut: bool) -> None:
+    shown = markdown(report(refused=("x" * length,)))
+    assert f"- `{'x' * 300}{'…' if cut else ''}`\n" in shown
+
+
+def test_the_last_report_of_a_log_counts_though_it_is_none() -> None:
+    other = WRITTEN.model_copy(update={"head": "0009"})
+    found = find(f"{line(other)}\n{line(WRITTEN)}\nmigrate: done")
+    assert found is not None
+    assert found.head == "0004"
+    assert find(f"{line(WRITTEN)}\n{MARK}garbled\n") is None
+
+
+LIMITS: list[tuple[str, Any, Any]] = [
+    ("head", "x" * 4000, "x" * 4001),
+    ("max_lock_seconds", 86_400, 86_401),
+    ("max_lock_seconds", 0, -0.1),
+    ("steps", 200, 201),
+    ("removed", 2000, 2001),
+    ("added", 2000, 2001),
+    ("refused", 200, 201),
+]
+
+
+@pytest.mark.parametrize(("name", "most", "beyond"), LIMITS)
+def test_a_report_is_bounded(name: str, most: Any, beyond: Any) -> None:
+    def holds(value: Any) -> bool:
+        one: Any = WRITTEN.steps[1].model_dump() if name == "steps" else "x"
+        given = [one] * value if isinstance(WRITTEN.model_dump()[name], tuple) else value
+        text = json.dumps(WRITTEN.model_dump() | {name: given})
+        return find(f"{MARK}{text}") is not None
+
+    assert holds(most)
+    assert not holds(beyond)
+
+
+@pytest.mark.parametrize(("part", "most", "beyond"), [("locks", 200, 201), ("rows", 200, 201)])
+def test_a_step_is_bounded(part: str, most: int, beyond: int) -> None:
+    step = WRITTEN.steps[0].model_dump()
+
+    def holds(count: int) -> bool:
+        steps = [step | {part: [step[part][0]] * count}]
+        return find(f"{MARK}{json.dumps(WRITTEN.model_dump() | {'steps': steps})}") is not None
+
+    assert holds(most)
+    assert not holds(beyond)
+    step = {**step, "rows": [step["rows"][0] | {"rows": 0}]}
+    assert holds(1)
+    step = {**step, "rows": [step["rows"][0] | {"rows": -1}]}
+    assert not holds(1)
+
+
+def test_a_report_that_just_fits_the_comment_is_shown() -> None:
+    def length(rest: int) -> int:
+        refused = ["x" * 290] * 66 + ["x" * rest]
+        return len(markdown(report(refused=refused)))
+
+    short = length(1)
+    assert length(20_000 - short + 1) == 20_000
+    assert length(20_000 - short + 2) < 1000
 
 
 def test_no_secret_is_shown() -> None:

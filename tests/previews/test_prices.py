@@ -53,6 +53,33 @@ def test_a_price_by_time_has_a_cost_a_day() -> None:
     assert FOUND.of("us-east-1", "secret").a_day * 730 / 24 == Decimal("0.40")
 
 
+def test_what_is_paid_by_the_month_is_paid_for_730_hours() -> None:
+    for per in (Per.MONTH, Per.GB_MONTH):
+        assert Price(usd=Decimal(73), per=per, source="bill").a_day == Decimal("2.4")
+    assert Price(usd=Decimal(1), per=Per.HOUR, source="bill").a_day == 24
+
+
+@pytest.mark.parametrize(("usd", "valid"), [("0.0001", True), ("0", False), ("-1", False)])
+def test_nothing_is_free(usd: str, valid: bool) -> None:
+    figure = {"usd": usd, "per": "hour", "source": "bill"}
+    if valid:
+        assert Price.model_validate(figure).usd > 0
+    else:
+        with pytest.raises(ValidationError, match="greater than 0"):
+            Price.model_validate(figure)
+
+
+@pytest.mark.parametrize("table", ["rds", "ec2", "other"])
+def test_the_source_of_the_last_price_of_the_last_region_is_looked_up(table: str) -> None:
+    good = {"usd": "1", "per": "hour", "source": "bill"}
+    source = {"what": "a bill", "url": "https://x.test", "seen": "2026-01-01", "verified": True}
+    one = {"rds": {"db.a.b": good}, "ec2": {"a.b": good}, "other": {"c": good}}
+    two = {**one, table: {**one[table], "z": good | {"source": "hearsay"}}}
+    regions = {"us-east-1": one, "eu-west-1": two}
+    with pytest.raises(ValidationError, match="eu-west-1 z: there is no source 'hearsay'"):
+        Prices.model_validate({"sources": {"bill": source}, "regions": regions})
+
+
 def test_a_price_by_use_has_none() -> None:
     with pytest.raises(UnknownPriceError, match="goes by use"):
         Price(usd=Decimal(1), per=Per.GB, source="bill").a_day  # noqa: B018 - it raises

@@ -71,6 +71,17 @@ def test_a_known_secret_is_taken_out_wherever_it_stands(secret: str, a: str, b: 
     assert secret not in redact(f"{a}{secret}{b}", [secret])
 
 
+def test_each_known_secret_is_taken_out_the_longest_first() -> None:
+    known = ["abcdef", "abcdefgh", "short", "123456"]
+    assert redact("abcdefgh abcdef short 123456 12345", known) == "*** *** short *** 12345"
+
+
+def test_what_stands_before_a_secret_stays() -> None:
+    assert redact("postgresql://app:hunter22@db/x") == "postgresql://app:***@db/x"
+    assert redact("password=hunter22 token: abc") == "password=*** token: ***"
+    assert redact("Bearer abcdef and Bearer abcde") == "Bearer *** and Bearer abcde"
+
+
 def test_a_known_secret_too_short_to_be_one_would_blank_everything() -> None:
     assert redact("a table", ["", "a"]) == "a table"
 
