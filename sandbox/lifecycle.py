@@ -64,7 +64,7 @@ def _launch(settings: Settings) -> None:
             [sys.executable, "-m", "sandbox.daemon"],
             env={
                 **os.environ,
-                **_as_environment(settings),
+                **settings.environment,
                 # Parts are started again after a failure: not without their bytecode.
                 "PYTHONDONTWRITEBYTECODE": "",
             },
@@ -170,13 +170,6 @@ def _require_same_settings(settings: Settings) -> None:
 
 def _settings_path(settings: Settings) -> Path:
     return settings.home / "run" / "settings.json"
-
-
-def _as_environment(settings: Settings) -> dict[str, str]:
-    """The settings as the variables from which they are read, for the supervisor's children."""
-    return {
-        f"SANDBOX_{name.upper()}": str(getattr(settings, name)) for name in Settings.model_fields
-    }
 
 
 _HTTP_PORT_REMEDY = (

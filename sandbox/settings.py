@@ -55,6 +55,13 @@ class Settings(BaseSettings):
         object.__setattr__(self, "home", self.home.expanduser().resolve())
         object.__setattr__(self, "cache", self.cache.expanduser().resolve())
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables from which another process reads these settings."""
+        return {
+            f"SANDBOX_{name.upper()}": str(getattr(self, name)) for name in type(self).model_fields
+        }
+
     @cached_property
     def network(self) -> ipaddress.IPv4Network:
         """The sandbox's loopback network."""

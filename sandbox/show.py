@@ -51,46 +51,40 @@ def failure(console: Console, error: SandboxError) -> None:
 
 
 def parts_table(parts: Sequence[PartStatus]) -> Table:
-    """The sandbox's parts, a row each."""
-    table = Table(title="Sandbox", title_justify="left", title_style="bold")
-    for heading in ("Part", "State", "Pid", "Restarts", "Detail"):
-        table.add_column(heading)
+    """Return the sandbox's parts, a row each."""
+    table = _table("Sandbox", "Part", "State", "Pid", "Restarts", "Detail")
     for part in parts:
-        table.add_row(
-            part.name,
-            f"[{_COLOURS[part.state]}]{part.state}[/]",
-            str(part.pid or ""),
-            str(part.restarts or ""),
-            escape(part.detail),
-        )
+        state = f"[{_COLOURS[part.state]}]{part.state}[/]"
+        pid, restarts = str(part.pid or ""), str(part.restarts or "")
+        table.add_row(part.name, state, pid, restarts, escape(part.detail))
     if not parts:
         table.add_row("", "[dim]not running[/]", "", "", "start it with `sandbox up`")
     return table
 
 
 def tools_table(tools: Sequence[ToolStatus]) -> Table:
-    """The tools that the sandbox runs, a row each."""
-    table = Table(title="Tools", title_justify="left", title_style="bold")
-    for heading in ("Tool", "Version", "From", "Programs"):
-        table.add_column(heading, overflow="fold")
+    """Return the tools that the sandbox runs, a row each."""
+    table = _table("Tools", "Tool", "Version", "From", "Programs")
     for tool in tools:
         table.add_row(tool.name, tool.version, tool.source, ", ".join(tool.programs))
     return table
 
 
 def stacks_table(outputs: Mapping[str, Mapping[str, Any]]) -> Table:
-    """The stacks with what they put out, a row each."""
-    table = Table(title="Stacks", title_justify="left", title_style="bold")
-    for heading in ("Stack", "URL"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("Commit", "Snapshot", "Expires"):
-        table.add_column(heading, overflow="fold")
+    """Return the stacks with their outputs, a row each."""
+    table = _table("Stacks", "Stack", "URL", "Commit", "Snapshot", "Expires")
+    for column in table.columns[:2]:
+        column.no_wrap = True  # Both are there to be copied.
     for name, values in outputs.items():
-        table.add_row(
-            name,
-            str(values.get("url", "")),
-            str(values.get("commit", ""))[:12],
-            str(values.get("snapshot", "") or ""),
-            str(values.get("expires", "") or ""),
+        url, commit, *others = (
+            str(values.get(key) or "") for key in ("url", "commit", "snapshot", "expires")
         )
+        table.add_row(name, url, commit[:12], *others)
+    return table
+
+
+def _table(title: str, *headings: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
     return table

@@ -84,10 +84,7 @@ def _bootstrap(settings: Settings) -> Part:
     return Part(
         name=BOOTSTRAP,
         argv=(sys.executable, "-m", "sandbox.cluster.bootstrap"),
-        env={
-            f"SANDBOX_{name.upper()}": str(getattr(settings, name))
-            for name in Settings.model_fields
-        },
+        env=settings.environment,
         after=(API_SERVER,),
         oneshot=True,
     )
