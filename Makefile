@@ -98,12 +98,14 @@ kill-each: $(VENV)/.ready  ## Kill an `up` after each of its resource operations
 bench-twenty: $(VENV)/.ready  ## Bring twenty previews up at once in each database mode, and measure
 	@$(BIN)/python -m bench.twenty
 
-lock: $(VENV)/.ready  ## Make the hashed locks anew from pyproject.toml
+lock: $(VENV)/.ready  ## Make the hashed locks anew from pyproject.toml and requirements/
 	@lock="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url"; \
 	  $$lock requirements/uv.in --output-file requirements/uv.txt && \
 	  $$lock pyproject.toml --group dev --output-file requirements/dev.txt && \
 	  $$lock pyproject.toml --constraint requirements/dev.txt --output-file requirements/service.txt && \
 	  $$lock requirements/checkov.in --output-file requirements/checkov.txt
+	@for folder in postgresql iam-simulate; do (cd requirements/$$folder && ../../$(BIN)/$(NODE) npm \
+	  install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --silent); done
 
 # The stamp is written last: a set-up killed half-way is simply done again.
 $(VENV)/.ready: requirements/uv.txt requirements/dev.txt pyproject.toml requirements/postgresql/npm-shrinkwrap.json
