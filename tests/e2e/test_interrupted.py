@@ -12,6 +12,8 @@ import pytest
 
 from tests.e2e import customers
 from tests.e2e.inventory import everything
+from tests.e2e.namespaces import ends, held_by_a_finalizer
+from tests.e2e.test_push import changed
 from tests.e2e.waiting import eventually, reached
 from tests.e2e.world import World
 
@@ -21,6 +23,13 @@ pytestmark = pytest.mark.e2e
 def the_whole_command(process: subprocess.Popen[str], sent: signal.Signals) -> None:
     """What Ctrl-C in a terminal does: every process of the foreground group is signalled."""
     os.killpg(process.pid, sent)
+
+
+def everything_below(process: subprocess.Popen[str], sent: signal.Signals) -> None:
+    """What a machine does that runs out of memory or is turned off."""
+    root = psutil.Process(process.pid)
+    for each in [root, *root.children(recursive=True)]:
+        each.send_signal(sent)
 
 
 def pulumi_alone(process: subprocess.Popen[str], sent: signal.Signals) -> None:
@@ -37,7 +46,7 @@ MOMENTS = ["aws:rds/instance:Instance", "batch/v1:Job", "apps/v1:Deployment"]
     ("send", "sent"),
     [
         pytest.param(the_whole_command, signal.SIGINT, id="ctrl-c"),
-        pytest.param(the_whole_command, signal.SIGKILL, id="kill-9 of all"),
+        pytest.param(everything_below, signal.SIGKILL, id="kill-9 of all"),
         pytest.param(pulumi_alone, signal.SIGKILL, id="kill-9 of pulumi"),
     ],
 )
@@ -73,7 +82,24 @@ def test_destroy_takes_what_a_killed_up_had_made(world: World) -> None:
     before = everything(world)
     process = world.start("preview", "46")
     eventually(reached(world, "pr-46", MOMENTS[0]), "the database is begun")
-    the_whole_command(process, signal.SIGKILL)
+    everything_below(process, signal.SIGKILL)
     process.communicate()
     world.sandbox("destroy", "46")
+    assert everything(world) == before
+
+
+NO_PROGRAM = "raise SystemExit('a destroy has no need of the program')\n"
+
+
+def test_a_destroy_that_was_killed_is_finished_by_a_destroy(world: World, number: int) -> None:
+    """It ran an `up` first, which made a database anew and failed on what was being removed."""
+    stack, before = f"pr-{number}", everything(world)
+    world.sandbox("preview", str(number))
+    with held_by_a_finalizer(world, stack):
+        process = world.start("destroy", str(number))
+        eventually(lambda: ends(world, stack), f"{stack} is being removed", seconds=120)
+        everything_below(process, signal.SIGKILL)
+        process.communicate()
+    with changed(world, "infra/program.py", NO_PROGRAM):
+        world.sandbox("destroy", str(number))
     assert everything(world) == before
