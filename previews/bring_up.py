@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
@@ -127,7 +128,10 @@ class BringUp:
         config = self._config(image, commit, living=before.get("databaseMode"))
         if reset_database:
             stacks.remove_targets(self._stack, self._databases())
-        outcome = run_up(stacks, self._stack, config=config, watch=self._presenter.working)
+        with ThreadPoolExecutor(1) as meanwhile:
+            # The cluster's client, for what is asked of it afterwards, takes a second to import.
+            meanwhile.submit(self._connect)
+            outcome = run_up(stacks, self._stack, config=config, watch=self._presenter.working)
         if not outcome.succeeded:
             raise self._failure(outcome.states, outcome, said=outcome.said, still=served)
         facts = self._facts()

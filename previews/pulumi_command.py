@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -186,6 +187,9 @@ def _ended_with(parent: int) -> Callable[[], None] | None:
 def _passed_on(process: subprocess.Popen[str]) -> Iterator[list[signal.Signals]]:
     """Pass requests to end on to the process, wait for it all the same, and return them."""
     requests: list[signal.Signals] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield requests  # Only the main thread gets them.
+        return
 
     def pass_on(number: int, _frame: object) -> None:
         requests.append(signal.Signals(number))

@@ -133,7 +133,7 @@ class _Smoke:
         until_well = Retrying(
             retry=retry_if_result(bool),
             stop=stop_after_delay(self._wait_seconds),
-            wait=wait_fixed(0.5),
+            wait=wait_fixed(0.1),
         )
         try:
             until_well(wrong)
