@@ -23,6 +23,7 @@ from previews.recovery import take_over
 from previews.run_up import Outcome, run_up
 from previews.settings import PROJECT_ROOT
 from previews.smoke import SmokeReport, smoke
+from previews.stack_file import unset
 from previews.steps import State, Step, StepState
 from previews.wording import duration
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from previews.pull_requests import PullRequestFacts
     from previews.stack_state import StackState
 
+_BUILT = ("previews:image", "previews:commit")
 _NAMESPACE = "kubernetes:core/v1:Namespace"
 _INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
 _DATABASE = re.compile(r"^aws:rds/instance:Instance$|^kubernetes:.+:DatabaseBranch$")
@@ -126,6 +128,9 @@ class BringUp:
         before = state.outputs
         served = str(before.get("commit") or "")
         config = self._config(image, commit, living=before.get("databaseMode"))
+        if image is None:
+            # A reset of the data has set what was served; the program is to build and name anew.
+            unset(self._clients.settings.project, self._stack, _BUILT)
         if reset_database:
             stacks.remove_targets(self._stack, self._databases())
         with ThreadPoolExecutor(1) as meanwhile:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from previews import bring_up
 from previews.bring_up import BringUp, UpReport
@@ -105,6 +106,21 @@ def test_the_program_gets_the_image_that_was_built(github: LocalGitHub) -> None:
     run(github, stacks, image="sha256:" + "0" * 64)
     [arguments] = stacks.ups
     assert arguments[-2:] == ["--config", "previews:image=sha256:" + "0" * 64]
+
+
+def test_without_an_image_the_one_of_an_earlier_run_is_forgotten(
+    github: LocalGitHub, tmp_path: Path
+) -> None:
+    """It served an old image for ever, after a reset of the data had set it."""
+    file = tmp_path / "Pulumi.pr-42.yaml"
+    config = {"previews:image": "sha256:0", "previews:commit": "b", "previews:ttlDays": 3}
+    said = {"encryptionsalt": "v1:abc", "config": config}
+    file.write_text(yaml.safe_dump(said))
+    made = clients(github, RecordedStacks(), project=tmp_path)
+    pull = made.github.pulls.read(42)
+    BringUp(made, "pr-42", pull, PullRequestPresenter(made.github, 42)).run(image=None)
+    left = {"encryptionsalt": "v1:abc", "config": {"previews:ttlDays": 3}}
+    assert yaml.safe_load(file.read_text()) == left
 
 
 def test_the_program_gets_what_the_labels_say_and_no_longer_when_they_are_gone(
