@@ -8,7 +8,6 @@ from textwrap import indent
 from typing import TYPE_CHECKING
 
 from rich.live import Live
-from rich.markdown import Markdown
 from rich.markup import escape
 from rich.padding import Padding
 from rich.spinner import Spinner
@@ -19,7 +18,7 @@ from previews import output
 from previews.comment_text import summary
 from previews.migration_report import markdown
 from previews.steps import State, StepState
-from previews.wording import duration
+from previews.wording import duration, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -76,6 +75,9 @@ class TerminalPresenter:
         rows = [row for row in summary(arrival, now=datetime.now(UTC)) if row[0] != "Took"]
         self._console.print(_indented(_grid(rows)))
         if arrival.migration is not None and arrival.migration.report is not None:
+            # Its tables alone need it, and few migrations have a step.
+            from rich.markdown import Markdown
+
             self._console.print(_indented(Markdown(markdown(arrival.migration.report))))
 
     def failed(self, failure: Failure) -> None:
@@ -144,7 +146,7 @@ def _grid(rows: Iterable[tuple[str, str]]) -> Table:
     grid.add_column(no_wrap=True, style="bold")
     grid.add_column(overflow="fold")
     for name, text in rows:
-        grid.add_row(name, Markdown(text.replace("<br>", "  \n")))
+        grid.add_row(name, Text(plain(text)))
     return grid
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 _FENCE = re.compile(r"`{3,}")
+_ESCAPED = re.compile(r"\\([\\|`*_{}\[\]<>#])|`|\u200b")
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -50,3 +51,8 @@ def cell(text: str) -> str:
     escaped = re.sub(r"([\\|`*_{}\[\]<>#])", r"\\\1", " ".join(text.split()))
     # A name that was written in a commit or a log is no call for that person.
     return escaped.replace("@", "@\u200b")
+
+
+def plain(text: str) -> str:
+    """A cell of a table, as `cell` made it or with code in it, without what is markup."""
+    return _ESCAPED.sub(lambda match: match[1] or "", text.replace("<br>", "\n"))

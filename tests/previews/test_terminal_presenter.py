@@ -16,6 +16,7 @@ from previews.presenter import Arrival, Failure, Presenter
 from previews.removal import Receipt
 from previews.steps import State, Step, StepState
 from previews.terminal_presenter import TerminalPresenter
+from previews.wording import cell, plain
 from tests.previews.world import failure
 
 
@@ -143,3 +144,9 @@ def test_a_removal_says_where_was_looked_and_leaves_what_is_left_to_the_message(
     )
     presenter.removed(receipt.model_copy(update={"left": ["RDS instance pr-42"]}))
     assert " ".join(shown(console).split()) == text
+
+
+@pytest.mark.parametrize("text", ["a | b", "*_x_*", r"a\b", "<b>`c`</b>", "@somebody", "[l](u)"])
+def test_what_is_escaped_for_a_comment_is_plain_again(text: str) -> None:
+    assert plain(cell(text)) == text
+    assert plain(f"`{'a' * 12}`<br>b") == f"{'a' * 12}\nb"
