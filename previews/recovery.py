@@ -52,10 +52,14 @@ def take_over(clients: Clients, stack: str) -> StackState:
     Locks(clients).take_note(stack)
     if made:
         return StackState(stack=stack, document={})
+    return recovered_state(clients, stack)[1]
+
+
+def recovered_state(clients: Clients, stack: str) -> tuple[Recovered, StackState]:
+    """What `recover` found, and the state as it is after it."""
     state = clients.stacks.state(stack)
-    if _recover(clients, stack, state) == Recovered():
-        return state
-    return clients.stacks.state(stack)
+    recovered = _recover(clients, stack, state)
+    return recovered, state if recovered == Recovered() else clients.stacks.state(stack)
 
 
 def recover(clients: Clients, stack: str) -> Recovered:

@@ -15,7 +15,7 @@ from previews.errors import PreviewsError
 from previews.locks import Locks
 from previews.output import progress
 from previews.places import Item
-from previews.recovery import recover
+from previews.recovery import recovered_state
 
 if TYPE_CHECKING:
     from infra.stack_name import StackName
@@ -150,8 +150,7 @@ def _destroy_stack(clients: Clients, name: str, receipt: Receipt) -> Receipt:
     locks = Locks(clients)
     broken = locks.free(name)
     locks.take_note(name)
-    recovered = recover(clients, name)
-    held = clients.stacks.state(name).resources
+    recovered, state = recovered_state(clients, name)
     try:
         clients.stacks.destroy(name)
     except PreviewsError as error:
@@ -162,7 +161,7 @@ def _destroy_stack(clients: Clients, name: str, receipt: Receipt) -> Receipt:
         update={
             "unlocked": [str(each) for each in broken],
             "taken_over": sorted(recovered.taken_over),
-            "deleted": [_line(resource) for resource in held if _is_real(resource)],
+            "deleted": [_line(resource) for resource in state.resources if _is_real(resource)],
         }
     )
 
