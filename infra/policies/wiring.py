@@ -151,11 +151,15 @@ def _ingress(ingress: Declared, services: Mapping[tuple[str, str], Declared]) ->
             port = below(backend, "port")
             if service is None:
                 yield f"there is no Service {backend.get('name')}"
-            elif not any(
-                port.get("name") == p.get("name") or port.get("number") == p.get("port")
-                for p in service.each("spec", "ports")
-            ):
+            elif not any(_is(port, other) for other in service.each("spec", "ports")):
                 yield f"Service {backend.get('name')} has no port {dict(port)}"
+
+
+def _is(port: Properties, of_service: Properties) -> bool:
+    """Compare by the name where one is given, and else by the number."""
+    if "name" in port:
+        return port["name"] == of_service.get("name")
+    return port.get("number") == of_service.get("port")
 
 
 def _account(workload: Declared, accounts: set[tuple[str, str]]) -> Iterator[str]:

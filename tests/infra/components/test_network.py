@@ -18,8 +18,10 @@ SUBNET = "aws:ec2/subnet:Subnet"
 TABLE = "aws:ec2/routeTable:RouteTable"
 ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
 # What nodes, controllers and previews ask of AWS where there is no other way out.
-SERVICES = ["ec2", "ecr.api", "ecr.dkr", "eks", "eks-auth", "elasticloadbalancing", "kms", "logs"]
-SERVICES += ["s3", "secretsmanager", "sts"]
+SERVICES = [
+    *("ec2", "ecr.api", "ecr.dkr", "eks", "eks-auth", "elasticloadbalancing", "kms", "logs"),
+    *("s3", "secretsmanager", "sts"),
+]
 
 
 def network(**config: Any) -> Deployment:

@@ -1,0 +1,524 @@
+"""Rules at their bounds: the most that passes, and the second of several."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from infra.policies.catalogue import RULES, STACK_RULES
+from infra.policies.check import read_export
+from infra.policies.declared import Declared, below, each, get, leaves, listed
+from infra.policies.ownership import belongs
+from infra.policies.sizes import quantity
+from infra.policies.workloads import TYPES, containers
+from infra.stack_name import StackName
+from tests.infra.policies.resources import changed, made, one
+from tests.infra.world import Deployment
+
+INSTANCE = "aws:rds/instance:Instance"
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+AUTOSCALER = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
+GROUP = "aws:ec2/securityGroup:SecurityGroup"
+SERVICE = "kubernetes:core/v1:Service"
+INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
+BUDGET = "kubernetes:policy/v1:PodDisruptionBudget"
+BY_NAME = {rule.name: rule for rule in RULES}
+TOGETHER = {rule.name: rule for rule in STACK_RULES}
+DIGEST = "registry/app@sha256:" + 64 * "a"
+
+# The most that each kind of stack may take, and one more.
+CLASSES = ["micro", "small", "medium", "large", "xlarge", "2xlarge", "4xlarge"]
+
+
+@pytest.mark.parametrize(
+    ("stack", "largest"), [("pr-42", "medium"), ("data-8", "xlarge"), ("staging", "2xlarge")]
+)
+def test_a_database_may_be_as_large_as_its_stack_may(stack: str, largest: str) -> None:
+    fits = [
+        size
+        for size in CLASSES
+        if not BY_NAME["database-bounded"].complaints(
+            made(stack, INSTANCE, {"instanceClass": f"db.t4g.{size}"})
+        )
+    ]
+    assert fits == CLASSES[: CLASSES.index(largest) + 1]
+
+
+@pytest.mark.parametrize(("stack", "most"), [("pr-42", 500), ("data-8", 2000), ("staging", 2000)])
+@pytest.mark.parametrize("key", ["allocatedStorage", "maxAllocatedStorage"])
+def test_storage_is_bounded(stack: str, most: int, key: str) -> None:
+    def complaints(size: int) -> list[str]:
+        sizes = {"instanceClass": "db.t4g.micro", key: size}
+        return BY_NAME["database-bounded"].complaints(made(stack, INSTANCE, sizes))
+
+    assert complaints(most) == []
+    assert complaints(most + 1) == [f"{key} is {most + 1}: expected at most {most}"]
+
+
+def workload(stack: str, *found: dict[str, Any], replicas: int = 1, **pod: Any) -> Declared:
+    labels = {"metadata": {"labels": {"app": "a"}}}
+    template = labels | {"spec": {"containers": list(found), **pod}}
+    spec = {"replicas": replicas, "template": template, "selector": {"matchLabels": {"app": "a"}}}
+    metadata = {"namespace": stack, "name": "service"}
+    return made(stack, DEPLOYMENT, {"metadata": metadata, "spec": spec})
+
+
+def container(
+    name: str = "one", cpu: str = "1", memory: str = "1Gi", **more: Any
+) -> dict[str, Any]:
+    size = {"cpu": cpu, "memory": memory}
+    return {"name": name, "image": DIGEST, "resources": {"requests": size, "limits": size}, **more}
+
+
+@pytest.mark.parametrize(
+    ("stack", "cpu", "memory"),
+    [("pr-42", 2, "2Gi"), ("data-8", 2, "2Gi"), ("staging", 4, "8Gi")],
+)
+def test_every_container_is_bounded(stack: str, cpu: int, memory: str) -> None:
+    rule = BY_NAME["pod-bounded"]
+    most = container(cpu=str(cpu), memory=memory)
+    assert rule.complaints(workload(stack, most, most)) == []
+    beyond = container("two", cpu=f"{cpu * 1000 + 1}m", memory=f"{quantity(memory) + 1}")
+    found = rule.complaints(workload(stack, most, beyond))
+    assert [text.partition(":")[0] for text in found] == [
+        f"container two has {beyond['resources'][kind][resource]} {resource} in {kind}"
+        for resource in ("cpu", "memory")
+        for kind in ("requests", "limits")
+    ]
+    unnamed: dict[str, Any] = {"name": "three", "resources": {}}
+    assert len(rule.complaints(workload(stack, most, unnamed))) == 4
+    # Whenever it runs.
+    assert len(rule.complaints(workload(stack, most, initContainers=[unnamed, unnamed]))) == 8
+
+
+@pytest.mark.parametrize(("stack", "most"), [("pr-42", 5), ("data-8", 1), ("staging", 20)])
+@pytest.mark.parametrize("key", ["replicas", "minReplicas", "maxReplicas"])
+def test_pods_are_bounded(stack: str, most: int, key: str) -> None:
+    def complaints(count: int) -> list[str]:
+        scaled = made(stack, AUTOSCALER, {"spec": {key: count}})
+        return BY_NAME["replicas-bounded"].complaints(scaled)
+
+    assert complaints(most) == []
+    assert complaints(most + 1) == [f"{key} is {most + 1}: expected at most {most}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *(("2", 2), ("2m", 0.002), ("2k", 2000), ("2M", 2_000_000), ("2G", 2_000_000_000)),
+        *(("2Ki", 2048), ("2Mi", 2_097_152), ("2Gi", 2_147_483_648), ("0.5Gi", 536_870_912)),
+    ],
+)
+def test_a_quantity_is_a_number(text: str, value: float) -> None:
+    assert float(quantity(text)) == value
+
+
+@pytest.mark.parametrize("text", ["2Q", "x", "", "-1", "1e3", "2 Gi"])
+def test_what_is_no_quantity_is_infinite(text: str) -> None:
+    assert quantity(text) == float("inf")
+
+
+OPEN = {"cidrBlocks": ["0.0.0.0/0"]}
+CLOSED = {"cidrBlocks": ["10.0.0.0/8"]}
+
+
+def test_every_rule_of_a_security_group_and_every_network_of_a_rule_counts() -> None:
+    rule = BY_NAME["security-group-closed"]
+    assert rule.complaints(made("staging", GROUP, {"ingress": [CLOSED, CLOSED]})) == []
+    assert rule.complaints(made("staging", GROUP, {"ingress": [CLOSED, OPEN]})) != []
+    both = {"cidrBlocks": ["10.0.0.0/8", "0.0.0.0/0"]}
+    assert rule.complaints(made("staging", GROUP, {"ingress": [both]})) != []
+    assert rule.complaints(made("staging", GROUP, {"egress": [OPEN]})) == []
+
+
+ALB = "alb.ingress.kubernetes.io/"
+OWN = {"host": "pr-42.p.io"}
+
+
+def ingress(rules: list[Any], *, tls: Any = (), **annotations: str) -> Declared:
+    metadata = {"annotations": annotations, "namespace": "pr-42", "name": "service"}
+    return made(
+        "pr-42", INGRESS, {"metadata": metadata, "spec": {"rules": rules, "tls": list(tls)}}
+    )
+
+
+def condition(field: str) -> str:
+    return json.dumps([{"field": field}])
+
+
+HEADER, HOST = condition("http-header"), condition("host-header")
+
+
+@pytest.mark.parametrize(
+    ("found", "count"),
+    [
+        (ingress([OWN, OWN], tls=[{"hosts": ["pr-42.p.io"]}]), 0),
+        (ingress([OWN, {"host": "pr-43.p.io"}, {"host": "pr-44.p.io"}]), 2),
+        (ingress([OWN], tls=[{"hosts": ["pr-42.p.io", "a.p.io"]}, {"hosts": ["b.p.io"]}]), 2),
+        (ingress([OWN], **{"other.io/actions.x": "", f"{ALB}scheme": "internal"}), 0),
+        (ingress([OWN], **{f"{ALB}conditions.a": HEADER}), 0),
+        (ingress([OWN], **{f"{ALB}conditions.a": HEADER, f"{ALB}conditions.b": HOST}), 1),
+        (ingress([OWN], **{f"{ALB}conditions.a": json.dumps([{"field": "http-header"}, {}])}), 1),
+        (ingress([OWN], **{f"{ALB}conditions.a": "garbled"}), 1),
+        (
+            ingress(
+                [OWN],
+                **{
+                    f"{ALB}{name}": "x"
+                    for name in ("actions.a", "transforms.a", "group.order", "load-balancer-name")
+                },
+            ),
+            4,
+        ),
+    ],
+)
+def test_every_host_and_every_annotation_of_an_ingress_counts(found: Declared, count: int) -> None:
+    assert len(BY_NAME["ingress-own-host"].complaints(found)) == count
+
+
+def test_every_variable_of_every_container_counts() -> None:
+    rule = BY_NAME["no-secret-variable"]
+    fine: list[Any] = [{"name": "DATABASE_PASSWORD", "valueFrom": {}}, {"name": "X", "value": "1"}]
+    given: list[Any] = [*fine, {"name": "A_TOKEN", "value": "1"}, {"name": "API_KEY", "value": "1"}]
+    found = workload("pr-42", container(env=fine), container("two", env=given))
+    assert rule.complaints(found) == [
+        f"container two: variable {name} is given outright" for name in ("A_TOKEN", "API_KEY")
+    ]
+    empty = [{"name": "DATABASE_PASSWORD", "value": ""}]
+    assert rule.complaints(workload("pr-42", container(env=empty))) == []
+
+
+def test_every_value_is_looked_at_and_a_name_of_a_secret_is_none() -> None:
+    rule = BY_NAME["no-plain-secret"]
+    found = made("pr-42", "x", {"a": [{"ok": "1"}, {"password": "x"}], "token": "y", "n": 7})
+    assert rule.complaints(found) == [
+        "a.1.password is given in plain text",
+        "token is given in plain text",
+    ]
+    for value, fine in (("pr-42", True), ("pr-42-x", True), ("pr-421", False), ("x", False)):
+        assert (rule.complaints(made("pr-42", "x", {"aSecret": value})) == []) is fine
+    for value in ("", "{{ .x }}", "arn:aws:x"):
+        assert rule.complaints(made("pr-42", "x", {"password": value})) == []
+
+
+def test_every_port_and_every_probe_of_every_container_counts() -> None:
+    rule = BY_NAME["ports-found"]
+    ports = [{"name": "http", "containerPort": 8000}, {"name": "metrics", "containerPort": 9000}]
+    good = container(ports=ports, livenessProbe={"httpGet": {"port": "metrics"}})
+    number = {"tcpSocket": {"port": 9000}}
+    assert rule.complaints(workload("pr-42", good, good | {"readinessProbe": number})) == []
+    bad = container(
+        "two",
+        ports=[*ports, {"name": "x" * 16, "containerPort": 22}, {"containerPort": 23}],
+        livenessProbe={"httpGet": {"port": 23}},
+        readinessProbe={"tcpSocket": {"port": 24}},
+        startupProbe={"httpGet": {"port": "web"}},
+    )
+    assert rule.complaints(workload("pr-42", good, bad)) == [
+        f"container two: '{'x' * 16}' is no name of a port",
+        "container two has port 22, which is SSH's",
+        "container two: startupProbe asks web, which it does not have",
+        "container two: readinessProbe asks 24, which it does not have",
+    ]
+    longest = container(ports=[{"name": "a" * 15, "containerPort": 21}])
+    assert rule.complaints(workload("pr-42", longest)) == []
+
+
+def test_a_variable_is_given_twice_when_it_is_given_twice() -> None:
+    rule = BY_NAME["variables-once"]
+    once = [{"name": name} for name in "ab"]
+    assert rule.complaints(workload("pr-42", container(env=once), container(env=once))) == []
+    twice = [{"name": name} for name in "abbcac"]
+    assert rule.complaints(workload("pr-42", container(env=once), container(env=twice))) == [
+        f"container one: variable {name} is given more than once" for name in "abc"
+    ]
+
+
+def test_an_account_s_old_name_may_repeat_the_new_one() -> None:
+    rule = BY_NAME["account-by-its-name"]
+    both = workload("pr-42", container(), serviceAccount="a", serviceAccountName="a")
+    assert rule.complaints(both) == []
+    assert rule.complaints(workload("pr-42", container(), serviceAccountName="a")) == []
+    assert len(rule.complaints(workload("pr-42", container(), serviceAccount="a"))) == 1
+
+
+HOSTNAME = {"topologyKey": "kubernetes.io/hostname"}
+ZONE = {"topologyKey": "topology.kubernetes.io/zone"}
+
+
+@pytest.mark.parametrize(
+    ("replicas", "pod", "spread"),
+    [
+        (1, {}, True),
+        (2, {}, False),
+        (2, {"topologySpreadConstraints": [ZONE]}, False),
+        (2, {"topologySpreadConstraints": [ZONE, HOSTNAME]}, True),
+        (2, {"affinity": {"podAntiAffinity": {"x": 1}}}, True),
+        (2, {"affinity": {"podAffinity": {"x": 1}}}, False),
+    ],
+)
+def test_replicas_are_spread_where_there_is_more_than_one(
+    replicas: int, pod: dict[str, Any], spread: bool
+) -> None:
+    found = workload("pr-42", container(), replicas=replicas, **pod)
+    assert (BY_NAME["replicas-spread"].complaints(found) == []) is spread
+
+
+@pytest.mark.parametrize(
+    ("unavailable", "lets"), [(1, True), ("50%", True), (0, False), ("0", False), ("0%", False)]
+)
+def test_a_budget_lets_some_pod_go(unavailable: object, lets: bool) -> None:
+    spec = {"maxUnavailable": unavailable, "unhealthyPodEvictionPolicy": "AlwaysAllow"}
+    found = BY_NAME["lets-nodes-go"].complaints(made("pr-42", BUDGET, {"spec": spec}))
+    assert (found == []) is lets
+
+
+def test_every_container_runs_by_digest_and_confined() -> None:
+    for digest in (DIGEST[:-1], DIGEST + "a", "a b" + DIGEST, "x:1"):
+        bad = container("two") | {"image": digest}
+        found = BY_NAME["image-by-digest"].complaints(workload("pr-42", container(), bad, bad))
+        assert len(found) == 2
+    assert BY_NAME["image-by-digest"].complaints(workload("pr-42", container())) == []
+
+
+CONFINED: dict[str, Any] = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["NET_RAW", "ALL"], "add": ["NET_BIND_SERVICE"]},
+    "runAsNonRoot": True,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+
+def restricted(*found: dict[str, Any], **pod: Any) -> list[str]:
+    return BY_NAME["pod-restricted"].complaints(workload("pr-42", *found, **pod))
+
+
+def test_what_the_standard_allows_passes() -> None:
+    fine = container(securityContext=CONFINED, ports=[{"containerPort": 1}])
+    volumes: list[Any] = [
+        {"name": "a", "emptyDir": {}, "hostPath": None},
+        {"name": "b", "secret": {}},
+    ]
+    sysctls = [{"name": "net.ipv4.tcp_syncookies"}, {"name": "net.ipv4.ping_group_range"}]
+    assert restricted(fine, volumes=volumes, securityContext={"sysctls": sysctls}) == []
+    local = CONFINED | {"seccompProfile": {"type": "Localhost"}, "procMount": "Default"}
+    assert restricted(container(securityContext=local)) == []
+    # What the pod says holds for a container that says nothing.
+    pod = {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}}
+    own = {
+        key: value
+        for key, value in CONFINED.items()
+        if key not in {"runAsNonRoot", "seccompProfile"}
+    }
+    assert restricted(container(securityContext=own), securityContext=pod) == []
+    assert restricted(container(securityContext=own | {"runAsUser": 0}), securityContext=pod) == [
+        "container one: runAsUser is 0"
+    ]
+
+
+def test_each_of_several_that_the_standard_forbids_is_named() -> None:
+    fine = container(securityContext=CONFINED)
+    bad = container("two", securityContext=CONFINED | {"privileged": True})
+    ports = container(
+        "three", securityContext=CONFINED, ports=[{"containerPort": 1}, {"hostPort": 2}]
+    )
+    volumes: list[Any] = [
+        {"name": "a", "emptyDir": {}},
+        {"name": "b", "hostPath": {}},
+        {"name": "c", "nfs": {}},
+    ]
+    sysctls = [{"name": "net.ipv4.tcp_syncookies"}, {"name": "a.b"}, {"name": "c.d"}]
+    found = restricted(fine, bad, ports, volumes=volumes, securityContext={"sysctls": sysctls})
+    assert found == [
+        "volume b is of hostPath",
+        "volume c is of nfs",
+        "it sets a.b",
+        "it sets c.d",
+        "container two: privileged is true",
+        "container three: it opens a port of its node",
+    ]
+
+
+def test_only_a_stack_s_own_pods_go_without_a_token() -> None:
+    rule = BY_NAME["pod-without-token"]
+    own = workload("pr-42", container(), automountServiceAccountToken=False)
+    assert rule.complaints(own) == []
+    assert rule.complaints(workload("pr-42", container())) == [
+        "automountServiceAccountToken is not false"
+    ]
+    controller = changed(workload("staging", container()), ["metadata", "namespace"], "kube-system")
+    assert rule.complaints(controller) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [("pr-4", True), ("pr-4-x", True), ("pr-42", False), ("pr-", False), ("x-pr-4", False)],
+)
+def test_a_name_is_the_stack_s_or_made_from_it(name: str, own: bool) -> None:
+    assert belongs(name, StackName.parse("pr-4")) is own
+
+
+TAGS = dict.fromkeys(("commit", "expires", "managed-by", "repository"), "x")
+
+
+@pytest.mark.parametrize("missing", [*TAGS, "stack"])
+def test_each_tag_is_missed(missing: str, preview: Deployment) -> None:
+    del preview
+    tags = {**TAGS, "stack": "pr-42", "pull-request": "42"}
+    whole = made("pr-42", INSTANCE, {"tags": tags})
+    assert BY_NAME["tagged"].complaints(whole) == []
+    lacking = changed(whole, ["tags", missing], "")
+    assert f"it lacks the tags {missing}" in BY_NAME["tagged"].complaints(lacking)
+
+
+def test_every_tag_of_an_image_is_the_stack_s() -> None:
+    image = "docker-build:index:Image"
+    tags = {"tags": ["r/x:pr-42-a", "r/x:pr-43-b", "r/x:staging"]}
+    assert BY_NAME["preview-named"].complaints(made("pr-42", image, tags)) == [
+        "the image's tag is r/x:pr-43-b: expected …:pr-42-…",
+        "the image's tag is r/x:staging: expected …:pr-42-…",
+    ]
+    assert BY_NAME["preview-named"].complaints(made("staging", image, tags)) == []
+
+
+def test_objects_are_looked_for_in_their_own_namespace() -> None:
+    def service(namespace: str, ports: list[dict[str, Any]]) -> Declared:
+        metadata = {"namespace": namespace, "name": "web"}
+        spec = {"selector": {"app": "a"}, "ports": ports}
+        return made("pr-42", SERVICE, {"metadata": metadata, "spec": spec})
+
+    ports = [{"name": "http", "containerPort": 80}, {"containerPort": 90}]
+    pods = workload("pr-42", container(), container("two", ports=ports))
+    rule = TOGETHER["objects-found"]
+    good = [{"port": 1, "targetPort": "http"}, {"port": 90}]
+    assert rule.complaints([pods, service("pr-42", good)]) == []
+    elsewhere = service("other", good)
+    assert rule.complaints([pods, elsewhere]) == [(elsewhere, "no pod is labelled {'app': 'a'}")]
+    wrong = service("pr-42", [*good, {"port": 91}, {"port": 1, "targetPort": "web"}])
+    assert rule.complaints([elsewhere, pods, wrong])[1:] == [
+        (wrong, "targetPort 91 is none of its pods' ports"),
+        (wrong, "targetPort web is none of its pods' ports"),
+    ]
+    # Without a selector somebody else says where it leads.
+    free = changed(wrong, ["spec", "selector"], {})
+    assert rule.complaints([pods, free]) == []
+
+
+def test_each_backend_of_an_ingress_is_looked_for() -> None:
+    def path(service: str, **port: Any) -> dict[str, Any]:
+        return {"backend": {"service": {"name": service, "port": port}}}
+
+    served = {"ports": [{"name": "http", "port": 80}, {"name": "x", "port": 81}]}
+    service = made(
+        "pr-42", SERVICE, {"metadata": {"namespace": "pr-42", "name": "a"}, "spec": served}
+    )
+    paths = [
+        path("a", name="http"),
+        path("a", number=81),
+        path("a", number=82),
+        path("b", number=80),
+    ]
+    more = [path("a", name="y")]
+    found = ingress([{"http": {"paths": paths}}, {"http": {"paths": more}}])
+    assert [text for _, text in TOGETHER["objects-found"].complaints([service, found])] == [
+        "Service a has no port {'number': 82}",
+        "there is no Service b",
+        "Service a has no port {'name': 'y'}",
+    ]
+
+
+def test_a_port_by_its_number_is_not_found_since_another_has_no_name() -> None:
+    metadata = {"namespace": "pr-42", "name": "a"}
+    service = made("pr-42", SERVICE, {"metadata": metadata, "spec": {"ports": [{"port": 80}]}})
+    for number, complaints in ((80, 0), (81, 1)):
+        backend = {"backend": {"service": {"name": "a", "port": {"number": number}}}}
+        found = ingress([{"http": {"paths": [backend]}}])
+        assert len(TOGETHER["objects-found"].complaints([service, found])) == complaints
+
+
+def test_what_an_autoscaler_scales_has_its_kind_and_is_beside_it() -> None:
+    def scaler(kind: str, name: str, namespace: str = "pr-42") -> Declared:
+        spec = {"scaleTargetRef": {"kind": kind, "name": name}}
+        return made("pr-42", AUTOSCALER, {"metadata": {"namespace": namespace}, "spec": spec})
+
+    rule, pods = TOGETHER["objects-found"], workload("pr-42", container())
+    other = replace(changed(pods, ["metadata", "name"], "other"), urn=pods.urn + "-other")
+    assert rule.complaints([other, pods, scaler("Deployment", "service")]) == []
+    for wrong in (
+        scaler("Deployment", "web"),
+        scaler("Job", "service"),
+        scaler("Deployment", "service", "x"),
+    ):
+        assert [resource for resource, _ in rule.complaints([other, pods, wrong])] == [wrong]
+
+
+def test_a_rule_looks_at_its_own_types_alone() -> None:
+    for rule in RULES:
+        if rule.types:
+            assert rule.complaints(made("pr-42", "some:other/type:Type")) == []
+    everything = [made("pr-42", "some:other/type:Type", {"password": "x"})]
+    assert all(rule.complaints(everything) == [] for rule in STACK_RULES)
+
+
+@pytest.mark.parametrize("type_", sorted(TYPES))
+def test_containers_are_found_in_everything_that_makes_pods(type_: str) -> None:
+    pod: dict[str, Any] = {
+        "initContainers": [{"name": "a"}, {"name": "b"}],
+        "containers": [{"name": "c"}, "no object", {"name": "d"}],
+        "ephemeralContainers": [{"name": "e"}],
+    }
+    template = {"spec": pod}
+    properties: dict[str, Any] = {"spec": {"template": template}}
+    if type_.endswith("CronJob"):
+        properties = {"spec": {"jobTemplate": {"spec": {"template": template}}}}
+    elif type_.endswith("Pod"):
+        properties = template
+    assert [one.name for one in containers(made("pr-42", type_, properties))] == [*"abcde"]
+
+
+def test_a_path_leads_to_what_is_there() -> None:
+    tree = {"a": {"b": [{"c": 1}, 2, {"d": [3, 4]}], "s": "text"}}
+    assert get(tree, "a", "s") == "text"
+    assert get(tree, "a", "s", "x") is None
+    assert get(tree, "x", "y") is None
+    assert below(tree, "a", "s") == {}
+    assert each(tree, "a", "b") == [{"c": 1}, {"d": [3, 4]}]
+    assert (listed(tree, "a", "s"), listed(tree, "a", "b")[1]) == ([], 2)
+    assert list(leaves(tree)) == [
+        (("a", "b", "0", "c"), 1),
+        (("a", "b", "1"), 2),
+        (("a", "b", "2", "d", "0"), 3),
+        (("a", "b", "2", "d", "1"), 4),
+        (("a", "s"), "text"),
+    ]
+
+
+def test_an_export_is_read_as_the_engine_tells_it(preview: Deployment) -> None:
+    first = one(preview, INSTANCE)
+    held = [
+        {
+            "urn": "urn:pulumi:pr-42::p::pulumi:pulumi:Stack::s",
+            "type": "pulumi:pulumi:Stack",
+            "outputs": {"a": 1},
+            "inputs": {"b": 2},
+        },
+        {
+            "urn": first.urn,
+            "type": first.type,
+            "inputs": {"c": 3},
+            "outputs": {"d": 4},
+            "deletedWith": "u",
+        },
+    ]
+    stack, instance = read_export({"deployment": {"resources": held}})
+    assert (stack.name, stack.properties, stack.deleted_with) == ("s", {"a": 1}, "")
+    assert (instance.name, instance.properties, instance.deleted_with) == (
+        first.name,
+        {"c": 3},
+        "u",
+    )
+    assert read_export({"deployment": {"resources": None}}) == []
