@@ -41,7 +41,7 @@ test: $(VENV)/.ready $(IAM_SIMULATE)/.ready  ## Run every test, end to end on a 
 	@$(BIN)/sandbox tools
 	@$(BIN)/pytest tests/service -n 2 --dist loadfile --cov --cov-config=tests/service/coveragerc
 	@$(BIN)/pytest -m "not e2e" --ignore=tests/service -n 2 --dist loadfile
-	@$(BIN)/pytest -m e2e
+	@$(BIN)/pytest tests/e2e -n 2 --dist loadfile
 
 test-unit: $(VENV)/.ready $(IAM_SIMULATE)/.ready  ## Run the tests that take seconds
 	@$(BIN)/pytest -m "not sandbox and not e2e" -n 2 --dist worksteal

@@ -1,4 +1,7 @@
-"""One sandbox for the whole run, with staging in it; each test brings the previews it needs."""
+"""One sandbox for each worker, with staging in it; each test brings the previews it needs.
+
+With ``-n 2 --dist loadfile`` there are two, which share nothing but the tools.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import os
 import random
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +19,15 @@ import pytest
 from sandbox.settings import Settings
 from tests.e2e.world import World, copy_of_the_checkout
 
+_FOLDER = Path(__file__).parent
 _NUMBERS = itertools.count(1000)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of this folder, so that none is taken for one that takes seconds."""
+    for item in items:
+        if item.path.is_relative_to(_FOLDER):
+            item.add_marker(pytest.mark.e2e)
 
 
 def _free_port() -> int:
@@ -26,8 +37,10 @@ def _free_port() -> int:
 
 
 def _free_subnet() -> str:
-    """A /16 on which nothing listens where the API server would."""
-    for second in random.sample(range(64, 200), 50):
+    """A /16 on which nothing listens where the API server would; each worker has its own."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    for second in random.sample(range(64 + worker, 200, workers), 136 // workers // 2):
         with socket.socket() as probe:
             if probe.connect_ex((f"127.{second}.0.1", 6443)) != 0:
                 return f"127.{second}.0.0/16"
@@ -74,6 +87,22 @@ def number(world: World) -> Iterator[int]:
 def mode(request: pytest.FixtureRequest) -> str:
     """Where a preview's data comes from; `both_modes` goes through both."""
     return str(getattr(request, "param", "snapshot"))
+
+
+@pytest.fixture(scope="module")
+def standing(world: World) -> Iterator[Callable[[str], int]]:
+    """Return the number of the module's own preview of a mode, brought up for the first of them."""
+    numbers: dict[str, int] = {}
+
+    def of(mode: str) -> int:
+        if mode not in numbers:
+            numbers[mode] = next(_NUMBERS)
+            world.sandbox("preview", str(numbers[mode]), "--database", mode)
+        return numbers[mode]
+
+    yield of
+    for number in numbers.values():
+        world.sandbox("destroy", str(number))
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.e2e.databases import claim, login, on_server, server_of
 from tests.e2e.waiting import eventually
 from tests.e2e.world import World
 
-pytestmark = [pytest.mark.e2e, pytest.mark.parametrize("mode", ["branch"], indirect=True)]
+pytestmark = pytest.mark.parametrize("mode", ["branch"], indirect=True)
 
 NAMESPACE = "branches"
 REFUSED = re.compile("permission denied for database|not currently accepting connections")

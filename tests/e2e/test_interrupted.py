@@ -17,8 +17,6 @@ from tests.e2e.test_push import changed
 from tests.e2e.waiting import eventually, reached
 from tests.e2e.world import World
 
-pytestmark = pytest.mark.e2e
-
 
 def the_whole_command(process: subprocess.Popen[str], sent: signal.Signals) -> None:
     """What Ctrl-C in a terminal does: every process of the foreground group is signalled."""
@@ -41,13 +39,13 @@ def pulumi_alone(process: subprocess.Popen[str], sent: signal.Signals) -> None:
 MOMENTS = ["aws:rds/instance:Instance", "batch/v1:Job", "apps/v1:Deployment"]
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+# Each signal at another moment: `make kill-each` goes through every moment there is.
 @pytest.mark.parametrize(
-    ("send", "sent"),
+    ("send", "sent", "moment"),
     [
-        pytest.param(the_whole_command, signal.SIGINT, id="ctrl-c"),
-        pytest.param(everything_below, signal.SIGKILL, id="kill-9 of all"),
-        pytest.param(pulumi_alone, signal.SIGKILL, id="kill-9 of pulumi"),
+        pytest.param(the_whole_command, signal.SIGINT, MOMENTS[0], id="ctrl-c"),
+        pytest.param(everything_below, signal.SIGKILL, MOMENTS[1], id="kill-9 of all"),
+        pytest.param(pulumi_alone, signal.SIGKILL, MOMENTS[2], id="kill-9 of pulumi"),
     ],
 )
 def test_one_more_run_converges(

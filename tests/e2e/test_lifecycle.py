@@ -20,8 +20,6 @@ from tests.e2e.waiting import eventually
 from tests.e2e.world import World, commit, git
 from tests.github import Fault, LocalGitHub
 
-pytestmark = pytest.mark.e2e
-
 LABEL = {"label": {"name": "preview"}}
 BUILDS = ["Look before anything is made", "Build the image", "Bring up"]
 BEFORE = ["Check out the commit", "Get the tools", "Decide again"]

@@ -12,8 +12,6 @@ from tests.e2e.databases import login, on_server, server_of
 from tests.e2e.inventory import everything
 from tests.e2e.world import World, pulumi_up
 
-pytestmark = pytest.mark.e2e
-
 PAIRS = {"snapshot": (42, 43), "branch": (52, 53)}
 
 

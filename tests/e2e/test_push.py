@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -13,8 +13,6 @@ import pytest
 from tests.e2e import customers
 from tests.e2e.databases import both_modes, identity
 from tests.e2e.world import World, commit
-
-pytestmark = pytest.mark.e2e
 
 # What a rollout of a Deployment and a Job of a new image is made of.
 ROLLED = {"pods", "replicasets.apps", "jobs.batch"}
@@ -34,6 +32,17 @@ KINDS = (
     "limitranges",
     *sorted(ROLLED),
 )
+
+
+@pytest.fixture
+def number(standing: Callable[[str], int], mode: str) -> int:
+    """One preview of each mode serves all tests: each leaves it as able to serve as it was."""
+    return standing(mode)
+
+
+@pytest.fixture
+def preview(number: int) -> str:
+    return f"pr-{number}"
 
 
 @contextmanager
@@ -208,13 +217,17 @@ def test_an_image_whose_process_exits_at_once_shows_its_last_lines(
 ) -> None:
     broken = "raise SystemExit('the flux capacitor is missing')\n"
     # On a cluster a pod may wait minutes for its node; here it is known to fail by then.
-    seconds = ("--path", "previews:service.startSeconds", "10")
-    world.run("pulumi", "config", "set", "--stack", preview, *seconds)
-    with changed(world, "service/__main__.py", broken):
-        output = world.sandbox("push", str(number), fails=True)
+    seconds = ("--stack", preview, "--path", "previews:service.startSeconds")
+    world.run("pulumi", "config", "set", *seconds, "10")
+    try:
+        with changed(world, "service/__main__.py", broken):
+            output = world.sandbox("push", str(number), fails=True)
+    finally:
+        world.run("pulumi", "config", "rm", *seconds)
     assert "the flux capacitor is missing" in output
     with world.client(preview) as client:
         customers.crud_round_trip(client)
+    world.sandbox("push", str(number))
 
 
 def test_a_dockerfile_that_fails_is_named_with_its_line(

@@ -5,11 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 
-import pytest
-
 from tests.e2e.world import REPOSITORY, World
-
-pytestmark = pytest.mark.e2e
 
 
 def test_plain_tools_meet_the_sandbox(world: World, preview: str) -> None:

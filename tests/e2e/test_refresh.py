@@ -17,8 +17,6 @@ from tests.e2e.waiting import eventually, reached
 from tests.e2e.world import World
 from tests.github import LocalGitHub
 
-pytestmark = pytest.mark.e2e
-
 REFRESH = (sys.executable, "-m", "previews.cli", "refresh")
 
 

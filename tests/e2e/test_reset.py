@@ -12,8 +12,6 @@ from tests.e2e.lifecycle import REPOSITORY, Lifecycle
 from tests.e2e.world import World
 from tests.github import LocalGitHub
 
-pytestmark = pytest.mark.e2e
-
 
 @pytest.fixture
 def ci(world: World) -> Iterator[Lifecycle]:

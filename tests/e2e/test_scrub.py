@@ -13,8 +13,6 @@ from tests.e2e import customers
 from tests.e2e.databases import ask, both_modes, server_of, shared_servers
 from tests.e2e.world import World
 
-pytestmark = pytest.mark.e2e
-
 MAY_CONNECT = (
     "select string_agg(distinct acl.grantee::regrole::text, ',')"
     " from pg_database, aclexplode(datacl) as acl"

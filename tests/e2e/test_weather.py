@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +28,16 @@ from tests.e2e.test_push import changed
 from tests.e2e.waiting import eventually
 from tests.e2e.world import World
 
-pytestmark = pytest.mark.e2e
+
+@pytest.fixture
+def number(standing: Callable[[str], int], mode: str) -> int:
+    """One preview of each mode serves all tests: each leaves it as able to serve as it was."""
+    return standing(mode)
+
+
+@pytest.fixture
+def preview(number: int) -> str:
+    return f"pr-{number}"
 
 
 def one_message(output: str, *words: str) -> None:
