@@ -6,27 +6,15 @@ import argparse
 import os
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from bench import modes
+from bench.modes import seconds
 from bench.report import ROOT, Results
 from tests.e2e.conftest import new_world
 from tests.e2e.world import World
 
 _RUNS = 3
-_EMPTY_PROJECT = """\
-name: empty
-runtime: python
-"""
-
-
-def seconds(action: Callable[[], object]) -> float:
-    """How long ``action`` takes."""
-    began = time.perf_counter()
-    action()
-    return time.perf_counter() - began
 
 
 def memory(world: World) -> float:
@@ -52,22 +40,6 @@ def previews(world: World, results: Results) -> None:
 def pulumi_up(world: World, stack: str, project: Path) -> None:
     """``pulumi up`` as a person types it, in the sandbox's environment."""
     world.run("pulumi", "up", "--cwd", str(project), "--stack", stack, "--yes", "--skip-preview")
-
-
-def against_an_empty_program(world: World, results: Results, folder: Path) -> None:
-    """``up`` of a preview without changes, over ``up`` of a program that declares nothing."""
-    project = folder / "empty"
-    project.mkdir()
-    (project / "Pulumi.yaml").write_text(_EMPTY_PROJECT)
-    (project / "__main__.py").touch()
-    world.run("pulumi", "stack", "init", "--cwd", str(project), "dev")
-    world.sandbox("preview", "43")
-    ratios = []
-    for _ in range(_RUNS):
-        empty = seconds(lambda: pulumi_up(world, "dev", project))
-        ratios.append(seconds(lambda: pulumi_up(world, "pr-43", world.checkout)) / empty)
-    what = "`pulumi up` of a preview without changes, against an empty program"
-    results.add("ratio", what, "ratio", ratios)
 
 
 def three_previews(world: World, results: Results) -> None:
@@ -119,10 +91,9 @@ def main() -> None:
                 [seconds(lambda: world.sandbox("staging"))],
             )
             previews(world, results)
-            against_an_empty_program(world, results, folder)
             three_previews(world, results)
             # Last: from here on there is one more server.
-            modes.both(world, results)
+            modes.both(world, results, folder)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,21 @@
-"""Both modes of a preview's data in one run: time to the first 200, and what 20 cost a month."""
+"""Both modes of a preview's data in one run: each step's time, and what 20 cost a month."""
 
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from bench.report import Results
+from bench import timeline
+from bench.report import ROOT, Results
 from previews.cost import Cost
 from previews.facts import facts_of
 from previews.prices import read as read_prices
@@ -20,40 +24,98 @@ from tests.e2e.conftest import new_world
 from tests.e2e.databases import MODES, server_of
 from tests.e2e.world import World, pulumi_up
 
+TIMELINES = ROOT / "docs" / "benchmarks" / "timelines.md"
+
 _RUNS = 3
 _FIRST_NUMBER = 60
 _PREVIEWS = 20
 _REGION = "us-east-1"
-_GOALS = {"branch": 12}
 _DATABASES = {"snapshot": "an instance each", "branch": "with the instance that they share"}
+_EMPTY = "bench-empty"
+_STEPS = {
+    "first": "`pulumi up` of a new preview to the first 200",
+    "same": "`pulumi up` without changes",
+    "push": "`pulumi up` of a push to its first 200",
+    "destroy": "`pulumi destroy`",
+}
+_GOALS = {
+    "snapshot": {"first": 4.0, "same": 1.5, "push": 2.0, "destroy": 3.0},
+    "branch": {"first": 2.0, "same": 1.5, "push": 2.0, "destroy": 3.0},
+}
+"""At most so many times the `up` of a program that declares nothing."""
 
 
-def pulumi(world: World, *command: str) -> str:
+def pulumi(world: World, *command: str, cwd: Path | None = None) -> str:
     """A command of Pulumi's in the sandbox's environment, with nothing of the sandbox before it."""
     return subprocess.run(
         command,
-        cwd=world.checkout,
-        env=world.clients_environment,
+        cwd=cwd or world.checkout,
+        env=world.clients_environment | timeline.ENVIRONMENT,
         check=True,
         capture_output=True,
         text=True,
     ).stdout
 
 
-def first_answer(world: World, number: int, mode: str) -> float:
-    """Seconds from the start of ``pulumi up`` of a new preview to its first 200."""
+def seconds(action: Callable[[], object]) -> float:
+    """How long ``action`` takes."""
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def up(world: World, number: int, mode: str, *options: str) -> None:
+    """``pulumi up`` of a preview, and its first 200 after it."""
     stack = f"pr-{number}"
-    pulumi(world, "pulumi", "stack", "init", stack)
     settings = ("--config-path", "--config", f"previews:database.mode={mode}")
+    pulumi(world, *pulumi_up(stack, *settings, *options))
     with world.client(stack) as client:
-        began = time.perf_counter()
-        pulumi(world, *pulumi_up(stack, *settings))
         Retrying(
             retry=retry_if_result(lambda status: status != HTTPStatus.OK),
             stop=stop_after_delay(60),
             wait=wait_fixed(0.05),
         )(lambda: client.get("/health/ready").status_code)
-        return time.perf_counter() - began
+
+
+def destroy(world: World, number: int, *options: str) -> None:
+    """``pulumi destroy`` of a preview."""
+    stack = f"pr-{number}"
+    pulumi(world, "pulumi", "destroy", "--stack", stack, "--yes", "--skip-preview", *options)
+
+
+def once(world: World, number: int, mode: str, run: int) -> dict[str, float]:
+    """The seconds of each step in the life of one preview."""
+    pulumi(world, "pulumi", "stack", "init", f"pr-{number}")
+    taken = {"first": seconds(lambda: up(world, number, mode))}
+    taken["same"] = seconds(lambda: up(world, number, mode))
+    (world.checkout / "service" / "bench.py").write_text(f'"""Run {run} in mode {mode}."""\n')
+    taken["push"] = seconds(lambda: up(world, number, mode))
+    taken["destroy"] = seconds(lambda: destroy(world, number))
+    return taken
+
+
+def empty_up(world: World, folder: Path) -> Callable[[], object]:
+    """``pulumi up`` of a program that declares nothing."""
+    project = folder / "empty"
+    project.mkdir()
+    (project / "Pulumi.yaml").write_text("name: empty\nruntime: python\n")
+    (project / "__main__.py").touch()
+    pulumi(world, "pulumi", "stack", "init", _EMPTY, cwd=project)
+    return lambda: pulumi(world, *pulumi_up(_EMPTY), cwd=project)
+
+
+def draw_timelines(world: World, numbers: Mapping[str, int]) -> None:
+    """Draw where the time of a new preview goes, and of its end, as part of the report."""
+    text = "## Where the time goes\n"
+    for mode, number in numbers.items():
+        pulumi(world, "pulumi", "stack", "init", f"pr-{number}")
+        for title, command in (
+            ("A new preview", partial(up, world, number, mode)),
+            ("Its destroy", partial(destroy, world, number)),
+        ):
+            works = timeline.record(lambda log, run=command: run("--event-log", str(log)))
+            text += f"\n{title}, mode {mode}:\n\n```text\n{timeline.draw(works)}\n```\n"
+    TIMELINES.write_text(text)
 
 
 def cost(world: World, stack: str) -> Cost:
@@ -66,10 +128,9 @@ def cost(world: World, stack: str) -> Cost:
     return found
 
 
-def both(world: World, results: Results) -> None:
-    """All of it, the modes in turns, so that noise meets each."""
+def both(world: World, results: Results, folder: Path) -> None:
+    """All of it, the modes in turns and an empty program between, so that noise meets each."""
     numbers = dict(zip(MODES, (_FIRST_NUMBER, _FIRST_NUMBER + 1), strict=True))
-    taken: dict[str, list[float]] = {mode: [] for mode in MODES}
     # The server that previews in mode branch share is made once, and the image is built.
     for mode, number in numbers.items():
         world.sandbox("preview", str(number), "--database", mode)
@@ -78,13 +139,23 @@ def both(world: World, results: Results) -> None:
     a_month["branch"] += shared.a_month
     for number in numbers.values():
         world.sandbox("destroy", str(number))
-    for _ in range(_RUNS):
+    draw_timelines(world, numbers)
+    nothing = empty_up(world, folder)
+    empty: list[float] = []
+    taken: dict[str, list[dict[str, float]]] = {mode: [] for mode in MODES}
+    for run in range(_RUNS):
         for mode, number in numbers.items():
-            taken[mode].append(first_answer(world, number, mode))
-            world.sandbox("destroy", str(number))
+            empty.append(seconds(nothing))
+            pulumi(world, "pulumi", "stack", "rm", "--yes", f"pr-{number}")
+            taken[mode].append(once(world, number, mode, run))
+    results.add("empty", "`pulumi up` of a program that declares nothing", "s", empty)
     for mode in MODES:
-        what = f"`pulumi up` of a new preview to the first 200, mode {mode}"
-        results.add(f"first-{mode}", what, "s", taken[mode], _GOALS.get(mode))
+        for step, what in _STEPS.items():
+            each = [steps[step] for steps in taken[mode]]
+            results.add(f"{step}-{mode}", f"{what}, mode {mode}", "s", each)
+            ratios = [value / statistics.median(empty) for value in each]
+            what_ratio = f"{what}, mode {mode}, against an empty program"
+            results.add(f"ratio-{step}-{mode}", what_ratio, "ratio", ratios, _GOALS[mode][step])
     seen = max(source.seen for source in read_prices().sources.values())
     for mode in MODES:
         what = (
@@ -101,7 +172,7 @@ def main() -> None:
         new_world(Path(folder)) as world,
     ):
         world.sandbox("staging")
-        both(world, Results.read())
+        both(world, Results.read(), Path(folder))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bench.__main__ import memory, seconds
+from bench.__main__ import memory
+from bench.modes import seconds
 from bench.report import Results
 from sandbox.pull_request import Mode
 from tests.e2e import customers

@@ -16,6 +16,7 @@ from sandbox.errors import SandboxError
 from sandbox.settings import Settings
 from sandbox.tools.links import link_all
 from sandbox.tools.provide import ToolStatus, make_missing, status
+from sandbox.tools.recipes import recipe
 
 __all__ = ["ToolStatus", "Tools", "ensure", "locate", "status"]
 
@@ -128,7 +129,11 @@ def _linked(settings: Settings, found: Iterable[ToolStatus]) -> Tools:
     programs: dict[str, Path] = {}
     folders: dict[str, Path] = {}
     for each in found:
-        programs |= each.programs
+        plugin = recipe(each.name).plugin
+        if plugin:
+            link_all(settings.home / "pulumi" / "home" / "plugins" / plugin, each.programs)
+        else:
+            programs |= each.programs
         if each.folder is not None:
             folders[each.name] = each.folder
     return Tools(link_all(settings.home / "bin", programs), programs, folders)

@@ -102,6 +102,7 @@ class Recipe:
         binaries: What is built for it.
         links: ``(name, binary)``: other names of a binary that acts by its name.
         files: What is copied for it.
+        plugin: Folder of Pulumi's plugins in which its programs are looked for, instead of PATH.
         disk_gib: Free space that a build from nothing needs, measured, with a margin.
     """
 
@@ -111,7 +112,8 @@ class Recipe:
     binaries: tuple[GoBinary, ...]
     links: tuple[tuple[str, str], ...] = ()
     files: tuple[ModuleFiles, ...] = ()
-    disk_gib: float = field(default=4.0, repr=False)  # No part of what is built.
+    plugin: str = field(default="", repr=False)  # No part of what is built.
+    disk_gib: float = field(default=4.0, repr=False)  # Nor is this.
 
     @cached_property
     def folder_name(self) -> str:
@@ -237,6 +239,8 @@ PULUMI_KUBERNETES = Recipe(
     name="pulumi-kubernetes",
     version=PULUMI_KUBERNETES_VERSION,
     programs=("pulumi-resource-kubernetes",),
+    # Of a plugin on the PATH the engine warns at each `up`.
+    plugin=f"resource-kubernetes-v{PULUMI_KUBERNETES_VERSION}",
     binaries=(
         GoBinary(
             module="pulumi-kubernetes",

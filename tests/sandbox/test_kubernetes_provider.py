@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import subprocess
 from collections.abc import AsyncIterator
 from importlib import metadata
 from pathlib import Path
@@ -30,6 +31,7 @@ from pulumi_kubernetes._tables import SNAKE_TO_CAMEL_CASE_TABLE
 from sandbox.settings import Settings
 from sandbox.tools import ensure, recipes
 
+PROGRAM = "pulumi-resource-kubernetes"
 _LARGEST_SCHEMA = 64 * 1024 * 1024
 _DECLARED = {
     "admissionregistration.k8s.io/v1": admissionregistration.v1.ValidatingAdmissionPolicy,
@@ -49,7 +51,7 @@ _DECLARED = {
 async def provider(tmp_path: Path) -> AsyncIterator[Any]:
     tools = ensure(Settings(home=tmp_path), ["pulumi-kubernetes"])
     process = await asyncio.create_subprocess_exec(
-        tools.program("pulumi-resource-kubernetes"), "", stdout=asyncio.subprocess.PIPE
+        tools.folders["pulumi-kubernetes"] / "bin" / PROGRAM, "", stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     port = int(await asyncio.wait_for(process.stdout.readline(), 60))
@@ -62,6 +64,20 @@ async def provider(tmp_path: Path) -> AsyncIterator[Any]:
 
 def test_the_recipe_builds_the_version_of_the_installed_sdk() -> None:
     assert metadata.version("pulumi-kubernetes") == recipes.PULUMI_KUBERNETES_VERSION
+
+
+@pytest.mark.sandbox
+def test_the_engine_finds_it_among_its_plugins(tmp_path: Path) -> None:
+    tools = ensure(Settings(home=tmp_path), ["pulumi", "pulumi-kubernetes"])
+    assert not (tools.bin / PROGRAM).exists()
+    listed = subprocess.run(
+        [tools.pulumi, "plugin", "ls", "--json"],
+        env={"PULUMI_HOME": str(tmp_path / "pulumi" / "home"), "PATH": str(tools.bin)},
+        check=True,
+        capture_output=True,
+    ).stdout
+    [plugin] = json.loads(listed)
+    assert (plugin["name"], plugin["version"]) == ("kubernetes", recipes.PULUMI_KUBERNETES_VERSION)
 
 
 @pytest.mark.sandbox

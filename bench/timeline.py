@@ -1,0 +1,108 @@
+"""When an ``up`` works on which resource: one line each, drawn from the engine's event log."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from previews import engine_events
+from previews.engine_events import About, EngineEvent
+
+ENVIRONMENT = {"PULUMI_DEBUG_COMMANDS": "true"}
+"""What makes the CLI know ``--event-log``."""
+
+_LOOK_SECONDS = 0.01
+_NAME_COLUMNS = 36
+_BAR_COLUMNS = 34
+
+
+@dataclass(frozen=True)
+class Work:
+    """One operation on one resource, in seconds from the start of the command."""
+
+    name: str
+    began: float
+    ended: float
+
+
+def record(command: Callable[[Path], object]) -> list[Work]:
+    """Run a command that writes the event log to the path that it is given.
+
+    The events hold whole seconds, so the moment is taken at which each is written.
+    """
+    over = threading.Event()
+    seen: list[tuple[float, EngineEvent]] = []
+    with tempfile.TemporaryDirectory(prefix="timeline-") as folder:
+        log = Path(folder) / "events.jsonl"
+        follower = threading.Thread(target=lambda: seen.extend(_follow(log, over)))
+        follower.start()
+        try:
+            command(log)
+        finally:
+            over.set()
+            follower.join()
+    return operations(seen)
+
+
+def _follow(log: Path, over: threading.Event) -> Iterator[tuple[float, EngineEvent]]:
+    began, position, last = time.perf_counter(), 0, False
+    while not last:
+        last = over.wait(_LOOK_SECONDS)
+        if not log.exists():
+            continue
+        now = time.perf_counter() - began
+        written = log.read_bytes()[position:]
+        # The last line may be half written: it is read again when it is whole.
+        whole = written[: written.rfind(b"\n") + 1]
+        position += len(whole)
+        for event in map(engine_events.parse, whole.decode().splitlines()):
+            if event is not None:
+                yield now, event
+
+
+def operations(seen: Iterable[tuple[float, EngineEvent]]) -> list[Work]:
+    """What was done to resources of providers, in the order in which it began."""
+    running: dict[tuple[str, str], float] = {}
+    found: list[Work] = []
+    for moment, event in seen:
+        ended = event.ends or event.fails
+        if event.begins is not None and _is_shown(event.begins.metadata):
+            running[_key(event.begins.metadata)] = moment
+        elif ended is not None and _key(ended.metadata) in running:
+            began = running.pop(_key(ended.metadata))
+            found.append(Work(_title(ended.metadata), began, moment))
+    return sorted(found, key=lambda work: (work.began, work.ended))
+
+
+def _is_shown(about: About) -> bool:
+    # Components have no work of their own, and a replacement is shown as what it consists of.
+    return (
+        about.changes
+        and about.op != "replace"
+        and not about.type.startswith(("previews:", "pulumi:"))
+    )
+
+
+def _key(about: About) -> tuple[str, str]:
+    return about.urn, about.op
+
+
+def _title(about: About) -> str:
+    return f"{about.type.rpartition(':')[2]} {about.name}"
+
+
+def draw(works: list[Work]) -> str:
+    """The timeline as text of at most 80 columns."""
+    whole = max((work.ended for work in works), default=0.0) or 1.0
+    return "\n".join(_line(work, whole) for work in works)
+
+
+def _line(work: Work, whole: float) -> str:
+    first, last = (int(at / whole * _BAR_COLUMNS) for at in (work.began, work.ended))
+    bar = " " * first + "█" * max(1, last - first)
+    name = work.name[:_NAME_COLUMNS].ljust(_NAME_COLUMNS)
+    return f"{name} {work.ended - work.began:5.1f} s {bar[:_BAR_COLUMNS]}".rstrip()
