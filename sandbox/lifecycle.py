@@ -13,7 +13,6 @@ from pathlib import Path
 
 from sandbox import environment
 from sandbox.errors import SandboxError
-from sandbox.node.leftovers import end_processes
 from sandbox.processes import ProcessIdentity, require_free, write_atomically
 from sandbox.settings import PROJECT_ROOT, Settings
 from sandbox.supervisor import (
@@ -127,8 +126,6 @@ def stop(settings: Settings) -> bool:
             # Its parts end with it, by the kernel's word (PR_SET_PDEATHSIG).
             os.kill(identity.pid, signal.SIGKILL)
         time.sleep(_POLL_SECONDS)
-    # What a container's process forked is not its part's child, and may outlive it.
-    end_processes(settings.home / "node" / "pods")
     return True
 
 

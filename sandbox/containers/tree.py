@@ -10,7 +10,7 @@ from typing import Final
 
 from sandbox.containers.context import Entry, pattern_to_regex
 from sandbox.containers.layers import is_opaque, is_whiteout
-from sandbox.containers.spec import BaseImage
+from sandbox.containers.machine import BaseImage
 from sandbox.errors import SandboxError
 
 _MOST_LINKS: Final = 40  # As many as the kernel follows.

@@ -1,6 +1,6 @@
-"""``python -m sandbox.node``: the node and the load balancer, in one event loop.
+"""``python -m sandbox.node``: the container runtime and the load balancer, in one event loop.
 
-One process for both saves the 40 MB that a second interpreter with aiohttp takes.
+One process for both saves the 40 MB that a second interpreter takes.
 """
 
 from __future__ import annotations
@@ -13,11 +13,20 @@ import signal
 import sys
 from pathlib import Path
 
+import grpc.aio
+
 from sandbox.balancer.controller import Balancer, BalancerConfig
+from sandbox.containers.runtime import check_machine
+from sandbox.containers.store import ImageStore
 from sandbox.errors import SandboxError
-from sandbox.node.agent import Agent
-from sandbox.node.config import NodeConfig
-from sandbox.node.images import StoredImages
+from sandbox.node.addresses import Addresses
+from sandbox.node.image_service import ImageService
+from sandbox.node.messages import Messages
+from sandbox.node.runtime_service import RuntimeService
+
+_LOG = logging.getLogger(__name__)
+_SHUTDOWN_SECONDS = 3.0
+_POLL_SECONDS = 0.05
 
 
 def main() -> None:
@@ -30,52 +39,57 @@ def main() -> None:
         # From 3.12 on this is the default; before, each child costs a thread.
         asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
     try:
+        check_machine()
         asyncio.run(_run(options))
     except SandboxError as error:
         sys.exit(str(error))
 
 
 async def _run(options: argparse.Namespace) -> None:
-    balancer = Balancer(_balancer_config(options))
-    agent = Agent(
-        _node_config(options), StoredImages(options.images), also_waits_for=balancer.healthy
-    )
+    stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, agent.stop)
+        loop.add_signal_handler(number, stopping.set)
+    messages = Messages.of(options.cri_descriptors)
+    store = ImageStore(options.images)
+    host, _, port = options.api.rpartition(":")
+    runtime = RuntimeService(
+        messages,
+        options.home,
+        store,
+        Addresses(options.network, options.home / "last-address"),
+        (host, int(port)),
+    )
+    runtime.recover()
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers(
+        (
+            messages.handler("RuntimeService", runtime),
+            messages.handler("ImageService", ImageService(messages, store)),
+        )
+    )
+    options.socket.unlink(missing_ok=True)
+    server.add_insecure_port(f"unix:{options.socket}")
+    balancer = Balancer(BalancerConfig(options.balancer_kubeconfig, options.http_port))
     async with balancer.running():
-        await agent.run()
+        while balancer.healthy() is not None:  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(_POLL_SECONDS)
+        await server.start()
+        _LOG.info("the container runtime listens on %s", options.socket)
+        await stopping.wait()
+        # First, so that the kubelet reports nothing that only the node's end causes.
+        await server.stop(grace=None)
+        await runtime.shut_down(_SHUTDOWN_SECONDS)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox.node", description=__doc__)
-    for name in ("home", "images", "kubeconfig", "certificate", "client-ca", "balancer-kubeconfig"):
+    for name in ("home", "images", "socket", "cri-descriptors", "balancer-kubeconfig"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--name", required=True)
-    parser.add_argument("--address", required=True)
     parser.add_argument("--network", type=ipaddress.IPv4Network, required=True)
     parser.add_argument("--api", required=True, help="host:port of the API server")
     parser.add_argument("--http-port", type=int, required=True)
     return parser.parse_args()
-
-
-def _node_config(options: argparse.Namespace) -> NodeConfig:
-    host, _, port = options.api.rpartition(":")
-    return NodeConfig(
-        name=options.name,
-        home=options.home,
-        images=options.images,
-        kubeconfig=options.kubeconfig,
-        address=options.address,
-        network=options.network,
-        certificate=options.certificate,
-        client_ca=options.client_ca,
-        api=(host, int(port)),
-    )
-
-
-def _balancer_config(options: argparse.Namespace) -> BalancerConfig:
-    return BalancerConfig(kubeconfig=options.balancer_kubeconfig, port=options.http_port)
 
 
 if __name__ == "__main__":

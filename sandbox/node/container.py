@@ -1,248 +1,244 @@
-"""One container of a Pod over all its runs: start, watch, end, start again."""
+"""One container: its record, its process and its end."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import logging
+import contextlib
+import os
 import signal
-from datetime import datetime
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from sandbox.containers.runtime import START_FAILED, ContainerSpec
-from sandbox.errors import SandboxError
-from sandbox.kube import clock
-from sandbox.kube.objects import key_of, uid_of
-from sandbox.node import container_spec, environment, termination
-from sandbox.node.backoff import Backoff
-from sandbox.node.container_run import Cause, ContainerRun
-from sandbox.node.grace import Grace
-from sandbox.node.images import ImageMissingError, InvalidImageNameError, NodeImage
-from sandbox.node.instance import Instance
-from sandbox.node.logs import LogFile, older
-from sandbox.node.pod_context import PodContext
-from sandbox.node.records import ContainerRecord, Terminated
-from sandbox.node.references import UnresolvedReferenceError
-from sandbox.node.users import RefusedUserError
+from sandbox.containers import runtime
+from sandbox.containers.runtime import ContainerSpec
+from sandbox.containers.store import ImageStore
+from sandbox.node import usage
+from sandbox.node.logs import LogFile, OutputPipe
+from sandbox.node.messages import Message, Messages
 
-_LOG = logging.getLogger(__name__)
-# A missing Secret or ConfigMap is looked for again: often enough for a person who just made it.
-_CONFIG_RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0)
+_START_POLL_SECONDS = 0.002
+# What a container's processes wrote is in the pipes already when they are dead.
+_DRAIN_SECONDS = 2.0
+_START_FAILED = 128
+_KILLED = 128 + signal.SIGKILL
+_LONGEST_OUTPUT = 1 << 20
 
 
-class _StoppedError(Exception):
-    """The Pod ends; a container that does not run needs nothing more."""
+@dataclass(frozen=True)
+class Plan:
+    """How a container is run.
 
-
-class ContainerWorker:
-    """Keeps one container as its restart policy says.
-
-    Args:
-        context: What the Pod's containers share.
-        record: What the node reports of it.
-        restart_policy: ``Always``, ``OnFailure`` or ``Never``.
+    Attributes:
+        spec: Its process.
+        image: Digest of its image.
+        memory_limit: In bytes, 0 for none.
+        stop_signal: What asks it to end.
     """
 
-    def __init__(
-        self, context: PodContext, record: ContainerRecord, *, restart_policy: str
-    ) -> None:
-        self._context = context
-        self._policy = restart_policy
-        self._grace: Grace | None = None
-        self._stopping = asyncio.Event()
-        self._run: ContainerRun | None = None
-        self.record = record
-        self.started = asyncio.Event()
+    spec: ContainerSpec
+    image: str
+    memory_limit: int
+    stop_signal: signal.Signals
+
+
+@dataclass(frozen=True)
+class Output:
+    """How a command inside a container ended, and what it wrote."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+
+
+class Container:
+    """A container of this node, from its creation to its removal.
+
+    Attributes:
+        pod: Identifier of its Pod's sandbox.
+        status: What the kubelet is told of it; also kept in a file, for the next process.
+    """
+
+    def __init__(self, messages: Messages, pod: str, status: Message, path: Path) -> None:
+        self._states = {
+            name: messages.number("ContainerState", f"CONTAINER_{name}")
+            for name in ("CREATED", "RUNNING", "EXITED")
+        }
+        self.pod = pod
+        self.status = status
+        self._path = path
+        self._plan: Plan | None = None
+        self._process: runtime.Container | None = None
+        self._log: LogFile | None = None
+        self._following: asyncio.Task[None] | None = None
+        self._exceeded = False
+
+    def create(self, plan: Plan) -> None:
+        """Become a new container that can be started."""
+        self._plan = plan
+        self.status.state = self._states["CREATED"]
+        self.status.created_at = time.time_ns()
+        self._keep()
+
+    def recover(self) -> None:
+        """Report what an earlier process left running as killed: it ended with that process."""
+        if self.status.state != self._states["EXITED"]:
+            self._ended(_KILLED, "ContainerStatusUnknown", "the node was ended while it ran")
 
     @property
-    def log(self) -> LogFile | None:
-        """The log of the run that goes on now."""
-        return self._run.instance.log if self._run else None
+    def running(self) -> bool:
+        """Whether its process runs."""
+        return bool(self.status.state == self._states["RUNNING"])
 
-    @property
-    def finished(self) -> bool:
-        """Whether its last run was its last."""
-        return self.record.is_over(self._policy)
-
-    def stop(self, grace: Grace) -> None:
-        """Let it end within ``grace``; ``work`` returns when it has."""
-        self._grace = grace
-        self._stopping.set()
-        if self._run:
-            self._run.stop(grace)
-
-    async def work(self) -> None:
-        """Run the container until it is finished or stopped."""
-        backoff = Backoff()
+    async def start(self, images: ImageStore) -> None:
+        """Start its process, and return once its program runs or has failed to."""
+        assert self._plan is not None  # noqa: S101 - narrows the type: only who creates starts
+        self._log = LogFile(Path(self.status.log_path))
+        pipes = (OutputPipe(self._log, "stdout"), OutputPipe(self._log, "stderr"))
+        lock = contextlib.ExitStack()
+        lock.enter_context(images.use(self._plan.image))
         try:
-            while not self.finished:
-                lasted = await self._once()
-                if self._stopping.is_set() or self.finished:
-                    return
-                await self._back_off(backoff.after_failure(lasted=lasted))
-        except _StoppedError:
-            return
-
-    async def _once(self) -> float:
-        image = await self._image()
-        spec = await self._spec(image)
-        record = self.record
-        if record.container_id:  # It has run before.
-            record.restarts += 1
-        if isinstance(record.state, Terminated):
-            record.last = record.state
-        record.image_id = image.image_id
-        number = record.restarts
-        identity = f"{uid_of(self._context.pod)}/{record.name}/{number}"
-        record.container_id = f"process://{hashlib.sha256(identity.encode()).hexdigest()}"
-        self._forget_logs(number - 2)
-        self._event("Created", f"Created container: {record.name}")
-        with self._context.images.use(image):
-            return await self._start(spec, image)
-
-    async def _start(self, spec: ContainerSpec, image: NodeImage) -> float:
-        record = self.record
-        begun = clock.now()
-        try:
-            log = LogFile(self._context.files.log(record.name, record.restarts))
-            instance = await Instance.start(spec, log)
-        except (SandboxError, OSError) as error:  # OSError: no process, file or memory left.
-            self._did_not_start(str(error), begun)
-            return 0.0
-        self._run = ContainerRun(
-            self._context,
-            record,
-            instance,
-            self.started,
-            str(image.config.get("StopSignal") or "SIGTERM"),
-        )
-        if self._grace:
-            self._run.stop(self._grace)
-        try:
-            cause = await self._run.follow()
-        finally:
-            # When following failed, so that no process goes on that nobody knows.
-            instance.signal(signal.SIGKILL)
-        await self._close(self._run, cause, begun)
-        return (clock.now() - begun).total_seconds()
-
-    async def _close(self, run: ContainerRun, cause: Cause | None, begun: datetime) -> None:
-        record = self.record
-        code = (await run.instance.wait()).exit_code
-        number = record.restarts
-        log = run.instance.log.path
-        error = termination.start_error(code, log)
-        if error is not None:
-            self._did_not_start(error, begun)
-        else:
-            text = termination.message(
-                record.spec,
-                exit_code=code,
-                file=self._context.files.termination_message(record.name, number),
-                log=log,
+            self._process = runtime.popen(
+                self._plan.spec, stdout=pipes[0].write_end, stderr=pipes[1].write_end
             )
-            reason = "OOMKilled" if cause is Cause.MEMORY else "Error" if code else "Completed"
-            record.ended(self._terminated(code, reason, text, begun))
-        self._run = None
-        self.started.clear()
-        self._context.changed()
+        except BaseException:
+            lock.close()
+            raise
+        finally:
+            for pipe in pipes:
+                pipe.given_away()
+                await pipe.connect()
+        self.status.started_at = time.time_ns()
+        self._following = asyncio.create_task(self._follow(self._process, pipes, lock))
+        # The kernel announces no execve(2).
+        while not self._process.executes() and not self._following.done():  # noqa: ASYNC110
+            await asyncio.sleep(_START_POLL_SECONDS)
+        if not self._following.done():
+            self.status.state = self._states["RUNNING"]
+            self._keep()
 
-    def _did_not_start(self, why: str, begun: datetime) -> None:
-        self.record.ended(self._terminated(START_FAILED, "StartError", why, begun))
-        self._event("Failed", f"Error: {why}", warning=True)
-        self._context.changed()
+    async def stop(self, seconds: float) -> None:
+        """Ask its program to end, and end it after ``seconds``."""
+        if self._process is None or self._following is None or self._following.done():
+            return
+        assert self._plan is not None  # noqa: S101 - narrows the type: it has been started
+        if seconds > 0:
+            self._process.send_signal(self._plan.stop_signal)
+            await asyncio.wait([self._following], timeout=seconds)
+        self._process.kill()
+        await asyncio.shield(self._following)
 
-    def _terminated(self, code: int, reason: str, message: str, begun: datetime) -> Terminated:
-        return Terminated(
-            exit_code=code,
-            reason=reason,
-            message=message,
-            started_at=begun,
-            finished_at=clock.now(),
-            container_id=self.record.container_id,
+    async def remove(self) -> None:
+        """End it and forget it."""
+        await self.stop(0)
+        self._path.unlink(missing_ok=True)
+
+    def reopen_log(self) -> None:
+        """Begin a new log file."""
+        if self._log and self.running:
+            self._log.reopen()
+
+    async def run(self, command: Sequence[str], seconds: float) -> Output:
+        """Run a command inside.
+
+        Args:
+            command: What to run, as the container's user with its environment.
+            seconds: How long it may take; 0 for as long as it takes.
+
+        Raises:
+            TimeoutError: When it took longer.
+        """
+        assert self._process is not None  # noqa: S101 - narrows the type
+        assert self._plan is not None  # noqa: S101 - narrows the type
+        process = await asyncio.create_subprocess_exec(
+            *runtime.enter(self._process, self._plan.spec, command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=runtime.environment_of(self._plan.spec),
+            start_new_session=True,
         )
-
-    async def _image(self) -> NodeImage:
-        name = self.record.spec["image"]
-        backoff = Backoff()
-        backoff.after_failure()
-        while True:
-            try:
-                image = self._context.images.find(name)
-            except InvalidImageNameError as error:
-                self._waits("InvalidImageName", str(error), f"Failed: {error}")
-            except ImageMissingError as error:
-                self._waits("ErrImagePull", str(error), f'Failed to pull image "{name}": {error}')
-            else:
-                self._event("Pulled", f'Container image "{name}" already present on machine')
-                return image
-            delay = backoff.after_failure()
-            await self._pause(1.0)  # Both states are seen, as on a real node.
-            self._waits("ImagePullBackOff", f'Back-off pulling image "{name}": {self._message()}')
-            self._event("BackOff", f'Back-off pulling image "{name}"')
-            await self._pause(delay - 1.0)
-
-    async def _spec(self, image: NodeImage) -> ContainerSpec:
-        context, record = self._context, self.record
-        attempt = 0
-        while True:
-            try:
-                env = await environment.build(
-                    context.pod,
-                    record.spec,
-                    address=context.address,
-                    host=context.host,
-                    references=context.references,
-                )
-                return container_spec.build(
-                    context.pod,
-                    record.spec,
-                    image,
-                    address=context.address,
-                    env=env,
-                    volumes=context.volumes.mounts(record.spec, env),
-                    files=context.files,
-                    run=record.restarts + bool(record.container_id),
-                )
-            except (UnresolvedReferenceError, RefusedUserError, ValueError) as error:
-                self._waits("CreateContainerConfigError", str(error), f"Error: {error}")
-            except (SandboxError, OSError) as error:  # OSError: of the container's files.
-                self._waits("CreateContainerError", str(error), f"Error: {error}")
-            await self._pause(_CONFIG_RETRY_SECONDS[min(attempt, len(_CONFIG_RETRY_SECONDS) - 1)])
-            attempt += 1
-
-    async def _back_off(self, delay: float) -> None:
-        if not delay:
-            return
-        pod = self._context.pod
-        what = f"restarting failed container={self.record.name} pod={key_of(pod)}"
-        self._waits("CrashLoopBackOff", f"back-off {delay:g}s {what}")
-        self._event("BackOff", f"Back-off {what}", warning=True)
-        await self._pause(delay)
-
-    def _waits(self, reason: str, message: str, event: str = "") -> None:
-        self.record.waits(reason, message)
-        self._context.changed()
-        if event:
-            self._event("Failed", event, warning=True)
-
-    def _message(self) -> str:
-        return getattr(self.record.state, "message", "")
-
-    def _event(self, reason: str, message: str, *, warning: bool = False) -> None:
-        self._context.event(self.record, reason, message, warning=warning)
-
-    async def _pause(self, seconds: float) -> None:
         try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
-        raise _StoppedError
+            async with asyncio.timeout(seconds or None):
+                stdout, stderr = await process.communicate()
+        except TimeoutError as error:
+            msg = f"command {list(command)} timed out"
+            raise TimeoutError(msg) from error
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+        code = process.returncode or 0
+        code = 128 - code if code < 0 else code
+        return Output(code, stdout[:_LONGEST_OUTPUT], stderr[:_LONGEST_OUTPUT])
 
-    def _forget_logs(self, number: int) -> None:
-        if number >= 0:
-            files = self._context.files
-            log = files.log(self.record.name, number)
-            message = files.termination_message(self.record.name, number)
-            for path in (log, older(log), message):
-                path.unlink(missing_ok=True)
+    def processor_nanoseconds(self) -> int:
+        """Processor time used so far."""
+        return usage.processor_nanoseconds(self._process.init) if self._process else 0
+
+    def memory_bytes(self) -> int:
+        """Memory in use."""
+        return usage.memory_bytes(self._process.init) if self._process else 0
+
+    async def _follow(
+        self,
+        process: runtime.Container,
+        pipes: tuple[OutputPipe, ...],
+        lock: contextlib.ExitStack,
+    ) -> None:
+        assert self._plan is not None  # noqa: S101 - narrows the type: it has been started
+        watching = (
+            asyncio.create_task(self._kill_above(process, self._plan.memory_limit))
+            if self._plan.memory_limit
+            else None
+        )
+        code = await _exit_code(process)
+        if watching:
+            watching.cancel()
+        for pipe in pipes:
+            await pipe.drained(_DRAIN_SECONDS)
+        if self._log:
+            self._log.close()
+        lock.close()
+        refused = runtime.start_error(pipes[1].first_line)
+        if refused is not None and not self.running:
+            self._ended(_START_FAILED, "StartError", refused)
+        elif self._exceeded:
+            self._ended(code, "OOMKilled", "")
+        else:
+            self._ended(code, "Error" if code else "Completed", "")
+
+    async def _kill_above(self, process: runtime.Container, limit: int) -> None:
+        await usage.until_exceeded(process.init, limit)
+        self._exceeded = True
+        process.kill()
+
+    def _ended(self, code: int, reason: str, message: str) -> None:
+        self.status.state = self._states["EXITED"]
+        self.status.finished_at = time.time_ns()
+        self.status.exit_code = code
+        self.status.reason = reason
+        self.status.message = message
+        self._keep()
+
+    def _keep(self) -> None:
+        # Not synced: when the machine crashes, its containers are gone as well.
+        temporary = self._path.with_suffix(".new")
+        temporary.write_bytes(self.status.SerializeToString())
+        temporary.replace(self._path)
+
+
+async def _exit_code(process: subprocess.Popen[bytes]) -> int:
+    """Wait for a process without a thread."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    descriptor = os.pidfd_open(process.pid)
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+    return process.wait()

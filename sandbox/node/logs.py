@@ -12,70 +12,38 @@ import time
 from pathlib import Path
 
 _LOG = logging.getLogger(__name__)
-MAX_FILE_BYTES = 10 * 2**20
-"""The kubelet's containerLogMaxSize; one older file is kept beside the current one."""
 _MAX_LINE_BYTES = 16 * 1024
-_OLDER = ".1"
 
 
 class LogFile:
-    """Takes the lines of one run of a container; readers can wait for more of them.
+    """Takes the lines of one run of a container; the kubelet moves the file when it is long."""
 
-    Attributes:
-        path: The current file; the one before it is ``<path>.1``.
-        closed: Whether no line will come any more.
-        rotations: How often the file was begun anew.
-    """
-
-    def __init__(self, path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> None:
+    def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self.closed = False
-        self.rotations = 0
-        self._max_bytes = max_bytes
+        self._path = path
         self._file = path.open("ab", buffering=0)
-        self._size = path.stat().st_size
-        self._more = asyncio.Event()
         self._failing = False
 
     def write(self, stream: str, tag: str, text: bytes) -> None:
         """Append one entry; ``tag`` is F for a whole line, P for a part of one."""
-        entry = b"%s %s %s %s\n" % (_timestamp(), stream.encode(), tag.encode(), text)
         try:
-            if self._size + len(entry) > self._max_bytes and self._size:
-                self._rotate()
-            self._file.write(entry)
+            self._file.write(b"%s %s %s %s\n" % (_timestamp(), stream.encode(), tag.encode(), text))
         except OSError as error:
             # A full disk must not end the container, nor fill the node's own log.
             if not self._failing:
-                _LOG.warning("%s: lines are lost: %s", self.path, error)
+                _LOG.warning("%s: lines are lost: %s", self._path, error)
             self._failing = True
             return
         self._failing = False
-        self._size += len(entry)
-        self._wake()
+
+    def reopen(self) -> None:
+        """Begin a new file, since the kubelet has moved the one before."""
+        self._file.close()
+        self._file = self._path.open("ab", buffering=0)
 
     def close(self) -> None:
         """No more lines will come."""
-        self.closed = True
         self._file.close()
-        self._wake()
-
-    def next_change(self) -> asyncio.Event:
-        """Set once something is written, or the log closed, after this call."""
-        return self._more
-
-    def _wake(self) -> None:
-        # Whoever waits holds the old event; whoever comes later waits for the next change.
-        self._more.set()
-        self._more = asyncio.Event()
-
-    def _rotate(self) -> None:
-        self._file.close()
-        self.path.replace(older(self.path))
-        self._file = self.path.open("ab", buffering=0)
-        self._size = 0
-        self.rotations += 1
 
 
 class _Splitter(asyncio.Protocol):
@@ -85,6 +53,7 @@ class _Splitter(asyncio.Protocol):
         self._log = log
         self._stream = stream
         self._rest = b""
+        self.first = b""
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def data_received(self, data: bytes) -> None:
@@ -97,6 +66,7 @@ class _Splitter(asyncio.Protocol):
         self._rest = rest
 
     def _entries(self, line: bytes) -> None:
+        self.first = self.first or line
         while len(line) > _MAX_LINE_BYTES:
             self._log.write(self._stream, "P", line[:_MAX_LINE_BYTES])
             line = line[_MAX_LINE_BYTES:]
@@ -120,6 +90,11 @@ class OutputPipe:
         self._transport: asyncio.ReadTransport | None = None
         self._splitter: _Splitter | None = None
 
+    @property
+    def first_line(self) -> bytes:
+        """What was written first."""
+        return self._splitter.first if self._splitter else b""
+
     async def connect(self) -> None:
         """Begin to read; the caller gives the write end away before or after."""
         loop = asyncio.get_running_loop()
@@ -137,11 +112,6 @@ class OutputPipe:
         if self._splitter and self._transport:
             await asyncio.wait([self._splitter.ended], timeout=seconds)
             self._transport.close()
-
-
-def older(path: Path) -> Path:
-    """Where the file before the current one is."""
-    return path.with_name(path.name + _OLDER)
 
 
 def _timestamp() -> bytes:

@@ -155,7 +155,9 @@ _KUBERNETES_PROGRAMS = (
     "kube-apiserver",
     "kube-controller-manager",
     "kube-scheduler",
+    "kubelet",
     "kubectl",
+    "cri-descriptors",
 )
 
 # The sandbox's Pods have loopback addresses: the only ones that anybody can bind
@@ -183,6 +185,39 @@ _FINALIZER_DELAY = Edit(
     after="finalizerEstimateSeconds = int64(1)",
 )
 
+# The kubelet needs neither root nor cgroups nor mounts when what it depends on is replaced
+# (overlay/cmd/kubelet/app/sandbox.go), which the published command offers no way to.
+_KUBELET_DEPENDENCIES = Edit(
+    "cmd/kubelet/app/server.go",
+    before="			// run the kubelet\n",
+    after="			withoutRoot(kubeletServer, kubeletDeps)\n			// run the kubelet\n",
+)
+# It would read the kernel's log, which root alone may; who exceeds a limit here is found by
+# the container runtime.
+_KUBELET_KERNEL_LOG = Edit(
+    "pkg/kubelet/kubelet.go",
+    before="oomWatcher, err := oomwatcher.NewWatcher(kubeDeps.Recorder)",
+    after="oomWatcher, err := oomwatcher.Watcher(nil), error(nil)",
+)
+# The node's address is one of the loopback network, which belongs to no interface.
+_KUBELET_NODE_ADDRESS = Edit(
+    "pkg/kubelet/kubelet.go",
+    before="nodeIPValidator:              validateNodeIP,",
+    after="nodeIPValidator:              func(net.IP) error { return nil },",
+)
+# How late it is noticed that a container started or ended. A preview waits for several.
+_KUBELET_RELIST_PERIOD = Edit(
+    "pkg/kubelet/kubelet.go",
+    before="genericPlegRelistPeriod    = time.Second * 1",
+    after="genericPlegRelistPeriod    = time.Millisecond * 100",
+)
+# Nobody asks for them, and the paths of their sockets would have to be short.
+_KUBELET_SOCKETS = Edit(
+    "cmd/kubelet/app/server.go",
+    before="	go k.ListenAndServePodResources(ctx)\n	go k.ListenAndServePods(ctx)\n",
+    after="",
+)
+
 KUBERNETES = Recipe(
     name="kubernetes",
     version=KUBERNETES_VERSION,
@@ -204,7 +239,16 @@ KUBERNETES = Recipe(
             patched=PatchedModule(
                 "k8s.io/kubernetes",
                 folders=("cmd", "pkg", "plugin", "third_party"),
-                edits=(_LOOPBACK_ENDPOINTS, _NAMESPACE_DELAY, _FINALIZER_DELAY),
+                edits=(
+                    _LOOPBACK_ENDPOINTS,
+                    _NAMESPACE_DELAY,
+                    _FINALIZER_DELAY,
+                    _KUBELET_DEPENDENCIES,
+                    _KUBELET_KERNEL_LOG,
+                    _KUBELET_NODE_ADDRESS,
+                    _KUBELET_RELIST_PERIOD,
+                    _KUBELET_SOCKETS,
+                ),
             ),
         ),
     ),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.containers.spec import BaseImage
+from sandbox.containers.machine import BaseImage
 from sandbox.containers.tree import ImageTree
 from sandbox.errors import SandboxError
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.containers import identity
+from sandbox.containers import runtime
 
 
 @pytest.mark.parametrize(
@@ -30,11 +30,11 @@ def test_the_remedy_names_the_setting_that_refuses(
 ) -> None:
     (tmp_path / setting).parent.mkdir(parents=True)
     (tmp_path / setting).write_text(f"{value}\n")
-    assert command in identity.remedy(str(tmp_path))
+    assert command in runtime.remedy(str(tmp_path))
 
 
 def test_without_such_a_setting_the_remedy_is_root(tmp_path: Path) -> None:
-    assert "run as root" in identity.remedy(str(tmp_path))
+    assert "run as root" in runtime.remedy(str(tmp_path))
 
 
 def test_a_kernel_that_refuses_namespaces_is_reported_by_the_first_container() -> None:
@@ -52,5 +52,5 @@ def test_a_kernel_that_refuses_namespaces_is_reported_by_the_first_container() -
         check=True,
     ).stdout
     first, second = output.splitlines()
-    assert first.startswith("containers on this machine: the kernel refuses the namespaces")
+    assert first.startswith("containers on this machine: bwrap: ")
     assert "sudo sysctl -w user.max_mnt_namespaces=15000" in second

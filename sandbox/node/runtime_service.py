@@ -1,0 +1,352 @@
+"""Kubernetes' container runtime on this node: Pods and containers as the kubelet asks for them.
+
+A Pod's sandbox is an address and a folder. What is known of it and of its containers is kept
+in that folder, ``pods/<sandbox>/``, for a runtime that is started again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sandbox.containers.store import ImageStore
+from sandbox.errors import SandboxError
+from sandbox.node.addresses import Addresses
+from sandbox.node.container import Container
+from sandbox.node.messages import Message, Messages, MissingError
+from sandbox.node.plans import plan
+from sandbox.node.refusals import refuse_container, refuse_sandbox
+
+_POD_FILE = "pod"
+_NAME = "bubblewrap"
+_VERSION = "0.11.0"
+
+
+@dataclass
+class _Pod:
+    """A Pod's sandbox.
+
+    Attributes:
+        status: What the kubelet is told of it.
+        folder: Where it is kept.
+        containers: Its containers, by identifier.
+    """
+
+    status: Message
+    folder: Path
+    containers: dict[str, Container] = field(default_factory=dict)
+
+
+class RuntimeService:
+    """The methods of ``runtime.v1.RuntimeService``.
+
+    Args:
+        messages: The interface's messages.
+        home: The runtime's own folder.
+        images: Where images come from.
+        addresses: Where Pods' addresses come from.
+        api: Where containers find the API server.
+    """
+
+    def __init__(
+        self,
+        messages: Messages,
+        home: Path,
+        images: ImageStore,
+        addresses: Addresses,
+        api: tuple[str, int],
+    ) -> None:
+        self._m = messages
+        self._home = home / "pods"
+        self._images = images
+        self._addresses = addresses
+        self._api = api
+        self._pods: dict[str, _Pod] = {}
+        self._ready = messages.number("PodSandboxState", "SANDBOX_READY")
+        self._not_ready = messages.number("PodSandboxState", "SANDBOX_NOTREADY")
+        self._running = messages.number("ContainerState", "CONTAINER_RUNNING")
+
+    def recover(self) -> None:
+        """Take over what an earlier runtime kept; its processes have ended with it."""
+        self._home.mkdir(parents=True, exist_ok=True)
+        self._home.parent.chmod(0o700)  # Whoever reaches the socket in it runs what they like.
+        for folder in self._home.iterdir():
+            try:
+                status = self._m.PodSandboxStatus.FromString((folder / _POD_FILE).read_bytes())
+            except FileNotFoundError:  # It was being made, or removed.
+                shutil.rmtree(folder)
+                continue
+            pod = _Pod(status, folder)
+            self._pods[folder.name] = pod
+            if status.network.ip:
+                self._addresses.reserve(status.network.ip)
+            for path in folder.glob("*.container"):
+                record = self._m.ContainerStatus.FromString(path.read_bytes())
+                container = Container(self._m, folder.name, record, path)
+                container.recover()
+                pod.containers[record.id] = container
+
+    async def shut_down(self, seconds: float) -> None:
+        """Let every container end."""
+        await asyncio.gather(*(each.stop(seconds) for each in self._containers()))
+
+    async def version(self, _request: Message) -> Message:
+        return self._m.VersionResponse(
+            version="0.1.0",
+            runtime_name=_NAME,
+            runtime_version=_VERSION,
+            runtime_api_version="v1",
+        )
+
+    async def status(self, _request: Message) -> Message:
+        conditions = [
+            self._m.RuntimeCondition(type=kind, status=True)
+            for kind in ("RuntimeReady", "NetworkReady")
+        ]
+        return self._m.StatusResponse(status=self._m.RuntimeStatus(conditions=conditions))
+
+    async def run_pod_sandbox(self, request: Message) -> Message:
+        config = request.config
+        refuse_sandbox(config)
+        identifier = uuid.uuid4().hex
+        status = self._m.PodSandboxStatus(
+            id=identifier,
+            metadata=config.metadata,
+            state=self._ready,
+            created_at=time.time_ns(),
+            labels=config.labels,
+            annotations=config.annotations,
+        )
+        status.network.ip = self._addresses.take()
+        pod = _Pod(status, self._home / identifier)
+        _make_folders(pod.folder, Path(config.log_directory))
+        self._keep(pod)
+        self._pods[identifier] = pod
+        return self._m.RunPodSandboxResponse(pod_sandbox_id=identifier)
+
+    async def stop_pod_sandbox(self, request: Message) -> Message:
+        pod = self._pods.get(request.pod_sandbox_id)
+        if pod:
+            await asyncio.gather(*(each.stop(0) for each in pod.containers.values()))
+            if pod.status.state == self._ready:
+                pod.status.state = self._not_ready
+                self._addresses.give_back(pod.status.network.ip)
+                self._keep(pod)
+        return self._m.StopPodSandboxResponse()
+
+    async def remove_pod_sandbox(self, request: Message) -> Message:
+        await self.stop_pod_sandbox(request)
+        pod = self._pods.pop(request.pod_sandbox_id, None)
+        if pod:
+            await asyncio.gather(*(each.remove() for each in pod.containers.values()))
+            shutil.rmtree(pod.folder)
+        return self._m.RemovePodSandboxResponse()
+
+    async def pod_sandbox_status(self, request: Message) -> Message:
+        return self._m.PodSandboxStatusResponse(status=self._pod(request.pod_sandbox_id).status)
+
+    async def list_pod_sandbox(self, request: Message) -> Message:
+        return self._m.ListPodSandboxResponse(
+            items=[
+                self._m.PodSandbox(
+                    id=pod.status.id,
+                    metadata=pod.status.metadata,
+                    state=pod.status.state,
+                    created_at=pod.status.created_at,
+                    labels=pod.status.labels,
+                    annotations=pod.status.annotations,
+                )
+                for pod in self._pods.values()
+                if _matches(pod.status, request.filter)
+            ]
+        )
+
+    async def create_container(self, request: Message) -> Message:
+        config, pod = request.config, self._pod(request.pod_sandbox_id)
+        refuse_container(config)
+        image = self._images.get(config.image.image)
+        identifier = uuid.uuid4().hex
+        status = self._m.ContainerStatus(
+            id=identifier,
+            metadata=config.metadata,
+            image=self._m.ImageSpec(
+                image=config.image.user_specified_image,
+                user_specified_image=config.image.user_specified_image,
+            ),
+            image_ref=_reference(config.image.user_specified_image, image.digest),
+            image_id=image.digest,
+            labels=config.labels,
+            annotations=config.annotations,
+            mounts=config.mounts,
+            log_path=str(Path(request.sandbox_config.log_directory, config.log_path)),
+        )
+        made = Container(self._m, pod.status.id, status, pod.folder / f"{identifier}.container")
+        made.create(plan(self._m, config, request.sandbox_config, image, self._api))
+        pod.containers[identifier] = made
+        return self._m.CreateContainerResponse(container_id=identifier)
+
+    async def start_container(self, request: Message) -> Message:
+        container = self._container(request.container_id)
+        await container.start(self._images)
+        if container.status.reason == "StartError":
+            raise SandboxError(
+                f"container {container.status.metadata.name}",
+                why=container.status.message,
+                remedy="correct the command of the Pod or of the image",
+            )
+        return self._m.StartContainerResponse()
+
+    async def stop_container(self, request: Message) -> Message:
+        for container in self._containers():
+            if container.status.id == request.container_id:
+                await container.stop(request.timeout)
+        return self._m.StopContainerResponse()
+
+    async def remove_container(self, request: Message) -> Message:
+        for pod in self._pods.values():
+            container = pod.containers.pop(request.container_id, None)
+            if container:
+                await container.remove()
+        return self._m.RemoveContainerResponse()
+
+    async def list_containers(self, request: Message) -> Message:
+        return self._m.ListContainersResponse(
+            containers=[
+                self._m.Container(
+                    id=each.status.id,
+                    pod_sandbox_id=each.pod,
+                    metadata=each.status.metadata,
+                    image=each.status.image,
+                    image_ref=each.status.image_ref,
+                    image_id=each.status.image_id,
+                    state=each.status.state,
+                    created_at=each.status.created_at,
+                    labels=each.status.labels,
+                    annotations=each.status.annotations,
+                )
+                for each in self._containers()
+                if request.filter.pod_sandbox_id in {"", each.pod}
+                and _matches(each.status, request.filter)
+            ]
+        )
+
+    async def container_status(self, request: Message) -> Message:
+        return self._m.ContainerStatusResponse(status=self._container(request.container_id).status)
+
+    async def reopen_container_log(self, request: Message) -> Message:
+        self._container(request.container_id).reopen_log()
+        return self._m.ReopenContainerLogResponse()
+
+    async def exec_sync(self, request: Message) -> Message:
+        container = self._container(request.container_id)
+        if not container.running:
+            msg = f"container {request.container_id} does not run"
+            raise MissingError(msg)
+        output = await container.run(list(request.cmd), float(request.timeout))
+        return self._m.ExecSyncResponse(
+            stdout=output.stdout, stderr=output.stderr, exit_code=output.exit_code
+        )
+
+    async def exec(self, _request: Message) -> Message:
+        raise _no_streams("exec")
+
+    async def attach(self, _request: Message) -> Message:
+        raise _no_streams("attach")
+
+    async def port_forward(self, _request: Message) -> Message:
+        raise _no_streams("port-forward")
+
+    async def container_stats(self, request: Message) -> Message:
+        return self._m.ContainerStatsResponse(
+            stats=self._stats(self._container(request.container_id))
+        )
+
+    async def list_container_stats(self, request: Message) -> Message:
+        return self._m.ListContainerStatsResponse(
+            stats=[
+                self._stats(each)
+                for each in self._containers()
+                if request.filter.pod_sandbox_id in {"", each.pod}
+                and _matches(each.status, request.filter)
+            ]
+        )
+
+    def _stats(self, container: Container) -> Message:
+        now, status = time.time_ns(), container.status
+        processor, memory = container.processor_nanoseconds(), container.memory_bytes()
+        return self._m.ContainerStats(
+            attributes=self._m.ContainerAttributes(
+                id=status.id,
+                metadata=status.metadata,
+                labels=status.labels,
+                annotations=status.annotations,
+            ),
+            cpu=self._m.CpuUsage(
+                timestamp=now, usage_core_nano_seconds=self._m.UInt64Value(value=processor)
+            ),
+            memory=self._m.MemoryUsage(
+                timestamp=now,
+                working_set_bytes=self._m.UInt64Value(value=memory),
+                rss_bytes=self._m.UInt64Value(value=memory),
+            ),
+        )
+
+    def _pod(self, identifier: str) -> _Pod:
+        pod = self._pods.get(identifier)
+        if pod is None:
+            msg = f"there is no Pod sandbox {identifier}"
+            raise MissingError(msg)
+        return pod
+
+    def _containers(self) -> Iterator[Container]:
+        for pod in list(self._pods.values()):
+            yield from list(pod.containers.values())
+
+    def _container(self, identifier: str) -> Container:
+        for container in self._containers():
+            if container.status.id == identifier:
+                return container
+        msg = f"there is no container {identifier}"
+        raise MissingError(msg)
+
+    def _keep(self, pod: _Pod) -> None:
+        temporary = pod.folder / f"{_POD_FILE}.new"
+        temporary.write_bytes(pod.status.SerializeToString())
+        temporary.replace(pod.folder / _POD_FILE)
+
+
+def _no_streams(what: str) -> SandboxError:
+    return SandboxError(
+        f"kubectl {what}",
+        why=f"the sandbox's node does not offer {what}: its containers are processes of this"
+        " machine",
+        remedy="read their logs with `kubectl logs`, and look at them with `ps`",
+    )
+
+
+def _make_folders(*folders: Path) -> None:
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def _matches(status: Message, asked: Message) -> bool:
+    """Whether a Pod or container is one of those that a filter asks for."""
+    if asked.id and asked.id != status.id:
+        return False
+    has_state = "state" in asked.DESCRIPTOR.fields_by_name and asked.HasField("state")
+    if has_state and asked.state.state != status.state:
+        return False
+    wanted: Iterable[tuple[str, str]] = asked.label_selector.items()
+    return all(status.labels.get(name) == value for name, value in wanted)
+
+
+def _reference(image: str, digest: str) -> str:
+    """Return ``repository@digest`` of an image that is named by tag or digest."""
+    repository = image.partition("@")[0]
+    name, colon, tag = repository.rpartition(":")
+    return f"{name if colon and '/' not in tag else repository}@{digest}"
