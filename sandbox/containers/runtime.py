@@ -5,18 +5,20 @@ lends (``/usr``, ``/etc``, and the interpreter at ``/usr/local``) is an overlay 
 layers' part of that folder over the machine's: overlayfs refuses ``/`` below a layer that is
 stored somewhere under ``/``.
 
-The container's program is the first process of a PID namespace, as in every container: it has
-only the signals that it handles, and all that it started ends with it. It ends with the thread
-that started it, so start it from one that lives on, such as the main thread. It is no security
-boundary against the person who runs it: all containers share the machine's network.
+The container's program runs below bubblewrap in a PID namespace, and all that it started ends
+with it. It ends with the thread that started it, so start it from one that lives on, such as the
+main thread. It is no security boundary against the person who runs it: all containers share the
+machine's network.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
+import signal
 import stat
 import subprocess
 import tempfile
@@ -133,7 +135,8 @@ class Container(subprocess.Popen[bytes]):
     """A started container; ``pid`` is bubblewrap's, which exits as the container's program does.
 
     Attributes:
-        init: The container's own process, 0 when there never was one.
+        init: The first process of its PID namespace, which starts the program and ends with
+            bubblewrap; 0 when there never was one.
     """
 
     init: int = 0
@@ -141,20 +144,35 @@ class Container(subprocess.Popen[bytes]):
     def send_signal(self, sig: int) -> None:
         """Send a signal to the container's program, if it still runs."""
         if self.poll() is None and self.init:
-            try:
-                os.kill(self.init, sig)
-            except ProcessLookupError:
-                return
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._program() or self.init, sig)
+
+    def kill(self) -> None:
+        """End all of its processes."""
+        if self.poll() is None and self.init:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.init, signal.SIGKILL)
 
     def executes(self) -> bool:
-        """Whether the container's own program runs, or has run and ended."""
+        """Whether the container's own program runs."""
+        program = self._program()
+        if program is None:
+            return False
         try:
-            program = Path(f"/proc/{self.init}/exe").readlink()
+            path = Path(f"/proc/{program}/exe").readlink()
         except PermissionError:  # It is another user's, so it runs.
             return True
         except OSError:
             return False
-        return program.name != bwrap_path().name and str(program) != _SETPRIV
+        return path.name != bwrap_path().name and str(path) != _SETPRIV
+
+    def _program(self) -> int | None:
+        try:
+            children = Path(f"/proc/{self.init}/task/{self.init}/children").read_text().split()
+        except OSError:
+            return None
+        # Orphans come after it: the kernel lists children as they became so.
+        return int(children[0]) if children else None
 
 
 def popen(spec: ContainerSpec, *, stdout: File, stderr: File, **kw: Any) -> Container:
@@ -267,7 +285,7 @@ class _Files:
 
 def _options(spec: ContainerSpec, files: _Files) -> Iterator[str]:
     """Yield bubblewrap's options, in the order in which it carries them out."""
-    yield from ("--die-with-parent", "--as-pid-1", "--unshare-pid", "--unshare-ipc")
+    yield from ("--die-with-parent", "--unshare-pid", "--unshare-ipc")
     if spec.hostname is not None:
         yield from ("--unshare-uts", "--hostname", spec.hostname)
     yield from _identity(spec, files)
@@ -297,7 +315,8 @@ def _identity(spec: ContainerSpec, files: _Files) -> Iterator[str]:
     yield from ("--cap-drop", "ALL")
     kept = spec.capabilities if spec.uid == 0 else ()
     if os.geteuid() == 0:
-        kept = (*kept, "setuid", "setgid", "setpcap")
+        # Until setpriv has dropped them; the last one to enter a folder that is the user's alone.
+        kept = (*kept, "setuid", "setgid", "setpcap", "dac_read_search")
     else:
         yield from ("--unshare-user", "--uid", str(spec.uid), "--gid", str(spec.gid))
         if spec.upper is not None and (program := ownership.pretending()):

@@ -56,7 +56,7 @@ class ImageService:
         usage = self._m.FilesystemUsage(
             timestamp=time.time_ns(),
             fs_id=self._m.FilesystemIdentifier(mountpoint=str(self._store.root)),
-            used_bytes=self._m.UInt64Value(value=shutil.disk_usage(self._store.root).used),
+            used_bytes=self._m.UInt64Value(value=shutil.disk_usage(self._store.root.parent).used),
         )
         return self._m.ImageFsInfoResponse(image_filesystems=[usage], container_filesystems=[usage])
 

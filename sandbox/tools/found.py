@@ -8,30 +8,21 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox.tools.recipes import KUBERNETES, PULUMI, Recipe
+from sandbox.tools.recipes import Recipe
 
 _ANSWER_SECONDS = 15
 
 # How each program is asked for its version. The External Secrets Operator can't be
-# asked, and is published as a container image alone, so none is looked for.
-_QUESTIONS: Mapping[str, tuple[str, ...]] = {
-    "pulumi": ("version",),
-    "etcd": ("--version",),
-    "kube-apiserver": ("--version",),
-    "kube-controller-manager": ("--version",),
-    "kube-scheduler": ("--version",),
-    "kubectl": ("version", "--client"),
-}
+# asked, and is published as a container image alone, so none is looked for; nor is
+# Kubernetes, whose released kubelet needs root and whose API server refuses loopback endpoints.
+_QUESTIONS: Mapping[str, tuple[str, ...]] = {"pulumi": ("version",)}
 _MAJOR_MINOR = re.compile(r"(\d+)\.(\d+)\.\d+")
-# Kubernetes 1.36 is released and tested with this etcd.
-_ETCD = (3, 6)
 
 
 def find(recipe: Recipe) -> dict[str, Path] | None:
     """All programs of a tool on PATH, or None when one is missing or another version.
 
-    Pulumi fits from the version of the recipe on, within the major version;
-    Kubernetes' programs fit with the same minor version.
+    Pulumi fits from the version of the recipe on, within the major version.
     """
     programs: dict[str, Path] = {}
     for name in recipe.programs:
@@ -51,9 +42,7 @@ def _fits(recipe: Recipe, name: str, path: Path) -> bool:
     if version is None or wanted is None:
         return False
     needed = (int(wanted[1]), int(wanted[2]))
-    if recipe is PULUMI:
-        return version[0] == needed[0] and version >= needed
-    return recipe is KUBERNETES and version == (_ETCD if name == "etcd" else needed)
+    return version[0] == needed[0] and version >= needed
 
 
 def _version(name: str, path: Path) -> tuple[int, int] | None:

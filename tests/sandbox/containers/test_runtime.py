@@ -48,11 +48,12 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_process_is_the_first_of_its_own_namespace() -> None:
-    spec = ContainerSpec(layers=(), argv=("/bin/sh", "-c", "echo $$; exit 7"), env={})
+def test_the_process_is_alone_in_its_namespace() -> None:
+    script = "ls -d /proc/[0-9]* | wc -l; exit 7"  # bubblewrap, the shell, ls and wc.
+    spec = ContainerSpec(layers=(), argv=("/bin/sh", "-c", script), env={})
     process = runtime.popen(spec, stdout=subprocess.PIPE, stderr=None)
     output, _ = process.communicate(timeout=60)
-    assert int(output) == 1
+    assert int(output) <= 4
     assert process.returncode == 7
 
 
@@ -233,6 +234,21 @@ def test_hostname_and_working_directory(folder: Path) -> None:
     assert os.uname().nodename != "pod-1"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder away")
+def test_the_working_directory_may_be_the_users_alone(folder: Path) -> None:
+    os.chown(folder, NOBODY, NOBODY)
+    folder.chmod(0o700)
+    code, output = run(
+        "pwd; touch file",
+        cwd="/own",
+        mounts=(Mount(folder, "/own", read_only=False),),
+        uid=NOBODY,
+        gid=NOBODY,
+    )
+    assert (code, output) == (0, "/own\n")
+    assert (folder / "file").stat().st_uid == NOBODY
+
+
 def test_a_broken_pipe_kills_as_it_does_outside() -> None:
     code, output = run("(yes; echo $? >&2) | head -n 1 >/dev/null; grep SigIgn /proc/self/status")
     ended, _, ignored = output.split()
@@ -287,7 +303,7 @@ def test_it_dies_with_its_parent() -> None:
         f" uid={NOBODY}, gid={NOBODY})\n"
         "process = popen(spec, stdout=subprocess.PIPE, stderr=None)\n"
         "process.stdout.readline()\n"
-        "print(process.pid, flush=True)\n"
+        "print(process.init, flush=True)\n"
         "sys.stdin.read()\n"
     )
     parent = subprocess.Popen(

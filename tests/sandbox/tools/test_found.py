@@ -42,32 +42,15 @@ def test_pulumi_without_its_language_host_does_not_fit(path: Path) -> None:
     assert find(PULUMI) is None
 
 
-def _kubernetes(path: Path, version: str = "v1.36.0") -> None:
-    for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler"):
-        _say(path, name, f"Kubernetes {version}")
-    _say(path, "kubectl", f"Client Version: {version}\nKustomize Version: v5.8.1")
-    _say(path, "etcd", "etcd Version: 3.6.5\nGo Version: go1.24.0")
-
-
-def test_kubernetes_fits_with_the_same_minor_version(path: Path) -> None:
-    _kubernetes(path)
-    found = find(KUBERNETES)
-    assert found is not None
-    assert found["kubectl"] == path / "kubectl"
-
-
-def test_one_program_of_another_version_spoils_it(path: Path) -> None:
-    _kubernetes(path)
-    _say(path, "kubectl", "Client Version: v1.32.4")
-    assert find(KUBERNETES) is None
-    _kubernetes(path)
-    _say(path, "etcd", "etcd Version: 3.5.21")
-    assert find(KUBERNETES) is None
-
-
 def test_a_program_that_fails_does_not_fit(path: Path) -> None:
-    _kubernetes(path)
-    script(path / "kube-scheduler", "print('Kubernetes v1.36.0'); sys.exit(1)")
+    script(path / "pulumi", "print('v3.274.1'); sys.exit(1)")
+    _say(path, "pulumi-language-python", "")
+    assert find(PULUMI) is None
+
+
+def test_a_released_kubernetes_is_never_looked_for(path: Path) -> None:
+    for name in KUBERNETES.programs:
+        _say(path, name, "Kubernetes v1.36.3")
     assert find(KUBERNETES) is None
 
 
