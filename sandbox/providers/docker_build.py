@@ -45,6 +45,8 @@ _SCHEMA: Final[Schema] = {
     _CONTEXT_HASH: Input(),
     "dockerfile": Input(Type.MAP, fields=_LOCATION),
     "labels": Input(Type.MAP),
+    # The SDK always names one.
+    "network": Input(allowed=("default",)),
     "platforms": Input(Type.LIST),
     "push": Input(Type.BOOLEAN, required=True, allowed=(True,)),
     "tags": Input(Type.LIST, required=True),

@@ -199,7 +199,7 @@ async def test_a_build_that_fails_shows_the_line_and_pushes_nothing(
         ({"registries": []}, "registries", "is not known"),
         ({"push": False}, "push", "only True"),
         ({"buildOnPreview": True}, "buildOnPreview", "only False"),
-        ({"network": "none"}, "network", "is not known"),
+        ({"network": "none"}, "network", "default"),
         ({"target": "x"}, "target", "is not known"),
         ({"context": {"location": "..", "named": {}}}, "context.named", "is not known"),
         ({"platforms": ["linux/s390x"]}, "platforms[0]", "builds linux/"),

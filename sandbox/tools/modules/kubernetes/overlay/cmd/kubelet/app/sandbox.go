@@ -13,6 +13,8 @@ import (
 	cadvisorapi "github.com/google/cadvisor/info/v1"
 	cadvisorapiv2 "github.com/google/cadvisor/info/v2"
 	"golang.org/x/sys/unix"
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/mount-utils"
 
 	"k8s.io/kubernetes/cmd/kubelet/app/options"
@@ -40,8 +42,9 @@ const nanosecondsPerTick = 1e7
 // with the machine's own capacity and a real container runtime behind the CRI.
 func withoutRoot(s *options.KubeletServer, deps *kubelet.Dependencies) {
 	kubelet.ContainerLogsDir = filepath.Join(s.RootDirectory, "containers")
-	deps.CAdvisorInterface = &machine{folder: s.RootDirectory}
-	deps.ContainerManager = cm.NewStubContainerManager()
+	here := &machine{folder: s.RootDirectory}
+	deps.CAdvisorInterface = here
+	deps.ContainerManager = withDisk{cm.NewStubContainerManager(), here}
 	deps.OOMAdjuster = oom.NewFakeOOMAdjuster()
 	deps.OSInterface = withoutLegacyLinks{}
 	// A volume of medium Memory, and each Secret, is a folder on disk.
@@ -56,6 +59,21 @@ func withoutRoot(s *options.KubeletServer, deps *kubelet.Dependencies) {
 		downwardapi.ProbeVolumePlugins(),
 		projected.ProbeVolumePlugins(),
 	)
+}
+
+// withDisk offers the machine's disk to Pods, of which the stub has none.
+type withDisk struct {
+	cm.ContainerManager
+	machine *machine
+}
+
+func (c withDisk) GetCapacity(bool) v1.ResourceList {
+	disk, err := c.machine.RootFsInfo()
+	if err != nil {
+		return nil
+	}
+	size := resource.NewQuantity(int64(disk.Capacity), resource.BinarySI)
+	return v1.ResourceList{v1.ResourceEphemeralStorage: *size}
 }
 
 // withoutLegacyLinks makes no links in /var/log/containers, a folder of the machine's own.
