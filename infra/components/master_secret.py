@@ -64,13 +64,15 @@ class MasterSecret(pulumi.ComponentResource):
         self._reader_name = reader
         role, permission = self._role(secret_arn, platform)
         account = self._reader(role)
-        declared = self._store(store, platform, after=[account, permission])
+        # The store takes the role as soon as there is one: the permission to read the secret
+        # is only known once RDS has made the instance.
+        declared = self._store(store, platform, after=[account])
         self.ready = external_secret(
             secret,
             master_spec(secret, store, secret_arn),
             home=home,
             parent=self,
-            after=[declared],
+            after=[declared, permission],
         )
         self.register_outputs({})
 

@@ -167,9 +167,10 @@ def test_what_comes_up_before_what(kind: str, request: pytest.FixtureRequest) ->
             (secret, "database-master"),
             ("kubernetes:external-secrets.io/v1:SecretStore", "store"),
         ),
+        ((secret, "database-master"), ("aws:iam/rolePolicy:RolePolicy", "reader-permission")),
         (
             ("kubernetes:external-secrets.io/v1:SecretStore", "store"),
-            ("aws:iam/rolePolicy:RolePolicy", "reader-permission"),
+            ("kubernetes:core/v1:ServiceAccount", "reader"),
         ),
         (
             (secret, "database-app"),
