@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 NAME = "service"
 LABELS = {NAME_LABEL: NAME}
 
-# Pulumi waits a little longer than Kubernetes, whose reason is then what it shows.
-_LONGER_SECONDS = 60
+# Pulumi waits a little longer than Kubernetes, whose reason is then what it shows; and always
+# as long as it may, since it does not stop when Kubernetes has given up.
+_LONGER_SECONDS = 15
 
 
 class WebService(pulumi.ComponentResource):
