@@ -17,7 +17,7 @@ from rich.text import Text
 from previews import output
 from previews.comment_text import summary
 from previews.migration_report import markdown
-from previews.steps import State, StepState
+from previews.steps import State, Step, StepState
 from previews.wording import duration, plain
 
 if TYPE_CHECKING:
@@ -125,11 +125,12 @@ class TerminalPresenter:
 
 def _steps(states: Sequence[StepState], spinner: Spinner) -> Table:
     """A row for each step; what it last said of itself is cut where the line ends."""
-    grid = Table.grid(padding=(0, 1))
+    grid = Table.grid(padding=(0, 1), expand=True)
+    # A long message takes no room of the others.
     grid.add_column(width=1)
-    grid.add_column(no_wrap=True)
-    grid.add_column(no_wrap=True, justify="right")
-    grid.add_column(no_wrap=True, overflow="ellipsis", style="dim")
+    grid.add_column(width=max(map(len, Step)))
+    grid.add_column(width=len("59 min 59 s"), justify="right")
+    grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis", style="dim")
     for state in states:
         running = state.state is State.RUNNING
         grid.add_row(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -100,12 +101,13 @@ def test_on_a_terminal_the_steps_stand_in_place(monkeypatch: pytest.MonkeyPatch)
     console = screen(terminal=True)
     monkeypatch.setattr("previews.output.console", console)
     presenter = TerminalPresenter("pr-42")
-    presenter.working(STATES)
+    long = STATES[2].model_copy(update={"detail": "Job migrate: waiting\nfor a pod, " * 9})
+    presenter.working((*STATES[:2], long, STATES[3]))
     presenter.stopped(failure("pr-42"))
     text = shown(console)
-    assert "✓ database" in text
-    assert "9 s" in text
-    assert "Job migrate: waiting for a pod" in text
+    assert re.search(r"✓ database +9 s", text)
+    assert re.search(r"\S migrate +Job migrate: waiting for a pod, .*…", text)
+    assert all(len(re.sub("\x1b.*?[A-Za-z]", "", line)) <= 80 for line in text.splitlines())
     assert text.endswith("\x1b[?25h"), "the cursor is there again"
 
 
