@@ -16,7 +16,6 @@ from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
-import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from previews.errors import PreviewsError
@@ -139,14 +138,6 @@ class _Bucket:
     def remove(self, lock: Lock) -> None:
         key = lock.where.removeprefix(f"s3://{self._bucket}/")
         self._s3.delete_object(Bucket=self._bucket, Key=key)
-
-
-def runs(pid: int) -> bool:
-    """Whether a process of this machine runs; one that ended and was not reaped does not."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _read(where: str, text: str, *, here: str = "") -> Lock:

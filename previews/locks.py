@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from previews.errors import NotFoundError, PreviewsError
-from previews.lock_files import Lock, lock_files, runs
+from previews.lock_files import Lock, lock_files
+from previews.processes import runs
 
 if TYPE_CHECKING:
     from previews.clients import Clients

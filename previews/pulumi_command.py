@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
-import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TextIO
 
 from previews.errors import PreviewsError
+from previews.processes import end_with_parent
 
 _SHOWN_LINES = 15
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,8 @@ class PulumiCommand:
                 # A terminal's Ctrl-C would reach it besides what is passed on below, and a
                 # second request makes it drop everything.
                 start_new_session=True,
-                preexec_fn=_ended_with(os.getpid()),  # noqa: PLW1509 - async-signal-safe calls
+                # So that none works on unattended where this process is killed.
+                preexec_fn=end_with_parent(signal.SIGTERM),  # noqa: PLW1509 - it makes one call
             )
         except FileNotFoundError as error:
             raise PreviewsError(
@@ -167,20 +166,6 @@ class PulumiCommand:
             remedy="mend what it names and run the same command again:"
             " it goes on where it stopped.",
         )
-
-
-def _ended_with(parent: int) -> Callable[[], None] | None:
-    """Have the child asked to end when its parent is killed, so that none works on unattended."""
-    if sys.platform != "linux":
-        return None  # Only Linux has such a wish; elsewhere its lock says that it runs on.
-    libc = ctypes.CDLL(None)
-
-    def preexec() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
-        if os.getppid() != parent:  # It ended before prctl took hold.
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    return preexec
 
 
 @contextmanager

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import signal
 import socket
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
+from previews.processes import end_with_parent, runs
 from sandbox.errors import SandboxError
 
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
-
-
-def end_with_parent(
-    death_signal: signal.Signals = signal.SIGKILL,
-) -> Callable[[], None]:
-    """A ``preexec_fn`` by which the child gets ``death_signal`` when its parent ends.
-
-    The kernel ties this to the *thread* that starts the child, so children
-    are started from threads that live as long as the process (prctl(2)).
-    """
-    parent = os.getpid()
-
-    def preexec() -> None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-        if os.getppid() != parent:  # It ended before prctl took hold.
-            os.kill(os.getpid(), death_signal)
-
-    return preexec
+__all__ = [
+    "ProcessIdentity",
+    "end_with_parent",
+    "is_listening",
+    "require_free",
+    "runs",
+    "write_atomically",
+]
 
 
 @dataclass(frozen=True)
@@ -73,14 +59,6 @@ class ProcessIdentity:
         except psutil.NoSuchProcess:
             return False
         return created == self.created and runs(self.pid)
-
-
-def runs(pid: int) -> bool:
-    """Whether a process of this pid runs; one that ended and was not reaped yet does not."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:

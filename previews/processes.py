@@ -1,0 +1,43 @@
+"""Processes of this machine: whether one runs, and having one end with its parent."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+import psutil
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def runs(pid: int) -> bool:
+    """Whether a process of this pid runs; one that ended and was not reaped yet does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def end_with_parent(
+    death_signal: signal.Signals = signal.SIGKILL,
+) -> Callable[[], None]:
+    """A ``preexec_fn`` by which the child gets ``death_signal`` when its parent ends.
+
+    The kernel ties this to the *thread* that starts the child, so children
+    are started from threads that live as long as the process (prctl(2)).
+    Linux alone has it; elsewhere a child outlives its parent.
+    """
+    parent = os.getpid()
+
+    def preexec() -> None:
+        if sys.platform != "linux":
+            return
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+        if os.getppid() != parent:  # It ended before prctl took hold.
+            os.kill(os.getpid(), death_signal)
+
+    return preexec
