@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -27,13 +28,19 @@ def everything_below(process: subprocess.Popen[str], sent: signal.Signals) -> No
     """What a machine does that runs out of memory or is turned off."""
     root = psutil.Process(process.pid)
     for each in [root, *root.children(recursive=True)]:
-        each.send_signal(sent)
+        _send(each, sent)
 
 
 def pulumi_alone(process: subprocess.Popen[str], sent: signal.Signals) -> None:
     for child in psutil.Process(process.pid).children(recursive=True):
-        if child.name() == "pulumi":
-            child.send_signal(sent)
+        _send(child, sent, named="pulumi")
+
+
+def _send(process: psutil.Process, sent: signal.Signals, *, named: str = "") -> None:
+    """Send a signal, unless the process has ended by itself or has another name."""
+    with suppress(psutil.NoSuchProcess):
+        if process.name() == (named or process.name()):
+            process.send_signal(sent)
 
 
 MOMENTS = ["aws:rds/instance:Instance", "batch/v1:Job", "apps/v1:Deployment"]
