@@ -7,24 +7,22 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from aiohttp import web
+from lightkube.resources.core_v1 import Service
+from lightkube.resources.discovery_v1 import EndpointSlice
+from lightkube.resources.networking_v1 import Ingress
 
 from sandbox.balancer import model
+from sandbox.balancer.follower import Follower, connect
 from sandbox.balancer.ingress_status import IngressStatus
-from sandbox.balancer.model import Backend, Model, Rule
+from sandbox.balancer.model import Backend, Model, Object, Rule
 from sandbox.balancer.proxy import Preview, Proxy
 from sandbox.balancer.targets import LiveGroup
 from sandbox.errors import SandboxError
-from sandbox.kube.client import ApiClient
-from sandbox.kube.events import Recorder
-from sandbox.kube.informer import Informer
-from sandbox.kube.objects import Object, is_deleting
 
-_INGRESSES = "/apis/networking.k8s.io/v1/ingresses"
-_SERVICES = "/api/v1/services"
-_SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
 _IDLE_SECONDS = 60
 _HTTP = 80
 # An ALB's limit for a request line and for a header.
@@ -57,7 +55,7 @@ class Balancer:
         self._config = config
         self._model = Model()
         self._groups: dict[Backend, LiveGroup] = {}
-        self._informers: dict[str, Informer] = {}
+        self._followers: dict[Any, Follower] = {}
         self._status: IngressStatus | None = None
         self._built = False
 
@@ -78,24 +76,16 @@ class Balancer:
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         enter = stack.enter_async_context
-        client = await enter(
-            ApiClient.from_kubeconfig(self._config.kubeconfig, agent="sandbox-balancer")
-        )
+        client = await enter(connect(self._config.kubeconfig))
         self._session = await enter(_target_session())
-        events = Recorder(client, component="ingress", host="balancer")
-        self._status = IngressStatus(client, events)
-        for path, kind in (
-            (_INGRESSES, "Ingress"),
-            (_SERVICES, "Service"),
-            (_SLICES, "EndpointSlice"),
-        ):
-            self._informers[path] = Informer(client, path, kind=kind, on_change=self._on_change)
+        self._status = IngressStatus(client)
+        for kind in (Ingress, Service, EndpointSlice):
+            self._followers[kind] = Follower(client, kind, self._on_change)
         await self._listen(stack)
         stack.callback(self._close_groups)
         for coroutine in (
-            *(informer.run() for informer in self._informers.values()),
+            *(follower.run() for follower in self._followers.values()),
             self._first_build(),
-            events.run(),
             self._status.run(),
         ):
             task = asyncio.create_task(coroutine)
@@ -131,22 +121,22 @@ class Balancer:
             ) from error
 
     async def _first_build(self) -> None:
-        for informer in self._informers.values():
-            await informer.synced.wait()
+        for follower in self._followers.values():
+            await follower.synced.wait()
         self._built = True
         self._build()
 
-    def _on_change(self, _old: Object | None, _new: Object | None) -> None:
+    def _on_change(self) -> None:
         # At once, so that an endpoint that is removed gets no further request.
         if self._built:
             self._build()
 
     def _build(self) -> None:
-        ingresses = [i for i in self._objects(_INGRESSES).values() if model.is_ours(i)]
+        ingresses = [i for i in self._objects(Ingress).values() if model.is_ours(i)]
         built = model.build(
-            [ingress for ingress in ingresses if not is_deleting(ingress)],
-            self._objects(_SERVICES),
-            self._objects(_SLICES).values(),
+            [i for i in ingresses if "deletionTimestamp" not in i["metadata"]],
+            self._objects(Service),
+            self._objects(EndpointSlice).values(),
             port=self._config.port,
         )
         for backend in set(self._groups) - set(built.groups):
@@ -159,8 +149,8 @@ class Balancer:
         assert self._status is not None  # noqa: S101 - narrows the type: set in _start
         self._status.update(ingresses, built)
 
-    def _objects(self, path: str) -> dict[str, Object]:
-        return self._informers[path].objects
+    def _objects(self, kind: Any) -> dict[str, Object]:
+        return self._followers[kind].objects
 
     def _find(self, host: str, path: str) -> tuple[Rule, LiveGroup] | None:
         rule = self._model.find(host, path)

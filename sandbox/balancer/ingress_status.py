@@ -5,26 +5,35 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+import httpx2
+from lightkube import ApiError, AsyncClient
+from lightkube.models.core_v1 import EventSource, ObjectReference
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import Event
+from lightkube.resources.networking_v1 import Ingress
+from lightkube.types import PatchType
 
 from sandbox.balancer.ingress_options import Options
-from sandbox.balancer.model import Model
-from sandbox.kube.client import NOT_FOUND, UNREACHABLE, ApiClient, ApiError
-from sandbox.kube.events import Recorder
-from sandbox.kube.objects import Object, is_deleting, key_of, name_of, namespace_of, uid_of
+from sandbox.balancer.model import Model, Object, key_of
 
 _LOG = logging.getLogger(__name__)
 _OWN = "ingress.k8s.aws/resources"
 _GROUP = "group.ingress.k8s.aws/"
 _RETRY_SECONDS = 0.5
+_LONGEST_MESSAGE = 1024  # validation of core/v1 Event
 
 
 class IngressStatus:
     """Brings Ingresses to what the latest model says, in the background."""
 
-    def __init__(self, client: ApiClient, events: Recorder) -> None:
+    def __init__(self, client: AsyncClient) -> None:
         self._client = client
-        self._events = events
         self._ingresses: list[Object] = []
         self._model = Model()
         self._changed = asyncio.Event()
@@ -47,23 +56,23 @@ class IngressStatus:
             )
             failed = [result for result in results if isinstance(result, BaseException)]
             for error in failed:
-                expected = isinstance(error, (ApiError, *UNREACHABLE))
+                expected = isinstance(error, httpx2.HTTPError)
                 _LOG.warning("ingress: %r", error, exc_info=None if expected else error)
             if failed:
                 await asyncio.sleep(_RETRY_SECONDS)
                 self._changed.set()
 
     async def _settle(self, ingress: Object) -> None:
-        if is_deleting(ingress):
+        if "deletionTimestamp" in ingress["metadata"]:
             await self._release(ingress)
             return
         key = key_of(ingress)
         if problem := self._model.problems.get(key):
-            self._tell(ingress, problem)
+            await self._tell(ingress, problem)
         elif options := self._model.served.get(key):
             await self._claim(ingress, options)
             await self._publish(ingress, options)
-            self._tell(ingress, "")
+            await self._tell(ingress, "")
 
     async def _claim(self, ingress: Object, options: Options) -> None:
         """So that the Ingress stays until its rules are gone."""
@@ -83,47 +92,76 @@ class IngressStatus:
     async def _finalizers(self, ingress: Object, finalizers: list[str]) -> None:
         version = ingress["metadata"]["resourceVersion"]
         body = {"metadata": {"finalizers": finalizers, "resourceVersion": version}}
-        await self._patch(ingress, "", body)
+        await self._patch(Ingress, ingress, body)
 
     async def _publish(self, ingress: Object, options: Options) -> None:
         wanted = [{"hostname": host_name(ingress, options)}]
         status = (ingress.get("status") or {}).get("loadBalancer") or {}
         if [{"hostname": entry.get("hostname")} for entry in status.get("ingress") or ()] != wanted:
-            await self._patch(ingress, "/status", {"status": {"loadBalancer": {"ingress": wanted}}})
+            body = {"status": {"loadBalancer": {"ingress": wanted}}}
+            await self._patch(Ingress.Status, ingress, body)
 
-    async def _patch(self, ingress: Object, subresource: str, body: Object) -> None:
-        namespace, name = namespace_of(ingress), name_of(ingress)
-        path = f"/apis/networking.k8s.io/v1/namespaces/{namespace}/ingresses/{name}{subresource}"
+    async def _patch(self, kind: Any, ingress: Object, body: Object) -> None:
+        name, namespace = ingress["metadata"]["name"], ingress["metadata"]["namespace"]
         try:
-            await self._client.patch(path, body, strategic=False)
+            await self._client.patch(
+                kind, name, body, namespace=namespace, patch_type=PatchType.MERGE
+            )
         except ApiError as error:
-            if error.code != NOT_FOUND:
+            if error.status.code != HTTPStatus.NOT_FOUND:
                 raise
 
-    def _tell(self, ingress: Object, problem: str) -> None:
+    async def _tell(self, ingress: Object, problem: str) -> None:
         """An Event for each change between served and not, or of the reason."""
-        if self._told.get(uid_of(ingress)) == problem:
+        uid = ingress["metadata"]["uid"]
+        if self._told.get(uid) == problem:
             return
-        self._told[uid_of(ingress)] = problem
+        self._told[uid] = problem
         if problem:
             _LOG.warning("ingress %s: %s", key_of(ingress), problem)
-            self._events.warning(
-                ingress, "FailedBuildModel", f"Failed build model due to {problem}"
-            )
-        else:
-            self._events.normal(ingress, "SuccessfullyReconciled", "Successfully reconciled")
+        try:
+            await self._client.create(_event(ingress, problem))
+        except httpx2.HTTPError as error:
+            # An Event is news, not state.
+            _LOG.info("event of ingress %s not written: %s", key_of(ingress), error)
 
     def _forget(self) -> None:
-        living = {uid_of(ingress) for ingress in self._ingresses}
+        living = {ingress["metadata"]["uid"] for ingress in self._ingresses}
         self._told = {uid: problem for uid, problem in self._told.items() if uid in living}
 
 
 def host_name(ingress: Object, options: Options) -> str:
     """The load balancer's name, formed as AWS does; below ``localhost`` it resolves."""
-    group = options.group or f"{namespace_of(ingress)}-{name_of(ingress)}"
+    group = options.group or key_of(ingress).replace("/", "-")
     digest = hashlib.sha256(group.encode()).hexdigest()[:10]
     # A label of DNS: at most 63 characters.
     return f"k8s-{group.replace('.', '-')[:40].strip('-')}-{digest}.elb.localhost"
+
+
+def _event(ingress: Object, problem: str) -> Event:
+    metadata, now = ingress["metadata"], datetime.now(UTC)
+    message = f"Failed build model due to {problem}" if problem else "Successfully reconciled"
+    return Event(
+        # As client-go names them: kubectl shows those of one second in the order of their names.
+        metadata=ObjectMeta(
+            name=f"{metadata['name']}.{time.time_ns():x}", namespace=metadata["namespace"]
+        ),
+        involvedObject=ObjectReference(
+            apiVersion="networking.k8s.io/v1",
+            kind="Ingress",
+            name=metadata["name"],
+            namespace=metadata["namespace"],
+            uid=metadata["uid"],
+            resourceVersion=metadata["resourceVersion"],
+        ),
+        type="Warning" if problem else "Normal",
+        reason="FailedBuildModel" if problem else "SuccessfullyReconciled",
+        message=message[:_LONGEST_MESSAGE],
+        source=EventSource(component="ingress"),
+        firstTimestamp=now,
+        lastTimestamp=now,
+        count=1,
+    )
 
 
 def _is_own(finalizer: str) -> bool:

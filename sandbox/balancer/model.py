@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sandbox.balancer import ingress_options
 from sandbox.balancer.ingress_options import HealthCheck, ModelError, Options
-from sandbox.kube.objects import Object, key_of, namespace_of
+
+Object = dict[str, Any]
+"""A Kubernetes object, as its JSON says."""
 
 INGRESS_CLASS = "alb"
 _CLASS_ANNOTATION = "kubernetes.io/ingress.class"
@@ -108,6 +111,11 @@ class Model:
         return next((rule for rule in self.rules if rule.matches(host, path)), None)
 
 
+def key_of(item: Object) -> str:
+    """``namespace/name``."""
+    return f"{item['metadata']['namespace']}/{item['metadata']['name']}"
+
+
 def is_ours(ingress: Object) -> bool:
     """Whether the Ingress is of the class ``alb``."""
     named = ingress["spec"].get("ingressClassName")
@@ -193,7 +201,9 @@ def _backend(ingress: Object, backend: Object) -> Backend:
     if port.get("name") == "use-annotation":
         raise ModelError("actions in annotations (port name use-annotation) are not implemented")
     return Backend(
-        namespace_of(ingress), service["name"], str(port.get("name") or port.get("number"))
+        ingress["metadata"]["namespace"],
+        service["name"],
+        str(port.get("name") or port.get("number")),
     )
 
 
@@ -245,7 +255,7 @@ def _by_service(slices: Iterable[Object]) -> dict[str, list[Object]]:
         labels = item["metadata"].get("labels") or {}
         service = labels.get("kubernetes.io/service-name")
         if service and item.get("addressType") == "IPv4":
-            found.setdefault(f"{namespace_of(item)}/{service}", []).append(item)
+            found.setdefault(f"{item['metadata']['namespace']}/{service}", []).append(item)
     return found
 
 

@@ -16,9 +16,9 @@ import yaml
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from sandbox.cluster.definitions import CHECKSUM, definitions
+from sandbox.cluster.health import tls_context
 from sandbox.cluster.layout import Identity, Layout
 from sandbox.errors import SandboxError
-from sandbox.kube import kubeconfig
 from sandbox.settings import Settings
 from sandbox.tools import locate
 
@@ -51,11 +51,11 @@ def bootstrap(settings: Settings) -> None:
     Raises:
         SandboxError: When the API server refuses an object, or can't be reached.
     """
-    connection = kubeconfig.read(Layout(settings).kubeconfig(Identity.ADMIN))
+    layout = Layout(settings)
     crds = locate(settings, ["external-secrets"]).crds
     with httpx.Client(
-        base_url=connection.server,
-        verify=connection.tls or True,
+        base_url=layout.server,
+        verify=tls_context(layout.authority, layout.pair(Identity.ADMIN.file_name)),
         timeout=_REQUEST_SECONDS,
         trust_env=False,
     ) as api:
@@ -63,7 +63,7 @@ def bootstrap(settings: Settings) -> None:
             _apply_all(api, crds)
         except httpx.HTTPError as error:
             raise SandboxError(
-                f"API server {connection.server}",
+                f"API server {layout.server}",
                 why=f"it does not answer: {type(error).__name__} {error}",
                 remedy="read `sandbox logs kube-apiserver`.",
             ) from error

@@ -28,7 +28,7 @@ def serving(
     def check() -> str | None:
         try:
             if authority is not None and not kept:
-                kept.append(_context(authority, pair))
+                kept.append(tls_context(authority, pair))
             return _ask(address, port, path, kept[0] if kept else None)
         except (OSError, http.client.HTTPException) as error:
             return f"no answer on {address}:{port} ({error})"
@@ -36,7 +36,8 @@ def serving(
     return check
 
 
-def _context(authority: Path, pair: Path | None) -> ssl.SSLContext:
+def tls_context(authority: Path, pair: Path | None) -> ssl.SSLContext:
+    """Context of a client that trusts ``authority`` and shows the certificate of ``pair``."""
     context = ssl.create_default_context(cafile=authority)
     if pair is not None:
         context.load_cert_chain(pair)

@@ -9,6 +9,7 @@ import pytest
 
 from sandbox.balancer.controller import Balancer, BalancerConfig
 from sandbox.errors import SandboxError
+from tests.sandbox.balancer.fake_api import FakeApi, until
 from tests.sandbox.balancer.world import (
     INGRESSES,
     SERVICES,
@@ -18,7 +19,6 @@ from tests.sandbox.balancer.world import (
     service,
     target,
 )
-from tests.sandbox.kube.fake_api import FakeApi, until
 
 FINALIZER = "group.ingress.k8s.aws/previews"
 
@@ -84,6 +84,21 @@ async def _until_another(world: World, message: str) -> str:
     return next(m for _, m in world.events() if m != message)
 
 
+async def test_an_event_that_is_refused_or_too_long_stops_nothing(tmp_path: Path) -> None:
+    api = FakeApi()
+    path = "POST /api/v1/namespaces/pr-1/events"
+    api.answers[path] = [(403, {"message": "namespace is being terminated"})]
+    async with balancing(tmp_path, api) as world, target() as pod:
+        world.serve(pod, backend_protocol="x" * 5000)
+        await until(world.events)
+        world.serve(pod)
+        await world.until_event("SuccessfullyReconciled")
+        first, *_ = world.events()
+        assert first[0] == "FailedBuildModel"
+        assert len(first[1]) == 1024
+        assert len(world.patches("/status")) == 1
+
+
 async def test_what_the_api_server_refuses_is_tried_again(tmp_path: Path) -> None:
     api = FakeApi()
     path = "PATCH /apis/networking.k8s.io/v1/namespaces/pr-1/ingresses/web"
@@ -103,7 +118,21 @@ async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         assert await world.status(host="x") == 404
 
 
-async def test_without_credentials_it_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(SandboxError, match="kubeconfig"):
-        async with Balancer(BalancerConfig(kubeconfig=tmp_path / "none", port=1)).running():
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "not found"),
+        ("nonsense: [", "ParserError"),
+        ("clusters: []\ncontexts: []\ncurrent-context: a\n", "'a' not found"),
+        ("just text", "AttributeError"),
+    ],
+)
+async def test_without_credentials_it_reports_why_and_what_to_do(
+    tmp_path: Path, content: str | None, why: str
+) -> None:
+    path = tmp_path / "kubeconfig"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(SandboxError, match=rf"(?s){path}.*{why}.*sandbox up"):
+        async with Balancer(BalancerConfig(kubeconfig=path, port=1)).running():
             await asyncio.sleep(0)

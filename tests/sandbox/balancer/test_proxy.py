@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.sandbox.balancer.fake_api import until
 from tests.sandbox.balancer.world import (
     HOST,
     INGRESSES,
@@ -22,7 +23,6 @@ from tests.sandbox.balancer.world import (
     ingress,
     target,
 )
-from tests.sandbox.kube.fake_api import until
 
 
 @pytest.fixture

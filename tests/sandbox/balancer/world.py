@@ -15,7 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from sandbox.balancer.controller import Balancer, BalancerConfig
-from tests.sandbox.kube.fake_api import FakeApi, Object, serving, until
+from tests.sandbox.balancer.fake_api import FakeApi, Object, serving, until
 
 INGRESSES = "/apis/networking.k8s.io/v1/ingresses"
 SERVICES = "/api/v1/services"
@@ -167,13 +167,11 @@ class World:
 async def balancing(tmp_path: Path, api: FakeApi | None = None) -> AsyncIterator[World]:
     api = api or FakeApi()
     port = free_port()
-    async with serving(api) as client, aiohttp.ClientSession(auto_decompress=False) as session:
-        kubeconfig = tmp_path / "kubeconfig"
-        cluster = {"name": "c", "cluster": {"server": client._server}}
-        context = {"name": "c", "context": {"cluster": "c", "user": "c"}}
-        document = {"current-context": "c", "contexts": [context], "clusters": [cluster],
-                    "users": [{"name": "c", "user": {}}]}  # fmt: skip
-        kubeconfig.write_text(json.dumps(document))
+    kubeconfig = tmp_path / "kubeconfig"
+    async with (
+        serving(api, kubeconfig),
+        aiohttp.ClientSession(auto_decompress=False) as session,
+    ):
         balancer = Balancer(BalancerConfig(kubeconfig=kubeconfig, port=port))
         async with balancer.running():
             await until(lambda: balancer.healthy() is None)

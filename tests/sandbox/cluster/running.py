@@ -18,9 +18,9 @@ from typing import Any, Self
 import httpx
 import psutil
 
+from sandbox.cluster.health import tls_context
 from sandbox.cluster.layout import Identity, Layout
 from sandbox.cluster.parts import parts
-from sandbox.kube import kubeconfig
 from sandbox.settings import Settings
 from sandbox.supervisor import State, Supervisor, read_status
 
@@ -81,9 +81,8 @@ class Cluster:
 
     def client(self, identity: Identity = Identity.ADMIN) -> httpx.Client:
         """A client of the API server as ``identity``."""
-        connection = kubeconfig.read(self.layout.kubeconfig(identity))
-        assert connection.tls is not None
-        return httpx.Client(base_url=connection.server, verify=connection.tls, timeout=10)
+        tls = tls_context(self.layout.authority, self.layout.pair(identity.file_name))
+        return httpx.Client(base_url=self.layout.server, verify=tls, timeout=10)
 
 
 def make(folder: Path) -> Cluster:

@@ -19,10 +19,10 @@ import httpx
 import pytest
 
 from sandbox.cluster import parts as cluster
+from sandbox.cluster.health import tls_context
 from sandbox.cluster.layout import Identity, Layout
 from sandbox.containers.store import ImageStore
 from sandbox.errors import SandboxError
-from sandbox.kube import kubeconfig
 from sandbox.node import parts as node
 from sandbox.part import Part
 from sandbox.processes import end_with_parent
@@ -65,10 +65,9 @@ class World:
         self.settings.logs.mkdir(parents=True, exist_ok=True)
         for name in self._parts:
             self.start(name)
-        connection = kubeconfig.read(self.layout.kubeconfig(Identity.ADMIN))
-        assert connection.tls is not None
+        tls = tls_context(self.layout.authority, self.layout.pair(Identity.ADMIN.file_name))
         self.api = httpx.Client(
-            base_url=connection.server, verify=connection.tls, timeout=20, trust_env=False
+            base_url=self.layout.server, verify=tls, timeout=20, trust_env=False
         )
 
     def start(self, name: str) -> None:

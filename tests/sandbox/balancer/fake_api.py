@@ -6,12 +6,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-
-from sandbox.kube.client import ApiClient
-from sandbox.kube.kubeconfig import Connection
 
 Object = dict[str, Any]
 
@@ -32,6 +30,7 @@ class FakeApi:
         self.lists = 0
         self._version = 100
         self._history: list[tuple[str, Object]] = []
+        self._transports: list[asyncio.Transport] = []
         self._streams: list[tuple[str, asyncio.Queue[Object | None]]] = []
 
     def put(self, collection: str, name: str, **fields: Any) -> Object:
@@ -60,6 +59,11 @@ class FakeApi:
     def end_watches(self) -> None:
         for _, stream in self._streams:
             stream.put_nowait(None)
+
+    def break_watches(self) -> None:
+        """Close the watches' connections in the middle of their answers."""
+        for transport in self._transports:
+            transport.abort()
 
     def version(self) -> str:
         self._version += 1
@@ -102,6 +106,8 @@ class FakeApi:
         self._streams.append((request.path, stream))
         response = web.StreamResponse()
         await response.prepare(request)
+        assert request.transport is not None
+        self._transports.append(request.transport)
         try:
             while (event := await stream.get()) is not None:
                 await response.write(json.dumps(event).encode() + b"\n")
@@ -111,8 +117,8 @@ class FakeApi:
 
 
 @asynccontextmanager
-async def serving(api: FakeApi) -> AsyncIterator[ApiClient]:
-    """A client of the fake, while it serves on a port of its own."""
+async def serving(api: FakeApi, kubeconfig: Path) -> AsyncIterator[None]:
+    """A fake that serves on a port of its own, which ``kubeconfig`` is written to name."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", api.handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -121,11 +127,19 @@ async def serving(api: FakeApi) -> AsyncIterator[ApiClient]:
     await site.start()
     host, port = runner.addresses[0][:2]
     try:
-        async with ApiClient(Connection(f"http://{host}:{port}"), agent="test") as client:
-            yield client
+        _write_kubeconfig(kubeconfig, f"http://{host}:{port}")
+        yield
     finally:
         api.end_watches()
         await runner.cleanup()
+
+
+def _write_kubeconfig(path: Path, server: str) -> None:
+    cluster = {"name": "c", "cluster": {"server": server}}
+    context = {"name": "c", "context": {"cluster": "c", "user": "c"}}
+    document = {"current-context": "c", "contexts": [context], "clusters": [cluster],
+                "users": [{"name": "c", "user": {}}]}  # fmt: skip
+    path.write_text(json.dumps(document))
 
 
 async def until(condition: Any, seconds: float = 5) -> None:

@@ -1,0 +1,87 @@
+"""The cluster as the balancer reads it: a client, and caches that follow the API server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import yaml
+from lightkube import AsyncClient, KubeConfig
+from lightkube.core.exceptions import ConfigError
+
+from sandbox.balancer.model import Object, key_of
+from sandbox.errors import SandboxError
+
+_LOG = logging.getLogger(__name__)
+_FIELD_MANAGER = "sandbox-balancer"
+_EVERYWHERE = "*"
+_RETRY_SECONDS = 0.3
+# How lightkube fails on what is no kubeconfig: only some are errors of its own.
+_UNUSABLE = (ConfigError, OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError)
+
+
+def connect(kubeconfig: Path) -> AsyncClient:
+    """Make a client of the current context of ``kubeconfig``.
+
+    Raises:
+        SandboxError: When the file is missing, is no kubeconfig, or names what it does not hold.
+    """
+    try:
+        config = KubeConfig.from_file(kubeconfig)
+        # The proxies of the environment do not lead to this machine.
+        return AsyncClient(config, field_manager=_FIELD_MANAGER, trust_env=False)
+    except _UNUSABLE as error:
+        raise SandboxError(
+            f"kubeconfig {kubeconfig}",
+            why=f"it can't be used: {type(error).__name__}: {error}",
+            remedy="run `sandbox down` and `sandbox up`, which write it anew",
+        ) from error
+
+
+class Follower:
+    """A cache of one kind of object in all namespaces.
+
+    Level-triggered: it lists anew after every disconnect and every 410 Gone, so nothing that
+    happened meanwhile is missed.
+
+    Attributes:
+        objects: What exists, by ``namespace/name``.
+        synced: Set after the first list.
+    """
+
+    def __init__(self, client: AsyncClient, kind: Any, on_change: Callable[[], None]) -> None:
+        self.objects: dict[str, Object] = {}
+        self.synced = asyncio.Event()
+        self._client = client
+        self._kind = kind
+        self._on_change = on_change
+
+    async def run(self) -> None:
+        """Follow until cancelled; survives restarts of the API server."""
+        while True:
+            try:
+                await self._follow()
+            except httpx2.HTTPError as error:
+                _LOG.info("watch of %s: %r", self._kind.__name__, error)
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _follow(self) -> None:
+        listed = self._client.list(self._kind, namespace=_EVERYWHERE)
+        found = [each.to_dict() async for each in listed]
+        self.objects = {key_of(item): item for item in found}
+        self.synced.set()
+        self._on_change()
+        watched = self._client.watch(
+            self._kind, namespace=_EVERYWHERE, resource_version=listed.resourceVersion
+        )
+        async for change, each in watched:
+            item = each.to_dict()
+            if change == "DELETED":
+                self.objects.pop(key_of(item), None)
+            else:
+                self.objects[key_of(item)] = item
+            self._on_change()
