@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +23,7 @@ _BACKDATED = dt.timedelta(hours=1)
 _PRIVATE = 0o600
 
 Key = ec.EllipticCurvePrivateKey
+Pair = tuple[x509.Certificate, Key]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Subject:
 
     @property
     def name(self) -> x509.Name:
-        """As a distinguished name."""
+        """The distinguished name."""
         organisations = [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, each) for each in self.organisations
         ]
@@ -53,62 +53,51 @@ class Subject:
         )
 
     @property
-    def alternatives(self) -> list[x509.GeneralName]:
-        """The names that a client checks."""
-        return [
+    def extensions(self) -> list[x509.ExtensionType]:
+        """What the certificate is for, and the names that a client checks."""
+        alternatives: list[x509.GeneralName] = [
             *(x509.DNSName(name) for name in self.names),
             *(x509.IPAddress(ipaddress.ip_address(each)) for each in self.addresses),
         ]
+        client = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+        both = x509.ExtendedKeyUsage([*client, ExtendedKeyUsageOID.SERVER_AUTH])
+        return [both, x509.SubjectAlternativeName(alternatives)] if alternatives else [client]
 
 
 class Authority:
     """Signs certificates. Kept in one file, and made when that is not there."""
 
-    def __init__(self, certificate: x509.Certificate, key: Key) -> None:
-        self._certificate = certificate
-        self._key = key
+    def __init__(self, pair: Pair) -> None:
+        self._pair = pair
 
     @classmethod
     def ensure(cls, name: str, pair: Path, certificate_file: Path) -> Authority:
         """Read the authority from ``pair``, or make it, and publish its certificate."""
         found = _read(pair)
         if found is None or _expires_soon(found[0]):
-            found = _new_authority(Subject(name))
-            _write(pair, *found)
+            found = _new_pair(Subject(name))
+            _write(pair, found)
         text = _pem(found[0])
         if not certificate_file.exists() or certificate_file.read_text() != text:
             write_atomically(certificate_file, text)
-        return cls(*found)
+        return cls(found)
 
     def ensure_pair(self, pair: Path, subject: Subject) -> None:
         """Write a certificate and its key for ``subject`` to ``pair``, unless they are there."""
         found = _read(pair)
-        if found is not None and self._is_for(subject, found[0]):
-            return
-        key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(subject.name, self._certificate.subject, key)
-        usages = [ExtendedKeyUsageOID.CLIENT_AUTH]
-        if subject.alternatives:
-            usages.append(ExtendedKeyUsageOID.SERVER_AUTH)
-            builder = builder.add_extension(
-                x509.SubjectAlternativeName(subject.alternatives), critical=False
-            )
-        builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-        builder = builder.add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
-            critical=False,
-        )
-        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
-        _write(pair, builder.sign(self._key, hashes.SHA256()), key)
+        if found is None or not self._is_for(subject, found[0]):
+            _write(pair, _new_pair(subject, self._pair))
 
     def _is_for(self, subject: Subject, certificate: x509.Certificate) -> bool:
         try:
-            certificate.verify_directly_issued_by(self._certificate)
+            certificate.verify_directly_issued_by(self._pair[0])
         except (ValueError, TypeError, InvalidSignature):
             return False
+        found = [extension.value for extension in certificate.extensions]
+        wanted = subject.extensions
         return (
             certificate.subject == subject.name
-            and _alternatives(certificate) == subject.alternatives
+            and found[: len(wanted)] == wanted
             and not _expires_soon(certificate)
         )
 
@@ -124,31 +113,32 @@ def ensure_signing_key(path: Path) -> None:
     write_atomically(path, _key_pem(key), mode=_PRIVATE)
 
 
-def _new_authority(subject: Subject) -> tuple[x509.Certificate, Key]:
+def _new_pair(subject: Subject, authority: Pair | None = None) -> Pair:
+    """Make a certificate that ``authority`` signs, or one of a new authority."""
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = (
-        _builder(subject.name, subject.name, key)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    return certificate, key
-
-
-def _builder(subject: x509.Name, issuer: x509.Name, key: Key) -> x509.CertificateBuilder:
+    issuer = authority[0].subject if authority else subject.name
+    issuer_key = authority[1] if authority else key
     now = dt.datetime.now(dt.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _BACKDATED)
-        .not_valid_after(now + _VALID)
+    builder = x509.CertificateBuilder(
+        subject_name=subject.name,
+        issuer_name=issuer,
+        public_key=key.public_key(),
+        serial_number=x509.random_serial_number(),
+        not_valid_before=now - _BACKDATED,
+        not_valid_after=now + _VALID,
     )
+    constraints = x509.BasicConstraints(ca=authority is None, path_length=None if authority else 0)
+    for extension in (
+        *(subject.extensions if authority else ()),
+        x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
+    ):
+        builder = builder.add_extension(extension, critical=False)
+    builder = builder.add_extension(constraints, critical=True)
+    return builder.sign(issuer_key, hashes.SHA256()), key
 
 
-def _read(pair: Path) -> tuple[x509.Certificate, Key] | None:
+def _read(pair: Path) -> Pair | None:
     try:
         content = pair.read_bytes()
     except FileNotFoundError:
@@ -165,21 +155,14 @@ def _read(pair: Path) -> tuple[x509.Certificate, Key] | None:
     return (certificate, key) if isinstance(key, Key) else None
 
 
-def _write(pair: Path, certificate: x509.Certificate, key: Key) -> None:
-    write_atomically(pair, _pem(certificate) + _key_pem(key), mode=_PRIVATE)
+def _write(file: Path, pair: Pair) -> None:
+    certificate, key = pair
+    write_atomically(file, _pem(certificate) + _key_pem(key), mode=_PRIVATE)
 
 
 def _expires_soon(certificate: x509.Certificate) -> bool:
     left = certificate.not_valid_after_utc - dt.datetime.now(dt.UTC)
     return left < _RENEW_BEFORE
-
-
-def _alternatives(certificate: x509.Certificate) -> Sequence[x509.GeneralName]:
-    try:
-        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound:
-        return []
-    return list(extension.value)
 
 
 def _pem(certificate: x509.Certificate) -> str:
