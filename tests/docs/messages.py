@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,12 +41,18 @@ class _Module:
         self._file = file
         self._others = others
         self._tree = ast.parse(file.read_text())
-        self._parents = {
-            child: node for node in ast.walk(self._tree) for child in ast.iter_child_nodes(node)
-        }
+        self._parents: dict[ast.AST, ast.AST] = {}
+        self._calls: list[ast.Call] = []
+        self._calls_of: dict[str, list[ast.Call]] = {}
+        for node in ast.walk(self._tree):
+            self._parents |= dict.fromkeys(ast.iter_child_nodes(node), node)
+            if isinstance(node, ast.Call):
+                self._calls.append(node)
+                self._calls_of.setdefault(_called(node), []).append(node)
 
-    def calls(self) -> Iterator[ast.Call]:
-        return (node for node in ast.walk(self._tree) if isinstance(node, ast.Call))
+    def calls(self, name: str | None = None) -> list[ast.Call]:
+        """Return every call, or those of a function or method of that name."""
+        return self._calls if name is None else self._calls_of.get(name, [])
 
     def place(self, node: ast.Call) -> str:
         return f"{self._file.relative_to(ROOT)}:{node.lineno}"
@@ -104,10 +110,9 @@ class _Module:
             return []
         found: list[tuple[_Module, ast.expr]] = []
         for module in self._others:
-            for call in module.calls():
+            for call in module.calls(function.name):
                 # A method of the same name elsewhere is another one's.
-                is_this = module is self or isinstance(call.func, ast.Name)
-                if not is_this or _called(call) != function.name:
+                if not (module is self or isinstance(call.func, ast.Name)):
                     continue
                 found += [(module, word.value) for word in call.keywords if word.arg == name]
                 if name in positional and len(call.args) > positional.index(name):

@@ -53,8 +53,9 @@ def test_an_error_of_one_sentence_is_read(room: str) -> None:
 @pytest.mark.parametrize("room", ["infra", "sandbox"])
 def test_every_message_says_what_to_do(room: str) -> None:
     """But for those that pass on another one, in its own words."""
-    unknown = {m.place.rpartition(":")[0] for m in structured(room) if m.remedy == SAID_THEN}
-    passed_on = {m.place.rpartition(":")[0] for m in structured(room) if is_passed_on(m)}
+    found = structured(room)
+    unknown = {m.place.rpartition(":")[0] for m in found if m.remedy == SAID_THEN}
+    passed_on = {m.place.rpartition(":")[0] for m in found if is_passed_on(m)}
     assert unknown == passed_on
     assert (
         passed_on

