@@ -150,37 +150,34 @@ def _compiles(source: str) -> bool:
 
 
 def survivors(mutants: Sequence[Mutant], report: Console) -> Iterator[Mutant]:
-    """Yield the mutants whose tests pass all the same, some processes at a time."""
-    running: dict[int, Mutant] = {}
-    waiting = list(mutants)
-    done = 0
-    while waiting or running:
-        while waiting and len(running) < _WORKERS:
-            mutant = waiting.pop(0)
-            running[_started(mutant.module, mutant.source)] = mutant
-        process, status = os.wait()
-        mutant = running.pop(process)
-        _end_group(process)
-        done += 1
-        survived = os.waitstatus_to_exitcode(status) == pytest.ExitCode.OK
-        mark = "survived" if survived else "noticed"
-        report.print(
-            f"{done}/{len(mutants)} {mark}: {mutant.module.path}:{mutant.line} {mutant.fault}"
-        )
-        if survived:
+    """Yield the mutants whose tests pass all the same."""
+    tried = _tried([(mutant.module, mutant.source) for mutant in mutants])
+    for done, (place, passed) in enumerate(tried, start=1):
+        mutant = mutants[place]
+        mark = "survived" if passed else "noticed"
+        where = f"{mutant.module.path}:{mutant.line}"
+        report.print(f"{done}/{len(mutants)} {mark}: {where} {mutant.fault}")
+        if passed:
             yield mutant
 
 
-def unsound(mutated: Sequence[Mutant]) -> list[str]:
+def unsound(candidates: Sequence[Module]) -> list[str]:
     """Return the modules whose tests fail without a fault: they would notice everything."""
-    wrong = []
-    for module in dict.fromkeys(mutant.module for mutant in mutated):
-        process = _started(module, module.source)
-        _, status = os.waitpid(process, 0)
+    tried = _tried([(module, module.source) for module in candidates])
+    return [candidates[place].path for place, passed in tried if not passed]
+
+
+def _tried(jobs: Sequence[tuple[Module, str]]) -> Iterator[tuple[int, bool]]:
+    """Yield each job's place and whether its tests passed, in the order in which they end."""
+    running: dict[int, int] = {}
+    waiting = list(enumerate(jobs))
+    while waiting or running:
+        while waiting and len(running) < _WORKERS:
+            place, (module, source) = waiting.pop(0)
+            running[_started(module, source)] = place
+        process, status = os.wait()
         _end_group(process)
-        if status:
-            wrong.append(f"{module.path} ({' '.join(module.tests)})")
-    return wrong
+        yield running.pop(process), os.waitstatus_to_exitcode(status) == pytest.ExitCode.OK
 
 
 def _started(module: Module, source: str) -> int:
@@ -239,7 +236,7 @@ def main(
     mutants = list(chosen(candidates, kind, seed, count))
     for name in settings["preload"]:
         import_module(name)
-    if wrong := unsound(mutants):
+    if wrong := unsound(list(dict.fromkeys(mutant.module for mutant in mutants))):
         raise typer.BadParameter(f"these tests fail without a fault: {', '.join(wrong)}")
     left = list(survivors(mutants, report))
     if left:
