@@ -176,10 +176,16 @@ UNKNOWN = named(
 )
 
 
+# Pulumi's provider says so of whatever it waited for, for whichever reason.
+_VAGUE = "not-ready"
+
+
 def most_likely(texts: Iterable[str]) -> Cause:
-    """The cause that the first text tells of which tells of any."""
-    for text in texts:
-        for pattern, cause in CAUSES:
-            if pattern.search(text):
-                return cause
-    return UNKNOWN
+    """Return the cause that the first text tells of, a vague one only where no other is told."""
+    told = [cause for text in texts if (cause := _told_by(text)) is not None]
+    telling = [cause for cause in told if cause.code != _VAGUE]
+    return next(iter([*telling, *told]), UNKNOWN)
+
+
+def _told_by(text: str) -> Cause | None:
+    return next((cause for pattern, cause in CAUSES if pattern.search(text)), None)
