@@ -28,8 +28,8 @@ from parso.tree import NodeOrLeaf
 _BOUNDS = ["Lt_LtE", "LtE_Lt", "Gt_GtE", "GtE_Gt"]
 _COMPARISONS = [*_BOUNDS, "Lt_GtE", "GtE_Lt", "Gt_LtE", "LtE_Gt"]
 _COMPARISONS += ["Eq_NotEq", "NotEq_Eq", "Is_IsNot", "IsNot_Is"]
-# What no caller can tell: the types that mypy and pyright hold, and how a class stores its fields.
-_UNSEEN_ARGUMENTS = {"frozen", "slots", "kw_only", "repr"}
+# What no caller can tell: types, how a class stores its fields, and what is shown as an example.
+_UNSEEN_ARGUMENTS = {"frozen", "slots", "kw_only", "repr", "examples"}
 _GUARDS = ("return_stmt", "raise_stmt", "continue_stmt", "keyword")
 
 
