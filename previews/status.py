@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from infra.stack_name import StackKind, StackName, StackNameError
 from previews import prices
@@ -134,7 +135,7 @@ def details(each: Status, now: datetime) -> Table:
     shown = Table(show_header=False)
     shown.add_column(no_wrap=True)
     shown.add_column(overflow="fold")
-    rows = {
+    rows: dict[str, str | Text] = {
         "stack": facts.stack,
         "url": facts.url,
         "health": each.health,
@@ -155,15 +156,15 @@ def details(each: Status, now: datetime) -> Table:
     rows["cost so far"] = _so_far(facts, now)
     for name, value in rows.items():
         if value:
-            shown.add_row(name, escape(value))
+            shown.add_row(name, escape(value) if isinstance(value, str) else value)
     return shown
 
 
-def _expires(facts: Facts, now: datetime) -> str:
+def _expires(facts: Facts, now: datetime) -> Text:
     if facts.expires is None:
-        return ""
+        return Text()
     left = (facts.expires - now).total_seconds()
-    return f"in {duration(left, units=1)}" if left > 0 else "[red]expired[/]"
+    return Text(f"in {duration(left, units=1)}") if left > 0 else Text("expired", style="red")
 
 
 def _so_far(facts: Facts, now: datetime) -> str:

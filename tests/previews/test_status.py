@@ -14,9 +14,9 @@ import respx
 from rich.console import Console
 
 from previews import prices
-from previews.facts import facts_of
+from previews.facts import Facts, facts_of
 from previews.stack_state import read_state
-from previews.status import details, status_of, statuses, table
+from previews.status import Status, details, status_of, statuses, table
 from previews.wording import age, cell, code, dollars, duration, moment
 from tests.github import LocalGitHub
 from tests.previews.bringing import OUTPUTS, RecordedStacks, clients, resources
@@ -114,6 +114,88 @@ def test_one_is_told_item_by_item(github: LocalGitHub, stacks: RecordedStacks) -
     shown = console.export_text()
     for said in ("cost: database db.t4g.micro", "cost a day", "$0.58", "snapshot's age", "1 d"):
         assert said in shown
+
+
+def printed(shown: Any) -> str:
+    console = Console(width=120, record=True)
+    console.print(shown)
+    return console.export_text()
+
+
+def cells(text: str) -> dict[str, str]:
+    """The rows of one preview's details."""
+    rows = [line.strip("│ ").split("│") for line in text.splitlines() if "│" in line]
+    return {name.strip(): value.strip() for name, value in rows}
+
+
+def test_each_thing_that_there_is_to_say_has_a_row_and_nothing_else() -> None:
+    found = facts()
+    shown = cells(printed(details(Status(facts=found, health="well"), NOW)))
+    assert {name: shown[name] for name in shown if not name.startswith("cost: ")} == {
+        "stack": "pr-42",
+        "url": "http://pr-42.preview.test",
+        "health": "well",
+        "commit": "a" * 40,
+        "age": "1 d",
+        "data": "snapshot",
+        "snapshot": "rds:staging-2026-11-25-03-45",
+        "snapshot's age": "1 d 12 min",
+        "expires": "in 26668 d",
+        "resources": "2",
+        "cost a day": "$0.58",
+        "cost so far": "$0.58",
+    }
+    assert shown["cost: database db.t4g.micro"] == "$0.38 a day"
+    bare = Facts(stack="pr-42", resources=1, pending=True)
+    assert cells(printed(details(Status(facts=bare, health="not up"), NOW))) == {
+        "stack": "pr-42",
+        "health": "not up",
+        "resources": "1",
+        "unfinished": "an operation began and did not report back",
+    }
+
+
+def test_a_price_that_is_not_verified_is_marked() -> None:
+    shown = cells(printed(details(Status(facts=facts(region="eu-west-1"), health="well"), NOW)))
+    marked = [name for name, value in shown.items() if value.endswith(" (price not verified)")]
+    assert marked
+    assert all(name.startswith("cost: ") for name in marked)
+
+
+@pytest.mark.parametrize(("left", "words"), [(0, "expired"), (-1, "expired"), (1, "in 1 s")])
+def test_what_has_no_time_left_is_expired(left: int, words: str) -> None:
+    found = Facts(stack="pr-42", expires=NOW + timedelta(seconds=left))
+    assert cells(printed(details(Status(facts=found, health="well"), NOW)))["expires"] == words
+
+
+def test_the_list_tells_age_and_data_of_each() -> None:
+    young = Facts(stack="pr-1", commit="0123456789", created=NOW - timedelta(hours=30))
+    branch = young.model_copy(update={"stack": "pr-2", "mode": "branch", "created": None})
+    copied = branch.model_copy(update={"stack": "pr-3", "snapshot_created": NOW - timedelta(1)})
+    given = [Status(facts=each, health="well") for each in (young, branch, copied)]
+    lines = [line.split() for line in printed(table(given, NOW)).splitlines() if "pr-" in line]
+    assert lines == [
+        ["pr-1", "at", "0123456,", "well", "1", "d"],
+        ["pr-2", "at", "0123456,", "well", "branch"],
+        ["pr-3", "at", "0123456,", "well", "1", "d"],
+    ]
+    assert "none" not in printed(table(given, NOW))
+
+
+def test_without_an_address_it_is_not_up(github: LocalGitHub, stacks: RecordedStacks) -> None:
+    stacks.add("pr-42", resources=resources({}))
+    found = status_of(clients(github, stacks), "pr-42", NOW)
+    assert (found.health, found.cost_so_far) == ("not up", 0.5831)
+
+
+def test_health_is_asked_through_another_address_by_the_host_s_own_name(
+    github: LocalGitHub, stacks: RecordedStacks
+) -> None:
+    with respx.mock as router:
+        asked = router.get("http://127.0.0.1:8080/health").respond(200)
+        found = status_of(clients(github, stacks), "pr-42", NOW, through="http://127.0.0.1:8080")
+    assert found.health == "well"
+    assert asked.calls[0].request.headers["host"] == "pr-42.preview.test"
 
 
 def test_none_is_said_to_be_none() -> None:

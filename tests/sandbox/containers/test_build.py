@@ -15,6 +15,8 @@ from sandbox.containers.running import Interrupt
 from sandbox.errors import SandboxError
 from tests.sandbox.containers.conftest import Bench
 
+pytestmark = pytest.mark.sandbox
+
 is_root = os.geteuid() == 0
 
 

@@ -15,6 +15,8 @@ from sandbox.containers import runtime
 from sandbox.containers.runtime import ContainerSpec, Mount
 from sandbox.errors import SandboxError
 
+pytestmark = pytest.mark.sandbox
+
 NOBODY = 10001
 
 
