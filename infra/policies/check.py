@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
         return _refuse("python -m infra.policies.check", "expected the path of an export")
     try:
         resources = read_export(json.loads(Path(arguments[0]).read_text()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return _refuse(arguments[0], f"it is no stack's export ({error})")
     if not resources:
         return _refuse(arguments[0], "the stack holds nothing; bring it up first")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.policies import check
 from infra.policies.catalogue import RULES, STACK_RULES
 from infra.policies.check import read_export
 from infra.policies.declared import Declared, below, each, get, leaves, listed
@@ -522,3 +524,43 @@ def test_an_export_is_read_as_the_engine_tells_it(preview: Deployment) -> None:
         "u",
     )
     assert read_export({"deployment": {"resources": None}}) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["garbled", "[]", "{}", '{"deployment": 5}', '{"deployment": {"resources": [{}]}}', None],
+)
+def test_what_is_no_export_is_refused_with_how_to_make_one(
+    text: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "export.json"
+    if text is not None:
+        path.write_text(text)
+    assert check.main([str(path)]) == 2
+    complaint = capsys.readouterr().err
+    assert f"{path}: it is no stack's export (" in complaint
+    assert "pulumi stack export --stack pr-42" in complaint
+
+
+@pytest.mark.parametrize("arguments", [[], ["a", "b"]])
+def test_one_export_is_checked_at_a_time(arguments: list[str]) -> None:
+    assert check.main(arguments) == 2
+
+
+def test_an_export_is_held_to_the_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "export.json"
+
+    def checked(*resources: dict[str, Any]) -> int:
+        path.write_text(json.dumps({"deployment": {"resources": resources}}))
+        return check.main([str(path)])
+
+    stack = {"urn": "urn:pulumi:pr-42::p::pulumi:pulumi:Stack::s", "type": "pulumi:pulumi:Stack"}
+    assert checked() == 2
+    assert "the stack holds nothing" in capsys.readouterr().err
+    assert checked(stack) == 0
+    assert capsys.readouterr().out == "1 resources, 0 violations\n"
+    assert checked(stack | {"outputs": {"token": "x", "password": "y"}}) == 1
+    printed = capsys.readouterr()
+    # Each is an input that no resource may have, and an output that no stack may have.
+    assert printed.out == "1 resources, 4 violations\n"
+    assert len(printed.err.splitlines()) == 4

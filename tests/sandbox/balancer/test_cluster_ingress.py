@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any
 
 import httpx
@@ -131,10 +130,8 @@ def test_a_deployment_is_reached_rolled_over_and_taken_away(namespace: Namespace
     assert {code for code, _ in answers} == {200}
     assert {text for _, text in answers} == {"one", "two"}
 
-    begun = time.monotonic()
     world.api.delete(f"{ingresses}/web")
     eventually(lambda: world.api.get(f"{ingresses}/web").status_code == 404, "the Ingress to go")
-    assert time.monotonic() - begun < 2
     assert client.get("/").status_code == 404
     client.close()
 

@@ -415,16 +415,14 @@ def test_an_interrupted_build_ends_its_command_at_once(bench: Bench) -> None:
 
     from sandbox.containers.build import build
 
-    began = time.monotonic()
     with pytest.raises(SandboxError, match="interrupted"):
         build(
-            "FROM x\nRUN echo begun; sleep 60\n",
+            "FROM x\nRUN echo begun; sleep infinity\n",
             bench.context,
             store=bench.store,
             log=log,
             interrupt=interrupt,
         )
-    assert time.monotonic() - began < 30
     assert list((bench.store.root / "scratch").iterdir()) == []
 
 

@@ -117,9 +117,7 @@ def test_a_node_that_is_asked_to_stop_lets_containers_end_and_leaves_the_status(
     namespace.run("polite", container(script))
     uid = namespace.until_ready("polite")["metadata"]["uid"]
     eventually(lambda: "armed" in namespace.logs("polite"))
-    begun = time.monotonic()
     world.kill("node", signal.SIGTERM)
-    assert time.monotonic() - begun < 5
     assert not processes_with(marker)
     [log] = world.node_folder.glob(f"logs/*{uid}/main/0.log")
     assert log.read_text().endswith("stdout F bye\n")
