@@ -15,6 +15,7 @@ from previews.cost import Cost, Line
 from previews.facts import Facts
 from previews.migration_log import MigrationLog
 from previews.migration_report import MigrationReport
+from previews.presenter import Arrival, Failure
 from previews.steps import State, Step, StepState
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -52,8 +53,9 @@ def rows(text: str) -> dict[str, str]:
 
 
 def shown(facts: Facts = FACTS, states: Any = STATES, **more: Any) -> str:
-    given = {"seconds": 95.0, "migration": MigrationLog(), "kept": False, "now": NOW, "run": RUN}
-    return up(facts, states, **(given | more))
+    told = {name: more.pop(name) for name in ("run", "reset") if name in more}
+    given = {"seconds": 95.0, "migration": MigrationLog(), "kept": False} | more
+    return up(Arrival(facts, states, **given), now=NOW, **({"run": RUN} | told))
 
 
 def without(**changes: Any) -> Facts:
@@ -199,7 +201,8 @@ def failure(**more: Any) -> str:
         failed=(one, silent),
         evidence=more.pop("evidence", evidence),
     )
-    return failed("pr-42", COMMIT, autopsy, STATES[:2], **more)
+    run = more.pop("run", "")
+    return failed("pr-42", COMMIT, Failure(autopsy, STATES[:2], **more), run=run)
 
 
 def test_a_failure_tells_cause_remedy_and_what_was_said() -> None:
