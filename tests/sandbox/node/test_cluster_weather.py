@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from typing import Any
@@ -132,6 +133,9 @@ def test_the_node_is_ready_and_its_lease_is_fresh(world: World) -> None:
     assert condition(node, "Ready") == "True"
     addresses = {a["type"]: a["address"] for a in node["status"]["addresses"]}
     assert addresses["InternalIP"] == world.settings.node_address
+    offered = node["status"]["allocatable"]
+    assert int(offered["cpu"]) == 8 * (os.cpu_count() or 1)
+    assert int(offered["ephemeral-storage"]) > 1 << 30
     leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/sandbox"
     first = world.api.get(leases).json()["spec"]["renewTime"]
     eventually(lambda: world.api.get(leases).json()["spec"]["renewTime"] > first, "renewal", 15)

@@ -42,9 +42,9 @@ const nanosecondsPerTick = 1e7
 // with the machine's own capacity and a real container runtime behind the CRI.
 func withoutRoot(s *options.KubeletServer, deps *kubelet.Dependencies) {
 	kubelet.ContainerLogsDir = filepath.Join(s.RootDirectory, "containers")
-	here := &machine{folder: s.RootDirectory}
-	deps.CAdvisorInterface = here
-	deps.ContainerManager = withDisk{cm.NewStubContainerManager(), here}
+	host := &machine{folder: s.RootDirectory}
+	deps.CAdvisorInterface = host
+	deps.ContainerManager = withoutCgroups{cm.NewStubContainerManager(), host}
 	deps.OOMAdjuster = oom.NewFakeOOMAdjuster()
 	deps.OSInterface = withoutLegacyLinks{}
 	// A volume of medium Memory, and each Secret, is a folder on disk.
@@ -61,16 +61,16 @@ func withoutRoot(s *options.KubeletServer, deps *kubelet.Dependencies) {
 	)
 }
 
-// withDisk offers the machine's disk to Pods, of which the stub has none.
-type withDisk struct {
+// withoutCgroups knows the size of the disk, and manages nothing.
+type withoutCgroups struct {
 	cm.ContainerManager
-	machine *machine
+	host *machine
 }
 
-func (c withDisk) GetCapacity(bool) v1.ResourceList {
-	disk, err := c.machine.RootFsInfo()
+func (c withoutCgroups) GetCapacity(bool) v1.ResourceList {
+	disk, err := c.host.RootFsInfo()
 	if err != nil {
-		return nil
+		return v1.ResourceList{}
 	}
 	size := resource.NewQuantity(int64(disk.Capacity), resource.BinarySI)
 	return v1.ResourceList{v1.ResourceEphemeralStorage: *size}
