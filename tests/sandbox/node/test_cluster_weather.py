@@ -135,7 +135,7 @@ def test_the_node_is_ready_and_its_lease_is_fresh(world: World) -> None:
     assert addresses["InternalIP"] == world.settings.node_address
     offered = node["status"]["allocatable"]
     assert int(offered["cpu"]) == 8 * (os.cpu_count() or 1)
-    assert int(offered["ephemeral-storage"]) > 1 << 30
+    assert int(offered["ephemeral-storage"].removesuffix("Ki")) > 1 << 20
     leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/sandbox"
     first = world.api.get(leases).json()["spec"]["renewTime"]
     eventually(lambda: world.api.get(leases).json()["spec"]["renewTime"] > first, "renewal", 15)
