@@ -129,8 +129,11 @@ def test_a_node_that_is_asked_to_stop_lets_containers_end_and_leaves_the_status(
 
 
 def test_the_node_is_ready_and_its_lease_is_fresh(world: World) -> None:
-    node = world.api.get("/api/v1/nodes/sandbox").json()
-    assert condition(node, "Ready") == "True"
+    nodes = "/api/v1/nodes"
+    eventually(
+        lambda: [condition(n, "Ready") for n in world.api.get(nodes).json()["items"]] == ["True"]
+    )
+    node = world.api.get(f"{nodes}/sandbox").json()
     addresses = {a["type"]: a["address"] for a in node["status"]["addresses"]}
     assert addresses["InternalIP"] == world.settings.node_address
     offered = node["status"]["allocatable"]
