@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.report import Results
 from database.branches import copying, registry, template
 from tests.database.branches.conftest import Shared
-from tests.service.postgres import BINARIES, FAST, Server
+from tests.service.postgres import CLIENTS, FAST, Server
 
 # A row with its index takes about this much.
 _BYTES_A_ROW = 1100
@@ -54,12 +54,12 @@ def dump_and_restore(server: Server, source: str) -> None:
     login = {**os.environ, "PGPASSWORD": server.password, "PGHOST": server.address}
     server.execute("CREATE DATABASE restored")
     dump = subprocess.Popen(
-        [BINARIES / "pg_dump", "-U", "master", "-Fc", "-Z0", source],
+        [CLIENTS / "pg_dump", "-U", "master", "-Fc", "-Z0", source],
         stdout=subprocess.PIPE,
         env=login,
     )
     subprocess.run(
-        [BINARIES / "pg_restore", "-U", "master", "--no-owner", "-d", "restored"],
+        [CLIENTS / "pg_restore", "-U", "master", "--no-owner", "-d", "restored"],
         stdin=dump.stdout,
         check=True,
         env=login,

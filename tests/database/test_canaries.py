@@ -15,7 +15,7 @@ from database.scrub.rules import Keep
 from service.seed import canaries
 from service.seed.__main__ import seed
 from tests.database.conftest import Copy
-from tests.service.postgres import BINARIES
+from tests.service.postgres import CLIENTS
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def seeded(staging: Copy) -> Copy:
 def dump(copy: Copy) -> str:
     server = copy.database.server
     return subprocess.run(
-        [BINARIES / "pg_dump", f"--host={server.address}", "--username=master",
+        [CLIENTS / "pg_dump", f"--host={server.address}", "--username=master",
          copy.database.name],
         env=os.environ | {"PGPASSWORD": server.password},
         check=True, capture_output=True, text=True,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.postgres.binaries import installation
+from sandbox.postgres.binaries import client_folder
 from service.seed import canaries
 from tests.e2e import customers
 from tests.e2e.databases import ask, both_modes, server_of, shared_servers
@@ -22,7 +22,7 @@ MAY_CONNECT = (
 
 def dump(world: World, stack: str) -> str:
     """Everything in a stack's database, as text, by the server's own version of pg_dump."""
-    return world.run(str(installation("16").programs / "pg_dump"), f"service={stack}")
+    return world.run(str(client_folder(16) / "pg_dump"), f"service={stack}")
 
 
 @both_modes

@@ -18,9 +18,10 @@ from random import SystemRandom
 import psycopg2
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from sandbox.postgres.binaries import installation
+from sandbox.postgres.binaries import client_folder, installation
 
 BINARIES = installation("18").programs
+CLIENTS = client_folder(18)
 # Durability is of no use to data that is thrown away.
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=64MB")
 
