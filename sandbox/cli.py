@@ -24,7 +24,7 @@ from sandbox.errors import SandboxError
 from sandbox.settings import Settings
 from sandbox.stacks import Stacks
 from sandbox.supervisor import is_running, read_status
-from sandbox.tools import Tools, ensure
+from sandbox.tools import Tools, cache_key, ensure
 from sandbox.tools import status as tools_status
 
 app = typer.Typer(
@@ -72,8 +72,15 @@ def _clients(settings: Settings, mode: pull_request.Mode | None = None) -> Clien
 
 
 @app.command("tools")
-def make_tools() -> None:
+def make_tools(
+    key: Annotated[
+        bool, typer.Option("--cache-key", help="Only print the name of a cache with all of them.")
+    ] = False,
+) -> None:
     """Make the tools that this machine lacks, without starting anything."""
+    if key:
+        typer.echo(cache_key())
+        return
     settings = Settings()
     ensure(settings, console=console)
     Console().print(show.tools_table(tools_status(settings)))

@@ -16,9 +16,9 @@ from sandbox.errors import SandboxError
 from sandbox.settings import Settings
 from sandbox.tools.links import link_all
 from sandbox.tools.provide import ToolStatus, make_missing, status
-from sandbox.tools.recipes import recipe
+from sandbox.tools.recipes import cache_key, recipe
 
-__all__ = ["ToolStatus", "Tools", "ensure", "locate", "status"]
+__all__ = ["ToolStatus", "Tools", "cache_key", "ensure", "locate", "status"]
 
 
 @dataclass(frozen=True)

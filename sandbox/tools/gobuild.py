@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import stat
 import subprocess
@@ -29,6 +30,8 @@ class Builder:
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[str]] = set()
+        # One at a time: two at once would each compile the packages that they share.
+        self._turn = threading.Lock()
         self._lock = threading.Lock()
         self._stopped = False
 
@@ -42,7 +45,7 @@ class Builder:
         """
         (folder / "bin").mkdir()
         log.write_text(f"{recipe.title} with {compiler.version}\n")
-        job = _Job(recipe, folder, partial(self._go, compiler, log), log, report)
+        job = _Job(recipe, folder, partial(self._go, compiler, log), self._turn, log, report)
         for binary in recipe.binaries:
             job.compile(binary)
         for files in recipe.files:
@@ -106,11 +109,18 @@ class _Job:
     """The making of one tool."""
 
     def __init__(
-        self, recipe: Recipe, folder: Path, run_go: _RunGo, log: Path, report: Report
+        self,
+        recipe: Recipe,
+        folder: Path,
+        run_go: _RunGo,
+        turn: threading.Lock,
+        log: Path,
+        report: Report,
     ) -> None:
         self._recipe = recipe
         self._folder = folder
         self._run_go = run_go
+        self._turn = turn
         self._log = log
         self._report = report
 
@@ -120,24 +130,25 @@ class _Job:
         if binary.patched is not None:
             self._patch(binary.patched, source)
         flags = [*BUILD_FLAGS, f"-ldflags={_link_flags(binary)}"]
-        self._report.step(f"downloading the modules of {binary.output}")
+        self._report.step("downloading modules")
         listed = self._go(
             ["list", *flags, "-deps", "-f={{if .Stale}}{{.ImportPath}}{{end}}", binary.package],
             source,
         )
         # The lines also name what was downloaded ("go: downloading ...").
-        stale = {line for line in listed if line and " " not in line}
-        self._report.step(f"compiling {binary.output}", total=len(stale))
-        output = self._folder / "bin" / binary.output
+        stale = [line for line in listed if line and " " not in line]
+        self._report.expect(stale)
 
         def count(line: str) -> None:
-            if line in stale:
-                stale.remove(line)
-                self._report.advance()
-                if not stale:
-                    self._report.step(f"linking {binary.output}")
+            self._report.compiled(line)
+            if stale[-1:] == [line]:  # The main package, which all others come before.
+                self._report.step("linking")
 
-        self._go(["build", "-v", *flags, f"-o={output}", binary.package], source, count)
+        output = self._folder / "bin" / binary.output
+        self._report.step("waiting for its turn")
+        with self._turn:
+            self._report.step("compiling")
+            self._go(["build", "-v", *flags, f"-o={output}", binary.package], source, count)
 
     def copy(self, files: ModuleFiles) -> None:
         target = self._folder / files.target
@@ -153,10 +164,14 @@ class _Job:
         copy = source / "source"
         copy.mkdir()
         for folder in patched.folders:
-            shutil.copytree(published / folder, copy / folder, ignore=_NOT_BUILT)
+            target = copy / folder
+            shutil.copytree(published / folder, target, ignore=_NOT_BUILT, dirs_exist_ok=True)
         # A module's files are kept read-only.
         for path in (copy, *copy.rglob("*")):
             path.chmod(path.stat().st_mode | stat.S_IWUSR)
+        for pattern in patched.without:
+            for path in copy.glob(pattern):
+                path.unlink()
         shutil.copyfile(published / "go.mod", copy / "go.mod")
         if (source / "overlay").exists():
             shutil.copytree(source / "overlay", copy, dirs_exist_ok=True)
@@ -188,15 +203,18 @@ def apply_edit(edit: Edit, folder: Path) -> None:
         SandboxError: When the published file is not what the edit was written for.
     """
     path = folder / edit.file
-    text = path.read_text()
-    found = text.count(edit.before)
+    pattern = re.escape(edit.before)
+    if edit.through:
+        pattern += ".*?" + re.escape(edit.through)
+    text, found = re.subn(pattern, lambda _: edit.after, path.read_text(), flags=re.DOTALL)
     if found != 1:
+        until = f"\nthrough:\n{edit.through}" if edit.through else ""
         raise SandboxError(
             f"edit of {edit.file}",
-            why=f"expected this text once, found it {found} times:\n{edit.before}",
+            why=f"expected this text once, found it {found} times:\n{edit.before}{until}",
             remedy="write the edit anew for the version that the recipe now builds.",
         )
-    path.write_text(text.replace(edit.before, edit.after))
+    path.write_text(text)
 
 
 def _link_flags(binary: GoBinary) -> str:

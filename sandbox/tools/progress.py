@@ -4,101 +4,105 @@ from __future__ import annotations
 
 import threading
 import time
-from types import TracebackType
-from typing import Protocol, Self
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 _SECONDS_BETWEEN_LINES = 15.0
+_PACKAGES_BEFORE_AN_ESTIMATE = 200
 
 
 class Report(Protocol):
     """Where the making of one tool tells how far it is. Safe to call from any thread."""
 
-    def step(self, what: str, total: int | None = None) -> None:
-        """A step begins; ``total`` is how many units of work it has, where that is known."""
+    def step(self, what: str) -> None:
+        """Begin another step."""
 
-    def advance(self) -> None:
-        """One unit of work is done."""
+    def expect(self, packages: Collection[str]) -> None:
+        """Set the packages that are to be compiled."""
+
+    def compiled(self, package: str) -> None:
+        """Count a package as compiled, for each tool that expects it."""
 
     def say(self, message: str) -> None:
-        """Something worth a line of its own."""
+        """Show something worth a line of its own."""
 
     def done(self, result: str) -> None:
-        """The tool is there."""
+        """End the making of the tool."""
 
 
-class Display(Protocol):
-    """Gives each tool a report of its own, for as long as it is entered."""
-
-    def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
-    def report(self, title: str) -> Report:
-        """A report for the tool ``title``."""
-
-
-def display(console: Console) -> Display:
-    """Bars where the console is a terminal, lines where it is a file or a pipe."""
-    return Bars(console) if console.is_terminal else Lines(console)
+@contextmanager
+def display(console: Console) -> Iterator[Callable[[str], Report]]:
+    """Give each tool, by its title, a report: a bar on a terminal of 80 columns, else lines."""
+    work = Workload()
+    if not console.is_terminal:
+        yield lambda title: _Line(console, work, title)
+        return
+    columns = (TextColumn("[bold]{task.fields[title]}"), TextColumn("{task.description}"))
+    with Progress(*columns, BarColumn(12), MofNCompleteColumn(), console=console) as progress:
+        for_all = progress.add_task("", title="all tools", total=None)
+        yield lambda title: _Bar(progress, work, for_all, title)
 
 
-class Bars:
-    """One bar a tool: what, how far, how long, how long still."""
+class Workload:
+    """The packages of all tools: what several tools share is compiled, and counted, once."""
 
-    def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn("[bold]{task.fields[title]}"),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-        )
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._expected: set[str] = set()
+        self._compiled: set[str] = set()
+        self._began = 0.0
 
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
+    def expect(self, packages: Collection[str]) -> None:
+        """Add packages to compile."""
+        with self._lock:
+            self._expected.update(packages)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
+    def compiled(self, package: str) -> None:
+        """Count a package that was expected."""
+        with self._lock:
+            if package in self._expected:
+                self._began = self._began or time.monotonic()
+                self._compiled.add(package)
 
-    def report(self, title: str) -> Report:
-        """A bar of its own."""
-        task = self._progress.add_task("", title=title, total=None)
-        return _Bar(self._progress, task, title)
+    def count(self, packages: Collection[str] | None = None) -> tuple[int, int]:
+        """How many of ``packages``, or of all, are compiled, and how many there are."""
+        with self._lock:
+            wanted = self._expected if packages is None else packages
+            return len(self._compiled.intersection(wanted)), len(wanted)
+
+    def time_left(self) -> str:
+        """The time until all are compiled, at the pace so far; nothing while that is unknown."""
+        done, total = self.count()
+        if done < _PACKAGES_BEFORE_AN_ESTIMATE:
+            return ""
+        minutes = (total - done) * (time.monotonic() - self._began) / done / 60
+        return f"about {round(minutes)} min left" if minutes >= 1 else "less than a minute left"
 
 
 class _Bar:
-    def __init__(self, progress: Progress, task: TaskID, title: str) -> None:
+    def __init__(self, progress: Progress, work: Workload, for_all: TaskID, title: str) -> None:
         self._progress = progress
-        self._task = task
+        self._work = work
+        self._all = for_all
+        self._task = progress.add_task("", title=title, total=None)
         self._title = title
+        self._packages: Collection[str] = ()
 
-    def step(self, what: str, total: int | None = None) -> None:
-        self._progress.update(self._task, description=what, total=total, completed=0)
+    def step(self, what: str) -> None:
+        self._progress.update(self._task, description=what)
 
-    def advance(self) -> None:
-        self._progress.advance(self._task)
+    def expect(self, packages: Collection[str]) -> None:
+        self._packages = packages
+        self._work.expect(packages)
+        self._show()
+
+    def compiled(self, package: str) -> None:
+        self._work.compiled(package)
+        self._show()
 
     def say(self, message: str) -> None:
         self._progress.console.print(f"{self._title}: {message}", highlight=False)
@@ -106,53 +110,40 @@ class _Bar:
     def done(self, result: str) -> None:
         self._progress.update(self._task, description=result, total=1, completed=1)
 
-
-class Lines:
-    """A line when something begins or ends, and every 15 s between."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        return
-
-    def report(self, title: str) -> Report:
-        """Lines that begin with the title."""
-        return _Line(self._console, title)
+    def _show(self) -> None:
+        for task, packages in ((self._task, self._packages), (self._all, None)):
+            done, total = self._work.count(packages)
+            self._progress.update(task, completed=done, total=total)
+        self._progress.update(self._all, description=self._work.time_left())
 
 
 class _Line:
-    def __init__(self, console: Console, title: str) -> None:
+    """A line when something begins or ends, and every 15 s between."""
+
+    def __init__(self, console: Console, work: Workload, title: str) -> None:
         self._console = console
+        self._work = work
         self._title = title
-        self._began = time.monotonic()
-        self._lock = threading.Lock()
-        self._what = ""
-        self._total: int | None = None
-        self._count = 0
-        self._last = 0.0
+        self._began = self._last = time.monotonic()
+        self._packages: Collection[str] = ()
 
-    def step(self, what: str, total: int | None = None) -> None:
-        self._what, self._total, self._count = what, total, 0
+    def step(self, what: str) -> None:
         self._last = time.monotonic()
-        self.say(what if total is None else f"{what} ({total})")
+        self.say(what)
 
-    def advance(self) -> None:
-        with self._lock:
-            self._count += 1
-            if time.monotonic() - self._last < _SECONDS_BETWEEN_LINES:
-                return
-            self._last = time.monotonic()
-        of = "" if self._total is None else f" of {self._total}"
-        self.say(f"{self._what}: {self._count}{of} after {self._elapsed()}")
+    def expect(self, packages: Collection[str]) -> None:
+        self._packages = packages
+        self._work.expect(packages)
+
+    def compiled(self, package: str) -> None:
+        self._work.compiled(package)
+        if time.monotonic() - self._last < _SECONDS_BETWEEN_LINES:
+            return
+        self._last = time.monotonic()
+        done, total = self._work.count(self._packages)
+        left = self._work.time_left()
+        for_all = f"; for all tools, {left}" if left else ""
+        self.say(f"compiled {done} of {total} packages after {self._elapsed()}{for_all}")
 
     def say(self, message: str) -> None:
         self._console.print(f"{self._title}: {message}", highlight=False, soft_wrap=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +19,8 @@ from sandbox.tools.cache import Cache, require_space
 from sandbox.tools.compiler import Compiler, find_compiler
 from sandbox.tools.found import find
 from sandbox.tools.gobuild import Builder
-from sandbox.tools.progress import Display, Report, display
+from sandbox.tools.progress import Report, display
 from sandbox.tools.recipes import CATALOGUE, PULUMI, Recipe, recipe
-
-# A second build has work for the cores while the first one downloads or links.
-_AT_ONCE = 2
 
 Source = Literal["cache", "machine", "missing"]
 
@@ -82,23 +79,23 @@ def make_missing(
     cache = Cache(settings.cache)
     missing = [recipe(s.name) for s in status(settings, names) if s.source == "missing"]
     if missing:
-        with display(console) as shown:
-            _Making(cache, shown).all(missing)
+        with display(console) as report_for:
+            _Making(cache, report_for).all(missing)
     return status(settings, names)
 
 
 class _Making:
     """One run's making of several tools."""
 
-    def __init__(self, cache: Cache, shown: Display) -> None:
+    def __init__(self, cache: Cache, report_for: Callable[[str], Report]) -> None:
         self._cache = cache
-        self._shown = shown
+        self._report_for = report_for
         self._builder = Builder()
         self._compiler: Compiler | None = None
         self._compiler_lock = Lock()
 
     def all(self, recipes: Iterable[Recipe]) -> None:
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(len(CATALOGUE)) as pool:
             futures = [pool.submit(self._one, each) for each in recipes]
             try:
                 # In the order in which they end: the first failure is the cause of others.
@@ -109,7 +106,7 @@ class _Making:
                 self._builder.stop()
 
     def _one(self, wanted: Recipe) -> None:
-        report = self._shown.report(wanted.title)
+        report = self._report_for(wanted.title)
         try:
             with self._cache.making(wanted.folder_name, report.say) as folder:
                 how = (

@@ -30,7 +30,7 @@ def install(folder: Path, log: Path, report: Report) -> bool:
     Returns:
         False, leaving the folder empty, where the download host can't be reached.
     """
-    report.step(f"asking Pulumi's installer for {PULUMI.version}")
+    report.step("asking Pulumi's installer")
     command = [sys.executable, "-c", _PROGRAM, str(folder), PULUMI.version, str(_SILENT_SECONDS)]
     with log.open("ab") as output:
         try:

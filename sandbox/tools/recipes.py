@@ -25,11 +25,15 @@ PULUMI_KUBERNETES_VERSION = "4.34.2"
 
 @dataclass(frozen=True)
 class Edit:
-    """A change to one published source file; ``before`` must be in it exactly once."""
+    """A change to one published source file; ``before`` must be in it exactly once.
+
+    What is replaced ends with ``before``, or with the first ``through`` that follows it.
+    """
 
     file: str
     before: str
-    after: str
+    after: str = ""
+    through: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,13 @@ class PatchedModule:
     Attributes:
         path: Its module path.
         folders: Which of its folders are copied.
+        without: Which of their files are left out, as globs.
         edits: Changes too small for a file of their own.
     """
 
     path: str
     folders: tuple[str, ...]
+    without: tuple[str, ...] = ()
     edits: tuple[Edit, ...] = ()
 
 
@@ -149,6 +155,7 @@ _PYTHON_HOST = "pulumi-language-python"
 _PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3"
 _KUBERNETES_PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 _PROVIDER_MAIN = "cmd/pulumi-resource-kubernetes"
+_PULUMI_PKG = "github.com/pulumi/pulumi/pkg/v3"
 _EXTERNAL_SECRETS = "github.com/external-secrets/external-secrets"
 _KUBERNETES_PROGRAMS = (
     "etcd",
@@ -255,6 +262,46 @@ KUBERNETES = Recipe(
     links=tuple((name, "kubernetes") for name in _KUBERNETES_PROGRAMS),
 )
 
+# What speaks to Google's, Azure's and HashiCorp's services, and three commands for Pulumi's
+# own service: `pulumi api`, `pulumi neo` and `pulumi env setup`. They are half of what there
+# is to compile. State in a folder, in S3 and in PostgreSQL stays, and secrets by passphrase
+# and by AWS KMS.
+_PULUMI_WITHOUT = (
+    "cmd/esc/cli/setup*.go",
+    # All but envelope.go and resolve.go, which other commands use.
+    "cmd/pulumi/cloud/[!er]*.go",
+    "cmd/pulumi/cloud/encoding.go",
+)
+_STATE = "backend/diy/backend.go"
+_SECRETS = "secrets/cloud/manager.go"
+_COMMANDS = "cmd/pulumi/pulumi.go"
+_PULUMI_EDITS = (
+    Edit(_STATE, '	"gocloud.dev/blob/azureblob"  // driver for azblob://\n'),
+    Edit(_STATE, '	"gocloud.dev/blob/gcsblob"    // driver for gs://\n'),
+    Edit(_STATE, f'	"{_PULUMI_PKG}/authhelpers"\n'),
+    Edit(
+        _STATE,
+        before="	if p.Scheme == gcsblob.Scheme {",
+        through="azureblob.NewDefaultServiceURLOptions(),\n		})\n	}\n",
+    ),
+    Edit(
+        _SECRETS,
+        before='	_ "gocloud.dev/secrets/azurekeyvault"',
+        through=f'"{_PULUMI_PKG}/authhelpers"\n',
+    ),
+    Edit(_SECRETS, "	case gcpkms.Scheme:\n", through="return opener.OpenKeeperURL(ctx, u)\n"),
+    Edit("cmd/esc/cli/env.go", "	cmd.AddCommand(newEnvSetupCmd(env))\n"),
+    Edit(_COMMANDS, f'	"{_PULUMI_PKG}/cmd/pulumi/neo"\n'),
+    Edit(_COMMANDS, "				neo.NewNeoCmd(),\n"),
+    Edit(_COMMANDS, f'	"{_PULUMI_PKG}/cmd/pulumi/cloud"\n'),
+    Edit(_COMMANDS, "				cloud.NewAPICmd(),\n"),
+    Edit(
+        "cmd/pulumi/cloud/envelope.go",
+        "	Parameters      []ParamSpec",
+        "	Parameters      []string",
+    ),
+)
+
 PULUMI = Recipe(
     name="pulumi",
     version=PULUMI_VERSION,
@@ -263,8 +310,14 @@ PULUMI = Recipe(
         GoBinary(
             module="pulumi",
             output="pulumi",
-            package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+            package=f"{_PULUMI_PKG}/cmd/pulumi",
             defines=((f"{_PULUMI_SDK}/go/common/version.Version", f"v{PULUMI_VERSION}"),),
+            patched=PatchedModule(
+                _PULUMI_PKG,
+                folders=(".",),
+                without=_PULUMI_WITHOUT,
+                edits=_PULUMI_EDITS,
+            ),
         ),
         # The last release of the SDK that holds the language host in a published module.
         GoBinary(
@@ -319,6 +372,29 @@ PULUMI_KUBERNETES = Recipe(
     ),
 )
 
+# The program keeps its secrets in Secrets Manager; the client of this other service of AWS
+# takes longer to compile than any other package.
+_AWS_PROVIDER = "pkg/provider/aws/provider.go"
+_WITHOUT_PARAMETER_STORE = (
+    Edit(_AWS_PROVIDER, '	"github.com/aws/aws-sdk-go-v2/service/ssm"\n'),
+    Edit(_AWS_PROVIDER, f'	"{_EXTERNAL_SECRETS}/pkg/provider/aws/parameterstore"\n'),
+    Edit(
+        _AWS_PROVIDER,
+        before="	case esv1.AWSServiceParameterStore:\n		resolver := ssm.",
+        through="return nil\n",
+    ),
+    Edit(
+        _AWS_PROVIDER,
+        before="		case esv1.AWSServiceParameterStore:\n			return parameterstore.New",
+        through="true)\n",
+    ),
+    Edit(
+        _AWS_PROVIDER,
+        before="	case esv1.AWSServiceParameterStore:\n		return parameterstore.New",
+        through="false)\n",
+    ),
+)
+
 EXTERNAL_SECRETS = Recipe(
     name="external-secrets",
     version=EXTERNAL_SECRETS_VERSION,
@@ -329,7 +405,13 @@ EXTERNAL_SECRETS = Recipe(
             output="external-secrets",
             # With fewer providers: later releases leave that to build tags, and with all
             # of them it takes three times as long to build and far more memory to run.
-            patched=PatchedModule(_EXTERNAL_SECRETS, folders=("apis", "cmd", "pkg")),
+            patched=PatchedModule(
+                _EXTERNAL_SECRETS,
+                folders=("apis", "cmd", "pkg"),
+                # The webhook, which nothing here starts: its library is newer here.
+                without=("apis/externalsecrets/*/*_webhook.go", "cmd/controller/webhook.go"),
+                edits=_WITHOUT_PARAMETER_STORE,
+            ),
         ),
     ),
     files=(
@@ -344,6 +426,12 @@ EXTERNAL_SECRETS = Recipe(
 
 # The longest first, so that two that run at once end at about the same time.
 CATALOGUE = (KUBERNETES, PULUMI, PULUMI_KUBERNETES, EXTERNAL_SECRETS)
+
+
+def cache_key() -> str:
+    """Name the content of a cache that has every tool; any change to one gives another name."""
+    names = "\n".join(each.folder_name for each in CATALOGUE)
+    return f"sandbox-tools-{hashlib.sha256(names.encode()).hexdigest()[:16]}"
 
 
 def recipe(name: str) -> Recipe:

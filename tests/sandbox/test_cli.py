@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import cli
+from sandbox.tools import cache_key
 
 
 def run(
@@ -79,3 +80,10 @@ def test_a_full_disk_is_said_in_one_message(
     assert code == 1
     assert "disk of /somewhere: it is full" in output
     assert "Traceback" not in output
+
+
+def test_the_key_of_a_cache_is_printed_alone_and_makes_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], home: Path
+) -> None:
+    assert run(monkeypatch, capsys, "tools", "--cache-key") == (0, f"{cache_key()}\n")
+    assert not home.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,16 +15,20 @@ from sandbox.tools.compiler import Compiler
 class RecordingReport:
     """Remembers all that it is told."""
 
-    steps: list[tuple[str, int | None]] = field(default_factory=list)
-    advanced: int = 0
+    steps: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+    built: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     results: list[str] = field(default_factory=list)
 
-    def step(self, what: str, total: int | None = None) -> None:
-        self.steps.append((what, total))
+    def step(self, what: str) -> None:
+        self.steps.append(what)
 
-    def advance(self) -> None:
-        self.advanced += 1
+    def expect(self, packages: Collection[str]) -> None:
+        self.expected.extend(packages)
+
+    def compiled(self, package: str) -> None:
+        self.built.append(package)
 
     def say(self, message: str) -> None:
         self.said.append(message)

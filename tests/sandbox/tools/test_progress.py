@@ -3,53 +3,94 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from rich.console import Console
 
 from sandbox.tools import progress
-from sandbox.tools.progress import Bars, Lines, display
+from sandbox.tools.progress import Workload, display
 
 
-def _show(console: Console) -> None:
-    with display(console) as shown:
-        report = shown.report("kubernetes 1")
-        report.step("compiling kubernetes", total=3)
-        report.advance()
-        report.advance()
-        report.say("waiting for process 7, which makes it")
-        report.done("built")
+class Clock:
+    """A clock that a test moves."""
+
+    now = 0.0
+
+    def read(self) -> float:
+        return self.now
 
 
-def test_a_pipe_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.0)
-    monkeypatch.setattr(progress.time, "monotonic", lambda: 83.0)
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(progress.time, "monotonic", clock.read)
+    monkeypatch.setattr(progress, "_PACKAGES_BEFORE_AN_ESTIMATE", 2)
+    return clock
+
+
+def _show(console: Console, clock: Clock, seconds: float) -> None:
+    with display(console) as report_for:
+        one, two = report_for("kubernetes 1"), report_for("pulumi-kubernetes 4.34.2")
+        one.expect(["shared", "a", "main"])
+        two.expect(["shared", "b", "c", "d", "main2"])
+        one.step("compiling")
+        for package in ("shared", "a", "unexpected"):
+            clock.now += seconds
+            one.compiled(package)
+        two.say("waiting for process 7, which makes it")
+        two.step("waiting for its turn")
+        one.done("built")
+
+
+def test_a_pipe_gets_plain_lines_with_the_time_left_for_all(clock: Clock) -> None:
     output = io.StringIO()
     console = Console(file=output, width=200)
-    assert isinstance(display(console), Lines)
-    _show(console)
+    _show(console, clock, seconds=60)
     assert output.getvalue().splitlines() == [
-        "kubernetes 1: compiling kubernetes (3)",
-        "kubernetes 1: compiling kubernetes: 1 of 3 after 0:00 min",
-        "kubernetes 1: compiling kubernetes: 2 of 3 after 0:00 min",
-        "kubernetes 1: waiting for process 7, which makes it",
-        "kubernetes 1: built after 0:00 min",
+        "kubernetes 1: compiling",
+        "kubernetes 1: compiled 1 of 3 packages after 1:00 min",
+        "kubernetes 1: compiled 2 of 3 packages after 2:00 min; for all tools, about 2 min left",
+        "kubernetes 1: compiled 2 of 3 packages after 3:00 min; for all tools, about 5 min left",
+        "pulumi-kubernetes 4.34.2: waiting for process 7, which makes it",
+        "pulumi-kubernetes 4.34.2: waiting for its turn",
+        "kubernetes 1: built after 3:00 min",
     ]
 
 
-def test_lines_are_not_one_for_each_package() -> None:
+def test_lines_are_not_one_for_each_package(clock: Clock) -> None:
     output = io.StringIO()
-    _show(Console(file=output, width=200))
+    _show(Console(file=output, width=200), clock, seconds=1)
     assert "1 of 3" not in output.getvalue()
 
 
-def test_a_terminal_gets_bars_with_counts_and_times() -> None:
+def test_a_terminal_of_80_columns_gets_bars_and_the_time_left_uncut(clock: Clock) -> None:
     output = io.StringIO()
-    console = Console(file=output, width=160, force_terminal=True, color_system=None)
-    assert isinstance(display(console), Bars)
-    _show(console)
-    text = output.getvalue()
-    assert "kubernetes 1" in text
-    assert "built" in text
-    assert "0:00:00" in text
+    console = Console(file=output, width=80, force_terminal=True, color_system=None)
+    _show(console, clock, seconds=60)
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.getvalue())
     assert "waiting for process 7" in text
+    assert [re.sub(r"[━╸ ]+", " ", line).strip() for line in text.splitlines()[-3:]] == [
+        "all tools about 5 min left 2/7",
+        "kubernetes 1 built 1/1",
+        "pulumi-kubernetes 4.34.2 waiting for its turn 0/5",
+    ]
+
+
+def test_what_several_tools_share_is_counted_once() -> None:
+    work = Workload()
+    work.expect(["shared", "a"])
+    work.expect(["shared", "b"])
+    for package in ("shared", "shared", "unexpected"):
+        work.compiled(package)
+    assert work.count() == (1, 3)
+    assert work.count(["shared", "b"]) == (1, 2)
+
+
+def test_few_packages_give_no_estimate() -> None:
+    work = Workload()
+    work.expect(["a", "b", "c"])
+    work.compiled("a")
+    assert work.time_left() == ""
+    work.compiled("b")
+    assert work.time_left() == "less than a minute left"

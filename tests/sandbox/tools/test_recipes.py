@@ -37,9 +37,31 @@ def test_the_versions_said_are_the_versions_required() -> None:
     assert requires("kubernetes/published", f"k8s.io/kubernetes v{recipes.KUBERNETES_VERSION}")
     provider = "github.com/pulumi/pulumi-kubernetes/provider/v4 v4.0.0-"
     assert requires("pulumi-kubernetes/published", provider)
+    assert requires("pulumi/published", f"pkg/v3 v{recipes.PULUMI_VERSION}")
     operator = "github.com/external-secrets/external-secrets"
     assert requires("external-secrets", f"{operator} v{recipes.EXTERNAL_SECRETS_VERSION}")
     assert requires("external-secrets/published", f"{operator} v{recipes.EXTERNAL_SECRETS_VERSION}")
+
+
+def test_what_tools_share_has_one_version_and_so_is_compiled_once() -> None:
+    versions: dict[str, dict[str, set[str]]] = {}
+    for tool in recipes.CATALOGUE:
+        for binary in tool.binaries:
+            text = (binary.folder / "go.mod").read_text()
+            for name, version in re.findall(r"^\t(\S+) (v\S+)", text, re.MULTILINE):
+                versions.setdefault(name, {}).setdefault(version, set()).add(binary.module)
+    differing = {name: found for name, found in versions.items() if len(found) > 1}
+    # Replaced by their real version, and the last SDK that has the language host in it.
+    allowed = {"k8s.io/apiextensions-apiserver", "github.com/pulumi/pulumi/sdk/v3"}
+    assert differing.keys() - allowed == set(), differing
+
+
+def test_the_key_of_a_cache_names_its_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = recipes.cache_key()
+    assert re.fullmatch(r"sandbox-tools-[0-9a-f]{16}", key)
+    assert recipes.cache_key() == key
+    monkeypatch.setattr(recipes, "CATALOGUE", recipes.CATALOGUE[1:])
+    assert recipes.cache_key() != key
 
 
 def test_a_changed_module_gets_another_folder(
