@@ -208,10 +208,10 @@ def apply_edit(edit: Edit, folder: Path) -> None:
         pattern += ".*?" + re.escape(edit.through)
     text, found = re.subn(pattern, lambda _: edit.after, path.read_text(), flags=re.DOTALL)
     if found != 1:
-        until = f"\nthrough:\n{edit.through}" if edit.through else ""
+        wanted = edit.before + (f"\nthrough:\n{edit.through}" if edit.through else "")
         raise SandboxError(
             f"edit of {edit.file}",
-            why=f"expected this text once, found it {found} times:\n{edit.before}{until}",
+            why=f"expected this text once, found it {found} times:\n{wanted}",
             remedy="write the edit anew for the version that the recipe now builds.",
         )
     path.write_text(text)
