@@ -1,18 +1,14 @@
 """The program's policies, held against the sandbox's stacks by the real engine.
 
 The language host that can be built from a registry starts no policy pack: it takes the
-program's folder for the pack's. The engine's older way is open to a runtime without a language
-host: a program on the PATH that is named for it and answers as an analyzer.
+program's folder for the pack's. The engine also takes a program that answers as an analyzer.
 """
 
 from __future__ import annotations
 
-import os
 import shlex
-from dataclasses import replace
 from pathlib import Path
 
-import yaml
 from rich.console import Console
 
 from previews.clients import Clients
@@ -25,8 +21,6 @@ from sandbox.stacks import Stacks
 PACK = PROJECT_ROOT / "infra" / "policies"
 NEW_PREVIEW = "pr-999999999"
 """The preview that is only planned, where none is living; no pull request has its number."""
-
-_RUNTIME = "previews-policies"
 
 
 def check(settings: Settings, stacks: Stacks, clients: Clients, console: Console) -> None:
@@ -54,29 +48,16 @@ def check(settings: Settings, stacks: Stacks, clients: Clients, console: Console
 
 
 def write_pack(settings: Settings) -> Path:
-    """A pack that the engine can start here, and that is the program's own one inside.
-
-    Returns:
-        Its folder; what starts it is in ``bin``.
-    """
-    folder = settings.home / "policies"
-    told = yaml.safe_load((PACK / "PulumiPolicy.yaml").read_text())
-    write_atomically(
-        folder / "PulumiPolicy.yaml", yaml.safe_dump({**told, "runtime": _RUNTIME}, sort_keys=False)
-    )
-    write_atomically(
-        folder / "bin" / f"pulumi-analyzer-policy-{_RUNTIME}",
-        f'#!/bin/sh\nexec python3 -u -m pulumi.policy "$1" {shlex.quote(str(PACK))}\n',
-        mode=0o755,
-    )
-    return folder
+    """Write the program that serves the project's policy pack, and return its path."""
+    program = settings.home / "policies" / "serve-pack"
+    command = f'exec python3 -u -m pulumi.policy "$1" {shlex.quote(str(PACK))}'
+    write_atomically(program, f"#!/bin/sh\n{command}\n", mode=0o755)
+    return program
 
 
 def _plan(stacks: Stacks, stack: str, pack: Path, options: list[str]) -> None:
-    path = f"{pack / 'bin'}{os.pathsep}{stacks.environment['PATH']}"
-    asking = replace(stacks, environment={**stacks.environment, "PATH": path})
     command = ["pulumi", "preview", "--stack", stack, "--policy-pack", str(pack)]
-    code, _ = asking.run([*command, "--non-interactive", *options])
+    code, _ = stacks.run([*command, "--non-interactive", *options])
     if code != 0:
         raise SandboxError(
             f"policies on {stack}",
