@@ -218,6 +218,13 @@ _KUBELET_RELIST_PERIOD = Edit(
     before="genericPlegRelistPeriod    = time.Second * 1",
     after="genericPlegRelistPeriod    = time.Millisecond * 100",
 )
+# A Pod that is gone leaves its logs and its containers' folders for a minute. A preview is to
+# leave nothing when it is destroyed.
+_KUBELET_COLLECTION_PERIOD = Edit(
+    "pkg/kubelet/kubelet.go",
+    before="ContainerGCPeriod = time.Minute",
+    after="ContainerGCPeriod = time.Second",
+)
 # Nobody asks for them, and the paths of their sockets would have to be short.
 _KUBELET_SOCKETS = Edit(
     "cmd/kubelet/app/server.go",
@@ -254,6 +261,7 @@ KUBERNETES = Recipe(
                     _KUBELET_KERNEL_LOG,
                     _KUBELET_NODE_ADDRESS,
                     _KUBELET_RELIST_PERIOD,
+                    _KUBELET_COLLECTION_PERIOD,
                     _KUBELET_SOCKETS,
                 ),
             ),
