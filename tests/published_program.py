@@ -26,8 +26,8 @@ def published_program(module: str, version: str, settings: Settings | None = Non
     cache = Cache((settings or Settings()).cache)
     program = module.rpartition("/")[2]
     name = f"{program}-{version}"
-    with display(Console(stderr=True)) as shown:
-        report = shown.report(name)
+    with display(Console(stderr=True)) as report_for:
+        report = report_for(name)
         with cache.making(name, report.say) as folder:
             if folder is not None:
                 compiler = find_compiler(cache, report)

@@ -53,8 +53,8 @@ def checkov() -> list[str]:
     name = f"checkov-{digest}"
     cache = Cache(Settings().cache)
     uv = str(Path(sys.executable).with_name("uv"))
-    with display(Console(stderr=True)) as shown:
-        report = shown.report(name)
+    with display(Console(stderr=True)) as report_for:
+        report = report_for(name)
         with cache.making(name, report.say) as folder:
             if folder is not None:
                 report.step("installing from its lock")

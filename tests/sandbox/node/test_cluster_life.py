@@ -207,7 +207,8 @@ def test_a_pod_that_fills_its_volume_is_evicted(namespace: Namespace) -> None:
         ),
         volumes=[{"name": "v", "emptyDir": {"sizeLimit": "1Mi"}}],
     )
-    pod = namespace.until_phase("fills", "Failed")
+    # A kubelet measures volumes once a minute, and looks for whom to evict each ten seconds.
+    pod = namespace.until_phase("fills", "Failed", seconds=120)
     assert pod["status"]["reason"] == "Evicted"
     assert 'EmptyDir volume "v" exceeds the limit' in pod["status"]["message"]
 
