@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from previews.errors import PreviewsError
 from previews.processes import end_with_parent
 
 _SHOWN_LINES = 15
+_DIAGNOSTICS = "Diagnostics:"
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ class PulumiCommand:
 
     def failure(self, what: str, arguments: Sequence[str], answer: Answer) -> PreviewsError:
         """What went wrong with a command, told by what it said."""
-        said = "\n".join(answer.error.strip().splitlines()[-_SHOWN_LINES:])
+        said = _what_failed(answer.error)
         if "currently locked by" in said or "Another update is currently in progress" in said:
             return PreviewsError(
                 "stack-locked",
@@ -166,6 +168,16 @@ class PulumiCommand:
             remedy="mend what it names and run the same command again:"
             " it goes on where it stopped.",
         )
+
+
+def _what_failed(output: str) -> str:
+    """Return what an `up` says of resources that failed, else the last lines of the output."""
+    lines = output.strip().splitlines()
+    if _DIAGNOSTICS not in lines:
+        return "\n".join(lines[-_SHOWN_LINES:])
+    after = lines[lines.index(_DIAGNOSTICS) + 1 :]
+    section = itertools.takewhile(lambda line: not line or line.startswith(" "), after)
+    return "\n".join(section).strip()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -77,5 +78,7 @@ class Run:
         """Lose its runner: everything in it is killed, and GitHub says so."""
         self.cancelled = True
         for process in self.processes():
-            process.kill()
+            # One may have ended with another that was killed before it.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         self.wait()

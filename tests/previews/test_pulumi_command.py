@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from previews.pulumi_command import PulumiCommand
+from previews.pulumi_command import Answer, PulumiCommand
 
 # It ends when it is asked to, as Pulumi does: with another code than 0.
 _PULUMI = """#!{python} -S
@@ -94,3 +94,37 @@ def test_it_is_asked_to_end_when_its_caller_is_killed(tmp_path: Path) -> None:
     process.communicate()
     assert psutil.wait_procs([child], timeout=20)[1] == []
     assert (tmp_path / "ended").read_text() == "SIGTERM"
+
+
+_OUTPUT = """Updating (data-2):
+ +  kubernetes:batch/v1:Job prepare creating failed
+
+Diagnostics:
+  kubernetes:batch/v1:Job (prepare):
+    error: 2 errors occurred:
+        * [Pod data-2/prepare]: [Error] customers.fax is not classified
+
+        * [BackoffLimitExceeded] Job has reached the specified backoff limit
+
+Outputs:
+    snapshot: "rds:staging"
+
+Resources:
+    + 13 created
+"""
+
+
+def test_a_failure_names_the_resources_that_failed_and_all_that_they_report(tmp_path: Path) -> None:
+    answer = Answer(code=1, output="", error=_OUTPUT)
+    why = PulumiCommand(tmp_path).failure("data-2", ["up", "--yes"], answer).why
+    assert "customers.fax is not classified" in why
+    assert "BackoffLimitExceeded" in why
+    assert "snapshot" not in why
+
+
+def test_a_failure_without_diagnostics_ends_with_the_last_lines(tmp_path: Path) -> None:
+    said = "\n".join(f"line {number}" for number in range(100))
+    why = PulumiCommand(tmp_path).failure("x", ["stack", "ls"], Answer(1, "", said)).why
+    assert why.endswith("line 99")
+    assert "line 85" in why
+    assert "line 84" not in why
