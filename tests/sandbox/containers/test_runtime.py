@@ -263,8 +263,8 @@ def test_a_broken_pipe_kills_as_it_does_outside() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"argv": ("nosuch",)}, "nosuch: No such file or directory"),
-        ({"argv": ("/nosuch",)}, "/nosuch: No such file or directory"),
+        ({"argv": ("nosuch",)}, "nosuch: not found"),
+        ({"argv": ("/nosuch",)}, "/nosuch: not found"),
         ({"argv": ("/etc/passwd",)}, "/etc/passwd: Permission denied"),
         ({"cwd": "/nowhere"}, "/nowhere: No such file or directory"),
         ({"layers": (Path("/no/layer"),)}, "/no/layer: No such file or directory"),
@@ -313,12 +313,46 @@ def test_it_dies_with_its_parent() -> None:
     )
     assert parent.stdout is not None
     child = int(parent.stdout.readline())
-    descriptor = os.pidfd_open(child)
     parent.kill()
     parent.wait(timeout=60)
+    assert _ends(child), "the container outlived its parent"
+
+
+@pytest.mark.parametrize("moment", ["until_bound", "_program"])
+def test_it_never_begins_when_its_parent_dies_while_it_is_started(
+    moment: str, folder: Path
+) -> None:
+    begun = folder / "begun"
+    script = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from sandbox.containers.runtime import Container, ContainerSpec, Mount, popen\n"
+        "def die(container):\n"
+        "    print(container.init, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"Container.{moment} = die\n"
+        "mount = Mount(Path(sys.argv[1]), '/shared', read_only=False)\n"
+        "argv = ('/bin/sh', '-c', 'touch /shared/begun; sleep 60')\n"
+        "popen(ContainerSpec(layers=(), argv=argv, env={}, mounts=(mount,)), stdout=None,"
+        " stderr=None)\n"
+    )
+    parent = subprocess.run(
+        [sys.executable, "-c", script, str(folder)], stdout=subprocess.PIPE, timeout=60, check=False
+    )
+    assert parent.returncode == -signal.SIGKILL
+    assert _ends(int(parent.stdout)), "the container outlived its parent"
+    assert not begun.exists()
+
+
+def _ends(pid: int) -> bool:
+    """Whether a process, which may be gone already, ends within a minute."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
     try:
         # An orphan is reaped by whoever adopts it; its end can be seen all the same.
-        assert select.select([descriptor], [], [], 30)[0], "the container outlived its parent"
+        return bool(select.select([descriptor], [], [], 60)[0])
     finally:
         os.close(descriptor)
 
