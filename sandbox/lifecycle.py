@@ -40,14 +40,13 @@ def start(settings: Settings, watch: Callable[[Sequence[PartStatus]], None]) -> 
         watch: Called with the parts' status whenever it is looked at.
 
     Raises:
-        SandboxError: When the disk is nearly full, a port is taken, the running
-            sandbox has other settings, or a part does not come up.
+        SandboxError: When the disk is nearly full, a port is taken, the state was
+            made with other settings, or a part does not come up.
     """
     _require_disk(settings)
+    _require_same_settings(settings)
     environment.prepare(settings)
-    if is_running(settings):
-        _require_same_settings(settings)
-    else:
+    if not is_running(settings):
         require_free("127.0.0.1", settings.http_port, remedy=_HTTP_PORT_REMEDY)
         _launch(settings)
     _await_ready(settings, watch)
@@ -148,25 +147,26 @@ def _require_disk(settings: Settings) -> None:
 
 
 def _require_same_settings(settings: Settings) -> None:
+    """Refuse settings that databases, certificates and stacks were not made with."""
     path = _settings_path(settings)
     if not path.exists():
         return
-    running = Settings.model_validate_json(path.read_text())
+    made = Settings.model_validate_json(path.read_text())
     other = [
-        f"{name} is {getattr(running, name)}, asked for {getattr(settings, name)}"
+        f"{name} is {getattr(made, name)}, asked for {getattr(settings, name)}"
         for name in Settings.model_fields
-        if getattr(running, name) != getattr(settings, name)
+        if name != "cache" and getattr(made, name) != getattr(settings, name)
     ]
     if other:
         raise SandboxError(
             f"sandbox in {settings.home}",
-            why=f"it runs with other settings: {'; '.join(other)}",
-            remedy="stop it with `sandbox down`, then start it with the new ones.",
+            why=f"it was made with other settings: {'; '.join(other)}",
+            remedy="ask for the same, or forget it with `sandbox reset --yes`.",
         )
 
 
 def _settings_path(settings: Settings) -> Path:
-    return settings.home / "run" / "settings.json"
+    return settings.home / "settings.json"
 
 
 _HTTP_PORT_REMEDY = (

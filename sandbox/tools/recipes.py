@@ -192,6 +192,13 @@ _FINALIZER_DELAY = Edit(
     after="finalizerEstimateSeconds = int64(1)",
 )
 
+# Changes of a Job's Pods are gathered before its status follows, for Jobs of thousands of Pods.
+_JOB_DELAY = Edit(
+    "pkg/controller/job/job_controller.go",
+    before="SyncJobBatchPeriod = time.Second",
+    after="SyncJobBatchPeriod = 100 * time.Millisecond",
+)
+
 # The kubelet needs neither root nor cgroups nor mounts when what it depends on is replaced
 # (overlay/cmd/kubelet/app/sandbox.go), which the published command offers no way to.
 _KUBELET_DEPENDENCIES = Edit(
@@ -257,6 +264,7 @@ KUBERNETES = Recipe(
                     _LOOPBACK_ENDPOINTS,
                     _NAMESPACE_DELAY,
                     _FINALIZER_DELAY,
+                    _JOB_DELAY,
                     _KUBELET_DEPENDENCIES,
                     _KUBELET_KERNEL_LOG,
                     _KUBELET_NODE_ADDRESS,
