@@ -24,7 +24,7 @@ from sandbox.errors import SandboxError
 from sandbox.settings import Settings
 from sandbox.stacks import Stacks
 from sandbox.supervisor import is_running, read_status
-from sandbox.tools import Tools, cache_key, ensure
+from sandbox.tools import Tools, cache_key, ensure, recipes, released
 from sandbox.tools import status as tools_status
 
 app = typer.Typer(
@@ -76,10 +76,16 @@ def make_tools(
     key: Annotated[
         bool, typer.Option("--cache-key", help="Only print the name of a cache with all of them.")
     ] = False,
+    pin: Annotated[
+        bool, typer.Option("--pin", help="Only pin the checksums of what is downloaded.")
+    ] = False,
 ) -> None:
     """Make the tools that this machine lacks, without starting anything."""
     if key:
         typer.echo(cache_key())
+        return
+    if pin:
+        released.pin(recipes.RELEASES)
         return
     settings = Settings()
     ensure(settings, console=console)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from threading import Event
 
 from rich.console import Console
 
@@ -11,16 +12,20 @@ from sandbox.settings import Settings
 from sandbox.tools.cache import Cache
 from sandbox.tools.compiler import find_compiler
 from sandbox.tools.progress import display
+from sandbox.tools.released import Release, download
 
 _BUILD_SECONDS = 600
 
 
-def published_program(module: str, version: str, settings: Settings | None = None) -> Path:
-    """The program of a module: built once, which takes half a minute, and kept beside the tools.
+def published_program(
+    module: str, version: str, release: Release, settings: Settings | None = None
+) -> Path:
+    """The program of a module: downloaded or built, once, and kept beside the tools.
 
     Args:
         module: Path of its main package, whose last part names the program.
         version: Its version, without the ``v``.
+        release: What is downloaded, where it is pinned and can be had.
         settings: Where the tools are kept; the environment's without it.
     """
     cache = Cache((settings or Settings()).cache)
@@ -29,7 +34,9 @@ def published_program(module: str, version: str, settings: Settings | None = Non
     with display(Console(stderr=True)) as report_for:
         report = report_for(name)
         with cache.making(name, report.say) as folder:
-            if folder is not None:
+            if folder is not None and download(release, folder, report, Event()):
+                report.done("downloaded")
+            elif folder is not None:
                 compiler = find_compiler(cache, report)
                 report.step("building from its published module")
                 subprocess.run(

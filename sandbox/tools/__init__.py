@@ -1,6 +1,6 @@
 """The real tools that the sandbox runs: Pulumi, Kubernetes, External Secrets.
 
-Each is found on the machine, else downloaded by its own installer, else built
+Each is found on the machine, else its pinned release is downloaded, else it is built
 from its published Go module, and kept in the cache outside the checkout.
 """
 

@@ -38,12 +38,12 @@ class Builder:
     def build(
         self, recipe: Recipe, folder: Path, compiler: Compiler, log: Path, report: Report
     ) -> None:
-        """Make ``recipe`` in the empty ``folder``.
+        """Make ``recipe`` in ``folder``, where nothing is yet.
 
         Raises:
             SandboxError: With the compiler's last lines and the path of the log.
         """
-        (folder / "bin").mkdir()
+        (folder / "bin").mkdir(exist_ok=True)
         log.write_text(f"{recipe.title} with {compiler.version}\n")
         job = _Job(recipe, folder, partial(self._go, compiler, log), self._turn, log, report)
         for binary in recipe.binaries:

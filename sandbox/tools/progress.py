@@ -27,6 +27,9 @@ class Report(Protocol):
     def compiled(self, package: str) -> None:
         """Count a package as compiled, for each tool that expects it."""
 
+    def downloaded(self, size: int, total: int) -> None:
+        """Tell how many bytes are there, of how many (0 when unknown)."""
+
     def say(self, message: str) -> None:
         """Show something worth a line of its own."""
 
@@ -104,6 +107,9 @@ class _Bar:
         self._work.compiled(package)
         self._show()
 
+    def downloaded(self, size: int, total: int) -> None:
+        self.step(_downloaded(size, total))
+
     def say(self, message: str) -> None:
         self._progress.console.print(f"{self._title}: {message}", highlight=False)
 
@@ -137,13 +143,16 @@ class _Line:
 
     def compiled(self, package: str) -> None:
         self._work.compiled(package)
-        if time.monotonic() - self._last < _SECONDS_BETWEEN_LINES:
+        if not self._due():
             return
-        self._last = time.monotonic()
         done, total = self._work.count(self._packages)
         left = self._work.time_left()
         for_all = f"; for all tools, {left}" if left else ""
         self.say(f"compiled {done} of {total} packages after {self._elapsed()}{for_all}")
+
+    def downloaded(self, size: int, total: int) -> None:
+        if self._due():
+            self.say(f"{_downloaded(size, total)} after {self._elapsed()}")
 
     def say(self, message: str) -> None:
         self._console.print(f"{self._title}: {message}", highlight=False, soft_wrap=True)
@@ -151,6 +160,17 @@ class _Line:
     def done(self, result: str) -> None:
         self.say(f"{result} after {self._elapsed()}")
 
+    def _due(self) -> bool:
+        due = time.monotonic() - self._last >= _SECONDS_BETWEEN_LINES
+        if due:
+            self._last = time.monotonic()
+        return due
+
     def _elapsed(self) -> str:
         minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
         return f"{minutes}:{seconds:02d} min"
+
+
+def _downloaded(size: int, total: int) -> str:
+    whole = f" of {total / 2**20:.0f}" if total else ""
+    return f"downloaded {size / 2**20:.0f}{whole} MiB"

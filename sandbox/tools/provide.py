@@ -7,20 +7,20 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Literal
 
 from rich.console import Console
 
 from sandbox.errors import SandboxError
 from sandbox.settings import Settings
-from sandbox.tools import pulumi_installer
 from sandbox.tools.cache import Cache, require_space
 from sandbox.tools.compiler import Compiler, find_compiler
 from sandbox.tools.found import find
 from sandbox.tools.gobuild import Builder
 from sandbox.tools.progress import Report, display
-from sandbox.tools.recipes import CATALOGUE, PULUMI, Recipe, recipe
+from sandbox.tools.recipes import CATALOGUE, Recipe, recipe
+from sandbox.tools.released import download
 
 Source = Literal["cache", "machine", "missing"]
 
@@ -91,6 +91,7 @@ class _Making:
         self._cache = cache
         self._report_for = report_for
         self._builder = Builder()
+        self._ended = Event()
         self._compiler: Compiler | None = None
         self._compiler_lock = Lock()
 
@@ -103,6 +104,7 @@ class _Making:
                     future.result()
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
+                self._ended.set()
                 self._builder.stop()
 
     def _one(self, wanted: Recipe) -> None:
@@ -117,9 +119,9 @@ class _Making:
         report.done(how)
 
     def _make(self, wanted: Recipe, folder: Path, report: Report) -> str:
-        log = self._cache.log(wanted.folder_name)
-        if wanted is PULUMI and pulumi_installer.install(folder, log, report):
+        if wanted.release and download(wanted.release, folder / "bin", report, self._ended):
             return "downloaded"
+        log = self._cache.log(wanted.folder_name)
         compiler = self._find_compiler(report)
         for place in (folder, compiler.build_cache, compiler.module_cache):
             require_space(place, wanted.disk_gib, wanted.title)

@@ -1,7 +1,8 @@
-"""Which tools the sandbox needs, in which versions, and how each is built.
+"""Which tools the sandbox needs, in which versions, and how each is had.
 
-A tool is built from its published Go module. What pins it is data beside
-this file: ``modules/<name>/go.mod`` and ``go.sum``.
+A tool is built from its published Go module, unless its release is as good and can be
+downloaded. What pins both is data beside this file: ``modules/<name>/go.mod`` and ``go.sum``,
+and ``released.toml``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from sandbox.errors import SandboxError
+from sandbox.tools.released import Release
 
 MODULES = Path(__file__).parent / "modules"
 
@@ -110,6 +112,7 @@ class Recipe:
         files: What is copied for it.
         plugin: Folder of Pulumi's plugins in which its programs are looked for, instead of PATH.
         disk_gib: Free space that a build from nothing needs, measured, with a margin.
+        release: What is downloaded instead of a build, where it is pinned.
     """
 
     name: str
@@ -120,6 +123,7 @@ class Recipe:
     files: tuple[ModuleFiles, ...] = ()
     plugin: str = field(default="", repr=False)  # No part of what is built.
     disk_gib: float = field(default=4.0, repr=False)  # Nor is this.
+    release: Release | None = field(default=None, repr=False)  # Counts where it is pinned.
 
     @cached_property
     def folder_name(self) -> str:
@@ -137,6 +141,8 @@ class Recipe:
             for path in sorted(p for p in binary.folder.rglob("*") if p.is_file()):
                 digest.update(f"\n{path.relative_to(MODULES)}\n".encode())
                 digest.update(path.read_bytes())
+        if self.release is not None and self.release.pin is not None:
+            digest.update(f"\n{self.release!r} {self.release.pin}".encode())
         return digest.hexdigest()[:12]
 
 
@@ -157,6 +163,7 @@ _KUBERNETES_PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 _PROVIDER_MAIN = "cmd/pulumi-resource-kubernetes"
 _PULUMI_PKG = "github.com/pulumi/pulumi/pkg/v3"
 _EXTERNAL_SECRETS = "github.com/external-secrets/external-secrets"
+_GITHUB = "https://github.com"
 _KUBERNETES_PROGRAMS = (
     "etcd",
     "kube-apiserver",
@@ -346,6 +353,14 @@ PULUMI = Recipe(
         ModuleFiles(_PYTHON_HOST, _PULUMI_SDK, "python/cmd/pulumi-language-python-exec", "bin"),
         ModuleFiles(_PYTHON_HOST, _PULUMI_SDK, "python/dist/pulumi-*-python", "bin"),
     ),
+    release=Release(
+        f"{_GITHUB}/pulumi/pulumi/releases/download/v{PULUMI_VERSION}",
+        archive=f"pulumi-v{PULUMI_VERSION}-linux-{{}}.tar.gz",
+        checksums=f"pulumi-{PULUMI_VERSION}-checksums.txt",
+        # Its other language hosts are half of it.
+        kept=("pulumi", _PYTHON_HOST, "pulumi-*-python*"),
+        amd64="x64",
+    ),
 )
 
 PULUMI_KUBERNETES = Recipe(
@@ -385,6 +400,12 @@ PULUMI_KUBERNETES = Recipe(
                 ),
             ),
         ),
+    ),
+    release=Release(
+        f"{_GITHUB}/pulumi/pulumi-kubernetes/releases/download/v{PULUMI_KUBERNETES_VERSION}",
+        archive=f"pulumi-resource-kubernetes-v{PULUMI_KUBERNETES_VERSION}-linux-{{}}.tar.gz",
+        checksums=f"pulumi-kubernetes_{PULUMI_KUBERNETES_VERSION}_checksums.txt",
+        kept=("pulumi-resource-kubernetes",),
     ),
 )
 
@@ -442,6 +463,25 @@ EXTERNAL_SECRETS = Recipe(
 
 # The longest first, so that two that run at once end at about the same time.
 CATALOGUE = (KUBERNETES, PULUMI, PULUMI_KUBERNETES, EXTERNAL_SECRETS)
+
+# Of the tests alone, which build them where they can't be downloaded.
+ACTIONLINT_VERSION = "1.7.12"
+ACTIONLINT = Release(
+    f"{_GITHUB}/rhysd/actionlint/releases/download/v{ACTIONLINT_VERSION}",
+    archive=f"actionlint_{ACTIONLINT_VERSION}_linux_{{}}.tar.gz",
+    checksums=f"actionlint_{ACTIONLINT_VERSION}_checksums.txt",
+    kept=("actionlint",),
+)
+KUBE_SCORE_VERSION = "1.20.0"
+KUBE_SCORE = Release(
+    f"{_GITHUB}/zegl/kube-score/releases/download/v{KUBE_SCORE_VERSION}",
+    archive=f"kube-score_{KUBE_SCORE_VERSION}_linux_{{}}.tar.gz",
+    checksums="checksums.txt",
+    kept=("kube-score",),
+)
+
+RELEASES = (*(each.release for each in CATALOGUE if each.release), ACTIONLINT, KUBE_SCORE)
+"""All that is downloaded where it is pinned."""
 
 
 def cache_key() -> str:

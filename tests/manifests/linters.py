@@ -16,9 +16,9 @@ from rich.console import Console
 from sandbox.settings import PROJECT_ROOT, Settings
 from sandbox.tools.cache import Cache
 from sandbox.tools.progress import display
+from sandbox.tools.recipes import KUBE_SCORE, KUBE_SCORE_VERSION
 from tests.published_program import published_program
 
-KUBE_SCORE_VERSION = "1.20.0"
 _KUBE_SCORE = "github.com/zegl/kube-score/cmd/kube-score"
 _LOCK = PROJECT_ROOT / "requirements" / "checkov.txt"
 _SECONDS = 600
@@ -43,8 +43,8 @@ class Finding:
 
 
 def kube_score() -> Path:
-    """The program, built from its published module."""
-    return published_program(_KUBE_SCORE, KUBE_SCORE_VERSION)
+    """The program."""
+    return published_program(_KUBE_SCORE, KUBE_SCORE_VERSION, KUBE_SCORE)
 
 
 def checkov() -> list[str]:

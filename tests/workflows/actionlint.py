@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sandbox.tools.recipes import ACTIONLINT, ACTIONLINT_VERSION
 from tests.published_program import published_program
 
 if TYPE_CHECKING:
@@ -11,9 +12,9 @@ if TYPE_CHECKING:
 
     from sandbox.settings import Settings
 
-VERSION = "1.7.12"
-
 
 def actionlint(settings: Settings | None = None) -> Path:
     """The program."""
-    return published_program("github.com/rhysd/actionlint/cmd/actionlint", VERSION, settings)
+    return published_program(
+        "github.com/rhysd/actionlint/cmd/actionlint", ACTIONLINT_VERSION, ACTIONLINT, settings
+    )

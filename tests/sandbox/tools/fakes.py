@@ -18,6 +18,7 @@ class RecordingReport:
     steps: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)
     built: list[str] = field(default_factory=list)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     results: list[str] = field(default_factory=list)
 
@@ -29,6 +30,9 @@ class RecordingReport:
 
     def compiled(self, package: str) -> None:
         self.built.append(package)
+
+    def downloaded(self, size: int, total: int) -> None:
+        self.sizes.append((size, total))
 
     def say(self, message: str) -> None:
         self.said.append(message)

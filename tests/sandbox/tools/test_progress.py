@@ -43,6 +43,23 @@ def _show(console: Console, clock: Clock, seconds: float) -> None:
         one.done("built")
 
 
+def test_a_download_says_how_far_it_is_at_times(clock: Clock) -> None:
+    output = io.StringIO()
+    with display(Console(file=output, width=200)) as report_for:
+        report = report_for("pulumi 3")
+        report.step("downloading")
+        for mib, total in ((1, 120), (40, 120), (41, 120), (80, 0)):
+            clock.now += 8
+            report.downloaded(mib * 2**20, total * 2**20)
+        report.done("downloaded")
+    assert output.getvalue().splitlines() == [
+        "pulumi 3: downloading",
+        "pulumi 3: downloaded 40 of 120 MiB after 0:16 min",
+        "pulumi 3: downloaded 80 MiB after 0:32 min",
+        "pulumi 3: downloaded after 0:32 min",
+    ]
+
+
 def test_a_pipe_gets_plain_lines_with_the_time_left_for_all(clock: Clock) -> None:
     output = io.StringIO()
     console = Console(file=output, width=200)

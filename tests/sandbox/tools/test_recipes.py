@@ -11,6 +11,7 @@ import pytest
 from sandbox.errors import SandboxError
 from sandbox.tools import recipes
 from sandbox.tools.compiler import GO_MINIMUM, version_numbers
+from sandbox.tools.released import pins
 
 MODULE_FILES = sorted(recipes.MODULES.rglob("go.mod"))
 
@@ -83,3 +84,18 @@ def test_a_changed_module_gets_another_folder(
 def test_an_unknown_tool_is_refused_with_the_names_there_are() -> None:
     with pytest.raises(SandboxError, match=r"tool 'helm'.*kubernetes, pulumi, pulumi-kub"):
         recipes.recipe("helm")
+
+
+def test_each_pin_is_a_checksum_of_an_archive_that_is_downloaded() -> None:
+    archives = {name for release in recipes.RELEASES for name in release.archives.values()}
+    assert pins().keys() <= archives
+    assert all(re.fullmatch("[0-9a-f]{64}", checksum) for checksum in pins().values())
+    # Both or neither: a machine of the other architecture would build for no reason.
+    for release in recipes.RELEASES:
+        assert len(pins().keys() & set(release.archives.values())) in {0, 2}
+
+
+def test_releases_come_by_https_and_have_both_architectures() -> None:
+    for release in recipes.RELEASES:
+        assert release.place.startswith("https://")
+        assert len(set(release.archives.values())) == 2
