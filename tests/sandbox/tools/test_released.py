@@ -27,6 +27,7 @@ from sandbox.tools import ensure, provide, recipes, released, status
 from sandbox.tools.cache import Cache
 from sandbox.tools.recipes import GoBinary, Recipe
 from sandbox.tools.released import Release, download, pin, pins
+from tests.published_program import published_program
 from tests.sandbox.tools.fakes import BUILDS, RecordingReport, fake_go
 
 _ARCHIVE = "tool-1-{}.tar.gz"
@@ -190,6 +191,15 @@ def test_a_pinned_release_is_downloaded_once_and_nothing_is_built(
     ]
 
     assert machine.ensure() == program
+    assert len(publisher.asked) == 1
+
+
+def test_a_program_of_the_tests_is_downloaded_likewise(
+    release: Release, publisher: Publisher, machine: Machine
+) -> None:
+    for _ in range(2):
+        program = published_program("example.com/cmd/tool", "1", release, machine.settings)
+        assert program.read_bytes() == b"released"
     assert len(publisher.asked) == 1
 
 
