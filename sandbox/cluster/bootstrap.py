@@ -1,4 +1,4 @@
-"""What a cluster has from its start: definitions, roles, the Ingress class.
+"""What a cluster has from its start: definitions, roles, the Ingress class, metrics.
 
 Run as ``python -m sandbox.cluster.bootstrap`` once the API server is ready.
 """
@@ -18,6 +18,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from sandbox.cluster.definitions import CHECKSUM, definitions
 from sandbox.cluster.health import tls_context
 from sandbox.cluster.layout import Identity, Layout
+from sandbox.cluster.metrics_api import METRICS_NAMESPACE, metrics_api
 from sandbox.errors import SandboxError
 from sandbox.settings import Settings
 from sandbox.tools import locate
@@ -29,13 +30,15 @@ _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=
 _ESTABLISHED_SECONDS = 30
 _REQUEST_SECONDS = 30
 
-# Where each kind in the manifests is served; all of them belong to the whole cluster.
+# Where each kind is served; all but the one Service belong to the whole cluster.
 _PATHS = {
+    "APIService": "/apis/apiregistration.k8s.io/v1/apiservices",
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
     "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     "CustomResourceDefinition": _DEFINITIONS,
     "IngressClass": "/apis/networking.k8s.io/v1/ingressclasses",
     "Namespace": "/api/v1/namespaces",
+    "Service": f"/api/v1/namespaces/{METRICS_NAMESPACE}/services",
 }
 
 
@@ -61,6 +64,8 @@ def bootstrap(settings: Settings) -> None:
     ) as api:
         try:
             _apply_all(api, crds)
+            for document in metrics_api(layout):
+                _apply(api, document)
         except httpx.HTTPError as error:
             raise SandboxError(
                 f"API server {layout.server}",

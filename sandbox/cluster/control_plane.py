@@ -1,4 +1,4 @@
-"""The command lines of etcd, the API server, its controllers and the scheduler.
+"""The command lines of etcd, the API server, its controllers, the scheduler and metrics-server.
 
 What differs from Kubernetes' defaults is either said by EKS, or sized for one
 machine, one node and a few namespaces; each such flag says why.
@@ -38,6 +38,14 @@ _CONTROLLERS_OFF = (
     "service-lb-controller",
     "storage-version-migrator-controller",
     "volumeattributesclass-protection-controller",
+)
+
+_NO_WAITING = (
+    # There is no other one to lead.
+    "--leader-elect=false",
+    # The default of 20 a second makes bringing up and deleting a namespace wait.
+    "--kube-api-qps=200",
+    "--kube-api-burst=400",
 )
 
 
@@ -102,8 +110,7 @@ def api_server(layout: Layout, tools: Tools) -> tuple[str, ...]:
         f"--kubelet-client-key={layout.pair('kubelet-client')}",
         f"--kubelet-certificate-authority={layout.authority}",
         "--kubelet-preferred-address-types=InternalIP",
-        f"--requestheader-client-ca-file={layout.front_proxy_authority}",
-        "--requestheader-allowed-names=front-proxy-client",
+        *_behind_front_proxy(layout),
         "--requestheader-extra-headers-prefix=X-Remote-Extra-",
         "--requestheader-group-headers=X-Remote-Group",
         "--requestheader-username-headers=X-Remote-User",
@@ -112,6 +119,14 @@ def api_server(layout: Layout, tools: Tools) -> tuple[str, ...]:
         # A namespace is emptied by one deletecollection for each kind.
         "--delete-collection-workers=4",
         "--profiling=false",
+    )
+
+
+def _behind_front_proxy(layout: Layout) -> tuple[str, ...]:
+    """How the API server is known when it passes a request on, with whose request it is."""
+    return (
+        f"--requestheader-client-ca-file={layout.front_proxy_authority}",
+        "--requestheader-allowed-names=front-proxy-client",
     )
 
 
@@ -147,10 +162,13 @@ def controller_manager(layout: Layout, tools: Tools) -> tuple[str, ...]:
     return (
         str(tools.kube_controller_manager),
         *_as_client(layout, Identity.CONTROLLER_MANAGER, Port.CONTROLLER_MANAGER),
+        *_NO_WAITING,
         f"--controllers={','.join(['*', *off])}",
         "--use-service-account-credentials=true",
         f"--service-account-private-key-file={layout.service_account_key}",
         f"--root-ca-file={layout.authority}",
+        # As often as there may be new figures, see metrics_server(); the default is 15 s.
+        "--horizontal-pod-autoscaler-sync-period=5s",
     )
 
 
@@ -159,6 +177,20 @@ def scheduler(layout: Layout, tools: Tools) -> tuple[str, ...]:
     return (
         str(tools.kube_scheduler),
         *_as_client(layout, Identity.SCHEDULER, Port.SCHEDULER),
+        *_NO_WAITING,
+    )
+
+
+def metrics_server(layout: Layout, tools: Tools) -> tuple[str, ...]:
+    """What tells autoscalers and ``kubectl top`` how much Pods use, which the kubelet knows."""
+    return (
+        str(tools.program("metrics-server")),
+        *_as_client(layout, Identity.METRICS_SERVER, Port.METRICS_SERVER),
+        *_behind_front_proxy(layout),
+        "--kubelet-preferred-address-types=InternalIP",
+        # The shortest that it takes, with the longest wait that goes with it.
+        "--metric-resolution=10s",
+        "--kubelet-request-timeout=9s",
     )
 
 
@@ -174,10 +206,5 @@ def _as_client(layout: Layout, identity: Identity, port: Port) -> tuple[str, ...
         f"--authentication-kubeconfig={kubeconfig}",
         f"--authorization-kubeconfig={kubeconfig}",
         "--authentication-skip-lookup=true",
-        # There is no other one to lead.
-        "--leader-elect=false",
-        # The default of 20 a second makes bringing up and deleting a namespace wait.
-        "--kube-api-qps=200",
-        "--kube-api-burst=400",
         "--profiling=false",
     )

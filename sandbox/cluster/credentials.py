@@ -59,7 +59,10 @@ def _servers(layout: Layout) -> dict[str, Subject]:
             ),
             addresses=(control_plane, _API_SERVICE_ADDRESS),
         ),
-        "control-plane": Subject("control-plane", addresses=(control_plane,)),
+        # The API server knows metrics-server by the name of its Service.
+        "control-plane": Subject(
+            "control-plane", names=("metrics-server.kube-system.svc",), addresses=(control_plane,)
+        ),
         "kubelet": Subject(
             f"system:node:{CLUSTER_NAME}",
             ("system:nodes",),

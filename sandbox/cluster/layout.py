@@ -15,6 +15,7 @@ class Port(int, Enum):
 
     ETCD_CLIENT = 2379
     ETCD_PEER = 2380
+    METRICS_SERVER = 4443
     API_SERVER = 6443
     EXTERNAL_SECRETS_METRICS = 8080
     EXTERNAL_SECRETS_HEALTH = 8082
@@ -26,8 +27,7 @@ class Identity(Enum):
     """Who talks to the API server: the certificate's common name and organisations.
 
     The names of Kubernetes' own components are those that its built-in roles are bound
-    to; ``external-secrets`` and ``aws-load-balancer-controller`` are bound in
-    ``manifests/``.
+    to; the others are bound in ``manifests/``.
     """
 
     ADMIN = ("sandbox-admin", "system:masters")
@@ -36,6 +36,7 @@ class Identity(Enum):
     NODE = (f"system:node:{CLUSTER_NAME}", "system:nodes")
     LOAD_BALANCER = "aws-load-balancer-controller"
     EXTERNAL_SECRETS = "external-secrets"
+    METRICS_SERVER = "metrics-server"
 
     def __init__(self, common_name: str, *organisations: str) -> None:
         self.common_name = common_name

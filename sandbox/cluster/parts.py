@@ -18,10 +18,11 @@ BOOTSTRAP = "cluster-bootstrap"
 CONTROLLER_MANAGER = "kube-controller-manager"
 SCHEDULER = "kube-scheduler"
 EXTERNAL_SECRETS = "external-secrets"
+METRICS_SERVER = "metrics-server"
 
 
 def parts(settings: Settings) -> tuple[Part, ...]:
-    """The control plane and the External Secrets Operator, with what they are started from.
+    """The control plane, the External Secrets Operator and metrics-server, with their files.
 
     Raises:
         SandboxError: When a tool has not been made yet.
@@ -49,6 +50,7 @@ def parts(settings: Settings) -> tuple[Part, ...]:
         ),
         _component(layout, SCHEDULER, scheduler, Port.SCHEDULER, mib=64),
         _external_secrets(layout, tools),
+        _metrics_server(layout, tools),
     )
 
 
@@ -121,6 +123,25 @@ def _external_secrets(layout: Layout, tools: Tools) -> Part:
         ready=serving(settings.control_plane, health, "/healthz"),
         after=(BOOTSTRAP,),
         listens=((settings.control_plane, health), (settings.control_plane, metrics)),
+    )
+
+
+def _metrics_server(layout: Layout, tools: Tools) -> Part:
+    """Ready once the API server passes on to it: until then no namespace could end."""
+    address = layout.settings.control_plane
+    return Part(
+        name=METRICS_SERVER,
+        argv=control_plane.metrics_server(layout, tools),
+        env=_memory(32),
+        ready=serving(
+            address,
+            Port.API_SERVER.value,
+            "/apis/metrics.k8s.io/v1beta1",
+            authority=layout.authority,
+            pair=layout.pair(Identity.ADMIN.file_name),
+        ),
+        after=(BOOTSTRAP,),
+        listens=((address, Port.METRICS_SERVER.value),),
     )
 
 

@@ -170,6 +170,7 @@ _KUBERNETES_PROGRAMS = (
     "kube-controller-manager",
     "kube-scheduler",
     "kubelet",
+    "metrics-server",
     "kubectl",
     "cri-descriptors",
 )

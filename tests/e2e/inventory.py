@@ -9,8 +9,14 @@ from pathlib import Path
 from sandbox.aws.inventory import inventory as aws_inventory
 from tests.e2e.world import World
 
-# Kubernetes' own: leases are renewed, events expire, and these are kept up by controllers.
-_NOT_OURS = ("events", "events.events.k8s.io", "leases.coordination.k8s.io")
+# Kubernetes' own: leases are renewed, events expire, metrics come some seconds after a Pod.
+_NOT_OURS = (
+    "events",
+    "events.events.k8s.io",
+    "leases.coordination.k8s.io",
+    "nodes.metrics.k8s.io",
+    "pods.metrics.k8s.io",
+)
 
 
 def everything(world: World) -> set[str]:

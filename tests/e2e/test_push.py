@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
 from tests.e2e import customers
 from tests.e2e.databases import both_modes, identity
+from tests.e2e.waiting import eventually
 from tests.e2e.world import World, commit
 
 # What a rollout of a Deployment and a Job of a new image is made of.
@@ -245,3 +246,32 @@ def test_a_dockerfile_that_fails_is_named_with_its_line(
 
 def test_a_push_to_no_preview_says_how_to_make_one(world: World) -> None:
     assert "make preview PR=4545" in world.sandbox("push", "4545", fails=True)
+
+
+def test_load_is_measured_and_answered_with_another_pod(world: World, preview: str) -> None:
+    """The last of this module: the second pod stays for as long as the load is remembered."""
+
+    def ask(kind: str, *name: str) -> Any:
+        return world.kubectl("get", kind, *name, "--namespace", preview)
+
+    def is_measured() -> bool:
+        status = ask("horizontalpodautoscalers", "service")["status"]
+        active = {"type": "ScalingActive", "status": "True", "reason": "ValidMetricFound"}
+        return any(active.items() <= one.items() for one in status.get("conditions", ()))
+
+    def has_two_pods() -> bool:
+        return bool(ask("deployments", "service")["status"].get("readyReplicas") == 2)
+
+    eventually(is_measured, "the autoscaler has figures")
+    assert not has_two_pods()
+    with ExitStack() as stack:
+        visitors = [stack.enter_context(Visitors(world, preview)) for _ in range(4)]
+        eventually(has_two_pods, "there is a second pod", seconds=120)
+    assert [visitor.failures for visitor in visitors] == [[]] * 4
+
+    (measured,) = ask("horizontalpodautoscalers", "service")["status"]["currentMetrics"]
+    assert measured["resource"]["name"] == "cpu"
+    assert measured["resource"]["current"]["averageUtilization"] > 0
+    used = [pod["containers"] for pod in ask("pods.metrics.k8s.io")["items"]]
+    assert {"name": "service"}.items() <= used[0][0].items()
+    assert {"cpu", "memory"} == used[0][0]["usage"].keys()

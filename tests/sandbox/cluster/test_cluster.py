@@ -58,6 +58,7 @@ def test_every_part_runs_and_what_everyone_has_is_there(
         "kube-controller-manager",
         "kube-scheduler",
         "external-secrets",
+        "metrics-server",
     }
     assert api.get("/version").json()["gitVersion"] == "v1.36.3"
     spec = api.get("/apis/networking.k8s.io/v1/ingressclasses/alb").json()["spec"]
@@ -151,6 +152,11 @@ def test_nobody_unknown_may_see_anything_else(cluster: Cluster) -> None:
         (Identity.NODE, "/api/v1/secrets", False),
         (Identity.SCHEDULER, "/api/v1/pods", True),
         (Identity.SCHEDULER, "/api/v1/secrets", False),
+        (Identity.METRICS_SERVER, "/api/v1/pods", True),
+        (Identity.METRICS_SERVER, "/api/v1/secrets", False),
+        # What it serves, the API server lets it be asked by whom a role allows.
+        (Identity.ADMIN, "/apis/metrics.k8s.io/v1beta1/pods", True),
+        (Identity.EXTERNAL_SECRETS, "/apis/metrics.k8s.io/v1beta1/pods", False),
     ],
 )
 def test_each_identity_may_read_what_its_work_needs(

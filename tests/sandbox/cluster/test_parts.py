@@ -45,6 +45,7 @@ def test_each_comes_after_what_it_needs(made: dict[str, Part]) -> None:
         "kube-controller-manager": ("kube-apiserver",),
         "kube-scheduler": ("kube-apiserver",),
         "external-secrets": ("cluster-bootstrap",),
+        "metrics-server": ("cluster-bootstrap",),
     }
     assert [name for name, part in made.items() if part.oneshot] == ["cluster-bootstrap"]
 
@@ -52,7 +53,7 @@ def test_each_comes_after_what_it_needs(made: dict[str, Part]) -> None:
 def test_all_listen_on_the_control_planes_address_and_none_twice(made: dict[str, Part]) -> None:
     listens = [each for part in made.values() for each in part.listens]
     assert {address for address, _ in listens} == {"127.144.0.1"}
-    assert len(listens) == len(set(listens)) == 7
+    assert len(listens) == len(set(listens)) == 8
 
 
 def test_none_is_ready_before_it_runs(made: dict[str, Part]) -> None:

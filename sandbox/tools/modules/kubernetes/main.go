@@ -1,5 +1,5 @@
-// Command kubernetes is etcd, the Kubernetes control plane, the kubelet and kubectl in one binary,
-// which acts as the program whose name it was started by.
+// Command kubernetes is etcd, the Kubernetes control plane, metrics-server, the kubelet and kubectl
+// in one binary, which acts as the program whose name it was started by.
 //
 // Linked one by one they share nine tenths of their packages, and linking five times
 // takes longer than compiling what differs.
@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,11 +15,14 @@ import (
 	"strings"
 	_ "time/tzdata" // the time zones of CronJobs
 
+	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"go.etcd.io/etcd/server/v3/etcdmain"
+	"k8s.io/apiserver/pkg/endpoints/openapi"
+	"k8s.io/apiserver/pkg/server"
 	_ "k8s.io/client-go/plugin/pkg/client/auth"
 	"k8s.io/component-base/cli"
 	"k8s.io/component-base/logs"
@@ -32,6 +36,9 @@ import (
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
+	generated "k8s.io/kubernetes/pkg/generated/openapi"
+	"sigs.k8s.io/metrics-server/cmd/metrics-server/app/options"
+	"sigs.k8s.io/metrics-server/pkg/api"
 )
 
 var programs = map[string]func(){
@@ -40,6 +47,7 @@ var programs = map[string]func(){
 	"kube-controller-manager": func() { os.Exit(cli.Run(controllermanager.NewControllerManagerCommand())) },
 	"kube-scheduler":          func() { os.Exit(cli.Run(scheduler.NewSchedulerCommand())) },
 	"kubelet":                 func() { os.Exit(cli.Run(kubelet.NewKubeletCommand(context.Background()))) },
+	"metrics-server":          metricsServer,
 	"kubectl":                 kubectl,
 	"cri-descriptors":         criDescriptors,
 }
@@ -52,6 +60,34 @@ func criDescriptors() {
 	util.CheckErr(err)
 	_, err = os.Stdout.Write(content)
 	util.CheckErr(err)
+}
+
+// metricsServer is its published command, but that it describes its API as this Kubernetes does:
+// it was published for an earlier one, which named the types of an API otherwise.
+func metricsServer() {
+	o := options.NewOptions()
+	command := &cobra.Command{Use: "metrics-server", Args: cobra.NoArgs, SilenceUsage: true}
+	for _, flags := range o.Flags().FlagSets {
+		command.Flags().AddFlagSet(flags)
+	}
+	command.RunE = func(*cobra.Command, []string) error {
+		if errs := o.Validate(); len(errs) > 0 {
+			return errors.Join(errs...)
+		}
+		config, err := o.ServerConfig()
+		if err != nil {
+			return err
+		}
+		namer := openapi.NewDefinitionNamer(api.Scheme)
+		config.Apiserver.OpenAPIConfig = server.DefaultOpenAPIConfig(generated.GetOpenAPIDefinitions, namer)
+		config.Apiserver.OpenAPIV3Config = server.DefaultOpenAPIV3Config(generated.GetOpenAPIDefinitions, namer)
+		prepared, err := config.Complete()
+		if err != nil {
+			return err
+		}
+		return prepared.RunUntil(server.SetupSignalHandler())
+	}
+	os.Exit(cli.Run(command))
 }
 
 func kubectl() {
