@@ -240,6 +240,13 @@ _KUBELET_COLLECTION_PERIOD = Edit(
     before="ContainerGCPeriod = time.Minute",
     after="ContainerGCPeriod = time.Second",
 )
+# A service account's token is given to the Pod's user, which root alone may. Without root all files
+# of a Pod are the caller's, whom the Pod's user is mapped to.
+_KUBELET_TOKEN_OWNER = Edit(
+    "pkg/volume/util/atomic_writer_linux.go",
+    before="	return os.Lchown(name, uid, gid)\n",
+    after="	if os.Geteuid() != 0 {\n		return nil\n	}\n	return os.Lchown(name, uid, gid)\n",
+)
 # Nobody asks for them, and the paths of their sockets would have to be short.
 _KUBELET_SOCKETS = Edit(
     "cmd/kubelet/app/server.go",
@@ -278,6 +285,7 @@ KUBERNETES = Recipe(
                     _KUBELET_NODE_ADDRESS,
                     _KUBELET_RELIST_PERIOD,
                     _KUBELET_COLLECTION_PERIOD,
+                    _KUBELET_TOKEN_OWNER,
                     _KUBELET_SOCKETS,
                 ),
             ),

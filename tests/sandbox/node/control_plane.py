@@ -52,6 +52,7 @@ class World:
         self._parts: dict[str, Part] = {}
         self.images = ImageStore(settings.home / "images")
         self.api: httpx.Client
+        self._node_prefix: tuple[str, ...] = ()
 
     def start_all(self) -> None:
         try:
@@ -72,9 +73,10 @@ class World:
 
     def start(self, name: str) -> None:
         part = self._parts[name]
+        prefix = self._node_prefix if name in {node.RUNTIME, node.KUBELET} else ()
         with (self.settings.logs / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                part.argv,
+                [*prefix, *part.argv],
                 env={**os.environ, **part.env},
                 stdout=log,
                 stderr=log,
@@ -95,6 +97,14 @@ class World:
         process = self.processes.pop(name)
         process.send_signal(number)
         process.wait(30)
+
+    def restart_node(self, prefix: tuple[str, ...] = ()) -> None:
+        """Start the runtime and the kubelet anew, by the command that ``prefix`` begins."""
+        self._node_prefix = prefix
+        for name in (node.KUBELET, node.RUNTIME):
+            self.kill(name)
+        for name in (node.RUNTIME, node.KUBELET):
+            self.start(name)
 
     def stop_all(self) -> None:
         for name in reversed(list(self.processes)):

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from tests.sandbox.node.control_plane import PATH, World, eventually
 from tests.sandbox.node.pods import Namespace, container, kubectl, status_of
+from tests.sandbox.ordinary_user import AS_ORDINARY_USER
 
 pytestmark = pytest.mark.sandbox
+
+
+@pytest.fixture(params=["the caller", "an ordinary user"])
+def whose_node(world: World, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whose processes the node is."""
+    if request.param == "the caller":
+        yield
+        return
+    if os.geteuid() != 0:
+        pytest.skip("the caller is an ordinary user")
+    world.restart_node(AS_ORDINARY_USER)
+    yield
+    world.restart_node()
 
 
 def _env(namespace: Namespace, name: str) -> dict[str, str]:
@@ -121,6 +136,21 @@ def test_volumes_show_secrets_config_maps_tokens_and_the_pod_itself(namespace: N
     assert "ey\n1written" in log  # The token is a JSON web token.
     assert "written" in log
     assert "refused" in log
+
+
+def test_the_token_of_a_service_account_is_the_pods_users_alone(
+    whose_node: None, namespace: Namespace
+) -> None:
+    folder = "/var/run/secrets/kubernetes.io/serviceaccount"
+    namespace.run(
+        "asks",
+        container(f"stat -L -c '%u %a' {folder}/token; cut -c1-2 {folder}/token; id -u"),
+        restartPolicy="Never",
+        automountServiceAccountToken=True,
+        securityContext={"runAsUser": 10001, "runAsGroup": 10001},
+    )
+    namespace.until_phase("asks", "Succeeded")
+    assert namespace.logs("asks").splitlines() == ["10001 600", "ey", "10001"]
 
 
 def test_user_working_folder_and_host_name_are_as_asked(namespace: Namespace) -> None:
