@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +46,17 @@ def test_it_is_read_afresh_each_time(hub: GitHub, github: respx.MockRouter) -> N
     hub.pulls.read(42)
     assert route.call_count == 2
     assert "if-none-match" not in route.calls.last.request.headers
+
+
+def test_whom_to_trust_is_read_once_for_all_requests(
+    pulls: Pulls, github: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    github.get("/pulls/42").respond(json=pull_request())
+    pulls.read(42)
+    read = []
+    monkeypatch.setattr(ssl, "create_default_context", lambda **given: read.append(given))
+    pulls.read(42)
+    assert read == []
 
 
 def test_every_page_of_a_list_is_read(hub: GitHub, github: respx.MockRouter) -> None:

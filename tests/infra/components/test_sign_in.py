@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,9 @@ SECRET_MARK = "1b47061264138c4ac30d75fd1eb44270"
 ACCESS: dict[str, Any] = {"signIn": "cognito", "userPoolDomain": "acme-previews"}
 
 
-def staging(**access: Any) -> Deployment:
+# A staging that makes its cluster is half a second to a second of work, and no test changes it.
+@cache
+def staging(**access: str) -> Deployment:
     config = STAGING_CONFIG | CREATED_CLUSTER | {"access": ACCESS | access}
     return deploy("staging", main, config=config)
 
