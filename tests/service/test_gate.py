@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -150,7 +151,9 @@ def test_a_lock_held_for_too_long_is_refused_and_nothing_is_changed(
     capsys.readouterr()
     assert main() == 1
     found, last = report(capsys)
-    assert "step t1 (Step 1) would hold AccessExclusiveLock on customers for 0.5 s" in last
+    # Half a second on an idle machine, and more on another.
+    told = r"step t1 \(Step 1\) would hold AccessExclusiveLock on customers for \d+\.\d s"
+    assert re.search(told, last)
     assert "reads and writes wait meanwhile; the limit is 0.2 s" in last
     assert "preview-long-migration" in last
     assert len(found.refused) == 1

@@ -1,0 +1,24 @@
+"""What is slow and the same for every test, done once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+from botocore.loaders import JSONFileLoader
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _descriptions_of_aws_are_read_once() -> Iterator[None]:
+    """Each session of boto3 reads them anew: a tenth of a second for each service."""
+    read = JSONFileLoader().load_file
+
+    @cache
+    def once(path: str) -> Any:
+        return read(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda _loader, path: once(path))
+        yield
