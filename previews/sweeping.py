@@ -108,10 +108,9 @@ class Seen:
     def candidates(self, settings: Settings) -> list[Candidate]:
         """Every preview that seems due, by number."""
         pulls = {pull.number: pull for pull in self.pulls}
-        numbers = {
-            StackName.parse(name).pull_request or 0 for name in {*self._summaries, *self._items}
-        }
-        judged = [self.judge(number, pulls.get(number), settings) for number in sorted(numbers)]
+        names = [StackName.parse(name) for name in {*self._summaries, *self._items}]
+        numbers = sorted(name.pull_request for name in names if name.pull_request is not None)
+        judged = [self.judge(number, pulls.get(number), settings) for number in numbers]
         return [candidate for candidate in judged if candidate is not None]
 
     @cached_property

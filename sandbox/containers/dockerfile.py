@@ -194,8 +194,8 @@ def _instructions(text: str, escape: str) -> Iterator[Instruction]:
 
 
 def _read(line: str, number: int, lines: Iterator[tuple[int, str]]) -> Instruction:
-    word, _, rest = line.partition(" ") if " " in line else line.partition("\t")
-    bare = Instruction(word.upper(), (), rest.strip(), number)
+    word, *rest = line.split(maxsplit=1)
+    bare = Instruction(word.upper(), (), "".join(rest).strip(), number)
     known = FLAGS.get(bare.name)
     if known is None:
         remedy = _INSTEAD.get(bare.name, f"use one of {', '.join(FLAGS)}")

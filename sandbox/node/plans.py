@@ -106,14 +106,12 @@ def _user(security: Message, defaults: Mapping[str, Any], image: Image) -> tuple
 
 
 def _signal(name: str) -> signal.Signals:
-    number = name.removeprefix("SIG")
-    if number.isdigit():
-        return signal.Signals(int(number))
-    found = signal.Signals.__members__.get(f"SIG{number}")
-    if found is None:
+    bare = name.removeprefix("SIG")
+    try:
+        return signal.Signals(int(bare)) if bare.isdecimal() else signal.Signals[f"SIG{bare}"]
+    except (KeyError, ValueError) as error:
         raise SandboxError(
             f"stop signal {name}",
             why="it is no signal of Linux that has a name",
             remedy="use one of signal(7), such as SIGTERM",
-        )
-    return found
+        ) from error

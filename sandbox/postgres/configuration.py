@@ -71,18 +71,15 @@ HOST_BASED_AUTHENTICATION = "".join(
 _CERTIFICATE = "../run/server.pem"
 
 
-# GiB of the classes db.t* and db.m*, by size; what is larger is taken for a 2xlarge.
-_GIB = {"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16}
-_GIB_OF_LARGER = 32
-_BYTES_A_CONNECTION = 9531392
-# Each place takes memory of this machine, whether or not somebody has it.
-_MOST_CONNECTIONS = 450
+# LEAST({DBInstanceClassMemory/9531392}, 5000) of 1 and 2 GiB.
+_CONNECTIONS = {"micro": "112", "small": "225"}
+# A medium's; each place takes memory of this machine, whether or not somebody has it.
+_MOST_CONNECTIONS = "450"
 
 
 def max_connections(instance_class: str) -> str:
-    """What RDS gives a class: LEAST({DBInstanceClassMemory/9531392}, 5000), here 450 at most."""
-    gib = _GIB.get(instance_class.rpartition(".")[2], _GIB_OF_LARGER)
-    return str(min(gib * 2**30 // _BYTES_A_CONNECTION, _MOST_CONNECTIONS))
+    """What RDS gives a class, and a larger one no more than a medium."""
+    return _CONNECTIONS.get(instance_class.rpartition(".")[2], _MOST_CONNECTIONS)
 
 
 def postgresql_conf(parameters: Mapping[str, str], *, address: str = "", port: int = PORT) -> str:

@@ -58,7 +58,7 @@ def read_ports(settings: Settings) -> dict[str, int]:
         document = json.loads(ports_file(settings).read_text())
         server = ProcessIdentity(**document["server"])
         ports = {str(name): int(port) for name, port in document["ports"].items()}
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
     return ports if server.is_alive() else {}
 

@@ -42,6 +42,8 @@ _PYTEST = [
     "-p",
     "no:cacheprovider",
     "-p",
+    "no:schemathesis",  # A second of each mutant's, and only the service's tests need it.
+    "-p",
     "no:xdist",
     "--timeout=300",
     "-m",

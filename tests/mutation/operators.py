@@ -148,6 +148,8 @@ def aimed_operators() -> tuple[Operator, ...]:
 
 def is_seen(node: NodeOrLeaf) -> bool:
     """Return false for a node that no caller can tell from another."""
+    if node.type == "if_stmt" and _text(node.children[1]) == "TYPE_CHECKING":
+        return False
     inner, outer = node, node.parent
     while outer is not None:
         # A parameter's type, a variable's, a function's result.

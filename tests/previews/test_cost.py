@@ -45,8 +45,12 @@ def test_a_preview_with_a_branch_pays_for_no_aws_resource_but_its_image() -> Non
 def test_a_pod_counts_by_what_it_takes_more_of() -> None:
     cpu = PreviewSizes(region="us-east-1", cpu_millicores=1000, memory_mib=256)
     memory = PreviewSizes(region="us-east-1", cpu_millicores=100, memory_mib=4096)
-    assert "1 pod(s), 50.0% of a m7g.large" in lines(preview_cost(cpu, PRICES))
-    assert "1 pod(s), 50.0% of a m7g.large" in lines(preview_cost(memory, PRICES))
+    half = PRICES.of("us-east-1", "m7g.large").a_day / 2
+    for sizes in (cpu, memory):
+        (line,) = (
+            line for line in preview_cost(sizes, PRICES).lines if line.what.startswith("1 pod")
+        )
+        assert (line.what, line.a_day) == ("1 pod(s), 50.0% of a m7g.large", half)
 
 
 def test_the_platform() -> None:

@@ -33,6 +33,8 @@ def allow(**changes: Any) -> dict[str, Any]:
         allow(Action="*", Resource="*"),
         allow(Resource=f"{SECRET[:-6]}??????"),
         allow(Condition={"StringNotEquals": {"aws:PrincipalTag/x": "y"}}),
+        {"Effect": "Allow", "NotAction": ["kms:*", "s3:*"], "Resource": SECRET},
+        {"Effect": "Allow", "Action": "*", "NotResource": [SECRET[:-1], SECRET + "x"]},
     ],
 )
 def test_what_is_allowed(statement: dict[str, Any]) -> None:
@@ -51,6 +53,12 @@ def test_what_is_allowed(statement: dict[str, Any]) -> None:
         allow(Condition={"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}),
         allow(Condition={"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}),
         {"Effect": "Allow", "Action": "*"},
+        {"Effect": "Allow", "Resource": "*"},
+        allow(Resource=SECRET.upper()),
+        allow(NotAction=["kms:*", "SecretsManager:*"], Action=None),
+        allow(NotResource=["x", SECRET], Resource=None),
+        # A policy of a resource, not of an identity.
+        allow(Principal="*"),
     ],
 )
 def test_what_is_not(statement: dict[str, Any]) -> None:
@@ -59,6 +67,34 @@ def test_what_is_not(statement: dict[str, Any]) -> None:
 
 def test_a_denial_wins() -> None:
     assert not allowed(allow(Resource="*"), allow(Effect="Deny"))
+    documents = [json.dumps({"Statement": [each]}) for each in (allow(), allow(Effect="Deny"))]
+    assert not is_allowed(documents, READ)
+    assert allowed(allow(), allow(Effect="Deny", Resource=f"{SECRET}2"))
+
+
+def test_nothing_is_allowed_by_nothing() -> None:
+    assert not is_allowed([], READ)
+    assert not is_allowed(["{}"], READ)
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ({"StringEquals": {"a": "1", "b": "2"}}, True),
+        ({"StringEquals": {"a": ["0", "1"]}}, True),
+        ({"StringEquals": {"a": "1", "b": "3"}}, False),
+        ({"StringEquals": {"a": "1"}, "StringLike": {"b": ["x", "?"]}}, True),
+        ({"StringEquals": {"a": "1"}, "StringLike": {"b": "x*"}}, False),
+        ({"StringEquals": {"c": "1"}}, False),
+        ({"StringLike": {"c": "*"}}, False),
+        ({"StringNotEquals": {"a": ["2", "3"]}}, True),
+        ({"StringNotEquals": {"a": ["2", "1"]}}, False),
+        ({"StringEquals": {"a": "1"}, "Bool": {"b": "2"}}, False),
+    ],
+)
+def test_every_condition_has_to_hold(condition: dict[str, Any], expected: bool) -> None:
+    attempt = Attempt(READ.action, READ.resource, context={"a": "1", "b": "2"})
+    assert allowed(allow(Condition=condition), attempt=attempt) is expected
 
 
 def test_a_denial_whose_condition_is_not_understood_counts() -> None:
@@ -83,7 +119,10 @@ TAKE = Attempt(
     [
         ({}, True),
         ({"Condition": {"StringLike": {"issuer:sub": "system:serviceaccount:pr-42:*"}}}, True),
+        ({"Principal": {"Federated": [f"{PROVIDER}2", PROVIDER]}}, True),
         ({"Principal": {"Federated": f"{PROVIDER}2"}}, False),
+        ({"Resource": "*"}, False),
+        ({"NotResource": "x"}, False),
         ({"Principal": "*"}, False),
         ({"Principal": {"AWS": "*"}}, False),
         ({"Action": "sts:AssumeRole"}, False),

@@ -84,6 +84,139 @@ def test_directives() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "escape"),
+    [
+        ("FROM b", "\\"),
+        ("# ESCAPE = `\nFROM b", "`"),
+        ("# escape=`\n# escape=\\\nFROM b", "\\"),
+        ("# escape=x\nFROM b", "\\"),
+        ("# other=1\n# escape=`\nFROM b", "`"),
+        # After anything else it is a comment.
+        ("# a note\n# escape=`\nFROM b", "\\"),
+        ("\n# escape=`\nFROM b", "\\"),
+    ],
+)
+def test_directives_stand_before_everything(text: str, escape: str) -> None:
+    assert parse(text).escape == escape
+
+
+@pytest.mark.parametrize(
+    "syntax", ["docker/dockerfile", "docker/dockerfile:1", f"docker/dockerfile@sha256:{'0a' * 32}"]
+)
+def test_docker_s_own_syntax_is_known(syntax: str) -> None:
+    assert len(parse(f"# syntax={syntax}\nFROM b").stages) == 1
+
+
+def test_stages_know_their_places_and_what_is_theirs() -> None:
+    one, two = parse("FROM a\n\nRUN x\nUSER y\nFROM b as c\nRUN z").stages
+    assert (one.index, one.name, [i.text for i in one.instructions]) == (0, None, ["x", "y"])
+    assert (two.index, two.name, [i.text for i in two.instructions]) == (1, "c", ["z"])
+    assert [(i.name, i.line) for i in one.instructions] == [("RUN", 3), ("USER", 4)]
+
+
+def test_words_may_be_apart_by_tabs_and_names_small() -> None:
+    one, two = body("run\ta b\nuser c\n")
+    assert [(i.name, i.text) for i in (one, two)] == [("RUN", "a b"), ("USER", "c")]
+
+
+def test_lines_that_go_on_for_ever_end_with_the_file() -> None:
+    (instruction,) = body("RUN a \\\n  b \\\n# c\n")
+    assert instruction.text == "a b"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[]", []),
+        ('["a", "b"]', ["a", "b"]),
+        ('["a", 1]', None),
+        ('[1, "a"]', None),
+        ("[a]", None),
+        ('"a"', None),
+    ],
+)
+def test_the_json_form_has_words_alone(text: str, words: list[str] | None) -> None:
+    (instruction,) = body(f"CMD {text}\n")
+    assert instruction.json == words
+
+
+def test_flags_without_a_value_are_true_and_most_are_given_once() -> None:
+    (copy,) = body("COPY --link --from=a --from= b c\n")
+    assert copy.flags == (("link", "true"), ("from", "a"), ("from", ""))
+    assert (copy.flag("link"), copy.flag("chown")) == ("true", None)
+    with pytest.raises(SandboxError, match="--from is given 2 times"):
+        copy.flag("from")
+    (check,) = body("HEALTHCHECK --interval=1s NONE\n")
+    assert (check.flag("interval"), check.text) == ("1s", "NONE")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("R" * 78, f"RUN {'R' * 76}..."),
+        ("R" * 77, f"RUN {'R' * 76}..."),
+        ("R" * 76, f"RUN {'R' * 76}"),
+        ("a\nb", "RUN a..."),
+    ],
+)
+def test_an_error_shows_as_much_of_a_line_as_fits(text: str, shown: str) -> None:
+    error = Instruction("RUN", (), text, 7).error("it is wrong", "mend it")
+    assert error.what == f"Dockerfile line 7: {shown}"
+    assert (error.why, error.remedy) == ("it is wrong", "mend it")
+
+
+@pytest.mark.parametrize("name", ["CMD", "LABEL"])
+def test_only_run_and_copy_have_here_documents(name: str) -> None:
+    (instruction,) = body(f"{name} <<EOF\n")
+    assert instruction.heredocs == ()
+
+
+def test_the_json_form_has_no_here_document() -> None:
+    (instruction,) = body("""RUN ["a", "<<EOF"]\n""")
+    assert instruction.heredocs == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "flags"),
+    [
+        ("ARG --x a", "none"),
+        ("COPY --x a b", "--chmod, --chown, --from, --link"),
+        ("FROM --x b", "--platform"),
+        ("RUN --x a", "--mount, --network"),
+        (
+            "HEALTHCHECK --x CMD a",
+            "--interval, --retries, --start-interval, --start-period, --timeout",
+        ),
+    ],
+)
+def test_an_unknown_flag_is_refused_with_those_that_are_known(text: str, flags: str) -> None:
+    with pytest.raises(SandboxError) as caught:
+        parse(f"FROM b\n{text}")
+    assert caught.value.remedy == f"remove it; known are: {flags}"
+
+
+@pytest.mark.parametrize(
+    "text", ["HEALTHCHECK", "EXPOSE 1", "STOPSIGNAL 2", "VOLUME /a", "ENV A=1"]
+)
+def test_what_is_honoured(text: str) -> None:
+    assert len(body(f'{text}\nWORKDIR /\nENTRYPOINT a\nSHELL ["a"]\nARG A\nLABEL a=b\n')) == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("MAINTAINER me", "use LABEL"),
+        ("ONBUILD RUN a", "built FROM this one"),
+        ("RUNN a", "use one of ARG, CMD, COPY, ENTRYPOINT, ENV, EXPOSE, FROM, HEALTHCHECK, LABEL"),
+    ],
+)
+def test_what_is_not_honoured_is_told_with_what_is_instead(text: str, remedy: str) -> None:
+    with pytest.raises(SandboxError) as caught:
+        body(f"{text}\n")
+    assert remedy in caught.value.remedy
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "it has no FROM"),
@@ -93,6 +226,12 @@ def test_directives() -> None:
         ("FROM b\nCOPY --parents a b", "--parents is no flag of COPY"),
         ("FROM b\nWORKDIR", "it has no argument"),
         ("FROM a b", "expected FROM image"),
+        ("FROM a by c", "expected FROM image"),
+        ("FROM a as b c", "expected FROM image"),
+        ("ARG A\nARG B", "it has no FROM"),
+        ("FROM b\n# x\nCOPY <<A <<B /\nA\nb", "line 3: (.|\n)*here-document B does not end"),
+        ("FROM b\nRUN <<EOF\n\tEOF\n", "here-document EOF does not end"),
+        ("# note=1\n# syntax=x\nFROM b", "line 2: # syntax=x"),
         ("FROM b\nRUN <<EOF\na", "here-document EOF does not end"),
         ("# syntax=example/other\nFROM b", "docker/dockerfile:1 only"),
     ],

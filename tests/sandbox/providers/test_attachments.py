@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.processes import ProcessIdentity
 from sandbox.providers.attachments import (
+    NAMES,
     attachments,
     last_ports,
     plugin_version,
@@ -30,6 +31,13 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def test_every_emulator_attaches_where_no_plugin_is_installed(settings: Settings) -> None:
     assert attachments(settings) == _PORTS
+    assert NAMES == ("aws", "docker-build")
+
+
+def test_before_a_server_was_started_there_are_no_ports(settings: Settings) -> None:
+    ports_file(settings).unlink()
+    assert read_ports(settings) == {}
+    assert last_ports(settings) == {}
 
 
 def test_a_plugin_of_the_sdks_version_is_used(settings: Settings) -> None:
@@ -58,6 +66,12 @@ def test_the_ports_of_a_server_that_ended_are_not_served_but_remembered(
     write_ports(settings, _PORTS, ProcessIdentity(pid=os.getpid(), created=1.0))
     assert read_ports(settings) == {}
     assert last_ports(settings) == _PORTS
+
+
+def test_a_file_that_names_a_living_server_and_no_ports_says_nothing(settings: Settings) -> None:
+    document = json.loads(ports_file(settings).read_text())
+    ports_file(settings).write_text(json.dumps({**document, "ports": []}))
+    assert read_ports(settings) == {}
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from sandbox.providers.inputs import (
     Change,
+    Diff,
     Equality,
     Input,
+    Problem,
     Schema,
     Type,
     compare,
@@ -81,6 +83,24 @@ def test_each_problem_is_named_by_its_path(inputs: dict[str, Any], expected: lis
     assert _found(inputs) == expected
 
 
+def test_each_problem_says_what_is_expected() -> None:
+    assert problems(_SCHEMA, {"size": "1", "mode": "C", "tags": (), "rules": [{}, 1]}) == [
+        Problem("mode", "'C' is not known to this emulator, only 'A', 'B'"),
+        Problem("name", "is required and must be a string"),
+        Problem("rules[0].port", "is required and must be a number"),
+        Problem("rules[1]", "must be an object, not a number"),
+        Problem("size", "must be a number, not a string"),
+        Problem("tags", "must be an object, not a tuple"),
+    ]
+    [problem] = problems({"b": Input(), "a": Input()}, {"c": 1})
+    assert problem.reason == "'c' is not known to this emulator; it knows a, b"
+
+
+@pytest.mark.parametrize("number", [0, 1, 0.5])
+def test_a_number_may_be_whole_or_not(number: float) -> None:
+    assert _found({"name": "a", "size": number}) == []
+
+
 def test_what_is_not_known_yet_is_no_problem() -> None:
     assert _found({"name": UNKNOWN, "size": UNKNOWN, "rules": [UNKNOWN]}) == []
 
@@ -124,6 +144,13 @@ def test_what_was_added_one_way_was_deleted_the_other(
         ({"subnets": ["b", "a"]}, {"subnets": ["a", "b"]}, {}),
         ({"subnets": ["b", "a"]}, {"subnets": ["a", "a"]}, {"subnets": Change.UPDATE}),
         ({"policy": '{"a": 1, "b": 2}'}, {"policy": '{"b":2,"a":1}'}, {}),
+        # The order counts inside of the items, and in a list that is none of those.
+        ({"subnets": [["b", "a"]]}, {"subnets": [["a", "b"]]}, {"subnets": Change.UPDATE}),
+        ({"name": '{"a": 1}'}, {"name": '{"a":1}'}, {"name": Change.UPDATE}),
+        ({"policy": '["b", "a"]'}, {"policy": '["a", "b"]'}, {"policy": Change.UPDATE}),
+        ({"policy": ["a"]}, {"policy": '["b"]'}, {"policy": Change.UPDATE}),
+        ({"name": UNKNOWN}, {"name": "x"}, {"name": Change.UPDATE}),
+        ({"tags": {"a": [{"b": None}, 1]}}, {"tags": {"a": [{}, 1]}}, {}),
         ({"policy": "no JSON"}, {"policy": "no  JSON"}, {"policy": Change.UPDATE}),
     ],
 )
@@ -134,5 +161,9 @@ def test_each_difference_has_its_kind(
 
 
 def test_only_some_changes_replace() -> None:
+    both = compare(_SCHEMA, {"name": "a", "size": 1, "other": 1}, {"name": "b", "size": 2})
+    assert both.changes.keys() == {"name", "size", "other"}
+    assert (both.replacing, both.replaces) == ({"name"}, True)
+    assert (Diff().changes, Diff().replaces, Diff().delete_before_replace) == ({}, False, False)
     assert compare(_SCHEMA, {"name": "a", "size": 1}, {"name": "b"}).replacing == {"name"}
     assert not compare(_SCHEMA, {"name": "a", "size": 1}, {"name": "a"}).replaces

@@ -49,7 +49,34 @@ def test_outputs_and_secrets_are_opened() -> None:
 
 
 @pytest.mark.parametrize(
-    "reserved", ["04da6b54-80e4-46f7-96ec-b56ff0331ba9", "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2"]
+    ("number", "kind"),
+    [(2.0**53, int), (-(2.0**53), int), (2.0**53 + 2, float), (-(2.0**53) - 2, float)],
+)
+def test_a_number_too_large_to_be_exact_stays_as_it_came(number: float, kind: type) -> None:
+    struct = struct_pb2.Struct()
+    struct.update({"number": number})
+    found = from_struct(struct)["number"]
+    assert (found, type(found)) == (number, kind)
+
+
+def test_a_tuple_is_a_list_on_the_wire_and_an_unknown_is_shown_as_pulumi_does() -> None:
+    assert from_struct(to_struct({"a": (1, UNKNOWN)})) == {"a": [1, UNKNOWN]}
+    assert repr(UNKNOWN) == "<unknown>"
+
+
+# sdk/go/common/resource/plugin/rpc.go: of a boolean, a number, a string, an array, an asset, an
+# archive and an object.
+@pytest.mark.parametrize(
+    "reserved",
+    [
+        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
+        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
+        "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
+        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
+        "030794c1-ac77-496b-92df-f27374a8bd58",
+        "e48ece36-62e2-4504-bad9-02848725956a",
+        "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
+    ],
 )
 def test_each_reserved_string_is_an_unknown(reserved: str) -> None:
     struct = struct_pb2.Struct()

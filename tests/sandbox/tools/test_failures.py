@@ -56,6 +56,16 @@ def test_each_cause_has_its_remedy(tmp_path: Path, line: str, cause: str, remedy
     assert remedy in error.remedy
 
 
+def test_the_first_cause_of_the_last_lines_counts(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("a: signal: killed\nb: no space left on device\nc: exit status 1\n")
+    assert "the disk is full" in explain("x", log).why
+    log.write_text("a: no space left on device\n" + "b\n\n" * 11)
+    assert "the disk is full" in explain("x", log).why
+    log.write_text("a: no space left on device\n" + "b\n\n" * 12)
+    assert "the compiler failed" in explain("x", log).why
+
+
 def test_only_the_last_lines_are_shown(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("".join(f"line {number}\n" for number in range(100)))
