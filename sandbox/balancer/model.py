@@ -164,7 +164,7 @@ def build(
     return model
 
 
-_Rank = tuple[int, bool, int, int]
+_Rank = tuple[int, ...]
 
 
 def _rules(ingress: Object, given: Options) -> list[tuple[_Rank, Rule]]:
@@ -172,9 +172,10 @@ def _rules(ingress: Object, given: Options) -> list[tuple[_Rank, Rule]]:
     spec = ingress["spec"]
     if spec.get("tls"):
         raise ModelError("spec.tls: the sandbox's load balancer speaks HTTP; leave it out")
-    for index, entry in enumerate(spec.get("rules") or ()):
+    entries = spec.get("rules") or ()
+    for index, entry in enumerate(entries):
         host = entry.get("host") or None
-        for place, path in enumerate((entry.get("http") or {}).get("paths") or ()):
+        for path in (entry.get("http") or {}).get("paths") or ():
             rule = Rule(
                 host=host.lower() if host else None,
                 path=path.get("path") or "/",
@@ -183,11 +184,11 @@ def _rules(ingress: Object, given: Options) -> list[tuple[_Rank, Rule]]:
                 ingress=key_of(ingress),
                 options=given,
             )
-            # As the controller sorts them: exact paths, then the longest prefix.
-            rank = (index, rule.path_type != "Exact", -len(rule.path), place)
+            # As the controller sorts them: exact paths, then the longest prefix; else as given.
+            rank = (index, rule.path_type != "Exact", -len(rule.path))
             found.append((rank, rule))
     if default := spec.get("defaultBackend"):
-        last = (len(found), True, 0, 0)
+        last = (len(entries),)
         backend = _backend(ingress, default)
         found.append((last, Rule(None, "/", "Prefix", backend, key_of(ingress), given)))
     return found
