@@ -21,7 +21,7 @@ def split_words(text: str, escape: str = "\\") -> list[str]:
     position = 0
     while position < len(text):
         character = text[position]
-        if character == escape and quote != "'" and position + 1 < len(text):
+        if character == escape and quote != "'":
             word += text[position : position + 2]
             position += 2
             continue

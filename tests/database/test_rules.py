@@ -45,3 +45,21 @@ def test_a_changed_rule_has_another_fingerprint() -> None:
         Keep(how="keep", why=why) for why in ("a good reason", "a good reason", "another one")
     )
     assert fingerprint(one) == fingerprint(same) != fingerprint(other)
+    # Databases hold it: another one for the same rule would have it applied again.
+    assert fingerprint(one) == "bd7499bc76d8fd6c"
+
+
+@pytest.mark.parametrize(("length", "taken"), [(7, False), (8, True), (200, True), (201, False)])
+def test_a_reason_is_a_sentence(length: int, taken: bool, tmp_path: Path) -> None:
+    reason = "w" * length
+    file = tmp_path / "scrub.yaml"
+    for rule in (
+        f"{{truncate: {reason}}}",
+        f"{{columns: {{a: {{how: keep, why: {reason}}}}}}}",
+    ):
+        file.write_text(f"tables: {{t: {rule}}}")
+        if taken:
+            assert load(file).tables.keys() == {"t"}
+        else:
+            with pytest.raises(RulesError, match="characters"):
+                load(file)

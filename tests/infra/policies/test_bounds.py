@@ -564,3 +564,80 @@ def test_an_export_is_held_to_the_rules(tmp_path: Path, capsys: pytest.CaptureFi
     # Each is an input that no resource may have, and an output that no stack may have.
     assert printed.out == "1 resources, 4 violations\n"
     assert len(printed.err.splitlines()) == 4
+
+
+ACCOUNT = "system:serviceaccount:pr-42:external-secrets"
+SECRET = "arn:aws:secretsmanager:eu-west-1:1:secret:rds!db-42-AbCdEf"
+READ = "secretsmanager:GetSecretValue"
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def taken(**changes: Any) -> dict[str, Any]:
+    subject = {"StringEquals": {"oidc:sub": ACCOUNT}}
+    return {"Action": "sts:AssumeRoleWithWebIdentity", "Condition": subject, **changes}
+
+
+def by(**keys: str) -> dict[str, Any]:
+    return {"Condition": {"StringEquals": {key.replace("_", ":"): v for key, v in keys.items()}}}
+
+
+@pytest.mark.parametrize(
+    ("document", "complaints"),
+    [
+        (policy(taken()), 0),
+        (policy(taken(), taken(**by(oidc_aud="sts.amazonaws.com", oidc_sub=ACCOUNT))), 0),
+        (policy(taken(), taken(Action="sts:AssumeRole")), 1),
+        (policy(taken(), taken(Condition={})), 1),
+        (policy(taken(**by(oidc_aud="sts.amazonaws.com"))), 1),
+        (policy(taken(**by(a_sub=ACCOUNT, b_sub="system:serviceaccount:pr-420:x"))), 1),
+        (json.dumps({"Statement": taken(Action="sts:AssumeRole")}), 1),
+    ],
+)
+def test_each_statement_about_who_takes_a_role_is_read(document: str, complaints: int) -> None:
+    role = made("pr-42", "aws:iam/role:Role", {"assumeRolePolicy": document})
+    assert len(BY_NAME["preview-role-taken-by-its-own"].complaints(role)) == complaints
+    other = made("staging", "aws:iam/role:Role", {"assumeRolePolicy": document})
+    assert BY_NAME["preview-role-taken-by-its-own"].complaints(other) == []
+
+
+@pytest.mark.parametrize("key", ["managedPolicyArns", "inlinePolicies"])
+def test_a_role_s_policies_are_resources_of_their_own(key: str) -> None:
+    properties = {"assumeRolePolicy": policy(taken()), key: ["x"]}
+    role = made("pr-42", "aws:iam/role:Role", properties)
+    [complaint] = BY_NAME["preview-role-taken-by-its-own"].complaints(role)
+    assert complaint == "it has policies that are not resources of their own"
+
+
+def grants(action: object = READ, resource: object = SECRET, **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+@pytest.mark.parametrize(
+    ("statements", "complaints"),
+    [
+        ([grants(), grants([READ, "secretsmanager:DescribeSecret"], [SECRET, SECRET])], []),
+        ([{"Effect": "Deny", "Action": "*", "Resource": "*"}, grants()], []),
+        (
+            [{"Effect": "Deny", "Action": "*", "Resource": "*"}, grants("s3:*")],
+            ["it allows s3:*"],
+        ),
+        ([grants(), grants([READ, "kms:b", "kms:a"])], ["it allows kms:a, kms:b"]),
+        ([grants(NotAction="kms:*")], ["it allows all but some actions"]),
+        (
+            [grants(resource=[SECRET, f"{SECRET}?"])],
+            [f"it names no resource in full: {SECRET}, {SECRET}?"],
+        ),
+        ([grants(), grants(resource="*")], ["it names no resource in full: *"]),
+        ([grants(resource=None)], ["it names no resource in full: none"]),
+    ],
+)
+def test_each_action_and_resource_of_a_role_is_read(
+    statements: list[dict[str, Any]], complaints: list[str]
+) -> None:
+    given = made("pr-42", "aws:iam/rolePolicy:RolePolicy", {"policy": policy(*statements)})
+    assert BY_NAME["preview-role-reads-one-secret"].complaints(given) == complaints
+    given = made("staging", "aws:iam/rolePolicy:RolePolicy", {"policy": policy(*statements)})
+    assert BY_NAME["preview-role-reads-one-secret"].complaints(given) == []

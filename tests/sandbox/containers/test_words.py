@@ -81,6 +81,7 @@ def test_words_are_split_outside_quotes() -> None:
     assert split_words(r"""a="b c" 'd e' f\ g  h""") == ['a="b c"', "'d e'", r"f\ g", "h"]
     assert split_words("\ta\n\nb ") == ["a", "b"]
     assert split_words("") == []
+    assert split_words("a\\ ") == ["a\\ "]
     assert split_words(r"""'a\' b "c\" 'd" e\\""") == [r"'a\'", "b", r'''"c\" 'd"''', "e\\\\"]
     assert split_words("a\\") == ["a\\"]
     for text, quote in (('a "b', '"'), ("a 'b\"", "'")):

@@ -9,7 +9,6 @@ from sandbox.postgres.configuration import (
 )
 from sandbox.postgres.roles import is_reserved
 
-
 EXPECTED = {
     "unix_socket_directories": "../run",
     "unix_socket_permissions": "0700",
