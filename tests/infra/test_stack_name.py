@@ -62,7 +62,10 @@ def test_any_other_name_is_refused_with_the_ones_that_are_accepted(text: str) ->
 def test_a_name_of_any_length_is_not_printed_whole() -> None:
     with pytest.raises(StackNameError) as caught:
         StackName.parse("x" * 5000)
-    assert len(str(caught.value)) < 500
+    assert f"stack {'x' * 77 + '...'!r}: " in str(caught.value)
+    for length, shown in ((80, "x" * 80), (81, "x" * 77 + "...")):
+        with pytest.raises(StackNameError, match=f"stack {shown!r}: "):
+            StackName.parse("x" * length)
 
 
 @given(st.integers(min_value=1, max_value=999_999_999))

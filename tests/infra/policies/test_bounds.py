@@ -641,3 +641,49 @@ def test_each_action_and_resource_of_a_role_is_read(
     assert BY_NAME["preview-role-reads-one-secret"].complaints(given) == complaints
     given = made("staging", "aws:iam/rolePolicy:RolePolicy", {"policy": policy(*statements)})
     assert BY_NAME["preview-role-reads-one-secret"].complaints(given) == []
+
+
+@pytest.mark.parametrize(
+    ("type_", "way"),
+    [
+        ("apps/v1:DaemonSet", ["spec", "template", "spec"]),
+        ("apps/v1:Deployment", ["spec", "template", "spec"]),
+        ("apps/v1:ReplicaSet", ["spec", "template", "spec"]),
+        ("apps/v1:StatefulSet", ["spec", "template", "spec"]),
+        ("batch/v1:CronJob", ["spec", "jobTemplate", "spec", "template", "spec"]),
+        ("batch/v1:Job", ["spec", "template", "spec"]),
+        ("core/v1:Pod", ["spec"]),
+    ],
+)
+def test_pods_are_found_in_whatever_makes_them(type_: str, way: list[str]) -> None:
+    spec: dict[str, Any] = {
+        key: [{"name": key}] for key in ("initContainers", "containers", "ephemeralContainers")
+    }
+    for key in reversed(way):
+        spec = {key: spec}
+    found = made("pr-42", f"kubernetes:{type_}", spec)
+    assert [each.name for each in containers(found)] == [
+        *("initContainers", "containers", "ephemeralContainers")
+    ]
+    assert found.type in TYPES
+
+
+def test_each_stack_s_outputs_are_looked_at() -> None:
+    clean, leaky = (made("pr-42", "pulumi:pulumi:Stack", out) for out in ({}, {"password": "x"}))
+    assert TOGETHER["no-secret-output"].complaints([clean, leaky]) == [
+        (leaky, "password is given in plain text")
+    ]
+
+
+def test_a_service_may_lead_to_pods_of_several_kinds() -> None:
+    one_port, other_port = (
+        workload("pr-42", container(ports=[{"containerPort": number}])) for number in (80, 81)
+    )
+    spec = {"selector": {"app": "a"}, "ports": [{"port": 80}, {"port": 81}]}
+    metadata = {"namespace": "pr-42", "name": "service"}
+    before = made("pr-42", SERVICE, {"metadata": metadata, "spec": spec})
+    rule = TOGETHER["objects-found"]
+    assert rule.complaints([one_port, other_port, before]) == []
+    assert [text for _, text in rule.complaints([one_port, before])] == [
+        "targetPort 81 is none of its pods' ports"
+    ]

@@ -161,8 +161,8 @@ def test_each_difference_has_its_kind(
 
 
 def test_only_some_changes_replace() -> None:
-    both = compare(_SCHEMA, {"name": "a", "size": 1, "other": 1}, {"name": "b", "size": 2})
-    assert both.changes.keys() == {"name", "size", "other"}
+    both = compare(_SCHEMA, {"name": "a", "mode": "A", "other": 1}, {"name": "b", "mode": "B"})
+    assert both.changes.keys() == {"mode", "name", "other"}
     assert (both.replacing, both.replaces) == ({"name"}, True)
     assert (Diff().changes, Diff().replaces, Diff().delete_before_replace) == ({}, False, False)
     assert compare(_SCHEMA, {"name": "a", "size": 1}, {"name": "b"}).replacing == {"name"}
