@@ -45,7 +45,7 @@ def reset(clients: Clients, stack: StackName) -> None:
     token = secrets.token_hex(4)
     claim = _found(clients, CLAIMS, _CLAIM, stack)
     progress(f"{stack}: a fresh clone is made")
-    claim.patch({"metadata": {"annotations": {RESET: token}}})
+    clients.cluster.patch(claim, {"metadata": {"annotations": {RESET: token}}})
     _await(
         lambda: _found(clients, CLAIMS, _CLAIM, stack),
         lambda live: _is_reset(live, token),
@@ -88,7 +88,7 @@ def _migrate_again(clients: Clients, stack: StackName, token: str) -> None:
     again = [job for job in jobs if RESET in job.annotations]
     deployed = [job for job in jobs if RESET not in job.annotations]
     for former in again:
-        former.delete(propagation_policy="Background")
+        clients.cluster.delete(former)
     if not deployed:
         raise PreviewsError(
             "reset-no-migration",
@@ -144,7 +144,7 @@ def _restart(clients: Clients, stack: StackName) -> None:
     deployment = _found(clients, "deployments.v1.apps", _SERVICE, stack)
     at = datetime.now(UTC).isoformat(timespec="seconds")
     template = {"metadata": {"annotations": {_RESTARTED: at}}}
-    deployment.patch({"spec": {"template": template}})
+    clients.cluster.patch(deployment, {"spec": {"template": template}})
     _await(
         lambda: _found(clients, "deployments.v1.apps", _SERVICE, stack),
         _is_rolled_out,

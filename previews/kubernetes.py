@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any, cast
 
@@ -31,7 +31,7 @@ class Cluster:
         Raises:
             PreviewsError: The cluster gives no answer.
         """
-        with self._answered(kind):
+        with self.answered(kind):
             yield from cast("Iterator[APIObject]", self.api.get(kind, namespace=namespace))
 
     def find(self, kind: str, name: str, *, namespace: str | None = None) -> APIObject | None:
@@ -45,7 +45,7 @@ class Cluster:
         Raises:
             PreviewsError: The cluster gives no answer, or knows no such kind.
         """
-        with self._answered(f"{kind} {name}"):
+        with self.answered(f"{kind} {name}"):
             selector = {"metadata.name": name}
             found = self.api.get(kind, namespace=namespace or kr8s.ALL, field_selector=selector)
             return cast("APIObject | None", next(iter(found), None))
@@ -57,19 +57,45 @@ class Cluster:
             PreviewsError: The cluster gives no answer, or refuses it.
         """
         name = f"{document['kind']} {document['metadata']['name']}"
-        with self._answered(name):
+        with self.answered(name):
             object_from_spec(document, api=self.api).create()
+
+    def patch(self, thing: APIObject, change: dict[str, Any]) -> None:
+        """Change an object.
+
+        Raises:
+            PreviewsError: The cluster gives no answer, or refuses it.
+        """
+        with self.answered(f"{thing.kind} {thing.name}"):
+            thing.patch(change)
+
+    def delete(self, thing: APIObject) -> None:
+        """Ask an object to go, and with it what it owns; one that is gone is fine.
+
+        Raises:
+            PreviewsError: The cluster gives no answer, or refuses it.
+        """
+        with self.answered(f"{thing.kind} {thing.name}"), suppress(kr8s.NotFoundError):
+            thing.delete(propagation_policy="Background")
 
     @cached_property
     def api(self) -> kr8s.Api:
         """The connection, made when it is first needed."""
-        with self._answered("connection"), warnings.catch_warnings():
+        with self.answered("connection"), warnings.catch_warnings():
             # It warns of each version that is newer than itself, and works.
             warnings.filterwarnings("ignore", message="Kubernetes version .* is not supported")
             return kr8s.api(context=self.name)
 
     @contextmanager
-    def _answered(self, what: str) -> Iterator[None]:
+    def answered(self, what: str) -> Iterator[None]:
+        """Tell of what goes wrong meanwhile as of a cluster that gives no usable answer.
+
+        Args:
+            what: What the cluster is asked about.
+
+        Raises:
+            PreviewsError: It did.
+        """
         failures = (kr8s.ServerError, kr8s.APITimeoutError, kr8s.ConnectionClosedError)
         try:
             yield

@@ -49,8 +49,8 @@ class Namespaces:
                 self._delete(namespace)
 
     def _delete(self, thing: kr8s.objects.APIObject) -> None:
-        with suppress(kr8s.NotFoundError):
-            thing.delete()
+        self._cluster.delete(thing)
+        with self._cluster.answered(f"{thing.kind} {thing.name}"), suppress(kr8s.NotFoundError):
             try:
                 thing.wait("delete", timeout=_WAIT_SECONDS)
             except TimeoutError as error:

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import kr8s
+
 from previews.errors import PreviewsError
+from previews.kubernetes import Cluster
 
 Document = dict[str, Any]
 
@@ -41,21 +44,35 @@ class Live:
         return dict(self.raw["metadata"].get("annotations", {}))
 
     def patch(self, change: Document) -> None:
+        self.cluster.require(self)
         _merge(self.raw, change)
         self.cluster.patched.append((self.kind, self.name, change))
         self.cluster.react(self)
 
     def delete(self, propagation_policy: str = "") -> None:
         assert propagation_policy == "Background"
-        self.cluster.objects.remove(self)
+        self.cluster.require(self)
+        if self not in self.cluster.objects:
+            raise kr8s.NotFoundError(self.name)
+        self.cluster.deleted.append((self.kind, self.name))
+        if self.name not in self.cluster.lingers:
+            self.cluster.objects.remove(self)
+
+    def wait(self, condition: str, timeout: float) -> None:
+        assert (condition, timeout > 0) == ("delete", True)
+        if self in self.cluster.objects:
+            raise TimeoutError
 
 
 @dataclass
-class MemoryCluster:
-    """As many of `Cluster`'s methods as are called.
+class MemoryCluster(Cluster):
+    """A `Cluster` whose API server is this memory.
 
     Attributes:
         react: What the controllers do when something is made or patched.
+        answers: Whether anything can be asked.
+        refuses: Names of what may be neither changed nor deleted.
+        lingers: Names of what is agreed to be deleted, and then stays.
     """
 
     name = "sandbox"
@@ -64,6 +81,16 @@ class MemoryCluster:
     patched: list[tuple[str, str, Document]] = field(default_factory=list)
     react: Callable[[Live], None] = lambda _: None
     answers: bool = True
+    refuses: tuple[str, ...] = ()
+    lingers: tuple[str, ...] = ()
+    deleted: list[tuple[str, str]] = field(default_factory=list)
+
+    def require(self, live: Live) -> None:
+        """Answer a change as an API server does that forbids it, or is gone."""
+        if not self.answers:
+            raise kr8s.APITimeoutError("no answer")
+        if live.name in self.refuses:
+            raise kr8s.ServerError(f"{live.name} is forbidden")
 
     def add(self, kind: str, name: str, namespace: str, **rest: Any) -> Live:
         metadata = {
@@ -77,13 +104,13 @@ class MemoryCluster:
         self.objects.append(live)
         return live
 
-    def each(self, kind: str, *, namespace: str = "all") -> Iterator[Live]:
+    def each(self, kind: str, *, namespace: str = "all") -> Iterator[Any]:
         if not self.answers:
             raise PreviewsError("kubernetes-failed", kind, why="no answer", remedy="look.")
         found = [o for o in self.objects if o.kind == kind]
         yield from [o for o in found if namespace in ("all", o.namespace)]
 
-    def find(self, kind: str, name: str, *, namespace: str | None = None) -> Live | None:
+    def find(self, kind: str, name: str, *, namespace: str | None = None) -> Any:
         found = (o for o in self.each(kind, namespace=namespace or "all") if o.name == name)
         return next(found, None)
 

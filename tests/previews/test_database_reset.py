@@ -80,6 +80,33 @@ def test_it_can_be_done_again() -> None:
     assert len([o for o in cluster.objects if o.name.startswith("migrate-reset-")]) == 1
 
 
+def test_a_former_migration_that_may_not_be_deleted_is_told_and_nothing_is_begun_after_it() -> None:
+    clients, cluster = world()
+    reset(clients, PR)
+    (former,) = [o for o in cluster.objects if o.name.startswith("migrate-reset-")]
+    cluster.refuses, cluster.patched = (former.name,), []
+    with pytest.raises(PreviewsError, match="is forbidden") as caught:
+        reset(clients, PR)
+    assert (caught.value.code, former in cluster.objects) == ("kubernetes-failed", True)
+    assert [kind for kind, _, _ in cluster.patched] == [CLAIMS]
+
+
+@pytest.mark.parametrize("name", ["database", "service"])
+def test_what_may_not_be_changed_is_told(name: str) -> None:
+    clients, cluster = world()
+    cluster.refuses = (name,)
+    with pytest.raises(PreviewsError, match=f"{name} is forbidden"):
+        reset(clients, PR)
+
+
+def test_without_an_answer_nothing_is_changed() -> None:
+    clients, cluster = world()
+    cluster.answers = False
+    with pytest.raises(PreviewsError, match="no answer"):
+        reset(clients, PR)
+    assert cluster.patched == []
+
+
 def test_a_preview_that_has_no_database() -> None:
     clients, cluster = world()
     with pytest.raises(PreviewsError, match="never wholly up"):
