@@ -247,6 +247,17 @@ def project_defaults() -> dict[str, Any]:
     return tree
 
 
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Each value by its whole path."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            found |= _leaves(cast("dict[str, Any]", value), f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
+
+
 def test_a_preview_needs_no_file_of_its_own() -> None:
     config = load(load_preview_config, PREVIEW, project_defaults())
     assert config["service"]["min_replicas"] == 1
@@ -269,15 +280,12 @@ def test_stagings_own_file_leaves_it_to_each_team_who_keeps_its_secrets() -> Non
 
 def test_staging_repeats_no_default() -> None:
     own = yaml.safe_load((ROOT / "Pulumi.staging.yaml").read_text())["config"]
-    defaults = project_defaults()
-    repeated = [
-        f"{key}.{name}"
-        for key, value in own.items()
-        if isinstance(value, dict)
-        for name, setting in cast("dict[str, Any]", value).items()
-        if defaults.get(key.removeprefix("previews:"), {}).get(name) == setting
-    ]
-    assert repeated == []
+    named = {key.removeprefix("previews:"): value for key, value in own.items()}
+    defaults = _leaves(project_defaults())
+    nothing = object()
+    assert [
+        key for key, value in _leaves(named).items() if defaults.get(key, nothing) == value
+    ] == []
 
 
 def _fields(model: type[Model], prefix: str = "") -> dict[str, FieldInfo]:

@@ -244,9 +244,13 @@ def test_a_list_of_stacks_without_staging_is_no_answer(hub: LocalGitHub) -> None
     place = MemoryPlace([thing("pr-42")])
     hub.state.pull(42)
     hub.state.close(42)
-    with pytest.raises(PreviewsError, match="staging is not in it"):
+    with pytest.raises(PreviewsError, match="staging is not in it; it has nothing"):
         run(stacks, place)
-    assert place.removed == []
+    for name in ("pr-43", "pr-42"):
+        stacks.add(name)
+    with pytest.raises(PreviewsError, match="staging is not in it; it has pr-42, pr-43"):
+        run(stacks, place)
+    assert (place.removed, sorted(stacks.known)) == ([], ["pr-42", "pr-43"])
 
 
 def test_a_place_that_gives_no_answer_ends_the_run(hub: LocalGitHub, stacks: MemoryStacks) -> None:

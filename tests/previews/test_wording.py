@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from previews.wording import age, cell, code, dollars, duration, moment
+from previews.wording import age, cell, code, dollars, duration, moment, plain
 
 NOON = datetime(2026, 11, 5, 12, 7, tzinfo=UTC)
 HOUR, DAY = 3600, 86_400
@@ -85,3 +85,21 @@ def test_each_sign_of_markup_is_escaped_in_a_cell() -> None:
         assert cell(f"a{sign}b{sign}") == f"a\\{sign}b\\{sign}"
     assert cell("a  b\n\tc") == "a b c"
     assert cell("@a @b") == "@\u200ba @\u200bb"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (r"a\|b \\ \`c\` \*\_\{\}\[\]\<\>\#", r"a|b \ `c` *_{}[]<>#"),
+        ("`code` and @\u200bada", "code and @ada"),
+        ("one<br>two<br>three", "one\ntwo\nthree"),
+        (r"C:\new", r"C:\new"),
+    ],
+)
+def test_what_is_no_markup_is_left_of_a_cell(text: str, shown: str) -> None:
+    assert plain(text) == shown
+
+
+def test_a_cell_says_what_its_text_said() -> None:
+    text = r"\|`*_{}[]<>#@ada"
+    assert plain(cell(text)) == text

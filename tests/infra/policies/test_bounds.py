@@ -687,3 +687,9 @@ def test_a_service_may_lead_to_pods_of_several_kinds() -> None:
     assert [text for _, text in rule.complaints([one_port, before])] == [
         "targetPort 81 is none of its pods' ports"
     ]
+
+
+def test_what_has_no_name_is_called_nothing() -> None:
+    for properties in ({}, {"metadata": {}}, {"metadata": {"name": None, "namespace": None}}):
+        found = made("pr-42", SERVICE, properties)
+        assert (found.namespace, found.object_name) == ("", "")
