@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from infra.stack_name import StackKind, StackName, StackNameError
+from infra.stack_name import StackName, StackNameError
 from previews import prices
 from previews.facts import Facts, facts_of
 from previews.wording import age, dollars, duration
@@ -52,12 +52,12 @@ class Statuses(BaseModel):
     previews: tuple[Status, ...] = ()
 
 
-def is_preview(stack: str) -> bool:
-    """Whether a stack's name is that of a preview."""
+def pull_request_of(stack: str) -> int | None:
+    """The number of the pull request whose preview a stack holds; None for any other stack."""
     try:
-        return StackName.parse(stack).kind is StackKind.PREVIEW
+        return StackName.parse(stack).pull_request
     except StackNameError:
-        return False
+        return None
 
 
 def status_of(clients: Clients, stack: str, now: datetime, *, through: str | None = None) -> Status:
@@ -83,10 +83,12 @@ def statuses(clients: Clients, now: datetime, *, through: str | None = None) -> 
     Raises:
         PreviewsError: Pulumi gives no answer.
     """
-    names = [summary.name for summary in clients.stacks.all() if is_preview(summary.name)]
-    names.sort(key=lambda name: StackName.parse(name).pull_request or 0)
+    numbers = [pull_request_of(summary.name) for summary in clients.stacks.all()]
     return Statuses(
-        previews=tuple(status_of(clients, name, now, through=through) for name in names)
+        previews=tuple(
+            status_of(clients, f"pr-{number}", now, through=through)
+            for number in sorted(number for number in numbers if number is not None)
+        )
     )
 
 

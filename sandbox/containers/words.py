@@ -103,21 +103,21 @@ class _Expansion:
             )
             raise ValueError(msg)
         name, operator = match["name"], match["operator"] or ""
-        value = self._variables.get(name)
-        is_set = bool(value) if operator.startswith(":") else value is not None
+        value = self._variables.get(name, "")
+        is_set = bool(value) if operator.startswith(":") else name in self._variables
         if not operator:
-            return value or ""
+            return value
         word = expand(match["word"], self._variables, self._escape)
         match operator[-1]:
             case "-":
-                return value or "" if is_set else word
+                return value if is_set else word
             case "+":
                 return word if is_set else ""
             case _ if not is_set:
                 msg = f"{name}: {word or 'is not set'}"
                 raise ValueError(msg)
             case _:
-                return value or ""
+                return value
 
     def _until_closed(self) -> str:
         start, depth = self._position + 1, 0
