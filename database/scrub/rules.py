@@ -159,7 +159,7 @@ def load(path: Path = RULES) -> Rules:
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(map(str, part['loc']))}: {part['msg'].removeprefix('Value error, ')}"
-            for part in error.errors(include_url=False, include_context=False, include_input=False)
+            for part in error.errors()
         )
         msg = f"{path.name} is not as expected: {wrong}"
         raise RulesError(msg) from error

@@ -171,7 +171,7 @@ def test_what_has_no_time_left_is_expired(left: int, words: str) -> None:
 def test_the_list_tells_age_and_data_of_each() -> None:
     young = Facts(stack="pr-1", commit="0123456789", created=NOW - timedelta(hours=30))
     branch = young.model_copy(update={"stack": "pr-2", "mode": "branch", "created": None})
-    copied = branch.model_copy(update={"stack": "pr-3", "snapshot_created": NOW - timedelta(1)})
+    copied = branch.model_copy(update={"stack": "pr-3", "snapshot_created": NOW - timedelta(1.5)})
     given = [Status(facts=each, health="well") for each in (young, branch, copied)]
     lines = [line.split() for line in printed(table(given, NOW)).splitlines() if "pr-" in line]
     assert lines == [

@@ -58,6 +58,7 @@ def test_a_pod_that_asks_for_more(fields: dict[str, Any], named: str) -> None:
         {"port_mappings": [port(0), port(0)]},
         {"dns_config": servers(EVERYWHERE)},
         {"dns_config": servers("192.0.2.1", "192.0.2.2")},
+        {"dns_config": servers("192.0.2.1", "192.0.2.2", EVERYWHERE)},
     ],
 )
 def test_a_pod_that_asks_for_what_there_is(fields: dict[str, Any]) -> None:
