@@ -690,6 +690,9 @@ def test_a_service_may_lead_to_pods_of_several_kinds() -> None:
 
 
 def test_what_has_no_name_is_called_nothing() -> None:
-    for properties in ({}, {"metadata": {}}, {"metadata": {"name": None, "namespace": None}}):
-        found = made("pr-42", SERVICE, properties)
+    metadata: list[dict[str, Any]] = [{}, {"name": None, "namespace": None}]
+    for found in (
+        made("pr-42", SERVICE),
+        *(made("pr-42", SERVICE, {"metadata": given}) for given in metadata),
+    ):
         assert (found.namespace, found.object_name) == ("", "")
