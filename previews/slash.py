@@ -66,6 +66,6 @@ def parse(body: str) -> Order | None:
 
 def is_meant(event: CommentEvent) -> bool:
     """Whether a comment is a command at all; bots do not command."""
-    words = event.body.strip().split(maxsplit=1)
+    words = event.body.split()
     is_new = event.action == "created" and event.author_type != "Bot"
     return is_new and event.is_pull_request and words[:1] == ["/preview"]

@@ -31,12 +31,13 @@ def main(arguments: Sequence[str]) -> int:
     """
     if len(arguments) != 1:
         return _refuse("python -m infra.policies.check", "expected the path of an export")
+    [path] = arguments
     try:
-        resources = read_export(json.loads(Path(arguments[0]).read_text()))
+        resources = read_export(json.loads(Path(path).read_text()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return _refuse(arguments[0], f"it is no stack's export ({error})")
+        return _refuse(path, f"it is no stack's export ({error})")
     if not resources:
-        return _refuse(arguments[0], "the stack holds nothing; bring it up first")
+        return _refuse(path, "the stack holds nothing; bring it up first")
     found = violations(resources)
     for violation in found:
         sys.stderr.write(f"{violation}\n")

@@ -14,6 +14,7 @@ from sandbox.node.messages import Message
 CLUSTER_DNS = "10.100.0.10"
 """Where Pods would look names up on EKS; here they do as this machine does."""
 
+_RESOLVER = Path("/etc/resolv.conf")
 _NODE = 2  # NamespaceMode
 _POD = 0
 
@@ -54,8 +55,7 @@ def refuse_container(config: Message) -> None:
 
 
 def _name_servers() -> set[str]:
-    path = Path("/etc/resolv.conf")
-    lines = path.read_text().splitlines() if path.is_file() else []
+    lines = _RESOLVER.read_text().splitlines() if _RESOLVER.is_file() else []
     return {line.split()[1] for line in lines if line.startswith("nameserver ")}
 
 

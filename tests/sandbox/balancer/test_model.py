@@ -82,6 +82,7 @@ def test_annotations_that_cannot_be_honoured_are_named(
 
 def test_what_is_not_said_is_as_the_controller_has_it() -> None:
     options = _read()
+    assert options == ingress_options.Options()
     assert (options.group, options.order, options.least_outstanding) == (None, 0, False)
     assert options.idle_seconds == 60
     health = options.health

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +15,22 @@ from tests.sandbox.node.wishes import Message, container, mount, pod
 EVERYWHERE = "10.100.0.10"
 
 
+RESOLVER = """\
+# nameserver 192.0.2.3
+search example.com
+nameserver 192.0.2.1
+nameserver 192.0.2.2
+options edns0
+"""
+
+
 @pytest.fixture(autouse=True)
-def _machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refusals, "_name_servers", lambda: {"192.0.2.1", "192.0.2.2"})
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """How this machine looks names up."""
+    path = tmp_path / "resolv.conf"
+    path.write_text(RESOLVER)
+    monkeypatch.setattr(refusals, "_RESOLVER", path)
+    return path
 
 
 def port(number: int) -> Message:
@@ -63,6 +77,13 @@ def test_a_pod_that_asks_for_more(fields: dict[str, Any], named: str) -> None:
 )
 def test_a_pod_that_asks_for_what_there_is(fields: dict[str, Any]) -> None:
     refuse_sandbox(pod(**fields))
+
+
+def test_a_machine_without_a_resolver_has_the_cluster_s_address_alone(machine: Path) -> None:
+    machine.unlink()
+    refuse_sandbox(pod(dns_config=servers(EVERYWHERE)))
+    with pytest.raises(SandboxError, match="dnsConfig"):
+        refuse_sandbox(pod(dns_config=servers("192.0.2.1")))
 
 
 PLAIN = mount("/a", "/b")
