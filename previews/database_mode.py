@@ -31,7 +31,7 @@ def database_mode(labels: Collection[str], *, living: str | None = None) -> str 
     """
     if living is not None:
         return living
-    asked = sorted({mode for label, mode in LABELS.items() if label in labels})
+    asked = {mode for label, mode in LABELS.items() if label in labels}
     if len(asked) > 1:
         raise PreviewsError(
             "database-mode",
@@ -39,7 +39,7 @@ def database_mode(labels: Collection[str], *, living: str | None = None) -> str 
             why=f"they ask for two modes at once: {' and '.join(sorted(LABELS))}",
             remedy="take one of them off.",
         )
-    return asked[0] if asked else None
+    return next(iter(asked), None)
 
 
 def project_mode(project: Path) -> str | None:

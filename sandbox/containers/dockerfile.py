@@ -89,7 +89,7 @@ class Instruction:
         values = [value for key, value in self.flags if key == name]
         if len(values) > 1:
             raise self.error(f"--{name} is given {len(values)} times", "give it once")
-        return values[0] if values else None
+        return next(iter(values), None)
 
     def error(self, why: str, remedy: str) -> SandboxError:
         """The error that names this instruction and its line."""
