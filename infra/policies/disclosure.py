@@ -47,7 +47,7 @@ def no_plain_secret(resource: Declared) -> Iterator[str]:
     """Nothing that looks like a secret, by its name or by its value."""
     for path, value in leaves(resource.properties):
         # `masterSecret: data-8` names a Secret; it holds none.
-        names_one = path[-1:] and path[-1].endswith("Secret")
+        names_one = path[-1].endswith("Secret")
         if not isinstance(value, str) or not value or _TEMPLATE.match(value):
             continue
         if not (names_one and belongs(value, resource.stack)):
@@ -78,7 +78,7 @@ def no_secret_output(resources: Sequence[Declared]) -> Iterator[tuple[Declared, 
 
 def _looks_secret(path: tuple[str, ...], value: str) -> Iterator[str]:
     where = ".".join(path)
-    if path and _NAME.search(path[-1]) and not value.startswith("arn:"):
+    if _NAME.search(path[-1]) and not value.startswith("arn:"):
         yield f"{where} is given in plain text"
     for kind, pattern in _VALUES.items():
         if pattern.search(value):

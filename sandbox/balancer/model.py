@@ -17,7 +17,7 @@ INGRESS_CLASS = "alb"
 _CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Backend:
     """A Service's port, which is a target group.
 

@@ -349,6 +349,8 @@ def test_every_declared_key_says_what_the_models_say() -> None:
             found = found[re.sub("([A-Z])", r"_\1", part).lower()]
         assert found == schema["default"], key
         assert field.is_required() or field.default == found, key
+        of_staging = _fields(PlatformConfig)[key]
+        assert of_staging.is_required() or of_staging.default == found, key
 
 
 @pytest.mark.parametrize("model", [PlatformConfig, PreviewConfig])
