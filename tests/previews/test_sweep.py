@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
@@ -93,6 +93,26 @@ def test_the_latest_of_all_that_tells_when_a_preview_ends_holds(
     }
     # What Pulumi left is never deleted by the sweep of a preview that has a stack.
     assert [place.removed for place in places] == [[], []]
+
+
+def test_a_tag_s_time_may_be_of_any_zone_and_is_utc_s_without_one(
+    hub: LocalGitHub, stacks: MemoryStacks
+) -> None:
+    west = timezone(timedelta(hours=-5))
+    times = {
+        60: (NOW - timedelta(hours=1)).replace(tzinfo=None),
+        61: (NOW + timedelta(hours=1)).replace(tzinfo=None),
+        62: (NOW - timedelta(hours=1)).astimezone(west),
+        63: (NOW + timedelta(hours=1)).astimezone(west),
+    }
+    for number in times:
+        stacks.known[f"pr-{number}"] = StackSummary(name=f"pr-{number}", last_update=None)
+        hub.state.pull(number, labels=["preview"])
+    place = MemoryPlace([thing(f"pr-{n}", expires=time.isoformat()) for n, time in times.items()])
+    assert outcomes(run(stacks, place, dry_run=True)) == {
+        60: ("expired", "due"),
+        62: ("expired", "due"),
+    }
 
 
 @pytest.mark.parametrize(("days", "ends"), [(29.9, False), (30.1, True)])
