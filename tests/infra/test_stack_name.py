@@ -30,9 +30,20 @@ def test_a_known_name_is_parsed(text: str, kind: StackKind, pull_request: int | 
 
 
 @pytest.mark.parametrize(
+    ("text", "generation"), [("data-1", 1), ("data-42", 42), ("data-999999", 999_999)]
+)
+def test_a_server_of_templates_has_a_number(text: str, generation: int) -> None:
+    name = StackName.parse(text)
+    assert (name.kind, name.generation, name.pull_request) == (StackKind.DATA, generation, None)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
+        "data-0",
+        "data-",
+        "data-1000000",
         "PR-42",
         "Staging",
         "production",

@@ -696,3 +696,13 @@ def test_what_has_no_name_is_called_nothing() -> None:
         *(made("pr-42", SERVICE, {"metadata": given}) for given in metadata),
     ):
         assert (found.namespace, found.object_name) == ("", "")
+
+
+def test_every_label_of_a_selector_has_to_be_the_pods() -> None:
+    pods = workload("pr-42", container())
+    rule = BY_NAME["selects-its-own"]
+    assert rule.complaints(pods) == []
+    more = changed(pods, ["spec", "selector", "matchLabels"], {"app": "a", "tier": "web"})
+    assert rule.complaints(more) == [
+        "it selects {'app': 'a', 'tier': 'web'}, which its pods are not labelled"
+    ]
