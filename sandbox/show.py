@@ -72,14 +72,13 @@ def tools_table(tools: Sequence[ToolStatus]) -> Table:
 
 def stacks_table(outputs: Mapping[str, Mapping[str, Any]]) -> Table:
     """Return the stacks with their outputs, a row each."""
-    table = _table("Stacks", "Stack", "URL", "Commit", "Snapshot", "Expires")
+    table = _table("Stacks", "Stack", "URL", "Commit", "Expires")
     for column in table.columns[:2]:
         column.no_wrap = True  # Both are there to be copied.
     for name, values in outputs.items():
-        url, commit, *others = (
-            str(values.get(key) or "") for key in ("url", "commit", "snapshot", "expires")
-        )
-        table.add_row(name, url, commit[:12], *others)
+        url, commit, expires = (str(values.get(key) or "") for key in ("url", "commit", "expires"))
+        day, _, _ = expires.partition("T")
+        table.add_row(name, url, commit[:7], day)
     return table
 
 
