@@ -21,7 +21,6 @@ EXPECTED = {
     "maintenance_work_mem": "32MB",
     "jit": "off",
     "max_worker_processes": "4",
-    "max_parallel_workers_per_gather": "0",
     "max_parallel_maintenance_workers": "0",
     "max_logical_replication_workers": "0",
     "autovacuum_max_workers": "1",
