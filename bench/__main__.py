@@ -69,7 +69,7 @@ def cold(results: Results, folder: Path) -> None:
         "cold `make preview PR=42`: new clone, empty home folder, every tool built,"
         " staging brought up, first 200"
     )
-    results.add("cold", what, "min", [minutes], 20)
+    results.add("cold", what, "min", [minutes], 15)
 
 
 def main() -> None:
