@@ -161,6 +161,16 @@ class ImageStore:
                 self.untag(repository, tag)
         self._mark(digest).unlink(missing_ok=True)
 
+    def delete_untagged(self, digest: str) -> None:
+        """Forgets an image that nobody pushed, and removes what it alone needs of the store.
+
+        Leaves everything as it is while a build runs, which may be about to push the same.
+        """
+        with try_hold(self.root / "locks" / "work") as alone:
+            if alone and all(named != digest for _, _, named in self.tags()):
+                self._mark(digest).unlink(missing_ok=True)
+        self.collect_garbage()
+
     def tag(self, repository: str, tag: str, digest: str) -> None:
         """Lets ``repository:tag`` name an image, whatever it named before."""
         self.get(digest)

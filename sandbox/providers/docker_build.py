@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -135,22 +135,23 @@ class Image(Resource):
             await self._registry.delete(tag, outputs.get("digest", identity))
 
     async def _build_and_push(self, call: Call, inputs: Properties) -> Properties:
-        interrupt = Interrupt()
+        making = _Making(self._store)
+        tags = _tags(inputs)
         try:
             image = await call.wait(
-                self._build(call, inputs, interrupt),
+                self._build(call, inputs, making),
                 default_seconds=_BUILD_SECONDS,
                 waiting_for=f"the build of {inputs['context']['location']}",
             )
-        finally:
-            interrupt.set()
-        tags = _tags(inputs)
-        for tag in tags:
-            await self._registry.push(image, tag)
+            for tag in tags:
+                await self._registry.push(image, tag)
+        except BaseException:
+            making.abandon()
+            raise
         reference = f"{tags[0].repository}:{tags[0].tag or 'latest'}@{image.digest}"
         return {**inputs, "digest": image.digest, "ref": reference}
 
-    async def _build(self, call: Call, inputs: Properties, interrupt: Interrupt) -> StoredImage:
+    async def _build(self, call: Call, inputs: Properties, making: _Making) -> StoredImage:
         lines: asyncio.Queue[str | None] = asyncio.Queue()
         loop = asyncio.get_running_loop()
         showing = asyncio.create_task(_show(call, lines))
@@ -160,12 +161,10 @@ class Image(Resource):
 
         try:
             return await asyncio.to_thread(
-                build,
+                making.build,
                 *_paths(inputs, await self._folder(call)),
-                store=self._store,
                 labels=inputs.get("labels") or {},
                 log=log,
-                interrupt=interrupt,
             )
         finally:
             lines.put_nowait(None)
@@ -177,6 +176,44 @@ class Image(Resource):
             found = await asyncio.to_thread(folder_of_engine, address)
             self._folders[call.connection] = program_folder(found or self._project)
         return self._folders[call.connection]
+
+
+class _Making:
+    """A build whose image is forgotten when it is not pushed: nothing else would ever remove it."""
+
+    def __init__(self, store: ImageStore) -> None:
+        self._store = store
+        self._interrupt = Interrupt()
+        self._made: StoredImage | None = None
+
+    def build(
+        self,
+        dockerfile: Path,
+        context: Path,
+        labels: Mapping[str, str],
+        log: Callable[[str], None],
+    ) -> StoredImage:
+        """Build in this thread; it goes on for a moment after whoever waits has been cancelled."""
+        self._made = build(
+            dockerfile,
+            context,
+            store=self._store,
+            labels=labels,
+            log=log,
+            interrupt=self._interrupt,
+        )
+        try:
+            self._interrupt.check()
+        except SandboxError:
+            self.abandon()
+            raise
+        return self._made
+
+    def abandon(self) -> None:
+        """End the build, or forget what it has made already."""
+        self._interrupt.set()
+        if self._made is not None:
+            self._store.delete_untagged(self._made.digest)
 
 
 async def _show(call: Call, lines: asyncio.Queue[str | None]) -> None:

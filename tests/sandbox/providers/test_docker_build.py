@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +13,11 @@ from moto.ecr.models import ecr_backends
 from moto.server import ThreadedMotoServer
 
 from sandbox.aws import ecr
+from sandbox.containers.build import build
+from sandbox.containers.store import Image as StoredImage
 from sandbox.containers.store import ImageStore
 from sandbox.errors import SandboxError
+from sandbox.providers import docker_build
 from sandbox.providers.aws.clients import Clients
 from sandbox.providers.base import Call, Connection
 from sandbox.providers.docker_build import Image
@@ -180,6 +185,53 @@ async def test_a_repository_that_is_not_there_or_elsewhere_is_named(
     elsewhere = {**inputs, "tags": [f"registry.invalid/{name}:x"]}
     with pytest.raises(SandboxError, match="the sandbox's repository of that name is"):
         await image.create(call, await checked(image, call, elsewhere))
+
+
+async def test_an_image_that_could_not_be_pushed_is_not_kept(
+    image: Image, call: Call, inputs: dict[str, Any], store: ImageStore
+) -> None:
+    described = await checked(image, call, inputs)
+    gone = {**described, "tags": [described["tags"][0].replace("previews/", "gone/")]}
+    with pytest.raises(SandboxError, match="ECR has no repository"):
+        await image.create(call, gone)
+    assert kept(store) == ([], [])
+
+    pushed = await image.create(call, described)
+    with pytest.raises(SandboxError, match="ECR has no repository"):
+        await image.create(call, gone)
+    assert store.list() == (pushed.identity,)
+
+
+async def test_an_image_that_was_done_as_its_command_was_killed_is_not_kept(
+    image: Image,
+    call: Call,
+    inputs: dict[str, Any],
+    store: ImageStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = asyncio.get_running_loop()
+    described = await checked(image, call, inputs)
+    creating = asyncio.ensure_future(image.create(call, described))
+    cancelled = threading.Event()
+    creating.add_done_callback(lambda _: cancelled.set())
+
+    def build_and_lose_the_client(*arguments: Any, **options: Any) -> StoredImage:
+        made = build(*arguments, **options)
+        loop.call_soon_threadsafe(creating.cancel)
+        assert cancelled.wait(60)
+        return made
+
+    monkeypatch.setattr(docker_build, "build", build_and_lose_the_client)
+    with pytest.raises(asyncio.CancelledError):
+        await creating
+    # What the thread still does.
+    await loop.shutdown_default_executor()
+    assert kept(store) == ([], [])
+
+
+def kept(store: ImageStore) -> tuple[list[str], list[str]]:
+    """The images, and the manifests and configurations, that the store holds."""
+    return list(store.list()), sorted(path.name for path in (store.root / "blobs").iterdir())
 
 
 async def test_a_build_that_fails_shows_the_line_and_pushes_nothing(
