@@ -169,7 +169,7 @@ def test_a_program_that_cannot_be_started_is_told_from_one_that_fails(
     exists = command[0] == "sh"
     assert ended["exitCode"] == 128
     assert ended["reason"] == ("Error" if exists else "StartError")
-    assert ("No such file" in ended.get("message", "")) is not exists
+    assert ("not found" in ended.get("message", "")) is not exists
 
 
 def test_a_container_above_its_memory_limit_is_killed(namespace: Namespace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -100,7 +101,8 @@ def publisher() -> Iterator[Publisher]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            publisher.answer(self)
+            with contextlib.suppress(ConnectionError):  # Some downloads end before they are whole.
+                publisher.answer(self)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  its base's name
             pass
