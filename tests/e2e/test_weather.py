@@ -67,7 +67,7 @@ def test_another_sandbox_on_the_same_addresses(elsewhere: World) -> None:
 def test_a_running_sandbox_asked_for_another_port(world: World) -> None:
     settings = world.settings.model_copy(update={"http_port": world.settings.http_port - 1})
     output = replace(world, settings=settings).sandbox("up", fails=True)
-    one_message(output, "http_port", "sandbox down")
+    one_message(output, "http_port", "sandbox reset --yes")
 
 
 def test_a_setting_that_makes_no_sense(world: World) -> None:
