@@ -71,6 +71,14 @@ class StackName:
         )
         raise StackNameError(msg)
 
+    @classmethod
+    def find(cls, value: str) -> StackName | None:
+        """Read a stack's name; None for one that this program doesn't know."""
+        try:
+            return cls.parse(value)
+        except StackNameError:
+            return None
+
     def __str__(self) -> str:
         """The name itself, as Pulumi has it."""
         return self.value

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from infra.stack_name import StackKind, StackName, StackNameError
+from infra.stack_name import StackKind, StackName
 from previews.database_reset import CLAIMS
 from previews.errors import PreviewsError
 from previews.locks import Locks
@@ -101,11 +101,9 @@ def _servers(clients: Clients) -> list[StackName]:
     """The stacks of servers, oldest first."""
     found = []
     for summary in clients.stacks.all():
-        try:
-            name = StackName.parse(summary.name)
-        except StackNameError:
-            continue  # A stack of the same project that is none of this program's.
-        if name.kind is StackKind.DATA:
+        # Another stack of the same project may be none of this program's.
+        name = StackName.find(summary.name)
+        if name is not None and name.kind is StackKind.DATA:
             found.append(name)
     return sorted(found, key=lambda name: name.generation or 0)
 

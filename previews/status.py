@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from infra.stack_name import StackName, StackNameError
+from infra.stack_name import StackName
 from previews import prices
 from previews.facts import Facts, facts_of
 from previews.wording import age, dollars, duration
@@ -52,14 +52,6 @@ class Statuses(BaseModel):
     previews: tuple[Status, ...] = ()
 
 
-def pull_request_of(stack: str) -> int | None:
-    """The number of the pull request whose preview a stack holds; None for any other stack."""
-    try:
-        return StackName.parse(stack).pull_request
-    except StackNameError:
-        return None
-
-
 def status_of(clients: Clients, stack: str, now: datetime, *, through: str | None = None) -> Status:
     """How one preview is.
 
@@ -83,11 +75,13 @@ def statuses(clients: Clients, now: datetime, *, through: str | None = None) -> 
     Raises:
         PreviewsError: Pulumi gives no answer.
     """
-    numbers = [pull_request_of(summary.name) for summary in clients.stacks.all()]
+    names = [StackName.find(summary.name) for summary in clients.stacks.all()]
+    numbers = sorted(
+        name.pull_request for name in names if name is not None and name.pull_request is not None
+    )
     return Statuses(
         previews=tuple(
-            status_of(clients, f"pr-{number}", now, through=through)
-            for number in sorted(number for number in numbers if number is not None)
+            status_of(clients, f"pr-{number}", now, through=through) for number in numbers
         )
     )
 

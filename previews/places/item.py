@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from infra.stack_name import StackKind, StackName, StackNameError
+from infra.stack_name import StackKind, StackName
 
 _DATABASE = re.compile(r":db:(?P<name>[a-z0-9-]+)$")
 
@@ -67,11 +67,8 @@ class Place(Protocol):
 
 def preview(text: str) -> str | None:
     """The stack's name where the text is that of a preview, and None for all else."""
-    try:
-        stack = StackName.parse(text)
-    except StackNameError:
-        return None
-    return stack.value if stack.kind is StackKind.PREVIEW else None
+    stack = StackName.find(text)
+    return stack.value if stack is not None and stack.kind is StackKind.PREVIEW else None
 
 
 def owner_by_name(name: str, *suffixes: str) -> str | None:

@@ -27,6 +27,7 @@ COMMIT = "8f1d6c2e0b5a4937d1c0e2f3a4b5c6d7e8f90a1b"
 def test_a_known_name_is_parsed(text: str, kind: StackKind, pull_request: int | None) -> None:
     name = StackName.parse(text)
     assert (name.kind, name.pull_request, str(name)) == (kind, pull_request, text)
+    assert StackName.find(text) == name
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,7 @@ def test_any_other_name_is_refused_with_the_ones_that_are_accepted(text: str) ->
     assert repr(text) in message
     assert "`staging`" in message
     assert "`pr-<n>`" in message
+    assert StackName.find(text) is None
 
 
 def test_a_name_of_any_length_is_not_printed_whole() -> None:
