@@ -159,8 +159,11 @@ class Container(subprocess.Popen[bytes]):
 
     def executes(self) -> bool:
         """Whether the container's own program runs."""
+        program = self._program()
+        if program is None:
+            return False
         try:
-            command = Path(f"/proc/{self._program()}/cmdline").read_bytes()
+            command = Path(f"/proc/{program}/cmdline").read_bytes()
         except OSError:
             return False
         return bool(command) and _GATE.encode() not in command

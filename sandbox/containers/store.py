@@ -166,7 +166,7 @@ class ImageStore:
 
         Leaves everything as it is while a build runs, which may be about to push the same.
         """
-        with try_hold(self.root / "locks" / "work") as alone:
+        with try_hold(self._work) as alone:
             if alone and all(named != digest for _, _, named in self.tags()):
                 self._mark(digest).unlink(missing_ok=True)
         self.collect_garbage()
@@ -204,7 +204,7 @@ class ImageStore:
     @contextmanager
     def collecting_nothing(self) -> Iterator[None]:
         """Keeps ``collect_garbage`` away, for work that no image refers to yet."""
-        with hold(self.root / "locks" / "work", shared=True):
+        with hold(self._work, shared=True):
             yield
 
     @contextmanager
@@ -227,11 +227,16 @@ class ImageStore:
         Returns:
             The digests of the removed layers.
         """
-        with try_hold(self.root / "locks" / "work") as alone:
+        with try_hold(self._work) as alone:
             if not alone:
                 return ()
             usage = Usage(images=frozenset(self.list()), layers=self.cache.layers())
             return sweep(self.root, usage)
+
+    @property
+    def _work(self) -> Path:
+        """The lock that builds share, and that collecting has alone."""
+        return self.root / "locks" / "work"
 
     def _load(self, digest: str) -> Image:
         manifest = self._blob(digest).read_bytes()

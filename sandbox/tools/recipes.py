@@ -163,7 +163,6 @@ _KUBERNETES_PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 _PROVIDER_MAIN = "cmd/pulumi-resource-kubernetes"
 _PULUMI_PKG = "github.com/pulumi/pulumi/pkg/v3"
 _EXTERNAL_SECRETS = "github.com/external-secrets/external-secrets"
-_GITHUB = "https://github.com"
 _KUBERNETES_PROGRAMS = (
     "etcd",
     "kube-apiserver",
@@ -334,6 +333,12 @@ _PULUMI_EDITS = (
     ),
 )
 
+
+def _on_github(repository: str, version: str) -> str:
+    """Return the URL of the folder of a release's files."""
+    return f"https://github.com/{repository}/releases/download/v{version}"
+
+
 PULUMI = Recipe(
     name="pulumi",
     version=PULUMI_VERSION,
@@ -363,7 +368,7 @@ PULUMI = Recipe(
         ModuleFiles(_PYTHON_HOST, _PULUMI_SDK, "python/dist/pulumi-*-python", "bin"),
     ),
     release=Release(
-        f"{_GITHUB}/pulumi/pulumi/releases/download/v{PULUMI_VERSION}",
+        _on_github("pulumi/pulumi", PULUMI_VERSION),
         archive=f"pulumi-v{PULUMI_VERSION}-linux-{{}}.tar.gz",
         checksums=f"pulumi-{PULUMI_VERSION}-checksums.txt",
         # Its other language hosts are half of it.
@@ -411,7 +416,7 @@ PULUMI_KUBERNETES = Recipe(
         ),
     ),
     release=Release(
-        f"{_GITHUB}/pulumi/pulumi-kubernetes/releases/download/v{PULUMI_KUBERNETES_VERSION}",
+        _on_github("pulumi/pulumi-kubernetes", PULUMI_KUBERNETES_VERSION),
         archive=f"pulumi-resource-kubernetes-v{PULUMI_KUBERNETES_VERSION}-linux-{{}}.tar.gz",
         checksums=f"pulumi-kubernetes_{PULUMI_KUBERNETES_VERSION}_checksums.txt",
         kept=("pulumi-resource-kubernetes",),
@@ -476,14 +481,14 @@ CATALOGUE = (KUBERNETES, PULUMI, PULUMI_KUBERNETES, EXTERNAL_SECRETS)
 # Of the tests alone, which build them where they can't be downloaded.
 ACTIONLINT_VERSION = "1.7.12"
 ACTIONLINT = Release(
-    f"{_GITHUB}/rhysd/actionlint/releases/download/v{ACTIONLINT_VERSION}",
+    _on_github("rhysd/actionlint", ACTIONLINT_VERSION),
     archive=f"actionlint_{ACTIONLINT_VERSION}_linux_{{}}.tar.gz",
     checksums=f"actionlint_{ACTIONLINT_VERSION}_checksums.txt",
     kept=("actionlint",),
 )
 KUBE_SCORE_VERSION = "1.20.0"
 KUBE_SCORE = Release(
-    f"{_GITHUB}/zegl/kube-score/releases/download/v{KUBE_SCORE_VERSION}",
+    _on_github("zegl/kube-score", KUBE_SCORE_VERSION),
     archive=f"kube-score_{KUBE_SCORE_VERSION}_linux_{{}}.tar.gz",
     checksums="checksums.txt",
     kept=("kube-score",),
