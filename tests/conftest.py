@@ -11,8 +11,16 @@ from botocore.loaders import JSONFileLoader
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _no_machine_images() -> Iterator[None]:
+    """Moto makes 1,300 for each EC2, and at each reset; no test starts a machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _descriptions_of_aws_are_read_once() -> Iterator[None]:
-    """Each session of boto3 reads them anew: a tenth of a second for each service."""
+    """Each session of boto3 reads them again: a tenth of a second for each service."""
     read = JSONFileLoader().load_file
 
     @cache

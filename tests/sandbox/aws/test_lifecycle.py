@@ -86,8 +86,6 @@ def servers() -> Servers:
 def lifecycle(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Lifecycle]:
-    # Moto would make 1,300 machine images at each reset.
-    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     # What other tests of this process left in moto is not this test's.
     BackendDict.reset()
     monkeypatch.setattr(rds_backends, "backend", rds_backends.backend)

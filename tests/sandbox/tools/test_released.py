@@ -94,6 +94,19 @@ class Publisher:
             if not self.hold(request.path):
                 return
 
+    def stop_after_a_part(self, begun: threading.Event, go_on: threading.Event) -> None:
+        """Send a first part of what is asked for, and the rest when it may go on."""
+        held: list[str] = []
+
+        def hold(path: str) -> bool:
+            held.append(path)
+            if len(held) == 2:
+                begun.set()
+                go_on.wait(_SECONDS)
+            return True
+
+        self.sent, self.hold = 10, hold
+
 
 @pytest.fixture
 def publisher() -> Iterator[Publisher]:
@@ -352,17 +365,7 @@ def test_a_download_that_is_killed_leaves_nothing_half_made(
     release: Release, publisher: Publisher, pinned: Path, tmp_path: Path
 ) -> None:
     half, over = threading.Event(), threading.Event()
-    asked: list[str] = []
-
-    def hold(path: str) -> bool:
-        asked.append(path)
-        if len(asked) == 2:  # A first part is sent.
-            half.set()
-            over.wait(_SECONDS)
-        return True
-
-    publisher.sent = 10
-    publisher.hold = hold
+    publisher.stop_after_a_part(half, over)
     root = tmp_path / "cache"
     killed = subprocess.Popen(
         [sys.executable, "-c", _DOWNLOADS, str(root), publisher.url, str(pinned)]
@@ -422,14 +425,6 @@ def test_the_failure_of_another_tool_ends_a_download(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     began, told = threading.Event(), threading.Event()
-    asked: list[str] = []
-
-    def hold(path: str) -> bool:
-        asked.append(path)
-        if len(asked) == 2:  # A first part is sent.
-            began.set()
-            told.wait(_SECONDS)
-        return True
 
     class Told(threading.Event):
         def set(self) -> None:
@@ -442,8 +437,7 @@ def test_the_failure_of_another_tool_ends_a_download(
 
     monkeypatch.setattr(provide, "Event", Told)
     monkeypatch.setattr(provide.Builder, "build", broken)
-    publisher.sent = 10
-    publisher.hold = hold
+    publisher.stop_after_a_part(began, told)
     other = Recipe("other", "1", ("other",), (GoBinary("other", "other"),), disk_gib=0)
     _offer(monkeypatch, replace(machine.recipe, release=release), other)
     with pytest.raises(SandboxError, match="building other"):
