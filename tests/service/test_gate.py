@@ -151,9 +151,11 @@ def test_a_lock_held_for_too_long_is_refused_and_nothing_is_changed(
     capsys.readouterr()
     assert main() == 1
     found, last = report(capsys)
-    # Half a second on an idle machine, and more on another.
-    told = r"step t1 \(Step 1\) would hold AccessExclusiveLock on customers for \d+\.\d s"
-    assert re.search(told, last)
+    told = r"step t1 \(Step 1\) would hold AccessExclusiveLock on customers for (\d+\.\d) s"
+    held = re.search(told, last)
+    assert held is not None
+    # What it sleeps for, and more on a machine that does other work.
+    assert float(held[1]) >= 0.5
     assert "reads and writes wait meanwhile; the limit is 0.2 s" in last
     assert "preview-long-migration" in last
     assert len(found.refused) == 1
