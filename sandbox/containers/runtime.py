@@ -7,8 +7,10 @@ stored somewhere under ``/``.
 
 The container's program runs below bubblewrap in a PID namespace, and all that it started ends
 with it. It ends with the thread that started it, so start it from one that lives on, such as the
-main thread; it begins only once that is so. It is no security boundary against the person who
-runs it: all containers share the machine's network.
+main thread; it begins only once that is so, and until then a guard ends it when that process dies:
+bubblewrap's child waits forever for a bubblewrap that was killed before it let the child go on.
+It is no security boundary against the person who runs it: all containers share the machine's
+network.
 """
 
 from __future__ import annotations
@@ -41,9 +43,10 @@ _MAX_ID = 2**31 - 1
 # mount(2) takes one page of options, in which every layer is named.
 _MOST_OVERLAY_BYTES = 3800
 _SETPRIV = "/usr/bin/setpriv"
-# Ends instead when the one who holds the pipe's other end has died.
+# Each reads one line from the starter's pipe, which ends without one when the starter has died.
+_GUARD = '{ (read -r _ || kill -s KILL -- "-$$") <&3 >/dev/null 2>&1 & } 3<&0; exec "$@"'
 _GATE = 'read -r _ && exec "$@" </dev/null'
-_BOUND_POLL_SECONDS = 0.0005
+_POLL_SECONDS = 0.0005
 _DEVICE_LINKS = {
     "fd": "/proc/self/fd",
     "stdin": "/proc/self/fd/0",
@@ -168,6 +171,18 @@ class Container(subprocess.Popen[bytes]):
             return False
         return bool(command) and _GATE.encode() not in command
 
+    def until_started(self, information: IO[bytes]) -> None:
+        """Set ``init`` once bubblewrap has written it, unless it has ended without one."""
+        while True:
+            ended = self.poll() is not None
+            # The position in the file is bubblewrap's own too, so it is left where it is.
+            written = os.pread(information.fileno(), 4096, 0)
+            with contextlib.suppress(ValueError):  # Not written, or not wholly.
+                self.init = int(json.loads(written)["child-pid"])
+            if ended or self.init:
+                return
+            time.sleep(_POLL_SECONDS)
+
     def until_bound(self) -> None:
         """Return once all of its processes end with bubblewrap, or it has ended itself.
 
@@ -176,7 +191,7 @@ class Container(subprocess.Popen[bytes]):
         """
         stat = Path(f"/proc/{self.init}/stat")
         while self.poll() is None and not (self._program() and _state(stat) == "S"):
-            time.sleep(_BOUND_POLL_SECONDS)
+            time.sleep(_POLL_SECONDS)
 
     def _program(self) -> int | None:
         try:
@@ -205,40 +220,37 @@ def popen(spec: ContainerSpec, *, stdout: File, stderr: File) -> Container:
     Raises:
         SandboxError: When the spec can't be honoured.
     """
-    info, info_write = os.pipe()
     gate, gate_write = os.pipe()
     with (
         tempfile.TemporaryFile() as options,
-        os.fdopen(info, "rb") as reported,
+        tempfile.TemporaryFile() as information,
         os.fdopen(gate_write, "wb", buffering=0) as opening,
     ):
         files = _Files()
         try:
-            arguments = [*_options(spec, files), "--info-fd", str(info_write)]
+            arguments = [*_options(spec, files), "--info-fd", str(information.fileno())]
             options.write("\0".join(arguments).encode() + b"\0")
             options.seek(0)
+            program = [str(bwrap_path()), "--args", str(options.fileno()), "--", *_command(spec)]
             container = Container(
-                [str(bwrap_path()), "--args", str(options.fileno()), "--", *_command(spec)],
+                ["/bin/sh", "-c", _GUARD, "sh", *program],
                 stdin=gate,
                 stdout=stdout,
                 stderr=stderr,
-                pass_fds=(options.fileno(), info_write, *files.descriptors),
+                pass_fds=(options.fileno(), information.fileno(), *files.descriptors),
                 start_new_session=True,
                 env={},
                 cwd="/",
             )
         finally:
             files.close()
-            os.close(info_write)
             os.close(gate)
         if os.geteuid() == 0:
             _give_pipes(container, (stdout, stderr), spec.uid)
-        line = reported.read()
-        if line:
-            container.init = int(json.loads(line)["child-pid"])
-            container.until_bound()
+        container.until_started(information)
+        container.until_bound()
         with contextlib.suppress(BrokenPipeError):  # It could not be started.
-            opening.write(b"\n")
+            opening.write(b"\n\n")
     return container
 
 

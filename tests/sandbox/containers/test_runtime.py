@@ -344,6 +344,40 @@ def test_it_never_begins_when_its_parent_dies_while_it_is_started(
     assert not begun.exists()
 
 
+def test_what_bubblewrap_leaves_when_it_is_killed_with_its_parent_ends(tmp_path: Path) -> None:
+    """Bubblewrap's child waits forever for one that was killed between clone and its word."""
+    killed = tmp_path / "bwrap"
+    killed.write_text(
+        f"#!{sys.executable}\n"
+        "import json, os, signal, subprocess, sys\n"
+        "options = open(int(sys.argv[2])).read().split(chr(0))\n"
+        "child = subprocess.Popen(['sleep', '600'])\n"
+        "with open(int(options[options.index('--info-fd') + 1]), 'w') as information:\n"
+        "    json.dump({'child-pid': child.pid}, information)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed.chmod(0o755)
+    script = (
+        "import os, signal, sys\n"
+        "from sandbox.containers import runtime\n"
+        "def die(container):\n"
+        "    print(container.init, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "runtime.Container.until_bound = die\n"
+        "runtime.bwrap_path = lambda: sys.argv[1]\n"
+        "spec = runtime.ContainerSpec(layers=(), argv=('/bin/true',), env={})\n"
+        "runtime.popen(spec, stdout=None, stderr=None)\n"
+    )
+    parent = subprocess.run(
+        [sys.executable, "-c", script, str(killed)],
+        stdout=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+    assert parent.returncode == -signal.SIGKILL
+    assert _ends(int(parent.stdout)), "bubblewrap's child outlived its parent"
+
+
 def _ends(pid: int) -> bool:
     """Whether a process, which may be gone already, ends within a minute."""
     try:
