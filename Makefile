@@ -59,7 +59,7 @@ check: $(VENV)/.ready  ## Lint, format and types, without changing anything
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/hadolint --failure-threshold style Dockerfile
-	@$(BIN)/bandit --quiet --configfile pyproject.toml --severity-level medium --recursive infra previews sandbox service
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --severity-level medium --recursive contract database infra previews sandbox service
 	@$(BIN)/mypy
 	@$(BIN)/pyright
 

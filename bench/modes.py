@@ -16,10 +16,10 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from bench import timeline
 from bench.report import ROOT, Results
-from previews.cost import Cost
-from previews.facts import facts_of
-from previews.prices import read as read_prices
-from previews.stack_state import read_state
+from previews.pulumi.state import read_state
+from previews.reporting.cost import Cost
+from previews.reporting.preview_summary import facts_of
+from previews.reporting.prices import read as read_prices
 from tests.e2e.conftest import new_world
 from tests.e2e.databases import MODES, server_of
 from tests.e2e.world import World, pulumi_up
@@ -123,7 +123,7 @@ def cost(world: World, stack: str) -> Cost:
     state = read_state(stack, json.loads(pulumi(world, "pulumi", "stack", "export", "-s", stack)))
     found = facts_of(state, region=_REGION, prices=read_prices()).cost
     if found is None:
-        message = f"{stack}: previews/prices.toml does not have its region or sizes"
+        message = f"{stack}: previews/reporting/prices.toml does not have its region or sizes"
         raise SystemExit(message)
     return found
 
@@ -160,7 +160,7 @@ def both(world: World, results: Results, folder: Path) -> None:
     for mode in MODES:
         what = (
             f"{_PREVIEWS} previews for a month, mode {mode}, {_DATABASES[mode]},"
-            f" by previews/prices.toml of {seen}, {_REGION}"
+            f" by previews/reporting/prices.toml of {seen}, {_REGION}"
         )
         results.add(f"cost-{mode}", what, "$", [float(a_month[mode])])
 

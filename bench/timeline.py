@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from previews import engine_events
-from previews.engine_events import About, EngineEvent
+from previews.pulumi import events
+from previews.pulumi.events import About, EngineEvent
 
 ENVIRONMENT = {"PULUMI_DEBUG_COMMANDS": "true"}
 """What makes the CLI know ``--event-log``."""
@@ -59,7 +59,7 @@ def _follow(log: Path, over: threading.Event) -> Iterator[tuple[float, EngineEve
         # The last line may be half written: it is read again when it is whole.
         whole = written[: written.rfind(b"\n") + 1]
         position += len(whole)
-        for event in map(engine_events.parse, whole.decode().splitlines()):
+        for event in map(events.parse, whole.decode().splitlines()):
             if event is not None:
                 yield now, event
 

@@ -14,9 +14,9 @@ from typing import Any, cast
 import pulumi
 from pulumi.runtime import register_resource_transform
 
-from infra.components.security_group import SecurityGroup
+from contract.stack_name import StackName
+from infra.database.security_group import SecurityGroup
 from infra.source import Source
-from infra.stack_name import StackName
 
 KIND_TAG = "kind"
 """The tag that says ``preview`` on everything of every preview: what cost is summed up by."""

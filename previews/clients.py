@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from boto3.session import Session
 
     from previews.github import GitHub
+    from previews.inventory import Place
     from previews.kubernetes import Cluster
-    from previews.places import Place
     from previews.platform import Platform
-    from previews.presenter import Presenter
-    from previews.pull_requests import PullRequests
-    from previews.stacks import Stacks
+    from previews.pull_request.presenter import Presenter
+    from previews.pull_request.pull_requests import PullRequests
+    from previews.pulumi.stacks import Stacks
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Clients:
     @cached_property
     def pulls(self) -> PullRequests:
         """Pull requests: GitHub's, or the working tree."""
-        from previews.pull_requests import LocalPullRequests
+        from previews.pull_request.pull_requests import LocalPullRequests
 
         return LocalPullRequests(self.settings) if self.settings.local else self.github.pulls
 
@@ -51,17 +51,17 @@ class Clients:
             run_url: Where the run of the workflow is shown; empty at home.
         """
         if self.settings.local:
-            from previews.terminal_presenter import TerminalPresenter
+            from previews.pull_request.terminal_presenter import TerminalPresenter
 
             return TerminalPresenter(f"pr-{number}")
-        from previews.pull_request_presenter import PullRequestPresenter
+        from previews.pull_request.github_presenter import PullRequestPresenter
 
         return PullRequestPresenter(self.github, number, run_url=run_url)
 
     @cached_property
     def stacks(self) -> Stacks:
         """The project's stacks, in whatever backend Pulumi is logged in to."""
-        from previews.stacks import Stacks
+        from previews.pulumi.stacks import Stacks
 
         return Stacks(self.settings)
 
@@ -86,7 +86,7 @@ class Clients:
         Raises:
             PreviewsError: The secret can't be read.
         """
-        from previews.bypass import read_bypass
+        from previews.lifecycle.bypass import read_bypass
 
         return read_bypass(self)
 
@@ -100,6 +100,6 @@ class Clients:
     @cached_property
     def places(self) -> tuple[Place, ...]:
         """Every place in which something of a preview can be."""
-        from previews.places.all import places
+        from previews.inventory.all import places
 
         return places(self)

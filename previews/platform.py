@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from previews.errors import PreviewsError
 
 if TYPE_CHECKING:
-    from previews.stacks import Stacks
+    from previews.pulumi.stacks import Stacks
 
 STAGING = "staging"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from previews.clients import Clients
-from previews.data_refresh import refresh
+from previews.lifecycle.refresh import refresh
 from sandbox import show, staging
 from sandbox.containers.locks import hold
 from sandbox.processes import write_atomically

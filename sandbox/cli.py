@@ -13,11 +13,11 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from infra.stack_name import StackName, StackNameError
+from contract.stack_name import StackName, StackNameError
 from previews import output
 from previews.clients import Clients
 from previews.errors import PreviewsError
-from previews.locks import Locks
+from previews.pulumi.locks import Locks
 from sandbox import branches, environment, lifecycle, policies, psql, pull_request, show, staging
 from sandbox.aws.client import take_automated_snapshot
 from sandbox.errors import SandboxError

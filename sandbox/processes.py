@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from previews.processes import end_with_parent, runs
+from previews.pulumi.processes import end_with_parent, runs
 from sandbox.errors import SandboxError
 
 __all__ = [

@@ -6,11 +6,11 @@ import os
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from infra.stack_name import StackName
-from previews import removal
-from previews.bring_up import BringUp
+from contract.stack_name import StackName
 from previews.clients import Clients
-from previews.database_mode import LABELS
+from previews.lifecycle import destroy as lifecycle
+from previews.lifecycle.database_mode import LABELS
+from previews.lifecycle.deploy import BringUp
 from previews.settings import Settings as PreviewsSettings
 from sandbox.errors import SandboxError
 
@@ -66,7 +66,7 @@ def destroy(number: int, clients: Clients) -> None:
         SandboxError: Something is still there afterwards.
     """
     stack = StackName.parse(f"pr-{number}")
-    receipt = removal.destroy(clients, stack)
+    receipt = lifecycle.destroy(clients, stack)
     clients.presenter(number).removed(receipt)
     if not receipt.complete:
         raise SandboxError(

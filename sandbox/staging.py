@@ -11,11 +11,11 @@ from rich.console import Console
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from previews.clients import Clients
-from previews.diagnosis import UpFailedError, diagnose
-from previews.locks import Locks
-from previews.presenter import Failure
-from previews.run_up import run_up
-from previews.terminal_presenter import TerminalPresenter
+from previews.diagnosis.diagnose import UpFailedError, diagnose
+from previews.pull_request.presenter import Failure
+from previews.pull_request.terminal_presenter import TerminalPresenter
+from previews.pulumi.locks import Locks
+from previews.pulumi.up import run_up
 from sandbox import show
 from sandbox.aws.client import client, take_automated_snapshot
 from sandbox.containers.locks import hold

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from infra.policies import (
     databases,
     disclosure,
-    front_door,
     identities,
+    ingresses,
     networks,
     ownership,
     pods,
@@ -24,7 +24,7 @@ RULES: tuple[Rule, ...] = (
     *ownership.RULES,
     *identities.RULES,
     *pods.RULES,
-    *front_door.RULES,
+    *ingresses.RULES,
     *disclosure.RULES,
     *sizes.RULES,
     *wiring.RULES,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from infra.stack_name import StackKind, StackName
+from contract.stack_name import StackKind, StackName
 
 Properties = Mapping[str, Any]
 

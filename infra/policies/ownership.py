@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from contract.stack_name import StackName
 from infra.policies.declared import Declared, listed
 from infra.policies.rule import Rule
-from infra.stack_name import StackName
 from infra.tagging import is_taggable
 
 ROLE = "aws:iam/role:Role"

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from contract.stack_name import StackKind
 from infra.policies.databases import CLUSTER_INSTANCE, INSTANCE
 from infra.policies.declared import Declared, get
 from infra.policies.rule import Rule
 from infra.policies.workloads import TYPES, containers
-from infra.stack_name import StackKind
 
 AUTOSCALER = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"

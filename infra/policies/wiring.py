@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from infra.policies.declared import Declared, Properties, below, each, get
-from infra.policies.front_door import INGRESS
+from infra.policies.ingresses import INGRESS
 from infra.policies.ownership import NAMESPACE
 from infra.policies.rule import Rule, StackRule
 from infra.policies.sizes import AUTOSCALER, DEPLOYMENT

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from infra.stack_name import StackName, StackNameError
+from contract.stack_name import StackName, StackNameError
 from previews.errors import PreviewsError
 
 

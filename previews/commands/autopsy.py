@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from previews import comment_text, engine_events
-from previews.autopsy import perform
 from previews.clients import Clients
 from previews.commands._arguments import Stack
-from previews.evidence import collect
+from previews.diagnosis.cluster_diagnostics import collect
+from previews.diagnosis.failure_report import perform
 from previews.output import AsJson, show
-from previews.presenter import Failure
+from previews.pull_request import comment
+from previews.pull_request.presenter import Failure
+from previews.pulumi.events import read
 
 
 def command(
@@ -33,8 +34,8 @@ def command(
     Exits with 0 when it can be told, with 1 when not.
     """
     clients = Clients()
-    events = engine_events.read(event_log) if event_log else ()
+    events = read(event_log) if event_log else ()
     commit = str(clients.stacks.outputs(stack.value).get("commit") or "")
     found = perform(events, collect(lambda: clients.cluster.api, stack.value))
-    text = comment_text.failed(stack.value, commit, Failure(found, ()))
-    show(found, Text(text.removeprefix(comment_text.MARKER).strip()), as_json=as_json)
+    text = comment.failed(stack.value, commit, Failure(found, ()))
+    show(found, Text(text.removeprefix(comment.MARKER).strip()), as_json=as_json)

@@ -8,14 +8,14 @@ import typer
 from pydantic import BaseModel
 from rich.text import Text
 
-from previews import comment_text
-from previews.autopsy import perform
 from previews.clients import Clients
 from previews.commands._arguments import Stack, Through, this_run
-from previews.comment_now import comment_now
+from previews.diagnosis.failure_report import perform
 from previews.output import AsJson, show
-from previews.presenter import Failure
-from previews.pull_request_presenter import PullRequestPresenter
+from previews.pull_request import comment
+from previews.pull_request.current_comment import comment_now
+from previews.pull_request.github_presenter import PullRequestPresenter
+from previews.pull_request.presenter import Failure
 
 
 class Shown(BaseModel):
@@ -56,11 +56,11 @@ def command(
     number = stack.pull_request or 0
     presenter = PullRequestPresenter(clients.github, number, run_url=this_run())
     if removed:
-        text = comment_text.removed(stack.value, seconds=None, left=[])
+        text = comment.removed(stack.value, seconds=None, left=[])
     elif failed:
         commit = clients.github.pulls.read(number).head_sha
         failure = Failure(perform([], said=failed), ())
-        text = comment_text.failed(stack.value, commit, failure, run=this_run())
+        text = comment.failed(stack.value, commit, failure, run=this_run())
     else:
         text = comment_now(clients, stack, through=through)
     if not dry_run:

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from infra.stack_name import StackName
+from contract.stack_name import StackName
 from previews.clients import Clients
 from previews.commands._arguments import stack_of
-from previews.decision import MANUAL, Decision, Event
-from previews.decision import decide as decide_on
 from previews.errors import PreviewsError
+from previews.lifecycle.triggers import MANUAL, Decision, Event
+from previews.lifecycle.triggers import decide as decide_on
 from previews.output import AsJson, show
 
 

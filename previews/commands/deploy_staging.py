@@ -11,8 +11,8 @@ import typer
 from previews.clients import Clients
 from previews.commands._arguments import Bypass, Through, this_run
 from previews.errors import PreviewsError
+from previews.lifecycle.staging import StagingDeployment
 from previews.output import AsJson, progress, show
-from previews.staging_deployment import StagingDeployment
 
 _CONTEXT = "staging"
 

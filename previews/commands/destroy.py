@@ -10,8 +10,8 @@ from previews import output
 from previews.clients import Clients
 from previews.commands._arguments import Stack
 from previews.errors import Exit, PreviewsError
+from previews.lifecycle.destroy import destroy
 from previews.output import AsJson, show
-from previews.removal import destroy
 
 
 def command(

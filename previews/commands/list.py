@@ -9,7 +9,7 @@ import typer
 
 from previews.clients import Clients
 from previews.output import AsJson, show
-from previews.status import statuses, table
+from previews.reporting.status import statuses, table
 
 
 def command(

@@ -10,9 +10,9 @@ from pydantic import AliasPath, BaseModel, ConfigDict, Field, ValidationError
 
 from previews.clients import Clients
 from previews.errors import PreviewsError
-from previews.obedience import obey
+from previews.lifecycle.comment_commands import CommentEvent
+from previews.lifecycle.run_comment_command import obey
 from previews.output import AsJson, show
-from previews.slash import CommentEvent
 
 
 class _Repository(BaseModel):

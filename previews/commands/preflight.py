@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from infra.stack_name import StackName
-from previews import autopsy, comment_text, output
+from contract.stack_name import StackName
+from previews import output
 from previews.clients import Clients
 from previews.commands._arguments import Stack, this_run
+from previews.diagnosis import failure_report
 from previews.errors import Exit, PreviewsError
+from previews.lifecycle.preflight import preflight
+from previews.lifecycle.preflight_report import Report
 from previews.output import AsJson, show
-from previews.preflight import preflight
-from previews.preflight_report import Report
-from previews.presenter import Failure
-from previews.pull_request_presenter import PullRequestPresenter
+from previews.pull_request import comment
+from previews.pull_request.github_presenter import PullRequestPresenter
+from previews.pull_request.presenter import Failure
 
 
 def command(stack: Stack, as_json: AsJson = False) -> None:
@@ -46,11 +48,11 @@ def _tell(clients: Clients, stack: StackName, error: PreviewsError) -> None:
         return
     number, run = stack.pull_request or 0, this_run()
     if error.code == "no-room":
-        text = comment_text.no_room(stack.value, error.why, error.remedy, run=run)
+        text = comment.no_room(stack.value, error.why, error.remedy, run=run)
     else:
         commit = clients.github.pulls.read(number).head_sha
-        failure = Failure(autopsy.of_error(error), ())
-        text = comment_text.failed(stack.value, commit, failure, run=run)
+        failure = Failure(failure_report.of_error(error), ())
+        text = comment.failed(stack.value, commit, failure, run=run)
     PullRequestPresenter(clients.github, number, run_url=run).show(text)
 
 

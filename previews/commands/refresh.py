@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from previews.clients import Clients
-from previews.data_refresh import Off, refresh
+from previews.lifecycle.refresh import Off, refresh
 from previews.output import AsJson, show
 
 

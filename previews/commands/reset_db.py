@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from previews.clients import Clients
 from previews.commands._arguments import Bypass, Stack, Through, this_run
-from previews.fresh_data import begin_anew
+from previews.lifecycle.reset import begin_anew
 from previews.output import AsJson, show
 
 

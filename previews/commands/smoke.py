@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from previews.errors import PreviewsError
+from previews.lifecycle.smoke import smoke
 from previews.output import AsJson, show
 from previews.settings import PROJECT_ROOT
-from previews.smoke import smoke
 
 
 def command(

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from previews.clients import Clients
 from previews.commands._arguments import Stack
-from previews.obedience import UP_WORKFLOW
+from previews.lifecycle.run_comment_command import UP_WORKFLOW
 from previews.output import AsJson, show
 
 

@@ -10,7 +10,7 @@ import typer
 from previews.clients import Clients
 from previews.commands._arguments import Stack
 from previews.output import AsJson, show
-from previews.status import details, status_of
+from previews.reporting.status import details, status_of
 
 
 def command(

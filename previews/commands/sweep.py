@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from infra.stack_name import StackName
+from contract.stack_name import StackName
 from previews import output
 from previews.clients import Clients
 from previews.commands._arguments import stack_of
 from previews.errors import Exit, PreviewsError
+from previews.lifecycle.sweep import sweep
 from previews.output import AsJson, show
-from previews.sweep_run import sweep
 
 
 def command(

@@ -6,9 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 from previews.clients import Clients
 from previews.commands._arguments import Stack
-from previews.locks import Broken, Locks
 from previews.output import AsJson, show
-from previews.recovery import Recovered, recover
+from previews.pulumi.locks import Broken, Locks
+from previews.pulumi.recovery import Recovered, recover
 
 
 class _Result(BaseModel):

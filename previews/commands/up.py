@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from previews.bring_up import BringUp
 from previews.clients import Clients
 from previews.commands._arguments import Bypass, Stack, Through, this_run
 from previews.errors import PreviewsError
+from previews.lifecycle.deploy import BringUp
 from previews.output import AsJson, show
 
 

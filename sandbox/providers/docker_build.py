@@ -393,7 +393,9 @@ def folder_of_engine(address: str) -> Path | None:
 
 
 def program_folder(start: Path) -> Path:
-    """The program's folder: the project's above ``start``, and ``main`` of its Pulumi.yaml.
+    """Return the program's folder, of the project that ``start`` is in.
+
+    Its Pulumi.yaml names the folder or a file in it as ``main``.
 
     Raises:
         SandboxError: When there is no project, or its file can't be read.
@@ -409,7 +411,8 @@ def program_folder(start: Path) -> Path:
                 str(project), why=f"it can't be read: {error}", remedy="correct the file"
             ) from error
         main = document.get("main") if isinstance(document, dict) else None
-        return (folder / (main if isinstance(main, str) else ".")).resolve()
+        program = (folder / (main if isinstance(main, str) else ".")).resolve()
+        return program.parent if program.is_file() else program
     raise SandboxError(
         f"the Pulumi project of {start}",
         why="neither the folder nor one above it has a Pulumi.yaml",

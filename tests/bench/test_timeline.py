@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from bench.timeline import Work, draw, operations, record
-from previews import engine_events
+from previews.pulumi import events
 
 EVENTS = Path(__file__).parents[1] / "previews" / "events"
 
@@ -15,9 +15,7 @@ def _event(kind: str, op: str, type_: str, name: str) -> str:
 
 
 def test_every_change_of_a_resource_is_shown_once_and_nothing_else() -> None:
-    seen = [
-        (float(at), event) for at, event in enumerate(engine_events.read(EVENTS / "first.jsonl"))
-    ]
+    seen = [(float(at), event) for at, event in enumerate(events.read(EVENTS / "first.jsonl"))]
     works = operations(seen)
     names = [work.name for work in works]
     assert len(set(names)) == len(names)
@@ -37,7 +35,7 @@ def test_a_replacement_is_its_deletion_and_its_creation() -> None:
         _event("resourcePreEvent", "create-replacement", *job),
         _event("resOpFailedEvent", "create-replacement", *job),
     ]
-    events = [event for line in lines if (event := engine_events.parse(line))]
+    events = [event for line in lines if (event := events.parse(line))]
     assert operations((float(at), event) for at, event in enumerate(events)) == [
         Work("Job migrate", 0, 1),
         Work("Job migrate", 4, 5),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from previews.cost import Cost, PlatformSizes, PreviewSizes, platform_cost, preview_cost
-from previews.prices import HOURS_PER_MONTH
-from previews.prices import read as read_prices
+from previews.reporting.cost import Cost, PlatformSizes, PreviewSizes, platform_cost, preview_cost
+from previews.reporting.prices import HOURS_PER_MONTH
+from previews.reporting.prices import read as read_prices
 from tests.infra.world import Deployment
 
 REGION = "us-east-1"

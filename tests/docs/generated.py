@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from infra.program import main as program
+from infra.stacks.program import main as program
 from tests.docs import runbook
 from tests.docs.diagram import mermaid
 from tests.docs.estimate import tables

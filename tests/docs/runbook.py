@@ -33,8 +33,8 @@ def tables() -> dict[str, str]:
         for _, cause, remedy in failures.CAUSES
     ]
     return {
-        "program messages": table(structured("infra")),
-        "program sentences": table(sentences("infra", errors=PROGRAM_ERRORS)),
+        "program messages": table(structured("contract", "infra")),
+        "program sentences": table(sentences("contract", "infra", errors=PROGRAM_ERRORS)),
         "policies": _policies(),
         "preparing messages": table(
             sentences(*PREPARING, "database/scrub", errors=PREPARING_ERRORS)

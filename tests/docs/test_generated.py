@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from infra.config_base import Model
-from infra.config_models import PlatformConfig, PreviewConfig
+from infra.config.base import Model
+from infra.config.models import PlatformConfig, PreviewConfig
 from tests.docs.diagram import boxes, mermaid
 from tests.docs.generated import GUIDE, ROOT, documents, stacks
-from tests.infra.test_stack_config import _fields
+from tests.infra.config.test_load import _fields
 from tests.infra.world import Deployment
 
 

@@ -24,7 +24,7 @@ REPOSITORY = "local/checkout"
 _TAKE_NOTE = """
 import sys
 from previews.clients import Clients
-from previews.locks import Locks
+from previews.pulumi.locks import Locks
 clients = Clients()
 clients.stacks.create(sys.argv[1])
 Locks(clients).take_note(sys.argv[1])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from previews.comment_text import MARKER
+from previews.pull_request.comment import MARKER
 from sandbox.aws.client import client
 from tests.e2e import customers
 from tests.e2e.actions import Actions

@@ -6,8 +6,8 @@ import pulumi
 import pytest
 from pulumi_aws import iam
 
+from contract.stack_name import StackName
 from infra.source import Source
-from infra.stack_name import StackName
 from infra.tagging import is_taggable, stack_tags, tag_every_resource
 from tests.infra.world import deploy
 

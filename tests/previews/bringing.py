@@ -10,9 +10,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from previews.clients import Clients
-from previews.pulumi_command import Answer
+from previews.pulumi.command import Answer
+from previews.pulumi.state import StackSummary
 from previews.settings import Settings
-from previews.stack_state import StackSummary
 from tests.github import LocalGitHub
 from tests.previews.world import PLATFORM, MemoryStacks
 

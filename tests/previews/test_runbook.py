@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from previews.causes import CAUSES, UNKNOWN
+from previews.diagnosis.failure_patterns import CAUSES, UNKNOWN
 from tests.previews.messages import codes
 
 RUNBOOK = Path(__file__).resolve().parents[2] / "docs" / "runbook.md"

@@ -11,10 +11,10 @@ from typing import Any, cast
 
 from previews.clients import Clients
 from previews.errors import PreviewsError
-from previews.places.item import Item
+from previews.inventory.item import Item
 from previews.platform import Platform
-from previews.stack_state import StackState, StackSummary, read_state
-from previews.stacks import Stacks
+from previews.pulumi.stacks import Stacks
+from previews.pulumi.state import StackState, StackSummary, read_state
 
 NOW = datetime.now(UTC)
 PLATFORM = Platform(

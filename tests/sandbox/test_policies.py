@@ -15,6 +15,6 @@ def test_the_engine_is_given_a_program_that_serves_the_projects_own_pack(tmp_pat
 
 
 def test_the_planned_preview_has_a_name_that_the_program_knows() -> None:
-    from infra.stack_name import StackName
+    from contract.stack_name import StackName
 
     assert StackName.parse(NEW_PREVIEW).value == NEW_PREVIEW

@@ -216,7 +216,7 @@ def test_only_one_workflow_runs_a_pull_request_s_own_code_with_credentials() -> 
 
 
 def test_the_roles_trust_the_workflows_that_take_them_and_no_other() -> None:
-    from infra.components.deploy_role import WORKFLOWS as TRUSTED
+    from infra.ci.deploy_role import WORKFLOWS as TRUSTED
 
     taking: dict[str, set[str]] = {}
     for job in JOBS:
@@ -292,7 +292,7 @@ def test_actionlint_has_no_finding() -> None:
 
 
 def test_an_image_that_is_built_again_has_a_tag_of_its_own() -> None:
-    """A tag never moves (infra/components/registry.py), and provenance says when it was built."""
+    """A tag never moves (infra/platform/registry.py), and provenance says when it was built."""
     (build,) = (step for step in ACTIONS["image"]["runs"]["steps"] if step.get("id") == "build")
     run = {"github.run_id": "7", "github.run_attempt": "2"}
     tag = evaluate(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from contract.stack_name import StackName
 from infra.policies import check
 from infra.policies.catalogue import RULES, STACK_RULES
 from infra.policies.check import read_export
@@ -16,7 +17,6 @@ from infra.policies.declared import Declared, below, each, get, leaves, listed
 from infra.policies.ownership import belongs
 from infra.policies.sizes import quantity
 from infra.policies.workloads import TYPES, containers
-from infra.stack_name import StackName
 from tests.infra.policies.resources import changed, made, one
 from tests.infra.world import Deployment
 

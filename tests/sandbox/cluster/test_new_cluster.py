@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.components.ci_access import GROUP
-from infra.program import main
-from tests.infra.components.test_deploy_role import GITHUB
+from infra.ci.cluster_access import GROUP
+from infra.stacks.program import main
+from tests.infra.ci.test_deploy_role import GITHUB
 from tests.infra.world import CREATED_CLUSTER, STAGING_CONFIG, Registration, deploy
 from tests.sandbox.cluster.running import Cluster, await_that
 

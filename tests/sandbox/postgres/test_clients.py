@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from previews.causes import most_likely
+from previews.diagnosis.failure_patterns import most_likely
 from sandbox.errors import SandboxError
 from sandbox.postgres import roles
 from sandbox.postgres.binaries import MAJORS, installation

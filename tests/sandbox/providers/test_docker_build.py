@@ -61,11 +61,12 @@ def url(registry: Any) -> str:
     return str(made["repository"]["repositoryUri"])
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
+@pytest.fixture(params=["infra", "infra/__main__.py"])
+def project(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     project = tmp_path / "project"
     (project / "infra").mkdir(parents=True)
-    (project / "Pulumi.yaml").write_text("name: x\nmain: infra\n")
+    (project / "infra/__main__.py").touch()
+    (project / "Pulumi.yaml").write_text(f"name: x\nmain: {request.param}\n")
     (project / "Dockerfile").write_text(DOCKERFILE)
     (project / ".dockerignore").write_text("*\n!app.txt\n")
     (project / "app.txt").write_text("one")

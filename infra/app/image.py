@@ -1,0 +1,93 @@
+"""The service's image: built from the Dockerfile and pushed, or one that CI has built."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pulumi
+import pulumi_docker_build as docker_build
+
+if TYPE_CHECKING:
+    from contract.stack_name import StackName
+    from infra.source import Source
+
+# Relative to the program's folder, in which Pulumi runs its providers, so that the state says
+# the same on every machine.
+CONTEXT = ".."
+DOCKERFILE = "../Dockerfile"
+
+
+class ServiceImage(pulumi.ComponentResource):
+    """One image of one commit for one stack.
+
+    The build is a resource of its own for every commit. So the former image is deleted at the
+    very end of an `up`, when nothing runs it any more, and not at the beginning of the next
+    one, which is when Pulumi clears away what a replacement left behind: after a migration
+    that failed, the pods still run the former image.
+
+    Attributes:
+        reference: The image by digest, as pods name it.
+    """
+
+    reference: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        stack: StackName,
+        source: Source,
+        repository_url: pulumi.Input[str],
+        given: str | None,
+        keep_former: bool,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare the image.
+
+        Args:
+            name: Pulumi's name of the component.
+            stack: The stack, which the image carries in its tag and a label: no two stacks
+                share a digest, so that one's deletion never takes another's image.
+            source: The commit, which the image carries too.
+            repository_url: Where to push, without a tag.
+            given: ``[repository@]sha256:<digest>`` of an image that exists; then none is built.
+            keep_former: Whether former images stay in the registry, to roll back to.
+            opts: Pulumi's options.
+        """
+        super().__init__("previews:service:ServiceImage", name, None, opts)
+        if given is None:
+            self.reference = self._build(stack, source, repository_url, keep_former=keep_former)
+        elif "@" in given:
+            self.reference = pulumi.Output.from_input(given)
+        else:
+            self.reference = pulumi.Output.concat(repository_url, "@", given)
+        self.register_outputs({"reference": self.reference})
+
+    def _build(
+        self,
+        stack: StackName,
+        source: Source,
+        repository_url: pulumi.Input[str],
+        *,
+        keep_former: bool,
+    ) -> pulumi.Output[str]:
+        # The registry's password comes from the machine's Docker configuration: given here,
+        # it would be kept in the stack's state.
+        image = docker_build.Image(
+            f"image-{source.short_commit}",
+            context={"location": CONTEXT},
+            dockerfile={"location": DOCKERFILE},
+            platforms=[docker_build.Platform.LINUX_AMD64],
+            labels={
+                "org.opencontainers.image.revision": source.commit,
+                "org.opencontainers.image.source": source.repository,
+                "previews.stack": stack.value,
+            },
+            tags=[pulumi.Output.concat(repository_url, ":", stack.image_tag(source.commit))],
+            push=True,
+            # `pulumi preview` shows what would be; it does not push.
+            build_on_preview=False,
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=keep_former),
+        )
+        # Not `image.ref`: with a tag in it, a pod's name for one digest would vary.
+        return pulumi.Output.concat(repository_url, "@", image.digest)

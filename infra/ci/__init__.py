@@ -1,0 +1,1 @@
+"""The roles of CI, in AWS and in the cluster."""

@@ -1,0 +1,126 @@
+"""Rows of a role that restores staging's snapshots into instances of its stacks' own."""
+
+from __future__ import annotations
+
+from infra.ci.permissions.grant import Grant
+
+STAGING = "staging"
+
+
+def own_instance(stacks: str, *, boundary: str) -> tuple[Grant, ...]:
+    """What an instance asks for, with its firewall and the role that reads its password.
+
+    Args:
+        stacks: What the stacks' resources are named and tagged like.
+        boundary: The permissions boundary that the role must have.
+    """
+    own = {"aws:ResourceTag/stack": stacks}
+    becomes = {"aws:RequestTag/stack": stacks}
+    return (
+        Grant(
+            "restore staging's automated snapshots, and none else, into an own instance",
+            ("rds:RestoreDBInstanceFromDBSnapshot",),
+            (
+                f"{{arn}}:rds:{{here}}:db:{stacks}",
+                f"{{arn}}:rds:{{here}}:snapshot:rds:{STAGING}-*",
+                f"{{arn}}:rds:{{here}}:subgrp:{STAGING}-database",
+                "{arn}:rds:{here}:og:default:*",
+                "{arn}:rds:{here}:pg:default.*",
+            ),
+            {"StringLike": becomes, "BoolIfExists": {"rds:PubliclyAccessible": "false"}},
+        ),
+        Grant(
+            "what an instance is changed in after its restore, and its end",
+            ("rds:DeleteDBInstance", "rds:ListTagsForResource", "rds:ModifyDBInstance"),
+            (f"{{arn}}:rds:{{here}}:db:{stacks}",),
+        ),
+        Grant(
+            "commit and expiry change with every push; the stack does not",
+            ("rds:AddTagsToResource", "rds:RemoveTagsFromResource"),
+            (f"{{arn}}:rds:{{here}}:db:{stacks}",),
+            {"StringLikeIfExists": becomes},
+        ),
+        Grant(
+            "RDS makes the master's secret with the caller's rights",
+            ("secretsmanager:CreateSecret", "secretsmanager:TagResource"),
+            ("{arn}:secretsmanager:{here}:secret:rds!db-*",),
+        ),
+        Grant(
+            "RDS looks at the key that a snapshot is encrypted with",
+            ("kms:DescribeKey",),
+            ("{arn}:kms:{here}:key/*",),
+        ),
+        Grant(
+            "RDS encrypts a copy with the snapshot's key; only RDS gets to use it",
+            ("kms:CreateGrant",),
+            ("{arn}:kms:{here}:key/*",),
+            {
+                "Bool": {"kms:GrantIsForAWSResource": "true"},
+                "StringEquals": {"kms:ViaService": "rds.{region}.amazonaws.com"},
+            },
+        ),
+        Grant(
+            "a security group that says from the start whose it is",
+            ("ec2:CreateSecurityGroup",),
+            ("{arn}:ec2:{here}:security-group/*",),
+            {"StringLike": becomes},
+        ),
+        Grant(
+            "in the cluster's VPC and no other",
+            ("ec2:CreateSecurityGroup",),
+            ("{arn}:ec2:{here}:vpc/{vpc}",),
+        ),
+        Grant(
+            "tags, in the same call",
+            ("ec2:CreateTags",),
+            ("{arn}:ec2:{here}:security-group/*",),
+            {
+                "StringEquals": {"ec2:CreateAction": "CreateSecurityGroup"},
+                "StringLike": becomes,
+            },
+        ),
+        Grant(
+            "the stack's own group, its rules and its end",
+            (
+                "ec2:AuthorizeSecurityGroupIngress",
+                "ec2:DeleteSecurityGroup",
+                "ec2:RevokeSecurityGroupEgress",
+                "ec2:RevokeSecurityGroupIngress",
+            ),
+            ("{arn}:ec2:{here}:security-group/*",),
+            {"StringLike": own},
+        ),
+        Grant(
+            "its tags; it stays the same kind of stack's",
+            ("ec2:CreateTags", "ec2:DeleteTags"),
+            ("{arn}:ec2:{here}:security-group/*",),
+            {"StringLike": own, "StringLikeIfExists": becomes},
+        ),
+        Grant(
+            "the role of its SecretStore: only with the boundary",
+            ("iam:CreateRole",),
+            (f"{{arn}}:iam::{{account}}:role/{stacks}-secrets",),
+            {"ArnEquals": {"iam:PermissionsBoundary": boundary}, "StringLike": becomes},
+        ),
+        Grant(
+            "what that role may do and who takes it: only while it has the boundary",
+            ("iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole"),
+            (f"{{arn}}:iam::{{account}}:role/{stacks}-secrets",),
+            {"ArnEquals": {"iam:PermissionsBoundary": boundary}},
+        ),
+        Grant(
+            "look at it, tag it, remove it",
+            (
+                "iam:DeleteRole",
+                "iam:DeleteRolePolicy",
+                "iam:GetRole",
+                "iam:GetRolePolicy",
+                "iam:ListAttachedRolePolicies",
+                "iam:ListInstanceProfilesForRole",
+                "iam:ListRolePolicies",
+                "iam:TagRole",
+                "iam:UntagRole",
+            ),
+            (f"{{arn}}:iam::{{account}}:role/{stacks}-secrets",),
+        ),
+    )

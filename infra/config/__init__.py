@@ -1,0 +1,1 @@
+"""The stack's configuration: the only users of `pulumi.Config`."""

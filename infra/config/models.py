@@ -1,0 +1,287 @@
+"""What can be configured, key by key: shapes, bounds and what to write when one is wrong.
+
+Every field has a description and an example; error messages and docs/configuration.md are
+made of them. The names in YAML are camelCase, as Pulumi's own are.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
+
+from infra.config.access import AccessConfig, DnsConfig, PlatformAccessConfig, SignIn
+from infra.config.base import InstanceClass, Model
+from infra.config.branches import BranchesConfig
+from infra.config.budget import BudgetConfig
+from infra.config.cluster import ClusterConfig
+from infra.config.github import GithubConfig
+from infra.config.network import NetworkConfig
+from infra.config.platform import Listener, LoadBalancerConfig, StagingDatabaseConfig
+
+DRAIN_SECONDS = 9
+"""What the service needs between SIGTERM and its end (docs/service.md, How it stops)."""
+
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+
+Cpu = Annotated[str, Field(pattern=r"^([1-9][0-9]*m|[1-9][0-9]*)$")]
+Memory = Annotated[str, Field(pattern=r"^[1-9][0-9]*Mi$")]
+
+
+class DatabaseMode(StrEnum):
+    """Where a preview's data comes from."""
+
+    SNAPSHOT = "snapshot"
+    """An RDS instance of its own, restored from staging's latest automated snapshot."""
+
+    BRANCH = "branch"
+    """A clone, made in seconds, of a scrubbed template on a server that previews share."""
+
+
+class ServiceConfig(Model):
+    """Sizes of the service's pods (keys ``previews:service``)."""
+
+    cpu: Cpu = Field(description="CPU that a pod asks for", examples=["250m"])
+    cpu_limit: Cpu = Field(description="CPU that a pod may use", examples=["1"])
+    memory: Memory = Field(
+        description="memory that a pod asks for and may use, in Mi", examples=["256Mi"]
+    )
+    min_replicas: int = Field(ge=1, le=100, description="fewest pods", examples=[1])
+    max_replicas: int = Field(ge=1, le=100, description="most pods", examples=[2])
+    target_cpu_percent: int = Field(
+        ge=10,
+        le=100,
+        description="average use of the asked CPU above which pods are added",
+        examples=[70],
+    )
+    start_seconds: int = Field(
+        ge=10,
+        le=1800,
+        description="longest time without a new pod becoming ready, a node's start included",
+        examples=[180],
+    )
+    pre_stop_seconds: int = Field(
+        ge=1,
+        le=120,
+        description="how long a pod goes on serving after the load balancer was told to stop",
+        examples=[5],
+    )
+    grace_period_seconds: int = Field(
+        ge=5,
+        le=600,
+        description="time from a pod's being told to stop to its being killed, preStop included",
+        examples=[15],
+    )
+
+    @field_validator("max_replicas")
+    @classmethod
+    def _not_below_the_fewest(cls, value: int, info: ValidationInfo) -> int:
+        if value < info.data.get("min_replicas", value):
+            msg = "it must be at least minReplicas"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("grace_period_seconds")
+    @classmethod
+    def _leaves_time_to_drain(cls, value: int, info: ValidationInfo) -> int:
+        if value < info.data.get("pre_stop_seconds", 0) + DRAIN_SECONDS:
+            msg = f"it must be at least preStopSeconds + {DRAIN_SECONDS}, the time to drain"
+            raise ValueError(msg)
+        return value
+
+
+class PreviewDatabaseConfig(Model):
+    """A preview's database (keys ``previews:database``)."""
+
+    mode: DatabaseMode = Field(
+        default=DatabaseMode.SNAPSHOT,
+        description="where the data comes from: snapshot or branch",
+        examples=["snapshot"],
+    )
+    instance_class: InstanceClass = Field(
+        description="class of the RDS instance",
+        examples=["db.t4g.micro"],
+    )
+
+
+class MigrationConfig(Model):
+    """What a migration may do (keys ``previews:migration``)."""
+
+    max_lock_seconds: float = Field(
+        default=2,
+        gt=0,
+        le=3600,
+        description="longest that a migration's lock may keep others waiting; else it is refused",
+        examples=[2],
+    )
+    long_locks_meant: bool = Field(
+        default=False,
+        description="whether a longer lock is meant; label preview-long-migration",
+        examples=[True],
+    )
+
+
+class _StackConfig(Model):
+    service: ServiceConfig = Field(
+        description="sizes of the service's pods", examples=[{"cpu": "250m"}]
+    )
+    image: str | None = Field(
+        default=None,
+        pattern=r"^([a-z0-9][\w./:-]*@)?sha256:[0-9a-f]{64}$",
+        description="digest of an image that is already in the registry; then none is built",
+        examples=["sha256:" + 64 * "0"],
+    )
+    commit: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{7,64}(-[0-9a-f]{8})?$",
+        description="the commit that the stack is made from; without it git's HEAD",
+        examples=["8f1d6c2e0b5a4937d1c0e2f3a4b5c6d7e8f90a1b"],
+    )
+    repository: str | None = Field(
+        default=None,
+        pattern=r"^[\w.-]+/[\w.-]+$",
+        description="owner/name of the source's repository; without it from git's remote",
+        examples=["acme/orders"],
+    )
+
+
+class PreviewConfig(_StackConfig):
+    """All that a stack ``pr-<n>`` can set; each has a default."""
+
+    access: AccessConfig = Field(description="how people come in", examples=[{"signIn": "cognito"}])
+    database: PreviewDatabaseConfig = Field(
+        description="the preview's database", examples=[{"mode": "snapshot"}]
+    )
+    migration: MigrationConfig = Field(
+        default=MigrationConfig(),
+        description="what a migration may do",
+        examples=[{"maxLockSeconds": 2}],
+    )
+    ttl_days: int = Field(
+        ge=1, le=90, description="days from the last commit to the expiry", examples=[7]
+    )
+    expires: AwareDatetime | None = Field(
+        default=None,
+        description="when the preview expires; without it the commit's time and ttlDays",
+        examples=[datetime.fromisoformat("2030-01-31T12:00:00+00:00").isoformat()],
+    )
+
+
+class PlatformConfig(_StackConfig):
+    """All that the stack ``staging`` can set."""
+
+    domain: str = Field(
+        # With `pr-999999999.` in front it stays below the 253 characters of a DNS name.
+        max_length=200,
+        pattern=rf"^({_LABEL}\.)+{_LABEL}$",
+        description="the domain under which each stack gets a name",
+        examples=["preview.example.com"],
+    )
+    cluster: ClusterConfig = Field(
+        description="the EKS cluster that previews run on", examples=[{"name": "previews"}]
+    )
+    network: NetworkConfig = Field(
+        default=NetworkConfig(),
+        description="the network of a cluster that is made",
+        examples=[{"egress": "nat"}],
+    )
+    listener: Listener = Field(
+        default=Listener(),
+        description="where the load balancer listens",
+        examples=[{"protocol": "HTTPS", "port": 443}],
+    )
+    load_balancer: LoadBalancerConfig = Field(
+        default=LoadBalancerConfig(),
+        description="the load balancer that all stacks share",
+        examples=[{"group": "previews", "scheme": "internal"}],
+    )
+    access: PlatformAccessConfig = Field(
+        description="how people come in", examples=[{"signIn": "none", "cidrs": ["203.0.113.0/24"]}]
+    )
+    dns: DnsConfig = Field(
+        default=DnsConfig(),
+        description="names and certificate",
+        examples=[{"zoneId": "Z0123456789ABCDEFGHIJ"}],
+    )
+    budget: BudgetConfig = Field(
+        default=BudgetConfig(),
+        description="a warning before previews get dear",
+        examples=[{"monthlyUsd": 300, "emails": ["platform@example.com"]}],
+    )
+    branches: BranchesConfig = Field(
+        default=BranchesConfig(),
+        description="databases of previews in mode branch",
+        examples=[{"enabled": True}],
+    )
+    database: StagingDatabaseConfig = Field(
+        description="staging's database", examples=[{"instanceClass": "db.t4g.medium"}]
+    )
+    github: GithubConfig | None = Field(
+        default=None,
+        description="whose workflows may bring stacks up; without it no role is made for CI",
+        examples=[
+            {
+                "repository": "acme/orders",
+                "repositoryId": "123456789",
+                "subjectPrefix": "repo:acme@1234/orders@123456789",
+            }
+        ],
+    )
+    ttl_days: int = Field(
+        default=7,
+        ge=1,
+        le=90,
+        description="means nothing for staging, which does not expire",
+        examples=[7],
+    )
+
+    @field_validator("network")
+    @classmethod
+    def _is_of_a_cluster_that_is_made(
+        cls, value: NetworkConfig, info: ValidationInfo
+    ) -> NetworkConfig:
+        cluster = info.data.get("cluster")
+        if isinstance(cluster, ClusterConfig) and not cluster.create:
+            msg = "an existing cluster brings its own: remove it, or set cluster.create"
+            raise ValueError(msg)
+        closed = value.vpc_id is None and value.egress == "endpoints"
+        if closed and isinstance(cluster, ClusterConfig) and not cluster.external_secrets_image:
+            msg = "by endpoints nodes reach AWS alone: set cluster.externalSecretsImage too"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("access")
+    @classmethod
+    def _lets_nobody_in_by_accident(
+        cls, value: PlatformAccessConfig, info: ValidationInfo
+    ) -> PlatformAccessConfig:
+        balancer, listener = info.data.get("load_balancer"), info.data.get("listener")
+        signed_in = value.sign_in is SignIn.COGNITO
+        faces_all = isinstance(balancer, LoadBalancerConfig) and balancer.faces_internet
+        if faces_all and not value.cidrs:
+            msg = "an internet-facing load balancer needs cidrs: the networks that may reach it"
+            raise ValueError(msg)
+        if value.is_public and not signed_in:
+            msg = "cidrs with 0.0.0.0/0 let everybody in: set signIn, or name your networks"
+            raise ValueError(msg)
+        if signed_in and isinstance(listener, Listener) and listener.protocol != "HTTPS":
+            msg = "people can sign in by HTTPS alone: set listener.protocol"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("dns")
+    @classmethod
+    def _has_somebody_who_writes_the_records(
+        cls, value: DnsConfig, info: ValidationInfo
+    ) -> DnsConfig:
+        cluster = info.data.get("cluster")
+        if (
+            value.records == "each"
+            and isinstance(cluster, ClusterConfig)
+            and not (cluster.create and value.zone_id)
+        ):
+            msg = "a record for each stack needs zoneId, and a cluster that is made"
+            raise ValueError(msg)
+        return value

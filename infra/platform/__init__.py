@@ -1,0 +1,1 @@
+"""The platform that previews stand on; staging declares it."""

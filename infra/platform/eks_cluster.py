@@ -1,0 +1,134 @@
+"""An EKS cluster that the program makes, in Auto Mode.
+
+AWS runs its nodes, their storage and network, the load balancers and the name server. Nodes
+answer IMDSv2 alone, at one hop, which Auto Mode gives no way to loosen; no pod reaches it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_eks as eks
+from pulumi_aws import cloudwatch
+
+from infra.config.network import SERVICE_CIDR
+from infra.platform.cluster import Cluster
+from infra.platform.encryption_key import EncryptionKey
+from infra.versions import pinned
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from infra.config.cluster import ClusterConfig
+
+LOGS = ("api", "audit", "authenticator", "controllerManager", "scheduler")
+_LOG_DAYS = 90
+
+# Of the two built-in pools the one for controllers, which keeps other pods out by a taint.
+# Previews get a pool of their own, in components/node_pool.py.
+_BUILT_IN_POOLS = ("system",)
+_ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+
+
+class EksCluster(pulumi.ComponentResource):
+    """A cluster with private nodes, encrypted Secrets, logs, and access by IAM alone.
+
+    Attributes:
+        cluster: What the program needs to know of it.
+        kubeconfig: How it is reached, by whoever runs this program.
+        node_role: Name of the IAM role of its nodes.
+    """
+
+    cluster: Cluster
+    kubeconfig: pulumi.Output[str]
+    node_role: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        config: ClusterConfig,
+        vpc_id: pulumi.Input[str],
+        vpc_cidrs: Sequence[str],
+        node_subnet_ids: Sequence[pulumi.Input[str]],
+        after: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare the cluster.
+
+        Args:
+            name: Pulumi's name of the component.
+            config: Its name, and who may reach and administer it.
+            vpc_id: Its VPC.
+            vpc_cidrs: The VPC's networks.
+            node_subnet_ids: Private subnets for nodes and control plane.
+            after: What must be there before nodes can start.
+            opts: Pulumi's options.
+        """
+        super().__init__("previews:platform:EksCluster", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        secrets = EncryptionKey(
+            "cluster-secrets",
+            alias=f"{config.name}-cluster-secrets",
+            purpose=f"Secrets of the EKS cluster {config.name}",
+            opts=child,
+        )
+        logs = cloudwatch.LogGroup(
+            "control-plane",
+            # The name under which EKS looks for it; EKS's own would keep everything for ever.
+            name=f"/aws/eks/{config.name}/cluster",
+            retention_in_days=_LOG_DAYS,
+            opts=child,
+        )
+        made = eks.Cluster(
+            "cluster",
+            name=config.name,
+            version=pinned().kubernetes,
+            authentication_mode=eks.AuthenticationMode.API,
+            access_entries={arn: _administrator(arn) for arn in config.admins},
+            auto_mode=eks.AutoModeOptionsArgs(
+                enabled=True,
+                compute_config=eks.ClusterComputeConfigArgs(node_pools=list(_BUILT_IN_POOLS)),
+            ),
+            # Each preview's SecretStore has a role of its own by it.
+            create_oidc_provider=True,
+            vpc_id=vpc_id,
+            private_subnet_ids=list(node_subnet_ids),
+            kubernetes_service_ip_address_range=SERVICE_CIDR,
+            endpoint_private_access=True,
+            endpoint_public_access=True,
+            public_access_cidrs=list(config.api_cidrs or ()),
+            encryption_config_key_arn=secrets.arn,
+            enabled_cluster_log_types=list(LOGS),
+            deletion_protection=config.deletion_protection,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[logs, *after]),
+        )
+        self.kubeconfig = made.kubeconfig_json
+        self.node_role = made.auto_mode_node_role_name
+        self.cluster = Cluster(
+            # By way of what only the cluster knows, so that what uses the name comes after it.
+            name=made.oidc_issuer.apply(lambda _: config.name),
+            region=aws.get_region_output(opts=pulumi.InvokeOptions(parent=self)).region,
+            vpc_id=vpc_id,
+            vpc_cidrs=tuple(vpc_cidrs),
+            subnet_ids=tuple(node_subnet_ids),
+            security_group_id=made.cluster_security_group_id,
+            service_cidrs=(SERVICE_CIDR,),
+            oidc_issuer=made.oidc_issuer,
+            oidc_provider_arn=made.oidc_provider_arn,
+        )
+        self.register_outputs({"name": self.cluster.name})
+
+
+def _administrator(arn: str) -> eks.AccessEntryArgs:
+    return eks.AccessEntryArgs(
+        principal_arn=arn,
+        access_policies={
+            "admin": eks.AccessPolicyAssociationArgs(
+                policy_arn=_ADMIN_POLICY,
+                access_scope=aws.eks.AccessPolicyAssociationAccessScopeArgs(type="cluster"),
+            )
+        },
+    )

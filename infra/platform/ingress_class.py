@@ -1,0 +1,104 @@
+"""The IngressClass of the load balancer that all stacks share, for stacks alone.
+
+Whoever can make an Ingress in a group can override the rules of all others in it. So group,
+scheme, networks and certificate are not the Ingresses' to say but the class's, and only
+namespaces of stacks may use the class.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pulumi
+from pulumi_kubernetes import apiextensions, meta, networking
+
+from infra.app.preview_namespace import PART_OF
+from infra.config.platform import Controller
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_API_GROUPS = {
+    Controller.AUTO_MODE: ("eks.amazonaws.com", "v1"),
+    Controller.AWS: ("elbv2.k8s.aws", "v1beta1"),
+}
+_CONTROLLERS = {
+    Controller.AUTO_MODE: "eks.amazonaws.com/alb",
+    Controller.AWS: "ingress.k8s.aws/alb",
+}
+# The one difference between the two kinds of parameters that matters here.
+_CERTIFICATES = {Controller.AUTO_MODE: "certificateARNs", Controller.AWS: "certificateArn"}
+
+
+class IngressClass(pulumi.ComponentResource):
+    """IngressClass and IngressClassParams.
+
+    Attributes:
+        name: The class's name.
+        ready: The class itself; Ingresses come after it and go before it.
+    """
+
+    name: str
+    ready: pulumi.Resource
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        controller: Controller,
+        group: str,
+        scheme: str,
+        cidrs: Sequence[str],
+        certificate_arn: pulumi.Input[str] | None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare the class.
+
+        Args:
+            name: Pulumi's name of the component.
+            controller: Who is to serve it.
+            group: Name of the group, the class and its parameters.
+            scheme: ``internal`` or ``internet-facing``.
+            cidrs: Networks from which the load balancer can be reached.
+            certificate_arn: Its certificate; None where one is found by the host's name.
+            opts: Pulumi's options; they bring the provider of the cluster.
+        """
+        super().__init__("previews:platform:IngressClass", name, None, opts)
+        self.name = group
+        api_group, version = _API_GROUPS[controller]
+        spec = class_spec(group, scheme, cidrs)
+        if certificate_arn is not None:
+            spec[_CERTIFICATES[controller]] = [certificate_arn]
+        parameters = apiextensions.CustomResource(
+            "parameters",
+            api_version=f"{api_group}/{version}",
+            kind="IngressClassParams",
+            metadata=meta.v1.ObjectMetaArgs(name=group),
+            spec=spec,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.ready = networking.v1.IngressClass(
+            "class",
+            metadata=meta.v1.ObjectMetaArgs(name=group),
+            spec=networking.v1.IngressClassSpecArgs(
+                controller=_CONTROLLERS[controller],
+                parameters=networking.v1.IngressClassParametersReferenceArgs(
+                    api_group=api_group, kind="IngressClassParams", name=group
+                ),
+            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[parameters]),
+        )
+        self.register_outputs({"name": group})
+
+
+def class_spec(group: str, scheme: str, cidrs: Sequence[str]) -> dict[str, object]:
+    """What no Ingress of the class can say otherwise."""
+    return {
+        "group": {"name": group},
+        "scheme": scheme,
+        "inboundCIDRs": list(cidrs),
+        "namespaceSelector": {"matchLabels": dict([PART_OF])},
+        "loadBalancerAttributes": [
+            {"key": "routing.http.drop_invalid_header_fields.enabled", "value": "true"}
+        ],
+    }

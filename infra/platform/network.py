@@ -1,0 +1,232 @@
+"""The VPC of a cluster that the program makes.
+
+Three kinds of subnets, one of each in every zone: public ones for load balancers and NAT
+gateways, private ones for nodes and pods, and private ones for databases, from which no route
+leads out of the VPC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
+
+import pulumi
+import pulumi_aws as aws
+from pulumi_aws import ec2
+
+from infra.platform.private_endpoints import PrivateEndpoints
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from infra.config.network import NetworkConfig
+
+# What load balancer controllers look for in a subnet.
+PUBLIC_TAG = "kubernetes.io/role/elb"
+PRIVATE_TAG = "kubernetes.io/role/internal-elb"
+
+_EVERYWHERE = "0.0.0.0/0"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a VPC's addresses are divided, one network for each zone.
+
+    Attributes:
+        nodes: Each an eighth of the VPC, for nodes and pods.
+        databases: Each 1/256.
+        public: Each 1/256.
+    """
+
+    nodes: tuple[str, ...]
+    databases: tuple[str, ...]
+    public: tuple[str, ...]
+
+
+def plan(cidr: str, zones: int) -> Plan:
+    """Divide a VPC among up to four zones; nothing moves when a zone is added."""
+    eighths = list(IPv4Network(cidr).subnets(prefixlen_diff=3))
+
+    def small(eighth: IPv4Network) -> tuple[str, ...]:
+        parts = eighth.subnets(prefixlen_diff=5)
+        return tuple(str(next(parts)) for _ in range(zones))
+
+    return Plan(
+        nodes=tuple(str(eighth) for eighth in eighths[:zones]),
+        databases=small(eighths[4]),
+        public=small(eighths[5]),
+    )
+
+
+@dataclass(frozen=True)
+class _Zones:
+    """Subnets of one kind, by their zone's letter."""
+
+    subnets: Mapping[str, ec2.Subnet]
+
+    @property
+    def ids(self) -> list[pulumi.Input[str]]:
+        return [subnet.id for subnet in self.subnets.values()]
+
+
+class Network(pulumi.ComponentResource):
+    """A VPC over at least two zones.
+
+    Attributes:
+        vpc_id: The VPC.
+        node_subnet_ids: Private subnets for nodes and pods.
+        database_subnet_ids: Private subnets without a way out.
+        ready: What nodes need to get images: the ways out.
+    """
+
+    vpc_id: pulumi.Output[str]
+    node_subnet_ids: list[pulumi.Input[str]]
+    database_subnet_ids: list[pulumi.Input[str]]
+    ready: list[pulumi.Resource]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        cluster: str,
+        config: NetworkConfig,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare the network.
+
+        Args:
+            name: Pulumi's name of the component.
+            cluster: The cluster's name, after which everything is named.
+            config: Addresses, zones and the way out.
+            opts: Pulumi's options.
+        """
+        super().__init__("previews:platform:Network", name, None, opts)
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._cluster = cluster
+        self._zones = config.zones
+        self._region = aws.get_region_output(opts=pulumi.InvokeOptions(parent=self)).region
+        vpc = ec2.Vpc(
+            "vpc",
+            cidr_block=config.cidr,
+            enable_dns_hostnames=True,
+            enable_dns_support=True,
+            tags=self._named("vpc"),
+            opts=self._child,
+        )
+        self.vpc_id = vpc.id
+        # The group that things get which name none: with no rule, so that it lets nothing pass.
+        ec2.DefaultSecurityGroup(
+            "default-firewall", vpc_id=vpc.id, tags=self._named("default"), opts=self._child
+        )
+        division = plan(config.cidr, len(config.zones))
+        public = self._subnets("public", division.public, {PUBLIC_TAG: "1"})
+        nodes = self._subnets("nodes", division.nodes, {PRIVATE_TAG: "1"})
+        databases = self._subnets("databases", division.databases, {})
+        self._lead_out(public)
+        tables = self._ways_out(config, public, nodes)
+        self.node_subnet_ids = nodes.ids
+        self.database_subnet_ids = databases.ids
+        endpoints = PrivateEndpoints(
+            "endpoints",
+            cluster=cluster,
+            region=self._region,
+            vpc_id=vpc.id,
+            vpc_cidr=config.cidr,
+            subnet_ids=nodes.ids,
+            route_table_ids=[table.id for table in tables],
+            all_services=config.egress == "endpoints",
+            opts=self._child,
+        )
+        self.ready = [*tables, endpoints]
+        self.register_outputs({"vpcId": self.vpc_id})
+
+    def _subnets(self, kind: str, cidrs: Sequence[str], tags: dict[str, str]) -> _Zones:
+        return _Zones(
+            {
+                zone: ec2.Subnet(
+                    f"{kind}-{zone}",
+                    vpc_id=self.vpc_id,
+                    cidr_block=cidr,
+                    availability_zone=pulumi.Output.concat(self._region, zone),
+                    # Not even in public subnets: what needs a public address asks for one.
+                    map_public_ip_on_launch=False,
+                    tags={**self._named(f"{kind}-{zone}"), **tags},
+                    opts=self._child,
+                )
+                for zone, cidr in zip(self._zones, cidrs, strict=True)
+            }
+        )
+
+    def _lead_out(self, public: _Zones) -> None:
+        """From public subnets to the internet and back."""
+        gateway = ec2.InternetGateway(
+            "internet", vpc_id=self.vpc_id, tags=self._named("internet"), opts=self._child
+        )
+        table = self._table("public", gateway_id=gateway.id)
+        self._associate("public", table, public)
+
+    def _ways_out(
+        self, config: NetworkConfig, public: _Zones, nodes: _Zones
+    ) -> list[ec2.RouteTable]:
+        """From the nodes' subnets to the internet, through none, one or a gateway per zone."""
+        if config.egress == "endpoints":
+            table = self._table("nodes")
+            self._associate("nodes", table, nodes)
+            return [table]
+        shared = config.egress == "nat"
+        zones = config.zones[:1] if shared else config.zones
+        tables = {
+            zone: self._table(f"nodes-{zone}", nat_gateway_id=self._nat(zone, public.subnets[zone]))
+            for zone in zones
+        }
+        for zone, subnet in nodes.subnets.items():
+            table = tables[zones[0] if shared else zone]
+            self._associate(f"nodes-{zone}", table, _Zones({zone: subnet}))
+        return list(tables.values())
+
+    def _nat(self, zone: str, subnet: ec2.Subnet) -> pulumi.Output[str]:
+        address = ec2.Eip(
+            f"nat-{zone}", domain="vpc", tags=self._named(f"nat-{zone}"), opts=self._child
+        )
+        gateway = ec2.NatGateway(
+            f"nat-{zone}",
+            allocation_id=address.allocation_id,
+            subnet_id=subnet.id,
+            tags=self._named(f"nat-{zone}"),
+            opts=self._child,
+        )
+        return gateway.id
+
+    def _table(
+        self,
+        name: str,
+        *,
+        gateway_id: pulumi.Input[str] | None = None,
+        nat_gateway_id: pulumi.Input[str] | None = None,
+    ) -> ec2.RouteTable:
+        """A table whose only route beyond the VPC leads to a gateway, if there is one."""
+        route = ec2.RouteTableRouteArgs(
+            cidr_block=_EVERYWHERE, gateway_id=gateway_id, nat_gateway_id=nat_gateway_id
+        )
+        closed = gateway_id is None and nat_gateway_id is None
+        return ec2.RouteTable(
+            name,
+            vpc_id=self.vpc_id,
+            routes=[] if closed else [route],
+            tags=self._named(name),
+            opts=self._child,
+        )
+
+    def _associate(self, name: str, table: ec2.RouteTable, zones: _Zones) -> None:
+        for zone, subnet in zones.subnets.items():
+            ec2.RouteTableAssociation(
+                name if name.endswith(f"-{zone}") else f"{name}-{zone}",
+                route_table_id=table.id,
+                subnet_id=subnet.id,
+                opts=self._child,
+            )
+
+    def _named(self, name: str) -> dict[str, str]:
+        """The tag that AWS's console shows as the name."""
+        return {"Name": f"{self._cluster}-{name}"}

@@ -1,0 +1,1 @@
+"""The three kinds of stacks, each a table of contents."""

@@ -1,0 +1,63 @@
+"""Route 53: records of previews' own, where a wildcard record is not all there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from previews.inventory.item import Finder, Item, preview
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+    from mypy_boto3_route53.type_defs import ResourceRecordSetOutputTypeDef
+
+
+class Dns(Finder):
+    """Records below the previews' domain."""
+
+    name = "Route 53"
+
+    def __init__(self, session: Session, repository: str, domain: str) -> None:
+        """Look into every zone that may hold the domain.
+
+        Args:
+            session: The account.
+            repository: The source's repository.
+            domain: What previews are named under.
+        """
+        super().__init__(repository)
+        self._route53 = session.client("route53")
+        self._domain = domain.rstrip(".")
+
+    def find(self) -> Iterator[Item]:
+        """Three hundred records a page."""
+        for zone, record in self._records():
+            name = record["Name"].rstrip(".").replace("\\052", "*")
+            label = name.removesuffix(f".{self._domain}").rpartition(".")[2]
+            yield from self.item(
+                "record", f"{zone}/{record['Type']}/{record['Name']}", {}, preview(label)
+            )
+
+    def remove(self, item: Item) -> None:
+        """Delete the record as it is now."""
+        for zone, record in self._records():
+            if item.id == f"{zone}/{record['Type']}/{record['Name']}":
+                self._route53.change_resource_record_sets(
+                    HostedZoneId=zone,
+                    ChangeBatch={"Changes": [{"Action": "DELETE", "ResourceRecordSet": record}]},
+                )
+
+    def _records(self) -> Iterator[tuple[str, ResourceRecordSetOutputTypeDef]]:
+        """Every record at or below the domain, with its zone."""
+        for page in self._route53.get_paginator("list_hosted_zones").paginate():
+            for zone in page["HostedZones"]:
+                above = zone["Name"].rstrip(".")
+                if self._domain == above or self._domain.endswith(f".{above}"):
+                    yield from self._below(zone["Id"])
+
+    def _below(self, zone: str) -> Iterator[tuple[str, ResourceRecordSetOutputTypeDef]]:
+        pages = self._route53.get_paginator("list_resource_record_sets")
+        for page in pages.paginate(HostedZoneId=zone):
+            for record in page["ResourceRecordSets"]:
+                if record["Name"].rstrip(".").endswith(f".{self._domain}"):
+                    yield zone, record

@@ -1,0 +1,40 @@
+"""EC2: security groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from previews.inventory.item import Finder, Item, as_mapping, owner_by_name
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+
+
+class Ec2(Finder):
+    """Security groups, whose rules go with them."""
+
+    name = "EC2"
+
+    def __init__(self, session: Session, repository: str) -> None:
+        super().__init__(repository)
+        self._ec2 = session.client("ec2")
+
+    def find(self) -> Iterator[Item]:
+        """A thousand a page."""
+        pages = self._ec2.get_paginator("describe_security_groups")
+        for page in pages.paginate(PaginationConfig={"PageSize": 1000}):
+            for group in page["SecurityGroups"]:
+                by_name = owner_by_name(group["GroupName"], "-database")
+                tags = as_mapping(group.get("Tags"))
+                yield from self.item("security group", group["GroupId"], tags, by_name)
+
+    def remove(self, item: Item) -> None:
+        """Delete the group; AWS refuses while something is in it."""
+        try:
+            self._ec2.delete_security_group(GroupId=item.id)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "InvalidGroup.NotFound":
+                raise

@@ -1,0 +1,50 @@
+"""IAM: the role with which a preview's secrets are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from previews.inventory.item import Finder, Item, as_mapping, owner_by_name
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+
+
+class Iam(Finder):
+    """Roles, with the policies inside them."""
+
+    name = "IAM"
+
+    def __init__(self, session: Session, repository: str) -> None:
+        super().__init__(repository)
+        self._iam = session.client("iam")
+
+    def find(self) -> Iterator[Item]:
+        """A thousand a page.
+
+        The list has no tags, and asking for each role's would take a request each: only those
+        are asked about whose name is a preview's, since another repository may use the name.
+        """
+        pages = self._iam.get_paginator("list_roles")
+        for page in pages.paginate(PaginationConfig={"PageSize": 1000}):
+            for role in page["Roles"]:
+                by_name = owner_by_name(role["RoleName"], "-secrets")
+                if by_name is not None:
+                    yield from self.item("role", role["RoleName"], {}, by_name)
+
+    def remove(self, item: Item) -> None:
+        """Delete the role after what is in it, unless another repository's tag is on it."""
+        missing = self._iam.exceptions.NoSuchEntityException
+        try:
+            tags = as_mapping(self._iam.list_role_tags(RoleName=item.id)["Tags"])
+            if self.is_of_another_repository(tags):
+                return
+            for policy in self._iam.list_role_policies(RoleName=item.id)["PolicyNames"]:
+                self._iam.delete_role_policy(RoleName=item.id, PolicyName=policy)
+            attached = self._iam.list_attached_role_policies(RoleName=item.id)
+            for each in attached["AttachedPolicies"]:
+                self._iam.detach_role_policy(RoleName=item.id, PolicyArn=each["PolicyArn"])
+            self._iam.delete_role(RoleName=item.id)
+        except missing:
+            return

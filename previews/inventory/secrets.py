@@ -1,0 +1,48 @@
+"""Secrets Manager: the secrets that RDS makes, and any other that is tagged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from previews.inventory.item import Finder, Item, as_mapping, owner_by_database, owner_by_name
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+
+_DATABASE_TAG = "aws:rds:primaryDBInstanceArn"
+_OWNER_TAG = "aws:secretsmanager:owningService"
+
+
+class Secrets(Finder):
+    """Secrets that belong to a preview or to its database."""
+
+    name = "Secrets Manager"
+
+    def __init__(self, session: Session, repository: str) -> None:
+        super().__init__(repository)
+        self._secrets = session.client("secretsmanager")
+
+    def find(self) -> Iterator[Item]:
+        """A hundred a page; one that waits for its deletion is as good as gone."""
+        for page in self._secrets.get_paginator("list_secrets").paginate(
+            PaginationConfig={"PageSize": 100}
+        ):
+            for secret in page["SecretList"]:
+                tags = as_mapping(secret.get("Tags"))
+                name = secret["Name"]
+                database = owner_by_database(tags.get(_DATABASE_TAG, ""))
+                owner = database or owner_by_name(name.partition("/")[0])
+                managed = tags.get(_OWNER_TAG) == "rds"
+                keep = "RDS deletes it with its instance" if managed else ""
+                yield from self.item("secret", name, tags, owner, keep=keep)
+
+    def remove(self, item: Item) -> None:
+        """Delete it at once, without the usual weeks in which it could be restored."""
+        try:
+            self._secrets.delete_secret(SecretId=item.id, ForceDeleteWithoutRecovery=True)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise

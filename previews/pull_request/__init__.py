@@ -1,0 +1,1 @@
+"""Shows a preview in its pull request, or on a terminal."""

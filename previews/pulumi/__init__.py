@@ -1,0 +1,1 @@
+"""Stacks: their operations, state, locks and recovery."""

@@ -1,0 +1,1 @@
+"""Summaries, lists and costs of previews."""

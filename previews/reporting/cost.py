@@ -1,0 +1,223 @@
+"""What a preview and the platform under it cost, from their sizes and dated prices.
+
+Pure: an estimate of list prices on demand, without tax, discounts, data transfer and requests.
+What runs on a shared node is counted as its share of one, so that the sum over all previews
+comes near to the bill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from previews.reporting.prices import HOURS_PER_MONTH, Price, Prices
+
+_DAYS_PER_MONTH = HOURS_PER_MONTH / 24
+_MIB_PER_GIB = 1024
+_MILLICORES = 1000
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PreviewSizes(_Model):
+    """What one preview uses.
+
+    Attributes:
+        region: AWS's name of the region.
+        database_class: Class of its own RDS instance; None where it has a database on a shared one.
+        database_gib: Storage of that instance.
+        pods: How many pods of the service run.
+        cpu_millicores: CPU that one pod asks for.
+        memory_mib: Memory that one pod asks for.
+        secrets: Its secrets in Secrets Manager.
+        image_gib: What its image adds to the registry.
+        node: Type of the nodes that its pods share.
+        auto_mode: Whether EKS Auto Mode runs those nodes.
+    """
+
+    region: str
+    database_class: str | None = None
+    database_gib: int = Field(default=0, ge=0)
+    pods: int = Field(default=1, ge=0)
+    cpu_millicores: int = Field(default=100, ge=0)
+    memory_mib: int = Field(default=256, ge=0)
+    secrets: int = Field(default=0, ge=0)
+    image_gib: Decimal = Field(default=Decimal("0.2"), ge=0)
+    node: str = "m7g.large"
+    auto_mode: bool = True
+
+
+class PlatformSizes(_Model):
+    """What all previews share, staging's own copy of the service included.
+
+    Attributes:
+        region: AWS's name of the region.
+        database_class: Class of staging's RDS instance.
+        database_gib: Its storage.
+        database_multi_az: Whether it has a standby.
+        shared_class: Class of the instance that holds the previews' branches; None without one.
+        shared_gib: Its storage.
+        own_cluster: Whether the program made the cluster; an existing one costs nothing more.
+        auto_mode: Whether EKS Auto Mode runs the nodes.
+        nodes: How many of each type of instance.
+        node_gib: Disk of one node.
+        nat_gateways: Its NAT gateways; each has a public address.
+        load_balancers: Its load balancers.
+        public_addresses: Public IPv4 addresses besides those of NAT gateways.
+        secrets: Its secrets in Secrets Manager.
+        keys: Its KMS keys.
+        images_gib: What is kept in the registry.
+        hosted_zones: Its zones in Route 53.
+    """
+
+    region: str
+    database_class: str
+    database_gib: int = Field(default=20, ge=0)
+    database_multi_az: bool = False
+    shared_class: str | None = None
+    shared_gib: int = Field(default=0, ge=0)
+    own_cluster: bool = True
+    auto_mode: bool = True
+    nodes: Mapping[str, int] = Field(default={"m7g.large": 2})
+    node_gib: int = Field(default=80, ge=0)
+    nat_gateways: int = Field(default=1, ge=0)
+    load_balancers: int = Field(default=1, ge=0)
+    public_addresses: int = Field(default=0, ge=0)
+    secrets: int = Field(default=2, ge=0)
+    keys: int = Field(default=1, ge=0)
+    images_gib: Decimal = Field(default=Decimal(5), ge=0)
+    hosted_zones: int = Field(default=1, ge=0)
+
+
+class Line(_Model):
+    """One item of a bill.
+
+    Attributes:
+        what: The item, for people.
+        a_day: Dollars a day.
+        verified: Whether its price was found in a bill, a price list or agreeing tables.
+    """
+
+    what: str
+    a_day: Decimal
+    verified: bool
+
+
+class Cost(_Model):
+    """What something costs, item by item."""
+
+    lines: tuple[Line, ...]
+
+    @property
+    def a_day(self) -> Decimal:
+        """Dollars a day."""
+        return sum((line.a_day for line in self.lines), Decimal(0))
+
+    @property
+    def a_month(self) -> Decimal:
+        """Dollars a month of 730 hours."""
+        return self.a_day * _DAYS_PER_MONTH
+
+    @property
+    def verified(self) -> bool:
+        """Whether every price in it was found in a bill, a price list or agreeing tables."""
+        return all(line.verified for line in self.lines)
+
+    def so_far(self, since: datetime, now: datetime) -> Decimal:
+        """Dollars since it was made; nothing where the clocks say that it is yet to be made."""
+        return self.a_day * Decimal(max(now - since, timedelta(0)) / timedelta(days=1))
+
+
+class _Bill:
+    """Collects the lines of one region."""
+
+    def __init__(self, prices: Prices, region: str) -> None:
+        self._prices = prices
+        self._region = region
+        self.lines: list[Line] = []
+
+    def price(self, item: str) -> Price:
+        return self._prices.of(self._region, item)
+
+    def add(self, what: str, item: str, count: Decimal | int = 1) -> None:
+        """``count`` of an item; nothing is said of none."""
+        if count:
+            self._line(what, self.price(item).a_day * count, item)
+
+    def add_fee(self, what: str, node: Decimal) -> None:
+        """What EKS Auto Mode asks on top of nodes that cost so much a day."""
+        if node:
+            self._line(what, node * self.price("eks-auto-mode").usd, "eks-auto-mode")
+
+    def add_share(self, what: str, node: str, share: Decimal) -> Decimal:
+        """A share of a node; returned is what it costs a day."""
+        cost = self.price(node).a_day * share
+        if cost:
+            self._line(what, cost, node)
+        return cost
+
+    def _line(self, what: str, a_day: Decimal, item: str) -> None:
+        verified = self._prices.is_verified(self.price(item))
+        self.lines.append(Line(what=what, a_day=a_day, verified=verified))
+
+    def cost(self) -> Cost:
+        return Cost(lines=tuple(self.lines))
+
+
+def preview_cost(sizes: PreviewSizes, prices: Prices) -> Cost:
+    """What one preview adds to the platform's cost."""
+    bill = _Bill(prices, sizes.region)
+    if sizes.database_class is not None:
+        bill.add(f"database {sizes.database_class}", sizes.database_class)
+        bill.add(f"its storage, {sizes.database_gib} GiB gp3", "rds-gp3", sizes.database_gib)
+    share = _share(sizes, bill.price(sizes.node))
+    node = bill.add_share(f"{sizes.pods} pod(s), {share:.1%} of a {sizes.node}", sizes.node, share)
+    if sizes.auto_mode:
+        bill.add_fee("EKS Auto Mode for that share", node)
+    bill.add(f"{sizes.secrets} secret(s)", "secret", sizes.secrets)
+    bill.add(f"image, {sizes.image_gib} GiB", "ecr", sizes.image_gib)
+    return bill.cost()
+
+
+def platform_cost(sizes: PlatformSizes, prices: Prices) -> Cost:
+    """What all previews share, whether one or none is up."""
+    bill = _Bill(prices, sizes.region)
+    standby = 2 if sizes.database_multi_az else 1
+    bill.add(f"staging's database {sizes.database_class}", sizes.database_class, standby)
+    bill.add(f"its storage, {sizes.database_gib} GiB gp3", "rds-gp3", sizes.database_gib * standby)
+    if sizes.shared_class is not None:
+        bill.add(f"shared database {sizes.shared_class}", sizes.shared_class)
+        bill.add(f"its storage, {sizes.shared_gib} GiB gp3", "rds-gp3", sizes.shared_gib)
+    if sizes.own_cluster:
+        bill.add("EKS control plane", "eks-control-plane")
+    nodes = Decimal(0)
+    for node, count in sizes.nodes.items():
+        nodes += bill.add_share(f"{count} node(s) {node}", node, Decimal(count))
+    if sizes.auto_mode:
+        bill.add_fee("EKS Auto Mode for the nodes", nodes)
+    disks = sizes.node_gib * sum(sizes.nodes.values())
+    bill.add(f"the nodes' disks, {disks} GiB gp3", "ebs-gp3", disks)
+    bill.add(f"{sizes.nat_gateways} NAT gateway(s)", "nat-gateway", sizes.nat_gateways)
+    addresses = sizes.public_addresses + sizes.nat_gateways
+    bill.add(f"{addresses} public IPv4 address(es)", "public-ipv4", addresses)
+    bill.add(f"{sizes.load_balancers} load balancer(s)", "load-balancer", sizes.load_balancers)
+    bill.add(f"{sizes.secrets} secret(s)", "secret", sizes.secrets)
+    bill.add(f"{sizes.keys} KMS key(s)", "kms-key", sizes.keys)
+    bill.add(f"images, {sizes.images_gib} GiB", "ecr", sizes.images_gib)
+    bill.add(f"{sizes.hosted_zones} hosted zone(s)", "hosted-zone", sizes.hosted_zones)
+    return bill.cost()
+
+
+def _share(sizes: PreviewSizes, node: Price) -> Decimal:
+    """The part of a node that the pods keep from others: of CPU or memory, the larger one."""
+    if node.vcpu is None or node.gib is None:
+        msg = f"{sizes.node}: prices.toml does not say its vcpu and gib"
+        raise ValueError(msg)
+    cpu = Decimal(sizes.pods * sizes.cpu_millicores) / (node.vcpu * _MILLICORES)
+    memory = Decimal(sizes.pods * sizes.memory_mib) / (node.gib * _MIB_PER_GIB)
+    return max(cpu, memory)

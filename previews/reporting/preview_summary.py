@@ -1,0 +1,135 @@
+"""What there is to say of a preview, from its stack's state alone: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from previews.pulumi.state import Resource, StackState
+from previews.reporting.cost import Cost, PreviewSizes, preview_cost
+from previews.reporting.prices import Prices, UnknownPriceError
+
+_INSTANCE = "aws:rds/instance:Instance"
+_DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+_TIME = TypeAdapter(datetime)
+
+
+class Facts(BaseModel):
+    """A preview.
+
+    Attributes:
+        stack: Its name.
+        url: Its address; empty while it has none.
+        commit: The commit that it was last brought to.
+        mode: Where its data comes from; empty where nobody says.
+        snapshot: The snapshot that its data was copied from; empty without one.
+        snapshot_created: When that was taken.
+        created: When its first resource was made.
+        expires: When it expires.
+        resources: How many resources it has.
+        pending: Whether an operation on it began and did not report back.
+        cost: What it costs; None where prices.toml has not its region or sizes.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    stack: str
+    url: str = ""
+    commit: str = ""
+    mode: str = ""
+    snapshot: str = ""
+    snapshot_created: datetime | None = None
+    created: datetime | None = None
+    expires: datetime | None = None
+    resources: int = 0
+    pending: bool = False
+    cost: Cost | None = None
+
+    def so_far(self, now: datetime) -> Decimal | None:
+        """What it has cost until now."""
+        if self.cost is None or self.created is None:
+            return None
+        return self.cost.so_far(self.created, now)
+
+
+def facts_of(state: StackState, *, region: str, prices: Prices) -> Facts:
+    """What a stack's state says.
+
+    Args:
+        state: The state.
+        region: AWS's region, for the prices.
+        prices: The dated prices.
+    """
+    outputs = state.outputs
+    return Facts(
+        stack=state.stack,
+        url=_text(outputs, "url"),
+        commit=_text(outputs, "commit"),
+        mode=_text(outputs, "databaseMode"),
+        snapshot=_text(outputs, "snapshot"),
+        snapshot_created=_time(outputs.get("snapshotCreated")),
+        created=_created(state.document),
+        expires=_time(outputs.get("expires")),
+        resources=sum(resource.custom for resource in state.resources),
+        pending=bool(state.pending),
+        cost=_cost(state.resources, region, prices),
+    )
+
+
+def sizes_of(resources: Iterable[Resource], region: str) -> PreviewSizes:
+    """What a preview uses, from what its resources were declared as."""
+    sizes: dict[str, Any] = {"region": region, "pods": 0}
+    for resource in resources:
+        if resource.type == _INSTANCE:
+            sizes["database_class"] = resource.inputs.get("instanceClass")
+            # Storage comes with the snapshot, so only what was made says how much it is.
+            sizes["database_gib"] = int(resource.outputs.get("allocatedStorage") or 0)
+            sizes["secrets"] = 1  # The master password that RDS manages.
+        if resource.type == _DEPLOYMENT:
+            spec = {**resource.inputs, **resource.outputs}.get("spec", {})
+            [container, *_] = spec["template"]["spec"]["containers"]
+            asked = container.get("resources", {}).get("requests", {})
+            sizes |= {
+                "pods": int(spec.get("replicas") or 1),
+                "cpu_millicores": _millicores(str(asked.get("cpu", "0"))),
+                "memory_mib": int(str(asked.get("memory", "0Mi")).removesuffix("Mi")),
+            }
+    return PreviewSizes.model_validate(sizes)
+
+
+def _cost(resources: Iterable[Resource], region: str, prices: Prices) -> Cost | None:
+    try:
+        return preview_cost(sizes_of(resources, region), prices)
+    except (UnknownPriceError, ValidationError, ValueError, KeyError):
+        # An estimate is not worth a failure: it is said that there is none.
+        return None
+
+
+def _millicores(text: str) -> int:
+    return int(text.removesuffix("m")) if text.endswith("m") else int(float(text) * 1000)
+
+
+def _text(outputs: Mapping[str, Any], name: str) -> str:
+    value = outputs.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        found = _TIME.validate_python(value)
+    except ValidationError:
+        return None  # "never", as staging has it, or nothing.
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _created(document: Mapping[str, Any]) -> datetime | None:
+    found = [
+        time
+        for resource in (document.get("deployment") or {}).get("resources") or []
+        if resource.get("custom") and (time := _time(resource.get("created"))) is not None
+    ]
+    return min(found, default=None)

@@ -1,0 +1,356 @@
+"""What CI's roles may do and may not, decided by an evaluator of IAM's own rules."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from infra.ci.permissions.grant import Place, policy
+from infra.ci.permissions.shared import STATE_KEY, state_grants
+from infra.ci.permissions.table import (
+    BOUNDARY,
+    DATA,
+    DATA_BOUNDARY,
+    PREVIEW,
+    PREVIEWS,
+    STAGING_DEPLOYMENT,
+)
+from tests.infra.ci.permissions.simulator import ACCOUNT, Attempt, decide, unknown
+
+REGION = "eu-west-1"
+HERE = f"{REGION}:{ACCOUNT}"
+BOUNDARY_ARN = f"arn:aws:iam::{ACCOUNT}:policy/previews-preview-secrets"
+DATA_BOUNDARY_ARN = f"arn:aws:iam::{ACCOUNT}:policy/previews-data-secrets"
+PLACE = Place(
+    partition="aws",
+    region=REGION,
+    account=ACCOUNT,
+    cluster="lab",
+    vpc="vpc-1",
+    repository="previews",
+    boundary=BOUNDARY_ARN,
+    data_boundary=DATA_BOUNDARY_ARN,
+    state_bucket="acme-state",
+    state_key="alias/acme-state",
+)
+POLICIES = {
+    "preview": policy((*PREVIEW, STATE_KEY, *state_grants(PREVIEWS)), PLACE),
+    "staging": policy((*STAGING_DEPLOYMENT, STATE_KEY, *state_grants("staging*", DATA)), PLACE),
+    "boundary": policy(BOUNDARY, PLACE),
+    "data-boundary": policy(DATA_BOUNDARY, PLACE),
+}
+
+YES, NO, NEVER = "Allowed", "ImplicitlyDenied", "ExplicitlyDenied"
+OTHER = "999999999999"
+
+
+def db(name: str, here: str = HERE) -> str:
+    return f"arn:aws:rds:{here}:db:{name}"
+
+
+def snapshot(name: str) -> str:
+    return f"arn:aws:rds:{HERE}:snapshot:{name}"
+
+
+def role(name: str) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:role/{name}"
+
+
+def secret(name: str) -> str:
+    return f"arn:aws:secretsmanager:{HERE}:secret:{name}"
+
+
+GROUP = f"arn:aws:ec2:{HERE}:security-group/sg-0123456789abcdef0"
+VPC = f"arn:aws:ec2:{HERE}:vpc/vpc-1"
+OTHER_VPC = f"arn:aws:ec2:{HERE}:vpc/vpc-2"
+IMAGES = f"arn:aws:ecr:{HERE}:repository/previews"
+KEY = f"arn:aws:kms:{HERE}:key/0123"
+STATE = "arn:aws:s3:::acme-state/.pulumi"
+
+NEW = {"aws:RequestTag/stack": "pr-42"}
+NEW_STAGING = {"aws:RequestTag/stack": "staging"}
+OURS = {"aws:ResourceTag/stack": "pr-42"}
+STAGINGS = {"aws:ResourceTag/stack": "staging"}
+BOUND = {"iam:PermissionsBoundary": BOUNDARY_ARN}
+DATA_BOUND = {"iam:PermissionsBoundary": DATA_BOUNDARY_ARN}
+NEW_DATA = {"aws:RequestTag/stack": "data-8"}
+DATAS = {"aws:ResourceTag/stack": "data-8"}
+ADMIN = {"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}
+
+RESTORE = "rds:RestoreDBInstanceFromDBSnapshot"
+CREATE_GROUP = "ec2:CreateSecurityGroup"
+
+# The action, what it is about, what AWS knows of the call, and whether the preview role may.
+PREVIEW_CALLS: list[tuple[str, str, Mapping[str, str], str]] = [
+    # A database of its own, from staging's automated snapshots.
+    (RESTORE, db("pr-42"), NEW, YES),
+    (RESTORE, db("pr-42"), {}, NO),
+    (RESTORE, db("pr-42"), NEW_STAGING, NO),
+    (RESTORE, db("pr-42"), {**NEW, "rds:PubliclyAccessible": "true"}, NO),
+    (RESTORE, db("pr-42"), {**NEW, "rds:PubliclyAccessible": "false"}, YES),
+    (RESTORE, db("staging-copy"), NEW, NO),
+    (RESTORE, db("pr-42", f"us-east-1:{ACCOUNT}"), NEW, NO),
+    (RESTORE, snapshot("rds:staging-2029-12-30-03-05"), NEW, YES),
+    (RESTORE, snapshot("staging-final"), NEW, NO),
+    (RESTORE, snapshot("rds:payroll-2029-12-30-03-05"), NEW, NO),
+    (RESTORE, f"arn:aws:rds:{HERE}:subgrp:staging-database", NEW, YES),
+    (RESTORE, f"arn:aws:rds:{HERE}:subgrp:public", NEW, NO),
+    (RESTORE, f"arn:aws:rds:{HERE}:pg:default.postgres17", NEW, YES),
+    (RESTORE, f"arn:aws:rds:{HERE}:og:default:postgres-17", NEW, YES),
+    ("rds:ModifyDBInstance", db("pr-42"), {}, YES),
+    ("rds:ModifyDBInstance", db("staging"), {}, NO),
+    ("rds:DeleteDBInstance", db("pr-42"), {}, YES),
+    ("rds:DeleteDBInstance", db("staging"), {}, NO),
+    ("rds:DeleteDBInstance", db("production"), {}, NO),
+    ("rds:DeleteDBInstance", db("xpr-42"), {}, NO),
+    ("rds:AddTagsToResource", db("pr-42"), {"aws:RequestTag/commit": "abc"}, YES),
+    ("rds:AddTagsToResource", db("pr-42"), NEW_STAGING, NO),
+    ("rds:AddTagsToResource", db("staging"), NEW, NO),
+    ("rds:DescribeDBSnapshots", "*", {}, YES),
+    # Data does not leave.
+    ("rds:ModifyDBSnapshotAttribute", snapshot("rds:staging-2029-12-30-03-05"), {}, NEVER),
+    ("rds:CopyDBSnapshot", snapshot("rds:staging-2029-12-30-03-05"), {}, NEVER),
+    ("rds:StartExportTask", snapshot("rds:staging-2029-12-30-03-05"), {}, NEVER),
+    ("rds:CreateDBSnapshot", db("pr-42"), {}, NO),
+    ("rds:DeleteDBSnapshot", snapshot("rds:staging-2029-12-30-03-05"), {}, NO),
+    # Secrets are made by RDS, and read by nobody here.
+    ("secretsmanager:CreateSecret", secret("rds!db-1-AbCdEf"), {}, YES),
+    ("secretsmanager:TagResource", secret("rds!db-1-AbCdEf"), {}, YES),
+    ("secretsmanager:CreateSecret", secret("service-token-AbCdEf"), {}, NO),
+    ("secretsmanager:GetSecretValue", secret("rds!db-1-AbCdEf"), {}, NEVER),
+    ("secretsmanager:GetSecretValue", secret("staging-AbCdEf"), {}, NEVER),
+    ("secretsmanager:BatchGetSecretValue", "*", {}, NEVER),
+    ("secretsmanager:PutResourcePolicy", secret("rds!db-1-AbCdEf"), {}, NO),
+    ("secretsmanager:DeleteSecret", secret("rds!db-1-AbCdEf"), {}, NO),
+    ("kms:DescribeKey", KEY, {}, YES),
+    ("kms:Decrypt", KEY, {}, NO),
+    ("kms:Decrypt", KEY, {"kms:ResourceAliases": "alias/acme-state"}, YES),
+    ("kms:Encrypt", KEY, {"kms:ResourceAliases": "alias/payroll"}, NO),
+    ("kms:ScheduleKeyDeletion", KEY, {}, NO),
+    (
+        "kms:CreateGrant",
+        KEY,
+        {"kms:GrantIsForAWSResource": "true", "kms:ViaService": f"rds.{REGION}.amazonaws.com"},
+        YES,
+    ),
+    ("kms:CreateGrant", KEY, {"kms:GrantIsForAWSResource": "true"}, NO),
+    # Its security group.
+    (CREATE_GROUP, GROUP, NEW, YES),
+    (CREATE_GROUP, GROUP, {}, NO),
+    (CREATE_GROUP, GROUP, NEW_STAGING, NO),
+    (CREATE_GROUP, VPC, {}, YES),
+    (CREATE_GROUP, OTHER_VPC, {}, NO),
+    ("ec2:CreateTags", GROUP, {**NEW, "ec2:CreateAction": "CreateSecurityGroup"}, YES),
+    ("ec2:CreateTags", GROUP, NEW, NO),
+    ("ec2:CreateTags", GROUP, {**OURS, "aws:RequestTag/commit": "abc"}, YES),
+    ("ec2:CreateTags", GROUP, {**OURS, **NEW_STAGING}, NO),
+    ("ec2:CreateTags", GROUP, {**STAGINGS, **NEW}, NO),
+    ("ec2:CreateTags", f"arn:aws:ec2:{HERE}:instance/i-1", {**OURS, **NEW}, NO),
+    ("ec2:AuthorizeSecurityGroupIngress", GROUP, OURS, YES),
+    ("ec2:AuthorizeSecurityGroupIngress", GROUP, STAGINGS, NO),
+    ("ec2:AuthorizeSecurityGroupIngress", GROUP, {}, NO),
+    ("ec2:RevokeSecurityGroupEgress", GROUP, OURS, YES),
+    ("ec2:DeleteSecurityGroup", GROUP, OURS, YES),
+    ("ec2:DeleteSecurityGroup", GROUP, STAGINGS, NO),
+    ("ec2:RunInstances", f"arn:aws:ec2:{HERE}:instance/*", NEW, NO),
+    # The role of its SecretStore.
+    ("iam:CreateRole", role("pr-42-secrets"), {**NEW, **BOUND}, YES),
+    ("iam:CreateRole", role("pr-42-secrets"), NEW, NO),
+    ("iam:CreateRole", role("pr-42-secrets"), {**NEW, **ADMIN}, NO),
+    ("iam:CreateRole", role("pr-42-secrets"), BOUND, NO),
+    ("iam:CreateRole", role("admin"), {**NEW, **BOUND}, NO),
+    ("iam:CreateRole", role("pr-42"), {**NEW, **BOUND}, NO),
+    ("iam:PutRolePolicy", role("pr-42-secrets"), BOUND, YES),
+    ("iam:PutRolePolicy", role("pr-42-secrets"), {}, NO),
+    ("iam:PutRolePolicy", role("previews-deploy-preview"), BOUND, NO),
+    ("iam:PutRolePolicy", role("staging-secrets"), BOUND, NO),
+    ("iam:UpdateAssumeRolePolicy", role("pr-42-secrets"), BOUND, YES),
+    ("iam:UpdateAssumeRolePolicy", role("previews-deploy-staging"), BOUND, NO),
+    ("iam:AttachRolePolicy", role("pr-42-secrets"), BOUND, NEVER),
+    ("iam:DeleteRolePermissionsBoundary", role("pr-42-secrets"), BOUND, NEVER),
+    ("iam:PutRolePermissionsBoundary", role("pr-42-secrets"), ADMIN, NEVER),
+    ("iam:CreatePolicyVersion", BOUNDARY_ARN, {}, NEVER),
+    ("iam:PassRole", role("pr-42-secrets"), {}, NEVER),
+    ("iam:DeleteRole", role("pr-42-secrets"), {}, YES),
+    ("iam:DeleteRole", role("staging-secrets"), {}, NO),
+    ("iam:CreateUser", f"arn:aws:iam::{ACCOUNT}:user/x", {}, NO),
+    ("sts:AssumeRole", role("pr-42-secrets"), {}, NEVER),
+    ("sts:AssumeRole", f"arn:aws:iam::{OTHER}:role/x", {}, NEVER),
+    # Servers that previews share are none of a preview's business.
+    (RESTORE, db("data-8"), NEW, NO),
+    (RESTORE, db("data-8"), NEW_DATA, NO),
+    ("rds:ModifyDBInstance", db("data-8"), {}, NO),
+    ("rds:DeleteDBInstance", db("data-8"), {}, NO),
+    ("ec2:AuthorizeSecurityGroupIngress", GROUP, DATAS, NO),
+    ("iam:CreateRole", role("pr-42-secrets"), {**NEW, **DATA_BOUND}, NO),
+    ("iam:CreateRole", role("data-8-secrets"), {**NEW_DATA, **DATA_BOUND}, NO),
+    ("iam:UpdateAssumeRolePolicy", role("data-8-secrets"), DATA_BOUND, NO),
+    ("s3:PutObject", f"{STATE}/stacks/previews/data-8.json", {}, NO),
+    # Images, cluster, state.
+    ("ecr:GetAuthorizationToken", "*", {}, YES),
+    ("ecr:PutImage", IMAGES, {}, YES),
+    ("ecr:BatchDeleteImage", IMAGES, {}, YES),
+    ("ecr:PutImage", f"arn:aws:ecr:{HERE}:repository/payroll", {}, NO),
+    ("ecr:SetRepositoryPolicy", IMAGES, {}, NO),
+    ("ecr:PutImageTagMutability", IMAGES, {}, NO),
+    ("ecr:DeleteRepository", IMAGES, {}, NO),
+    ("eks:DescribeCluster", f"arn:aws:eks:{HERE}:cluster/lab", {}, YES),
+    ("eks:CreateAccessEntry", f"arn:aws:eks:{HERE}:cluster/lab", {}, NO),
+    ("s3:GetObject", f"{STATE}/stacks/previews/staging.json", {}, YES),
+    ("s3:PutObject", f"{STATE}/stacks/previews/pr-42.json", {}, YES),
+    ("s3:PutObject", f"{STATE}/locks/organization/previews/pr-42/1.json", {}, YES),
+    ("s3:PutObject", f"{STATE}/stacks/previews/staging.json", {}, NO),
+    ("s3:DeleteObject", f"{STATE}/locks/organization/previews/staging/1.json", {}, NO),
+    ("s3:PutBucketPolicy", "arn:aws:s3:::acme-state", {}, NO),
+]
+
+STAGING_CALLS: list[tuple[str, str, Mapping[str, str], str]] = [
+    ("rds:ModifyDBInstance", db("staging"), {}, YES),
+    ("rds:ModifyDBInstance", db("pr-42"), {}, NO),
+    ("rds:DeleteDBInstance", db("staging"), {}, NO),
+    ("rds:DescribeDBInstances", "*", {}, YES),
+    ("rds:AddTagsToResource", db("staging"), {**STAGINGS, "aws:RequestTag/commit": "a"}, YES),
+    ("rds:AddTagsToResource", db("staging"), {**STAGINGS, **NEW}, NO),
+    ("rds:ModifyDBSnapshotAttribute", snapshot("rds:staging-2029-12-30-03-05"), {}, NEVER),
+    ("rds:StartExportTask", snapshot("rds:staging-2029-12-30-03-05"), {}, NEVER),
+    ("secretsmanager:GetSecretValue", secret("rds!db-1-AbCdEf"), {}, NEVER),
+    ("iam:TagRole", role("staging-secrets"), {**STAGINGS, "aws:RequestTag/commit": "a"}, YES),
+    ("iam:TagRole", role("admin"), {}, NO),
+    ("iam:CreateRole", role("x"), {}, NO),
+    ("iam:PutRolePolicy", role("previews-deploy-staging"), {}, NO),
+    ("iam:UpdateAssumeRolePolicy", role("previews-deploy-staging"), {}, NO),
+    ("iam:AttachRolePolicy", role("staging-secrets"), {}, NEVER),
+    ("iam:PassRole", role("admin"), {}, NEVER),
+    ("iam:GetRole", role("staging-secrets"), {}, YES),
+    ("ecr:PutImage", IMAGES, {}, YES),
+    ("ecr:BatchDeleteImage", IMAGES, {}, NO),
+    ("eks:DescribeCluster", f"arn:aws:eks:{HERE}:cluster/lab", {}, YES),
+    ("eks:DeleteCluster", f"arn:aws:eks:{HERE}:cluster/lab", {}, NO),
+    ("ec2:DeleteVpc", VPC, {}, NO),
+    ("s3:PutObject", f"{STATE}/stacks/previews/staging.json", {}, YES),
+    ("s3:PutObject", f"{STATE}/stacks/previews/pr-42.json", {}, NO),
+    # Newer data for new previews: a server of its own, and its end.
+    (RESTORE, db("data-8"), NEW_DATA, YES),
+    (RESTORE, db("data-8"), {}, NO),
+    (RESTORE, db("data-8"), {**NEW_DATA, "rds:PubliclyAccessible": "true"}, NO),
+    (RESTORE, db("pr-42"), NEW, NO),
+    (RESTORE, snapshot("rds:staging-2029-12-30-03-05"), NEW_DATA, YES),
+    (RESTORE, snapshot("staging-final"), NEW_DATA, NO),
+    ("rds:ModifyDBInstance", db("data-8"), {}, YES),
+    ("rds:DeleteDBInstance", db("data-8"), {}, YES),
+    ("rds:DeleteDBInstance", db("pr-42"), {}, NO),
+    ("secretsmanager:CreateSecret", secret("rds!db-1-AbCdEf"), {}, YES),
+    ("secretsmanager:CreateSecret", secret("service-token-AbCdEf"), {}, NO),
+    (CREATE_GROUP, GROUP, NEW_DATA, YES),
+    (CREATE_GROUP, GROUP, NEW, NO),
+    (CREATE_GROUP, VPC, {}, YES),
+    (CREATE_GROUP, OTHER_VPC, {}, NO),
+    ("ec2:AuthorizeSecurityGroupIngress", GROUP, DATAS, YES),
+    ("ec2:AuthorizeSecurityGroupIngress", GROUP, STAGINGS, NO),
+    ("ec2:DeleteSecurityGroup", GROUP, DATAS, YES),
+    ("ec2:DeleteSecurityGroup", GROUP, OURS, NO),
+    ("iam:CreateRole", role("data-8-secrets"), {**NEW_DATA, **DATA_BOUND}, YES),
+    ("iam:CreateRole", role("data-8-secrets"), NEW_DATA, NO),
+    ("iam:CreateRole", role("data-8-secrets"), {**NEW_DATA, **ADMIN}, NO),
+    ("iam:PutRolePolicy", role("data-8-secrets"), DATA_BOUND, YES),
+    ("iam:PutRolePolicy", role("data-8-secrets"), {}, NO),
+    ("iam:DeleteRole", role("data-8-secrets"), {}, YES),
+    ("iam:DeleteRole", role("staging-secrets"), {}, NO),
+    ("s3:PutObject", f"{STATE}/stacks/previews/data-8.json", {}, YES),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "calls"), [("preview", PREVIEW_CALLS), ("staging", STAGING_CALLS)]
+)
+def test_a_role_may_do_what_the_table_says_and_nothing_else(
+    name: str, calls: list[tuple[str, str, Mapping[str, str], str]]
+) -> None:
+    attempts = [Attempt(action, resource, context) for action, resource, context, _ in calls]
+    found = decide(attempts, POLICIES[name])
+    wrong = [
+        f"{attempt.action} on {attempt.resource} with {dict(attempt.context)}: {answer}"
+        for attempt, answer, (*_, expected) in zip(attempts, found, calls, strict=True)
+        if answer != expected
+    ]
+    assert wrong == []
+
+
+def test_whatever_a_previews_role_is_given_the_boundary_leaves_previews_secrets_alone() -> None:
+    everything = json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+        }
+    )
+    tag = "aws:ResourceTag/aws:rds:primaryDBInstanceArn"
+    read = "secretsmanager:GetSecretValue"
+    attempts = [
+        Attempt(read, secret("rds!db-1-AbCdEf"), {tag: db("pr-42")}),
+        Attempt(read, secret("rds!db-2-AbCdEf"), {tag: db("staging")}),
+        Attempt(read, secret("rds!db-3-AbCdEf")),
+        Attempt(read, secret("token-AbCdEf"), {tag: db("pr-42")}),
+        Attempt("rds:DeleteDBInstance", db("staging")),
+        Attempt("iam:CreateUser", f"arn:aws:iam::{ACCOUNT}:user/x"),
+    ]
+    assert decide(attempts, everything) == [YES] * len(attempts)
+    bound = decide(attempts, everything, boundary=POLICIES["boundary"])
+    assert bound == [YES, NO, NO, NO, NO, NO]
+
+
+def test_neither_boundary_reaches_the_other_s_secrets() -> None:
+    tag = "aws:ResourceTag/aws:rds:primaryDBInstanceArn"
+    attempts = [
+        Attempt("secretsmanager:GetSecretValue", secret("rds!db-1-AbCdEf"), {tag: db(name)})
+        for name in ("pr-42", "data-8", "staging")
+    ]
+    assert decide(attempts, POLICIES["boundary"]) == [YES, NO, NO]
+    assert decide(attempts, POLICIES["data-boundary"]) == [NO, YES, NO]
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_every_action_exists_and_knows_the_conditions_on_it(name: str) -> None:
+    assert unknown(POLICIES[name]) == []
+
+
+def test_an_action_or_a_condition_that_aws_does_not_know_is_found() -> None:
+    statement = {
+        "Action": ["rds:DeleteDbInstances", "rds:DeleteDBInstance"],
+        "Condition": {"StringEquals": {"aws:RequestTag/stack": "pr-42"}},
+    }
+    assert unknown(json.dumps({"Statement": [statement]})) == [
+        "rds:DeleteDbInstances: AWS has no such action",
+        "rds:DeleteDBInstance: it knows no condition aws:RequestTag/stack",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("preview", 10240), ("staging", 10240), ("boundary", 6144), ("data-boundary", 6144)],
+)
+def test_a_policy_is_as_short_as_aws_wants_it(name: str, most: int) -> None:
+    assert len("".join(POLICIES[name].split())) <= most
+
+
+def test_every_grant_says_why() -> None:
+    tables = (
+        *PREVIEW,
+        *STAGING_DEPLOYMENT,
+        *BOUNDARY,
+        *DATA_BOUNDARY,
+        STATE_KEY,
+        *state_grants("*"),
+    )
+    assert [grant for grant in tables if not grant.why] == []
+
+
+_LOOKS = ("BatchGet", "Describe", "Get", "List", "View")
+
+
+def test_nothing_but_looking_is_allowed_on_everything_without_a_condition() -> None:
+    for grant in (*PREVIEW, *STAGING_DEPLOYMENT, *BOUNDARY):
+        if grant.effect == "Allow" and "*" in grant.on and not grant.when:
+            verbs = [action.partition(":")[2] for action in grant.actions]
+            assert [verb for verb in verbs if not verb.startswith(_LOOKS)] == [], grant.why

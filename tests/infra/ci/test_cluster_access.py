@@ -1,0 +1,104 @@
+"""What CI's roles may do in a cluster that the program makes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from contract.stack_name import StackKind, StackName, StackNameError
+from infra.ci.cluster_access import IS_OF_A_PREVIEW, permissions, resource_of
+from infra.database.branch_controller import BRANCHES, GENERATIONS
+from infra.stacks.program import main
+from tests.infra.ci.test_deploy_role import GITHUB
+from tests.infra.world import CREATED_CLUSTER, STAGING_CONFIG, Deployment, deploy
+
+ENTRY = "aws:eks/accessEntry:AccessEntry"
+ASSOCIATION = "aws:eks/accessPolicyAssociation:AccessPolicyAssociation"
+ADMISSION = "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicy"
+
+
+@pytest.fixture(scope="module")
+def with_ci() -> Deployment:
+    return deploy("staging", main, config=STAGING_CONFIG | CREATED_CLUSTER | {"github": GITHUB})
+
+
+def test_an_existing_cluster_lets_in_whom_it_lets_in() -> None:
+    stack = deploy("staging", main, config=STAGING_CONFIG | {"github": GITHUB})
+    assert not [r for r in stack.registrations if r.type == ENTRY]
+
+
+def test_staging_s_role_administers_and_the_preview_s_does_not(with_ci: Deployment) -> None:
+    (administers,) = [r.inputs for r in with_ci.registrations if r.type == ASSOCIATION]
+    roles = {
+        environment: with_ci.outputs["deployRoles"][environment]
+        for environment in ("staging", "preview")
+    }
+    assert administers["principalArn"] == roles["staging"]
+    entry = with_ci.one(ENTRY, "ci-preview").inputs
+    assert entry["principalArn"] == roles["preview"]
+    assert entry["kubernetesGroups"] == ["previews:previews-deployer"]
+
+
+def test_nobody_is_in_the_group_before_its_bounds_are_there(with_ci: Deployment) -> None:
+    entry = with_ci.one(ENTRY, "ci-preview")
+    enforced = f"{ADMISSION}Binding"
+    for type_ in (ADMISSION, enforced):
+        assert with_ci.comes_after(entry, with_ci.one(type_)), type_
+
+
+def test_a_preview_s_objects_can_all_be_made(preview: Deployment) -> None:
+    may_write = {
+        (group, resource)
+        for group, resources, verbs in permissions()
+        for resource in resources
+        if {"create", "patch", "delete"} <= set(verbs)
+    }
+    held = {r.type for r in preview.registrations if r.type.startswith("kubernetes:")}
+    assert {resource_of(token) for token in held} <= may_write
+
+
+def test_the_api_of_branches_names_its_resources_as_the_role_does() -> None:
+    verbs = {(g, r): set(v) for g, resources, v in permissions() for r in resources}
+    assert {"create", "patch", "delete"} <= verbs["previews.internal", BRANCHES]
+    # Which servers there are is looked at, and is the platform's to say.
+    assert verbs["previews.internal", GENERATIONS] == {"get", "list", "watch"}
+
+
+def test_it_can_read_no_secret_and_enter_no_pod() -> None:
+    named = {(group, r) for group, resources, _ in permissions() for r in resources}
+    assert named & {("", "secrets"), ("", "pods/exec"), ("", "pods/attach")} == set()
+    writable = {r for _, resources, verbs in permissions() for r in resources if "create" in verbs}
+    assert "pods" not in writable
+    assert not any("*" in resource for _, resource in named)
+
+
+@pytest.mark.parametrize(
+    ("token", "resource"),
+    [
+        ("kubernetes:apps/v1:Deployment", ("apps", "deployments")),
+        ("kubernetes:core/v1:Namespace", ("", "namespaces")),
+        ("kubernetes:networking.k8s.io/v1:Ingress", ("networking.k8s.io", "ingresses")),
+        ("kubernetes:networking.k8s.io/v1:NetworkPolicy", ("networking.k8s.io", "networkpolicies")),
+        (
+            "kubernetes:previews.internal/v1alpha1:DatabaseBranch",
+            ("previews.internal", "databasebranches"),
+        ),
+        ("kubernetes:external-secrets.io/v1:SecretStore", ("external-secrets.io", "secretstores")),
+    ],
+)
+def test_a_type_s_resource(token: str, resource: tuple[str, str]) -> None:
+    assert resource_of(token) == resource
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["pr-1", "pr-42", "pr-999999999", "pr-0", "pr-01", "pr-", "pr-1x", "staging", "kube-system"],
+)
+def test_a_preview_s_namespace_is_what_the_program_takes_for_one(name: str) -> None:
+    (pattern,) = re.findall(r"matches\('(.+)'\)", IS_OF_A_PREVIEW)
+    try:
+        expected = StackName.parse(name).kind is StackKind.PREVIEW
+    except StackNameError:
+        expected = False
+    assert bool(re.search(pattern, name)) is expected

@@ -1,0 +1,244 @@
+"""Mode ``branch``: what a preview, the platform and a shared server hold, and in which order."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from contract.stack_name import StackName
+from database.branches import controller, names, resources
+from infra.database import branch_api, branch_controller
+from infra.database.database import APP, MIGRATOR
+from infra.errors import ProgramError
+from infra.stacks.program import main
+from tests.infra.answers import CLONE
+from tests.infra.app.test_pods import environment
+from tests.infra.stacks.test_program import SERVICE, changes, held
+from tests.infra.world import NEXT_COMMIT, PREVIEW_CONFIG, Cloud, Deployment, deploy
+
+CLAIM = "kubernetes:previews.internal/v1alpha1:DatabaseBranch"
+PUBLICATION = "kubernetes:previews.internal/v1alpha1:DatabaseGeneration"
+JOB = "kubernetes:batch/v1:Job"
+BRANCH_CONFIG = PREVIEW_CONFIG | {"database": {**PREVIEW_CONFIG["database"], "mode": "branch"}}
+
+
+def test_a_preview_holds_nothing_of_aws(branch: Deployment) -> None:
+    own = {
+        ("aws:iam/role:Role", "reader-role"),
+        ("aws:iam/rolePolicy:RolePolicy", "reader-permission"),
+        (JOB, "prepare"),
+        ("kubernetes:core/v1:ServiceAccount", "reader"),
+        ("kubernetes:external-secrets.io/v1:ExternalSecret", "database-master"),
+        ("kubernetes:external-secrets.io/v1:SecretStore", "store"),
+    }
+    assert set(held(branch)) == {*SERVICE} - own | {(CLAIM, "claim")}
+    assert not [r.type for r in branch.registrations if r.type.startswith("aws:")]
+    assert branch.cloud.calls == []
+
+
+def test_a_preview_loads_nothing_of_aws(platform: Deployment) -> None:
+    """Neither the provider nor its SDK: the first takes seconds, the second tenths of them."""
+    script = """
+import json, sys
+from tests.infra.stacks.test_branch_mode import BRANCH_CONFIG
+from tests.infra.world import *
+from infra.stacks.program import main
+deploy("pr-42", main, config=BRANCH_CONFIG, cloud=Cloud(staging=json.loads(sys.argv[1])))
+print(sorted(name for name in sys.modules if name.partition(".")[0] == "pulumi_aws"))
+"""
+    facts = json.dumps(platform.outputs)
+    done = subprocess.run(
+        [sys.executable, "-c", script, facts], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_outputs_are_those_of_the_other_mode(branch: Deployment, preview: Deployment) -> None:
+    assert branch.outputs.keys() | {"prepareImage"} == preview.outputs.keys()
+    assert branch.outputs["databaseMode"] == "branch"
+    assert branch.outputs["snapshot"] == CLONE["snapshot"]
+    assert branch.outputs["snapshotCreated"] == CLONE["snapshotCreated"]
+
+
+def test_no_password_of_a_master_is_anywhere_near(branch: Deployment) -> None:
+    for resource in branch.registrations:
+        assert "master" not in json.dumps(resource.inputs).lower(), resource.name
+
+
+def test_the_pods_know_their_clone(branch: Deployment) -> None:
+    service = environment(branch, "kubernetes:apps/v1:Deployment", "deployment")
+    assert service["DATABASE_HOST"] == CLONE["host"]
+    assert service["DATABASE_NAME"] == CLONE["database"]
+    assert service["DATABASE_POOL_SIZE"] == "3"
+    assert service["APP_SNAPSHOT"] == CLONE["snapshot"]
+    migrate = environment(branch, JOB, "migrate")
+    assert migrate["DATABASE_NAME"] == CLONE["database"]
+
+
+@pytest.mark.parametrize(
+    ("later", "earlier"),
+    [
+        ((JOB, "migrate"), (CLAIM, "claim")),
+        ((JOB, "migrate"), ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "default-deny")),
+        ((CLAIM, "claim"), ("kubernetes:external-secrets.io/v1:ExternalSecret", "database-app")),
+        (
+            (CLAIM, "claim"),
+            ("kubernetes:external-secrets.io/v1:ExternalSecret", "database-migrator"),
+        ),
+        ((CLAIM, "claim"), ("kubernetes:core/v1:Namespace", "namespace")),
+        (("kubernetes:apps/v1:Deployment", "deployment"), (CLAIM, "claim")),
+    ],
+)
+def test_what_comes_up_before_what(
+    branch: Deployment, later: tuple[str, str], earlier: tuple[str, str]
+) -> None:
+    assert branch.comes_after(branch.one(*later), branch.one(*earlier))
+
+
+def test_the_claim_goes_by_itself_so_that_a_destroy_waits_for_the_drop(branch: Deployment) -> None:
+    claim = branch.one(CLAIM)
+    assert claim.deleted_with == ""
+    assert claim.inputs["metadata"]["annotations"]["pulumi.com/waitFor"] == "condition=Ready"
+    assert claim.inputs["spec"] == {"servers": "branches"}
+
+
+def test_a_second_up_changes_nothing(platform: Deployment, branch: Deployment) -> None:
+    cloud = Cloud(staging=platform.outputs, own=branch.outputs)
+    after = deploy("pr-42", main, config=BRANCH_CONFIG, cloud=cloud)
+    assert changes(branch, after) == {}
+    assert after.outputs == branch.outputs
+
+
+def test_a_push_leaves_the_claim_alone(platform: Deployment, branch: Deployment) -> None:
+    cloud = Cloud(staging=platform.outputs, own=branch.outputs)
+    after = deploy("pr-42", main, config=BRANCH_CONFIG | {"commit": NEXT_COMMIT}, cloud=cloud)
+    assert changes(branch, after).keys() & {"claim", "database-app", "database-migrator"} == set()
+
+
+def test_a_claim_made_anew_is_migrated_again(platform: Deployment, branch: Deployment) -> None:
+    class Anew(Cloud):
+        def new_resource(self, args: Any) -> tuple[str, dict[str, Any]]:
+            made, state = super().new_resource(args)
+            if args.typ == CLAIM:
+                state["metadata"]["uid"] = "another"
+            return made, state
+
+    cloud = Anew(staging=platform.outputs, own=branch.outputs)
+    after = deploy("pr-42", main, config=BRANCH_CONFIG, cloud=cloud)
+    assert changes(branch, after) == {"migrate": ["metadata"], "deployment": ["spec"]}
+
+
+def test_a_platform_without_the_mode_says_how_to_turn_it_on(staging: Deployment) -> None:
+    for stack, config in (("pr-42", BRANCH_CONFIG), ("data-8", PREVIEW_CONFIG)):
+        given = {k: v for k, v in config.items() if stack == "pr-42" or k != "expires"}
+        with pytest.raises(ProgramError, match="hands out no databases") as caught:
+            deploy(stack, main, config=given, cloud=Cloud(staging=staging.outputs))
+        assert "previews:branches.enabled true" in caught.value.remedy
+
+
+def test_a_server_is_published_last(data: Deployment) -> None:
+    publication = data.one(PUBLICATION)
+    for type_, name in (
+        ("aws:rds/instance:Instance", "instance"),
+        (JOB, "template"),
+        ("kubernetes:external-secrets.io/v1:ExternalSecret", "data-8"),
+    ):
+        assert data.comes_after(publication, data.one(type_, name)), name
+    assert publication.inputs["spec"] == {
+        "number": 8,
+        "host": "data-8.abc.eu-west-1.rds.amazonaws.com",
+        "port": 5432,
+        "sslMode": "verify-full",
+        "masterSecret": "data-8",
+        "snapshot": CLONE["snapshot"],
+        "snapshotCreated": CLONE["snapshotCreated"],
+    }
+
+
+def test_the_template_is_made_by_the_image_of_main(data: Deployment, platform: Deployment) -> None:
+    (container,) = data.one(JOB, "template").inputs["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == platform.outputs["image"]
+    assert container["command"] == ["python", "-m", "database.branches.prepare_template"]
+    variables = environment(data, JOB, "template")
+    assert variables["DATABASE_PASSWORD"] == "secret data-8/password"
+    assert variables["DATABASE_SNAPSHOT"] == CLONE["snapshot"]
+
+
+def test_everything_of_a_server_is_in_the_platforms_namespace(data: Deployment) -> None:
+    for resource in data.registrations:
+        if resource.type.startswith("kubernetes:"):
+            assert resource.inputs["metadata"]["namespace"] == "branches", resource.name
+    role = json.loads(data.one("aws:iam/role:Role").inputs["assumeRolePolicy"])
+    assert "system:serviceaccount:branches:data-8" in json.dumps(role)
+
+
+def test_the_instance_is_a_copy_of_stagings_newest_snapshot(data: Deployment) -> None:
+    instance = data.one("aws:rds/instance:Instance").inputs
+    assert instance["identifier"] == "data-8"
+    assert instance["instanceClass"] == "db.t4g.medium"
+    assert instance["snapshotIdentifier"] == CLONE["snapshot"]
+    assert instance["tags"]["kind"] == "data"
+
+
+def test_staging_holds_the_controller_only_where_it_is_asked_for(
+    staging: Deployment, platform: Deployment
+) -> None:
+    more = {(r.type, r.name) for r in platform.registrations if r.custom} - {
+        (r.type, r.name) for r in staging.registrations if r.custom
+    }
+    assert ("kubernetes:apps/v1:Deployment", "branches-controller") in more
+    assert {name for type_, name in more if type_.endswith("CustomResourceDefinition")} == {
+        "databasebranches",
+        "databasegenerations",
+    }
+    assert staging.outputs["platform"]["branches_namespace"] == ""
+    assert platform.outputs["platform"]["branches_namespace"] == "branches"
+
+
+def test_the_controller_may_read_two_secrets_of_previews_and_no_other(
+    platform: Deployment,
+) -> None:
+    role = platform.one("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole").inputs
+    secrets = [rule for rule in role["rules"] if "secrets" in rule["resources"]]
+    assert secrets == [
+        {
+            "apiGroups": [""],
+            "resources": ["secrets"],
+            "verbs": ["get"],
+            "resourceNames": ["database-migrator", "database-app"],
+        }
+    ]
+    for rule in role["rules"]:
+        assert {"create", "delete", "update", "*"}.isdisjoint(rule["verbs"])
+
+
+def test_the_controller_alone_gets_a_token(platform: Deployment) -> None:
+    pod = platform.one("kubernetes:apps/v1:Deployment", "branches-controller")
+    spec = pod.inputs["spec"]["template"]["spec"]
+    assert spec["automountServiceAccountToken"] is True
+    assert spec["serviceAccountName"] == "branches"
+    assert spec["containers"][0]["image"] == platform.outputs["image"]
+    assert spec["containers"][0]["command"] == ["python", "-m", "database.branches"]
+    assert pod.inputs["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_program_and_controller_speak_of_the_same(branch: Deployment) -> None:
+    """They share no code: the program is the pull request's, the controller main's."""
+    stack = StackName.parse("pr-42")
+    found = names.BranchNames.of(stack.namespace)
+    assert found is not None
+    users = {
+        secret: branch.one("kubernetes:external-secrets.io/v1:ExternalSecret", secret).inputs[
+            "spec"
+        ]["target"]["template"]["data"]["username"]
+        for secret in (MIGRATOR, APP)
+    }
+    assert users == {MIGRATOR: found.migrator, APP: found.app}
+    assert (controller.MIGRATOR_SECRET, controller.APP_SECRET) == (MIGRATOR, APP)
+    assert found.database == stack.branch
+    assert (resources.GROUP, resources.VERSION) == (branch_api.GROUP, branch_api.VERSION)
+    assert branch_controller.NAMESPACE == "branches"

@@ -1,0 +1,195 @@
+"""Commands in comments: what is one, who may give it, and what it does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from previews.errors import PreviewsError
+from previews.lifecycle.comment_commands import CommentEvent, Order, is_meant, parse
+from previews.lifecycle.run_comment_command import Obeyed, obey
+from tests.github import LocalGitHub
+from tests.github.state import Comment, now
+from tests.previews.bringing import RecordedStacks, clients
+
+
+@pytest.mark.parametrize(
+    ("body", "order"),
+    [
+        ("/preview", Order.UP),
+        ("  /preview  \r\nplease", Order.UP),
+        ("/preview reset-db", Order.RESET_DATABASE),
+        ("/preview keep", Order.KEEP),
+        ("/preview destroy", Order.DESTROY),
+        ("/preview destroy now", None),
+        ("/preview\nreset-db", Order.UP),
+        ("please destroy", None),
+        ("please", None),
+        ("/preview up", None),
+        ("/preview DESTROY", None),
+        ("/preview $(id)", None),
+        ("/previews", None),
+        ("try /preview destroy", None),
+        ("", None),
+        ("\n", None),
+    ],
+)
+def test_a_command_is_the_whole_first_line(body: str, order: Order | None) -> None:
+    assert parse(body) is order
+
+
+def event(body: str = "/preview", author: str = "ada", **more: Any) -> CommentEvent:
+    document: dict[str, Any] = {
+        "action": more.pop("action", "created"),
+        "issue": {"number": 42, "pull_request": more.pop("pull_request", {"url": "x"})},
+        "comment": {
+            "id": 7,
+            "body": body,
+            "user": {"login": author, "type": more.pop("kind", "User")},
+        },
+    }
+    return CommentEvent.model_validate(document)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (event(), True),
+        (event("/preview nonsense"), True),
+        (event("  /preview\n\nthanks, it is great"), True),
+        (event(""), False),
+        (event("please /preview"), False),
+        (event("/previewed it"), False),
+        (event("looks good"), False),
+        (event(action="edited"), False),
+        (event(action="deleted"), False),
+        (event(kind="Bot"), False),
+        (event(pull_request=None), False),
+    ],
+)
+def test_what_is_meant_as_a_command(given: CommentEvent, meant: bool) -> None:
+    assert is_meant(given) is meant
+
+
+@pytest.fixture
+def github() -> Iterator[LocalGitHub]:
+    with LocalGitHub() as server:
+        server.state.pull(42)
+        server.state.comments[7] = Comment(7, 42, "ada", "/preview", now(), now())
+        yield server
+
+
+def give(github: LocalGitHub, given: CommentEvent) -> Obeyed:
+    made = clients(github, RecordedStacks())
+    return obey(made.github, made.settings, given, "main")
+
+
+def test_up_labels_and_starts_the_default_branch_s_workflow(github: LocalGitHub) -> None:
+    give(github, event("/preview"))
+    assert github.state.pulls[42].labels == ["preview"]
+    assert github.state.started == [("preview.yml", "main", {"pull-request": "42"})]
+    assert github.state.comments[7].reactions == ["rocket"]
+
+
+def test_reset_db_says_so_to_the_workflow(github: LocalGitHub) -> None:
+    give(github, event("/preview reset-db"))
+    inputs = {"pull-request": "42", "reset-database": "true"}
+    assert github.state.started == [("preview.yml", "main", inputs)]
+
+
+def test_keep_labels_and_starts_nothing(github: LocalGitHub) -> None:
+    give(github, event("/preview keep"))
+    assert github.state.pulls[42].labels == ["preview-keep"]
+    assert github.state.started == []
+
+
+@pytest.mark.parametrize("labels", [["preview"], []])
+def test_destroy_takes_the_label_off_and_starts_the_removal(
+    github: LocalGitHub, labels: list[str]
+) -> None:
+    github.state.pulls[42].labels = labels
+    github.state.close(42)
+    give(github, event("/preview destroy"))
+    assert github.state.pulls[42].labels == []
+    assert github.state.started == [("preview-destroy.yml", "main", {"pull-request": "42"})]
+
+
+@pytest.mark.parametrize("level", ["read", "none", "triage"])
+def test_who_may_not_push_may_not_command(github: LocalGitHub, level: str) -> None:
+    github.state.permissions["mallory"] = level if level != "triage" else "read"
+    with pytest.raises(PreviewsError, match="may not push") as error:
+        give(github, event("/preview destroy", author="mallory"))
+    assert error.value.code == "command-denied"
+    assert github.state.started == []
+    assert github.state.comments[7].reactions == ["-1"]
+
+
+@pytest.mark.parametrize("level", ["admin", "maintain", "write"])
+def test_who_may_push_may_command(github: LocalGitHub, level: str) -> None:
+    github.state.permissions["grace"] = "write" if level == "maintain" else level
+    give(github, event(author="grace"))
+    assert len(github.state.started) == 1
+
+
+def test_a_command_that_there_is_not_is_answered(github: LocalGitHub) -> None:
+    with pytest.raises(PreviewsError, match="no such command: '/preview moon'"):
+        give(github, event("/preview moon"))
+    assert github.state.comments[7].reactions == ["confused"]
+    assert github.state.started == []
+
+
+def test_a_closed_pull_request_comes_not_up(github: LocalGitHub) -> None:
+    github.state.close(42)
+    with pytest.raises(PreviewsError, match="closed one has no preview"):
+        give(github, event("/preview"))
+    assert github.state.started == []
+    assert github.state.pulls[42].labels == []
+
+
+def test_a_sentence_is_no_command_and_asks_github_nothing(github: LocalGitHub) -> None:
+    assert give(github, event("nice preview")).order is None
+    assert github.requests == []
+
+
+def test_the_command_line_reads_the_event(
+    github: LocalGitHub,
+    previews: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in github.environment.items():
+        monkeypatch.setenv(name, value)
+    given = tmp_path / "event.json"
+    document = event("/preview keep").model_dump(mode="json")
+    body = {
+        "action": "created",
+        "issue": {"number": 42, "pull_request": {}},
+        "comment": {"id": 7, "body": document["body"], "user": {"login": "ada", "type": "User"}},
+        "repository": {"default_branch": "main"},
+    }
+    given.write_text(json.dumps(body))
+    code, output, _ = previews("obey", "--event", str(given), "--json")
+    assert code == 0
+    assert json.loads(output)["order"] == "keep"
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"action": 1}'])
+def test_what_is_no_such_event_is_told(previews: Any, tmp_path: Path, text: str) -> None:
+    given = tmp_path / "event.json"
+    given.write_text(text)
+    code, _, complaints = previews("obey", "--event", str(given))
+    assert code == 1
+    assert "expected the JSON of an issue_comment event" in complaints
+
+
+def test_start_starts_from_the_branch_that_aws_trusts(
+    github: LocalGitHub, previews: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in github.environment.items():
+        monkeypatch.setenv(name, value)
+    assert previews("start", "42", "--branch", "trunk")[0] == 0
+    assert github.state.started == [("preview.yml", "trunk", {"pull-request": "42"})]

@@ -1,0 +1,395 @@
+"""What a pull request shows while its preview comes up, and after."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from previews.errors import PreviewsError
+from previews.github.connection import Connection
+from previews.lifecycle import deploy
+from previews.lifecycle.deploy import BringUp, UpReport
+from previews.lifecycle.destroy import Receipt
+from previews.lifecycle.smoke import Check, SmokeReport
+from previews.pull_request.comment import MARKER
+from previews.pull_request.github_presenter import PullRequestPresenter
+from previews.pull_request.presenter import Presenter
+from tests.github import Fault, LocalGitHub
+from tests.github.state import Comment, now
+from tests.previews.bringing import MIGRATIONS, LoggedCluster, NoCluster, RecordedStacks, clients
+
+SHA = "a" * 40
+
+
+@pytest.fixture
+def github() -> Iterator[LocalGitHub]:
+    with LocalGitHub() as server:
+        server.state.pull(42, head_sha=SHA, labels=["preview"])
+        yield server
+
+
+@pytest.fixture
+def passed() -> list[str | None]:
+    """What let each smoke test past the sign-in."""
+    return []
+
+
+@pytest.fixture(autouse=True)
+def smoked(monkeypatch: pytest.MonkeyPatch, passed: list[str | None]) -> list[SmokeReport]:
+    """What the smoke tests will find, the next one first."""
+    reports: list[SmokeReport] = []
+
+    def smoke(url: str, *, bypass: str | None, **_: Any) -> SmokeReport:
+        passed.append(bypass)
+        return reports.pop(0) if reports else SmokeReport(url=url, checks=(Check(what="health"),))
+
+    monkeypatch.setattr(deploy, "smoke", smoke)
+    return reports
+
+
+def run(
+    github: LocalGitHub,
+    stacks: RecordedStacks,
+    presenter: Presenter | None = None,
+    cluster: LoggedCluster | None = None,
+    **options: Any,
+) -> UpReport:
+    made = clients(github, stacks)
+    made.__dict__["cluster"] = cluster or NoCluster()
+    shown = presenter or PullRequestPresenter(
+        made.github, 42, run_url="https://github.test/acme/orders/actions/runs/1"
+    )
+    pull = made.github.pulls.read(42)
+    return BringUp(made, "pr-42", pull, shown).run(**{"image": None, **options})
+
+
+def comment(github: LocalGitHub) -> Comment:
+    [found] = github.state.comments_of(42)
+    return found
+
+
+def states(github: LocalGitHub) -> list[list[str]]:
+    return [[s["state"] for s in d.statuses] for d in github.state.deployments_to("pr-42")]
+
+
+def test_one_comment_says_all_there_is_to_know(github: LocalGitHub) -> None:
+    report = run(github, RecordedStacks(), image="sha256:" + "0" * 64)
+    assert report.url == "http://pr-42.preview.test"
+    body = comment(github).body
+    assert body.startswith(MARKER)
+    for said in (
+        "[pr-42](http://pr-42.preview.test) is up",
+        f"`{SHA[:12]}`",
+        "image, database, namespace and secrets, prepare the database, migrate",
+        "rds:staging-2026-11-25-03-45",
+        "about $0.58 a day",
+        "so far",
+        "2 Dec 2099, 03:38 UTC",
+        "/preview reset-db",
+        "https://github.test/acme/orders/actions/runs/1",
+    ):
+        assert said in body
+    assert comment(github).edits >= 1, "it is edited in place"
+    assert states(github) == [["in_progress", "success"]]
+    statuses = [s["state"] for s in github.state.commit_statuses[SHA]]
+    assert statuses == ["pending", "success"]
+
+
+def test_the_program_gets_the_image_that_was_built(github: LocalGitHub) -> None:
+    stacks = RecordedStacks()
+    run(github, stacks, image="sha256:" + "0" * 64)
+    [arguments] = stacks.ups
+    assert arguments[-2:] == ["--config", "previews:image=sha256:" + "0" * 64]
+
+
+def test_without_an_image_the_one_of_an_earlier_run_is_forgotten(
+    github: LocalGitHub, tmp_path: Path
+) -> None:
+    """It served an old image for ever, after a reset of the data had set it."""
+    file = tmp_path / "Pulumi.pr-42.yaml"
+    config = {"previews:image": "sha256:0", "previews:commit": "b", "previews:ttlDays": 3}
+    said = {"encryptionsalt": "v1:abc", "config": config}
+    file.write_text(yaml.safe_dump(said))
+    made = clients(github, RecordedStacks(), project=tmp_path)
+    pull = made.github.pulls.read(42)
+    BringUp(made, "pr-42", pull, PullRequestPresenter(made.github, 42)).run(image=None)
+    left = {"encryptionsalt": "v1:abc", "config": {"previews:ttlDays": 3}}
+    assert yaml.safe_load(file.read_text()) == left
+
+
+def test_the_program_gets_what_the_labels_say_and_no_longer_when_they_are_gone(
+    github: LocalGitHub,
+) -> None:
+    stacks = RecordedStacks(play=["first", "same"])
+    asked = ["preview", "preview-db-snapshot", "preview-long-migration"]
+    for labels in (asked, ["preview"]):
+        github.state.pulls[42].labels = labels
+        run(github, stacks)
+    first, second = (
+        [value for option, value in itertools.pairwise(up) if option == "--config"]
+        for up in stacks.ups
+    )
+    assert "--config-path" in stacks.ups[0]
+    mode = "previews:database.mode=snapshot"
+    assert first == [mode, "previews:migration.longLocksMeant=true"]
+    assert second == [mode, "previews:migration.longLocksMeant=false"], "the data stays"
+
+
+def test_labels_that_contradict_each_other_are_told_before_anything_is_made(
+    github: LocalGitHub,
+) -> None:
+    github.state.pulls[42].labels = ["preview", "preview-db-branch", "preview-db-snapshot"]
+    stacks = RecordedStacks()
+    with pytest.raises(PreviewsError, match="take one of them off"):
+        run(github, stacks)
+    assert stacks.ups == []
+    assert "they ask for two modes at once" in comment(github).body
+    assert states(github) == [["in_progress", "failure"]]
+
+
+def test_what_stops_it_before_pulumi_begins_is_told(github: LocalGitHub) -> None:
+    class Held(RecordedStacks):
+        def create(self, stack: str) -> None:
+            raise PreviewsError(
+                "stack-locked", f"stack {stack}", why="password=hunter2 holds it", remedy="`wait`."
+            )
+
+    with pytest.raises(PreviewsError) as error:
+        run(github, Held())
+    assert error.value.code == "stack-locked"
+    body = comment(github).body
+    assert "did not come up" in body
+    assert (
+        "`stack-locked` in [the runbook](https://github.test/acme/orders/blob/HEAD/docs/runbook.md)"
+        in body
+    )
+    assert "password=*** holds it" in body
+    assert states(github) == [["in_progress", "failure"]]
+    assert github.state.commit_statuses[SHA][-1]["state"] == "failure"
+
+
+def test_a_failure_is_told_once(github: LocalGitHub) -> None:
+    with pytest.raises(PreviewsError):
+        run(github, RecordedStacks(play=["crash"]))
+    assert states(github) == [["in_progress", "failure"]]
+    assert "A container ends by itself" in comment(github).body
+
+
+def test_the_smoke_test_gets_past_the_sign_in(
+    github: LocalGitHub, passed: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(github, RecordedStacks())
+    monkeypatch.setattr("previews.lifecycle.bypass.read_bypass", lambda _: "let me")
+    run(github, RecordedStacks())
+    assert passed == [None, "let me"]
+
+
+def test_pulumi_cloud_s_dashboard_shows_the_address(github: LocalGitHub) -> None:
+    stacks = RecordedStacks()
+    run(github, stacks)
+    tags = stacks.tags("pr-42")
+    assert tags["url"] == "http://pr-42.preview.test"
+    assert (tags["pull-request"], tags["commit"]) == ("42", SHA)
+
+
+def test_while_it_works_the_comment_says_which_step_it_is_at(github: LocalGitHub) -> None:
+    seen: list[str] = []
+
+    def look() -> None:
+        deadline = time.monotonic() + 20
+        while "✅ address" not in comment(github).body:
+            assert time.monotonic() < deadline, comment(github).body
+            time.sleep(0.02)
+        seen.append(comment(github).body)
+
+    made = clients(github, RecordedStacks())
+    times = iter(range(0, 100_000, 60))
+    presenter = PullRequestPresenter(made.github, 42, clock=lambda: float(next(times)))
+    run(github, RecordedStacks(during=look), presenter)
+    assert "is coming up" in seen[0]
+    assert "✅ migrate (1 s)" in seen[0]
+
+
+def test_a_second_push_edits_the_same_comment_and_begins_another_deployment(
+    github: LocalGitHub,
+) -> None:
+    stacks = RecordedStacks(play=["first", "same"])
+    run(github, stacks)
+    run(github, stacks)
+    assert "nothing: it was there already" in comment(github).body
+    assert states(github) == [["in_progress", "success"]] * 2
+
+
+def test_a_failure_is_told_with_its_cause_and_without_its_secrets(github: LocalGitHub) -> None:
+    with pytest.raises(PreviewsError) as error:
+        run(github, RecordedStacks(play=["crash"]))
+    assert error.value.code == "up-failed"
+    body = comment(github).body
+    assert "did not come up" in body
+    assert "A container ends by itself" in body
+    assert "❌ roll the service out" in body
+    assert "RuntimeError: the service was broken on purpose, password=***" in body
+    assert "hunter2" not in body
+    assert "no route to the cluster" in body
+    assert states(github) == [["in_progress", "failure"]]
+    assert github.state.commit_statuses[SHA][-1]["state"] == "failure"
+
+
+def test_after_a_failed_push_it_says_what_is_still_served(github: LocalGitHub) -> None:
+    stacks = RecordedStacks(play=["first", "migration"])
+    run(github, stacks)
+    with pytest.raises(PreviewsError, match="migration"):
+        run(github, stacks)
+    body = comment(github).body
+    assert f"What was there before, `{SHA[:12]}`, is still served." in body
+    assert 'relation "nowhere" does not exist' in body
+
+
+def migrated(log: str) -> LoggedCluster:
+    return LoggedCluster((MIGRATIONS / f"{log}.log").read_text())
+
+
+def test_what_a_migration_does_to_the_database_is_told(github: LocalGitHub) -> None:
+    report = run(github, RecordedStacks(), cluster=migrated("applied"))
+    assert report.migration is not None
+    assert report.migration.applied == ("t0: Step 0", "t1: Step 1")
+    body = comment(github).body
+    for said in (
+        "| **Migrations** | t0: Step 0<br>t1: Step 1 |",
+        "**Migration** from `0002` to `t1` passes.",
+        "| `t0 Step 0` | 5 ms | `customers`: reads and writes, 1 ms | none |",
+        "`customers`: 1,000 rewritten",
+        "+ column customers.region character varying(9)",
+    ):
+        assert said in body
+
+
+def test_a_migration_that_the_gate_refused_is_told_with_its_locks(github: LocalGitHub) -> None:
+    with pytest.raises(PreviewsError):
+        run(github, RecordedStacks(play=["migration"]), cluster=migrated("refused"))
+    body = comment(github).body
+    assert "did not come up" in body
+    assert "**is refused**: a lock is held longer than 0.2 s" in body
+    assert "`customers`: reads and writes, 503 ms **too long**" in body
+    assert "+ table more" in body
+
+
+@pytest.mark.parametrize("log", ["", "migrate: report {", 'migrate: report {"head": "<b>"}'])
+def test_a_report_that_is_missing_or_garbled_stops_nothing(github: LocalGitHub, log: str) -> None:
+    stacks = RecordedStacks(play=["first", "migration"])
+    run(github, stacks, cluster=LoggedCluster(log))
+    assert "| **Migrations** | no report" in comment(github).body
+    with pytest.raises(PreviewsError, match="a migration failed"):
+        run(github, stacks, cluster=LoggedCluster(log))
+    assert "Migration: no report" in comment(github).body
+
+
+def test_without_steps_there_is_none_to_apply(github: LocalGitHub) -> None:
+    run(github, RecordedStacks(), cluster=migrated("nothing"))
+    assert "| **Migrations** | none to apply |" in comment(github).body
+
+
+def test_a_former_migration_is_not_told_of_a_failure_before_this_one(github: LocalGitHub) -> None:
+    github.state.pulls[42].labels = ["preview", "preview-db-branch", "preview-db-snapshot"]
+    with pytest.raises(PreviewsError):
+        run(github, RecordedStacks(), cluster=migrated("applied"))
+    assert "Migration" not in comment(github).body
+
+
+def test_what_answers_wrongly_is_no_success(github: LocalGitHub, smoked: list[SmokeReport]) -> None:
+    wrong = Check(what="version", wrong="it is b, expected a")
+    smoked.append(SmokeReport(url="u", checks=(Check(what="health"), wrong)))
+    with pytest.raises(PreviewsError, match="not what it should be"):
+        run(github, RecordedStacks())
+    assert "version: it is b, expected a" in comment(github).body
+    assert "❌ smoke test" in comment(github).body
+
+
+def test_its_data_begins_anew_when_asked(github: LocalGitHub) -> None:
+    stacks = RecordedStacks(play=["first", "same"])
+    run(github, stacks)
+    assert stacks.targets == []
+    run(github, stacks, reset_database=True)
+    [target] = stacks.targets
+    assert "aws:rds/instance:Instance" in target
+
+
+@pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.HUNG_UP, Fault.GARBLED])
+def test_a_github_that_fails_stops_no_preview(github: LocalGitHub, fault: Fault) -> None:
+    made = clients(github, RecordedStacks())
+    made.github.connection = Connection(made.settings, retry=False)
+    pull = made.github.pulls.read(42)
+    github.fail(fault)
+    report = BringUp(made, "pr-42", pull, PullRequestPresenter(made.github, 42)).run(image=None)
+    assert report.url == "http://pr-42.preview.test"
+    assert github.state.comments_of(42) == []
+
+
+def test_somebody_s_copy_of_the_comment_is_not_taken_for_it(github: LocalGitHub) -> None:
+    theirs = Comment(1, 42, "mallory", f"{MARKER}\nmine", now(), now())
+    github.state.comments[1] = theirs
+    run(github, RecordedStacks())
+    assert theirs.body == f"{MARKER}\nmine"
+    assert len(github.state.comments_of(42)) == 2
+
+
+def test_edits_are_not_made_too_often(github: LocalGitHub) -> None:
+    made = clients(github, RecordedStacks())
+    seconds = [0.0]
+    presenter = PullRequestPresenter(made.github, 42, clock=lambda: seconds[0])
+    presenter.show("one")
+    presenter.show("two", soon=True)
+    assert comment(github).body == "one"
+    seconds[0] = 11.0
+    presenter.show("two", soon=True)
+    assert comment(github).body == "two"
+    presenter.show("three")
+    assert comment(github).body == "three", "the last word is never left out"
+    edits = comment(github).edits
+    presenter.show("three")
+    assert comment(github).edits == edits
+
+
+def test_at_the_end_the_comment_says_so_and_the_deployments_are_gone(github: LocalGitHub) -> None:
+    run(github, RecordedStacks())
+    made = clients(github, RecordedStacks())
+    made.presenter(42).removed(Receipt(stack="pr-42", had_stack=True, seconds=61))
+    assert "`pr-42` is gone" in comment(github).body
+    assert "1 min 1 s" in comment(github).body
+    assert github.state.deployments_to("pr-42") == []
+
+
+def test_what_is_left_is_named(github: LocalGitHub) -> None:
+    run(github, RecordedStacks())
+    made = clients(github, RecordedStacks())
+    made.presenter(42).removed(Receipt(stack="pr-42", had_stack=True, left=["RDS instance pr-42"]))
+    assert "RDS instance pr-42" in comment(github).body
+    assert len(github.state.deployments_to("pr-42")) == 1
+
+
+def test_a_preview_that_nobody_saw_gets_no_comment(github: LocalGitHub) -> None:
+    clients(github, RecordedStacks()).presenter(42).removed(Receipt(stack="pr-42", had_stack=False))
+    assert github.state.comments_of(42) == []
+
+
+def test_the_logs_are_recorded() -> None:
+    assert {path.stem for path in (Path(__file__).parents[1] / "events").glob("*.jsonl")} == {
+        *("first", "same", "migration", "crash"),
+    }
+
+
+def test_an_image_that_was_not_built_is_told(
+    github: LocalGitHub, previews: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in github.environment.items():
+        monkeypatch.setenv(name, value)
+    assert previews("comment", "42", "--failed", "the image failed to build")[0] == 0
+    body = comment(github).body
+    assert "The image could not be built" in body
+    assert "the image failed to build" in body

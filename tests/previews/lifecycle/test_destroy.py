@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from contract.stack_name import StackName
+from previews.errors import PreviewsError
+from previews.inventory import Item
+from previews.lifecycle import destroy as module
+from previews.lifecycle.destroy import Receipt, destroy
+from tests.github import LocalGitHub
+from tests.previews.world import MemoryPlace, MemoryStacks, clients_of, thing
+
+STACK = StackName.parse("pr-42")
+INSTANCE = {
+    "urn": "urn:pulumi:pr-42::previews::aws:rds/instance:Instance::instance",
+    "type": "aws:rds/instance:Instance",
+    "id": "pr-42",
+    "custom": True,
+}
+
+
+@pytest.fixture(autouse=True)
+def _hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with LocalGitHub() as hub:
+        for name, value in hub.environment.items():
+            monkeypatch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look again without waiting; how long in all stays a matter of the clock."""
+    monkeypatch.setattr(module, "_LOOK_AGAIN_SECONDS", 0)
+    monkeypatch.setattr(module, "_LATE_SECONDS", 0.05)
+
+
+@pytest.fixture
+def stacks() -> MemoryStacks:
+    stacks = MemoryStacks()
+    stacks.add("pr-42", resources=[INSTANCE])
+    return stacks
+
+
+def test_the_stack_goes_when_nothing_is_left(stacks: MemoryStacks) -> None:
+    place = MemoryPlace([thing("pr-42"), thing("pr-420")])
+    stacks.on_destroy = lambda _: place.items.pop(0) and None
+    receipt = destroy(clients_of(stacks, place), STACK)
+    assert receipt.complete
+    assert receipt.stack_removed
+    assert receipt.deleted == ["aws:rds/instance:Instance pr-42"]
+    assert receipt.looked_in == ["RDS"]
+    assert stacks.known == {}
+    assert [item.stack for item in place.items] == ["pr-420"]
+    assert "nothing is left in RDS" in receipt.text()
+
+
+def test_the_state_is_kept_when_something_is_left(stacks: MemoryStacks) -> None:
+    place = MemoryPlace([thing("pr-42")])
+    receipt = destroy(clients_of(stacks, place), STACK)
+    assert receipt.left == ["RDS instance pr-42"]
+    assert not receipt.complete
+    assert not receipt.stack_removed
+    assert "pr-42" in stacks.known
+    assert place.removed == []
+    assert "left: RDS instance pr-42" in receipt.text()
+
+
+def test_leftovers_go_when_they_are_asked_to(stacks: MemoryStacks) -> None:
+    place = MemoryPlace([thing("pr-42"), thing("pr-43")])
+    receipt = destroy(clients_of(stacks, place), STACK, leftovers=True)
+    assert receipt.leftovers_deleted == ["RDS instance pr-42"]
+    assert place.removed == ["pr-42"]
+    assert receipt.complete
+
+
+def test_twice_is_as_good_as_once(stacks: MemoryStacks) -> None:
+    clients = clients_of(stacks, MemoryPlace())
+    assert destroy(clients, STACK).had_stack
+    again = destroy(clients, STACK)
+    assert not again.had_stack
+    assert again.complete
+
+
+def test_what_goes_a_little_later_is_waited_for(
+    stacks: MemoryStacks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LATE_SECONDS", 30)
+
+    class Late(MemoryPlace):
+        def find(self) -> list:  # type: ignore[type-arg]
+            self.looks += 1
+            return [thing("pr-42", keep="RDS deletes it")] if self.looks < 3 else []
+
+    place = Late()
+    assert destroy(clients_of(stacks, place), STACK).complete
+    assert place.looks == 3
+
+
+def test_what_is_kept_on_purpose_is_told_and_stops_nothing(stacks: MemoryStacks) -> None:
+    place = MemoryPlace([thing("pr-42", keep="someone took it", counts=False)])
+    receipt = destroy(clients_of(stacks, place), STACK)
+    assert receipt.complete
+    assert receipt.kept == ["RDS instance pr-42: someone took it"]
+    assert place.removed == []
+
+
+@pytest.mark.parametrize("fail_on", ["destroy pr-42", "state pr-42", "remove pr-42"])
+def test_when_pulumi_fails_the_state_is_kept(stacks: MemoryStacks, fail_on: str) -> None:
+    stacks.fail_on = fail_on
+    with pytest.raises(PreviewsError, match="it broke"):
+        destroy(clients_of(stacks, MemoryPlace()), STACK)
+    assert "pr-42" in stacks.known
+
+
+def test_when_nobody_can_look_the_state_is_kept(stacks: MemoryStacks) -> None:
+    with pytest.raises(PreviewsError, match="RDS"):
+        destroy(clients_of(stacks, MemoryPlace(fails=True)), STACK)
+    assert "pr-42" in stacks.known
+
+
+def test_a_state_that_still_has_resources_is_kept(stacks: MemoryStacks) -> None:
+    stacks.stays = [INSTANCE]
+    with pytest.raises(PreviewsError, match="still has resources"):
+        destroy(clients_of(stacks, MemoryPlace()), STACK)
+    assert "pr-42" in stacks.known
+
+
+def test_a_leftover_that_is_refused_keeps_the_state_and_goes_the_next_time(
+    stacks: MemoryStacks,
+) -> None:
+    items = [thing("pr-42", kind="snapshot"), thing("pr-42")]
+    place = MemoryPlace(items, refuses=("pr-42",))
+    with pytest.raises(PreviewsError, match="RDS pr-42"):
+        destroy(clients_of(stacks, place), STACK, leftovers=True)
+    assert place.removed == []
+    assert "pr-42" in stacks.known
+    place.refuses = ()
+    again = destroy(clients_of(stacks, place), STACK, leftovers=True)
+    assert again.leftovers_deleted == ["RDS instance pr-42", "RDS snapshot pr-42"]
+    assert again.stack_removed
+
+
+def test_a_leftover_that_lingers_is_left_and_keeps_the_state(stacks: MemoryStacks) -> None:
+    place = MemoryPlace([thing("pr-42")], lingers=("pr-42",))
+    receipt = destroy(clients_of(stacks, place), STACK, leftovers=True)
+    assert (receipt.left, receipt.complete) == (["RDS instance pr-42"], False)
+    assert not receipt.stack_removed
+    assert "pr-42" in stacks.known
+
+
+def test_leftovers_go_in_the_order_of_their_places(stacks: MemoryStacks) -> None:
+    order: list[str] = []
+
+    class Noted(MemoryPlace):
+        def remove(self, item: Item) -> None:
+            order.append(str(item))
+            super().remove(item)
+
+    cluster = Noted([thing("pr-42", place="Kubernetes")], name="Kubernetes")
+    databases = Noted([thing("pr-42"), thing("pr-43")])
+    receipt = destroy(clients_of(stacks, cluster, databases), STACK, leftovers=True)
+    assert order == ["Kubernetes instance pr-42", "RDS instance pr-42"]
+    assert receipt.looked_in == ["Kubernetes", "RDS"]
+    assert databases.items == [thing("pr-43")]
+
+
+def test_what_github_shows_of_it_goes_last_and_only_when_all_else_is_gone(
+    stacks: MemoryStacks,
+) -> None:
+    shown = thing("pr-42", place="GitHub", counts=False)
+    github = MemoryPlace([shown], name="GitHub")
+    databases = MemoryPlace([thing("pr-42")])
+    receipt = destroy(clients_of(stacks, databases, github), STACK)
+    assert github.removed == []
+    assert receipt.left == ["RDS instance pr-42"]
+    databases.items.clear()
+    receipt = destroy(clients_of(stacks, databases, github), STACK)
+    assert github.removed == ["pr-42"]
+    assert (receipt.leftovers_deleted, receipt.kept) == (["GitHub instance pr-42"], [])
+    assert receipt.stack_removed
+
+
+def test_without_a_stack_none_is_removed(stacks: MemoryStacks) -> None:
+    stacks.known.clear()
+    receipt = destroy(clients_of(stacks, MemoryPlace()), STACK)
+    assert (receipt.had_stack, receipt.stack_removed) == (False, False)
+    assert not [call for call in stacks.calls if call.startswith(("destroy", "remove"))]
+
+
+def test_a_receipt_can_be_read_by_a_script(stacks: MemoryStacks) -> None:
+    receipt = destroy(clients_of(stacks, MemoryPlace()), STACK)
+    assert Receipt.model_validate_json(receipt.model_dump_json()) == receipt

@@ -1,0 +1,113 @@
+"""Staging goes forward, and by itself back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from previews.errors import PreviewsError
+from previews.lifecycle import staging as module
+from previews.lifecycle.smoke import Check, SmokeReport
+from previews.lifecycle.staging import LAST_GOOD, StagingDeployment
+from tests.github import LocalGitHub
+from tests.previews.bringing import RecordedStacks, clients
+
+OLD, NEW = "sha256:" + "0" * 64, "sha256:" + "1" * 64
+
+
+@pytest.fixture(scope="module")
+def github() -> Iterator[LocalGitHub]:
+    with LocalGitHub() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def smoked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is wrong with staging, at one smoke test after the other."""
+    wrong: list[str] = []
+
+    def smoke(url: str, **_: Any) -> SmokeReport:
+        found = wrong.pop(0) if wrong else ""
+        return SmokeReport(url=url, checks=(Check(what="health", wrong=found),))
+
+    monkeypatch.setattr(module, "smoke", smoke)
+    return wrong
+
+
+def staging(play: list[str], *, good: str = OLD) -> RecordedStacks:
+    stacks = RecordedStacks(play=play)
+    stacks.create("staging")
+    if good:
+        stacks.kept_tags["staging"] = {LAST_GOOD: good}
+    return stacks
+
+
+def images(stacks: RecordedStacks) -> list[str]:
+    return [arguments[-1].removeprefix("previews:image=") for arguments in stacks.ups]
+
+
+def test_an_image_that_works_becomes_the_last_good_one(github: LocalGitHub) -> None:
+    stacks = staging(["first"])
+    assert StagingDeployment(clients(github, stacks)).run(NEW).image == NEW
+    assert stacks.tags("staging")[LAST_GOOD] == NEW
+    assert images(stacks) == [NEW]
+
+
+@pytest.mark.parametrize(
+    ("play", "wrong", "told"),
+    [
+        (["migration", "first"], [], "migration-failed"),
+        (["crash", "first"], [], "crashed"),
+        (["first", "same"], ["503", ""], "health: 503"),
+    ],
+)
+def test_one_that_does_not_work_gives_way_to_the_last_good_one(
+    github: LocalGitHub, smoked: list[str], play: list[str], wrong: list[str], told: str
+) -> None:
+    smoked += wrong
+    stacks = staging(play)
+    with pytest.raises(PreviewsError, match=told) as error:
+        StagingDeployment(clients(github, stacks)).run(NEW)
+    assert error.value.code == "staging-rolled-back"
+    assert images(stacks) == [NEW, OLD]
+    assert stacks.tags("staging")[LAST_GOOD] == OLD
+
+
+def test_the_first_one_has_nothing_to_go_back_to(github: LocalGitHub) -> None:
+    stacks = staging(["crash"], good="")
+    with pytest.raises(PreviewsError, match="no earlier image") as error:
+        StagingDeployment(clients(github, stacks)).run(NEW)
+    assert error.value.code == "staging-failed"
+    assert images(stacks) == [NEW]
+
+
+def test_going_back_that_fails_asks_for_a_person(github: LocalGitHub) -> None:
+    stacks = staging(["crash", "migration"])
+    with pytest.raises(PreviewsError, match="needs a person") as error:
+        StagingDeployment(clients(github, stacks)).run(NEW)
+    assert error.value.code == "staging-rollback-failed"
+
+
+def test_the_last_good_image_itself_failing_is_not_tried_twice(github: LocalGitHub) -> None:
+    stacks = staging(["crash"])
+    with pytest.raises(PreviewsError, match="no earlier image"):
+        StagingDeployment(clients(github, stacks)).run(OLD)
+    assert images(stacks) == [OLD]
+
+
+def test_the_command_line_tells_the_commit_and_the_run_s_summary(
+    previews: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    with LocalGitHub() as github:
+        stacks = staging(["crash", "first"])
+        made = clients(github, stacks)
+        monkeypatch.setattr("previews.commands.deploy_staging.Clients", lambda: made)
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+        code, _, complaints = previews("deploy-staging", "--image", NEW, "--commit", "c" * 40)
+        assert code == 1
+        assert "staging-rolled-back" in complaints
+        [status] = github.state.commit_statuses["c" * 40]
+        assert (status["context"], status["state"]) == ("staging", "failure")
+    assert "was put back" in (tmp_path / "summary.md").read_text()

@@ -1,0 +1,353 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta, timezone
+from typing import Any
+
+import pytest
+from githubkit.retry import RetryOption
+
+from previews.errors import PreviewsError
+from previews.lifecycle import sweep
+from previews.lifecycle.sweep import Outcome, Report
+from previews.pulumi.state import StackSummary
+from tests.github import Fault, LocalGitHub
+from tests.previews.world import NOW, MemoryPlace, MemoryStacks, clients_of, thing
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalGitHub]:
+    """GitHub with one open pull request that has nothing to do with previews."""
+    with LocalGitHub() as hub:
+        for name, value in hub.environment.items():
+            monkeypatch.setenv(name, value)
+        hub.state.pull(1)
+        yield hub
+
+
+@pytest.fixture
+def stacks() -> MemoryStacks:
+    stacks = MemoryStacks()
+    stacks.add("staging", days_ago=400)
+    return stacks
+
+
+def run(stacks: MemoryStacks, *places: MemoryPlace, **options: Any) -> Report:
+    return sweep.sweep(clients_of(stacks, *places), **{"most": 10, "dry_run": False, **options})
+
+
+def never_again(*_: object) -> RetryOption:
+    return RetryOption(do_retry=False)
+
+
+def outcomes(report: Report) -> dict[int, tuple[str, str]]:
+    return {entry.number: (entry.cause.value, entry.outcome.value) for entry in report.entries}
+
+
+def test_each_preview_is_judged_by_its_pull_request(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    for number in range(40, 50):
+        stacks.add(f"pr-{number}", days_ago=8 if number >= 46 else 0)
+    hub.state.pull(40, labels=["preview"])
+    hub.state.pull(41, labels=["preview"])
+    hub.state.close(41)
+    hub.state.pull(42, labels=["preview"])
+    hub.state.close(42, merged=True)
+    hub.state.pull(43, labels=["bug"])
+    hub.state.pull(44, labels=["preview"], draft=True)
+    hub.state.pull(45, labels=["preview"], mergeable=False)
+    hub.state.close(45)
+    hub.state.pull(46, labels=["preview"])
+    hub.state.pull(47, labels=["preview", "preview-keep"])
+    hub.state.pull(48, labels=["preview"])
+    report = run(stacks, MemoryPlace([thing("pr-48", expires=(NOW + timedelta(1)).isoformat())]))
+    assert outcomes(report) == {
+        41: ("closed", "destroyed"),
+        42: ("closed", "destroyed"),
+        43: ("label gone", "destroyed"),
+        45: ("closed", "destroyed"),
+        46: ("expired", "destroyed"),
+        # GitHub knows no pull request 49, which is no word that it is closed.
+        49: ("closed", "kept"),
+    }
+    assert sorted(stacks.known) == ["pr-40", "pr-44", "pr-47", "pr-48", "pr-49", "staging"]
+
+
+def test_the_latest_of_all_that_tells_when_a_preview_ends_holds(
+    hub: LocalGitHub, stacks: MemoryStacks
+) -> None:
+    past, future = ((NOW + timedelta(days=days)).isoformat() for days in (-1, 1))
+    for number, days_ago in ((60, 8), (61, 8), (62, 6), (63, 8)):
+        stacks.add(f"pr-{number}", days_ago=days_ago)
+    for number in (60, 61, 62, 63):
+        hub.state.pull(number, labels=["preview"])
+    databases = [thing("pr-60", expires=past), thing("pr-61", expires=past)]
+    databases += [thing("pr-62", expires=past), thing("pr-63", expires="never")]
+    secrets = [thing("pr-60", place="Secrets", expires=past)]
+    secrets += [thing("pr-61", place="Secrets", expires=future)]
+    places = (MemoryPlace(databases), MemoryPlace(secrets, name="Secrets"))
+    assert outcomes(run(stacks, *places)) == {
+        # All of it is past.
+        60: ("expired", "failed"),
+        # A tag that is no time counts for nothing.
+        63: ("expired", "failed"),
+    }
+    # What Pulumi left is never deleted by the sweep of a preview that has a stack.
+    assert [place.removed for place in places] == [[], []]
+
+
+def test_a_tag_s_time_may_be_of_any_zone_and_is_utc_s_without_one(
+    hub: LocalGitHub, stacks: MemoryStacks
+) -> None:
+    west = timezone(timedelta(hours=-5))
+    times = {
+        60: (NOW - timedelta(hours=1)).replace(tzinfo=None),
+        61: (NOW + timedelta(hours=1)).replace(tzinfo=None),
+        62: (NOW - timedelta(hours=1)).astimezone(west),
+        63: (NOW + timedelta(hours=1)).astimezone(west),
+    }
+    for number in times:
+        stacks.known[f"pr-{number}"] = StackSummary(name=f"pr-{number}", last_update=None)
+        hub.state.pull(number, labels=["preview"])
+    place = MemoryPlace([thing(f"pr-{n}", expires=time.isoformat()) for n, time in times.items()])
+    assert outcomes(run(stacks, place, dry_run=True)) == {
+        60: ("expired", "due"),
+        62: ("expired", "due"),
+    }
+
+
+@pytest.mark.parametrize(("days", "ends"), [(29.9, False), (30.1, True)])
+def test_a_label_keeps_a_preview_longer_and_not_for_ever(
+    hub: LocalGitHub, stacks: MemoryStacks, days: float, ends: bool
+) -> None:
+    stacks.add("pr-47", days_ago=days)
+    hub.state.pull(47, labels=["preview", "preview-keep"])
+    assert outcomes(run(stacks, MemoryPlace())) == ({47: ("expired", "destroyed")} if ends else {})
+
+
+@pytest.mark.parametrize(("days", "ends"), [(6.9, False), (7.1, True)])
+def test_a_preview_expires_so_many_days_after_its_last_push(
+    hub: LocalGitHub, stacks: MemoryStacks, days: float, ends: bool
+) -> None:
+    stacks.add("pr-47", days_ago=days)
+    hub.state.pull(47, labels=["preview"])
+    assert outcomes(run(stacks, MemoryPlace())) == ({47: ("expired", "destroyed")} if ends else {})
+
+
+def test_a_stack_that_was_never_updated_does_not_expire(
+    hub: LocalGitHub, stacks: MemoryStacks
+) -> None:
+    stacks.known["pr-47"] = StackSummary(name="pr-47", last_update=None)
+    hub.state.pull(47, labels=["preview"])
+    assert run(stacks, MemoryPlace()).entries == []
+
+
+@pytest.mark.parametrize("refusal", ["refuses", "lingers"])
+def test_an_orphan_that_does_not_go_is_a_failure_and_the_next_is_tried(
+    hub: LocalGitHub, stacks: MemoryStacks, monkeypatch: pytest.MonkeyPatch, refusal: str
+) -> None:
+    monkeypatch.setattr("previews.lifecycle.destroy._LATE_SECONDS", 0)
+    for number in (42, 43):
+        hub.state.pull(number)
+        hub.state.close(number)
+    place = MemoryPlace([thing("pr-42"), thing("pr-43")], **{refusal: ("pr-42",)})
+    report = run(stacks, place)
+    assert outcomes(report) == {42: ("closed", "failed"), 43: ("closed", "destroyed")}
+    assert "pr-42" in report.failed[0].detail
+    assert place.items == [thing("pr-42")]
+
+
+def test_the_report_counts_all_that_was_seen(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    for number in (42, 43):
+        stacks.add(f"pr-{number}")
+        hub.state.pull(number)
+    report = run(stacks, MemoryPlace(), dry_run=True)
+    assert report.text().splitlines() == [
+        "3 stacks, 3 open pull requests, 2 would be touched; to remove them: --yes",
+        "  due        pr-42 (label gone): its pull request has no label 'preview'",
+        "  due        pr-43 (label gone): its pull request has no label 'preview'",
+    ]
+    assert "2 were judged" in run(stacks, MemoryPlace()).text()
+
+
+def test_what_is_kept_uses_none_of_the_run_s_removals(
+    hub: LocalGitHub, stacks: MemoryStacks
+) -> None:
+    hub.state.pull(41, labels=["preview"])
+    for number in (42, 43):
+        stacks.add(f"pr-{number}")
+        hub.state.pull(number)
+    report = run(stacks, MemoryPlace([thing("pr-41")]), most=1)
+    assert [entry.outcome for entry in report.entries] == [
+        *(Outcome.KEPT, Outcome.DESTROYED, Outcome.LATER),
+    ]
+
+
+def test_a_resource_without_a_stack_is_deleted(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    hub.state.pull(42)
+    hub.state.close(42)
+    hub.state.pull(43, labels=["preview"])
+    place = MemoryPlace([thing("pr-42"), thing("pr-43")])
+    report = run(stacks, place)
+    assert outcomes(report) == {
+        42: ("closed", "destroyed"),
+        # An `up` may be about to make its stack.
+        43: ("orphaned", "kept"),
+    }
+    assert place.removed == ["pr-42"]
+
+
+def test_without_yes_nothing_is_touched(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    stacks.add("pr-42")
+    hub.state.pull(42)
+    report = run(stacks, MemoryPlace(), dry_run=True)
+    assert outcomes(report) == {42: ("label gone", "due")}
+    assert report.due == [42]
+    assert not [call for call in stacks.calls if call.startswith(("destroy", "remove", "tag"))]
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_with_github_down_nothing_is_touched(
+    hub: LocalGitHub, stacks: MemoryStacks, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if fault is Fault.SLOW:
+        monkeypatch.setattr("previews.github.connection._TIMEOUT_SECONDS", 0.2)
+    if fault is Fault.SERVER_ERROR:
+        monkeypatch.setattr("previews.github.connection.RETRY_DEFAULT", never_again)
+    stacks.add("pr-42")
+    place = MemoryPlace([thing("pr-42")])
+    hub.fail(fault, seconds=3600 if fault is not Fault.SLOW else 2)
+    with pytest.raises(PreviewsError):
+        run(stacks, place)
+    assert place.removed == []
+    assert not [call for call in stacks.calls if call.startswith(("destroy", "remove", "tag"))]
+
+
+@pytest.mark.parametrize("fault", [Fault.HUNG_UP, Fault.UNAUTHORIZED, Fault.EMPTY, Fault.GARBLED])
+def test_a_pull_request_that_can_not_be_read_again_keeps_its_preview(
+    hub: LocalGitHub, stacks: MemoryStacks, fault: Fault
+) -> None:
+    for number in (42, 43):
+        stacks.add(f"pr-{number}")
+        hub.state.pull(number)
+    hub.fail(fault, path=r"/pulls/42$")
+    report = run(stacks, MemoryPlace())
+    assert outcomes(report) == {42: ("label gone", "failed"), 43: ("label gone", "destroyed")}
+    assert sorted(stacks.known) == ["pr-42", "staging"]
+
+
+def test_a_label_that_came_back_keeps_the_preview(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    stacks.add("pr-42")
+    hub.state.pull(42)
+
+    def label_it(_method: str, path: str) -> None:
+        if path.endswith("/pulls/42"):
+            hub.state.label(42, "preview")
+
+    hub.on_request = label_it
+    assert outcomes(run(stacks, MemoryPlace())) == {42: ("label gone", "kept")}
+    assert "pr-42" in stacks.known
+
+
+def test_an_empty_list_of_pull_requests_is_no_answer(
+    hub: LocalGitHub, stacks: MemoryStacks
+) -> None:
+    hub.state.close(1)
+    stacks.add("pr-1")
+    with pytest.raises(PreviewsError, match="--none-open"):
+        run(stacks, MemoryPlace())
+    assert "pr-1" in stacks.known
+    assert outcomes(run(stacks, MemoryPlace(), none_open=True)) == {1: ("closed", "destroyed")}
+
+
+def test_a_list_of_stacks_without_staging_is_no_answer(hub: LocalGitHub) -> None:
+    stacks = MemoryStacks()
+    place = MemoryPlace([thing("pr-42")])
+    hub.state.pull(42)
+    hub.state.close(42)
+    with pytest.raises(PreviewsError, match="staging is not in it; it has nothing"):
+        run(stacks, place)
+    for name in ("pr-43", "pr-42"):
+        stacks.add(name)
+    with pytest.raises(PreviewsError, match="staging is not in it; it has pr-42, pr-43"):
+        run(stacks, place)
+    assert (place.removed, sorted(stacks.known)) == ([], ["pr-42", "pr-43"])
+
+
+def test_a_place_that_gives_no_answer_ends_the_run(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    stacks.add("pr-42")
+    hub.state.pull(42)
+    with pytest.raises(PreviewsError, match="RDS"):
+        run(stacks, MemoryPlace(fails=True))
+    assert "pr-42" in stacks.known
+
+
+def test_at_most_so_many_go_in_one_run(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    for number in range(40, 45):
+        stacks.add(f"pr-{number}")
+        hub.state.pull(number)
+    report = run(stacks, MemoryPlace(), most=2)
+    assert [entry.outcome for entry in report.entries] == [
+        Outcome.DESTROYED,
+        Outcome.DESTROYED,
+        *[Outcome.LATER] * 3,
+    ]
+
+
+def test_one_failure_keeps_no_other_from_going(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    for number in (41, 42, 43):
+        stacks.add(f"pr-{number}")
+        hub.state.pull(number)
+    stacks.fail_on = "destroy pr-42"
+    report = run(stacks, MemoryPlace())
+    assert outcomes(report) == {
+        41: ("label gone", "destroyed"),
+        42: ("label gone", "failed"),
+        43: ("label gone", "destroyed"),
+    }
+    assert [entry.number for entry in report.failed] == [42]
+    assert sorted(stacks.known) == ["pr-42", "staging"]
+
+
+def test_one_alone_is_judged(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    for number in (41, 42):
+        stacks.add(f"pr-{number}")
+        hub.state.pull(number)
+    assert outcomes(run(stacks, MemoryPlace(), only=42)) == {42: ("label gone", "destroyed")}
+    assert "pr-41" in stacks.known
+
+
+def test_what_is_kept_on_purpose_is_no_orphan(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    hub.state.pull(42)
+    hub.state.close(42)
+    place = MemoryPlace([thing("pr-42", keep="someone took it", counts=False)])
+    assert run(stacks, place).entries == []
+
+
+def test_a_thousand_stacks_take_a_bounded_number_of_requests(
+    hub: LocalGitHub, stacks: MemoryStacks
+) -> None:
+    items = []
+    for number in range(1000, 2000):
+        stacks.add(f"pr-{number}", days_ago=8 if number % 2 else 0)
+        hub.state.pull(number, labels=["preview"])
+        items.append(thing(f"pr-{number}"))
+    place = MemoryPlace(items)
+    report = run(stacks, place, most=5, dry_run=True)
+    assert len(report.entries) == 500
+    assert len(report.due) == 5
+    # Eleven pages of open pull requests, and each of the five read once more.
+    assert len(hub.requests) == 11 + 5
+    assert place.looks == 1
+    assert stacks.calls == ["all"]
+
+
+def test_servers_that_previews_share_are_none_of_its_business(
+    hub: LocalGitHub, stacks: MemoryStacks
+) -> None:
+    stacks.add("data-8", days_ago=400)
+    stacks.add("pr-8", days_ago=0)
+    hub.state.pull(8, labels=["preview"])
+    hub.state.close(8)
+    assert outcomes(run(stacks, MemoryPlace())) == {8: ("closed", "destroyed")}
+    assert "data-8" in stacks.known
+    assert not [call for call in stacks.calls if "data-8" in call]

@@ -1,0 +1,270 @@
+"""The comment, word for word, in each of its states."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from previews.diagnosis.failure_patterns import named
+from previews.diagnosis.failure_report import Autopsy, ContainerTrouble, Evidence, FailedResource
+from previews.diagnosis.migration_log import MigrationLog
+from previews.diagnosis.migration_report import MigrationReport
+from previews.pull_request.comment import MARKER, failed, no_room, not_anew, removed, up, working
+from previews.pull_request.presenter import Arrival, Failure
+from previews.pulumi.progress import State, Step, StepState
+from previews.reporting.cost import Cost, Line
+from previews.reporting.preview_summary import Facts
+
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+STILL = "fedcba9876543210"
+RUN = "https://github.test/acme/orders/actions/runs/7"
+RUNBOOK = "[the runbook](https://github.test/acme/orders/blob/HEAD/docs/runbook.md)"
+STATES = (
+    StepState(step=Step.IMAGE, state=State.DONE, seconds=65),
+    StepState(step=Step.DATABASE, state=State.SAME),
+    StepState(step=Step.NAMESPACE, state=State.DONE, seconds=0),
+    StepState(step=Step.MIGRATE, state=State.FAILED, seconds=2),
+    StepState(step=Step.ROLLOUT, state=State.RUNNING, detail="0 of 1 | ready"),
+    StepState(step=Step.ADDRESS),
+)
+COST = Cost(lines=(Line(what="all", a_day=Decimal("0.58"), verified=True),))
+FACTS = Facts(
+    stack="pr-42",
+    url="http://pr-42.test",
+    commit=COMMIT,
+    mode="snapshot",
+    snapshot="rds:one",
+    snapshot_created=NOW - timedelta(hours=30),
+    created=NOW - timedelta(days=2),
+    expires=NOW + timedelta(days=3),
+    cost=COST,
+)
+REPORT = MigrationReport(before="1", head="2", max_lock_seconds=2, long_locks_meant=False)
+
+
+def rows(text: str) -> dict[str, str]:
+    """The rows of the comment's table, by their names."""
+    cells = [line.split(" | ", 1) for line in text.splitlines() if line.startswith("| **")]
+    return {name.strip("|* "): value.removesuffix(" |") for name, value in cells}
+
+
+def shown(facts: Facts = FACTS, states: Any = STATES, **more: Any) -> str:
+    told = {name: more.pop(name) for name in ("run", "reset") if name in more}
+    given = {"seconds": 95.0, "migration": MigrationLog(), "kept": False} | more
+    return up(Arrival(facts, states, **given), now=NOW, **({"run": RUN} | told))
+
+
+def without(**changes: Any) -> Facts:
+    return FACTS.model_copy(update=changes)
+
+
+def test_while_it_comes_up_each_step_shows_how_far_it_is() -> None:
+    text = working("pr-42", COMMIT, STATES, since=NOW - timedelta(seconds=61), now=NOW, run=RUN)
+    assert text == (
+        f"{MARKER}\n\n### ⏳ `pr-42` is coming up\n\n"
+        f"`0123456789ab`, for 1 min 1 s by now ([run]({RUN})).\n\n"
+        "- ✅ image (1 min 5 s)\n"
+        "- ⏭️ database\n"
+        "- ✅ namespace and secrets\n"
+        "- ❌ migrate (2 s)\n"
+        "- ⏳ roll the service out: 0 of 1 \\| ready\n"
+        "- ▫️ address\n"
+    )
+
+
+def test_when_it_is_up_the_table_tells_all() -> None:
+    text = shown()
+    assert text.startswith(
+        f"{MARKER}\n\n### ✅ [pr-42](http://pr-42.test) is up\n\nhttp://pr-42.test\n\n"
+        "| | |\n|---|---|\n"
+    )
+    assert rows(text) == {
+        "Commit": "`0123456789ab`",
+        "Changed": "image, namespace and secrets; as before: database",
+        "Migrations": "no report of what it does to the database",
+        "Took": f"1 min 35 s ([run]({RUN}))",
+        "Data": "an instance of its own, from staging's snapshot `rds:one`,"
+        " 1 d 6 h old, of 25 Nov 2026, 06:00 UTC",
+        "Cost": "about $0.58 a day, $1.16 so far at list prices",
+        "Expires": "29 Nov 2026, 12:00 UTC, in 3 d; a push puts it off",
+    }
+    assert text.endswith("`/preview destroy` removes it · a push updates it\n")
+
+
+def test_where_nothing_was_done_nothing_is_said_of_it() -> None:
+    assert rows(shown(seconds=None)).keys() & {"Changed", "Took"} == set()
+
+
+@pytest.mark.parametrize(
+    ("states", "words"),
+    [
+        ((StepState(step=Step.IMAGE, state=State.SAME),), "nothing: it was there already"),
+        ((StepState(step=Step.SMOKE, state=State.DONE),), "nothing: it was there already"),
+        ((StepState(step=Step.IMAGE, state=State.DONE),), "image"),
+    ],
+)
+def test_what_was_changed(states: tuple[StepState, ...], words: str) -> None:
+    assert rows(shown(states=states))["Changed"] == words
+
+
+@pytest.mark.parametrize(
+    ("migration", "words"),
+    [
+        (None, "what they said could not be read"),
+        (MigrationLog(report=REPORT), "none to apply"),
+        (MigrationLog(applied=("1: a", "2: b|c"), report=REPORT), "1: a<br>2: b\\|c"),
+        (
+            MigrationLog(applied=("1: a",)),
+            "1: a<br>no report of what it does to the database",
+        ),
+    ],
+)
+def test_what_the_migrations_did(migration: MigrationLog | None, words: str) -> None:
+    assert rows(shown(migration=migration))["Migrations"] == words
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        (without(snapshot="", mode="branch"), "a copy of staging's"),
+        (without(snapshot="", mode=""), "unknown"),
+        (
+            without(mode="branch", snapshot_created=None),
+            "a branch on the shared instance, from staging's snapshot `rds:one`",
+        ),
+        (without(mode="new", snapshot_created=None), "new, from staging's snapshot `rds:one`"),
+    ],
+)
+def test_where_its_data_comes_from(facts: Facts, words: str) -> None:
+    assert rows(shown(facts))["Data"] == words
+
+
+def test_data_that_began_anew_says_when() -> None:
+    text = rows(shown(without(snapshot=""), reset=NOW))["Data"]
+    assert text == "a copy of staging's; begun anew 26 Nov 2026, 12:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        (
+            without(cost=None),
+            "not known for this region or these sizes (`previews/reporting/prices.toml`)",
+        ),
+        (without(created=None), "about $0.58 a day at list prices"),
+        (
+            without(
+                created=None,
+                cost=Cost(lines=(*COST.lines, Line(what="x", a_day=Decimal(1), verified=False))),
+            ),
+            "about $1.58 a day at list prices, not all of them verified",
+        ),
+    ],
+)
+def test_what_it_costs(facts: Facts, words: str) -> None:
+    assert rows(shown(facts))["Cost"] == words
+
+
+@pytest.mark.parametrize(
+    ("expires", "kept", "words"),
+    [
+        (None, False, "unknown"),
+        (None, True, "unknown"),
+        (NOW, False, "since 26 Nov 2026, 12:00 UTC: the next sweep takes it"),
+        (NOW, True, "kept by its label; without it 26 Nov 2026, 12:00 UTC"),
+        (
+            NOW + timedelta(seconds=1),
+            False,
+            "26 Nov 2026, 12:00 UTC, in 1 s; a push puts it off",
+        ),
+    ],
+)
+def test_when_it_expires(expires: datetime | None, kept: bool, words: str) -> None:
+    assert rows(shown(without(expires=expires), kept=kept))["Expires"] == words
+
+
+def failure(**more: Any) -> str:
+    one = FailedResource(
+        step=Step.MIGRATE, type="kubernetes:batch/v1:Job", name="migrate", op="create", message="no"
+    )
+    silent = FailedResource(step=None, type="", name="", op="", message="")
+    evidence = Evidence(
+        containers=(
+            ContainerTrouble(pod="p-1", container="c", reason="Error", log=("a", "b")),
+            ContainerTrouble(pod="p-2", container="", reason="OOM"),
+        ),
+        events=("one", "two"),
+    )
+    autopsy = Autopsy(
+        cause=named("out-of-memory", "it used more", "use less."),
+        failed=(one, silent),
+        evidence=more.pop("evidence", evidence),
+    )
+    run = more.pop("run", "")
+    return failed("pr-42", COMMIT, Failure(autopsy, STATES[:2], **more), run=run)
+
+
+def test_a_failure_tells_cause_remedy_and_what_was_said() -> None:
+    assert failure(run=RUN, still=STILL) == (
+        f"{MARKER}\n\n### ❌ `pr-42` did not come up\n\n**It used more.** Use less.\n\n"
+        f"`0123456789ab` ([run]({RUN})); `out-of-memory` in {RUNBOOK}."
+        " What was there before, `fedcba987654`, is still served.\n\n"
+        "- ✅ image (1 min 5 s)\n- ⏭️ database\n\n"
+        "**migrate (Job)**\n\n```text\nno\n```\n\n"
+        "**What was said**\n\n```text\nit said nothing\n```\n\n"
+        "<details><summary>p-1 / c: Error</summary>\n\n```text\na\nb\n```\n\n</details>\n\n"
+        "<details><summary>p-2: OOM</summary>\n\n```text\nnothing in its log\n```\n\n</details>\n\n"
+        "<details><summary>Warnings of the cluster</summary>\n\n"
+        "```text\none\ntwo\n```\n\n</details>\n"
+    )
+
+
+def test_a_failure_without_a_run_or_a_cluster_says_so() -> None:
+    text = failure(evidence=Evidence(missing="nobody | answered"))
+    assert "`0123456789ab`; `out-of-memory` in the runbook.\n" in text
+    assert "is still served" not in text
+    assert text.endswith("\n\nnobody \\| answered\n")
+    assert "<details>" not in text
+
+
+def test_a_failure_tells_of_its_migration() -> None:
+    assert "Migration: no report" in failure(migration=MigrationLog())
+    report = MigrationReport.model_validate(REPORT.model_dump() | {"refused": ("too long",)})
+    told = failure(migration=MigrationLog(report=report))
+    assert "Migration: no report" not in told
+    assert "**is refused**: a lock is held longer than 2 s" in told
+
+
+def test_what_had_to_wait_or_did_not_begin_anew() -> None:
+    assert no_room("pr-42", "it is | full", "wait.", run=RUN) == (
+        f"{MARKER}\n\n### ⏸️ `pr-42` waits for room\n\nit is \\| full ([run]({RUN})).\n\nwait.\n"
+    )
+    assert not_anew("pr-42", "a | b", "try again.") == (
+        f"{MARKER}\n\n### ⚠️ The data of `pr-42` did not begin anew\n\na \\| b.\n\ntry again.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, "Nothing of it is left. The label brings it up again."),
+        (0.0, "Nothing of it is left; removing it took 0 s. The label brings it up again."),
+        (61.0, "Nothing of it is left; removing it took 1 min 1 s. The label brings it up again."),
+    ],
+)
+def test_what_is_gone(seconds: float | None, words: str) -> None:
+    assert removed("pr-42", seconds=seconds, left=[]) == (
+        f"{MARKER}\n\n### 🧹 `pr-42` is gone\n\n{words}\n"
+    )
+
+
+def test_what_is_left_is_named() -> None:
+    assert removed("pr-42", seconds=3.0, left=["RDS instance a", "IAM role b"]) == (
+        f"{MARKER}\n\n### ⚠️ `pr-42` is not wholly gone\n\n"
+        "Its state is kept, and the next sweep tries again. Still there:\n\n"
+        "```text\nRDS instance a\nIAM role b\n```\n"
+    )

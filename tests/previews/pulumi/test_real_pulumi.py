@@ -1,0 +1,175 @@
+"""What is assumed of Pulumi's own command line, shown by the real one on a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from previews.clients import Clients
+from previews.errors import PreviewsError
+from previews.pulumi.locks import TAG, Locks, Note
+from previews.pulumi.recovery import recover
+from previews.pulumi.resource_lookup import Live
+
+pytestmark = pytest.mark.sandbox
+
+PROVIDER = "awskms://alias/previews-state?region=us-east-1&awssdk=v2"
+_PROGRAM = """
+import pulumi
+pulumi.export("token", pulumi.Output.secret("hush"))
+"""
+PENDING: dict[str, Any] = {
+    "type": "creating",
+    "resource": {
+        "urn": "urn:pulumi:pr-42::previews::aws:rds/instance:Instance::instance",
+        "type": "aws:rds/instance:Instance",
+        "custom": True,
+        "inputs": {"identifier": "pr-42"},
+    },
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with one secret output, and Pulumi on the PATH, logged in nowhere."""
+    from sandbox.settings import Settings as SandboxSettings
+    from sandbox.tools import ensure
+
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "Pulumi.yaml").write_text("name: previews\nruntime: python\n")
+    (folder / "__main__.py").write_text(_PROGRAM)
+    tools = ensure(SandboxSettings(home=tmp_path / "home"))
+    path = [str(tools.bin), str(Path(sys.executable).parent), os.environ["PATH"]]
+    monkeypatch.setenv("PATH", os.pathsep.join(path))
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "pulumi"))
+    monkeypatch.setenv("PULUMI_SKIP_UPDATE_CHECK", "true")
+    monkeypatch.setenv("PREVIEWS_PROJECT", str(folder))
+    monkeypatch.setenv("GITHUB_RUN_ID", "77")
+    return folder
+
+
+@pytest.fixture
+def clients(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clients:
+    """State in a folder, its secrets kept by a passphrase."""
+    (tmp_path / "backend").mkdir()
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}/backend?metadata=skip")
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "only-for-tests")
+    return Clients()
+
+
+@pytest.fixture
+def bucket(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
+    """State in a bucket, its secrets kept by a key of KMS."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_REGION": "us-east-1",
+        "PULUMI_BACKEND_URL": "s3://acme-state?region=us-east-1&awssdk=v2",
+    }.items():
+        monkeypatch.setenv(name, value)
+    for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
+        boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="acme-state")
+        kms = boto3.client("kms", region_name="us-east-1")
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+        kms.create_alias(AliasName="alias/previews-state", TargetKeyId=key)
+        (project / "Pulumi.staging.yaml").write_text(f"secretsprovider: {PROVIDER}\n")
+        yield Clients()
+    finally:
+        server.stop()
+
+
+def test_a_stack_comes_is_noted_locked_and_goes(clients: Clients, tmp_path: Path) -> None:
+    stacks, locks = clients.stacks, Locks(clients)
+    stacks.create("pr-42")
+    stacks.create("pr-42")
+    assert (stacks.exists("pr-42"), stacks.exists("pr-43")) == (True, False)
+    assert [summary.name for summary in stacks.all()] == ["pr-42"]
+    locks.take_note("pr-42")
+    note = Note.read(stacks.tags("pr-42")[TAG])
+    assert note is not None
+    assert note.run == 77
+
+    folder = tmp_path / "backend" / ".pulumi" / "locks" / "organization" / "previews" / "pr-42"
+    folder.mkdir(parents=True, exist_ok=True)
+    at = datetime.now(UTC).isoformat()
+    held = {"pid": 1, "username": "ci", "hostname": socket.gethostname(), "timestamp": at}
+    (folder / "held.json").write_text(json.dumps(held))
+    with pytest.raises(PreviewsError) as raised:
+        stacks.destroy("pr-42")
+    assert raised.value.code == "stack-locked"
+    (lock,) = locks.of("pr-42")
+    assert note.made(lock)
+    (folder / "held.json").unlink()
+
+    stacks.destroy("pr-42")
+    stacks.remove("pr-42")
+    assert not stacks.exists("pr-42")
+
+
+def test_a_creation_that_is_proven_absent_is_no_longer_pending(
+    clients: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stacks = clients.stacks
+    stacks.create("pr-42")
+    # As a killed run leaves it: `pulumi stack import` would drop what is pending.
+    file = tmp_path / "backend" / ".pulumi" / "stacks" / "previews" / "pr-42.json"
+    document = json.loads(file.read_text())
+    document["checkpoint"]["latest"]["pending_operations"] = [PENDING]
+    file.write_text(json.dumps(document))
+    assert len(stacks.state("pr-42").pending) == 1
+
+    monkeypatch.setattr(Live, "identify", lambda *_: "")
+    recovered = recover(clients, "pr-42")
+    assert recovered.absent == [PENDING["resource"]["urn"]]
+    assert stacks.state("pr-42").pending == []
+
+
+def test_a_bucket_with_a_key_of_kms_does_as_well(bucket: Clients, project: Path) -> None:
+    stacks, locks = bucket.stacks, Locks(bucket)
+    s3 = boto3.client("s3", region_name="us-east-1")
+    for run in range(2):
+        # Each run of a workflow has a checkout of its own, without the preview's file.
+        (project / "Pulumi.pr-42.yaml").unlink(missing_ok=True)
+        stacks.create("pr-42")
+        locks.take_note("pr-42")
+        stacks.up("pr-42")
+        assert [summary.name for summary in stacks.all()] == ["pr-42"], run
+    state = s3.get_object(Bucket="acme-state", Key=".pulumi/stacks/previews/pr-42.json")["Body"]
+    text = state.read().decode()
+    assert json.loads(text)["checkpoint"]["latest"]["secrets_providers"]["state"]["url"] == PROVIDER
+    assert "hush" not in text
+
+    at = datetime.now(UTC).isoformat()
+    held = {"pid": 1, "username": "ci", "hostname": socket.gethostname(), "timestamp": at}
+    key = ".pulumi/locks/organization/previews/pr-42/held.json"
+    s3.put_object(Bucket="acme-state", Key=key, Body=json.dumps(held))
+    with pytest.raises(PreviewsError) as raised:
+        stacks.destroy("pr-42")
+    assert raised.value.code == "stack-locked"
+    note = Note.read(stacks.tags("pr-42")[TAG])
+    assert note is not None
+    (lock,) = locks.of("pr-42")
+    assert note.made(lock)
+    s3.delete_object(Bucket="acme-state", Key=key)
+
+    (project / "Pulumi.pr-42.yaml").unlink()
+    stacks.refresh("pr-42")
+    stacks.destroy("pr-42")
+    stacks.remove("pr-42")
+    assert not stacks.exists("pr-42")

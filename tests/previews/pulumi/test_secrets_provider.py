@@ -1,0 +1,57 @@
+"""Who keeps a preview's secrets: who keeps staging's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from previews.pulumi import secrets_provider
+
+KMS = "awskms://alias/previews-state"
+
+
+def test_where_staging_says_nothing_the_backend_keeps_them(tmp_path: Path) -> None:
+    assert secrets_provider.of_staging(tmp_path) == ""
+    (tmp_path / "Pulumi.staging.yaml").write_text("config: {}\n")
+    assert secrets_provider.of_staging(tmp_path) == ""
+    (tmp_path / "Pulumi.staging.yaml").write_text("")
+    assert secrets_provider.of_staging(tmp_path) == ""
+
+
+def test_a_preview_has_staging_s(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.staging.yaml").write_text(f"secretsprovider: {KMS}\nencryptedkey: AQ==\n")
+    secrets_provider.give(tmp_path, "pr-42", secrets_provider.of_staging(tmp_path))
+    assert yaml.safe_load((tmp_path / "Pulumi.pr-42.yaml").read_text()) == {"secretsprovider": KMS}
+
+
+def test_what_a_stack_s_file_says_stays(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.pr-42.yaml"
+    file.write_text("config:\n  previews:ttlDays: 3\n")
+    for _ in range(2):
+        secrets_provider.give(tmp_path, "pr-42", KMS)
+    said = {"secretsprovider": KMS, "config": {"previews:ttlDays": 3}}
+    assert yaml.safe_load(file.read_text()) == said
+    secrets_provider.give(tmp_path, "pr-42", "awskms://alias/another")
+    assert yaml.safe_load(file.read_text()) == said
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("encryptionsalt: v1:abc\n", None),
+        (
+            "encryptionsalt: v1:abc\nconfig:\n  previews:ttlDays: 3\n",
+            "config:\n  previews:ttlDays: 3\n",
+        ),
+        ("config:\n  previews:ttlDays: 3\n", "config:\n  previews:ttlDays: 3\n"),
+    ],
+)
+def test_a_new_stack_starts_without_the_salt_of_a_former_one(
+    tmp_path: Path, before: str, after: str | None
+) -> None:
+    file = tmp_path / "Pulumi.pr-42.yaml"
+    file.write_text(before)
+    secrets_provider.forget_salt(tmp_path, "pr-42")
+    assert (file.read_text() if file.exists() else None) == after
