@@ -35,8 +35,8 @@ def test_a_replacement_is_its_deletion_and_its_creation() -> None:
         _event("resourcePreEvent", "create-replacement", *job),
         _event("resOpFailedEvent", "create-replacement", *job),
     ]
-    events = [event for line in lines if (event := events.parse(line))]
-    assert operations((float(at), event) for at, event in enumerate(events)) == [
+    seen = [event for line in lines if (event := events.parse(line))]
+    assert operations((float(at), event) for at, event in enumerate(seen)) == [
         Work("Job migrate", 0, 1),
         Work("Job migrate", 4, 5),
     ]
