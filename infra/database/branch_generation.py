@@ -103,7 +103,7 @@ def template_work(
     """Scrub, proof and template, as the master user, in the image of the main branch."""
     return DatabaseWork(
         name="template",
-        module="database.branches.prepare_template",
+        module="database.branches.template",
         image=platform.trusted_image,
         environment=Environment(
             values={

@@ -15,7 +15,8 @@ PREPARING_ERRORS = frozenset(
     | {"RulesError", "ScrubError"}
 )
 BRANCHING_ERRORS = frozenset(
-    {"BranchError", "BusyError", "FullError", "LostError", "NotReadyError", "ScrubFailedError"}
+    {"BranchError", "DatabaseMissingError", "NotReadyError", "ScrubFailedError"}
+    | {"ServerBusyError", "ServerFullError"}
 )
 PROGRAM_ERRORS = frozenset({"StackNameError", "UpdateError"})
 

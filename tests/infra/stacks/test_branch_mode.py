@@ -162,7 +162,7 @@ def test_a_server_is_published_last(data: Deployment) -> None:
 def test_the_template_is_made_by_the_image_of_main(data: Deployment, platform: Deployment) -> None:
     (container,) = data.one(JOB, "template").inputs["spec"]["template"]["spec"]["containers"]
     assert container["image"] == platform.outputs["image"]
-    assert container["command"] == ["python", "-m", "database.branches.prepare_template"]
+    assert container["command"] == ["python", "-m", "database.branches.template"]
     variables = environment(data, JOB, "template")
     assert variables["DATABASE_PASSWORD"] == "secret data-8/password"
     assert variables["DATABASE_SNAPSHOT"] == CLONE["snapshot"]
