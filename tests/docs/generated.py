@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from database.scrub.fakes import FAKE_KINDS
 from infra.stacks.program import main as program
 from tests.docs import runbook
 from tests.docs.diagram import mermaid
@@ -22,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DIAGRAM = ROOT / "docs" / "diagrams" / "architecture.md"
 RUNBOOK = ROOT / "docs" / "runbook.md"
 GUIDE = ROOT / "docs" / "getting-started-aws.md"
+SCRUB = ROOT / "docs" / "scrub.md"
 _SOURCE = {"commit": COMMIT, "repository": "acme/orders"}
 _HEAD = """\
 # The architecture
@@ -67,7 +69,13 @@ def documents() -> dict[Path, str]:
     messages = RUNBOOK.read_text()
     for name, table in runbook.tables().items():
         messages = _between(messages, name, table)
-    return {DIAGRAM: f"{_HEAD}```mermaid\n{picture}```\n", GUIDE: guide, RUNBOOK: messages}
+    scrub = _between(SCRUB.read_text(), "kinds of fakes", _kinds_of_fakes())
+    return {
+        DIAGRAM: f"{_HEAD}```mermaid\n{picture}```\n",
+        GUIDE: guide,
+        RUNBOOK: messages,
+        SCRUB: scrub,
+    }
 
 
 def main(arguments: list[str]) -> int:
@@ -89,6 +97,15 @@ def main(arguments: list[str]) -> int:
     for path in stale:
         sys.stderr.write(f"{path.relative_to(ROOT)} is not what the program says; run: make docs\n")
     return 1 if stale else 0
+
+
+def _kinds_of_fakes() -> str:
+    rows = [
+        f"| `{name}` | {kind.description} | {'yes' if kind.distinct else ''} |"
+        f" {', '.join(sorted(kind.types))} |"
+        for name, kind in FAKE_KINDS.items()
+    ]
+    return "\n".join(["| kind | fake | unique | columns |", "|---|---|---|---|", *rows])
 
 
 def _put(tree: dict[str, object], key: str, value: object) -> None:
