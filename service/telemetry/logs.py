@@ -1,6 +1,6 @@
 """structlog through the standard library: one format for every line of the process.
 
-uvicorn's, SQLAlchemy's and the libraries' lines take the same way, so they carry the
+Lines of uvicorn, SQLAlchemy and other libraries are processed likewise, so they contain the
 request's identifiers and are redacted too.
 """
 
@@ -35,7 +35,7 @@ def configure(
     Args:
         level: Lowest level that is written.
         style: ``json``, ``console``, or ``auto``: console on a terminal, else JSON.
-        stream: Standard output when None.
+        stream: Output; standard output if None.
     """
     stream = stream or sys.stdout
     console = style == "console" or (style == "auto" and stream.isatty())
@@ -94,7 +94,7 @@ def _encode(event: Any, **_: Any) -> str:
 
 
 def _spare_unused_work() -> None:
-    """Look up nothing that no line shows (Logging HOWTO, "Optimization")."""
+    """Disable look-ups that no line shows (Logging HOWTO, "Optimization")."""
     logging.logThreads = False
     logging.logProcesses = False
     logging.logMultiprocessing = False

@@ -20,11 +20,11 @@ _SPAN = "_service_span"
 
 
 def trace_statements(engine: Engine | Connection, provider: TracerProvider) -> None:
-    """Record what ``engine`` executes.
+    """Record a span for each statement of ``engine``.
 
     Args:
-        engine: Whose statements.
-        provider: Where the spans go.
+        engine: The engine.
+        provider: Receiver of the spans.
     """
     tracer = provider.get_tracer("service.database")
 

@@ -180,7 +180,10 @@ def end_its_connection(world: World, server: str, pid: int) -> None:
         cursor.execute("SELECT pg_terminate_backend(%s)", (pid,))
         assert cursor.fetchall() == [(True,)]
     eventually(
-        lambda: '"pr-7020/database", "error": "the connection to the server was lost' in controller_log(world),
+        lambda: (
+            '"pr-7020/database", "error": "the connection to the server was lost'
+            in controller_log(world)
+        ),
         "the controller noticed that its connection was ended",
     )
 
@@ -204,7 +207,9 @@ def test_a_clone_that_is_killed_half_way_is_made_on_the_next_try(
         kill(world, server, pid)
     until_ready(world, "pr-7020")
     # The registry knew what had been begun, and it was dropped before another was made.
-    dropped = f'{{"database": "{name}", "server": "{server}", "event": "dropped an unfinished database'
+    dropped = (
+        f'{{"database": "{name}", "server": "{server}", "event": "dropped an unfinished database'
+    )
     assert dropped in controller_log(world)
     assert not any("branch_pending" in line for line in on_server(world, server))
     assert entered(world, "pr-7020", "database-app", {"pr_7020"}) == {"pr_7020"}

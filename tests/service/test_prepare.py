@@ -163,7 +163,7 @@ def test_a_role_that_may_too_much_is_refused(empty_database: PreparedDatabase) -
     server.execute("CREATE ROLE strong CREATEDB")
     try:
         settings = empty_database.prepare.model_copy(update={"app_user": "strong"})
-        with pytest.raises(PrepareError, match="strong exists and may do more"):
+        with pytest.raises(PrepareError, match="strong exists and has too many privileges"):
             prepare(settings)
     finally:
         server.execute("DROP ROLE strong")

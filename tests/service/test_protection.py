@@ -193,5 +193,5 @@ def test_without_origins_no_browser_may(client: TestClient) -> None:
 )
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigurationError, match=f"^The environment is not complete:\n{name}: "):
+    with pytest.raises(ConfigurationError, match=f"^The environment is invalid:\n{name}: "):
         load(Settings)
