@@ -78,7 +78,7 @@ class CustomerUpdate(SQLModel):
 
     model_config = {"extra": "forbid"}
 
-    # A default that is made, not given, keeps it out of the contract: there is none.
+    # A default factory keeps the default out of the contract: there is none.
     name: Line = Field(default_factory=str, description="Full name.")
     email: Email = Field(default_factory=str, description="Address, unique among customers.")
     phone: Phone | None = Field(default=None, description="Number in E.164 form; null for none.")

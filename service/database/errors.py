@@ -84,7 +84,7 @@ def reason(error: BaseException) -> str:
     return "unavailable"
 
 
-# libpq reports a failed connection as one class with only its text to tell them apart.
+# libpq reports a failed connection as one class which only its text distinguishes.
 _REASONS = {
     "connection refused": "connection_refused",
     "timeout expired": "timeout",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger(__name__)
 _EXEMPT = ("/health", "/metrics")
-# After the shared storage failed, how long counts stay in the process before it is asked again.
+# Time for which counts stay in the process after the shared storage failed.
 _REST_SECONDS = 10.0
 
 

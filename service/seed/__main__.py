@@ -75,7 +75,7 @@ def seed(database: connection, *more: connection, rows: int, number: int) -> int
     added = sum(each.result() for each in storing)
     if added:
         with database, database.cursor() as cursor:
-            # Plans are bad until the statistics know of the rows.
+            # Query plans are bad until the statistics include the rows.
             cursor.execute("ANALYZE customers")
     return added
 

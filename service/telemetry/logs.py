@@ -62,7 +62,7 @@ def configure(
         library = logging.getLogger(name)
         library.handlers.clear()
         library.propagate = True
-    # At debug, SQLAlchemy tells each statement; never its parameters (hide_parameters).
+    # At debug, SQLAlchemy logs each statement, but never its parameters (hide_parameters).
     logging.getLogger("sqlalchemy.engine").setLevel("INFO" if level == "debug" else "WARNING")
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -73,7 +73,7 @@ def configure(
 
 
 def _without_colors(_: object, __: str, event: EventDict) -> EventDict:
-    # uvicorn says some things twice, the second time for a terminal.
+    # uvicorn logs some lines twice, the second time for a terminal.
     event.pop("color_message", None)
     return event
 

@@ -12,7 +12,7 @@ from database.scrub.errors import ScrubError
 from database.scrub.fakes import FAKE_KINDS
 from database.scrub.rules import Rules
 
-KEEP = {"how": "keep", "why": "tells nothing of anybody"}
+KEEP = {"how": "keep", "why": "contains no personal data"}
 HASH = {"how": "hash"}
 NULL = {"how": "null"}
 CONSTANT = {"how": "constant", "value": "x"}

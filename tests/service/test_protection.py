@@ -108,17 +108,17 @@ async def test_a_failed_storage_is_left_alone_for_a_while(monkeypatch: pytest.Mo
         lambda *_: None,  # type: ignore[arg-type,return-value]
         settings=Settings(rate_limit_storage="redis://127.0.0.1:1"),
     )
-    asked = []
+    requests = []
 
     async def fail(*_: object) -> bool:
-        asked.append(1)
+        requests.append(1)
         raise StorageError(ConnectionError())
 
     assert middleware._shared is not None
     monkeypatch.setattr(middleware._shared, "hit", fail)
     for _ in range(3):
         await middleware._count({"client": "x"})
-    assert len(asked) == 1
+    assert len(requests) == 1
 
     async def fail_too(*_: object) -> bool:
         raise ZeroDivisionError

@@ -123,16 +123,16 @@ def test_the_database_of_a_namespace_that_is_gone_goes(
         provisioning.ensure(session, request, LIMITS)
     namespaces = {state: request.names.namespace for state, request in requests.items()}
     others = {e.namespace for e in session.entries() if e.namespace} - set(namespaces.values())
-    asked: list[str] = []
+    looked_up: list[str] = []
 
     def is_gone(namespace: str) -> bool:
-        asked.append(namespace)
+        looked_up.append(namespace)
         return namespace == namespaces["gone"]
 
     before = shared.databases()
     requested = {namespaces["requested"], *others}
     assert clones.drop_orphans(session, requested, is_gone) == [namespaces["gone"]]
-    assert asked == sorted([namespaces["namespace lives"], namespaces["gone"]], key=_database)
+    assert looked_up == sorted([namespaces["namespace lives"], namespaces["gone"]], key=_database)
     assert before - shared.databases() == {requests["gone"].names.database}
     assert requests["gone"].names.app not in shared.roles()
 
