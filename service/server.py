@@ -100,7 +100,7 @@ def serve() -> int:
     server = DrainingServer(
         config, draining=app.state.draining, drain_seconds=settings.drain_seconds
     )
-    # What start-up made stays for the life of the process: keep it out of every collection.
+    # Objects of the start-up live as long as the process: exclude them from collections.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)

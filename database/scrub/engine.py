@@ -2,7 +2,7 @@
 
 ``ALTER TABLE … ALTER COLUMN … TYPE … USING`` writes the table into a new file, rebuilds its
 indexes instead of updating them row by row, checks its constraints, and leaves no old row
-behind, all in one transaction. Where PostgreSQL refuses that, for a view or a trigger on a
+behind, all in one transaction. If PostgreSQL refuses that, for a view or a trigger on a
 column, an UPDATE is used, and VACUUM FULL then removes the old rows.
 """
 

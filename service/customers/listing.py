@@ -68,7 +68,7 @@ def _load_name(value: str) -> str:
     return value
 
 
-# What the API shows of a customer. Columns, not objects: a page of them is built in half the time.
+# The public attributes of a customer. A page of columns is built in half the time of objects.
 SHOWN = [Customer.__table__.c[name] for name in CustomerPublic.model_fields]  # type: ignore[attr-defined]
 
 _ID = SortKey("id", col(Customer.id), str, uuid.UUID)

@@ -38,7 +38,7 @@ IfMatch = Annotated[
         max_length=1000,
         pattern=conditional.CONDITION_PATTERN,
         description="ETag that the change was made on, or * for any.",
-        # What is missing is answered with 428 and how to mend it, not with 422.
+        # A missing header is answered with 428 and the remedy, not with 422.
         json_schema_extra={"x-required": True},
     ),
 ]

@@ -54,7 +54,7 @@ class Sampler:
         self._stop.set()
         self._threads.shutdown()
         if kind is None:
-            # What could not be looked at is not called quick.
+            # A step that could not be sampled must not count as quick.
             self._sampling.result()
 
     def locks(self, tables: Mapping[int, str]) -> tuple[Lock, ...]:
