@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.workflows.actionlint import actionlint
 from tests.workflows.expressions import evaluate
@@ -265,6 +266,67 @@ def test_a_local_action_gets_exactly_its_inputs(name: str) -> None:
 def test_ci_passes_only_when_every_job_did() -> None:
     jobs = set(WORKFLOWS["ci"]["jobs"]) - {"passed"}
     assert set(WORKFLOWS["ci"]["jobs"]["passed"]["needs"]) == jobs
+
+
+def test_the_image_is_built_when_a_file_that_it_holds_has_changed() -> None:
+    (step,) = (s for s in WORKFLOWS["ci"]["jobs"]["changes"]["steps"] if s.get("id") == "filter")
+    filtered = set(yaml.safe_load(step["with"]["filters"])["image"])
+    copied = {
+        source
+        for line in (PROJECT / "Dockerfile").read_text().splitlines()
+        if line.startswith("COPY ") and "--from=" not in line
+        for source in line.split()[1:-1]
+    }
+    assert {"requirements/service.txt", "service", "database"} <= copied
+    folders = {source for source in copied if (PROJECT / source).is_dir()}
+    files = copied - folders
+    assert {f"{folder}/**" for folder in folders} <= filtered
+    assert {f"{Path(file).parent}/**" for file in files} <= filtered
+
+
+PULUMI = "3.274.1"
+"""The command line and the engine: every pin of them."""
+
+PULUMI_SDK = "3.272.0"
+"""The SDK of Python that is tested with it; the newest in the registry when they were paired."""
+
+
+def test_pulumi_is_pinned_as_one_pair_of_command_line_and_sdk() -> None:
+    from sandbox.tools.recipes import PULUMI_VERSION
+
+    (installed,) = (
+        step["with"]["pulumi-version"]
+        for step in ACTIONS["tools"]["runs"]["steps"]
+        if "pulumi/actions@" in step.get("uses", "")
+    )
+    assert installed == PULUMI_VERSION == PULUMI
+    # Whatever else installs it in CI would be a second pin.
+    assert [where for where, line in lines_of_code() if "pulumi-version" in line] == [
+        GITHUB / "actions" / "tools" / "action.yml"
+    ]
+    modules = (PROJECT / "sandbox" / "tools" / "modules").glob("pulumi*/**/go.mod")
+    pinned = {
+        (str(path), version)
+        for path in modules
+        for version in re.findall(r"pulumi/pulumi/(?:pkg|sdk)/v3 v(\S+)", path.read_text())
+        if "language-python" not in str(path)
+    }
+    assert len(pinned) >= 3
+    assert {version for _, version in pinned} == {PULUMI}
+    locked = re.search(
+        r"^pulumi==(\S+) ", (PROJECT / "requirements" / "dev.txt").read_text(), re.MULTILINE
+    )
+    assert locked is not None
+    assert locked[1] == PULUMI_SDK
+    # The SDK of a newer minor version may call what the engine does not have.
+    assert _numbers(PULUMI_SDK) <= _numbers(PULUMI)
+    lower = re.search(r'"pulumi>=([\d.]+),<4"', (PROJECT / "pyproject.toml").read_text())
+    assert lower is not None
+    assert PULUMI_SDK.startswith(lower[1])
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.split("."))
 
 
 def test_zizmor_has_no_finding() -> None:
