@@ -1,7 +1,7 @@
 """A stack's own sign-in: the load balancer lets through whoever the user pool vouches for.
 
 Cognito takes no wildcard for the addresses to which it sends people back, so each stack has a
-client of its own, for its own host (docs/decisions/people-sign-in-by-cognito.md).
+client of its own, for its own host (docs/decisions/0014-people-sign-in-with-cognito.md).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The preview only says in its own namespace that it wants one. The platform's controller, which
 alone knows the server's master password, makes it under a name that follows from the
 namespace, and gives the roles the passwords that the namespace made for them
-(docs/decisions/a-preview-only-claims-its-database.md).
+(docs/decisions/0017-a-preview-only-requests-its-database.md).
 """
 
 from __future__ import annotations

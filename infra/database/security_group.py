@@ -2,7 +2,7 @@
 
 The resource is declared here rather than taken from ``pulumi_aws.ec2``: importing that
 package takes 0.9 s of the 5 s that an `up` without changes may take, for this one class
-(docs/decisions/imports-are-counted.md). A test compares the two.
+(docs/decisions/0008-imports-cost-time.md). A test compares the two.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The instance is pinned to the snapshot that it was restored from. Pulumi would replace it
 whenever a newer one appears, since the snapshot is a property that cannot change, so changes
-of it are ignored (docs/decisions/a-database-is-pinned-to-its-snapshot.md).
+of it are ignored (docs/decisions/0004-a-database-is-pinned-to-its-snapshot.md).
 """
 
 from __future__ import annotations

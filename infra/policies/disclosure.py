@@ -1,6 +1,6 @@
 """Secrets where they can be read: in what is asked of a provider, or what a stack puts out.
 
-No password passes through Pulumi at all (docs/decisions/passwords-never-pass-through-pulumi.md),
+No password passes through Pulumi at all (docs/decisions/0012-no-password-in-pulumi.md),
 so one that is marked as a secret is refused as well.
 """
 

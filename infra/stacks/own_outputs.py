@@ -3,7 +3,7 @@
 A preview's database is prepared once. The image that did it is remembered here, so that a
 newer one of staging's is no reason to do it again. ``ignore_changes`` would remember it too,
 but also after the Job failed: a preview whose prepare Job failed of a bug on the main branch
-could then never be brought up with the fix (docs/decisions/a-database-is-prepared-once.md).
+could then never be brought up with the fix (docs/decisions/0005-a-database-is-prepared-once.md).
 """
 
 from __future__ import annotations

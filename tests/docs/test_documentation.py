@@ -13,7 +13,9 @@ from sandbox.cli import app
 from sandbox.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+ROOMS = ("contract", "database", "infra", "previews", "sandbox", "service", "tests")
+DECISIONS = ROOT / "docs" / "decisions"
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -75,6 +77,30 @@ def test_every_setting_of_the_sandbox_is_documented_with_its_default() -> None:
     }
     defaults["SANDBOX_HOME"] = ".sandbox"
     assert rows == defaults
+
+
+def test_decisions_are_numbered_without_a_gap_and_listed_by_their_titles() -> None:
+    records = sorted(path.name for path in DECISIONS.glob("[0-9]*.md"))
+    assert [name[:5] for name in records] == [f"{n:04}-" for n in range(1, len(records) + 1)]
+    index = (DECISIONS / "README.md").read_text()
+    rows = re.findall(r"^\| \[(\d{4})\]\((\S+)\) \| (\S+) \| (.+) \|$", index, re.MULTILINE)
+    assert [name for _, name, _, _ in rows] == records
+    for number, name, decided, title in rows:
+        text = (DECISIONS / name).read_text()
+        assert name.startswith(number)
+        assert text.startswith(f"# {title}\n\n**Decided** {decided}")
+        assert "\n## Context\n" in text
+        assert "\n## Decision\n" in text
+    dates = [decided for _, _, decided, _ in rows]
+    assert dates == sorted(dates)
+
+
+def test_every_decision_that_a_file_names_exists() -> None:
+    named = re.compile(r"docs/decisions/[\w-]+\.md")
+    code = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    listed = [name for path in code for name in named.findall(path.read_text())]
+    assert len(listed) >= 5
+    assert [name for name in listed if not (ROOT / name).exists()] == []
 
 
 def test_the_readme_begins_with_the_two_commands() -> None:

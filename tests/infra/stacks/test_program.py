@@ -417,7 +417,7 @@ def test_declaring_a_stack_leaves_nothing_behind(preview: Deployment) -> None:
 
 
 def test_a_preview_imports_no_more_than_it_needs(staging: Deployment) -> None:
-    """Each of these packages takes a tenth of a second or more; see imports-are-counted.md."""
+    """Each of them takes 0.1 s or more (docs/decisions/0008-imports-cost-time.md)."""
     script = """
 import json, sys
 from tests.infra.world import *
