@@ -103,6 +103,49 @@ def test_every_decision_that_a_file_names_exists() -> None:
     assert [name for name in listed if not (ROOT / name).exists()] == []
 
 
+def map_of_contributing() -> list[str]:
+    """The paths that the drawn map of CONTRIBUTING.md names."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    (drawn,) = re.findall(r"^## The map\n\n```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    paths: list[str] = []
+    room = ""
+    for line in drawn.splitlines():
+        names = re.findall(r"(?<=\s)[\w./]+/(?=\s)", f" {line[:21]} ")
+        assert names, line
+        if not line.startswith(" "):
+            (room,) = names
+        paths += names if not line.startswith(" ") else [room + name for name in names]
+    return paths
+
+
+def test_the_map_of_contributing_holds_every_room_and_nothing_else() -> None:
+    paths = map_of_contributing()
+    assert [path for path in paths if not (ROOT / path).is_dir()] == []
+    assert {f"{room}/" for room in ROOMS} <= set(paths)
+    for room in ("infra", "previews", "sandbox"):
+        drawn = {path for path in paths if path.startswith(f"{room}/")}
+        packages = {f"{room}/{path.parent.name}/" for path in (ROOT / room).glob("*/__init__.py")}
+        # What `make versions` writes is part of no change by hand.
+        assert packages - drawn == ({"infra/controllers/"} if room == "infra" else set())
+
+
+def test_every_file_that_contributing_names_exists() -> None:
+    text = _FENCE.sub("", (ROOT / "CONTRIBUTING.md").read_text())
+    # A bare name is a file of the folder that is linked in the same row of a table.
+    named = [name for name in re.findall(r"`([^`\n]+)`", text) if re.search(r"/|\.\w+$", name)]
+    assert len(named) >= 20
+    missing = []
+    for row in text.splitlines():
+        folders = [ROOT / path for path in _LINK.findall(row)] or [ROOT]
+        missing += [
+            name
+            for name in re.findall(r"`([^`\n]+)`", row)
+            if name in named and not name.startswith("/")
+            if not any((base / name).exists() for base in (ROOT, *folders))
+        ]
+    assert missing == []
+
+
 def test_the_readme_begins_with_the_two_commands() -> None:
     first = _FENCE.findall((ROOT / "README.md").read_text())[0]
     assert first.splitlines()[1:-1] == ["make preview PR=42", "make test"]
