@@ -11,14 +11,19 @@ emoji, ``--style`` names a stylesheet that brings one, such as the ``index.css``
 from __future__ import annotations
 
 import argparse
+import asyncio
+import base64
 import html
+import itertools
 import json
 import os
 import re
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 from markdown_it import MarkdownIt
 from rich.console import Console
 from rich.text import Text
@@ -70,32 +75,56 @@ def page(address: str, response: object) -> str:
 def photograph(content: str, target: Path, chromium: str, style: str) -> None:
     """Write a PNG of the content, as high as it is."""
     link = f'<link rel="stylesheet" href="{Path(style).resolve().as_uri()}">' if style else ""
-    text = _PAGE.format(content=content, style=link, width=WIDTH)
-    measure = (
-        "<script>onload = () => document.body.dataset.height = document.body.scrollHeight</script>"
-    )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "page.html"
-        file.write_text(text + measure)
+        file.write_text(_PAGE.format(content=content, style=link, width=WIDTH))
         flags = [
             *("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
-            *("--allow-file-access-from-files", f"--user-data-dir={folder}/profile"),
-            "--virtual-time-budget=3000",
+            *("--use-gl=angle", "--use-angle=swiftshader", "--allow-file-access-from-files"),
+            *("--remote-debugging-port=0", f"--user-data-dir={folder}/profile", "about:blank"),
         ]
-        dumped = subprocess.run(
-            [chromium, *flags, f"--window-size={WIDTH},200", "--dump-dom", file.as_uri()],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        measured = re.search(r'data-height="(\d+)"', dumped)
-        assert measured is not None, dumped
-        size = f"--window-size={WIDTH},{measured[1]}"
-        subprocess.run(
-            [chromium, *flags, size, f"--screenshot={target}", file.as_uri()],
-            check=True,
-            capture_output=True,
-        )
+        with subprocess.Popen([chromium, *flags], stderr=subprocess.PIPE, text=True) as browser:
+            try:
+                assert browser.stderr is not None
+                (port,) = next(
+                    filter(None, (re.findall(r"ws://[\d.]+:(\d+)/", x) for x in browser.stderr))
+                )
+                png = asyncio.run(asyncio.wait_for(_capture(port, file.as_uri()), 60))
+            finally:
+                browser.terminate()
+        target.write_bytes(png)
+
+
+async def _capture(port: str, address: str) -> bytes:
+    """Open the page and capture it, by the protocol of Chromium's developer tools."""
+    numbers = itertools.count(1)
+    async with aiohttp.ClientSession() as session:
+        async with session.put(f"http://127.0.0.1:{port}/json/new?about:blank") as created:
+            tab = await created.json()
+        async with session.ws_connect(tab["webSocketDebuggerUrl"], max_msg_size=0) as socket:
+
+            async def call(method: str, **parameters: Any) -> Any:
+                number = next(numbers)
+                await socket.send_json({"id": number, "method": method, "params": parameters})
+                while (answer := await socket.receive_json()).get("id") != number:
+                    pass
+                return answer["result"]
+
+            size = {"width": WIDTH, "deviceScaleFactor": 1.5, "mobile": False}
+            await call("Emulation.setDeviceMetricsOverride", height=200, **size)
+            await call("Page.navigate", url=address)
+            await asyncio.sleep(1)
+            height = await call(
+                "Runtime.evaluate",
+                expression="document.fonts.ready.then(() => document.documentElement.offsetHeight)",
+                awaitPromise=True,
+                returnByValue=True,
+            )
+            pixels = height["result"]["value"]
+            await call("Emulation.setDeviceMetricsOverride", height=pixels, **size)
+            await asyncio.sleep(1)
+            shot = await call("Page.captureScreenshot", format="png")
+            return base64.b64decode(shot["data"])
 
 
 def terminal(command: str, output: str, target: Path) -> None:
