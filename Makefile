@@ -94,6 +94,9 @@ bench-cold: $(VENV)/.ready  ## Time the set-up of a machine without the tools (2
 docs: $(VENV)/.ready  ## Write the diagram, costs and messages in docs/ from the code
 	@$(BIN)/python -m tests.docs.generated --write
 
+pictures: $(VENV)/.ready  ## Take the README's pictures from a sandbox: CHROMIUM=PATH
+	@$(BIN)/python -m tests.docs.pictures --chromium "$(CHROMIUM)" $(if $(STYLE),--style "$(STYLE)")
+
 versions: $(VENV)/.ready  ## Update the versions of cluster add-ons (Go, AWS) [ARGS=--help]
 	@$(BIN)/python -m infra.controllers.update $(ARGS)
 
@@ -150,4 +153,4 @@ help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: preview push destroy status down reset setup test test-unit test-image mutate contract check policy workflows audit format bench bench-cold docs versions kill-each bench-twenty lock need-pr help
+.PHONY: preview push destroy status down reset setup test test-unit test-image mutate contract check policy workflows audit format bench bench-cold docs pictures versions kill-each bench-twenty lock need-pr help

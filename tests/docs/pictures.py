@@ -5,7 +5,7 @@ by ``sandbox preview``, whose output is drawn. Takes two minutes, and leaves the
 
 The npm package ``@sparticuz/chromium`` contains a Chromium. Where the machine has no font with
 emoji, ``--style`` names a stylesheet that brings one, such as the ``index.css`` of the npm package
-``@fontsource/noto-color-emoji``.
+``@fontsource/noto-emoji``.
 """
 
 from __future__ import annotations
@@ -38,8 +38,12 @@ NUMBER = 42
 WIDTH = 860
 _COLUMNS = 80
 _RUN = 7
+_FONTS_AND_HEIGHT = (
+    "Promise.all([...document.fonts].map(font => font.load()))"
+    ".then(() => document.documentElement.offsetHeight)"
+)
 _PAGE = """<!doctype html><html><meta charset="utf-8">{style}<style>
-body {{ font: 15px/1.55 "Open Sans", "DejaVu Sans", "Noto Color Emoji", sans-serif; color: #1f2328;
+body {{ font: 15px/1.55 "Open Sans", "DejaVu Sans", "Noto Emoji", sans-serif; color: #1f2328;
   margin: 0; padding: 16px; background: white; width: {width}px; box-sizing: border-box }}
 .frame {{ border: 1px solid #d1d9e0; border-radius: 6px; overflow: hidden }}
 .head {{ background: #f6f8fa; border-bottom: 1px solid #d1d9e0; padding: 8px 16px; color: #59636e }}
@@ -116,7 +120,7 @@ async def _capture(port: str, address: str) -> bytes:
             await asyncio.sleep(1)
             height = await call(
                 "Runtime.evaluate",
-                expression="document.fonts.ready.then(() => document.documentElement.offsetHeight)",
+                expression=_FONTS_AND_HEIGHT,
                 awaitPromise=True,
                 returnByValue=True,
             )
@@ -168,8 +172,8 @@ def main() -> None:
     photograph(comment(body), FOLDER / "comment.png", options.chromium, options.style)
     stack = f"pr-{NUMBER}"
     with world.client(stack) as client:
-        listed = client.get("/customers", params={"limit": 2}).json()
-    address = f"http://{stack}.{settings.domain}:{settings.http_port}/customers?limit=2"
+        listed = client.get("/customers", params={"limit": 1}).json()
+    address = f"http://{stack}.{settings.domain}:{settings.http_port}/customers?limit=1"
     photograph(page(address, listed), FOLDER / "preview.png", options.chromium, options.style)
     world.sandbox("destroy", str(NUMBER))
     output = world.sandbox("preview", str(NUMBER))

@@ -61,6 +61,18 @@ def test_every_make_target_exists(document: Path) -> None:
     assert commands(document, "make") - targets == set()
 
 
+def test_the_help_of_make_fits_a_terminal_of_80_columns() -> None:
+    listed = subprocess.run(
+        ["make", "--no-print-directory", "help"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", listed).splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_sandbox_command_exists(document: Path) -> None:
     known = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
