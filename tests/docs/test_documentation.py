@@ -1,4 +1,4 @@
-"""The documentation names nothing that is not there."""
+"""Everything that the documentation names exists."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 def commands(document: Path, program: str) -> set[str]:
-    """The first word behind ``program`` wherever it stands in code."""
+    """Return the word after ``program`` at each place in code."""
     text = document.read_text()
     code = "\n".join([*_FENCE.findall(text), *re.findall(r"`([^`\n]+)`", text)])
     return set(re.findall(rf"(?:^|[\s/\"(]){program} ([a-z][a-z-]*)", code, re.MULTILINE))
@@ -116,7 +116,7 @@ def test_every_decision_that_a_file_names_exists() -> None:
 
 
 def map_of_contributing() -> list[str]:
-    """The paths that the drawn map of CONTRIBUTING.md names."""
+    """Return the paths in the map of CONTRIBUTING.md."""
     text = (ROOT / "CONTRIBUTING.md").read_text()
     (drawn,) = re.findall(r"^## The map\n\n```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     paths: list[str] = []

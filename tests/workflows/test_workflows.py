@@ -1,4 +1,4 @@
-"""What every workflow is held to, read from the files themselves."""
+"""Requirements of every workflow, checked in the files themselves."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.workflows.reading import (
 )
 
 PRIVILEGED = {"pull_request_target", "issue_comment", "workflow_run", "schedule"}
-"""Events whose runs have the repository's secrets whatever they are about."""
+"""Events whose runs have the repository's secrets, whoever caused them."""
 
 TOUCHES_A_STACK = re.compile(r"previews (?:up|reset-db|destroy|sweep --only)\b")
 
@@ -41,7 +41,7 @@ EXPECTED_WRITES = {
     "preview-command:command": {"actions", "pull-requests"},
     "staging:staging": {"attestations", "id-token", "statuses"},
 }
-"""What a job may change; one that is not here changes nothing."""
+"""A job's write permissions; a job that is not listed has none."""
 
 
 def by_name(job: Job) -> str:
@@ -115,7 +115,7 @@ def test_nothing_of_a_pull_request_is_checked_out_where_there_are_secrets(name: 
     text = (GITHUB / "workflows" / f"{name}.yml").read_text()
     for taken in ("pull_request.head", "head_ref", "head.sha", "pull_request.title", "refs/pull"):
         assert taken not in text
-    # What a stranger wrote is compared, and goes nowhere else.
+    # A stranger's text is compared, and used nowhere else.
     assert text.count("comment.body") == (1 if name == "preview-command" else 0)
 
 
@@ -157,7 +157,7 @@ def test_what_touches_a_stack_is_never_cancelled_and_never_dropped(job: Job) -> 
     concurrency = job.body["concurrency"]
     assert concurrency["cancel-in-progress"] is False
     assert concurrency["queue"] == "max"
-    # A group of the whole workflow would drop a waiting run before its job's own group is asked.
+    # A group of the whole workflow would drop a waiting run before its job's own group applies.
     workflow = WORKFLOWS[job.workflow].get("concurrency")
     assert workflow is None or workflow["cancel-in-progress"] is False
 
@@ -181,8 +181,8 @@ def test_a_job_ends_before_its_credentials_do(job: Job) -> None:
     minutes = job.body["timeout-minutes"]
     assert 0 < minutes <= 60
     if job.uses("/actions/tools"):
-        # A minute and a half passes before the role is taken at the latest point: the margin is
-        # what a cancelled job is given to write its state.
+        # At the latest, the role is assumed after a minute and a half: the margin is
+        # the time in which a cancelled job writes its state.
         assert minutes * 60 <= role_seconds() - 300
     assert role_seconds() <= 3600, "a role grants no more unless its own limit is raised"
 
@@ -354,7 +354,7 @@ def test_actionlint_has_no_finding() -> None:
 
 
 def test_an_image_that_is_built_again_has_a_tag_of_its_own() -> None:
-    """A tag never moves (infra/platform/registry.py), and provenance says when it was built."""
+    """A tag never moves (infra/platform/registry.py), and provenance has the time of the build."""
     (build,) = (step for step in ACTIONS["image"]["runs"]["steps"] if step.get("id") == "build")
     run = {"github.run_id": "7", "github.run_attempt": "2"}
     tag = evaluate(
