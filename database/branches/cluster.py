@@ -11,9 +11,9 @@ from lightkube import ApiError, Client
 from lightkube.resources.core_v1 import Namespace, Secret
 from lightkube.types import PatchType
 
+from contract.kubernetes import FINALIZER
 from database.branches.errors import NotReadyError
 from database.branches.resources import (
-    FINALIZER,
     Branch,
     DatabaseBranch,
     DatabaseGeneration,

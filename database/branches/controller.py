@@ -16,6 +16,7 @@ import structlog
 from lightkube import ApiError
 from pydantic import SecretStr
 
+from contract.kubernetes import APP_SECRET, FINALIZER, MIGRATOR_SECRET
 from database.branches import clones, provisioning, registry, template
 from database.branches.clones import SparePool
 from database.branches.cluster import Cluster
@@ -23,12 +24,9 @@ from database.branches.errors import BranchError, NotReadyError
 from database.branches.names import BranchNames
 from database.branches.provisioning import BranchRequest, ConnectionLimits
 from database.branches.registry import DatabaseKind, Session
-from database.branches.resources import FINALIZER, Branch, Generation, Object
+from database.branches.resources import Branch, Generation, Object
 from database.branches.server import Master
 from service.prepare.errors import PrepareError
-
-MIGRATOR_SECRET = "database-migrator"  # noqa: S105 - its name is no secret
-APP_SECRET = "database-app"  # noqa: S105
 
 _LOG = structlog.get_logger()
 _CLUSTER_FAILED = (ApiError, httpx2.HTTPError)

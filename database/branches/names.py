@@ -6,16 +6,17 @@ import re
 import secrets
 from dataclasses import dataclass
 
+from contract.stack_name import BRANCH_PATTERN, StackKind, StackName
+
 REGISTRY = "branches"
 """The database that records which others were created by this program."""
 
 TEMPLATE = "branch_template"
 """The scrubbed database that clones are copied from; it accepts no connections."""
 
-_PREVIEW = re.compile(r"pr-([1-9][0-9]{0,8})", re.ASCII)
 # "making" and "former" are what "pending" and "retired" were called in earlier registries.
 _OWN = re.compile(
-    r"pr_[1-9][0-9]{0,8}|branch_(pending|spare|retired|making|former)_[0-9a-f]{12}", re.ASCII
+    rf"{BRANCH_PATTERN}|branch_(pending|spare|retired|making|former)_[0-9a-f]{{12}}", re.ASCII
 )
 
 
@@ -38,11 +39,10 @@ class BranchNames:
     @classmethod
     def of(cls, namespace: str) -> BranchNames | None:
         """Return the names that belong to a namespace, None if it is not a preview's."""
-        match = _PREVIEW.fullmatch(namespace)
-        if match is None:
+        stack = StackName.find(namespace)
+        if stack is None or stack.kind is not StackKind.PREVIEW:
             return None
-        database = f"pr_{match[1]}"
-        return cls(namespace, database, f"{database}_migrator", f"{database}_app")
+        return cls(namespace, stack.branch, stack.branch_migrator, stack.branch_app)
 
 
 def pending() -> str:

@@ -9,18 +9,19 @@ from typing import Any
 
 from lightkube.generic_resource import create_namespaced_resource
 
-GROUP = "previews.internal"
-VERSION = "v1alpha1"
-API_VERSION = f"{GROUP}/{VERSION}"
-FINALIZER = f"{GROUP}/database"
-"""Keeps an object until its databases are dropped from the server."""
+from contract.kubernetes import (
+    API_GROUP,
+    API_VERSION,
+    BRANCH_KIND,
+    BRANCHES,
+    GENERATION_KIND,
+    GENERATIONS,
+    RESET_ANNOTATION,
+)
 
-RESET = f"{GROUP}/reset"
-"""Annotation of a request; each new value requests a fresh clone."""
-
-DatabaseBranch = create_namespaced_resource(GROUP, VERSION, "DatabaseBranch", "databasebranches")
+DatabaseBranch = create_namespaced_resource(API_GROUP, API_VERSION, BRANCH_KIND, BRANCHES)
 DatabaseGeneration = create_namespaced_resource(
-    GROUP, VERSION, "DatabaseGeneration", "databasegenerations"
+    API_GROUP, API_VERSION, GENERATION_KIND, GENERATIONS
 )
 
 
@@ -134,7 +135,7 @@ class Generation(Object):
 def read_branch(item: Mapping[str, Any]) -> Branch:
     """Convert a ``DatabaseBranch`` of the API server."""
     annotations = item["metadata"].get("annotations") or {}
-    return Branch(**_common(item), reset=str(annotations.get(RESET, "")))
+    return Branch(**_common(item), reset=str(annotations.get(RESET_ANNOTATION, "")))
 
 
 def read_generation(item: Mapping[str, Any]) -> Generation:

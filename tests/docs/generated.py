@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from database.scrub.fakes import FAKE_KINDS
-from infra.stacks.program import main as program
+from infra.stacks import main as program
 from tests.docs import runbook
 from tests.docs.diagram import mermaid
 from tests.docs.estimate import tables

@@ -10,13 +10,12 @@ from unittest import mock
 
 import pytest
 
+from contract.kubernetes import FINALIZER, RESET_ANNOTATION
 from database.branches import clones, registry
 from database.branches.clones import SparePool
 from database.branches.controller import Controller
 from database.branches.errors import NotReadyError, ServerBusyError
 from database.branches.resources import (
-    FINALIZER,
-    RESET,
     Branch,
     Generation,
     Object,
@@ -290,7 +289,7 @@ def test_a_reset_provisions_a_fresh_clone_at_the_same_address(world: World) -> N
     before = request["status"]
     database = before["database"]
     world.shared.ask(database, "DELETE FROM customers", user=f"{database}_app", password=PASSWORD)
-    request["metadata"]["annotations"][RESET] = "once"
+    request["metadata"]["annotations"][RESET_ANNOTATION] = "once"
     world.settle()
     assert world.rows(request) == ROWS
     unchanged = ("host", "port", "database", "generation", "snapshot", "snapshotCreated")

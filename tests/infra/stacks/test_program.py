@@ -11,7 +11,7 @@ import pulumi
 import pytest
 
 from infra.errors import ProgramError
-from infra.stacks.program import main
+from infra.stacks import main
 from tests.infra.world import (
     COMMIT,
     NEXT_COMMIT,
@@ -117,7 +117,7 @@ def test_the_outputs_of_a_preview(preview: Deployment) -> None:
 def test_the_outputs_of_staging(staging: Deployment) -> None:
     assert staging.outputs["url"] == "https://staging.preview.example.com"
     assert staging.outputs["expires"] == "never"
-    assert staging.outputs["platform"]["trusted_image"] == staging.outputs["image"]
+    assert staging.outputs["platform"]["images"]["trusted"] == staging.outputs["image"]
 
 
 @pytest.mark.parametrize("kind", ["staging", "preview"])
@@ -380,7 +380,7 @@ def test_an_image_that_ci_built_is_deployed_as_it_is(staging: Deployment) -> Non
         config=PREVIEW_CONFIG | {"image": digest},
         cloud=Cloud(staging=staging.outputs),
     )
-    url = staging.outputs["platform"]["repository_url"]
+    url = staging.outputs["platform"]["images"]["repository_url"]
     assert stack.outputs["image"] == f"{url}@{digest}"
     assert "docker-build:index:Image" not in {r.type for r in stack.registrations}
 
@@ -421,7 +421,7 @@ def test_a_preview_imports_no_more_than_it_needs(staging: Deployment) -> None:
     script = """
 import json, sys
 from tests.infra.world import *
-from infra.stacks.program import main
+from infra.stacks import main
 facts = json.loads(sys.argv[1])
 deploy("pr-42", main, config=PREVIEW_CONFIG, cloud=Cloud(staging=facts))
 # A package that is only reserved for later has not loaded its modules.

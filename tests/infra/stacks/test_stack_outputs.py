@@ -2,54 +2,70 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+import copy
 from typing import TYPE_CHECKING, Any
 
 import pulumi
 import pytest
 
+from contract.platform_outputs import PlatformOutputs
 from infra.errors import ProgramError
-from infra.platform_outputs import PlatformFacts
-from infra.stacks.staging_outputs import checked, read_staging
+from infra.stacks.stack_outputs import checked, read_staging
 from tests.infra.world import Cloud, Deployment, deploy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+FIELDS = [
+    f"{group}.{name}" if name else group
+    for group, field in PlatformOutputs.model_fields.items()
+    for name in ["", *getattr(field.annotation, "model_fields", {})]
+]
+
 
 def published(staging: Deployment) -> dict[str, Any]:
-    return dict(staging.outputs["platform"])
+    return copy.deepcopy(dict(staging.outputs["platform"]))
 
 
-def read(facts: Mapping[str, Any]) -> dict[str, Any]:
+def read(platform: Mapping[str, Any]) -> dict[str, Any]:
     def program() -> None:
         for name, value in read_staging().as_output().items():
             pulumi.export(name, value)
 
-    return deploy("pr-42", program, cloud=Cloud(staging={"platform": dict(facts)})).outputs
+    return deploy("pr-42", program, cloud=Cloud(staging={"platform": dict(platform)})).outputs
 
 
 def test_a_preview_reads_what_staging_published(staging: Deployment) -> None:
     assert read(published(staging)) == published(staging)
 
 
+def test_what_staging_publishes_is_what_the_lifecycle_reads(staging: Deployment) -> None:
+    assert PlatformOutputs.read(published(staging)).model_dump() == published(staging)
+
+
 def test_whole_numbers_stay_whole(staging: Deployment) -> None:
-    port = read(published(staging))["listener_port"]
+    port = read(published(staging))["ingress"]["port"]
     assert (port, type(port)) == (443, int)
 
 
 def test_staging_may_say_more_than_this_program_knows(staging: Deployment) -> None:
-    assert read({**published(staging), "news": 1}) == published(staging)
+    more = published(staging)
+    more["cluster"]["news"] = 1
+    assert read({**more, "news": 1}) == published(staging)
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(PlatformFacts)])
+@pytest.mark.parametrize("name", FIELDS)
 def test_whatever_staging_lacks_is_named(staging: Deployment, name: str) -> None:
-    facts = published(staging)
-    del facts[name]
-    with pytest.raises(ProgramError, match=f"lacks {name}: staging is of an older version"):
-        checked(facts)
-    with pytest.raises(ProgramError, match=f"lacks {name}:"):
-        checked({**facts, name: None})
+    platform = published(staging)
+    *groups, last = name.split(".")
+    holder = platform[groups[0]] if groups else platform
+    for broken in ("absent", "null"):
+        if broken == "absent":
+            del holder[last]
+        else:
+            holder[last] = None
+        with pytest.raises(ProgramError, match=f"lacks {name}: staging is of an older version"):
+            checked(platform)
 
 
 @pytest.mark.parametrize("value", [None, {}, "text", []])
