@@ -18,7 +18,7 @@ from bench import timeline
 from bench.report import ROOT, Results
 from previews.pulumi.state import read_state
 from previews.reporting.cost import Cost
-from previews.reporting.preview_summary import facts_of
+from previews.reporting.preview_summary import summarize
 from previews.reporting.prices import read as read_prices
 from tests.e2e.conftest import new_world
 from tests.e2e.databases import MODES, server_of
@@ -121,7 +121,7 @@ def draw_timelines(world: World, numbers: Mapping[str, int]) -> None:
 def cost(world: World, stack: str) -> Cost:
     """What a stack costs, from its state and the dated prices."""
     state = read_state(stack, json.loads(pulumi(world, "pulumi", "stack", "export", "-s", stack)))
-    found = facts_of(state, region=_REGION, prices=read_prices()).cost
+    found = summarize(state, region=_REGION, prices=read_prices()).cost
     if found is None:
         message = f"{stack}: previews/reporting/prices.toml does not have its region or sizes"
         raise SystemExit(message)

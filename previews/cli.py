@@ -1,4 +1,4 @@
-"""The command line `previews`: one command a module of `previews.commands`."""
+"""The command line `previews`: each module of `previews.commands` is a command."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from previews.commands import register
 from previews.errors import PreviewsError
 
 app = typer.Typer(
-    help="The lifecycle of previews: what workflows call, and people too.",
+    help="Deploys, shows and removes previews; for workflows and for people.",
     epilog=(
-        "Exit codes: 0 done; 1 failed, and the message says what to do; 2 wrong usage;"
+        "Exit codes: 0 done; 1 failed, with a message and a remedy; 2 wrong usage;"
         " 3 no room for another preview now; 4 something of a preview is left."
     ),
     no_args_is_help=True,
@@ -24,12 +24,12 @@ register(app)
 
 
 @app.callback()
-def _one_of_several() -> None:
-    """Keep typer from taking a lone command for the whole."""
+def _callback() -> None:
+    """Make typer treat a single command as one of several."""
 
 
 def main() -> None:
-    """Run the command line; a failure is one message with what to do, never a traceback."""
+    """Run the command line; an error is one message with a remedy, without a traceback."""
     try:
         app()
     except PreviewsError as error:

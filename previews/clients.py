@@ -1,33 +1,57 @@
-"""What commands talk to, made when it is first asked for.
+"""Clients of the commands, made from the environment when they are first needed.
 
-Each client takes up to a second to import, and no command needs all of them.
+Each takes up to a second to import, and no command needs all of them. Only commands and the
+sandbox use this module: operations take what they use as arguments, and import nothing of it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from previews.output import progress
 from previews.settings import Settings
 
 if TYPE_CHECKING:
     from boto3.session import Session
 
     from contract.platform_outputs import PlatformOutputs
+    from contract.preview import Preview
+    from previews.diagnosis.failure_report import Autopsy
     from previews.github import GitHub
     from previews.inventory import Place
     from previews.kubernetes import Cluster
+    from previews.lifecycle.deploy import PreviewDeployment
+    from previews.lifecycle.destroy import DestroyReport
+    from previews.lifecycle.refresh import Refresh
+    from previews.lifecycle.reset_database import ResetReport
+    from previews.pull_request.github_presenter import PullRequestPresenter
     from previews.pull_request.presenter import Presenter
-    from previews.pull_request.pull_requests import PullRequests
+    from previews.pull_request.pull_requests import PullRequests, PullRequestState
+    from previews.pulumi.locks import Locks
+    from previews.pulumi.recovery import Recovered
     from previews.pulumi.stacks import Stacks
+    from previews.pulumi.state import StackState
+    from previews.pulumi.up import Outcome
 
 
 @dataclass(frozen=True)
 class Clients:
-    """GitHub, Pulumi, AWS and the cluster, as the environment names them."""
+    """Clients of GitHub, Pulumi, AWS and the cluster, and the operations composed of them.
+
+    Attributes:
+        settings: Settings from the environment.
+        next_commands: Commands to show on the terminal when a preview is up.
+    """
 
     settings: Settings = field(default_factory=Settings.read)
+    next_commands: tuple[str, ...] = (
+        "previews up {number}",
+        "previews status {number}",
+        "previews destroy {number}",
+    )
 
     @cached_property
     def github(self) -> GitHub:
@@ -43,31 +67,23 @@ class Clients:
 
         return LocalPullRequests(self.settings) if self.settings.local else self.github.pulls
 
-    def presenter(self, number: int, *, run_url: str = "") -> Presenter:
-        """What shows people what becomes of a pull request's preview.
-
-        Args:
-            number: The pull request's number.
-            run_url: Where the run of the workflow is shown; empty at home.
-        """
-        if self.settings.local:
-            from previews.pull_request.terminal_presenter import TerminalPresenter
-
-            return TerminalPresenter(f"pr-{number}")
-        from previews.pull_request.github_presenter import PullRequestPresenter
-
-        return PullRequestPresenter(self.github, number, run_url=run_url)
-
     @cached_property
     def stacks(self) -> Stacks:
-        """The project's stacks, in whatever backend Pulumi is logged in to."""
+        """The project's stacks, in the backend that Pulumi is logged in to."""
         from previews.pulumi.stacks import Stacks
 
         return Stacks(self.settings)
 
     @cached_property
+    def locks(self) -> Locks:
+        """Locks of the stacks."""
+        from previews.pulumi.locks import Locks
+
+        return Locks(self)
+
+    @cached_property
     def platform(self) -> PlatformOutputs:
-        """The platform, as staging published it."""
+        """Staging's outputs about the platform."""
         from previews.platform import read_platform
 
         return read_platform(self.stacks)
@@ -81,14 +97,15 @@ class Clients:
 
     @cached_property
     def bypass(self) -> str | None:
-        """What lets a test past the sign-in; None where people need none.
+        """Token that lets a test past the sign-in; None where previews have no sign-in.
 
         Raises:
             PreviewsError: The secret can't be read.
         """
-        from previews.lifecycle.bypass import read_bypass
+        from previews.lifecycle.smoke import read_bypass
 
-        return read_bypass(self)
+        arn = self.platform.sign_in.bypass_secret_arn
+        return read_bypass(arn, aws=self.aws) if arn else None
 
     @cached_property
     def cluster(self) -> Cluster:
@@ -99,7 +116,179 @@ class Clients:
 
     @cached_property
     def places(self) -> tuple[Place, ...]:
-        """Every place in which something of a preview can be."""
+        """Every place that can have resources of a preview."""
         from previews.inventory.all import places
 
         return places(self)
+
+    def presenter(
+        self, preview: Preview, *, run_url: str = "", connect_to: str | None = None
+    ) -> Presenter:
+        """Return the presenter of a preview: its pull request, or the terminal.
+
+        Args:
+            preview: The preview.
+            run_url: URL of the workflow run; empty outside CI.
+            connect_to: As in `smoke`.
+        """
+        if self.settings.local:
+            from previews.pull_request.terminal_presenter import TerminalPresenter
+
+            return TerminalPresenter(
+                preview.name,
+                connect_to=connect_to,
+                pulumi_log=self.settings.pulumi_log,
+                next_commands=[
+                    command.format(number=preview.number) for command in self.next_commands
+                ],
+            )
+        return self.pull_request_presenter(preview, run_url=run_url)
+
+    def pull_request_presenter(
+        self, preview: Preview, *, run_url: str = ""
+    ) -> PullRequestPresenter:
+        """Return the presenter that shows a preview in its pull request on GitHub."""
+        from previews.pull_request.github_presenter import PullRequestPresenter
+
+        return PullRequestPresenter(self.github, preview, run_url=run_url)
+
+    def recover(self, stack: str) -> tuple[Recovered, StackState]:
+        """Complete a stack's state after a run that was killed; returns the state."""
+        from previews.pulumi.recovery import recovered_state
+
+        return recovered_state(self, stack)
+
+    def adopt(self, stack: str) -> StackState:
+        """Create a stack unless it exists; else complete its state after a run that was killed."""
+        from previews.pulumi.recovery import take_over
+
+        return take_over(self, stack)
+
+    def diagnose(self, stack: str, outcome: Outcome, message: str) -> Autopsy:
+        """Find out why a stack's `pulumi up` failed."""
+        from previews.diagnosis.diagnose import diagnose
+
+        return diagnose(self, stack, outcome, said=message)
+
+    def deployment(
+        self,
+        preview: Preview,
+        pull: PullRequestState,
+        presenter: Presenter,
+        *,
+        connect_to: str | None = None,
+        bypass: str | None = None,
+    ) -> PreviewDeployment:
+        """Prepare a deployment.
+
+        Args:
+            preview: The preview.
+            pull: Its pull request.
+            presenter: Shows people the progress and the result.
+            connect_to: As in `smoke`.
+            bypass: Token that lets a test past the sign-in, in place of the platform's.
+        """
+        from previews.lifecycle.deploy import PreviewDeployment
+
+        return PreviewDeployment(
+            preview=preview,
+            pull=pull,
+            presenter=presenter,
+            settings=self.settings,
+            stacks=self.stacks,
+            platform=lambda: self.platform,
+            connect=lambda: self.cluster,
+            bypass=self.bypass_or(bypass),
+            adopt=self.adopt,
+            diagnose=self.diagnose,
+            connect_to=connect_to,
+        )
+
+    def bypass_or(self, value: str | None) -> Callable[[], str | None]:
+        """Return a function that returns the value, or reads the platform's own if it is empty."""
+        return lambda: value or self.bypass
+
+    def destroy(self, preview: Preview, *, leftovers: bool) -> DestroyReport:
+        """Remove a preview, and show that in its pull request or on the terminal."""
+        from previews.lifecycle.destroy import destroy
+
+        report = destroy(
+            preview,
+            stacks=self.stacks,
+            places=self.places,
+            locks=self.locks,
+            recover=self.recover,
+            connect=lambda: self.cluster,
+            leftovers=leftovers,
+        )
+        self.presenter(preview).removed(report)
+        return report
+
+    def refresh(self) -> Refresh:
+        """Prepare a refresh of the data for new previews in mode `branch`."""
+        from previews.lifecycle.refresh import Refresh
+
+        return Refresh(
+            stacks=self.stacks, locks=self.locks, recover=self.recover, cluster=self.cluster
+        )
+
+    def reset_database(
+        self,
+        preview: Preview,
+        *,
+        run_url: str = "",
+        connect_to: str | None = None,
+        bypass: str | None = None,
+    ) -> ResetReport:
+        """Replace a preview's data by a fresh copy; arguments as in `deployment`."""
+        from previews.lifecycle.reset_database import reset_database
+
+        def deployment() -> PreviewDeployment:
+            pull = self.pulls.read(preview.number)
+            presenter = self.presenter(preview, run_url=run_url, connect_to=connect_to)
+            return self.deployment(preview, pull, presenter, connect_to=connect_to, bypass=bypass)
+
+        return reset_database(
+            preview,
+            stacks=self.stacks,
+            connect=lambda: self.cluster,
+            deployment=deployment,
+            current_comment=lambda: self.current_comment(
+                preview, connect_to=connect_to, reset=True
+            ),
+            presenter=self._presenter_if_any(preview, run_url),
+            run=run_url,
+        )
+
+    def current_comment(
+        self, preview: Preview, *, connect_to: str | None = None, reset: bool = False
+    ) -> str:
+        """Render the comment of a preview that is up.
+
+        Args:
+            preview: The preview.
+            connect_to: As in `smoke`.
+            reset: True if its database was just reset.
+        """
+        from previews.pull_request.github_presenter import current_comment
+
+        return current_comment(
+            preview,
+            stacks=self.stacks,
+            platform=self.platform,
+            pulls=self.pulls,
+            settings=self.settings,
+            connect=lambda: self.cluster,
+            connect_to=connect_to,
+            reset=reset,
+        )
+
+    def _presenter_if_any(self, preview: Preview, run_url: str) -> PullRequestPresenter | None:
+        """Return the presenter on GitHub; None where there is no GitHub, as on a sandbox."""
+        settings = self.settings
+        if settings.local:
+            return None
+        if not (settings.github_repository and settings.github_token.get_secret_value()):
+            progress(f"{preview}: GITHUB_REPOSITORY or GITHUB_TOKEN is not set: no comment")
+            return None
+        return self.pull_request_presenter(preview, run_url=run_url)

@@ -1,4 +1,4 @@
-"""The one error that a person sees: what failed, why, and what to do."""
+"""The error that people see: what failed, why, and what to do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 
 
 class Exit(IntEnum):
-    """What a command's exit code says; `--help` and docs/lifecycle.md list them."""
+    """Exit codes of commands, which `--help` and docs/lifecycle.md list."""
 
     DONE = 0
     FAILED = 1
@@ -17,14 +17,14 @@ class Exit(IntEnum):
 
 
 class PreviewsError(Exception):
-    """A failure with its remedy.
+    """An error with its remedy.
 
     Attributes:
-        code: Names the message in docs/runbook.md, always a literal in the code that raises it:
+        code: Name of the message in docs/runbook.md, always a literal in the code that raises it:
             a test collects them, so that the runbook stays complete.
-        what: The thing that failed, by name ("pull request 42").
-        why: What was found, and what was expected instead.
-        remedy: What the reader can do now, as an instruction.
+        what: Name of the thing that failed ("pull request 42").
+        why: The cause: found and expected values.
+        remedy: Instruction for the reader.
     """
 
     exit_code: ClassVar[Exit] = Exit.FAILED
@@ -37,9 +37,9 @@ class PreviewsError(Exception):
         self.remedy = remedy
 
     def as_document(self) -> dict[str, str]:
-        """What a script reads of it."""
+        """Return the error as a document for scripts."""
         return {"code": self.code, "what": self.what, "why": self.why, "remedy": self.remedy}
 
 
 class NotFoundError(PreviewsError):
-    """GitHub says there is no such thing, or that the token may not see it."""
+    """A thing that does not exist on GitHub, or that the token has no access to."""

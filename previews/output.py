@@ -1,4 +1,4 @@
-"""What a command prints: its result on stdout, everything else on stderr."""
+"""Output of commands: the result on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -14,26 +14,24 @@ from previews.errors import PreviewsError
 
 console = Console(stderr=True, highlight=False)
 
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document, for a script to read.")
-]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, for scripts.")]
 
 
 def show(result: BaseModel, text: RenderableType, *, as_json: bool) -> None:
-    """Print a command's result: one JSON document, or what a person reads."""
+    """Print a command's result: one JSON document, or the text for people."""
     if as_json:
-        typer.echo(result.model_dump_json())
+        typer.echo(result.model_dump_json(by_alias=True))
     else:
         Console(highlight=False).print(text, soft_wrap=True)
 
 
 def progress(line: str) -> None:
-    """Say which step is under way."""
+    """Print the step that has begun."""
     console.print(f"[dim]·[/] {escape(line)}", soft_wrap=True)
 
 
 def failure(error: PreviewsError, *, as_json: bool = False) -> None:
-    """Show a failure: the thing, why, and what to do; for a script as a document besides."""
+    """Print an error with its reason and remedy; for scripts a JSON document, too."""
     if as_json:
         typer.echo(json.dumps({"error": error.as_document()}))
     console.print(f"[red]✗ {escape(error.what)}[/]: {escape(error.why)}", soft_wrap=True)

@@ -1,7 +1,7 @@
-"""What the command line reads from the environment.
+"""Settings of the command line, from the environment.
 
-GitHub's variables are those that a workflow has anyway. AWS's and Pulumi's own variables are
-read by AWS's and Pulumi's own clients, and are not repeated here.
+GitHub's variables are those that every workflow run has. AWS's and Pulumi's variables are read
+by their own clients, and are not repeated here.
 """
 
 from __future__ import annotations
@@ -15,38 +15,38 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from previews.errors import PreviewsError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
-# Bots that write code are not among them: what they wrote is to be looked at.
+# Without bots that write code: people look at their changes in a preview.
 _BOTS = frozenset(
     {"dependabot[bot]", "renovate[bot]", "depfu[bot]", "pre-commit-ci[bot]", "pyup-bot", "snyk-bot"}
 )
 
 
 class Settings(BaseSettings):
-    """Frozen, and read once at the start of a command.
+    """Settings, read once at the start of a command.
 
     Attributes:
         github_token: A token for the repository (``GITHUB_TOKEN``).
         github_repository: ``owner/name`` (``GITHUB_REPOSITORY``).
-        github_api_url: Where GitHub's API is (``GITHUB_API_URL``); another one for GitHub
+        github_api_url: URL of GitHub's API (``GITHUB_API_URL``); another one for GitHub
             Enterprise, and for tests.
-        github_run_id: The run of the workflow that this is part of (``GITHUB_RUN_ID``).
-        github_run_attempt: Which attempt of that run this is (``GITHUB_RUN_ATTEMPT``).
-        label: The label that asks for a preview (``PREVIEWS_LABEL``).
-        keep_label: The label that keeps one past its expiry (``PREVIEWS_KEEP_LABEL``).
+        github_run_id: ID of this workflow run (``GITHUB_RUN_ID``).
+        github_run_attempt: Attempt of this workflow run (``GITHUB_RUN_ATTEMPT``).
+        label: Label that requests a preview (``PREVIEWS_LABEL``).
+        keep_label: Label that keeps a preview past its expiry (``PREVIEWS_KEEP_LABEL``).
         drafts: Whether a draft gets a preview (``PREVIEWS_DRAFTS``).
-        bots: Logins of dependency bots, whose pull requests get none
+        bots: Logins of dependency bots, whose pull requests get no preview
             (``PREVIEWS_BOTS``, a JSON list).
         ttl_days: Days from a preview's last push to its expiry (``PREVIEWS_TTL_DAYS``); the
             same as the program's ``previews:ttlDays``.
         keep_days: The same where the pull request has the label that keeps it
             (``PREVIEWS_KEEP_DAYS``).
-        most: Most previews at a time (``PREVIEWS_MOST``).
+        most: Highest number of previews at a time (``PREVIEWS_MOST``).
         organization: Pulumi Cloud's organization, where it is not the token's default one
             (``PREVIEWS_ORGANIZATION``).
         project: Folder of ``Pulumi.yaml`` (``PREVIEWS_PROJECT``).
-        local: Whether there is no GitHub: the working tree is the pull request, and the terminal
-            shows what becomes of its preview (``PREVIEWS_LOCAL``).
-        labels: The labels of a local pull request (``PREVIEWS_LABELS``, a JSON list).
+        local: Whether to work without GitHub: the working tree is the pull request, and the
+            terminal shows its preview (``PREVIEWS_LOCAL``).
+        labels: Labels of a local pull request (``PREVIEWS_LABELS``, a JSON list).
         pulumi_log: File that gets Pulumi's own output in place of the terminal
             (``PREVIEWS_PULUMI_LOG``).
     """
@@ -82,19 +82,19 @@ class Settings(BaseSettings):
     pulumi_log: Path | None = Field(default=None, validation_alias="PREVIEWS_PULUMI_LOG")
 
     @classmethod
-    def read(cls, **given: Any) -> Settings:
+    def read(cls, **values: Any) -> Settings:
         """Read the environment.
 
         Raises:
-            PreviewsError: A variable has a value that makes no sense; it is named.
+            PreviewsError: A variable has an invalid value.
         """
         try:
-            return cls(**given)
+            return cls(**values)
         except ValidationError as error:
             wrong = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())
             raise PreviewsError(
                 "settings",
                 "settings from the environment",
                 why=wrong,
-                remedy="unset the variable, or set it to what is expected.",
+                remedy="unset the variable, or set it to a valid value.",
             ) from error

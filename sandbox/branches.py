@@ -8,7 +8,6 @@ from pathlib import Path
 from rich.console import Console
 
 from previews.clients import Clients
-from previews.lifecycle.refresh import refresh
 from sandbox import show, staging
 from sandbox.containers.locks import hold
 from sandbox.processes import write_atomically
@@ -34,7 +33,7 @@ def _make(settings: Settings, clients: Clients, console: Console) -> None:
     console.print("a server is made first, that previews in this mode share")
     staging.want_branches(settings)
     staging.up(settings, clients)
-    serving = refresh(clients).serving
+    serving = clients.refresh().run().serving
     write_atomically(_finished(settings), f"{serving}\n")
     show.done(console, serving, f"hands out databases after {time.monotonic() - began:.1f} s")
 

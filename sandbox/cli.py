@@ -13,11 +13,10 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from contract.stack_name import StackName, StackNameError
+from contract.preview import Preview, PreviewNumberError
 from previews import output
 from previews.clients import Clients
 from previews.errors import PreviewsError
-from previews.pulumi.locks import Locks
 from sandbox import branches, environment, lifecycle, policies, psql, pull_request, show, staging
 from sandbox.aws.client import take_automated_snapshot
 from sandbox.errors import SandboxError
@@ -37,11 +36,10 @@ app = typer.Typer(
 console = Console(stderr=True, highlight=False)
 
 
-def _number(text: str) -> int:
-    """The number of a pull request, where it makes a stack's name that the program accepts."""
+def _preview(text: str) -> Preview:
     try:
-        return StackName.parse(f"pr-{text}").pull_request or 0
-    except StackNameError as error:
+        return Preview.parse(text)
+    except PreviewNumberError as error:
         raise SandboxError(
             f"pull request {text!r}",
             why="expected its number, 1 to 999999999, without leading zeros",
@@ -49,8 +47,11 @@ def _number(text: str) -> int:
         ) from error
 
 
-PullRequest = Annotated[
-    int, typer.Argument(parser=_number, metavar="N", help="Number of the pull request.")
+PreviewArgument = Annotated[
+    Preview, typer.Argument(parser=_preview, metavar="N", help="Number of the pull request.")
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", help="Show Pulumi's output, in place of `sandbox logs pulumi`.")
 ]
 
 
@@ -66,9 +67,12 @@ def _stacks(settings: Settings, tools: Tools) -> Stacks:
     return Stacks(environment.variables(settings, tools), environment.backend_folder(settings))
 
 
-def _clients(settings: Settings, mode: pull_request.Mode | None = None) -> Clients:
+def _clients(
+    settings: Settings, mode: pull_request.Mode | None = None, *, verbose: bool = False
+) -> Clients:
     """What the lifecycle talks to, on a sandbox that runs."""
-    return pull_request.clients(_stacks(settings, _up(settings)).environment, mode)
+    variables = _stacks(settings, _up(settings)).environment
+    return pull_request.clients(variables, mode, verbose=verbose)
 
 
 @app.command("tools")
@@ -137,7 +141,7 @@ def run(context: typer.Context) -> None:
     settings = Settings()
     stacks = _stacks(settings, _up(settings))
     psql.write_services(settings)
-    locks = Locks(pull_request.clients(stacks.environment))
+    locks = pull_request.clients(stacks.environment).locks
     for stack in stacks.names():
         # One whose holder lives is for the command to meet.
         with suppress(PreviewsError):
@@ -197,37 +201,45 @@ def bring_staging_up() -> None:
 
 @app.command()
 def preview(
-    number: PullRequest,
+    number: PreviewArgument,
     database: Annotated[
         pull_request.Mode | None,
         typer.Option(help="Where its data comes from; without it as it is, or snapshot."),
     ] = None,
+    verbose: Verbose = False,
 ) -> None:
-    """Bring a pull request up as a preview, and staging before it when it is not there yet."""
+    """Deploy the working tree as a preview, and staging before it when it is not there yet."""
     settings = Settings()
-    clients = _clients(settings, database)
+    clients = _clients(settings, database, verbose=verbose)
     staging.ensure(settings, clients, console)
     if database is pull_request.Mode.BRANCH:
         branches.ensure(settings, clients, console)
-    typer.echo(pull_request.bring_up(number, clients))
+    _print_url(pull_request.deploy(number, clients))
 
 
 @app.command()
-def push(number: PullRequest) -> None:
-    """Put the working tree onto a living preview."""
+def push(number: PreviewArgument, verbose: Verbose = False) -> None:
+    """Deploy the working tree to an existing preview."""
     settings = Settings()
     stacks = _stacks(settings, _up(settings))
-    if not stacks.exists(f"pr-{number}"):
+    if not stacks.exists(number.name):
         raise SandboxError(
-            f"pr-{number}",
+            number.name,
             why="there is no such preview to push to",
-            remedy=f"bring it up first: make preview PR={number}.",
+            remedy=f"deploy it first: make preview PR={number.number}.",
         )
-    typer.echo(pull_request.bring_up(number, pull_request.clients(stacks.environment)))
+    clients = pull_request.clients(stacks.environment, verbose=verbose)
+    _print_url(pull_request.deploy(number, clients))
+
+
+def _print_url(url: str) -> None:
+    """Print the URL for scripts; on a terminal the summary has it already."""
+    if not sys.stdout.isatty():
+        typer.echo(url)
 
 
 @app.command()
-def destroy(number: PullRequest) -> None:
+def destroy(number: PreviewArgument) -> None:
     """Remove a preview, and look whether anything of it is left."""
     pull_request.destroy(number, _clients(Settings()))
 

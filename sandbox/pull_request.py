@@ -6,11 +6,9 @@ import os
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from contract.stack_name import StackName
+from contract.preview import Preview
 from previews.clients import Clients
-from previews.lifecycle import destroy as lifecycle
-from previews.lifecycle.database_mode import LABELS
-from previews.lifecycle.deploy import BringUp
+from previews.lifecycle.label_config import DATABASE_MODE_LABELS
 from previews.settings import Settings as PreviewsSettings
 from sandbox.errors import SandboxError
 
@@ -25,52 +23,54 @@ class Mode(StrEnum):
     BRANCH = "branch"
 
 
-def clients(variables: Mapping[str, str], mode: Mode | None = None) -> Clients:
-    """What the lifecycle talks to: this sandbox, and the working tree in a pull request's place.
+_NEXT_COMMANDS = ("make push PR={number}", "make status", "make destroy PR={number}")
+
+
+def clients(
+    variables: Mapping[str, str], mode: Mode | None = None, *, verbose: bool = False
+) -> Clients:
+    """Return the clients of the lifecycle: this sandbox, and the working tree as pull request.
 
     Args:
-        variables: What ``sandbox.environment.variables`` returned; from here on they are those
-            of this process, since Pulumi, AWS's client and the cluster's read them there.
-        mode: The mode that the pull request's labels ask for.
+        variables: Result of ``sandbox.environment.variables``; they become variables of this
+            process, since Pulumi and the clients of AWS and the cluster read them there.
+        mode: The mode that the pull request's labels request.
+        verbose: Whether Pulumi's output goes to the terminal and not to the log file.
     """
     os.environ.update(variables)
-    labels = frozenset(label for label, asked in LABELS.items() if asked == mode)
-    return Clients(PreviewsSettings.read(local=True, labels=labels))
+    labels = frozenset(label for label, value in DATABASE_MODE_LABELS.items() if value == mode)
+    settings = PreviewsSettings.read(local=True, labels=labels)
+    if verbose:
+        settings = settings.model_copy(update={"pulumi_log": None})
+    return Clients(settings, next_commands=_NEXT_COMMANDS)
 
 
-def bring_up(number: int, clients: Clients) -> str:
-    """Bring the preview up, or to the working tree.
+def deploy(preview: Preview, clients: Clients) -> str:
+    """Deploy the working tree as a preview.
 
     Returns:
         Its URL, which has passed the smoke test.
 
     Raises:
-        PreviewsError: It did not come up; the terminal shows why.
+        PreviewsError: The deployment failed; the terminal shows why.
     """
-    presenter = clients.presenter(number)
-    bringing = BringUp(
-        clients,
-        f"pr-{number}",
-        clients.pulls.read(number),
-        presenter,
-        through=os.environ["PREVIEWS_THROUGH"],
-    )
-    return bringing.run(image=None).url
+    connect_to = os.environ["PREVIEWS_THROUGH"]
+    presenter = clients.presenter(preview, connect_to=connect_to)
+    pull = clients.pulls.read(preview.number)
+    return clients.deployment(preview, pull, presenter, connect_to=connect_to).run(image=None).url
 
 
-def destroy(number: int, clients: Clients) -> None:
+def destroy(preview: Preview, clients: Clients) -> None:
     """Remove the preview, then look for anything of it that is left.
 
     Raises:
-        PreviewsError: Pulumi fails, or somebody is at it.
+        PreviewsError: Pulumi fails, or another process works on the stack.
         SandboxError: Something is still there afterwards.
     """
-    stack = StackName.parse(f"pr-{number}")
-    receipt = lifecycle.destroy(clients, stack)
-    clients.presenter(number).removed(receipt)
-    if not receipt.complete:
+    report = clients.destroy(preview, leftovers=False)
+    if not report.complete:
         raise SandboxError(
-            stack.value,
-            why=f"still there after it was destroyed: {', '.join(receipt.left)}",
-            remedy=f"run it again: make destroy PR={number}; what stays, remove by hand.",
+            preview.name,
+            why=f"still there after it was destroyed: {', '.join(report.left)}",
+            remedy=f"run it again: make destroy PR={preview.number}; remove the rest by hand.",
         )

@@ -11,10 +11,9 @@ from rich.console import Console
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from previews.clients import Clients
-from previews.diagnosis.diagnose import UpFailedError, diagnose
-from previews.pull_request.presenter import Failure
+from previews.diagnosis.diagnose import UpFailedError
+from previews.pull_request.presenter import DeployFailure
 from previews.pull_request.terminal_presenter import TerminalPresenter
-from previews.pulumi.locks import Locks
 from previews.pulumi.up import run_up
 from sandbox import show
 from sandbox.aws.client import client, take_automated_snapshot
@@ -70,13 +69,13 @@ def up(settings: Settings, clients: Clients) -> None:
     # The stack is made in a folder of its own: the checkout's file of staging is a team's.
     own = clients.settings.model_copy(update={"project": _own_project(config.parent)})
     Clients(own).stacks.create(STACK)
-    Locks(clients).take_note(STACK)
-    presenter = TerminalPresenter(STACK)
+    clients.locks.take_note(STACK)
+    presenter = TerminalPresenter(STACK, pulumi_log=clients.settings.pulumi_log)
     options = ["--config-file", str(config)]
     outcome = run_up(clients.stacks, STACK, config={}, options=options, watch=presenter.working)
     if not outcome.succeeded:
-        found = diagnose(clients, STACK, outcome, said=outcome.said)
-        presenter.failed(Failure(found, outcome.states))
+        found = clients.diagnose(STACK, outcome, outcome.said)
+        presenter.failed(DeployFailure(found, outcome.states))
         raise UpFailedError.of(STACK, found)
     presenter.end()
     if clients.stacks.state(STACK).pending:

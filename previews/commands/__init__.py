@@ -1,6 +1,6 @@
-"""One module a command: its function `command` is registered under the module's name.
+"""One module for each command: its function `command` is registered under the module's name.
 
-A module `reset_db` becomes `previews reset-db`. Nothing else has to be told of a new one.
+A module `reset_db` becomes `previews reset-db`. A new module needs no other registration.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import typer
 
 
 def names() -> list[str]:
-    """The modules of this package that hold a command, sorted."""
+    """Return the modules of this package that contain a command, sorted."""
     return sorted(
         module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")
     )

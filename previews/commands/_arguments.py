@@ -7,43 +7,48 @@ from typing import Annotated
 
 import typer
 
-from contract.stack_name import StackName, StackNameError
+from contract.preview import Preview, PreviewNumberError
 from previews.errors import PreviewsError
 
 
-def stack_of(text: str) -> StackName:
-    """The stack of a pull request, from the pull request's number."""
+def preview_of(text: str) -> Preview:
+    """Return the preview of a pull request, from the number as it was typed."""
     try:
-        return StackName.parse(f"pr-{text.removeprefix('#')}")
-    except StackNameError as error:
+        return Preview.parse(text)
+    except PreviewNumberError as error:
         raise PreviewsError(
             "pull-request-number",
             f"pull request {text!r}",
             why="expected its number, 1 to 999999999, without leading zeros",
-            remedy="give it as in: previews destroy 42.",
+            remedy="type it as in: previews destroy 42.",
         ) from error
 
 
-Stack = Annotated[
-    StackName, typer.Argument(parser=stack_of, metavar="N", help="Number of the pull request.")
+PreviewArgument = Annotated[
+    Preview, typer.Argument(parser=preview_of, metavar="N", help="Number of the pull request.")
 ]
 
-Through = Annotated[
+ConnectTo = Annotated[
     str | None,
-    typer.Option(envvar="PREVIEWS_THROUGH", help="Where to connect instead of the URL."),
+    typer.Option(
+        "--connect-to",
+        "--through",
+        envvar="PREVIEWS_THROUGH",
+        help="URL to connect to, for a host name that this machine does not resolve.",
+    ),
 ]
 
 Bypass = Annotated[
     str | None,
     typer.Option(
         envvar="PREVIEWS_BYPASS",
-        help="What lets a test past the sign-in, in place of the platform's own secret.",
+        help="Token that lets a test past the sign-in, in place of the platform's own.",
     ),
 ]
 
 
 def this_run() -> str:
-    """Where the run of the workflow is shown; empty at home."""
+    """Return the URL of the workflow run; empty outside CI."""
     server = os.environ.get("GITHUB_SERVER_URL")
     repository = os.environ.get("GITHUB_REPOSITORY")
     run = os.environ.get("GITHUB_RUN_ID")

@@ -1,4 +1,4 @@
-"""`previews autopsy`: why a preview is not well."""
+"""`previews autopsy`: finds out why a preview is unhealthy."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ import typer
 from rich.text import Text
 
 from previews.clients import Clients
-from previews.commands._arguments import Stack
+from previews.commands._arguments import PreviewArgument
 from previews.diagnosis.cluster_diagnostics import collect
 from previews.diagnosis.failure_report import perform
 from previews.output import AsJson, show
 from previews.pull_request import comment
-from previews.pull_request.presenter import Failure
+from previews.pull_request.presenter import DeployFailure
 from previews.pulumi.events import read
 
 
 def command(
-    stack: Stack,
+    preview: PreviewArgument,
     event_log: Annotated[
-        Path | None, typer.Option(help="What `pulumi up --event-log` wrote, where it is kept.")
+        Path | None, typer.Option(help="File that `pulumi up --event-log` wrote, if there is one.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say why a preview did not come up: what failed, its last log lines, the cluster's warnings.
+    """Show why a preview failed: failed resources, last log lines, warnings of the cluster.
 
-    Secrets are taken out. `previews up` puts the same into the pull request by itself.
+    Secrets are removed. `previews up` puts the same report into the pull request.
 
     Example: previews autopsy 42
 
-    Exits with 0 when it can be told, with 1 when not.
+    Exits with 0 when there is a report, with 1 when Pulumi or the cluster does not answer.
     """
     clients = Clients()
     events = read(event_log) if event_log else ()
-    commit = str(clients.stacks.outputs(stack.value).get("commit") or "")
-    found = perform(events, collect(lambda: clients.cluster.api, stack.value))
-    text = comment.failed(stack.value, commit, Failure(found, ()))
-    show(found, Text(text.removeprefix(comment.MARKER).strip()), as_json=as_json)
+    commit = str(clients.stacks.outputs(preview.name).get("commit") or "")
+    report = perform(events, collect(lambda: clients.cluster.api, preview.name))
+    text = comment.failed(preview.name, commit, DeployFailure(report, ()))
+    show(report, Text(text.removeprefix(comment.MARKER).strip()), as_json=as_json)

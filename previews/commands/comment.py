@@ -1,4 +1,4 @@
-"""`previews comment`: makes the pull request's comment say how its preview is now."""
+"""`previews comment`: updates the pull request's comment."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ from pydantic import BaseModel
 from rich.text import Text
 
 from previews.clients import Clients
-from previews.commands._arguments import Stack, Through, this_run
+from previews.commands._arguments import ConnectTo, PreviewArgument, this_run
 from previews.diagnosis.failure_report import perform
 from previews.output import AsJson, show
 from previews.pull_request import comment
-from previews.pull_request.current_comment import comment_now
-from previews.pull_request.github_presenter import PullRequestPresenter
-from previews.pull_request.presenter import Failure
+from previews.pull_request.presenter import DeployFailure
 
 
-class Shown(BaseModel):
-    """What the comment says.
+class CommentReport(BaseModel):
+    """The comment.
 
     Attributes:
-        stack: The preview.
+        stack: Name of the preview.
         markdown: The whole comment.
     """
 
@@ -31,40 +29,39 @@ class Shown(BaseModel):
 
 
 def command(
-    stack: Stack,
+    preview: PreviewArgument,
     removed: Annotated[
-        bool, typer.Option("--removed", help="Say that it is gone, and end its deployments.")
+        bool, typer.Option("--removed", help="Report that it is gone, and end its deployments.")
     ] = False,
     failed: Annotated[
-        str, typer.Option("--failed", help="Say that it did not come up, and what failed.")
+        str, typer.Option("--failed", help="Report a failed deployment, with this message.")
     ] = "",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the comment without writing it.")
+        bool, typer.Option("--dry-run", help="Print the comment without posting it.")
     ] = False,
-    through: Through = None,
+    connect_to: ConnectTo = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the one comment of a preview, or bring it up to date.
+    """Post the one comment about a preview, or update it.
 
-    `previews up` and `previews destroy` do so by themselves; this is for in between.
+    `previews up` and `previews destroy` do so by themselves; this is for the time between.
 
     Example: previews comment 42 --dry-run
 
-    Exits with 0 when the comment says it, with 1 when that can't be told.
+    Exits with 0 when the comment is up to date, with 1 when Pulumi or GitHub does not answer.
     """
     clients = Clients()
-    number = stack.pull_request or 0
-    presenter = PullRequestPresenter(clients.github, number, run_url=this_run())
+    presenter = clients.pull_request_presenter(preview, run_url=this_run())
     if removed:
-        text = comment.removed(stack.value, seconds=None, left=[])
+        text = comment.removed(preview.name, seconds=None, left=[])
     elif failed:
-        commit = clients.github.pulls.read(number).head_sha
-        failure = Failure(perform([], said=failed), ())
-        text = comment.failed(stack.value, commit, failure, run=this_run())
+        commit = clients.github.pulls.read(preview.number).head_sha
+        failure = DeployFailure(perform([], said=failed), ())
+        text = comment.failed(preview.name, commit, failure, run=this_run())
     else:
-        text = comment_now(clients, stack, through=through)
+        text = clients.current_comment(preview, connect_to=connect_to)
     if not dry_run:
         presenter.show(text)
         if removed:
             presenter.retire()
-    show(Shown(stack=stack.value, markdown=text), Text(text), as_json=as_json)
+    show(CommentReport(stack=preview.name, markdown=text), Text(text), as_json=as_json)

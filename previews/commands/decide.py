@@ -1,4 +1,4 @@
-"""`previews decide`: what an event means for a preview."""
+"""`previews decide`: decides from an event what to do with a preview."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from contract.stack_name import StackName
+from contract.preview import Preview
 from previews.clients import Clients
-from previews.commands._arguments import stack_of
+from previews.commands._arguments import preview_of
 from previews.errors import PreviewsError
 from previews.lifecycle.triggers import MANUAL, Decision, Event
 from previews.lifecycle.triggers import decide as decide_on
@@ -19,42 +19,45 @@ from previews.output import AsJson, show
 
 def command(
     number: Annotated[
-        StackName | None,
-        typer.Argument(parser=stack_of, metavar="[N]", help="Instead of an event: the number."),
+        Preview | None,
+        typer.Argument(
+            parser=preview_of, metavar="[N]", help="Number of the pull request, without an event."
+        ),
     ] = None,
     event: Annotated[
         Path | None,
-        typer.Option(envvar="GITHUB_EVENT_PATH", help="The event's JSON, as GitHub gives it."),
+        typer.Option(envvar="GITHUB_EVENT_PATH", help="File with the event's JSON from GitHub."),
     ] = None,
     outputs: Annotated[
         Path | None,
-        typer.Option(envvar="GITHUB_OUTPUT", help="File that a step's outputs are added to."),
+        typer.Option(envvar="GITHUB_OUTPUT", help="File that the step's outputs are added to."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is to be done about a pull request's preview: up, destroy or skip, and why.
+    """Decide what to do with a pull request's preview: up, destroy or skip, and why.
 
-    The pull request is read afresh, so that a late run decides on what holds now.
+    The pull request is read now, so that a late run decides by its current state.
 
     Example: previews decide --event "$GITHUB_EVENT_PATH" --json
 
-    Exits with 0 whatever the answer is, with 1 when GitHub gives none.
+    Exits with 0 whatever the decision is, with 1 when GitHub does not answer.
     """
     clients = Clients()
     happened = _event(number, event)
-    decision = decide_on(happened, clients.github.pulls.read(happened.number), clients.settings)
+    pull = clients.github.pulls.read(happened.preview.number)
+    decision = decide_on(happened, pull, clients.settings)
     if outputs is not None:
         _add(outputs, decision)
     show(
         decision,
-        f"{decision.action} pr-{decision.number} at {decision.sha[:12]}: {decision.reason}",
+        f"{decision.action} {decision.preview} at {decision.sha[:12]}: {decision.reason}",
         as_json=as_json,
     )
 
 
-def _event(number: StackName | None, file: Path | None) -> Event:
-    if number is not None and number.pull_request is not None:
-        return Event(action=MANUAL, number=number.pull_request)
+def _event(preview: Preview | None, file: Path | None) -> Event:
+    if preview is not None:
+        return Event(action=MANUAL, preview=preview)
     if file is None:
         raise PreviewsError(
             "event-missing",
@@ -75,12 +78,12 @@ def _event(number: StackName | None, file: Path | None) -> Event:
 
 
 def _add(file: Path, decision: Decision) -> None:
-    """Add the decision to a step's outputs; none of the values can hold a line break."""
+    """Add the decision to a step's outputs; no value can contain a line break."""
     lines = {
         "action": decision.action.value,
-        "number": str(decision.number),
+        "number": str(decision.preview.number),
         "sha": decision.sha,
-        "stack": f"pr-{decision.number}",
+        "stack": decision.preview.name,
     }
     with file.open("a") as opened:
         opened.writelines(f"{name}={value}\n" for name, value in lines.items())

@@ -1,4 +1,4 @@
-"""`previews deploy-staging`: brings staging to a new image, or back to the last good one."""
+"""`previews deploy-staging`: deploys a new image to staging, or rolls back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from previews.clients import Clients
-from previews.commands._arguments import Bypass, Through, this_run
+from previews.commands._arguments import Bypass, ConnectTo, this_run
 from previews.errors import PreviewsError
 from previews.lifecycle.staging import StagingDeployment
 from previews.output import AsJson, progress, show
@@ -20,31 +20,36 @@ _CONTEXT = "staging"
 def command(
     image: Annotated[str, typer.Option(help="Digest of the new image.")],
     commit: Annotated[
-        str, typer.Option(envvar="GITHUB_SHA", help="The commit whose status tells of it.")
+        str, typer.Option(envvar="GITHUB_SHA", help="Commit whose status shows the result.")
     ] = "",
-    through: Through = None,
+    connect_to: ConnectTo = None,
     bypass: Bypass = None,
     as_json: AsJson = False,
 ) -> None:
-    """Migrate, roll out, wait and smoke; when any of it fails, put the last good image back.
+    """Migrate, roll out, wait and test; roll back to the last good image when any of it fails.
 
     Example: previews deploy-staging --image sha256:0123…
 
-    Exits with 0 when staging has the new image, with 1 when not, even where it is back.
+    Exits with 0 when staging has the new image, with 1 when not, even after a rollback.
     """
     clients = Clients()
-    deployment = StagingDeployment(clients, through=through, bypass=bypass)
+    deployment = StagingDeployment(
+        stacks=clients.stacks,
+        bypass=clients.bypass_or(bypass),
+        diagnose=clients.diagnose,
+        connect_to=connect_to,
+    )
     try:
-        done = deployment.run(image)
+        report = deployment.run(image)
     except PreviewsError as error:
-        _tell(clients, commit, error, this_run())
+        _publish(clients, commit, error, this_run())
         raise
-    _tell(clients, commit, None, this_run())
-    show(done, f"staging has {done.image}: {done.url}", as_json=as_json)
+    _publish(clients, commit, None, this_run())
+    show(report, f"staging has {report.image}: {report.url}", as_json=as_json)
 
 
-def _tell(clients: Clients, commit: str, error: PreviewsError | None, run_url: str) -> None:
-    """Say it at the commit, and in the run's summary."""
+def _publish(clients: Clients, commit: str, error: PreviewsError | None, run_url: str) -> None:
+    """Set the commit's status, and add a failure to the run's summary."""
     text = "deployed" if error is None else error.why
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary and error is not None:

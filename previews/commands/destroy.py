@@ -1,4 +1,4 @@
-"""`previews destroy`: removes a preview, and proves it by looking."""
+"""`previews destroy`: removes a preview, and proves it by looking for leftovers."""
 
 from __future__ import annotations
 
@@ -8,39 +8,36 @@ import typer
 
 from previews import output
 from previews.clients import Clients
-from previews.commands._arguments import Stack
+from previews.commands._arguments import PreviewArgument
 from previews.errors import Exit, PreviewsError
-from previews.lifecycle.destroy import destroy
 from previews.output import AsJson, show
 
 
 def command(
-    stack: Stack,
+    preview: PreviewArgument,
     leftovers: Annotated[
-        bool, typer.Option("--leftovers", help="Delete what is in no stack's state, too.")
+        bool, typer.Option("--leftovers", help="Delete resources that are in no state, too.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove a preview, look whether anything of it is left, and print a receipt.
+    """Remove a preview, look for anything of it that is left, and print a report.
 
     Looks by tag and by name in RDS, EC2, Secrets Manager, ECR, ELB, Route 53, IAM, Kubernetes
     and GitHub. The stack is removed only when nothing is left.
 
     Example: previews destroy 42
 
-    Exits with 0 when nothing is left, with 4 when something is, with 1 when that can't be told.
+    Exits with 0 when nothing is left, with 4 when something is, with 1 when that is unknown.
     """
-    clients = Clients()
-    receipt = destroy(clients, stack, leftovers=leftovers)
-    clients.presenter(stack.pull_request or 0).removed(receipt)
-    show(receipt, receipt.text(), as_json=as_json)
-    if not receipt.complete:
+    report = Clients().destroy(preview, leftovers=leftovers)
+    show(report, report.text(), as_json=as_json)
+    if not report.complete:
         output.failure(
             PreviewsError(
                 "leftovers",
-                receipt.stack,
-                why=f"still there after it was destroyed: {', '.join(receipt.left)}",
-                remedy="run it again; what stays and is in no state goes with --leftovers.",
+                report.stack,
+                why=f"still there after it was destroyed: {', '.join(report.left)}",
+                remedy="run it again; --leftovers deletes what is left and in no state.",
             )
         )
         raise typer.Exit(Exit.LEFT)

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from previews.clients import Clients
-from previews.lifecycle.refresh import Off, refresh
+from previews.lifecycle.refresh import RefreshSkipped
 from previews.output import AsJson, show
 
 
 def command(as_json: AsJson = False) -> None:
-    """Restore staging's newest snapshot beside what serves, scrub and prove it, then swap.
+    """Restore staging's newest snapshot on a second server, scrub and prove it, then switch to it.
 
-    Living previews stay where they are; a server goes when its last preview has gone and
-    a later refresh finds it so. A refresh that fails changes nothing, and says so.
+    Existing previews keep their databases; a server is removed by the first refresh after its
+    last preview. A refresh that fails changes nothing, and reports it.
 
     Example: previews refresh
 
-    Exits with 0 when new previews get the newest data, or the platform hands out none in this
-    mode; with 1 when the former server serves on.
+    Exits with 0 when new previews get the newest data, or the platform has no mode branch; with 1
+    when the previous server stays in use.
     """
     clients = Clients()
     if not clients.platform.branches.namespace:
-        off = Off()
-        show(off, off.text(), as_json=as_json)
+        skipped = RefreshSkipped()
+        show(skipped, skipped.text(), as_json=as_json)
         return
-    result = refresh(clients)
-    show(result, result.text(), as_json=as_json)
+    report = clients.refresh().run()
+    show(report, report.text(), as_json=as_json)

@@ -1,4 +1,4 @@
-"""`previews smoke`: asks a living service whether it is what it should be."""
+"""`previews smoke`: tests a running service."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from previews.commands._arguments import Bypass, ConnectTo
 from previews.errors import PreviewsError
 from previews.lifecycle.smoke import smoke
 from previews.output import AsJson, show
@@ -14,33 +15,24 @@ from previews.settings import PROJECT_ROOT
 
 
 def command(
-    url: Annotated[str, typer.Argument(metavar="URL", help="The service's address.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="The service's URL.")],
     commit: Annotated[
-        str | None, typer.Option(help="The commit that must run, or its beginning.")
+        str | None, typer.Option(help="Commit that must run, or its beginning.")
     ] = None,
     contract: Annotated[
-        Path, typer.Option(help="The OpenAPI document that it must have.")
+        Path, typer.Option(help="OpenAPI document that it must serve.")
     ] = PROJECT_ROOT / "openapi.json",
-    through: Annotated[
-        str | None,
-        typer.Option(
-            envvar="PREVIEWS_THROUGH",
-            help="Where to connect instead, for a host name that the resolver does not know.",
-        ),
-    ] = None,
-    bypass: Annotated[
-        str | None,
-        typer.Option(envvar="PREVIEWS_BYPASS", help="What lets a test past the sign-in."),
-    ] = None,
+    connect_to: ConnectTo = None,
+    bypass: Bypass = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look at a service: health, version, one round trip through its data, contract.
+    """Test a service: health, version, one round trip through its data, contract.
 
     Example: previews smoke https://pr-42.preview.example.com --commit "$(git rev-parse HEAD)"
 
-    Exits with 0 when all is well, with 1 when anything is not.
+    Exits with 0 when every check passes, with 1 when one fails.
     """
-    report = smoke(url, commit=commit, contract=contract, through=through, bypass=bypass)
+    report = smoke(url, commit=commit, contract=contract, connect_to=connect_to, bypass=bypass)
     show(report, report.text(), as_json=as_json)
     if not report.passed:
         raise PreviewsError(

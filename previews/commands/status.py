@@ -1,32 +1,26 @@
-"""`previews status`: how one preview is."""
+"""`previews status`: shows one preview."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
-
-import typer
 
 from previews.clients import Clients
-from previews.commands._arguments import Stack
+from previews.commands._arguments import ConnectTo, PreviewArgument
 from previews.output import AsJson, show
 from previews.reporting.status import details, status_of
 
 
 def command(
-    stack: Stack,
-    through: Annotated[
-        str | None,
-        typer.Option(envvar="PREVIEWS_THROUGH", help="Where to connect instead of its URL."),
-    ] = None,
-    as_json: AsJson = False,
+    preview: PreviewArgument, connect_to: ConnectTo = None, as_json: AsJson = False
 ) -> None:
-    """Show a preview: address, health, commit, data and its age, expiry, cost item by item.
+    """Show a preview: URL, health, commit, data and its age, expiry, cost item by item.
 
     Example: previews status 42
 
-    Exits with 0 when it can be told, whatever it is, with 1 when not.
+    Exits with 0 when it is shown, healthy or not, with 1 when Pulumi does not answer.
     """
-    now = datetime.now(UTC)
-    found = status_of(Clients(), stack.value, now, through=through)
+    now, clients = datetime.now(UTC), Clients()
+    found = status_of(
+        preview, now, stacks=clients.stacks, platform=clients.platform, connect_to=connect_to
+    )
     show(found, details(found, now), as_json=as_json)

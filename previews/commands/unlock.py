@@ -1,17 +1,19 @@
-"""`previews unlock`: breaks the lock of a run that is over, and recovers what it had begun."""
+"""`previews unlock`: breaks the lock of a run that has ended, and completes the state."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
 from previews.clients import Clients
-from previews.commands._arguments import Stack
+from previews.commands._arguments import PreviewArgument
 from previews.output import AsJson, show
-from previews.pulumi.locks import Broken, Locks
-from previews.pulumi.recovery import Recovered, recover
+from previews.pulumi.locks import Broken
+from previews.pulumi.recovery import Recovered
 
 
-class _Result(BaseModel):
+class UnlockReport(BaseModel):
+    """Locks that were broken, and resources that the ended run had not recorded."""
+
     model_config = ConfigDict(frozen=True)
 
     stack: str
@@ -19,27 +21,27 @@ class _Result(BaseModel):
     recovered: Recovered
 
     def text(self) -> str:
-        """What a person reads."""
+        """Return the report for people."""
         lines = [f"broken: {each.lock}: {each}" for each in self.broken] or [
             f"{self.stack} was not locked"
         ]
-        lines += [f"taken over: {urn}" for urn in self.recovered.taken_over]
-        lines += [f"not there, so forgotten: {urn}" for urn in self.recovered.absent]
+        lines += [f"adopted: {urn}" for urn in self.recovered.taken_over]
+        lines += [f"not found, so removed from the state: {urn}" for urn in self.recovered.absent]
         return "\n".join(lines)
 
 
-def command(stack: Stack, as_json: AsJson = False) -> None:
-    """Break a stack's lock if a run of a workflow made it that is over, and no other lock.
+def command(preview: PreviewArgument, as_json: AsJson = False) -> None:
+    """Break a stack's lock if a workflow run holds it that has ended, and no other lock.
 
-    What that run had begun is found again and taken over into the state, or proven not to be
-    there: no live resource is forgotten.
+    Resources that the run had begun to create are looked for, and adopted into the state if they
+    exist: no live resource is forgotten.
 
     Example: previews unlock 42
 
-    Exits with 0 when the stack is free, with 1 when its holder lives or is not known.
+    Exits with 0 when the stack is unlocked, with 1 when its holder runs or is unknown.
     """
     clients = Clients()
-    broken = Locks(clients).free(stack.value)
-    recovered = recover(clients, stack.value)
-    result = _Result(stack=stack.value, broken=broken, recovered=recovered)
-    show(result, result.text(), as_json=as_json)
+    broken = clients.locks.free(preview.name)
+    recovered, _ = clients.recover(preview.name)
+    report = UnlockReport(stack=preview.name, broken=broken, recovered=recovered)
+    show(report, report.text(), as_json=as_json)

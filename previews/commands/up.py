@@ -1,4 +1,4 @@
-"""`previews up`: brings a pull request's preview up, and shows there how it goes."""
+"""`previews up`: deploys a pull request's preview, and shows the progress there."""
 
 from __future__ import annotations
 
@@ -7,40 +7,38 @@ from typing import Annotated
 import typer
 
 from previews.clients import Clients
-from previews.commands._arguments import Bypass, Stack, Through, this_run
+from previews.commands._arguments import Bypass, ConnectTo, PreviewArgument, this_run
 from previews.errors import PreviewsError
-from previews.lifecycle.deploy import BringUp
 from previews.output import AsJson, show
 
 
 def command(
-    stack: Stack,
+    preview: PreviewArgument,
     image: Annotated[
         str | None, typer.Option(help="Digest of its image; without it the program builds one.")
     ] = None,
-    through: Through = None,
+    connect_to: ConnectTo = None,
     bypass: Bypass = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring a preview up: `pulumi up`, a smoke test, and one comment that says how it goes.
+    """Deploy a preview: `pulumi up`, a smoke test, and one comment with the progress.
 
-    When it fails, the comment says why, so that nobody needs access to the cluster.
+    When it fails, the comment has the failure report, so that nobody needs access to the cluster.
 
     Example: previews up 42 --image sha256:0123…
 
     Exits with 0 when it is up and passed its smoke test, with 1 when not.
     """
     clients = Clients()
-    number = stack.pull_request or 0
-    pull = clients.pulls.read(number)
+    pull = clients.pulls.read(preview.number)
     if not pull.is_open:
         raise PreviewsError(
             "pull-request-closed",
-            f"pull request {number}",
-            why="it is closed, and a closed one has no preview",
-            remedy="reopen it first; what is left of its preview goes with: previews destroy N.",
+            f"pull request {preview.number}",
+            why="it is closed, and a closed pull request has no preview",
+            remedy="reopen it first; to remove what is left of its preview: previews destroy N.",
         )
-    presenter = clients.presenter(number, run_url=this_run())
-    bringing = BringUp(clients, stack.value, pull, presenter, through=through, bypass=bypass)
-    report = bringing.run(image=image)
+    presenter = clients.presenter(preview, run_url=this_run(), connect_to=connect_to)
+    deployment = clients.deployment(preview, pull, presenter, connect_to=connect_to, bypass=bypass)
+    report = deployment.run(image=image)
     show(report, report.text(), as_json=as_json)

@@ -1,8 +1,8 @@
-"""Mode `branch`: a fresh clone for a living preview, its service on it, no new deploy.
+"""Mode `branch`: a fresh clone for an existing preview, without a deployment.
 
-The database keeps its address, so nothing of the stack changes: the claim is annotated, the
-platform's controller puts a fresh clone in the place of the database, the migrations of the
-version that runs are applied to it, and the pods are started anew.
+The database keeps its address, so nothing in the stack changes: the DatabaseBranch is annotated,
+the platform's controller replaces the database by a fresh clone, the migrations of the version
+that runs are applied to it, and the pods are restarted.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from previews.output import progress
 if TYPE_CHECKING:
     from kr8s.objects import APIObject
 
-    from contract.stack_name import StackName
-    from previews.clients import Clients
+    from contract.preview import Preview
+    from previews.kubernetes import Cluster
 
-CLAIMS = qualified(BRANCHES)
-_CLAIM = "database"
+BRANCH_RESOURCES = qualified(BRANCHES)
+_BRANCH = "database"
 _MIGRATE = "migrate"
 _SERVICE = "service"
 _NAME_LABEL = "app.kubernetes.io/name"
@@ -36,88 +36,88 @@ _MIGRATE_SECONDS = 720
 _ROLLOUT_SECONDS = 300
 
 
-def reset(clients: Clients, stack: StackName) -> None:
-    """Put a fresh clone in the place of a preview's database.
+def reset(preview: Preview, cluster: Cluster) -> None:
+    """Replace a preview's database by a fresh clone.
 
     Raises:
-        PreviewsError: It has none that can be replaced, or a step fails; the message says which.
+        PreviewsError: It has no database that can be replaced, or a step fails.
     """
     token = secrets.token_hex(4)
-    claim = _found(clients, CLAIMS, _CLAIM, stack)
-    progress(f"{stack}: a fresh clone is made")
-    clients.cluster.patch(claim, {"metadata": {"annotations": {RESET_ANNOTATION: token}}})
+    branch = _require(cluster, BRANCH_RESOURCES, _BRANCH, preview)
+    progress(f"{preview}: creating a fresh clone")
+    cluster.patch(branch, {"metadata": {"annotations": {RESET_ANNOTATION: token}}})
     _await(
-        lambda: _found(clients, CLAIMS, _CLAIM, stack),
+        lambda: _require(cluster, BRANCH_RESOURCES, _BRANCH, preview),
         lambda live: _is_reset(live, token),
         seconds=_CLONE_SECONDS,
-        what=f"the fresh clone of {stack}",
+        what=f"the fresh clone of {preview}",
     )
-    progress(f"{stack}: the migrations of the version that runs are applied")
-    _migrate_again(clients, stack, token)
-    progress(f"{stack}: the service is started anew")
-    _restart(clients, stack)
+    progress(f"{preview}: applying the migrations of the version that runs")
+    _migrate_again(cluster, preview, token)
+    progress(f"{preview}: restarting the service")
+    _restart(cluster, preview)
 
 
-def _found(clients: Clients, kind: str, name: str, stack: StackName) -> APIObject:
-    found = clients.cluster.find(kind, name, namespace=stack.namespace)
+def _require(cluster: Cluster, kind: str, name: str, preview: Preview) -> APIObject:
+    found = cluster.find(kind, name, namespace=preview.stack.namespace)
     if found is None:
         raise PreviewsError(
             "reset-incomplete-preview",
-            stack.value,
-            why=f"it has no {kind.partition('.')[0]} {name}, so it was never wholly up",
-            remedy="deploy it again; that finishes what is missing.",
+            preview.name,
+            why=f"it has no {kind.partition('.')[0]} {name}, so it was never completely up",
+            remedy="deploy it again; that creates what is missing.",
         )
     return found
 
 
-def _is_reset(claim: APIObject, token: str) -> bool:
-    status = _raw(claim).get("status", {})
+def _is_reset(branch: APIObject, token: str) -> bool:
+    status = _raw(branch).get("status", {})
     ready = any(
         c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", ())
     )
     return ready and status.get("reset") == token
 
 
-def _migrate_again(clients: Clients, stack: StackName, token: str) -> None:
-    """Run the Job of the deployed version once more, under another name."""
+def _migrate_again(cluster: Cluster, preview: Preview, token: str) -> None:
+    """Run the Job of the deployed version again, under another name."""
     jobs = [
         job
-        for job in clients.cluster.each("jobs.v1.batch", namespace=stack.namespace)
+        for job in cluster.each("jobs.v1.batch", namespace=preview.stack.namespace)
         if dict(job.labels).get(_NAME_LABEL) == _MIGRATE
     ]
     again = [job for job in jobs if RESET_ANNOTATION in job.annotations]
     deployed = [job for job in jobs if RESET_ANNOTATION not in job.annotations]
-    for former in again:
-        clients.cluster.delete(former)
+    for earlier in again:
+        cluster.delete(earlier)
     if not deployed:
         raise PreviewsError(
             "reset-no-migration",
-            stack.value,
-            why="the Job that migrated the deployed version is gone",
+            preview.name,
+            why="the Job that migrated the deployed version does not exist any more",
             remedy="push to the pull request, or deploy it again: that migrates the fresh clone.",
         )
     newest = max(deployed, key=lambda job: str(job.metadata["creationTimestamp"]))
     job = _job_again(_raw(newest), token)
-    clients.cluster.create(job)
+    cluster.create(job)
     name = job["metadata"]["name"]
     done = _await(
-        lambda: _found(clients, "jobs.v1.batch", name, stack),
+        lambda: _require(cluster, "jobs.v1.batch", name, preview),
         lambda live: bool(_ended(live)),
         seconds=_MIGRATE_SECONDS,
-        what=f"migration of the fresh clone of {stack}",
+        what=f"migration of the fresh clone of {preview}",
     )
     if "Complete" not in _ended(done):
         raise PreviewsError(
             "reset-migration-failed",
-            f"migration of the fresh clone of {stack}",
+            f"migration of the fresh clone of {preview}",
             why=f"the Job {name} failed",
-            remedy=f"read it with `kubectl logs -n {stack.namespace} job/{name}`; push a"
-            " version whose migrations fit staging's data, then reset once more.",
+            remedy=f"read its log with `kubectl logs -n {preview.stack.namespace} job/{name}`;"
+            " push a version whose migrations work on staging's data, then reset again.",
         )
 
 
 def _job_again(job: dict[str, Any], token: str) -> dict[str, Any]:
-    """A Job like another one, without what the cluster has added to that."""
+    """Copy a Job without the fields that the cluster has added."""
     template = copy.deepcopy(dict(job["spec"]["template"]))
     template["metadata"] = {"labels": {_NAME_LABEL: _MIGRATE}}
     kept = ("backoffLimit", "activeDeadlineSeconds", "podFailurePolicy")
@@ -140,16 +140,16 @@ def _ended(job: APIObject) -> set[str]:
     return {c["type"] for c in conditions if c["status"] == "True"} & {"Complete", "Failed"}
 
 
-def _restart(clients: Clients, stack: StackName) -> None:
-    deployment = _found(clients, "deployments.v1.apps", _SERVICE, stack)
+def _restart(cluster: Cluster, preview: Preview) -> None:
+    deployment = _require(cluster, "deployments.v1.apps", _SERVICE, preview)
     at = datetime.now(UTC).isoformat(timespec="seconds")
     template = {"metadata": {"annotations": {_RESTARTED: at}}}
-    clients.cluster.patch(deployment, {"spec": {"template": template}})
+    cluster.patch(deployment, {"spec": {"template": template}})
     _await(
-        lambda: _found(clients, "deployments.v1.apps", _SERVICE, stack),
+        lambda: _require(cluster, "deployments.v1.apps", _SERVICE, preview),
         _is_rolled_out,
         seconds=_ROLLOUT_SECONDS,
-        what=f"restart of the service of {stack}",
+        what=f"restart of the service of {preview}",
     )
 
 
@@ -168,10 +168,10 @@ def _await(
     seconds: float,
     what: str,
 ) -> APIObject:
-    """Look until it holds.
+    """Read an object until the condition holds.
 
     Raises:
-        PreviewsError: It does not within the time; says what the object says of itself.
+        PreviewsError: It does not hold in time; the message has the object's conditions.
     """
     until = Retrying(
         retry=retry_if_result(lambda live: not holds(live)),
@@ -183,15 +183,15 @@ def _await(
     except RetryError as error:
         live: APIObject = error.last_attempt.result()
         conditions = _raw(live).get("status", {}).get("conditions") or ()
-        said = "; ".join(f"{c['type']}={c['status']}: {c.get('message', '')}" for c in conditions)
+        state = "; ".join(f"{c['type']}={c['status']}: {c.get('message', '')}" for c in conditions)
         raise PreviewsError(
             "reset-timeout",
             what,
-            why=f"not there after {seconds:g} s; it says: {said or 'nothing'}",
-            remedy="mend what it names; then reset once more, which goes on from there.",
+            why=f"not ready after {seconds:g} s; its conditions: {state or 'none'}",
+            remedy="fix what the conditions name, then reset again; it continues from there.",
         ) from error
 
 
 def _raw(live: APIObject) -> dict[str, Any]:
-    """The object as the API server gave it."""
+    """Return the object as the API server has it."""
     return dict(live.raw)

@@ -1,36 +1,40 @@
-"""Brings a pull request's preview up, and shows people how it goes."""
+"""Deployment of a pull request's preview, which people can follow."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from contract.preview import Preview
 from previews.diagnosis import migration_log
-from previews.diagnosis.diagnose import UpFailedError, diagnose
+from previews.diagnosis.diagnose import UpFailedError
 from previews.diagnosis.migration_log import MigrationLog
 from previews.errors import PreviewsError
 from previews.lifecycle.label_config import label_config
 from previews.lifecycle.smoke import SmokeReport, smoke
-from previews.lifecycle.terminating import is_ending, still_ending
-from previews.pull_request.presenter import Arrival, Failure, Presenter
+from previews.lifecycle.terminating import is_terminating, termination_error
+from previews.pull_request.presenter import DeployedPreview, DeployFailure, Presenter
 from previews.pulumi.lock_files import is_pulumi_cloud
 from previews.pulumi.progress import State, Step, StepState
-from previews.pulumi.recovery import take_over
 from previews.pulumi.stack_file import unset
 from previews.pulumi.up import Outcome, run_up
 from previews.reporting import prices
-from previews.reporting.preview_summary import Facts, facts_of
+from previews.reporting.preview_summary import PreviewSummary, summarize
 from previews.reporting.wording import duration
-from previews.settings import PROJECT_ROOT
+from previews.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
-    from previews.clients import Clients
-    from previews.pull_request.pull_requests import PullRequestFacts
+    from previews.diagnosis.failure_report import Autopsy
+    from previews.kubernetes import Cluster
+    from previews.platform import Platform
+    from previews.pull_request.pull_requests import PullRequestState
+    from previews.pulumi.stacks import Stacks
     from previews.pulumi.state import StackState
 
 _BUILT = ("previews:image", "previews:commit")
@@ -39,17 +43,17 @@ _INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
 _DATABASE = re.compile(r"^aws:rds/instance:Instance$|^kubernetes:.+:DatabaseBranch$")
 
 
-class UpReport(BaseModel):
-    """What became of it.
+class DeployReport(BaseModel):
+    """Result of a deployment.
 
     Attributes:
-        stack: The preview.
-        url: Its address.
-        commit: The commit that it is at.
-        seconds: How long it took.
-        steps: What was done.
-        migration: What the migration said; None where nobody could be asked.
-        smoke: What was looked at in the end.
+        stack: Name of the preview.
+        url: Its URL.
+        commit: The commit that it runs.
+        seconds: Duration.
+        steps: The steps and their results.
+        migration: Log of the migration; None where it can't be read.
+        smoke: Results of the smoke test.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -63,140 +67,145 @@ class UpReport(BaseModel):
     smoke: SmokeReport
 
     def text(self) -> str:
-        """What a person reads."""
+        """Return the report for people."""
         return f"[green]✓[/] {self.stack} is up after {duration(self.seconds)}: {self.url}"
 
 
-class BringUp:
-    """One bringing up of one preview."""
+@dataclass(frozen=True, kw_only=True)
+class PreviewDeployment:
+    """One deployment of one preview.
 
-    def __init__(
-        self,
-        clients: Clients,
-        stack: str,
-        pull: PullRequestFacts,
-        presenter: Presenter,
-        *,
-        through: str | None = None,
-        bypass: str | None = None,
-    ) -> None:
-        """Do nothing yet.
+    What is slow or fails on its own is a function, which is called when it is first needed.
 
-        Args:
-            clients: Whom to ask.
-            stack: The preview's stack.
-            pull: The pull request, read after the run got its turn.
-            presenter: What shows it.
-            through: As in `smoke`.
-            bypass: As in `smoke`.
-        """
-        self._clients = clients
-        self._stack = stack
-        self._pull = pull
-        self._presenter = presenter
-        self._through = through
-        self._bypass = bypass
-        self._began = time.monotonic()
+    Attributes:
+        preview: The preview.
+        pull: The pull request, read after the run's turn came.
+        presenter: Shows people the progress and the result.
+        settings: Names of the labels, and the folder of the project.
+        stacks: The project's stacks.
+        platform: Reads the platform's outputs.
+        connect: Connects to the cluster.
+        bypass: Reads the token that lets a test past the sign-in.
+        adopt: Creates the stack, or completes its state after a run that was killed.
+        diagnose: Finds out why a `pulumi up` failed, from its outcome and a message.
+        connect_to: As in `smoke`.
+    """
+
+    preview: Preview
+    pull: PullRequestState
+    presenter: Presenter
+    settings: Settings
+    stacks: Stacks
+    platform: Callable[[], Platform]
+    connect: Callable[[], Cluster]
+    bypass: Callable[[], str | None]
+    adopt: Callable[[str], StackState]
+    diagnose: Callable[[str, Outcome, str], Autopsy]
+    connect_to: str | None = None
+    _began: float = field(default_factory=time.monotonic)
 
     def run(
         self, *, image: str | None, commit: str | None = None, reset_database: bool = False
-    ) -> UpReport:
-        """Bring it up.
+    ) -> DeployReport:
+        """Deploy the preview.
 
         Args:
             image: Digest of the image that was built for it; None lets the program build it.
-            commit: What the image was built of; None for the checkout's own commit.
-            reset_database: Whether its database is removed first, and begins anew.
+            commit: Commit that the image was built from; None for the checkout's own.
+            reset_database: Whether its database is deleted first, and created anew.
 
         Raises:
-            PreviewsError: It did not come up, or is not what it should be. The presenter has
-                shown why.
+            PreviewsError: The deployment or its smoke test failed. The presenter has shown why.
         """
-        self._presenter.begin(commit or self._pull.head_sha)
+        self.presenter.begin(commit or self.pull.head_sha)
         try:
-            return self._bring_up(image, commit, reset_database=reset_database)
+            return self._deploy(image, commit, reset_database=reset_database)
         except UpFailedError:
             raise
         except PreviewsError as error:
-            self._presenter.stopped(error)
+            self.presenter.stopped(error)
             raise
 
-    def _bring_up(self, image: str | None, commit: str | None, *, reset_database: bool) -> UpReport:
-        stacks = self._clients.stacks
-        # What an earlier run left half done: its lock, and what it made without writing it down.
-        state = take_over(self._clients, self._stack)
+    def _deploy(
+        self, image: str | None, commit: str | None, *, reset_database: bool
+    ) -> DeployReport:
+        stack = self.preview.name
+        # A run that was killed leaves its lock, and resources that it had not recorded.
+        state = self.adopt(stack)
         self._require_namespace(state)
         before = state.outputs
         served = str(before.get("commit") or "")
-        config = self._config(image, commit, living=before.get("databaseMode"))
+        config = self._config(image, commit, current=before.get("databaseMode"))
         if image is None:
-            # A reset of the data has set what was served; the program is to build and name anew.
-            unset(self._clients.settings.project, self._stack, _BUILT)
+            # A reset of the database has set them; now the program is to build and name an image.
+            unset(self.settings.project, stack, _BUILT)
         if reset_database:
-            stacks.remove_targets(self._stack, self._databases())
+            self.stacks.remove_targets(stack, self._databases())
         with ThreadPoolExecutor(1) as meanwhile:
-            # The cluster's client, for what is asked of it afterwards, takes a second to import.
-            meanwhile.submit(self._connect)
-            outcome = run_up(stacks, self._stack, config=config, watch=self._presenter.working)
+            # The cluster's client, which is needed afterwards, takes a second to import.
+            meanwhile.submit(self._api)
+            outcome = run_up(self.stacks, stack, config=config, watch=self.presenter.working)
         if not outcome.succeeded:
-            raise self._failure(outcome.states, outcome, said=outcome.said, still=served)
-        facts = self._facts()
-        report = self._smoke(facts, outcome)
+            raise self._failure(outcome.states, outcome, message=outcome.said, still=served)
+        found = self._summary()
+        report = self._smoke(found, outcome)
         if not report.passed:
             steps = (*outcome.states, StepState(step=Step.SMOKE, state=State.FAILED))
-            said = f"smoke test of {facts.url}:\n" + "\n".join(report.failures())
-            raise self._failure(steps, outcome, said=said, still="")
-        return self._success(facts, outcome, report)
+            message = f"smoke test of {found.url}:\n" + "\n".join(report.failures())
+            raise self._failure(steps, outcome, message=message, still="")
+        return self._success(found, outcome, report)
 
     def _require_namespace(self, state: StackState) -> None:
-        """Notice a destroy that was interrupted, before anything is made for nothing.
+        """Detect an interrupted destroy before anything is created for nothing.
 
-        The Ingress is the last to come and the first to go. A state that has the namespace
-        without it may be that of a preview that was being removed.
+        The Ingress is the last to be created and the first to be deleted. A state that has the
+        namespace without it may be that of a preview that was being removed.
 
         Raises:
-            PreviewsError: The namespace is still being removed.
+            PreviewsError: The namespace is still terminating.
         """
-        kinds = {resource.type for resource in state.resources if not resource.delete}
-        if _NAMESPACE not in kinds or _INGRESS in kinds:
+        types = {resource.type for resource in state.resources if not resource.delete}
+        if _NAMESPACE not in types or _INGRESS in types:
             return
-        namespace = self._clients.cluster.find("namespaces", self._stack)
+        namespace = self.connect().find("namespaces", self.preview.name)
         if namespace is None:
-            # What went with it is in the state, and would be taken to be there.
-            self._clients.stacks.refresh(self._stack)
-        elif is_ending(namespace.raw):
-            raise still_ending(namespace.raw)
+            # The state still has what was deleted with it, and Pulumi would not create it again.
+            self.stacks.refresh(self.preview.name)
+        elif is_terminating(namespace.raw):
+            raise termination_error(namespace.raw)
 
     def _config(
-        self, image: str | None, commit: str | None, *, living: str | None
+        self, image: str | None, commit: str | None, *, current: str | None
     ) -> dict[str, str]:
-        """What this pull request's preview has of its own."""
-        given = {"previews:image": image, "previews:commit": commit}
-        return label_config(self._pull.labels, living=living) | {
-            key: value for key, value in given.items() if value
+        """Return the configuration that is this pull request's own."""
+        values = {"previews:image": image, "previews:commit": commit}
+        return label_config(self.pull.labels, current=current) | {
+            key: value for key, value in values.items() if value
         }
 
-    def _smoke(self, facts: Facts, outcome: Outcome) -> SmokeReport:
+    def _smoke(self, found: PreviewSummary, outcome: Outcome) -> SmokeReport:
         running = StepState(step=Step.SMOKE, state=State.RUNNING)
-        self._presenter.working((*outcome.states, running))
+        self.presenter.working((*outcome.states, running))
         return smoke(
-            facts.url,
-            commit=facts.commit,
+            found.url,
+            commit=found.commit,
             contract=PROJECT_ROOT / "openapi.json",
-            through=self._through,
-            bypass=self._bypass or self._clients.bypass,
+            connect_to=self.connect_to,
+            bypass=self.bypass(),
         )
 
-    def _success(self, facts: Facts, outcome: Outcome, report: SmokeReport) -> UpReport:
-        self._label_stack(facts)
+    def _success(
+        self, found: PreviewSummary, outcome: Outcome, report: SmokeReport
+    ) -> DeployReport:
+        self._tag_stack(found)
         seconds = time.monotonic() - self._began
-        migration = migration_log.read(self._connect, self._stack)
-        kept = self._clients.settings.keep_label in self._pull.labels
-        self._presenter.up(Arrival(facts, outcome.states, seconds, migration, kept))
-        return UpReport(
-            stack=self._stack,
-            url=facts.url,
-            commit=facts.commit,
+        migration = migration_log.read(self._api, self.preview.name)
+        kept = self.settings.keep_label in self.pull.labels
+        self.presenter.up(DeployedPreview(found, outcome.states, seconds, migration, kept))
+        return DeployReport(
+            stack=self.preview.name,
+            url=found.url,
+            commit=found.commit,
             seconds=seconds,
             steps=outcome.states,
             migration=migration,
@@ -204,40 +213,40 @@ class BringUp:
         )
 
     def _failure(
-        self, states: Sequence[StepState], outcome: Outcome, *, said: str, still: str
+        self, states: Sequence[StepState], outcome: Outcome, *, message: str, still: str
     ) -> PreviewsError:
-        found = diagnose(self._clients, self._stack, outcome, said=said)
-        self._presenter.failed(Failure(found, states, self._migrated(outcome), still))
-        return UpFailedError.of(self._stack, found)
+        found = self.diagnose(self.preview.name, outcome, message)
+        self.presenter.failed(DeployFailure(found, states, self._migrated(outcome), still))
+        return UpFailedError.of(self.preview.name, found)
 
     def _migrated(self, outcome: Outcome) -> MigrationLog | None:
-        """What this time's migration said; the log of an older one is still there, too."""
+        """Read the log of this run's migration; the log of an older one is still there, too."""
         began = {State.DONE, State.FAILED}
         if not any(s.step is Step.MIGRATE and s.state in began for s in outcome.states):
             return None
-        return migration_log.read(self._connect, self._stack)
+        return migration_log.read(self._api, self.preview.name)
 
-    def _connect(self) -> Any:
-        return self._clients.cluster.api
+    def _api(self) -> Any:
+        return self.connect().api
 
     def _databases(self) -> list[str]:
-        """URNs of what holds its data: an instance of its own, or a branch of a shared one."""
-        resources = self._clients.stacks.state(self._stack).resources
+        """Return the URNs of the database: an instance of its own, or a branch of a shared one."""
+        resources = self.stacks.state(self.preview.name).resources
         return [one.urn for one in resources if _DATABASE.search(one.type) and not one.delete]
 
-    def _facts(self) -> Facts:
-        state = self._clients.stacks.state(self._stack)
-        return facts_of(state, region=self._clients.platform.region, prices=prices.read())
+    def _summary(self) -> PreviewSummary:
+        state = self.stacks.state(self.preview.name)
+        return summarize(state, region=self.platform().region, prices=prices.read())
 
-    def _label_stack(self, facts: Facts) -> None:
-        """What Pulumi Cloud's dashboard shows beside the stack's name; others have none."""
-        if not is_pulumi_cloud(self._clients.stacks.backend_url()):
+    def _tag_stack(self, found: PreviewSummary) -> None:
+        """Set tags that Pulumi Cloud shows beside the stack's name; other backends show none."""
+        if not is_pulumi_cloud(self.stacks.backend_url()):
             return
         tags = {
-            "url": facts.url,
-            "commit": facts.commit,
-            "pull-request": str(self._pull.number),
-            "expires": facts.expires.isoformat() if facts.expires else "never",
+            "url": found.url,
+            "commit": found.commit,
+            "pull-request": str(self.preview.number),
+            "expires": found.expires.isoformat() if found.expires else "never",
         }
         for name, value in tags.items():
-            self._clients.stacks.tag(self._stack, name, value)
+            self.stacks.tag(self.preview.name, name, value)

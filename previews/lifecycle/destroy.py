@@ -1,47 +1,48 @@
-"""Removing a preview: destroyed by Pulumi, then proven to be gone by looking."""
+"""Removal of a preview: destroyed by Pulumi, then proven by looking for what is left."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from contract.preview import Preview
 from previews import inventory
 from previews.errors import PreviewsError
-from previews.inventory import Item
-from previews.lifecycle.terminating import explained
+from previews.inventory import Item, Place
+from previews.lifecycle.terminating import explain
 from previews.output import progress
-from previews.pulumi.locks import Locks
-from previews.pulumi.recovery import recovered_state
 
 if TYPE_CHECKING:
-    from contract.stack_name import StackName
-    from previews.clients import Clients
-    from previews.pulumi.state import Resource
+    from previews.kubernetes import Cluster
+    from previews.pulumi.locks import Locks
+    from previews.pulumi.recovery import Recovered
+    from previews.pulumi.stacks import Stacks
+    from previews.pulumi.state import Resource, StackState
 
-# RDS and the load balancer's controller take away their own a little later.
+# RDS and the load balancer's controller delete their own resources a little later.
 _LATE_SECONDS = 90
 _LOOK_AGAIN_SECONDS = 5
 
 
-class Receipt(BaseModel):
-    """What was removed, where was looked, and what is left.
+class DestroyReport(BaseModel):
+    """Result of a removal.
 
     Attributes:
-        stack: The preview.
+        stack: Name of the preview.
         had_stack: Whether there was a stack.
-        unlocked: Whose locks were broken, since they are gone.
-        taken_over: What a killed run had made and nobody had written down.
-        deleted: What Pulumi deleted.
-        leftovers_deleted: What no state held, and was deleted by itself.
-        looked_in: Where was looked afterwards.
-        left: What is still there.
-        kept: What is there on purpose, and why.
-        stack_removed: Whether the stack is gone.
-        seconds: How long it took.
+        unlocked: Holders whose locks were broken, since they have ended.
+        taken_over: URNs of resources that a killed run had created and not recorded.
+        deleted: Resources that Pulumi deleted.
+        leftovers_deleted: Resources of no state that were deleted directly.
+        looked_in: Places that were searched afterwards.
+        left: Resources that still exist.
+        kept: Resources that are kept on purpose, and why.
+        stack_removed: Whether the stack was removed.
+        seconds: Duration.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -64,59 +65,82 @@ class Receipt(BaseModel):
         return not self.left
 
     def text(self) -> str:
-        """What a person reads."""
+        """Return the report for people."""
         lines = [f"[bold]{self.stack}[/]: " + self._summary()]
-        lines += [f"  {holder}: its lock was broken" for holder in self.unlocked]
-        lines += [f"  taken over first: {urn}" for urn in self.taken_over]
+        lines += [f"  lock broken: {holder}" for holder in self.unlocked]
+        lines += [f"  adopted first: {urn}" for urn in self.taken_over]
         lines += [f"  deleted: {line}" for line in [*self.deleted, *self.leftovers_deleted]]
         lines += [f"  kept: {line}" for line in self.kept]
         lines += [f"  [red]left: {line}[/]" for line in self.left]
         return "\n".join(lines)
 
     def _summary(self) -> str:
-        places_looked = ", ".join(self.looked_in)
         if self.left:
             return f"{len(self.left)} left; its state is kept"
         count = len(self.deleted) + len(self.leftovers_deleted)
-        return f"nothing is left in {places_looked} ({count} deleted in {self.seconds:.0f} s)"
+        searched = ", ".join(self.looked_in)
+        return f"nothing is left in {searched} ({count} deleted in {self.seconds:.0f} s)"
 
 
-def destroy(clients: Clients, stack: StackName, *, leftovers: bool = False) -> Receipt:
-    """Remove a preview and look whether anything of it is left.
+def destroy(
+    preview: Preview,
+    *,
+    stacks: Stacks,
+    places: Sequence[Place],
+    locks: Locks,
+    recover: Callable[[str], tuple[Recovered, StackState]],
+    connect: Callable[[], Cluster],
+    leftovers: bool = False,
+) -> DestroyReport:
+    """Remove a preview and look for anything of it that is left.
 
-    Can be run again at any time, and killed in the middle: the stack goes last.
+    It can be run again at any time, and killed in between: the stack is removed last.
 
     Args:
-        clients: Whom to ask.
-        stack: A preview's stack.
-        leftovers: Whether to delete what is found in no state, too.
+        preview: The preview.
+        stacks: The project's stacks.
+        places: Places to search.
+        locks: Locks of the stacks.
+        recover: Completes a stack's state after a run that was killed.
+        connect: Connects to the cluster.
+        leftovers: Whether resources that are in no state are deleted, too.
 
     Raises:
         PreviewsError: Pulumi or a place fails; the state is kept.
     """
     began = time.monotonic()
-    name = stack.value
-    had_stack = clients.stacks.exists(name)
-    receipt = Receipt(stack=name, had_stack=had_stack)
+    name = preview.name
+    had_stack = stacks.exists(name)
+    report = DestroyReport(stack=name, had_stack=had_stack)
     if had_stack:
-        receipt = _destroy_stack(clients, name, receipt)
+        broken = locks.free(name)
+        locks.take_note(name)
+        recovered, state = recover(name)
+        _destroy_stack(name, stacks, connect)
+        report = report.model_copy(
+            update={
+                "unlocked": [str(each) for each in broken],
+                "taken_over": sorted(recovered.taken_over),
+                "deleted": [_line(resource) for resource in state.resources if _is_real(resource)],
+            }
+        )
     removed: list[Item] = []
     if leftovers:
-        progress(f"{name}: deleting what is in no state")
-        removed = _delete(clients, inventory.of_stack(inventory.look(clients.places), name))
-    progress(f"{name}: looking whether anything is left")
-    found = until_gone(clients, name)
+        progress(f"{name}: deleting resources that are in no state")
+        removed = _delete(inventory.of_stack(inventory.look(places), name), places)
+    progress(f"{name}: looking for anything that is left")
+    found = until_gone(name, places)
     left = [item for item in found if item.counts]
     if not left:
-        # What GitHub shows of it goes with it, and with it alone.
-        removed += _delete(clients, [item for item in found if not item.keep])
+        # GitHub's deployments are deleted together with the preview, and only then.
+        removed += _delete([item for item in found if not item.keep], places)
         found = [item for item in found if item not in removed]
         if had_stack:
-            clients.stacks.remove(name)
-    return receipt.model_copy(
+            stacks.remove(name)
+    return report.model_copy(
         update={
             "leftovers_deleted": [str(item) for item in removed],
-            "looked_in": [place.name for place in clients.places],
+            "looked_in": [place.name for place in places],
             "left": [str(item) for item in left],
             "kept": [f"{item}: {item.keep}" for item in found if not item.counts],
             "stack_removed": had_stack and not left,
@@ -125,15 +149,15 @@ def destroy(clients: Clients, stack: StackName, *, leftovers: bool = False) -> R
     )
 
 
-def until_gone(clients: Clients, stack: str) -> list[Item]:
-    """What is left of a stack, looked for again while something that counts is there.
+def until_gone(stack: str, places: Sequence[Place]) -> list[Item]:
+    """Look for what is left of a stack, again and again while another service still deletes it.
 
     Returns:
-        All that is found in the end.
+        Everything that the last look found.
     """
 
     def find() -> list[Item]:
-        return inventory.of_stack(inventory.look(clients.places), stack)
+        return inventory.of_stack(inventory.look(places), stack)
 
     again = Retrying(
         retry=retry_if_result(lambda found: any(item.counts and item.keep for item in found)),
@@ -146,34 +170,23 @@ def until_gone(clients: Clients, stack: str) -> list[Item]:
         return list(error.last_attempt.result())
 
 
-def _destroy_stack(clients: Clients, name: str, receipt: Receipt) -> Receipt:
-    locks = Locks(clients)
-    broken = locks.free(name)
-    locks.take_note(name)
-    recovered, state = recovered_state(clients, name)
+def _destroy_stack(name: str, stacks: Stacks, connect: Callable[[], Cluster]) -> None:
     try:
-        clients.stacks.destroy(name)
+        stacks.destroy(name)
     except PreviewsError as error:
         if error.code == "interrupted":
             raise
-        raise explained(clients, name, error) from error
-    return receipt.model_copy(
-        update={
-            "unlocked": [str(each) for each in broken],
-            "taken_over": sorted(recovered.taken_over),
-            "deleted": [_line(resource) for resource in state.resources if _is_real(resource)],
-        }
-    )
+        raise explain(error, name, connect=connect) from error
 
 
-def _delete(clients: Clients, items: Sequence[Item]) -> list[Item]:
-    """Delete what is for this program to delete, in the order of the places."""
-    order = [place.name for place in clients.places]
+def _delete(items: Sequence[Item], places: Sequence[Place]) -> list[Item]:
+    """Delete the items that this program may delete, in the order of the places."""
+    order = [place.name for place in places]
     deletable = [item for item in items if not item.keep]
     deletable.sort(key=lambda item: order.index(item.place))
     for item in deletable:
         progress(f"{item.stack}: {item}")
-        inventory.remove(clients.places, item)
+        inventory.remove(places, item)
     return deletable
 
 

@@ -1,128 +1,211 @@
-"""What has to hold before anything of a preview is made: a full house is found out here.
+"""Checks before a deployment creates anything, so that a lack of room is found here.
 
-Every check is made, so that one run tells all that is wrong. Whether there is room is another
-question than whether something is broken: the first answers itself with time.
+Every check is made, so that one run reports all problems. Lack of room clears by itself, a fault
+doesn't: the report keeps them apart.
+
+A new check is one function and one line in `preflight`. One that reads another kind of Kubernetes
+object needs that kind in CI's cluster role, too (infra/ci/cluster_access.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import BaseModel, ConfigDict
+from rich.markup import escape
 
+from contract.preview import Preview
 from previews.errors import PreviewsError
-from previews.inventory.item import as_mapping, preview
-from previews.lifecycle.database_mode import database_mode, project_mode
-from previews.lifecycle.preflight_branch import TEMPLATE, template
-from previews.lifecycle.preflight_report import Check, Report
+from previews.inventory.item import as_mapping
+from previews.lifecycle.label_config import database_mode, project_mode
+from previews.lifecycle.refresh import PUBLICATIONS
 
 if TYPE_CHECKING:
-    from contract.stack_name import StackName
-    from previews.clients import Clients
-    from previews.github.pulls import PullRequest
+    from boto3.session import Session
+
+    from contract.platform_outputs import PlatformOutputs
+    from previews.kubernetes import Cluster
+    from previews.pull_request.pull_requests import PullRequests
+    from previews.pulumi.stacks import Stacks
+    from previews.settings import Settings
 
 # An ALB has at most 100 rules, and past that an Ingress can't even be deleted.
 MOST_RULES = 90
-# One instance stays for staging's own replacement, which makes the new one first.
+TEMPLATE = "database template"
+# One instance is left for the replacement of staging's, which creates the new one first.
 _SPARE_INSTANCES = 1
 _GROUP_TAGS = ("ingress.k8s.aws/stack", "ingress.eks.amazonaws.com/stack")
 
 
-def preflight(clients: Clients, stack: StackName) -> Report:
-    """Look at everything that a preview needs.
+class PreflightCheck(BaseModel):
+    """Result of one check.
 
-    A preview that is there already takes no more room, and keeps its database.
+    Attributes:
+        name: Name of the check.
+        passed: True if it passed.
+        detail: Facts that were found.
+        remedy: Instruction for a person; empty where it passed.
+        room: True if it is about room, which becomes free by itself.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    passed: bool
+    detail: str
+    remedy: str = ""
+    room: bool = False
+
+
+class PreflightReport(BaseModel):
+    """Results of all checks.
+
+    Attributes:
+        stack: Name of the preview.
+        is_new: True if it has no stack yet.
+        checks: Each check.
+        place: Its place in the queue where there is no room; 1 is next.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    stack: str
+    is_new: bool
+    checks: list[PreflightCheck]
+    place: int | None = None
+
+    @property
+    def faults(self) -> list[PreflightCheck]:
+        """Failed checks that need a person."""
+        return [check for check in self.checks if not check.passed and not check.room]
+
+    @property
+    def full(self) -> list[PreflightCheck]:
+        """Failed checks that pass once there is room."""
+        return [check for check in self.checks if not check.passed and check.room]
+
+    def text(self) -> str:
+        """Return the report for people."""
+        lines = []
+        for check in self.checks:
+            mark = "[green]✓[/]" if check.passed else "[red]✗[/]"
+            lines.append(f"{mark} {check.name}: {escape(check.detail)}")
+            if check.remedy:
+                lines.append(f"    What to do: {escape(check.remedy)}")
+        if self.place is not None:
+            lines.append(f"{self.stack} is number {self.place} in the queue")
+        return "\n".join(lines)
+
+
+class _Finding(NamedTuple):
+    """Result of a check without its name, which `preflight` lists."""
+
+    detail: str
+    remedy: str = ""
+    passed: bool = True
+    room: bool = False
+
+
+_Checks = list[tuple[str, Callable[[], _Finding]]]
+
+
+def preflight(
+    preview: Preview,
+    *,
+    stacks: Stacks,
+    pulls: PullRequests,
+    settings: Settings,
+    aws: Session,
+    platform: PlatformOutputs,
+    cluster: Cluster,
+) -> PreflightReport:
+    """Check everything that a preview needs.
+
+    An existing preview takes no more room, and keeps its database.
 
     Raises:
-        PreviewsError: Pulumi, GitHub or staging give no answer, without which nothing can be
-            looked at.
+        PreviewsError: Pulumi or GitHub doesn't answer, or the labels contradict each other.
     """
-    names = {summary.name for summary in clients.stacks.all()}
-    is_new = stack.value not in names
-    looks: list[tuple[str, Callable[[Clients], Check]]] = [
-        ("AWS account", _account),
-        ("cluster", _cluster),
+    names = {summary.name for summary in stacks.all()}
+    is_new = preview.name not in names
+
+    def mode() -> str | None:
+        labels = pulls.read(preview.number).labels
+        return database_mode(labels) or project_mode(settings.project)
+
+    # The one list of checks, in the order in which they are reported.
+    checks: _Checks = [
+        ("AWS account", lambda: _account(aws, platform)),
+        ("cluster", lambda: _cluster(cluster)),
     ]
+    if is_new and mode() == "branch":
+        checks += [(TEMPLATE, lambda: _template(cluster, platform))]
+    elif is_new:
+        checks += [
+            ("snapshot of staging", lambda: _snapshot(aws, platform)),
+            ("RDS instances", lambda: _instances(aws)),
+        ]
     if is_new:
-        looks += [*_database(clients, stack), ("load balancer", _load_balancer)]
-    checks = [_looked(name, look, clients) for name, look in looks]
-    place = None
-    if is_new:
-        checks.append(_previews(clients, names))
-        full = any(check.room and not check.passed for check in checks)
-        if full and not clients.settings.local:
-            place = place_in_queue(stack, names, clients.github.pulls.all_open(), clients)
-    return Report(stack=stack.value, is_new=is_new, checks=checks, place=place)
+        checks += [
+            ("load balancer", lambda: _load_balancer(aws, platform)),
+            ("previews", lambda: _previews(names, settings)),
+        ]
+    results = [_result(name, check) for name, check in checks]
+    report = PreflightReport(stack=preview.name, is_new=is_new, checks=results)
+    if report.full and not settings.local:
+        place = _place_in_queue(preview, names, pulls, settings.label)
+        report = report.model_copy(update={"place": place})
+    return report
 
 
-def _database(clients: Clients, stack: StackName) -> list[tuple[str, Callable[[Clients], Check]]]:
-    """What its database asks for: an instance of its own, or a clone of a template.
-
-    Raises:
-        PreviewsError: The labels ask for both.
-    """
-    pull = clients.pulls.read(stack.pull_request or 0)
-    mode = database_mode(pull.labels) or project_mode(clients.settings.project)
-    if mode == "branch":
-        return [(TEMPLATE, template)]
-    return [("snapshot of staging", _snapshot), ("RDS instances", _instances)]
+def _place_in_queue(preview: Preview, names: set[str], pulls: PullRequests, label: str) -> int:
+    """Count those that request a preview, have none, and have a lower number; plus one."""
+    waiting = {Preview(pull.number) for pull in pulls.all_open() if label in pull.labels}
+    return 1 + sum(other < preview and other.name not in names for other in waiting)
 
 
-def place_in_queue(
-    stack: StackName, names: set[str], pulls: Iterator[PullRequest], clients: Clients
-) -> int:
-    """How many would come first, and one: those that ask for a preview, have none and are older."""
-    waiting = {
-        pull.number
-        for pull in pulls
-        if clients.settings.label in pull.labels and f"pr-{pull.number}" not in names
-    }
-    number = stack.pull_request or 0
-    return 1 + sum(other < number for other in waiting)
-
-
-def _looked(name: str, look: Callable[[Clients], Check], clients: Clients) -> Check:
-    """A look; one that gets no answer has not passed."""
+def _result(name: str, check: Callable[[], _Finding]) -> PreflightCheck:
+    """Run a check; one that gets no answer has not passed."""
     try:
-        return look(clients)
-    except (BotoCoreError, ClientError, PreviewsError) as error:
-        remedy = error.remedy if isinstance(error, PreviewsError) else ""
-        why = error.why if isinstance(error, PreviewsError) else str(error)
-        return Check(
-            name=name,
-            passed=False,
-            detail=why,
-            remedy=remedy or "check the credentials, the region and the role's permissions.",
-        )
+        finding = check()
+    except PreviewsError as error:
+        finding = _fault(error.why, error.remedy)
+    except (BotoCoreError, ClientError) as error:
+        remedy = "check the credentials, the region and the role's permissions."
+        finding = _fault(str(error), remedy)
+    return PreflightCheck(name=name, **finding._asdict())
 
 
-def _account(clients: Clients) -> Check:
-    identity = clients.aws.client("sts").get_caller_identity()
+def _fault(detail: str, remedy: str) -> _Finding:
+    return _Finding(detail, remedy, passed=False)
+
+
+def _room(detail: str, remedy: str, *, passed: bool) -> _Finding:
+    return _Finding(detail, "" if passed else remedy, passed=passed, room=True)
+
+
+def _account(aws: Session, platform: PlatformOutputs) -> _Finding:
+    identity = aws.client("sts").get_caller_identity()
     # <account>.dkr.ecr.<region>.amazonaws.com/<name>
-    expected = clients.platform.images.repository_url.partition(".")[0]
+    expected = platform.images.repository_url.partition(".")[0]
     account = identity["Account"]
     if expected.isdecimal() and account != expected:
-        return Check(
-            name="AWS account",
-            passed=False,
-            detail=f"these are credentials of {account}, and the platform is in {expected}",
-            remedy="log in to the platform's account.",
-        )
-    return Check(name="AWS account", passed=True, detail=f"{account}, as {identity['Arn']}")
+        detail = f"the credentials are for account {account}, and the platform is in {expected}"
+        return _fault(detail, "log in to the platform's account.")
+    return _Finding(f"{account}, as {identity['Arn']}")
 
 
-def _cluster(clients: Clients) -> Check:
-    count = sum(1 for _ in clients.cluster.each("namespaces"))
-    return Check(
-        name="cluster", passed=True, detail=f"{clients.cluster.name} answers, {count} namespaces"
-    )
+def _cluster(cluster: Cluster) -> _Finding:
+    count = sum(1 for _ in cluster.each("namespaces"))
+    return _Finding(f"{cluster.name} answers, {count} namespaces")
 
 
-def _snapshot(clients: Clients) -> Check:
-    instance = clients.platform.database.instance
-    pages = clients.aws.client("rds").get_paginator("describe_db_snapshots")
+def _snapshot(aws: Session, platform: PlatformOutputs) -> _Finding:
+    instance = platform.database.instance
+    pages = aws.client("rds").get_paginator("describe_db_snapshots")
     usable = []
     states = set()
     for page in pages.paginate(DBInstanceIdentifier=instance, SnapshotType="automated"):
@@ -132,50 +215,61 @@ def _snapshot(clients: Clients) -> Check:
                 usable.append(snapshot["SnapshotCreateTime"])
     if not usable:
         found = f"only {', '.join(sorted(states))}" if states else "none"
-        return Check(
-            name="snapshot of staging",
-            passed=False,
-            detail=f"no automated snapshot of {instance} can be restored: {found}",
-            remedy="wait for the next backup window, or turn automated backups on.",
+        return _fault(
+            f"no automated snapshot of {instance} can be restored: {found}",
+            "wait for the next backup window, or turn automated backups on.",
         )
-    hours = (datetime.now(UTC) - max(usable)).total_seconds() / 3600
-    return Check(
-        name="snapshot of staging", passed=True, detail=f"the newest is {hours:.0f} hours old"
-    )
+    return _Finding(f"the newest is {_hours_since(max(usable))} hours old")
 
 
-def _instances(clients: Clients) -> Check:
-    """AWS's own count, since Aurora, Neptune and DocumentDB take from the same quota."""
-    quotas = clients.aws.client("rds").describe_account_attributes()["AccountQuotas"]
+def _template(cluster: Cluster, platform: PlatformOutputs) -> _Finding:
+    """Check that a server has a template to clone; the controller takes the newest such server."""
+    if not platform.branches.namespace:
+        return _fault(
+            "the platform provides no databases in mode branch",
+            "remove label preview-db-branch, or set previews:branches.enabled of stack staging"
+            " and run `previews refresh`.",
+        )
+    servers = {one.name: dict(one.raw) for one in cluster.each(PUBLICATIONS)}
+    ready = {name: s for name, s in servers.items() if _ready(s).get("status") == "True"}
+    if not ready:
+        found = "; ".join(
+            f"{name}: {_ready(server).get('message') or 'its controller has not checked it yet'}"
+            for name, server in sorted(servers.items())
+        )
+        detail = f"no server has one: {found or 'none is published'}"
+        return _fault(detail, "run `previews refresh`.")
+    newest = max(ready.values(), key=lambda server: server["spec"]["number"])
+    hours = _hours_since(datetime.fromisoformat(newest["spec"]["snapshotCreated"]))
+    return _Finding(f"{newest['metadata']['name']} has one, {hours} hours old")
+
+
+def _ready(server: dict[str, Any]) -> dict[str, Any]:
+    conditions = server.get("status", {}).get("conditions", [])
+    return next((one for one in conditions if one.get("type") == "Ready"), {})
+
+
+def _hours_since(time: datetime) -> str:
+    return f"{(datetime.now(UTC) - time).total_seconds() / 3600:.0f}"
+
+
+def _instances(aws: Session) -> _Finding:
+    """Read AWS's own count, since Aurora, Neptune and DocumentDB use the same quota."""
+    quotas = aws.client("rds").describe_account_attributes()["AccountQuotas"]
     quota = next(each for each in quotas if each["AccountQuotaName"] == "DBInstances")
     used, most = quota["Used"], quota["Max"]
-    passed = used + _SPARE_INSTANCES < most
-    return Check(
-        name="RDS instances",
-        passed=passed,
-        detail=f"{used} of {most} are there",
-        remedy="" if passed else "destroy previews, or ask AWS for more of quota L-7B6409FD.",
-        room=True,
+    return _room(
+        f"{used} of {most} exist",
+        "destroy previews, or request a higher quota L-7B6409FD from AWS.",
+        passed=used + _SPARE_INSTANCES < most,
     )
 
 
-def _load_balancer(clients: Clients) -> Check:
-    rules, groups = _rules_and_groups(clients)
-    passed = max(rules, groups) < MOST_RULES
-    return Check(
-        name="load balancer",
-        passed=passed,
-        detail=f"{rules} rules and {groups} target groups, at most {MOST_RULES}",
-        remedy="" if passed else "destroy previews: past 100 not even an Ingress can go.",
-        room=True,
-    )
-
-
-def _rules_and_groups(clients: Clients) -> tuple[int, int]:
-    """How many of each the group's load balancer has; the fullest listener counts."""
-    elb = clients.aws.client("elbv2")
+def _load_balancer(aws: Session, platform: PlatformOutputs) -> _Finding:
+    """Count on the group's load balancer; of its listeners the fullest counts."""
+    elb = aws.client("elbv2")
     rules, groups = 0, 0
-    for arn in _load_balancers(elb, clients.platform.ingress.group):
+    for arn in _load_balancers(elb, platform.ingress.group):
         for page in elb.get_paginator("describe_target_groups").paginate(LoadBalancerArn=arn):
             groups += len(page["TargetGroups"])
         for listeners in elb.get_paginator("describe_listeners").paginate(LoadBalancerArn=arn):
@@ -183,7 +277,11 @@ def _rules_and_groups(clients: Clients) -> tuple[int, int]:
                 pages = elb.get_paginator("describe_rules")
                 found = pages.paginate(ListenerArn=listener["ListenerArn"])
                 rules = max(rules, sum(len(page["Rules"]) for page in found))
-    return rules, groups
+    return _room(
+        f"{rules} rules and {groups} target groups, at most {MOST_RULES}",
+        "destroy previews: past 100 not even an Ingress can be deleted.",
+        passed=max(rules, groups) < MOST_RULES,
+    )
 
 
 def _load_balancers(elb: Any, group: str) -> Iterator[str]:
@@ -199,13 +297,10 @@ def _load_balancers(elb: Any, group: str) -> Iterator[str]:
                 yield described["ResourceArn"]
 
 
-def _previews(clients: Clients, names: set[str]) -> Check:
-    count, most = sum(preview(name) is not None for name in names), clients.settings.most
-    passed = count < most
-    return Check(
-        name="previews",
-        passed=passed,
-        detail=f"{count} of at most {most} are there",
-        remedy="" if passed else "close or unlabel a pull request, or raise PREVIEWS_MOST.",
-        room=True,
+def _previews(names: set[str], settings: Settings) -> _Finding:
+    count = sum(Preview.of_stack(name) is not None for name in names)
+    return _room(
+        f"{count} of at most {settings.most} exist",
+        "close or unlabel a pull request, or raise PREVIEWS_MOST.",
+        passed=count < settings.most,
     )

@@ -1,12 +1,14 @@
-"""Newer data for new previews: another server beside the one that serves, then the swap.
+"""Newer data for new previews: a second database server beside the current one, then a switch.
 
-The swap is the publication, which is the last thing that a stack ``data-<n>`` declares. So
-there is no moment without a template, and a refresh that fails has changed nothing. One that is
-killed leaves a server that nobody gets databases from; the next refresh removes it.
+The switch is the publication, which is the last resource that a stack ``data-<n>`` declares. So
+there is always a template, and a refresh that fails has changed nothing. One that is killed
+leaves a server that is not published; the next refresh removes it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
@@ -14,26 +16,26 @@ from pydantic import BaseModel
 from contract.kubernetes import GENERATIONS, qualified
 from contract.stack_name import StackKind, StackName
 from previews.errors import PreviewsError
-from previews.lifecycle.branch_reset import CLAIMS
+from previews.lifecycle.branch_reset import BRANCHES
 from previews.output import progress
-from previews.pulumi.locks import Locks
-from previews.pulumi.recovery import recover
 
 if TYPE_CHECKING:
-    from previews.clients import Clients
+    from previews.kubernetes import Cluster
+    from previews.pulumi.locks import Locks
+    from previews.pulumi.stacks import Stacks
 
 PUBLICATIONS = qualified(GENERATIONS)
 
 
-class Refreshed(BaseModel):
-    """What a refresh came to.
+class RefreshReport(BaseModel):
+    """Result of a refresh.
 
     Attributes:
-        serving: The stack whose server new previews get their databases from.
-        snapshot: What it was restored from.
-        snapshot_created: When that was taken.
-        retired: Stacks of servers that are gone now.
-        kept: Stacks of servers that go with their last preview, and which those are.
+        serving: Stack of the server that new previews get their databases from.
+        snapshot: The snapshot that it was restored from.
+        snapshot_created: Time of that snapshot.
+        retired: Stacks of servers that were removed.
+        kept: Stacks of servers that still have databases, and the previews that use them.
     """
 
     serving: str
@@ -43,132 +45,136 @@ class Refreshed(BaseModel):
     kept: dict[str, list[str]]
 
     def text(self) -> str:
-        """What a person reads."""
+        """Return the report for people."""
         data = f"{self.snapshot} ({self.snapshot_created})"
         lines = [f"new previews get clones from {self.serving}: {data}"]
-        lines += [f"{stack} had no preview left, and is gone" for stack in self.retired]
+        lines += [f"{stack} had no preview left and was removed" for stack in self.retired]
         lines += [
-            f"{stack} stays for {', '.join(previews)}" for stack, previews in self.kept.items()
+            f"{stack} is kept for {', '.join(previews)}" for stack, previews in self.kept.items()
         ]
         return "\n".join(lines)
 
 
-class Off(BaseModel):
-    """There is nothing to refresh: nobody gets a database in mode branch.
+class RefreshSkipped(BaseModel):
+    """Result where the platform has no mode branch.
 
     Attributes:
-        skipped: Why.
+        skipped: The reason.
     """
 
-    skipped: str = "staging hands out no databases in mode branch (previews:branches.enabled)"
+    skipped: str = "the platform has no databases in mode branch (previews:branches.enabled)"
 
     def text(self) -> str:
-        """What a person reads."""
+        """Return the report for people."""
         return f"nothing to refresh: {self.skipped}"
 
 
-def refresh(clients: Clients) -> Refreshed:
-    """Restore, scrub and prove another server, swap, and retire those that nobody needs.
+@dataclass(frozen=True, kw_only=True)
+class Refresh:
+    """One refresh.
 
-    Raises:
-        PreviewsError: The new one does not come up: then it is removed, and the one before
-            serves on. Or somebody is at one of them: then nothing was begun.
+    Attributes:
+        stacks: The project's stacks.
+        locks: Locks of the stacks.
+        recover: Completes a stack's state after a run that was killed.
+        cluster: The cluster.
     """
-    before, locks = _servers(clients), Locks(clients)
-    for server in before:
-        locks.free(server.value)
-    newest = StackName.parse(f"data-{max((s.generation or 0 for s in before), default=0) + 1}")
-    progress(f"{newest}: restored, scrubbed and proven beside what serves")
-    clients.stacks.create(newest.value)
-    locks.take_note(newest.value)
-    try:
-        clients.stacks.up(newest.value)
-    except PreviewsError as error:
-        if error.code == "stack-locked":
-            raise  # Another refresh makes it, and is not to lose it.
-        raise _gave_up(clients, newest, before, error) from error
-    outputs = clients.stacks.outputs(newest.value)
-    retired, kept = _retire(clients, before)
-    return Refreshed(
-        serving=newest.value,
-        snapshot=outputs["snapshot"],
-        snapshot_created=outputs["snapshotCreated"],
-        retired=retired,
-        kept=kept,
-    )
 
+    stacks: Stacks
+    locks: Locks
+    recover: Callable[[str], object]
+    cluster: Cluster
 
-def _servers(clients: Clients) -> list[StackName]:
-    """The stacks of servers, oldest first."""
-    found = []
-    for summary in clients.stacks.all():
-        # Another stack of the same project may be none of this program's.
-        name = StackName.find(summary.name)
-        if name is not None and name.kind is StackKind.DATA:
-            found.append(name)
-    return sorted(found, key=lambda name: name.generation or 0)
+    def run(self) -> RefreshReport:
+        """Restore, scrub and prove another server, switch, and remove servers without previews.
 
+        Raises:
+            PreviewsError: The new server fails: then it is removed, and the one before stays in
+                use. Or another run works on one of them: then nothing was begun.
+        """
+        before = self._servers()
+        for server in before:
+            self.locks.free(server.value)
+        newest = StackName.parse(f"data-{max((s.generation or 0 for s in before), default=0) + 1}")
+        progress(f"{newest}: restoring, scrubbing and proving it beside the current server")
+        self.stacks.create(newest.value)
+        self.locks.take_note(newest.value)
+        try:
+            self.stacks.up(newest.value)
+        except PreviewsError as error:
+            if error.code == "stack-locked":
+                raise  # Another refresh works on it, and must not lose it.
+            raise self._failure(newest, before, error) from error
+        outputs = self.stacks.outputs(newest.value)
+        retired, kept = self._retire(before)
+        return RefreshReport(
+            serving=newest.value,
+            snapshot=outputs["snapshot"],
+            snapshot_created=outputs["snapshotCreated"],
+            retired=retired,
+            kept=kept,
+        )
 
-def _gave_up(
-    clients: Clients, newest: StackName, before: list[StackName], error: PreviewsError
-) -> PreviewsError:
-    """Remove what does not serve; returns the failure, which says what serves on."""
-    published = _published(clients)
-    serving = [name.value for name in before if name.value in published]
-    left = ""
-    try:
-        _remove(clients, newest)
-    except PreviewsError as other:
-        left = f" {newest} could not be removed either: {other.why}."
-    goes_on = f"{serving[-1]} goes on serving" if serving else "no server has a template yet"
-    return PreviewsError(
-        "refresh-failed",
-        f"refresh to {newest}",
-        why=f"{error.why}\n  {goes_on}; living previews are untouched.{left}",
-        remedy="mend what it names (a column that nobody classified: database/scrub.yaml), then"
-        " run `previews refresh` again.",
-    )
+    def _servers(self) -> list[StackName]:
+        """Return the stacks of servers, oldest first."""
+        # Another stack of the same project may have a name that this program doesn't know.
+        names = [StackName.find(summary.name) for summary in self.stacks.all()]
+        found = [name for name in names if name is not None and name.kind is StackKind.DATA]
+        return sorted(found, key=lambda name: name.generation or 0)
 
+    def _failure(
+        self, newest: StackName, before: list[StackName], error: PreviewsError
+    ) -> PreviewsError:
+        """Remove the server that failed; returns the error, which names the one in use."""
+        published = {publication.name for publication in self.cluster.each(PUBLICATIONS)}
+        serving = [name.value for name in before if name.value in published]
+        left = ""
+        try:
+            self._remove(newest)
+        except PreviewsError as other:
+            left = f" {newest} could not be removed either: {other.why}."
+        current = f"{serving[-1]} stays in use" if serving else "no server has a template yet"
+        return PreviewsError(
+            "refresh-failed",
+            f"refresh to {newest}",
+            why=f"{error.why}\n  {current}; existing previews are unchanged.{left}",
+            remedy="fix the cause (such as a column that is not classified in database/scrub.yaml),"
+            " then run `previews refresh` again.",
+        )
 
-def _retire(clients: Clients, before: list[StackName]) -> tuple[list[str], dict[str, list[str]]]:
-    """Remove the servers before the newest that no preview has a database on.
+    def _retire(self, before: list[StackName]) -> tuple[list[str], dict[str, list[str]]]:
+        """Remove the earlier servers that have no preview's database.
 
-    That a preview got one in the meantime is no harm: the platform's controller keeps a
-    publication, and with it the server, while there is a database on it.
-    """
-    users = _users(clients)
-    retired: list[str] = []
-    kept: dict[str, list[str]] = {}
-    for server in before:
-        if previews := users.get(server.value):
-            kept[server.value] = sorted(previews)
-            continue
-        progress(f"{server}: no preview has a database on it any more, so it goes")
-        _remove(clients, server)
-        retired.append(server.value)
-    return retired, kept
+        A preview that gets one meanwhile is safe: the platform's controller keeps a publication,
+        and with it the server, while there is a database on it.
+        """
+        users = self._users()
+        retired: list[str] = []
+        kept: dict[str, list[str]] = {}
+        for server in before:
+            if previews := users.get(server.value):
+                kept[server.value] = sorted(previews)
+                continue
+            progress(f"{server}: removing it, since no preview has a database on it")
+            self._remove(server)
+            retired.append(server.value)
+        return retired, kept
 
+    def _users(self) -> dict[str, list[str]]:
+        """Return the namespaces of databases by their server.
 
-def _users(clients: Clients) -> dict[str, list[str]]:
-    """Namespaces by the server that they have a database on.
+        Raises:
+            PreviewsError: The cluster doesn't answer: then nothing is removed.
+        """
+        found: dict[str, list[str]] = {}
+        for branch in self.cluster.each(BRANCHES):
+            server = dict(branch.raw).get("status", {}).get("generation", "")
+            found.setdefault(server, []).append(str(branch.namespace))
+        return found
 
-    Raises:
-        PreviewsError: The cluster gives no answer: then nothing is removed.
-    """
-    found: dict[str, list[str]] = {}
-    for claim in clients.cluster.each(CLAIMS):
-        server = dict(claim.raw).get("status", {}).get("generation", "")
-        found.setdefault(server, []).append(str(claim.namespace))
-    return found
-
-
-def _published(clients: Clients) -> set[str]:
-    return {publication.name for publication in clients.cluster.each(PUBLICATIONS)}
-
-
-def _remove(clients: Clients, server: StackName) -> None:
-    Locks(clients).take_note(server.value)
-    # What a killed run had made and not written down would be nobody's.
-    recover(clients, server.value)
-    clients.stacks.destroy(server.value)
-    clients.stacks.remove(server.value)
+    def _remove(self, server: StackName) -> None:
+        self.locks.take_note(server.value)
+        # Resources that a killed run had created and not recorded would stay for ever.
+        self.recover(server.value)
+        self.stacks.destroy(server.value)
+        self.stacks.remove(server.value)

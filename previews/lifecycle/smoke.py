@@ -1,4 +1,4 @@
-"""Asks a living service whether it is what it should be, as one of its clients would."""
+"""Smoke test of a running service: requests as a client would send them."""
 
 from __future__ import annotations
 
@@ -7,25 +7,30 @@ import uuid
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
+from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from contract.platform_outputs import BYPASS_HEADER
+from previews.errors import PreviewsError
+
+if TYPE_CHECKING:
+    from boto3.session import Session
 
 _ANSWER_SECONDS = 60.0
 _TIMEOUT_SECONDS = 10.0
 _SHOWN = 200
 
 
-class Check(BaseModel):
-    """One thing that was looked at.
+class SmokeCheck(BaseModel):
+    """Result of one check.
 
     Attributes:
-        what: What it is.
-        wrong: What is wrong with it; empty where nothing is.
+        what: Subject of the check.
+        wrong: The fault; empty where it passed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,31 +40,31 @@ class Check(BaseModel):
 
 
 class SmokeReport(BaseModel):
-    """What was looked at, in order.
+    """Results of a smoke test, in order.
 
     Attributes:
-        url: The service's address.
-        commit: The commit that it says it is.
-        checks: Each thing with what is wrong with it.
+        url: The service's URL.
+        commit: The commit that the service reports.
+        checks: Each check.
     """
 
     model_config = ConfigDict(frozen=True)
 
     url: str
     commit: str = ""
-    checks: tuple[Check, ...] = ()
+    checks: tuple[SmokeCheck, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Whether nothing is wrong."""
+        """True if every check passed."""
         return bool(self.checks) and not any(check.wrong for check in self.checks)
 
     def failures(self) -> list[str]:
-        """What is wrong, a line each."""
+        """Return the faults, a line each."""
         return [f"{check.what}: {check.wrong}" for check in self.checks if check.wrong]
 
     def text(self) -> str:
-        """What a person reads."""
+        """Return the report for people."""
         lines = [
             f"[red]✗ {check.what}[/]: {check.wrong}" if check.wrong else f"[green]✓[/] {check.what}"
             for check in self.checks
@@ -68,7 +73,7 @@ class SmokeReport(BaseModel):
 
 
 class _WrongError(Exception):
-    """An answer that is not what it should be."""
+    """A response that is not the expected one."""
 
 
 def smoke(
@@ -76,26 +81,55 @@ def smoke(
     *,
     commit: str | None = None,
     contract: Path | None = None,
-    through: str | None = None,
+    connect_to: str | None = None,
     bypass: str | None = None,
     wait_seconds: float = _ANSWER_SECONDS,
 ) -> SmokeReport:
-    """Look at a service.
+    """Test a service.
 
     Args:
-        url: Its address.
-        commit: The commit that must run, or its beginning; None where any will do.
-        contract: The OpenAPI document that it must have; None where any will do.
-        through: Where to connect instead, with the address's host name in the request: for
+        url: Its URL.
+        commit: The commit that must run, or its beginning; None for any.
+        contract: The OpenAPI document that it must serve; None for any.
+        connect_to: URL to connect to instead, with the host name of `url` in the request: for
             names that this machine's resolver does not know.
-        bypass: The value that lets a test past the sign-in, where there is one.
-        wait_seconds: How long the load balancer may take to send the first request on.
+        bypass: The token that lets a test past the sign-in, where there is one.
+        wait_seconds: Time for the load balancer to forward the first request.
     """
     headers = {"Host": httpx.URL(url).netloc.decode()}
     if bypass:
         headers[BYPASS_HEADER] = bypass
-    with httpx.Client(base_url=through or url, headers=headers, timeout=_TIMEOUT_SECONDS) as client:
+    with httpx.Client(
+        base_url=connect_to or url, headers=headers, timeout=_TIMEOUT_SECONDS
+    ) as client:
         return _Smoke(client, url, wait_seconds).run(commit, contract)
+
+
+def read_bypass(arn: str, *, aws: Session) -> str | None:
+    """Read the token that lets a smoke test past the sign-in of previews.
+
+    It is kept in Secrets Manager alone; roles that may deploy a preview may read it there.
+
+    Args:
+        arn: ARN of the secret; empty where the platform has none.
+        aws: The AWS account.
+
+    Raises:
+        PreviewsError: The secret can't be read.
+    """
+    if not arn:
+        return None
+    try:
+        answer = aws.client("secretsmanager").get_secret_value(SecretId=arn)
+        return str(answer["SecretString"])
+    except (BotoCoreError, ClientError, KeyError) as error:
+        raise PreviewsError(
+            "bypass-unreadable",
+            f"secret {arn}",
+            why=f"the token that lets tests past the sign-in can't be read: {error}",
+            remedy="check that the secret has a value and that this role may read it, or set the"
+            " token in PREVIEWS_BYPASS.",
+        ) from error
 
 
 class _Smoke:
@@ -106,51 +140,51 @@ class _Smoke:
         self._commit = ""
 
     def run(self, commit: str | None, contract: Path | None) -> SmokeReport:
-        looks: list[tuple[str, Callable[[], None]]] = [
+        tests: list[tuple[str, Callable[[], None]]] = [
             ("health", self._health),
             ("version", lambda: self._version(commit)),
             ("create, read, change, delete", self._round_trip),
         ]
         if contract is not None:
-            looks.append(("contract", lambda: self._contract(contract)))
+            tests.append(("contract", lambda: self._contract(contract)))
         checks = []
-        for what, look in looks:
-            checks.append(_checked(what, look))
+        for what, test in tests:
+            checks.append(_result(what, test))
             if checks[0].wrong:
-                break  # A service that is not well would fail all else for the same reason.
+                break  # An unhealthy service would fail all other checks for the same reason.
         return SmokeReport(url=self._url, commit=self._commit, checks=tuple(checks))
 
     def _health(self) -> None:
-        """The load balancer knows a new target a little later than Kubernetes does."""
+        """Retry: the load balancer registers a new target a little later than Kubernetes."""
 
         def wrong() -> str:
             try:
                 answer = self._client.get("/health")
             except httpx.TransportError as error:
-                return f"no answer ({error})"
-            return "" if answer.is_success else _told(answer)
+                return f"no response ({error})"
+            return "" if answer.is_success else _shown(answer)
 
-        until_well = Retrying(
+        until_healthy = Retrying(
             retry=retry_if_result(bool),
             stop=stop_after_delay(self._wait_seconds),
             wait=wait_fixed(0.1),
         )
         try:
-            until_well(wrong)
+            until_healthy(wrong)
         except RetryError as error:
             last = error.last_attempt.result()
-            msg = f"not well within {self._wait_seconds:g} s; last: {last}"
+            msg = f"not healthy within {self._wait_seconds:g} s; last: {last}"
             raise _WrongError(msg) from error
 
     def _version(self, commit: str | None) -> None:
         found = str(self._ask("GET", "/version", HTTPStatus.OK).json().get("commit", ""))
         self._commit = found
         if commit and not found.startswith(commit):
-            msg = f"it is {found or 'none'}, expected {commit}"
+            msg = f"the service reports {found or 'none'}, expected {commit}"
             raise _WrongError(msg)
 
     def _round_trip(self) -> None:
-        """One customer that nobody else knows; gone again at the end, whatever happens."""
+        """Use a customer of its own, which is deleted at the end, whatever happens."""
         new = {"name": "Smoke Test", "email": f"smoke-{uuid.uuid4().hex}@example.com"}
         created = self._ask("POST", "/customers", HTTPStatus.CREATED, json=new)
         path = f"/customers/{created.json()['id']}"
@@ -176,25 +210,25 @@ class _Smoke:
                 for part in ("paths", "components")
                 for key in _differing(served.get(part, {}), committed.get(part, {}))
             )
-            msg = f"it is not the committed one; differing: {', '.join(differing) or 'info'}"
+            msg = f"it differs from the committed one in: {', '.join(differing) or 'info'}"
             raise _WrongError(msg)
 
     def _ask(self, method: str, path: str, expected: HTTPStatus, **more: Any) -> httpx.Response:
         answer = self._client.request(method, path, **more)
         if answer.status_code != expected:
-            msg = f"{method} {path}: expected {expected.value}, got {_told(answer)}"
+            msg = f"{method} {path}: expected {expected.value}, got {_shown(answer)}"
             raise _WrongError(msg)
         return answer
 
 
-def _checked(what: str, look: Callable[[], None]) -> Check:
+def _result(what: str, test: Callable[[], None]) -> SmokeCheck:
     try:
-        look()
+        test()
     except _WrongError as error:
-        return Check(what=what, wrong=str(error))
+        return SmokeCheck(what=what, wrong=str(error))
     except (httpx.HTTPError, ValueError, KeyError) as error:
-        return Check(what=what, wrong=f"no usable answer ({type(error).__name__}: {error})")
-    return Check(what=what)
+        return SmokeCheck(what=what, wrong=f"no usable response ({type(error).__name__}: {error})")
+    return SmokeCheck(what=what)
 
 
 def _equal(what: str, found: object, expected: object) -> None:
@@ -203,7 +237,7 @@ def _equal(what: str, found: object, expected: object) -> None:
         raise _WrongError(msg)
 
 
-def _told(answer: httpx.Response) -> str:
+def _shown(answer: httpx.Response) -> str:
     return f"{answer.status_code}: {answer.text[:_SHOWN]}"
 
 

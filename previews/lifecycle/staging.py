@@ -1,12 +1,13 @@
-"""Brings staging to a new image, and back to the last good one when that does not work."""
+"""Deployment of a new image to staging, with a rollback to the last good image."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from previews.diagnosis.diagnose import diagnose
 from previews.errors import PreviewsError
 from previews.lifecycle.smoke import SmokeReport, smoke
 from previews.output import progress
@@ -15,98 +16,93 @@ from previews.pulumi.up import Outcome, run_up
 from previews.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
-    from previews.clients import Clients
+    from previews.diagnosis.failure_report import Autopsy
+    from previews.pulumi.stacks import Stacks
 
 LAST_GOOD = "last-good-image"
-"""The stack's tag that holds the digest of the last image that passed its smoke test."""
+"""The stack's tag with the digest of the last image that passed its smoke test."""
 
 
-class Deployed(BaseModel):
-    """What became of it.
+class StagingReport(BaseModel):
+    """Result of a deployment of staging.
 
     Attributes:
         image: Digest of the image that staging has now.
-        url: Staging's address.
-        why: Why the new image is not there; empty where it is.
-        rolled_back: Whether the last good image was put back.
+        url: Staging's URL.
     """
 
     model_config = ConfigDict(frozen=True)
 
     image: str
-    url: str = ""
-    why: str = ""
-    rolled_back: bool = False
+    url: str
 
 
+@dataclass(frozen=True, kw_only=True)
 class StagingDeployment:
-    """One deployment of staging."""
+    """One deployment of staging.
 
-    def __init__(
-        self, clients: Clients, *, through: str | None = None, bypass: str | None = None
-    ) -> None:
-        """Do nothing yet.
+    Attributes:
+        stacks: The project's stacks.
+        bypass: Reads the token that lets a test past the sign-in.
+        diagnose: Finds out why a `pulumi up` failed, from its outcome and a message.
+        connect_to: As in `smoke`.
+    """
 
-        Args:
-            clients: Whom to ask.
-            through: As in `smoke`.
-            bypass: As in `smoke`.
-        """
-        self._clients = clients
-        self._through = through
-        self._bypass = bypass
+    stacks: Stacks
+    bypass: Callable[[], str | None]
+    diagnose: Callable[[str, Outcome, str], Autopsy]
+    connect_to: str | None = None
 
-    def run(self, image: str) -> Deployed:
-        """Migrate, roll out, wait, smoke; and go back when any of it fails.
+    def run(self, image: str) -> StagingReport:
+        """Migrate, roll out, wait, test; and roll back when any of it fails.
 
-        The schema stays where the new version brought it: migrations are compatible with the
+        The schema stays as the new version migrated it: migrations are compatible with the
         version that was running (docs/service.md), so the last good image runs on it.
 
         Args:
             image: Digest of the new image.
 
         Raises:
-            PreviewsError: The new image does not work. It says whether staging is back.
+            PreviewsError: The new image does not work. The message has the result of the rollback.
         """
-        stacks = self._clients.stacks
-        good = stacks.tags(STAGING).get(LAST_GOOD, "")
+        good = self.stacks.tags(STAGING).get(LAST_GOOD, "")
         why = self._try(image)
         if not why:
-            stacks.tag(STAGING, LAST_GOOD, image)
-            return Deployed(image=image, url=self._url())
+            self.stacks.tag(STAGING, LAST_GOOD, image)
+            return StagingReport(image=image, url=self._url())
         if not good or good == image:
             raise PreviewsError(
                 "staging-failed",
                 f"staging at {image}",
                 why=f"{why}; there is no earlier image that is known to be good",
-                remedy="mend it and push: the next deployment goes on from here.",
+                remedy="fix it and push: the next deployment continues from here.",
             )
-        progress(f"staging: {why}; going back to {good}")
-        still_wrong = self._try(good)
-        if still_wrong:
+        progress(f"staging: {why}; rolling back to {good}")
+        rollback_failure = self._try(good)
+        if rollback_failure:
             raise PreviewsError(
                 "staging-rollback-failed",
                 f"staging at {image}",
-                why=f"{why}; and going back to {good} failed, too: {still_wrong}",
+                why=f"{why}; the rollback to {good} failed, too: {rollback_failure}",
                 remedy="staging needs a person: read both failures, then"
                 " `pulumi up -s staging` with an image that works.",
             )
         raise PreviewsError(
             "staging-rolled-back",
             f"staging at {image}",
-            why=f"{why}; the last good image {good} was put back, and works",
-            remedy="mend it and push; meanwhile staging serves the earlier version.",
+            why=f"{why}; staging was rolled back to the last good image {good}, which works",
+            remedy="fix it and push; meanwhile staging serves the earlier version.",
         )
 
     def _try(self, image: str) -> str:
-        """Bring staging to an image; returns what is wrong with it then."""
-        outcome = run_up(self._clients.stacks, STAGING, config={"previews:image": image})
+        """Deploy an image; returns the fault, empty where there is none."""
+        outcome = run_up(self.stacks, STAGING, config={"previews:image": image})
         if not outcome.succeeded:
             return self._why(outcome)
         return "; ".join(self._smoke().failures())
 
     def _why(self, outcome: Outcome) -> str:
-        found = diagnose(self._clients, STAGING, outcome, said=outcome.said)
+        found = self.diagnose(STAGING, outcome, outcome.said)
         last = found.failed[0].message.splitlines()[-1:] if found.failed else []
         return ": ".join([f"{found.cause.why} ({found.cause.code})", *last])
 
@@ -114,9 +110,9 @@ class StagingDeployment:
         return smoke(
             self._url(),
             contract=PROJECT_ROOT / "openapi.json",
-            through=self._through,
-            bypass=self._bypass or self._clients.bypass,
+            connect_to=self.connect_to,
+            bypass=self.bypass(),
         )
 
     def _url(self) -> str:
-        return str(self._clients.stacks.outputs(STAGING)["url"])
+        return str(self.stacks.outputs(STAGING)["url"])

@@ -1,26 +1,32 @@
-"""One run of the sweep: look, judge, read each pull request once more, remove, report all."""
+"""One run of the sweep: find candidates, read each pull request again, remove, report."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from rich.markup import escape
 
+from contract.preview import Preview
 from previews import inventory
 from previews.errors import PreviewsError
-from previews.lifecycle.destroy import destroy
-from previews.lifecycle.sweep_candidates import Candidate, Cause, Seen
+from previews.inventory import Place
+from previews.lifecycle.sweep_candidates import Candidate, SweepReason, SweepState
 from previews.output import progress
 
 if TYPE_CHECKING:
-    from previews.clients import Clients
+    from previews.github.pulls import Pulls
+    from previews.lifecycle.destroy import DestroyReport
+    from previews.pulumi.stacks import Stacks
+    from previews.settings import Settings
 
 
-class Outcome(StrEnum):
-    """What became of a preview that seemed due."""
+class SweepOutcome(StrEnum):
+    """Outcome for one candidate."""
 
     DUE = "due"
     DESTROYED = "destroyed"
@@ -29,32 +35,32 @@ class Outcome(StrEnum):
     LATER = "later"
 
 
-class Entry(BaseModel):
-    """One preview in the report.
+class SweepEntry(BaseModel):
+    """One candidate in the report.
 
     Attributes:
-        number: Its pull request.
-        cause: Why it seemed due.
-        outcome: What became of it.
-        detail: More of either, for a person.
+        preview: The preview.
+        reason: Reason for its removal.
+        outcome: Outcome of this run.
+        detail: More of either, for people.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    number: int
-    cause: Cause
-    outcome: Outcome
+    preview: Preview = Field(serialization_alias="number")
+    reason: SweepReason
+    outcome: SweepOutcome
     detail: str
 
 
-class Report(BaseModel):
-    """All previews that seemed due.
+class SweepReport(BaseModel):
+    """All candidates.
 
     Attributes:
-        dry_run: Whether nothing was to be touched.
-        stacks: How many stacks there are.
-        open_pull_requests: How many pull requests are open.
-        entries: One for each that seemed due.
+        dry_run: Whether nothing was to be removed.
+        stacks: Number of stacks.
+        open_pull_requests: Number of open pull requests.
+        entries: One for each candidate.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -62,113 +68,142 @@ class Report(BaseModel):
     dry_run: bool
     stacks: int
     open_pull_requests: int
-    entries: list[Entry]
+    entries: list[SweepEntry]
 
     @property
-    def due(self) -> list[int]:
-        """The pull requests whose previews would go in a run that may remove."""
-        return [entry.number for entry in self.entries if entry.outcome is Outcome.DUE]
+    def due(self) -> list[Preview]:
+        """Previews that a run with ``--yes`` would remove."""
+        return [entry.preview for entry in self.entries if entry.outcome is SweepOutcome.DUE]
 
     @property
-    def failed(self) -> list[Entry]:
-        """Those that were to go and did not."""
-        return [entry for entry in self.entries if entry.outcome is Outcome.FAILED]
+    def failed(self) -> list[SweepEntry]:
+        """Entries whose removal failed."""
+        return [entry for entry in self.entries if entry.outcome is SweepOutcome.FAILED]
 
     def text(self) -> str:
-        """What a person reads."""
-        what = "would be touched; to remove them: --yes" if self.dry_run else "were judged"
+        """Return the report for people."""
+        what = "due or kept; to remove those due: --yes" if self.dry_run else "candidates"
         head = (
             f"{self.stacks} stacks, {self.open_pull_requests} open pull requests,"
             f" {len(self.entries)} {what}"
         )
         lines = [
-            f"  {entry.outcome:<10} pr-{entry.number} ({entry.cause}): {escape(entry.detail)}"
+            f"  {entry.outcome:<10} {entry.preview} ({entry.reason}): {escape(entry.detail)}"
             for entry in self.entries
         ]
         return "\n".join([head, *lines])
 
 
-def look(clients: Clients) -> Seen:
-    """Everything that the sweep judges by.
+class Remove(Protocol):
+    """Removal of a preview, which the pull request shows."""
 
-    Raises:
-        PreviewsError: Anything gives no usable answer.
+    def __call__(self, preview: Preview, *, leftovers: bool) -> DestroyReport:
+        """Remove a preview; with `leftovers` also resources that are in no state."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """One run over all previews.
+
+    Attributes:
+        stacks: The project's stacks.
+        places: Places that can have resources of a preview.
+        pulls: The repository's pull requests.
+        settings: Names of the labels, and the times.
+        remove: Removes a preview.
     """
-    # In this order: what is made meanwhile is not missed in what is asked for later.
-    items = inventory.look(clients.places)
-    stacks = clients.stacks.all()
-    pulls = list(clients.github.pulls.all_open())
-    return Seen(items=items, stacks=stacks, pulls=pulls, now=datetime.now(UTC))
+
+    stacks: Stacks
+    places: Sequence[Place]
+    pulls: Pulls
+    settings: Settings
+    remove: Remove
+
+    def run(
+        self,
+        *,
+        most: int,
+        dry_run: bool = True,
+        only: Preview | None = None,
+        none_open: bool = False,
+    ) -> SweepReport:
+        """Find candidates and remove those that are due.
+
+        Args:
+            most: Most previews to remove.
+            dry_run: Whether to report only.
+            only: The one preview to look at; None for all.
+            none_open: A person's confirmation that no pull request is open.
+
+        Raises:
+            PreviewsError: The candidates can't be found; nothing was removed.
+        """
+        state = self._read()
+        state.require_plausible(none_open=none_open)
+        entries: list[SweepEntry] = []
+        touched = 0
+        for candidate in state.candidates(self.settings):
+            if only is not None and candidate.preview != only:
+                continue
+            if touched == most:
+                detail = f"this run has removed its {most}"
+                entries.append(_entry(candidate, SweepOutcome.LATER, detail))
+                continue
+            entry = self._sweep_one(state, candidate, dry_run=dry_run)
+            touched += entry.outcome is not SweepOutcome.KEPT
+            entries.append(entry)
+        return SweepReport(
+            dry_run=dry_run,
+            stacks=len(state.stacks),
+            open_pull_requests=len(state.pulls),
+            entries=entries,
+        )
+
+    def _read(self) -> SweepState:
+        """Read the state that the sweep decides by.
+
+        Raises:
+            PreviewsError: One of them gives no usable answer.
+        """
+        # In this order: what is created meanwhile is in the answers that are read later.
+        items = inventory.look(self.places)
+        stacks = self.stacks.all()
+        pulls = list(self.pulls.all_open())
+        return SweepState(items=items, stacks=stacks, pulls=pulls, now=datetime.now(UTC))
+
+    def _sweep_one(self, state: SweepState, candidate: Candidate, *, dry_run: bool) -> SweepEntry:
+        """Check a candidate with its pull request as it is now, and remove it.
+
+        A failure becomes an entry, so that it doesn't stop the sweep.
+        """
+        progress(f"{candidate.preview}: {candidate.detail}")
+        try:
+            pull = self.pulls.read(candidate.preview.number)
+            now = state.judge(candidate.preview, pull, self.settings)
+            if now is None:
+                detail = "its pull request has changed since the list was read"
+                return _entry(candidate, SweepOutcome.KEPT, detail)
+            if now.reason is SweepReason.ORPHANED and pull.is_open:
+                return _entry(
+                    now,
+                    SweepOutcome.KEPT,
+                    "its pull request requests a preview, which a run may be deploying; if none is:"
+                    f" previews destroy {now.preview.number} --leftovers",
+                )
+            if dry_run:
+                return _entry(now, SweepOutcome.DUE, now.detail)
+            report = self.remove(now.preview, leftovers=not now.has_stack)
+        except PreviewsError as error:
+            # A pull request that GitHub doesn't find is not known to be closed.
+            unknown = error.code == "github-not-found"
+            outcome = SweepOutcome.KEPT if unknown else SweepOutcome.FAILED
+            return _entry(candidate, outcome, str(error))
+        if not report.complete:
+            return _entry(now, SweepOutcome.FAILED, f"left: {', '.join(report.left)}")
+        return _entry(now, SweepOutcome.DESTROYED, now.detail)
 
 
-def sweep(
-    clients: Clients,
-    *,
-    most: int,
-    dry_run: bool = True,
-    only: int | None = None,
-    none_open: bool = False,
-) -> Report:
-    """Judge every preview and remove those that are due.
-
-    Args:
-        clients: Whom to ask.
-        most: How many to remove at most.
-        dry_run: Only say which.
-        only: Judge this pull request's alone.
-        none_open: A person says that no pull request is open.
-
-    Raises:
-        PreviewsError: Nothing can be judged; nothing was touched.
-    """
-    seen = look(clients)
-    seen.require_sense(none_open=none_open)
-    entries: list[Entry] = []
-    touched = 0
-    for candidate in seen.candidates(clients.settings):
-        if only is not None and candidate.number != only:
-            continue
-        if touched == most:
-            entries.append(_entry(candidate, Outcome.LATER, f"the {most} of this run are done"))
-            continue
-        entry = _one(clients, seen, candidate, dry_run=dry_run)
-        touched += entry.outcome is not Outcome.KEPT
-        entries.append(entry)
-    return Report(
-        dry_run=dry_run,
-        stacks=len(seen.stacks),
-        open_pull_requests=len(seen.pulls),
-        entries=entries,
+def _entry(candidate: Candidate, outcome: SweepOutcome, detail: str) -> SweepEntry:
+    return SweepEntry(
+        preview=candidate.preview, reason=candidate.reason, outcome=outcome, detail=detail
     )
-
-
-def _one(clients: Clients, seen: Seen, candidate: Candidate, *, dry_run: bool) -> Entry:
-    """Judge a preview by its pull request as it is now, and remove it; a failure is an entry."""
-    progress(f"pr-{candidate.number}: {candidate.detail}")
-    try:
-        pull = clients.github.pulls.read(candidate.number)
-        now = seen.judge(candidate.number, pull, clients.settings)
-        if now is None:
-            return _entry(candidate, Outcome.KEPT, "its pull request says otherwise by now")
-        if now.cause is Cause.ORPHANED and pull.is_open:
-            return _entry(
-                now,
-                Outcome.KEPT,
-                "its pull request asks for a preview, which a run may be making; if none is:"
-                f" previews destroy {now.number} --leftovers",
-            )
-        if dry_run:
-            return _entry(now, Outcome.DUE, now.detail)
-        receipt = destroy(clients, now.stack, leftovers=not now.has_stack)
-        clients.presenter(candidate.number).removed(receipt)
-    except PreviewsError as error:
-        # GitHub not knowing the pull request is no word that it is closed.
-        unknown = error.code == "github-not-found"
-        return _entry(candidate, Outcome.KEPT if unknown else Outcome.FAILED, str(error))
-    if not receipt.complete:
-        return _entry(now, Outcome.FAILED, f"left: {', '.join(receipt.left)}")
-    return _entry(now, Outcome.DESTROYED, now.detail)
-
-
-def _entry(candidate: Candidate, outcome: Outcome, detail: str) -> Entry:
-    return Entry(number=candidate.number, cause=candidate.cause, outcome=outcome, detail=detail)

@@ -1,9 +1,8 @@
-"""Which previews should be gone: every stack and every resource, against the pull requests.
+"""Previews that should be removed: every stack and resource, compared with the pull requests.
 
-Level-triggered: it looks at what is there, and not at what happened, so that an event that was
-lost costs one run's time. It errs on the side of keeping: an answer that is missing, empty or odd
-ends the run before anything is judged, and each pull request is read once more before its preview
-goes.
+Level-triggered: it compares states, not events, so that a lost event only costs the time until
+the next run. In doubt it keeps: an answer that is missing, empty or implausible ends the run, and
+each pull request is read again before its preview is removed.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from contract.stack_name import StackName
+from contract.preview import Preview
 from previews.errors import PreviewsError
-from previews.inventory.item import Item, preview
+from previews.inventory.item import Item
 
 if TYPE_CHECKING:
     from previews.github.pulls import PullRequest
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
 STAGING = "staging"
 
 
-class Cause(StrEnum):
-    """Why a preview should be gone."""
+class SweepReason(StrEnum):
+    """Reason to remove a preview."""
 
     CLOSED = "closed"
     NO_LABEL = "label gone"
@@ -39,38 +38,33 @@ class Cause(StrEnum):
 
 
 class Candidate(BaseModel):
-    """A preview that seems due.
+    """A preview that seems due for removal.
 
     Attributes:
-        number: Its pull request.
-        cause: Why.
-        detail: The same for a person.
+        preview: The preview.
+        reason: The reason.
+        detail: The reason for people.
         has_stack: Whether there is a stack; without one there are only leftovers.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    number: int
-    cause: Cause
+    preview: Preview
+    reason: SweepReason
     detail: str
     has_stack: bool
 
-    @property
-    def stack(self) -> StackName:
-        """Its stack's name."""
-        return StackName.parse(f"pr-{self.number}")
-
 
 @dataclass(frozen=True)
-class Seen:
-    """What there was when the sweep looked.
+class SweepState:
+    """State that the sweep decides by.
 
     Attributes:
-        items: What belongs to previews, looked for before the stacks: a resource whose stack
-            was made meanwhile is then never taken for an orphan.
+        items: Resources of previews, listed before the stacks: a resource whose stack is created
+            meanwhile is then never taken for an orphan.
         stacks: All stacks.
         pulls: All open pull requests.
-        now: When.
+        now: Time of the run.
     """
 
     items: Sequence[Item]
@@ -78,11 +72,11 @@ class Seen:
     pulls: Sequence[PullRequest]
     now: datetime
 
-    def require_sense(self, *, none_open: bool) -> None:
-        """Refuse to judge by answers that can't be right.
+    def require_plausible(self, *, none_open: bool) -> None:
+        """Refuse answers that can't be right.
 
         Args:
-            none_open: Whether a person says that no pull request is open.
+            none_open: A person's confirmation that no pull request is open.
 
         Raises:
             PreviewsError: An answer is empty that should not be.
@@ -92,67 +86,73 @@ class Seen:
             raise PreviewsError(
                 "sweep-no-staging",
                 "list of stacks",
-                why=f"staging is not in it; it has {', '.join(sorted(names)) or 'nothing'}",
-                remedy="check PULUMI_BACKEND_URL and the login: without the right list every"
-                " preview would look orphaned. Nothing was touched.",
+                why=f"it lacks staging, and has {', '.join(sorted(names)) or 'no stack'}",
+                remedy="check PULUMI_BACKEND_URL and the login: with a wrong list every"
+                " preview would look orphaned. Nothing was removed.",
             )
         if not self.pulls and not none_open:
             raise PreviewsError(
                 "sweep-no-pull-requests",
                 "list of open pull requests",
-                why="it is empty, which is how a failed answer looks too",
-                remedy="look at the repository; if none is open, say so with --none-open."
-                " Nothing was touched.",
+                why="it is empty, and a failed request can look the same",
+                remedy="look at the repository; if none is open, run it with --none-open."
+                " Nothing was removed.",
             )
 
     def candidates(self, settings: Settings) -> list[Candidate]:
-        """Every preview that seems due, by number."""
-        pulls = {pull.number: pull for pull in self.pulls}
-        names = [StackName.parse(name) for name in {*self._summaries, *self._items}]
-        numbers = sorted(name.pull_request for name in names if name.pull_request is not None)
-        judged = [self.judge(number, pulls.get(number), settings) for number in numbers]
+        """Return every preview that seems due, by number."""
+        pulls = {Preview(pull.number): pull for pull in self.pulls}
+        known = sorted({*self._summaries, *self._items})
+        judged = [self.judge(preview, pulls.get(preview), settings) for preview in known]
         return [candidate for candidate in judged if candidate is not None]
 
     @cached_property
-    def _summaries(self) -> dict[str, StackSummary]:
-        return {summary.name: summary for summary in self.stacks if preview(summary.name)}
+    def _summaries(self) -> dict[Preview, StackSummary]:
+        found = ((Preview.of_stack(summary.name), summary) for summary in self.stacks)
+        return {preview: summary for preview, summary in found if preview is not None}
 
     @cached_property
-    def _items(self) -> dict[str, list[Item]]:
-        """Each preview's own; what is kept on purpose makes nobody's preview."""
-        found: dict[str, list[Item]] = {}
+    def _items(self) -> dict[Preview, list[Item]]:
+        """Resources by preview, without those that are kept on purpose."""
+        found: dict[Preview, list[Item]] = {}
         for item in self.items:
-            if item.counts or not item.keep:
-                found.setdefault(item.stack, []).append(item)
+            preview = Preview.of_stack(item.stack)
+            if preview is not None and (item.counts or not item.keep):
+                found.setdefault(preview, []).append(item)
         return found
 
-    def judge(self, number: int, pull: PullRequest | None, settings: Settings) -> Candidate | None:
-        """Whether a preview is due; None if it stays.
+    def judge(
+        self, preview: Preview, pull: PullRequest | None, settings: Settings
+    ) -> Candidate | None:
+        """Return the preview as a candidate if it is due for removal; else None.
 
         Args:
-            number: Its pull request's number.
+            preview: The preview.
             pull: The pull request; None where it is not among the open ones.
-            settings: The labels and times.
+            settings: Names of the labels, and the times.
         """
-        name = f"pr-{number}"
-        summary, items = self._summaries.get(name), self._items.get(name, [])
+        summary, items = self._summaries.get(preview), self._items.get(preview, [])
 
-        def due(cause: Cause, detail: str) -> Candidate:
+        def due(reason: SweepReason, detail: str) -> Candidate:
             return Candidate(
-                number=number, cause=cause, detail=detail, has_stack=summary is not None
+                preview=preview, reason=reason, detail=detail, has_stack=summary is not None
             )
 
         if pull is None or not pull.is_open:
-            return due(Cause.CLOSED, "its pull request is not open")
+            return due(SweepReason.CLOSED, "its pull request is not open")
         if settings.label not in pull.labels:
-            return due(Cause.NO_LABEL, f"its pull request has no label {settings.label!r}")
+            return due(SweepReason.NO_LABEL, f"its pull request has no label {settings.label!r}")
         if summary is None:
-            # GitHub may show a preview before its stack is made.
+            # GitHub may show a preview before its stack is created.
             found = [item for item in items if item.counts]
-            return due(Cause.ORPHANED, f"without a stack: {_named(found)}") if found else None
+            return (
+                due(SweepReason.ORPHANED, f"resources without a stack: {_named(found)}")
+                if found
+                else None
+            )
         ends = expiry(summary, items, pull, settings)
         if ends is not None and ends < self.now:
-            return due(Cause.EXPIRED, f"expired at {ends.isoformat(timespec='seconds')}")
+            return due(SweepReason.EXPIRED, f"expired at {ends.isoformat(timespec='seconds')}")
         return None
 
 
@@ -162,10 +162,10 @@ def expiry(
     pull: PullRequest,
     settings: Settings,
 ) -> datetime | None:
-    """When a preview expires; None where nothing says when it was last pushed to.
+    """Return the time when a preview expires; None where its last push is unknown.
 
-    The program's own reckoning, in the tags, begins with the commit; the stack's last update is
-    the push itself, which may be of an older commit. The later of the two holds.
+    The program's tags count from the commit; the stack's last update is the push itself, which
+    may be of an older commit. The later of the two applies.
     """
     days = settings.keep_days if settings.keep_label in pull.labels else settings.ttl_days
     ends = [time for item in items if (time := _time(item.expires)) is not None]

@@ -1,8 +1,8 @@
-"""What an event means for a preview: up, destroy or skip. Pure, so that a table can test it.
+"""Decides from an event and the pull request: deploy, destroy or skip. No I/O.
 
-An event says what happened when it was sent; the pull request, read afresh, says what holds
-now. Where the two differ, what holds now decides: a late run never brings back what was torn
-down, and never deploys a commit that has been overtaken.
+An event contains the state at the time it was sent; the pull request is read again when the run
+starts. Where they differ, the pull request decides: a late run never deploys a preview that was
+removed, nor a commit that is no longer the newest.
 """
 
 from __future__ import annotations
@@ -13,29 +13,30 @@ from enum import StrEnum
 
 from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
+from contract.preview import Preview
 from previews.github.pulls import PullRequest
 from previews.settings import Settings
 
 MANUAL = "manual"
-"""The action of a person who asks for a preview without an event."""
+"""Action of a person who requests a preview without an event."""
 
-_BRINGS_UP = frozenset({"opened", "reopened", "labeled", "synchronize", "ready_for_review", MANUAL})
+_DEPLOYS = frozenset({"opened", "reopened", "labeled", "synchronize", "ready_for_review", MANUAL})
 
 
 class Event(BaseModel):
-    """What is read of a ``pull_request`` or ``pull_request_target`` event.
+    """Fields of a ``pull_request`` or ``pull_request_target`` event.
 
     Attributes:
-        action: What happened: ``opened``, ``labeled``, ``synchronize`` ...
-        number: The pull request's number.
-        head_sha: Its newest commit at that time; None where nobody said.
-        label: Name of the label that was put on or taken off.
+        action: ``opened``, ``labeled``, ``synchronize``, …
+        preview: The pull request's preview.
+        head_sha: Newest commit at that time; None for a manual run.
+        label: Name of the label that was added or removed.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
     action: str
-    number: int = Field(validation_alias=AliasPath("pull_request", "number"))
+    preview: Preview = Field(validation_alias=AliasPath("pull_request", "number"))
     head_sha: str | None = Field(
         default=None, validation_alias=AliasPath("pull_request", "head", "sha")
     )
@@ -43,7 +44,7 @@ class Event(BaseModel):
 
 
 class Action(StrEnum):
-    """What is to be done about a preview."""
+    """Action on a preview."""
 
     UP = "up"
     DESTROY = "destroy"
@@ -51,33 +52,33 @@ class Action(StrEnum):
 
 
 class Decision(BaseModel):
-    """What is to be done, and why.
+    """Action on a preview, and the reason.
 
     Attributes:
-        action: What is to be done.
-        reason: Why, for a person.
-        number: The pull request's number.
-        sha: The commit to deploy, which is the pull request's newest.
+        action: The action.
+        reason: The reason, for people.
+        preview: The preview.
+        sha: Newest commit of the pull request, which is the one to deploy.
     """
 
     model_config = ConfigDict(frozen=True)
 
     action: Action
     reason: str
-    number: int
+    preview: Preview = Field(serialization_alias="number")
     sha: str
 
 
 @dataclass(frozen=True)
 class _Situation:
-    """An event and what holds now."""
+    """An event and the pull request as it is now."""
 
     event: Event
     pull: PullRequest
     settings: Settings
 
     def answer(self) -> tuple[Action, str]:
-        """First whether there may be a preview at all, then whether this event makes one."""
+        """First check whether a preview is allowed at all, then whether this event deploys it."""
         if not self.pull.is_open:
             return self._gone()
         if self.settings.label not in self.pull.labels:
@@ -85,7 +86,10 @@ class _Situation:
         for obstacle in self._obstacles():
             return Action.SKIP, obstacle
         if self.pull.mergeable is False:
-            return Action.UP, "labelled; it conflicts with its base, so it is shown by itself"
+            return (
+                Action.UP,
+                "labelled; it conflicts with its base, so it is deployed unmerged",
+            )
         return Action.UP, "labelled"
 
     def _gone(self) -> tuple[Action, str]:
@@ -98,36 +102,36 @@ class _Situation:
         if self.pull.is_fork:
             return Action.SKIP, f"no label {label!r}"
         if self.event.action == "unlabeled" and self.event.label == label:
-            return Action.DESTROY, f"label {label!r} was taken off"
+            return Action.DESTROY, f"label {label!r} was removed"
         return Action.SKIP, f"no label {label!r}"
 
     def _obstacles(self) -> Iterator[str]:
-        """Why this event does not bring the preview up, most lasting reason first."""
+        """Reasons not to deploy, the most permanent first."""
         event, pull, settings = self.event, self.pull, self.settings
         if pull.is_fork:
-            yield "it comes from a fork: its runs get no credentials"
+            yield "it comes from a fork, whose runs get no credentials"
         if pull.author in settings.bots:
-            yield f"it is {pull.author}'s: dependency bots would use up the quota"
+            yield f"its author is the dependency bot {pull.author}; bots would use up the quota"
         if pull.draft and not settings.drafts:
-            yield "it is a draft; a preview that is there stays until it expires"
-        if event.action not in _BRINGS_UP:
-            yield f"{event.action!r} changes nothing that a preview shows"
+            yield "it is a draft; an existing preview stays until it expires"
+        if event.action not in _DEPLOYS:
+            yield f"the event {event.action!r} does not change a preview"
         if event.action == "labeled" and event.label != settings.label:
-            yield f"label {event.label!r} is not the preview's"
+            yield f"label {event.label!r} does not request a preview"
         if event.head_sha is not None and event.head_sha != pull.head_sha:
             yield (
-                f"{event.head_sha[:12]} was overtaken by {pull.head_sha[:12]},"
-                " which has a run of its own"
+                f"{event.head_sha[:12]} is not the newest commit any more: {pull.head_sha[:12]}"
+                " has its own run"
             )
 
 
 def decide(event: Event, pull: PullRequest, settings: Settings) -> Decision:
-    """What an event means for a preview.
+    """Return the action on a preview.
 
     Args:
-        event: What happened.
-        pull: The pull request, read after the run got its turn.
-        settings: The labels, and who gets no preview.
+        event: The event.
+        pull: The pull request, read after the run's turn came.
+        settings: Names of the labels, and the authors that get no preview.
     """
     action, reason = _Situation(event, pull, settings).answer()
-    return Decision(action=action, reason=reason, number=pull.number, sha=pull.head_sha)
+    return Decision(action=action, reason=reason, preview=event.preview, sha=pull.head_sha)

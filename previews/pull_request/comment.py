@@ -1,4 +1,4 @@
-"""The one comment of a preview, as Markdown: pure."""
+"""The one comment about a preview, as Markdown. No I/O."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from previews.diagnosis.migration_report import markdown
+from previews.lifecycle.comment_commands import footer
 from previews.pulumi.progress import State, Step, StepState
 from previews.reporting.wording import age, cell, code, dollars, duration, moment
 
 if TYPE_CHECKING:
     from previews.diagnosis.migration_log import MigrationLog
-    from previews.pull_request.presenter import Arrival, Failure
-    from previews.reporting.preview_summary import Facts
+    from previews.pull_request.presenter import DeployedPreview, DeployFailure
+    from previews.reporting.preview_summary import PreviewSummary
 
 MARKER = "<!-- previews: the comment of this pull request's preview -->"
-"""By which the comment is found again."""
+"""First line of the comment, by which it is found again."""
 
 _SIGNS = {
     State.WAITING: "▫️",
@@ -26,15 +27,11 @@ _SIGNS = {
     State.FAILED: "❌",
 }
 _SHORT_COMMIT = 12
-_KINDS_OF_DATA = {
-    "snapshot": "an instance of its own",
+_DATABASES = {
+    "snapshot": "its own instance",
     "branch": "a branch on the shared instance",
 }
-_NO_REPORT = "no report of what it does to the database"
-_COMMANDS = (
-    "`/preview reset-db` begins its data anew · `/preview keep` keeps it past its expiry ·"
-    " `/preview destroy` removes it · a push updates it"
-)
+_NO_REPORT = "no report of its effect on the database"
 
 
 def working(
@@ -46,103 +43,105 @@ def working(
     now: datetime,
     run: str,
 ) -> str:
-    """While it comes up: which step it is at."""
-    title = f"### ⏳ `{stack}` is coming up"
-    about = f"`{commit[:_SHORT_COMMIT]}`, for {age(since, now)} by now{_see(run)}."
+    """Render the comment during a deployment, with its steps."""
+    title = f"### ⏳ `{stack}` is being deployed"
+    about = f"Commit `{commit[:_SHORT_COMMIT]}`, running for {age(since, now)}{_see(run)}."
     return _join(title, about, _steps(states))
 
 
-def up(arrival: Arrival, *, now: datetime, run: str = "", reset: datetime | None = None) -> str:
-    """When it is up.
+def up(
+    deployed: DeployedPreview, *, now: datetime, run: str = "", reset: datetime | None = None
+) -> str:
+    """Render the comment for a preview that is up.
 
     Args:
-        arrival: The preview.
+        deployed: The preview.
         now: The time.
-        run: Address of the run.
-        reset: When its data was begun anew, if that is what was done.
+        run: URL of the workflow run.
+        reset: Time of the reset of its database, if that is what was done.
     """
-    facts, migration = arrival.facts, arrival.migration
-    rows = summary(arrival, now=now, run=run, reset=reset)
+    summary, migration = deployed.summary, deployed.migration
+    rows = details(deployed, now=now, run=run, reset=reset)
     table = "\n".join(["| | |", "|---|---|", *(f"| **{name}** | {text} |" for name, text in rows)])
-    title = f"### ✅ [{facts.stack}]({facts.url}) is up\n\n{facts.url}"
+    title = f"### ✅ [{summary.stack}]({summary.url}) is up\n\n{summary.url}"
     report = markdown(migration.report).rstrip() if migration and migration.report else ""
-    return _join(title, table, report, _COMMANDS)
+    return _join(title, table, report, footer())
 
 
-def summary(
-    arrival: Arrival, *, now: datetime, run: str = "", reset: datetime | None = None
+def details(
+    deployed: DeployedPreview, *, now: datetime, run: str = "", reset: datetime | None = None
 ) -> list[tuple[str, str]]:
-    """What there is to say of a preview that is up, as names and Markdown; arguments as `up`'s."""
-    facts, seconds = arrival.facts, arrival.seconds
+    """Return the details of a preview that is up, as names and Markdown; arguments as in `up`."""
+    summary, seconds = deployed.summary, deployed.seconds
     return [
-        ("Commit", f"`{facts.commit[:_SHORT_COMMIT]}`"),
-        *([] if seconds is None else [("Changed", _changed(arrival.states))]),
-        ("Migrations", _migrations(arrival.migration)),
+        ("Commit", f"`{summary.commit[:_SHORT_COMMIT]}`"),
+        *([] if seconds is None else [("Changed", _changed(deployed.states))]),
+        ("Migrations", _migrations(deployed.migration)),
         *([] if seconds is None else [("Took", f"{duration(seconds)}{_see(run)}")]),
-        ("Data", _data(facts, now) + (f"; begun anew {moment(reset)}" if reset else "")),
-        ("Cost", _cost(facts, now)),
-        ("Expires", _expiry(facts, kept=arrival.kept, now=now)),
+        ("Data", _data(summary, now) + (f"; reset {moment(reset)}" if reset else "")),
+        ("Cost", _cost(summary, now)),
+        ("Expires", _expiry(summary, kept=deployed.kept, now=now)),
     ]
 
 
-def failed(stack: str, commit: str, failure: Failure, *, run: str = "") -> str:
-    """When it did not come up: what it most likely is, what to do, and what was said.
+def failed(stack: str, commit: str, failure: DeployFailure, *, run: str = "") -> str:
+    """Render the comment for a failed deployment: likely cause, remedy, and all output.
 
     Args:
-        stack: The preview.
-        commit: The commit that was to be deployed.
-        failure: Why, and how far it came.
-        run: Address of the run.
+        stack: Name of the preview.
+        commit: The commit that was deployed.
+        failure: The failure report, and the steps.
+        run: URL of the workflow run.
     """
-    autopsy, still = failure.autopsy, failure.still
-    cause = autopsy.cause
+    report, still = failure.report, failure.still
+    cause = report.cause
     lines = [
-        f"### ❌ `{stack}` did not come up",
+        f"### ❌ The deployment of `{stack}` failed",
         f"**{cause.why[0].upper()}{cause.why[1:]}.** {cause.remedy[0].upper()}{cause.remedy[1:]}",
         f"`{commit[:_SHORT_COMMIT]}`{_see(run)}; `{cause.code}` in {_runbook(run)}."
-        + (f" What was there before, `{still[:_SHORT_COMMIT]}`, is still served." if still else ""),
+        + (f" The earlier version `{still[:_SHORT_COMMIT]}` is still served." if still else ""),
         _steps(failure.states),
     ]
-    for one in autopsy.failed:
-        about = f"{one.name} ({one.type.rpartition(':')[2]})" if one.name else "What was said"
-        lines.append(f"**{cell(about)}**\n\n{code(one.message or 'it said nothing')}")
+    for one in report.failed:
+        about = f"{one.name} ({one.type.rpartition(':')[2]})" if one.name else "Output"
+        lines.append(f"**{cell(about)}**\n\n{code(one.message or 'none')}")
     if failure.migration is not None:
-        report = failure.migration.report
-        lines.append(markdown(report).rstrip() if report else f"Migration: {_NO_REPORT}.")
-    evidence = autopsy.evidence
+        migration = failure.migration.report
+        lines.append(markdown(migration).rstrip() if migration else f"Migration: {_NO_REPORT}.")
+    evidence = report.evidence
     for container in evidence.containers:
         name = f"{container.pod} / {container.container}".rstrip(" /")
-        log = "\n".join(container.log) or "nothing in its log"
+        log = "\n".join(container.log) or "its log is empty"
         lines.append(_folded(f"{cell(name)}: {cell(container.reason)}", code(log)))
     if evidence.events:
-        lines.append(_folded("Warnings of the cluster", code("\n".join(evidence.events))))
+        lines.append(_folded("Warnings in the cluster", code("\n".join(evidence.events))))
     if evidence.missing:
         lines.append(cell(evidence.missing))
     return _join(*lines)
 
 
-def not_anew(stack: str, why: str, remedy: str, *, run: str = "") -> str:
-    """When its data could not be begun anew."""
-    title = f"### ⚠️ The data of `{stack}` did not begin anew"
+def reset_failed(stack: str, why: str, remedy: str, *, run: str = "") -> str:
+    """Render the comment for a failed reset of the database."""
+    title = f"### ⚠️ The database of `{stack}` was not reset"
     return _join(title, f"{cell(why)}{_see(run)}.", cell(remedy))
 
 
 def no_room(stack: str, why: str, remedy: str, *, run: str = "") -> str:
-    """When there is no room for it now."""
+    """Render the comment for a preview in the queue."""
     return _join(f"### ⏸️ `{stack}` waits for room", f"{cell(why)}{_see(run)}.", cell(remedy))
 
 
 def removed(stack: str, *, seconds: float | None, left: Sequence[str]) -> str:
-    """When it is gone, or should be."""
+    """Render the comment after a removal, complete or not."""
     if not left:
         return _join(
             f"### 🧹 `{stack}` is gone",
             "Nothing of it is left"
-            + ("" if seconds is None else f"; removing it took {duration(seconds)}")
-            + ". The label brings it up again.",
+            + ("" if seconds is None else f"; its removal took {duration(seconds)}")
+            + ". To deploy it again, add the label.",
         )
     return _join(
-        f"### ⚠️ `{stack}` is not wholly gone",
+        f"### ⚠️ `{stack}` is not completely removed",
         "Its state is kept, and the next sweep tries again. Still there:",
         code("\n".join(left)),
     )
@@ -165,45 +164,47 @@ def _changed(states: Sequence[StepState]) -> str:
     changed = [s.step.value for s in states if s.state is State.DONE and s.step is not Step.SMOKE]
     kept = [s.step.value for s in states if s.state is State.SAME]
     if not changed:
-        return "nothing: it was there already"
-    return ", ".join(changed) + (f"; as before: {', '.join(kept)}" if kept else "")
+        return "nothing"
+    return ", ".join(changed) + (f"; unchanged: {', '.join(kept)}" if kept else "")
 
 
 def _migrations(migration: MigrationLog | None) -> str:
     if migration is None:
-        return "what they said could not be read"
+        return "unknown: their log can't be read"
     if migration.report is None:
         return "<br>".join([*map(cell, migration.applied), _NO_REPORT])
     return "<br>".join(map(cell, migration.applied)) or "none to apply"
 
 
-def _data(facts: Facts, now: datetime) -> str:
-    if not facts.snapshot:
-        return "a copy of staging's" if facts.mode else "unknown"
-    taken = facts.snapshot_created
+def _data(summary: PreviewSummary, now: datetime) -> str:
+    if not summary.snapshot:
+        return "a copy of staging's" if summary.mode else "unknown"
+    taken = summary.snapshot_created
     old = f", {age(taken, now)} old, of {moment(taken)}" if taken else ""
-    kind = _KINDS_OF_DATA.get(facts.mode, facts.mode)
-    return f"{kind}, from staging's snapshot `{facts.snapshot}`{old}"
+    kind = _DATABASES.get(summary.mode, summary.mode)
+    return f"{kind}, from staging's snapshot `{summary.snapshot}`{old}"
 
 
-def _cost(facts: Facts, now: datetime) -> str:
-    if facts.cost is None:
-        return "not known for this region or these sizes (`previews/reporting/prices.toml`)"
-    so_far = facts.so_far(now)
-    text = f"about {dollars(facts.cost.a_day)} a day"
+def _cost(summary: PreviewSummary, now: datetime) -> str:
+    if summary.cost is None:
+        return "unknown for this region or these sizes (`previews/reporting/prices.toml`)"
+    so_far = summary.so_far(now)
+    text = f"about {dollars(summary.cost.a_day)} a day"
     if so_far is not None:
         text += f", {dollars(so_far)} so far"
-    return text + " at list prices" + ("" if facts.cost.verified else ", not all of them verified")
+    return (
+        text + " at list prices" + ("" if summary.cost.verified else ", not all of them verified")
+    )
 
 
-def _expiry(facts: Facts, *, kept: bool, now: datetime) -> str:
-    if facts.expires is None:
+def _expiry(summary: PreviewSummary, *, kept: bool, now: datetime) -> str:
+    if summary.expires is None:
         return "unknown"
     if kept:
-        return f"kept by its label; without it {moment(facts.expires)}"
-    if facts.expires <= now:
-        return f"since {moment(facts.expires)}: the next sweep takes it"
-    return f"{moment(facts.expires)}, in {age(now, facts.expires)}; a push puts it off"
+        return f"kept by its label; without the label {moment(summary.expires)}"
+    if summary.expires <= now:
+        return f"expired {moment(summary.expires)}; the next sweep removes it"
+    return f"{moment(summary.expires)}, in {age(now, summary.expires)}; a push extends it"
 
 
 def _see(run: str) -> str:
@@ -211,7 +212,7 @@ def _see(run: str) -> str:
 
 
 def _runbook(run: str) -> str:
-    """The page of the repository whose workflow this run is of."""
+    """Link to the runbook of the repository that the run belongs to."""
     repository, of_a_run, _ = run.partition("/actions/runs/")
     return f"[the runbook]({repository}/blob/HEAD/docs/runbook.md)" if of_a_run else "the runbook"
 

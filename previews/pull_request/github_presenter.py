@@ -1,7 +1,7 @@
-"""Shows in a pull request what becomes of its preview: one comment, a deployment, a status.
+"""Shows a preview in its pull request: one comment, a deployment, a commit status.
 
-What people see never stops what is done: a GitHub that does not answer is told of on the
-terminal, and the preview comes up all the same.
+It never stops an operation: an error of GitHub is printed on the terminal, and the deployment
+continues.
 """
 
 from __future__ import annotations
@@ -12,36 +12,42 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from previews.diagnosis import failure_report
+from previews.diagnosis import failure_report, migration_log
 from previews.errors import PreviewsError
 from previews.output import progress
 from previews.pull_request import comment
 from previews.pull_request.comment import MARKER
-from previews.pull_request.presenter import Failure
+from previews.pull_request.presenter import DeployedPreview, DeployFailure
+from previews.reporting.status import status_of
 from previews.reporting.wording import duration
 
 if TYPE_CHECKING:
+    from contract.preview import Preview
     from previews.github import GitHub
     from previews.github.comments import Comment
     from previews.github.deployments import CommitState, DeploymentState
-    from previews.lifecycle.destroy import Receipt
-    from previews.pull_request.presenter import Arrival
+    from previews.kubernetes import Cluster
+    from previews.lifecycle.destroy import DestroyReport
+    from previews.platform import Platform
+    from previews.pull_request.pull_requests import PullRequests
     from previews.pulumi.progress import StepState
+    from previews.pulumi.stacks import Stacks
+    from previews.settings import Settings
 
 CONTEXT = "preview"
-"""The name under which a commit's status is shown among its checks."""
+"""Name of the commit status among the checks of a pull request."""
 
 _SECONDS_BETWEEN_EDITS = 10.0
 _BOT = "[bot]"
 
 
 class PullRequestPresenter:
-    """One pull request, and what it shows of its preview."""
+    """Presenter of one preview in its pull request."""
 
     def __init__(
         self,
         github: GitHub,
-        number: int,
+        preview: Preview,
         *,
         run_url: str = "",
         clock: Callable[[], float] = time.monotonic,
@@ -49,14 +55,13 @@ class PullRequestPresenter:
         """Show nothing yet.
 
         Args:
-            github: Where to show it.
-            number: The pull request's number.
-            run_url: Where the run of the workflow is shown; empty at home.
-            clock: Seconds, for not editing too often.
+            github: The repository.
+            preview: The preview.
+            run_url: URL of the workflow run; empty outside CI.
+            clock: Seconds, to limit how often the comment is edited.
         """
         self._github = github
-        self._number = number
-        self._stack = f"pr-{number}"
+        self._preview = preview
         self._run_url = run_url
         self._clock = clock
         self._comment: int | None = None
@@ -67,22 +72,22 @@ class PullRequestPresenter:
         self._began = datetime.now(UTC)
 
     def begin(self, commit: str) -> None:
-        """Begin a deployment of the commit, and a comment."""
+        """Create a deployment of the commit, and the comment."""
         self._sha, self._began = commit, datetime.now(UTC)
-        with _never_stopping("deployment"):
+        with _errors_printed("deployment"):
             deployments = self._github.deployments
-            made = deployments.create(commit, self._stack, description="preview")
+            made = deployments.create(commit, self._preview.name, description="preview")
             self._deployment = made.id
-        self._state("in_progress", "pending", "coming up")
+        self._state("in_progress", "pending", "deploying")
         self._working((), soon=False)
 
     def working(self, states: Sequence[StepState]) -> None:
-        """Show the steps in the comment, now and then."""
+        """Show the steps in the comment, not more often than every ten seconds."""
         self._working(states, soon=True)
 
     def _working(self, states: Sequence[StepState], *, soon: bool) -> None:
         text = comment.working(
-            self._stack,
+            self._preview.name,
             self._sha,
             states,
             since=self._began,
@@ -91,63 +96,62 @@ class PullRequestPresenter:
         )
         self.show(text, soon=soon)
 
-    def up(self, arrival: Arrival) -> None:
-        """Show the preview in the comment; the deployment leads to it."""
-        self.show(comment.up(arrival, now=datetime.now(UTC), run=self._run_url))
-        description = f"up after {duration(arrival.seconds or 0)}"
-        self._state("success", "success", description, url=arrival.facts.url)
+    def up(self, deployed: DeployedPreview) -> None:
+        """Show the preview in the comment, and its URL in the deployment."""
+        self.show(comment.up(deployed, now=datetime.now(UTC), run=self._run_url))
+        description = f"up after {duration(deployed.seconds or 0)}"
+        self._state("success", "success", description, url=deployed.summary.url)
 
-    def failed(self, failure: Failure) -> None:
-        """Show the failure in the comment, with what it most likely is."""
-        self.show(comment.failed(self._stack, self._sha, failure, run=self._run_url))
-        self._state("failure", "failure", failure.autopsy.cause.why)
+    def failed(self, failure: DeployFailure) -> None:
+        """Show the failure report in the comment."""
+        self.show(comment.failed(self._preview.name, self._sha, failure, run=self._run_url))
+        self._state("failure", "failure", failure.report.cause.why)
 
     def stopped(self, error: PreviewsError) -> None:
         """Show the error in the comment."""
-        failure = Failure(failure_report.of_error(error), ())
-        self.show(comment.failed(self._stack, self._sha, failure, run=self._run_url))
+        failure = DeployFailure(failure_report.of_error(error), ())
+        self.show(comment.failed(self._preview.name, self._sha, failure, run=self._run_url))
         self._state("failure", "failure", error.what)
 
-    def removed(self, receipt: Receipt) -> None:
-        """Bring the comment up to date, where there is one; a preview that nobody saw gets none."""
-        text = comment.removed(self._stack, seconds=receipt.seconds, left=receipt.left)
-        self.amend(text)
-        if receipt.complete:
+    def removed(self, report: DestroyReport) -> None:
+        """Update the comment if there is one, and create none for a preview that had none."""
+        text = comment.removed(self._preview.name, seconds=report.seconds, left=report.left)
+        self._update(text)
+        if report.complete:
             self.retire()
 
     def show(self, text: str, *, soon: bool = False) -> None:
-        """Make the comment say this.
+        """Post the comment, or replace its text.
 
         Args:
-            text: All that it says.
-            soon: Whether it may be left out, since another one follows soon.
+            text: The whole text.
+            soon: Whether it may be skipped, since another text follows soon.
         """
         now = self._clock()
         recent = self._edited_at is not None and now - self._edited_at < _SECONDS_BETWEEN_EDITS
         if text == self._shown or (soon and recent):
             return
-        with _never_stopping("comment"):
+        with _errors_printed("comment"):
             if self._comment is None:
                 found = self._find()
                 self._comment = found.id if found else None
             if self._comment is None:
-                self._comment = self._github.comments.create(self._number, text).id
+                self._comment = self._github.comments.create(self._preview.number, text).id
             else:
                 self._github.comments.update(self._comment, text)
             self._shown, self._edited_at = text, now
 
-    def amend(self, text: str) -> None:
-        """Make the comment say this if there is one, and make none."""
-        with _never_stopping("comment"):
+    def _update(self, text: str) -> None:
+        with _errors_printed("comment"):
             found = self._find()
             if found is not None:
                 self._github.comments.update(found.id, text)
 
     def retire(self) -> None:
-        """What was shown of deployments is over: their buttons lead nowhere."""
-        with _never_stopping("deployments"):
+        """Delete the preview's deployments, whose buttons would lead nowhere."""
+        with _errors_printed("deployments"):
             deployments = self._github.deployments
-            for deployment in list(deployments.of(self._stack)):
+            for deployment in list(deployments.of(self._preview.name)):
                 deployments.set_state(deployment.id, "inactive", description="removed")
                 deployments.delete(deployment.id)
 
@@ -159,7 +163,7 @@ class PullRequestPresenter:
         *,
         url: str = "",
     ) -> None:
-        with _never_stopping("deployment"):
+        with _errors_printed("deployment"):
             if self._deployment is not None:
                 self._github.deployments.set_state(
                     self._deployment,
@@ -168,7 +172,7 @@ class PullRequestPresenter:
                     log_url=self._run_url,
                     description=description,
                 )
-        with _never_stopping("status"):
+        with _errors_printed("status"):
             self._github.deployments.set_commit_status(
                 self._sha,
                 commit,
@@ -178,16 +182,55 @@ class PullRequestPresenter:
             )
 
     def _find(self) -> Comment | None:
-        """Our comment: a person who writes the marker is not taken for us."""
-        for one in self._github.comments.of(self._number):
+        """Find the comment by its marker, written by a bot: a person can write the marker, too."""
+        for one in self._github.comments.of(self._preview.number):
             if one.body.startswith(MARKER) and one.author.endswith(_BOT):
                 return one
         return None
 
 
 @contextmanager
-def _never_stopping(what: str) -> Iterator[None]:
+def _errors_printed(what: str) -> Iterator[None]:
     try:
         yield
     except PreviewsError as error:
         progress(f"{what} in the pull request: {error}")
+
+
+def current_comment(
+    preview: Preview,
+    *,
+    stacks: Stacks,
+    platform: Platform,
+    pulls: PullRequests,
+    settings: Settings,
+    connect: Callable[[], Cluster],
+    connect_to: str | None = None,
+    reset: bool = False,
+) -> str:
+    """Render the comment of a preview that is up, as it is now.
+
+    Args:
+        preview: The preview.
+        stacks: The project's stacks.
+        platform: The platform's outputs.
+        pulls: Pull requests.
+        settings: Names of the labels.
+        connect: Connects to the cluster.
+        connect_to: As in `smoke`.
+        reset: Whether its database was just reset.
+
+    Raises:
+        PreviewsError: Pulumi or GitHub does not answer.
+    """
+    now = datetime.now(UTC)
+    pull = pulls.read(preview.number)
+    status = status_of(preview, now, stacks=stacks, platform=platform, connect_to=connect_to)
+    deployed = DeployedPreview(
+        summary=status.summary,
+        states=(),
+        seconds=None,
+        migration=migration_log.read(lambda: connect().api, preview.name),
+        kept=settings.keep_label in pull.labels,
+    )
+    return comment.up(deployed, now=now, reset=now if reset else None)

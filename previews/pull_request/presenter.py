@@ -1,4 +1,4 @@
-"""Shows people what becomes of a preview; each implementation in a place of its own."""
+"""Interface that shows people a preview; one implementation for GitHub, one for the terminal."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ if TYPE_CHECKING:
     from previews.diagnosis.failure_report import Autopsy
     from previews.diagnosis.migration_log import MigrationLog
     from previews.errors import PreviewsError
-    from previews.lifecycle.destroy import Receipt
+    from previews.lifecycle.destroy import DestroyReport
     from previews.pulumi.progress import StepState
-    from previews.reporting.preview_summary import Facts
+    from previews.reporting.preview_summary import PreviewSummary
 
 
 @dataclass(frozen=True)
-class Arrival:
+class DeployedPreview:
     """A preview that is up.
 
     Attributes:
-        facts: What its state says.
-        states: What was done this time.
-        seconds: How long that took; None where nothing was done.
-        migration: What the migration said; None where nobody could be asked.
-        kept: Whether it stays past its expiry.
+        summary: Summary of its state.
+        states: Steps of this deployment.
+        seconds: Duration of this deployment; None where there was none.
+        migration: Log of the migration; None where it can't be read.
+        kept: Whether it is kept past its expiry.
     """
 
-    facts: Facts
+    summary: PreviewSummary
     states: Sequence[StepState]
     seconds: float | None
     migration: MigrationLog | None
@@ -36,42 +36,42 @@ class Arrival:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A preview that did not come up.
+class DeployFailure:
+    """A deployment that failed.
 
     Attributes:
-        autopsy: Why.
-        states: How far it came.
-        migration: What its migration said; None where there was none, or nobody could be asked.
-        still: The commit that is still served from before; empty for none.
+        report: The failure report.
+        states: Steps and their results.
+        migration: Log of its migration; None where there was none, or it can't be read.
+        still: Commit of the earlier version that is still served; empty for none.
     """
 
-    autopsy: Autopsy
+    report: Autopsy
     states: Sequence[StepState]
     migration: MigrationLog | None = None
     still: str = ""
 
 
 class Presenter(Protocol):
-    """One pull request's preview, as people see it.
+    """One preview, as people see it.
 
-    What people see never stops what is done: none of these raises an error.
+    A presenter never stops an operation: none of these methods raises an error.
     """
 
     def begin(self, commit: str) -> None:
-        """Show that a commit is being deployed."""
+        """Show that the deployment of a commit has begun."""
 
     def working(self, states: Sequence[StepState]) -> None:
-        """Show how far it is; called from a thread of its own, too."""
+        """Show the steps so far; it is called from another thread, too."""
 
-    def up(self, arrival: Arrival) -> None:
-        """Show that it is up."""
+    def up(self, deployed: DeployedPreview) -> None:
+        """Show that the preview is up."""
 
-    def failed(self, failure: Failure) -> None:
-        """Show why it did not come up."""
+    def failed(self, failure: DeployFailure) -> None:
+        """Show why the deployment failed."""
 
     def stopped(self, error: PreviewsError) -> None:
-        """Show what stopped it before Pulumi began, or after it had ended."""
+        """Show an error from before Pulumi began, or after it had ended."""
 
-    def removed(self, receipt: Receipt) -> None:
-        """Show that it is gone, or what is left of it."""
+    def removed(self, report: DestroyReport) -> None:
+        """Show that the preview is gone, or what is left of it."""

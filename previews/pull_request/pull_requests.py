@@ -1,9 +1,9 @@
-"""Facts of a pull request that its preview depends on: from GitHub, or from the working tree."""
+"""Pull requests as previews depend on them: GitHub's, or the working tree."""
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _DESCRIBE = ("git", "--no-optional-locks", "describe", "--always", "--dirty", "--exclude=*")
 
 
-class PullRequestFacts(Protocol):
-    """As much of a pull request as its preview depends on."""
+class PullRequestState(Protocol):
+    """Properties of a pull request that its preview depends on."""
 
     @property
     def number(self) -> int:
@@ -37,8 +37,11 @@ class PullRequestFacts(Protocol):
 class PullRequests(Protocol):
     """A source of pull requests."""
 
-    def read(self, number: int) -> PullRequestFacts:
-        """One pull request as it is now."""
+    def read(self, number: int) -> PullRequestState:
+        """Return one pull request as it is now."""
+
+    def all_open(self) -> Iterable[PullRequestState]:
+        """Return every open pull request."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,10 @@ class LocalPullRequest:
     """The working tree as a pull request.
 
     Attributes:
-        number: The number that a person gave it.
+        number: Its number, which a person chose.
         head_sha: The commit, marked where the working tree differs from it.
-        labels: The labels that a person gave it.
-        is_open: Always true: a person asks for its preview.
+        labels: Its labels, which a person chose.
+        is_open: Always true, since a person requested its preview.
     """
 
     number: int
@@ -59,22 +62,26 @@ class LocalPullRequest:
 
 
 class LocalPullRequests:
-    """The working tree, under any number."""
+    """Pull requests that are all the working tree, under any number."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     def read(self, number: int) -> LocalPullRequest:
-        """The working tree as it is now."""
+        """Return the working tree as it is now."""
         return LocalPullRequest(number, _describe(self._settings.project), self._settings.labels)
+
+    def all_open(self) -> Iterable[LocalPullRequest]:
+        """Return none: only those exist that a person names."""
+        return ()
 
 
 def _describe(folder: Path) -> str:
-    """The commit as people are shown it; the program names the exact one, and needs git for it."""
+    """Return the commit for people; the program reads the exact one, and requires git."""
     try:
-        answer = subprocess.run(
+        result = subprocess.run(
             [*_DESCRIBE, "--abbrev=12"], cwd=folder, check=False, capture_output=True, text=True
         )
     except FileNotFoundError:
         return "the working tree"
-    return answer.stdout.strip() or "the working tree"
+    return result.stdout.strip() or "the working tree"

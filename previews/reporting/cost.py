@@ -1,8 +1,8 @@
-"""What a preview and the platform under it cost, from their sizes and dated prices.
+"""Cost of a preview and of the platform, from their sizes and dated prices. No I/O.
 
-Pure: an estimate of list prices on demand, without tax, discounts, data transfer and requests.
-What runs on a shared node is counted as its share of one, so that the sum over all previews
-comes near to the bill.
+An estimate from on-demand list prices, without tax, discounts, data transfer and requests. Pods
+on a shared node are counted as their share of it, so that the sum over all previews is close to
+the bill.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ class _Model(BaseModel):
 
 
 class PreviewSizes(_Model):
-    """What one preview uses.
+    """Sizes of one preview.
 
     Attributes:
-        region: AWS's name of the region.
+        region: AWS region.
         database_class: Class of its own RDS instance; None where it has a database on a shared one.
         database_gib: Storage of that instance.
-        pods: How many pods of the service run.
-        cpu_millicores: CPU that one pod asks for.
-        memory_mib: Memory that one pod asks for.
-        secrets: Its secrets in Secrets Manager.
-        image_gib: What its image adds to the registry.
+        pods: Number of the service's pods.
+        cpu_millicores: CPU request of one pod.
+        memory_mib: Memory request of one pod.
+        secrets: Number of its secrets in Secrets Manager.
+        image_gib: Size that its image adds to the registry.
         node: Type of the nodes that its pods share.
         auto_mode: Whether EKS Auto Mode runs those nodes.
     """
@@ -53,26 +53,26 @@ class PreviewSizes(_Model):
 
 
 class PlatformSizes(_Model):
-    """What all previews share, staging's own copy of the service included.
+    """Sizes of the platform that all previews share, including staging's own service.
 
     Attributes:
-        region: AWS's name of the region.
+        region: AWS region.
         database_class: Class of staging's RDS instance.
         database_gib: Its storage.
         database_multi_az: Whether it has a standby.
         shared_class: Class of the instance that holds the previews' branches; None without one.
         shared_gib: Its storage.
-        own_cluster: Whether the program made the cluster; an existing one costs nothing more.
+        own_cluster: Whether the program created the cluster; an existing one costs nothing more.
         auto_mode: Whether EKS Auto Mode runs the nodes.
-        nodes: How many of each type of instance.
+        nodes: Number of nodes by instance type.
         node_gib: Disk of one node.
-        nat_gateways: Its NAT gateways; each has a public address.
-        load_balancers: Its load balancers.
-        public_addresses: Public IPv4 addresses besides those of NAT gateways.
-        secrets: Its secrets in Secrets Manager.
-        keys: Its KMS keys.
-        images_gib: What is kept in the registry.
-        hosted_zones: Its zones in Route 53.
+        nat_gateways: Number of NAT gateways; each has a public address.
+        load_balancers: Number of load balancers.
+        public_addresses: Number of public IPv4 addresses besides those of NAT gateways.
+        secrets: Number of secrets in Secrets Manager.
+        keys: Number of KMS keys.
+        images_gib: Size of all images in the registry.
+        hosted_zones: Number of zones in Route 53.
     """
 
     region: str
@@ -109,7 +109,7 @@ class Line(_Model):
 
 
 class Cost(_Model):
-    """What something costs, item by item."""
+    """A cost, item by item."""
 
     lines: tuple[Line, ...]
 
@@ -129,7 +129,7 @@ class Cost(_Model):
         return all(line.verified for line in self.lines)
 
     def so_far(self, since: datetime, now: datetime) -> Decimal:
-        """Dollars since it was made; nothing where the clocks say that it is yet to be made."""
+        """Return the dollars from `since` until `now`; 0 where `since` is later."""
         return self.a_day * Decimal(max(now - since, timedelta(0)) / timedelta(days=1))
 
 
@@ -145,17 +145,17 @@ class _Bill:
         return self._prices.of(self._region, item)
 
     def add(self, what: str, item: str, count: Decimal | int = 1) -> None:
-        """``count`` of an item; nothing is said of none."""
+        """Add ``count`` of an item; 0 adds no line."""
         if count:
             self._line(what, self.price(item).a_day * count, item)
 
     def add_fee(self, what: str, node: Decimal) -> None:
-        """What EKS Auto Mode asks on top of nodes that cost so much a day."""
+        """Add the fee of EKS Auto Mode on nodes, which cost `node` dollars a day."""
         if node:
             self._line(what, node * self.price("eks-auto-mode").usd, "eks-auto-mode")
 
     def add_share(self, what: str, node: str, share: Decimal) -> Decimal:
-        """A share of a node; returned is what it costs a day."""
+        """Add a share of a node; returns its cost a day."""
         cost = self.price(node).a_day * share
         if cost:
             self._line(what, cost, node)
@@ -170,7 +170,7 @@ class _Bill:
 
 
 def preview_cost(sizes: PreviewSizes, prices: Prices) -> Cost:
-    """What one preview adds to the platform's cost."""
+    """Return the cost that one preview adds to the platform's."""
     bill = _Bill(prices, sizes.region)
     if sizes.database_class is not None:
         bill.add(f"database {sizes.database_class}", sizes.database_class)
@@ -185,7 +185,7 @@ def preview_cost(sizes: PreviewSizes, prices: Prices) -> Cost:
 
 
 def platform_cost(sizes: PlatformSizes, prices: Prices) -> Cost:
-    """What all previews share, whether one or none is up."""
+    """Return the cost of the platform without any preview."""
     bill = _Bill(prices, sizes.region)
     standby = 2 if sizes.database_multi_az else 1
     bill.add(f"staging's database {sizes.database_class}", sizes.database_class, standby)
@@ -214,9 +214,9 @@ def platform_cost(sizes: PlatformSizes, prices: Prices) -> Cost:
 
 
 def _share(sizes: PreviewSizes, node: Price) -> Decimal:
-    """The part of a node that the pods keep from others: of CPU or memory, the larger one."""
+    """Return the part of a node that the pods reserve: of CPU or memory, the larger one."""
     if node.vcpu is None or node.gib is None:
-        msg = f"{sizes.node}: prices.toml does not say its vcpu and gib"
+        msg = f"{sizes.node}: prices.toml lacks its vcpu and gib"
         raise ValueError(msg)
     cpu = Decimal(sizes.pods * sizes.cpu_millicores) / (node.vcpu * _MILLICORES)
     memory = Decimal(sizes.pods * sizes.memory_mib) / (node.gib * _MIB_PER_GIB)

@@ -1,4 +1,4 @@
-"""What there is to say of a preview, from its stack's state alone: pure."""
+"""Summary of a preview, from its stack's state alone. No I/O."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 _TIME = TypeAdapter(datetime)
 
 
-class Facts(BaseModel):
-    """A preview.
+class PreviewSummary(BaseModel):
+    """Summary of a preview.
 
     Attributes:
-        stack: Its name.
-        url: Its address; empty while it has none.
-        commit: The commit that it was last brought to.
-        mode: Where its data comes from; empty where nobody says.
+        stack: Name of the preview.
+        url: Its URL; empty while it has none.
+        commit: Commit of its last deployment.
+        mode: Mode of its database; empty where it is unknown.
         snapshot: The snapshot that its data was copied from; empty without one.
-        snapshot_created: When that was taken.
-        created: When its first resource was made.
-        expires: When it expires.
-        resources: How many resources it has.
-        pending: Whether an operation on it began and did not report back.
-        cost: What it costs; None where prices.toml has not its region or sizes.
+        snapshot_created: Time of that snapshot.
+        created: Time when its first resource was created.
+        expires: Time when it expires.
+        resources: Number of its resources.
+        pending: Whether an operation on it has begun and not ended.
+        cost: Its cost; None where prices.toml lacks its region or sizes.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -50,22 +50,22 @@ class Facts(BaseModel):
     cost: Cost | None = None
 
     def so_far(self, now: datetime) -> Decimal | None:
-        """What it has cost until now."""
+        """Return its cost until now in dollars; None where it is unknown."""
         if self.cost is None or self.created is None:
             return None
         return self.cost.so_far(self.created, now)
 
 
-def facts_of(state: StackState, *, region: str, prices: Prices) -> Facts:
-    """What a stack's state says.
+def summarize(state: StackState, *, region: str, prices: Prices) -> PreviewSummary:
+    """Summarize a stack's state.
 
     Args:
         state: The state.
-        region: AWS's region, for the prices.
+        region: AWS region, for the prices.
         prices: The dated prices.
     """
     outputs = state.outputs
-    return Facts(
+    return PreviewSummary(
         stack=state.stack,
         url=_text(outputs, "url"),
         commit=_text(outputs, "commit"),
@@ -81,22 +81,22 @@ def facts_of(state: StackState, *, region: str, prices: Prices) -> Facts:
 
 
 def sizes_of(resources: Iterable[Resource], region: str) -> PreviewSizes:
-    """What a preview uses, from what its resources were declared as."""
+    """Return the sizes of a preview's resources, as they were declared."""
     sizes: dict[str, Any] = {"region": region, "pods": 0}
     for resource in resources:
         if resource.type == _INSTANCE:
             sizes["database_class"] = resource.inputs.get("instanceClass")
-            # Storage comes with the snapshot, so only what was made says how much it is.
+            # Storage comes with the snapshot, so only the output has its size.
             sizes["database_gib"] = int(resource.outputs.get("allocatedStorage") or 0)
             sizes["secrets"] = 1  # The master password that RDS manages.
         if resource.type == _DEPLOYMENT:
             spec = {**resource.inputs, **resource.outputs}.get("spec", {})
             [container, *_] = spec["template"]["spec"]["containers"]
-            asked = container.get("resources", {}).get("requests", {})
+            requests = container.get("resources", {}).get("requests", {})
             sizes |= {
                 "pods": int(spec.get("replicas") or 1),
-                "cpu_millicores": _millicores(str(asked.get("cpu", "0"))),
-                "memory_mib": int(str(asked.get("memory", "0Mi")).removesuffix("Mi")),
+                "cpu_millicores": _millicores(str(requests.get("cpu", "0"))),
+                "memory_mib": int(str(requests.get("memory", "0Mi")).removesuffix("Mi")),
             }
     return PreviewSizes.model_validate(sizes)
 
@@ -105,7 +105,7 @@ def _cost(resources: Iterable[Resource], region: str, prices: Prices) -> Cost | 
     try:
         return preview_cost(sizes_of(resources, region), prices)
     except (UnknownPriceError, ValidationError, ValueError, KeyError):
-        # An estimate is not worth a failure: it is said that there is none.
+        # An estimate is not worth a failure.
         return None
 
 
@@ -122,7 +122,7 @@ def _time(value: object) -> datetime | None:
     try:
         found = _TIME.validate_python(value)
     except ValidationError:
-        return None  # "never", as staging has it, or nothing.
+        return None  # "never", as staging has it, or no value.
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 

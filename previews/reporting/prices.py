@@ -1,4 +1,4 @@
-"""Reads the dated prices in prices.toml; one that is not there is an error that says so."""
+"""Reads the dated prices in prices.toml; a missing price is an error that names it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 PRICES = Path(__file__).with_name("prices.toml")
 
 HOURS_PER_MONTH = Decimal(730)
-"""What AWS's own calculator takes a month for."""
+"""Hours of a month in AWS's own calculator."""
 
 
 class UnknownPriceError(LookupError):
-    """A price that prices.toml does not have; the message says what to add where."""
+    """A price that prices.toml lacks; the message has the entry to add."""
 
 
 class Per(StrEnum):
-    """What a price is for one of."""
+    """Unit of a price."""
 
     HOUR = "hour"
     MONTH = "month"
@@ -37,13 +37,13 @@ class _Model(BaseModel):
 
 
 class Source(_Model):
-    """Where a figure was seen, and when.
+    """Source of a figure.
 
     Attributes:
-        what: What was read.
-        url: Where the present figure can be looked up.
-        seen: The day on which it was so.
-        verified: Whether a bill, a price list or several agreeing tables said it.
+        what: Title of the source.
+        url: Page with the present figure.
+        seen: Day on which the figure was read.
+        verified: Whether it was found in a bill, a price list or several agreeing tables.
     """
 
     what: str
@@ -57,10 +57,10 @@ class Price(_Model):
 
     Attributes:
         usd: US dollars, before tax.
-        per: For one of what.
+        per: Unit of the price.
         source: Name of its source.
-        vcpu: Of a node, its processors.
-        gib: Of a node, its memory.
+        vcpu: Number of processors, for a node.
+        gib: Memory, for a node.
     """
 
     usd: Decimal = Field(gt=0)
@@ -71,7 +71,11 @@ class Price(_Model):
 
     @property
     def a_day(self) -> Decimal:
-        """What one costs in a day; only for what runs by time."""
+        """Dollars a day; only for a price by time.
+
+        Raises:
+            UnknownPriceError: The price is by use.
+        """
         if self.per is Per.HOUR:
             return self.usd * 24
         if self.per in {Per.MONTH, Per.GB_MONTH}:
@@ -88,7 +92,7 @@ class Region(_Model):
 
 
 class Prices(_Model):
-    """All that prices.toml says."""
+    """Content of prices.toml."""
 
     sources: Mapping[str, Source]
     regions: Mapping[str, Region]
@@ -107,7 +111,7 @@ class Prices(_Model):
         return regions
 
     def region(self, name: str) -> Region:
-        """The prices of a region."""
+        """Return the prices of a region."""
         if name not in self.regions:
             raise UnknownPriceError(
                 f"region {name}: previews/reporting/prices.toml has "
@@ -117,7 +121,7 @@ class Prices(_Model):
         return self.regions[name]
 
     def of(self, region: str, item: str) -> Price:
-        """One price: a class of RDS or EC2 by AWS's name, anything else by prices.toml's."""
+        """Return one price: by AWS's name of a class, or by a name in prices.toml."""
         prices = self.region(region)
         kind = "rds" if item.startswith("db.") else "ec2" if "." in item else "other"
         table: Mapping[str, Price] = getattr(prices, kind)
@@ -129,11 +133,11 @@ class Prices(_Model):
         return table[item]
 
     def is_verified(self, price: Price) -> bool:
-        """Whether the figure was found in a bill, a price list or agreeing tables."""
+        """Return whether the figure was found in a bill, a price list or agreeing tables."""
         return self.sources[price.source].verified
 
 
 @cache
 def read(path: Path = PRICES) -> Prices:
-    """The prices, as numbers that add up without rounding."""
+    """Read the prices as decimals, which add up without rounding."""
     return Prices.model_validate(tomllib.loads(path.read_text(), parse_float=Decimal))

@@ -1,4 +1,4 @@
-"""What previews there are, and how each is."""
+"""Lists previews, and shows one with its health."""
 
 from __future__ import annotations
 
@@ -13,156 +13,173 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from contract.stack_name import StackName
+from contract.preview import Preview
 from previews.reporting import prices
-from previews.reporting.preview_summary import Facts, facts_of
+from previews.reporting.preview_summary import PreviewSummary, summarize
 from previews.reporting.wording import age, dollars, duration
 
 if TYPE_CHECKING:
-    from previews.clients import Clients
+    from previews.platform import Platform
+    from previews.pulumi.stacks import Stacks
 
 _HEALTH_SECONDS = 5.0
 _SHORT_COMMIT = 7
-_WELL = "well"
+_HEALTHY = "healthy"
 _BEHIND_SIGN_IN = "behind the sign-in"
-_COLOURS = {_WELL: "green", _BEHIND_SIGN_IN: "yellow"}
+_COLOURS = {_HEALTHY: "green", _BEHIND_SIGN_IN: "yellow"}
 
 
-class Status(BaseModel):
-    """A preview and how it is.
+class PreviewStatus(BaseModel):
+    """A preview and its health.
 
     Attributes:
-        facts: What its state says.
-        health: ``well``, or what is wrong; or that the load balancer asks people to sign in.
-        cost_so_far: Dollars until now; None where it can't be said.
+        summary: Summary of its state.
+        health: ``healthy``, the fault, or that the load balancer requires people to sign in.
+        cost_so_far: Dollars until now; None where they are unknown.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    facts: Facts
+    summary: PreviewSummary
     health: str
     cost_so_far: float | None = None
 
 
-class Statuses(BaseModel):
+class PreviewStatuses(BaseModel):
     """Every preview."""
 
     model_config = ConfigDict(frozen=True)
 
-    previews: tuple[Status, ...] = ()
+    previews: tuple[PreviewStatus, ...] = ()
 
 
-def status_of(clients: Clients, stack: str, now: datetime, *, through: str | None = None) -> Status:
-    """How one preview is.
+def status_of(
+    preview: Preview,
+    now: datetime,
+    *,
+    stacks: Stacks,
+    platform: Platform,
+    connect_to: str | None = None,
+) -> PreviewStatus:
+    """Return one preview with its health.
+
+    Args:
+        preview: The preview.
+        now: The time.
+        stacks: The project's stacks.
+        platform: The platform's outputs.
+        connect_to: As in `smoke`.
 
     Raises:
-        PreviewsError: Pulumi gives no answer, or there is no such stack.
+        PreviewsError: Pulumi does not answer, or there is no such stack.
     """
-    facts = facts_of(
-        clients.stacks.state(stack), region=clients.platform.region, prices=prices.read()
-    )
-    so_far = facts.so_far(now)
-    return Status(
-        facts=facts,
-        health=_health(facts, through),
+    state = stacks.state(preview.name)
+    summary = summarize(state, region=platform.region, prices=prices.read())
+    so_far = summary.so_far(now)
+    return PreviewStatus(
+        summary=summary,
+        health=_health(summary, connect_to),
         cost_so_far=None if so_far is None else round(float(so_far), 4),
     )
 
 
-def statuses(clients: Clients, now: datetime, *, through: str | None = None) -> Statuses:
-    """How every preview is, in the order of their numbers.
+def statuses(
+    now: datetime, *, stacks: Stacks, platform: Platform, connect_to: str | None = None
+) -> PreviewStatuses:
+    """Return every preview with its health, by number; arguments as in `status_of`.
 
     Raises:
-        PreviewsError: Pulumi gives no answer.
+        PreviewsError: Pulumi does not answer.
     """
-    names = [StackName.find(summary.name) for summary in clients.stacks.all()]
-    numbers = sorted(
-        name.pull_request for name in names if name is not None and name.pull_request is not None
-    )
-    return Statuses(
+    found = (Preview.of_stack(summary.name) for summary in stacks.all())
+    previews = sorted(preview for preview in found if preview is not None)
+    return PreviewStatuses(
         previews=tuple(
-            status_of(clients, f"pr-{number}", now, through=through) for number in numbers
+            status_of(preview, now, stacks=stacks, platform=platform, connect_to=connect_to)
+            for preview in previews
         )
     )
 
 
-def _health(facts: Facts, through: str | None) -> str:
-    if not facts.url:
+def _health(summary: PreviewSummary, connect_to: str | None) -> str:
+    if not summary.url:
         return "not up"
     try:
         answer = httpx.get(
-            f"{through or facts.url}/health",
-            headers={"Host": httpx.URL(facts.url).netloc.decode()},
+            f"{connect_to or summary.url}/health",
+            headers={"Host": httpx.URL(summary.url).netloc.decode()},
             timeout=_HEALTH_SECONDS,
         )
     except httpx.HTTPError as error:
-        return f"no answer ({type(error).__name__})"
+        return f"no response ({type(error).__name__})"
     if answer.has_redirect_location:
         return _BEHIND_SIGN_IN
-    return _WELL if answer.is_success else f"answers {answer.status_code}"
+    return _HEALTHY if answer.is_success else f"response {answer.status_code}"
 
 
-def table(found: Sequence[Status], now: datetime) -> Table:
-    """The previews, a row each."""
+def table(found: Sequence[PreviewStatus], now: datetime) -> Table:
+    """Lay out previews, a row each."""
     shown = Table(title="Previews", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     shown.add_column("Preview", overflow="fold")
     for heading in ("Age", "Data's age", "Expires", "So far"):
         shown.add_column(heading, no_wrap=True)
     for each in found:
-        facts = each.facts
+        summary = each.summary
         colour = _COLOURS.get(each.health, "red")
-        data = facts.snapshot_created
+        data = summary.snapshot_created
         shown.add_row(
-            f"{facts.stack} at {facts.commit[:_SHORT_COMMIT]}, [{colour}]{escape(each.health)}[/]\n"
-            + escape(facts.url),
-            age(facts.created, now, units=1) if facts.created else "",
-            age(data, now, units=1) if data else facts.mode,
-            _expires(facts, now),
-            _so_far(facts, now),
+            f"{summary.stack} at {summary.commit[:_SHORT_COMMIT]},"
+            f" [{colour}]{escape(each.health)}[/]\n{escape(summary.url)}",
+            age(summary.created, now, units=1) if summary.created else "",
+            age(data, now, units=1) if data else summary.mode,
+            _expires(summary, now),
+            _so_far(summary, now),
         )
     if not found:
         shown.add_row("[dim]none[/]")
     return shown
 
 
-def details(each: Status, now: datetime) -> Table:
-    """One preview, a row for each thing that there is to say."""
-    facts = each.facts
-    shown = Table(show_header=False)
-    shown.add_column(no_wrap=True)
-    shown.add_column(overflow="fold")
-    rows: dict[str, str | Text] = {
-        "stack": facts.stack,
-        "url": facts.url,
-        "health": each.health,
-        "commit": facts.commit,
-        "age": age(facts.created, now) if facts.created else "",
-        "data": facts.mode,
-        "snapshot": facts.snapshot,
-        "snapshot's age": age(facts.snapshot_created, now) if facts.snapshot_created else "",
-        "expires": _expires(facts, now),
-        "resources": str(facts.resources),
-        "unfinished": "an operation began and did not report back" if facts.pending else "",
-    }
-    if facts.cost is not None:
-        for line in facts.cost.lines:
+def details(each: PreviewStatus, now: datetime) -> Table:
+    """Lay out one preview, a row for each property."""
+    summary = each.summary
+    shown = Table.grid(padding=(0, 2))
+    shown.add_column(no_wrap=True, style="bold")
+    # Values are there to be copied: none is cut, and no word broken.
+    shown.add_column(no_wrap=True, overflow="ignore")
+    data_age = age(summary.snapshot_created, now) if summary.snapshot_created else ""
+    rows: list[tuple[str, str | Text]] = [
+        ("stack", summary.stack),
+        ("url", summary.url),
+        ("health", each.health),
+        ("commit", summary.commit),
+        ("age", age(summary.created, now) if summary.created else ""),
+        ("data", summary.mode),
+        ("snapshot", summary.snapshot),
+        ("snapshot's age", data_age),
+        ("expires", _expires(summary, now)),
+        ("resources", str(summary.resources)),
+        ("unfinished", "an operation has begun and not ended" if summary.pending else ""),
+    ]
+    if summary.cost is not None:
+        for line in summary.cost.lines:
             mark = "" if line.verified else " (price not verified)"
-            rows[f"cost: {line.what}"] = f"{dollars(line.a_day)} a day{mark}"
-        rows["cost a day"] = dollars(facts.cost.a_day)
-    rows["cost so far"] = _so_far(facts, now)
-    for name, value in rows.items():
+            rows.append((f"cost: {line.what}", f"{dollars(line.a_day)} a day{mark}"))
+        rows.append(("cost a day", dollars(summary.cost.a_day)))
+    rows.append(("cost so far", _so_far(summary, now)))
+    for name, value in rows:
         if value:
             shown.add_row(name, escape(value) if isinstance(value, str) else value)
     return shown
 
 
-def _expires(facts: Facts, now: datetime) -> Text:
-    if facts.expires is None:
+def _expires(summary: PreviewSummary, now: datetime) -> Text:
+    if summary.expires is None:
         return Text()
-    left = (facts.expires - now).total_seconds()
+    left = (summary.expires - now).total_seconds()
     return Text(f"in {duration(left, units=1)}") if left > 0 else Text("expired", style="red")
 
 
-def _so_far(facts: Facts, now: datetime) -> str:
-    amount = facts.so_far(now)
+def _so_far(summary: PreviewSummary, now: datetime) -> str:
+    amount = summary.so_far(now)
     return "" if amount is None else dollars(amount)

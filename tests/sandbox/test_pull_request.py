@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from contract.preview import Preview
 from previews.clients import Clients
 from previews.errors import PreviewsError
 from sandbox import pull_request
@@ -74,14 +75,14 @@ def test_a_destroy_that_was_interrupted_is_finished_by_a_destroy_and_makes_nothi
     folder: Path,
 ) -> None:
     """It ran an `up` first, which restored a database into a namespace that was being removed."""
-    pull_request.destroy(42, clients(folder, MemoryPlace()))
+    pull_request.destroy(Preview(42), clients(folder, MemoryPlace()))
     assert "destroy" in calls(folder)
     assert "up" not in calls(folder)
 
 
 def test_what_is_left_is_named(folder: Path) -> None:
     with pytest.raises(SandboxError, match="RDS instance pr-42"):
-        pull_request.destroy(42, clients(folder, MemoryPlace([thing("pr-42")])))
+        pull_request.destroy(Preview(42), clients(folder, MemoryPlace([thing("pr-42")])))
 
 
 def test_pulumi_s_failure_is_passed_on_and_the_stack_stays(folder: Path) -> None:

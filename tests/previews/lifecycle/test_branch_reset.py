@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from tenacity import stop_after_attempt
 
 from contract.kubernetes import RESET_ANNOTATION
-from contract.stack_name import StackName
-from previews.clients import Clients
+from contract.preview import Preview
 from previews.errors import PreviewsError
 from previews.lifecycle import branch_reset
-from previews.lifecycle.branch_reset import CLAIMS, reset
+from previews.lifecycle.branch_reset import BRANCH_RESOURCES, reset
 from tests.previews.memory_cluster import Live, MemoryCluster
-from tests.previews.world import MemoryStacks, clients_of
 
-PR = StackName.parse("pr-42")
+PR = Preview(42)
 READY = [{"type": "Ready", "status": "True"}]
 STATUS = {
     "conditions": READY,
@@ -44,28 +42,26 @@ ROLLED_OUT = {
 
 def obliging(live: Live) -> None:
     """Controllers that do what they are asked for."""
-    if live.kind == CLAIMS:
+    if live.kind == BRANCH_RESOURCES:
         live.raw["status"] = {**STATUS, "reset": live.annotations[RESET_ANNOTATION]}
     if live.kind == "jobs.v1.batch":
         live.raw["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
 
 
-def world() -> tuple[Clients, MemoryCluster]:
+def world() -> MemoryCluster:
     cluster = MemoryCluster(react=obliging)
-    cluster.add(CLAIMS, "database", "pr-42", status=dict(STATUS))
+    cluster.add(BRANCH_RESOURCES, "database", "pr-42", status=dict(STATUS))
     labels = {"app.kubernetes.io/name": "migrate"}
     cluster.add("jobs.v1.batch", "migrate-1", "pr-42", metadata={"labels": labels}, spec=MIGRATION)
     cluster.add("deployments.v1.apps", "service", "pr-42", spec={"replicas": 1}, status=ROLLED_OUT)
-    clients = clients_of(MemoryStacks())
-    clients.__dict__["cluster"] = cast("Any", cluster)
-    return clients, cluster
+    return cluster
 
 
 def test_clone_then_migrations_then_restart() -> None:
-    clients, cluster = world()
-    reset(clients, PR)
+    cluster = world()
+    reset(PR, cluster)
     assert [(kind, name) for kind, name, _ in cluster.patched] == [
-        (CLAIMS, "database"),
+        (BRANCH_RESOURCES, "database"),
         ("deployments.v1.apps", "service"),
     ]
     (again,) = [o for o in cluster.objects if o.name.startswith("migrate-reset-")]
@@ -75,48 +71,48 @@ def test_clone_then_migrations_then_restart() -> None:
 
 
 def test_it_can_be_done_again() -> None:
-    clients, cluster = world()
-    reset(clients, PR)
-    reset(clients, PR)
+    cluster = world()
+    reset(PR, cluster)
+    reset(PR, cluster)
     assert len([o for o in cluster.objects if o.name.startswith("migrate-reset-")]) == 1
 
 
 def test_a_former_migration_that_may_not_be_deleted_is_told_and_nothing_is_begun_after_it() -> None:
-    clients, cluster = world()
-    reset(clients, PR)
+    cluster = world()
+    reset(PR, cluster)
     (former,) = [o for o in cluster.objects if o.name.startswith("migrate-reset-")]
     cluster.refuses, cluster.patched = (former.name,), []
     with pytest.raises(PreviewsError, match="is forbidden") as caught:
-        reset(clients, PR)
+        reset(PR, cluster)
     assert (caught.value.code, former in cluster.objects) == ("kubernetes-failed", True)
-    assert [kind for kind, _, _ in cluster.patched] == [CLAIMS]
+    assert [kind for kind, _, _ in cluster.patched] == [BRANCH_RESOURCES]
 
 
 @pytest.mark.parametrize("name", ["database", "service"])
 def test_what_may_not_be_changed_is_told(name: str) -> None:
-    clients, cluster = world()
+    cluster = world()
     cluster.refuses = (name,)
     with pytest.raises(PreviewsError, match=f"{name} is forbidden"):
-        reset(clients, PR)
+        reset(PR, cluster)
 
 
 def test_without_an_answer_nothing_is_changed() -> None:
-    clients, cluster = world()
+    cluster = world()
     cluster.answers = False
     with pytest.raises(PreviewsError, match="no answer"):
-        reset(clients, PR)
+        reset(PR, cluster)
     assert cluster.patched == []
 
 
 def test_a_preview_that_has_no_database() -> None:
-    clients, cluster = world()
-    with pytest.raises(PreviewsError, match="never wholly up"):
-        reset(clients, StackName.parse("pr-43"))
+    cluster = world()
+    with pytest.raises(PreviewsError, match="never completely up"):
+        reset(Preview(43), cluster)
     assert cluster.patched == []
 
 
 def test_migrations_that_fail_leave_the_service_alone() -> None:
-    clients, cluster = world()
+    cluster = world()
 
     def react(live: Live) -> None:
         obliging(live)
@@ -125,18 +121,18 @@ def test_migrations_that_fail_leave_the_service_alone() -> None:
 
     cluster.react = react
     with pytest.raises(PreviewsError, match="failed") as caught:
-        reset(clients, PR)
+        reset(PR, cluster)
     assert "kubectl logs" in caught.value.remedy
-    assert [kind for kind, _, _ in cluster.patched] == [CLAIMS]
+    assert [kind for kind, _, _ in cluster.patched] == [BRANCH_RESOURCES]
 
 
 def test_a_clone_that_does_not_come_is_told_by_the_claims_own_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clients, cluster = world()
+    cluster = world()
     waits = {"type": "Ready", "status": "False", "message": "the server is full"}
     cluster.react = lambda live: live.raw.update(status={"conditions": [waits]})
     monkeypatch.setattr(branch_reset, "stop_after_delay", lambda _: stop_after_attempt(1))
     with pytest.raises(PreviewsError, match="the server is full"):
-        reset(clients, PR)
-    assert [kind for kind, _, _ in cluster.patched] == [CLAIMS]
+        reset(PR, cluster)
+    assert [kind for kind, _, _ in cluster.patched] == [BRANCH_RESOURCES]

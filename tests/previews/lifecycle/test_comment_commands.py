@@ -10,23 +10,30 @@ from typing import Any
 import pytest
 
 from previews.errors import PreviewsError
-from previews.lifecycle.comment_commands import CommentEvent, Order, is_meant, parse
-from previews.lifecycle.run_comment_command import Obeyed, obey
+from previews.lifecycle.comment_commands import (
+    COMMANDS,
+    CommandResult,
+    CommentEvent,
+    footer,
+    parse,
+    run_comment_command,
+    usage,
+)
 from tests.github import LocalGitHub
 from tests.github.state import Comment, now
 from tests.previews.bringing import RecordedStacks, clients
 
 
 @pytest.mark.parametrize(
-    ("body", "order"),
+    ("body", "name"),
     [
-        ("/preview", Order.UP),
-        ("  /preview  \r\nplease", Order.UP),
-        ("/preview reset-db", Order.RESET_DATABASE),
-        ("/preview keep", Order.KEEP),
-        ("/preview destroy", Order.DESTROY),
+        ("/preview", "up"),
+        ("  /preview  \r\nplease", "up"),
+        ("/preview reset-db", "reset-db"),
+        ("/preview keep", "keep"),
+        ("/preview destroy", "destroy"),
         ("/preview destroy now", None),
-        ("/preview\nreset-db", Order.UP),
+        ("/preview\nreset-db", "up"),
         ("please destroy", None),
         ("please", None),
         ("/preview up", None),
@@ -38,14 +45,16 @@ from tests.previews.bringing import RecordedStacks, clients
         ("\n", None),
     ],
 )
-def test_a_command_is_the_whole_first_line(body: str, order: Order | None) -> None:
-    assert parse(body) is order
+def test_a_command_is_the_whole_first_line(body: str, name: str | None) -> None:
+    found = parse(body)
+    assert (found and found.name) == name
 
 
 def event(body: str = "/preview", author: str = "ada", **more: Any) -> CommentEvent:
     document: dict[str, Any] = {
         "action": more.pop("action", "created"),
         "issue": {"number": 42, "pull_request": more.pop("pull_request", {"url": "x"})},
+        "repository": {"default_branch": "main"},
         "comment": {
             "id": 7,
             "body": body,
@@ -72,7 +81,7 @@ def event(body: str = "/preview", author: str = "ada", **more: Any) -> CommentEv
     ],
 )
 def test_what_is_meant_as_a_command(given: CommentEvent, meant: bool) -> None:
-    assert is_meant(given) is meant
+    assert given.is_command is meant
 
 
 @pytest.fixture
@@ -83,9 +92,9 @@ def github() -> Iterator[LocalGitHub]:
         yield server
 
 
-def give(github: LocalGitHub, given: CommentEvent) -> Obeyed:
+def give(github: LocalGitHub, given: CommentEvent) -> CommandResult:
     made = clients(github, RecordedStacks())
-    return obey(made.github, made.settings, given, "main")
+    return run_comment_command(given, github=made.github, settings=made.settings)
 
 
 def test_up_labels_and_starts_the_default_branch_s_workflow(github: LocalGitHub) -> None:
@@ -144,14 +153,14 @@ def test_a_command_that_there_is_not_is_answered(github: LocalGitHub) -> None:
 
 def test_a_closed_pull_request_comes_not_up(github: LocalGitHub) -> None:
     github.state.close(42)
-    with pytest.raises(PreviewsError, match="closed one has no preview"):
+    with pytest.raises(PreviewsError, match="closed pull request has no preview"):
         give(github, event("/preview"))
     assert github.state.started == []
     assert github.state.pulls[42].labels == []
 
 
 def test_a_sentence_is_no_command_and_asks_github_nothing(github: LocalGitHub) -> None:
-    assert give(github, event("nice preview")).order is None
+    assert give(github, event("nice preview")).command is None
     assert github.requests == []
 
 
@@ -174,7 +183,7 @@ def test_the_command_line_reads_the_event(
     given.write_text(json.dumps(body))
     code, output, _ = previews("obey", "--event", str(given), "--json")
     assert code == 0
-    assert json.loads(output)["order"] == "keep"
+    assert json.loads(output)["command"] == "keep"
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"action": 1}'])
@@ -193,3 +202,20 @@ def test_start_starts_from_the_branch_that_aws_trusts(
         monkeypatch.setenv(name, value)
     assert previews("start", "42", "--branch", "trunk")[0] == 0
     assert github.state.started == [("preview.yml", "trunk", {"pull-request": "42"})]
+
+
+DOCUMENTED_IN = Path(__file__).resolve().parents[3] / "docs" / "lifecycle.md"
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_command_has_a_text_everywhere_and_a_row_in_the_docs(command: Any) -> None:
+    assert parse(command.text) is command
+    assert f"`{command.text}`" in usage()
+    assert (f"`{command.text}` {command.help}" in footer()) is bool(command.word)
+    row = f"| `{command.text}` | {command.help}"
+    assert row in DOCUMENTED_IN.read_text(), f"docs/lifecycle.md, Commands in comments: no {row!r}"
+
+
+def test_no_two_commands_have_one_name_or_word() -> None:
+    assert len({command.name for command in COMMANDS}) == len(COMMANDS)
+    assert len({command.word for command in COMMANDS}) == len(COMMANDS)

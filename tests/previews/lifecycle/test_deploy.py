@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
+from contract.preview import Preview
 from previews.errors import PreviewsError
 from previews.github.connection import Connection
 from previews.lifecycle import deploy
-from previews.lifecycle.deploy import BringUp, UpReport
-from previews.lifecycle.destroy import Receipt
-from previews.lifecycle.smoke import Check, SmokeReport
+from previews.lifecycle.deploy import DeployReport
+from previews.lifecycle.destroy import DestroyReport
+from previews.lifecycle.smoke import SmokeCheck, SmokeReport
 from previews.pull_request.comment import MARKER
 from previews.pull_request.github_presenter import PullRequestPresenter
 from previews.pull_request.presenter import Presenter
@@ -47,7 +48,9 @@ def smoked(monkeypatch: pytest.MonkeyPatch, passed: list[str | None]) -> list[Sm
 
     def smoke(url: str, *, bypass: str | None, **_: Any) -> SmokeReport:
         passed.append(bypass)
-        return reports.pop(0) if reports else SmokeReport(url=url, checks=(Check(what="health"),))
+        return (
+            reports.pop(0) if reports else SmokeReport(url=url, checks=(SmokeCheck(what="health"),))
+        )
 
     monkeypatch.setattr(deploy, "smoke", smoke)
     return reports
@@ -59,14 +62,14 @@ def run(
     presenter: Presenter | None = None,
     cluster: LoggedCluster | None = None,
     **options: Any,
-) -> UpReport:
+) -> DeployReport:
     made = clients(github, stacks)
     made.__dict__["cluster"] = cluster or NoCluster()
     shown = presenter or PullRequestPresenter(
-        made.github, 42, run_url="https://github.test/acme/orders/actions/runs/1"
+        made.github, Preview(42), run_url="https://github.test/acme/orders/actions/runs/1"
     )
     pull = made.github.pulls.read(42)
-    return BringUp(made, "pr-42", pull, shown).run(**{"image": None, **options})
+    return made.deployment(Preview(42), pull, shown).run(**{"image": None, **options})
 
 
 def comment(github: LocalGitHub) -> Comment:
@@ -118,7 +121,9 @@ def test_without_an_image_the_one_of_an_earlier_run_is_forgotten(
     file.write_text(yaml.safe_dump(said))
     made = clients(github, RecordedStacks(), project=tmp_path)
     pull = made.github.pulls.read(42)
-    BringUp(made, "pr-42", pull, PullRequestPresenter(made.github, 42)).run(image=None)
+    made.deployment(Preview(42), pull, PullRequestPresenter(made.github, Preview(42))).run(
+        image=None
+    )
     left = {"encryptionsalt": "v1:abc", "config": {"previews:ttlDays": 3}}
     assert yaml.safe_load(file.read_text()) == left
 
@@ -146,10 +151,10 @@ def test_labels_that_contradict_each_other_are_told_before_anything_is_made(
 ) -> None:
     github.state.pulls[42].labels = ["preview", "preview-db-branch", "preview-db-snapshot"]
     stacks = RecordedStacks()
-    with pytest.raises(PreviewsError, match="take one of them off"):
+    with pytest.raises(PreviewsError, match="remove one of them"):
         run(github, stacks)
     assert stacks.ups == []
-    assert "they ask for two modes at once" in comment(github).body
+    assert "they request two modes" in comment(github).body
     assert states(github) == [["in_progress", "failure"]]
 
 
@@ -164,7 +169,7 @@ def test_what_stops_it_before_pulumi_begins_is_told(github: LocalGitHub) -> None
         run(github, Held())
     assert error.value.code == "stack-locked"
     body = comment(github).body
-    assert "did not come up" in body
+    assert "failed" in body.splitlines()[2]
     assert (
         "`stack-locked` in [the runbook](https://github.test/acme/orders/blob/HEAD/docs/runbook.md)"
         in body
@@ -185,7 +190,7 @@ def test_the_smoke_test_gets_past_the_sign_in(
     github: LocalGitHub, passed: list[str | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(github, RecordedStacks())
-    monkeypatch.setattr("previews.lifecycle.bypass.read_bypass", lambda _: "let me")
+    monkeypatch.setattr("previews.clients.Clients.bypass", "let me")
     run(github, RecordedStacks())
     assert passed == [None, "let me"]
 
@@ -210,9 +215,9 @@ def test_while_it_works_the_comment_says_which_step_it_is_at(github: LocalGitHub
 
     made = clients(github, RecordedStacks())
     times = iter(range(0, 100_000, 60))
-    presenter = PullRequestPresenter(made.github, 42, clock=lambda: float(next(times)))
+    presenter = PullRequestPresenter(made.github, Preview(42), clock=lambda: float(next(times)))
     run(github, RecordedStacks(during=look), presenter)
-    assert "is coming up" in seen[0]
+    assert "is being deployed" in seen[0]
     assert "✅ migrate (1 s)" in seen[0]
 
 
@@ -222,7 +227,7 @@ def test_a_second_push_edits_the_same_comment_and_begins_another_deployment(
     stacks = RecordedStacks(play=["first", "same"])
     run(github, stacks)
     run(github, stacks)
-    assert "nothing: it was there already" in comment(github).body
+    assert "**Changed** | nothing |" in comment(github).body
     assert states(github) == [["in_progress", "success"]] * 2
 
 
@@ -231,7 +236,7 @@ def test_a_failure_is_told_with_its_cause_and_without_its_secrets(github: LocalG
         run(github, RecordedStacks(play=["crash"]))
     assert error.value.code == "up-failed"
     body = comment(github).body
-    assert "did not come up" in body
+    assert "failed" in body.splitlines()[2]
     assert "A container ends by itself" in body
     assert "❌ roll the service out" in body
     assert "RuntimeError: the service was broken on purpose, password=***" in body
@@ -247,7 +252,7 @@ def test_after_a_failed_push_it_says_what_is_still_served(github: LocalGitHub) -
     with pytest.raises(PreviewsError, match="migration"):
         run(github, stacks)
     body = comment(github).body
-    assert f"What was there before, `{SHA[:12]}`, is still served." in body
+    assert f"The earlier version `{SHA[:12]}` is still served." in body
     assert 'relation "nowhere" does not exist' in body
 
 
@@ -274,7 +279,7 @@ def test_a_migration_that_the_gate_refused_is_told_with_its_locks(github: LocalG
     with pytest.raises(PreviewsError):
         run(github, RecordedStacks(play=["migration"]), cluster=migrated("refused"))
     body = comment(github).body
-    assert "did not come up" in body
+    assert "failed" in body.splitlines()[2]
     assert "**is refused**: a lock is held longer than 0.2 s" in body
     assert "`customers`: reads and writes, 503 ms **too long**" in body
     assert "+ table more" in body
@@ -303,8 +308,8 @@ def test_a_former_migration_is_not_told_of_a_failure_before_this_one(github: Loc
 
 
 def test_what_answers_wrongly_is_no_success(github: LocalGitHub, smoked: list[SmokeReport]) -> None:
-    wrong = Check(what="version", wrong="it is b, expected a")
-    smoked.append(SmokeReport(url="u", checks=(Check(what="health"), wrong)))
+    wrong = SmokeCheck(what="version", wrong="it is b, expected a")
+    smoked.append(SmokeReport(url="u", checks=(SmokeCheck(what="health"), wrong)))
     with pytest.raises(PreviewsError, match="not what it should be"):
         run(github, RecordedStacks())
     assert "version: it is b, expected a" in comment(github).body
@@ -326,7 +331,9 @@ def test_a_github_that_fails_stops_no_preview(github: LocalGitHub, fault: Fault)
     made.github.connection = Connection(made.settings, retry=False)
     pull = made.github.pulls.read(42)
     github.fail(fault)
-    report = BringUp(made, "pr-42", pull, PullRequestPresenter(made.github, 42)).run(image=None)
+    report = made.deployment(Preview(42), pull, PullRequestPresenter(made.github, Preview(42))).run(
+        image=None
+    )
     assert report.url == "http://pr-42.preview.test"
     assert github.state.comments_of(42) == []
 
@@ -342,7 +349,7 @@ def test_somebody_s_copy_of_the_comment_is_not_taken_for_it(github: LocalGitHub)
 def test_edits_are_not_made_too_often(github: LocalGitHub) -> None:
     made = clients(github, RecordedStacks())
     seconds = [0.0]
-    presenter = PullRequestPresenter(made.github, 42, clock=lambda: seconds[0])
+    presenter = PullRequestPresenter(made.github, Preview(42), clock=lambda: seconds[0])
     presenter.show("one")
     presenter.show("two", soon=True)
     assert comment(github).body == "one"
@@ -359,7 +366,7 @@ def test_edits_are_not_made_too_often(github: LocalGitHub) -> None:
 def test_at_the_end_the_comment_says_so_and_the_deployments_are_gone(github: LocalGitHub) -> None:
     run(github, RecordedStacks())
     made = clients(github, RecordedStacks())
-    made.presenter(42).removed(Receipt(stack="pr-42", had_stack=True, seconds=61))
+    made.presenter(Preview(42)).removed(DestroyReport(stack="pr-42", had_stack=True, seconds=61))
     assert "`pr-42` is gone" in comment(github).body
     assert "1 min 1 s" in comment(github).body
     assert github.state.deployments_to("pr-42") == []
@@ -368,13 +375,17 @@ def test_at_the_end_the_comment_says_so_and_the_deployments_are_gone(github: Loc
 def test_what_is_left_is_named(github: LocalGitHub) -> None:
     run(github, RecordedStacks())
     made = clients(github, RecordedStacks())
-    made.presenter(42).removed(Receipt(stack="pr-42", had_stack=True, left=["RDS instance pr-42"]))
+    made.presenter(Preview(42)).removed(
+        DestroyReport(stack="pr-42", had_stack=True, left=["RDS instance pr-42"])
+    )
     assert "RDS instance pr-42" in comment(github).body
     assert len(github.state.deployments_to("pr-42")) == 1
 
 
 def test_a_preview_that_nobody_saw_gets_no_comment(github: LocalGitHub) -> None:
-    clients(github, RecordedStacks()).presenter(42).removed(Receipt(stack="pr-42", had_stack=False))
+    clients(github, RecordedStacks()).presenter(Preview(42)).removed(
+        DestroyReport(stack="pr-42", had_stack=False)
+    )
     assert github.state.comments_of(42) == []
 
 

@@ -4,21 +4,26 @@ from collections.abc import Iterator
 
 import pytest
 
-from contract.stack_name import StackName
+from contract.preview import Preview
+from previews.clients import Clients
 from previews.errors import PreviewsError
 from previews.inventory import Item
 from previews.lifecycle import destroy as module
-from previews.lifecycle.destroy import Receipt, destroy
+from previews.lifecycle.destroy import DestroyReport
 from tests.github import LocalGitHub
 from tests.previews.world import MemoryPlace, MemoryStacks, clients_of, thing
 
-STACK = StackName.parse("pr-42")
+PREVIEW = Preview(42)
 INSTANCE = {
     "urn": "urn:pulumi:pr-42::previews::aws:rds/instance:Instance::instance",
     "type": "aws:rds/instance:Instance",
     "id": "pr-42",
     "custom": True,
 }
+
+
+def destroy(clients: Clients, *, leftovers: bool = False) -> DestroyReport:
+    return clients.destroy(PREVIEW, leftovers=leftovers)
 
 
 @pytest.fixture(autouse=True)
@@ -46,39 +51,39 @@ def stacks() -> MemoryStacks:
 def test_the_stack_goes_when_nothing_is_left(stacks: MemoryStacks) -> None:
     place = MemoryPlace([thing("pr-42"), thing("pr-420")])
     stacks.on_destroy = lambda _: place.items.pop(0) and None
-    receipt = destroy(clients_of(stacks, place), STACK)
-    assert receipt.complete
-    assert receipt.stack_removed
-    assert receipt.deleted == ["aws:rds/instance:Instance pr-42"]
-    assert receipt.looked_in == ["RDS"]
+    report = destroy(clients_of(stacks, place))
+    assert report.complete
+    assert report.stack_removed
+    assert report.deleted == ["aws:rds/instance:Instance pr-42"]
+    assert report.looked_in == ["RDS"]
     assert stacks.known == {}
     assert [item.stack for item in place.items] == ["pr-420"]
-    assert "nothing is left in RDS" in receipt.text()
+    assert "nothing is left in RDS" in report.text()
 
 
 def test_the_state_is_kept_when_something_is_left(stacks: MemoryStacks) -> None:
     place = MemoryPlace([thing("pr-42")])
-    receipt = destroy(clients_of(stacks, place), STACK)
-    assert receipt.left == ["RDS instance pr-42"]
-    assert not receipt.complete
-    assert not receipt.stack_removed
+    report = destroy(clients_of(stacks, place))
+    assert report.left == ["RDS instance pr-42"]
+    assert not report.complete
+    assert not report.stack_removed
     assert "pr-42" in stacks.known
     assert place.removed == []
-    assert "left: RDS instance pr-42" in receipt.text()
+    assert "left: RDS instance pr-42" in report.text()
 
 
 def test_leftovers_go_when_they_are_asked_to(stacks: MemoryStacks) -> None:
     place = MemoryPlace([thing("pr-42"), thing("pr-43")])
-    receipt = destroy(clients_of(stacks, place), STACK, leftovers=True)
-    assert receipt.leftovers_deleted == ["RDS instance pr-42"]
+    report = destroy(clients_of(stacks, place), leftovers=True)
+    assert report.leftovers_deleted == ["RDS instance pr-42"]
     assert place.removed == ["pr-42"]
-    assert receipt.complete
+    assert report.complete
 
 
 def test_twice_is_as_good_as_once(stacks: MemoryStacks) -> None:
     clients = clients_of(stacks, MemoryPlace())
-    assert destroy(clients, STACK).had_stack
-    again = destroy(clients, STACK)
+    assert destroy(clients).had_stack
+    again = destroy(clients)
     assert not again.had_stack
     assert again.complete
 
@@ -94,15 +99,15 @@ def test_what_goes_a_little_later_is_waited_for(
             return [thing("pr-42", keep="RDS deletes it")] if self.looks < 3 else []
 
     place = Late()
-    assert destroy(clients_of(stacks, place), STACK).complete
+    assert destroy(clients_of(stacks, place)).complete
     assert place.looks == 3
 
 
 def test_what_is_kept_on_purpose_is_told_and_stops_nothing(stacks: MemoryStacks) -> None:
     place = MemoryPlace([thing("pr-42", keep="someone took it", counts=False)])
-    receipt = destroy(clients_of(stacks, place), STACK)
-    assert receipt.complete
-    assert receipt.kept == ["RDS instance pr-42: someone took it"]
+    report = destroy(clients_of(stacks, place))
+    assert report.complete
+    assert report.kept == ["RDS instance pr-42: someone took it"]
     assert place.removed == []
 
 
@@ -110,20 +115,20 @@ def test_what_is_kept_on_purpose_is_told_and_stops_nothing(stacks: MemoryStacks)
 def test_when_pulumi_fails_the_state_is_kept(stacks: MemoryStacks, fail_on: str) -> None:
     stacks.fail_on = fail_on
     with pytest.raises(PreviewsError, match="it broke"):
-        destroy(clients_of(stacks, MemoryPlace()), STACK)
+        destroy(clients_of(stacks, MemoryPlace()))
     assert "pr-42" in stacks.known
 
 
 def test_when_nobody_can_look_the_state_is_kept(stacks: MemoryStacks) -> None:
     with pytest.raises(PreviewsError, match="RDS"):
-        destroy(clients_of(stacks, MemoryPlace(fails=True)), STACK)
+        destroy(clients_of(stacks, MemoryPlace(fails=True)))
     assert "pr-42" in stacks.known
 
 
 def test_a_state_that_still_has_resources_is_kept(stacks: MemoryStacks) -> None:
     stacks.stays = [INSTANCE]
     with pytest.raises(PreviewsError, match="still has resources"):
-        destroy(clients_of(stacks, MemoryPlace()), STACK)
+        destroy(clients_of(stacks, MemoryPlace()))
     assert "pr-42" in stacks.known
 
 
@@ -133,20 +138,20 @@ def test_a_leftover_that_is_refused_keeps_the_state_and_goes_the_next_time(
     items = [thing("pr-42", kind="snapshot"), thing("pr-42")]
     place = MemoryPlace(items, refuses=("pr-42",))
     with pytest.raises(PreviewsError, match="RDS pr-42"):
-        destroy(clients_of(stacks, place), STACK, leftovers=True)
+        destroy(clients_of(stacks, place), leftovers=True)
     assert place.removed == []
     assert "pr-42" in stacks.known
     place.refuses = ()
-    again = destroy(clients_of(stacks, place), STACK, leftovers=True)
+    again = destroy(clients_of(stacks, place), leftovers=True)
     assert again.leftovers_deleted == ["RDS instance pr-42", "RDS snapshot pr-42"]
     assert again.stack_removed
 
 
 def test_a_leftover_that_lingers_is_left_and_keeps_the_state(stacks: MemoryStacks) -> None:
     place = MemoryPlace([thing("pr-42")], lingers=("pr-42",))
-    receipt = destroy(clients_of(stacks, place), STACK, leftovers=True)
-    assert (receipt.left, receipt.complete) == (["RDS instance pr-42"], False)
-    assert not receipt.stack_removed
+    report = destroy(clients_of(stacks, place), leftovers=True)
+    assert (report.left, report.complete) == (["RDS instance pr-42"], False)
+    assert not report.stack_removed
     assert "pr-42" in stacks.known
 
 
@@ -160,9 +165,9 @@ def test_leftovers_go_in_the_order_of_their_places(stacks: MemoryStacks) -> None
 
     cluster = Noted([thing("pr-42", place="Kubernetes")], name="Kubernetes")
     databases = Noted([thing("pr-42"), thing("pr-43")])
-    receipt = destroy(clients_of(stacks, cluster, databases), STACK, leftovers=True)
+    report = destroy(clients_of(stacks, cluster, databases), leftovers=True)
     assert order == ["Kubernetes instance pr-42", "RDS instance pr-42"]
-    assert receipt.looked_in == ["Kubernetes", "RDS"]
+    assert report.looked_in == ["Kubernetes", "RDS"]
     assert databases.items == [thing("pr-43")]
 
 
@@ -172,23 +177,23 @@ def test_what_github_shows_of_it_goes_last_and_only_when_all_else_is_gone(
     shown = thing("pr-42", place="GitHub", counts=False)
     github = MemoryPlace([shown], name="GitHub")
     databases = MemoryPlace([thing("pr-42")])
-    receipt = destroy(clients_of(stacks, databases, github), STACK)
+    report = destroy(clients_of(stacks, databases, github))
     assert github.removed == []
-    assert receipt.left == ["RDS instance pr-42"]
+    assert report.left == ["RDS instance pr-42"]
     databases.items.clear()
-    receipt = destroy(clients_of(stacks, databases, github), STACK)
+    report = destroy(clients_of(stacks, databases, github))
     assert github.removed == ["pr-42"]
-    assert (receipt.leftovers_deleted, receipt.kept) == (["GitHub instance pr-42"], [])
-    assert receipt.stack_removed
+    assert (report.leftovers_deleted, report.kept) == (["GitHub instance pr-42"], [])
+    assert report.stack_removed
 
 
 def test_without_a_stack_none_is_removed(stacks: MemoryStacks) -> None:
     stacks.known.clear()
-    receipt = destroy(clients_of(stacks, MemoryPlace()), STACK)
-    assert (receipt.had_stack, receipt.stack_removed) == (False, False)
+    report = destroy(clients_of(stacks, MemoryPlace()))
+    assert (report.had_stack, report.stack_removed) == (False, False)
     assert not [call for call in stacks.calls if call.startswith(("destroy", "remove"))]
 
 
 def test_a_receipt_can_be_read_by_a_script(stacks: MemoryStacks) -> None:
-    receipt = destroy(clients_of(stacks, MemoryPlace()), STACK)
-    assert Receipt.model_validate_json(receipt.model_dump_json()) == receipt
+    report = destroy(clients_of(stacks, MemoryPlace()))
+    assert DestroyReport.model_validate_json(report.model_dump_json()) == report

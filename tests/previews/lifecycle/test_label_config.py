@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from infra.config.models import PreviewConfig
+from infra.config.models import DatabaseMode, PreviewConfig
 from previews.errors import PreviewsError
-from previews.lifecycle.label_config import LONG_MIGRATION_LABEL, label_config
+from previews.lifecycle.label_config import (
+    DATABASE_MODE_LABELS,
+    LONG_MIGRATION_LABEL,
+    database_mode,
+    label_config,
+    project_mode,
+)
 
 MODE, MEANT = "previews:database.mode", "previews:migration.longLocksMeant"
 
@@ -27,11 +35,11 @@ MODE, MEANT = "previews:database.mode", "previews:migration.longLocksMeant"
     ],
 )
 def test_labels_set_keys(labels: list[str], living: str | None, config: dict[str, str]) -> None:
-    assert label_config(labels, living=living) == config
+    assert label_config(labels, current=living) == config
 
 
 def test_labels_that_contradict_each_other_are_refused() -> None:
-    with pytest.raises(PreviewsError, match="two modes at once"):
+    with pytest.raises(PreviewsError, match="two modes"):
         label_config(["preview-db-branch", "preview-db-snapshot"])
 
 
@@ -42,3 +50,49 @@ def test_the_program_knows_the_keys() -> None:
         reference = schema["properties"][group]
         [model] = [d for d in (reference, *reference.get("allOf", ())) if "$ref" in d]
         assert name in schema["$defs"][model["$ref"].rpartition("/")[2]]["properties"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "mode"),
+    [
+        (["preview"], None),
+        (["preview", "preview-db-branch"], "branch"),
+        (["preview-db-snapshot", "preview"], "snapshot"),
+    ],
+)
+def test_labels_choose_the_mode(labels: list[str], mode: str | None) -> None:
+    assert database_mode(labels) == mode
+
+
+def test_both_at_once_are_refused() -> None:
+    with pytest.raises(PreviewsError, match="preview-db-branch and preview-db-snapshot"):
+        database_mode([*DATABASE_MODE_LABELS])
+
+
+@pytest.mark.parametrize("living", ["branch", "snapshot"])
+def test_a_living_preview_keeps_the_database_that_it_has(living: str) -> None:
+    assert database_mode([*DATABASE_MODE_LABELS], current=living) == living
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [
+        ("name: previews", None),
+        ("config:", None),
+        ("config: {}", None),
+        ("config: {service.cpu: {default: 1}}", None),
+        ("config: {database.mode: {type: string}}", None),
+        ("config: {database.mode: {default: branch}}", "branch"),
+        ("config: {database.mode: {value: snapshot, default: branch}}", "snapshot"),
+        ("config: {'previews:database.mode': branch}", "branch"),
+        ("config: {'previews:database.mode': branch, database.mode: snapshot}", "branch"),
+        ("config: {'previews:database.mode': {type: string}, database.mode: branch}", "branch"),
+    ],
+)
+def test_a_project_may_choose_for_every_stack(text: str, mode: str | None, tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text(text)
+    assert project_mode(tmp_path) == mode
+
+
+def test_the_program_knows_the_modes() -> None:
+    assert set(DATABASE_MODE_LABELS.values()) == {mode.value for mode in DatabaseMode}

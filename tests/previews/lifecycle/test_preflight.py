@@ -11,22 +11,31 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from contract.stack_name import StackName
+from contract.preview import Preview
 from previews.clients import Clients
 from previews.errors import PreviewsError
-from previews.lifecycle.preflight import preflight
-from previews.lifecycle.preflight_branch import TEMPLATE
-from previews.lifecycle.preflight_report import Report
+from previews.lifecycle.preflight import TEMPLATE, PreflightReport
+from previews.lifecycle.preflight import preflight as module_preflight
 from previews.lifecycle.refresh import PUBLICATIONS
 from tests.contract.platform import PLATFORM, platform_with
 from tests.github import LocalGitHub
 from tests.previews.memory_cluster import MemoryCluster
 from tests.previews.world import MemoryStacks, clients_of
 
-STACK = StackName.parse("pr-42")
-
-
+PREVIEW = Preview(42)
 ELSEWHERE = "k8s-others-1"
+
+
+def preflight(clients: Clients) -> PreflightReport:
+    return module_preflight(
+        PREVIEW,
+        stacks=clients.stacks,
+        pulls=clients.pulls,
+        settings=clients.settings,
+        aws=clients.aws,
+        platform=clients.platform,
+        cluster=clients.cluster,
+    )
 
 
 @cache
@@ -115,12 +124,12 @@ def clients(hub: LocalGitHub, rds: Rds) -> Clients:
     return clients
 
 
-def failing(report: Report) -> list[str]:
+def failing(report: PreflightReport) -> list[str]:
     return [check.name for check in report.checks if not check.passed]
 
 
 def test_a_preview_can_come_up(clients: Clients) -> None:
-    report = preflight(clients, STACK)
+    report = preflight(clients)
     assert failing(report) == []
     assert {check.name for check in report.checks} == {
         "AWS account",
@@ -138,18 +147,18 @@ def test_credentials_of_another_account_are_named(clients: Clients) -> None:
         images={"repository_url": "999999999999.dkr.ecr.us-east-1.amazonaws.com/previews"}
     )
     clients.__dict__["platform"] = platform
-    report = preflight(clients, STACK)
+    report = preflight(clients)
     assert failing(report) == ["AWS account"]
-    assert "999999999999" in report.broken[0].detail
+    assert "999999999999" in report.faults[0].detail
 
 
 def test_a_cluster_that_does_not_answer_is_named(clients: Clients) -> None:
     from previews.kubernetes import Cluster
 
     clients.__dict__["cluster"] = Cluster("no-such-context")
-    report = preflight(clients, STACK)
+    report = preflight(clients)
     assert failing(report) == ["cluster"]
-    assert "no-such-context" in report.broken[0].remedy
+    assert "no-such-context" in report.faults[0].remedy
 
 
 @pytest.mark.parametrize(
@@ -159,14 +168,14 @@ def test_without_a_usable_snapshot_nothing_is_begun(
     clients: Clients, rds: Rds, pages: list[list[tuple[str, float]]], found: str
 ) -> None:
     rds.snapshots.pages = pages
-    report = preflight(clients, STACK)
+    report = preflight(clients)
     assert failing(report) == ["snapshot of staging"]
-    assert report.broken[0].detail.endswith(found)
+    assert report.faults[0].detail.endswith(found)
     assert report.place is None
 
 
 def test_the_snapshot_is_of_staging_s_instance_and_made_by_aws(clients: Clients, rds: Rds) -> None:
-    preflight(clients, STACK)
+    preflight(clients)
     assert rds.snapshots.asked == [
         {"DBInstanceIdentifier": "staging", "SnapshotType": "automated"},
     ]
@@ -177,9 +186,9 @@ def test_one_instance_of_the_quota_is_spared(
     clients: Clients, rds: Rds, used: int, full: bool
 ) -> None:
     rds.used = used
-    report = preflight(clients, STACK)
+    report = preflight(clients)
     assert [check.name for check in report.full] == (["RDS instances"] if full else [])
-    assert report.broken == []
+    assert report.faults == []
 
 
 @dataclass(frozen=True)
@@ -247,7 +256,7 @@ def test_the_load_balancer_is_left_some_room(
     # Of another group, and beyond every bound.
     balancers.add(ELSEWHERE, "others", groups=2, rules=(95,))
     balancers.add("k8s-previews-1", "previews", groups=groups, rules=rules)
-    report = preflight(clients, STACK)
+    report = preflight(clients)
     assert [check.name for check in report.full] == (["load balancer"] if full else [])
     [check] = [check for check in report.checks if check.name == "load balancer"]
     assert check.detail == f"{max(rules)} rules and {groups} target groups, at most 90"
@@ -261,7 +270,7 @@ def test_the_load_balancers_of_eks_itself_count_and_so_does_each_of_the_group(
         "k8s-previews-1", "previews", groups=2, rules=(4,), key="ingress.eks.amazonaws.com/stack"
     )
     balancers.add("k8s-previews-2", "previews", groups=3, rules=(1, 3))
-    [check] = [c for c in preflight(clients, STACK).checks if c.name == "load balancer"]
+    [check] = [c for c in preflight(clients).checks if c.name == "load balancer"]
     # Target groups add up, and the fullest listener counts.
     assert check.detail == "4 rules and 5 target groups, at most 90"
 
@@ -273,7 +282,7 @@ def test_a_full_house_gives_a_place_in_the_queue(clients: Clients, hub: LocalGit
         hub.state.pull(number, labels=["preview"])
     for number in (30, 31, 41, 42, 43):
         hub.state.pull(number, labels=["preview"] if number != 31 else ["bug"])
-    report = preflight(clients, STACK)
+    report = preflight(clients)
     assert [check.name for check in report.full] == ["previews"]
     assert report.place == 3  # Behind 30 and 41.
     assert "number 3 in the queue" in report.text()
@@ -286,10 +295,10 @@ def test_the_last_place_is_given_and_no_further_one(clients: Clients, hub: Local
     # Neither is a preview.
     for name in ("data-1", "somebody-s-own"):
         stacks.add(name)
-    assert failing(preflight(clients, STACK)) == []
+    assert failing(preflight(clients)) == []
     stacks.add("pr-20")
-    report = preflight(clients, STACK)
-    assert [check.detail for check in report.full] == ["20 of at most 20 are there"]
+    report = preflight(clients)
+    assert [check.detail for check in report.full] == ["20 of at most 20 exist"]
     assert report.place == 1
 
 
@@ -322,7 +331,7 @@ def test_what_is_broken_is_told_in_the_pull_request(
     code, _, _ = previews("preflight", "42")
     assert code == 1
     (comment,) = hub.state.comments_of(42)
-    assert "did not come up" in comment.body
+    assert "failed" in comment.body
     assert "`preflight-failed` in the runbook" in comment.body
     assert "snapshot of staging" in comment.body
 
@@ -343,13 +352,13 @@ def test_a_preview_that_is_there_needs_no_more_room(clients: Clients) -> None:
     stacks: Any = clients.stacks
     for number in range(30, 60):
         stacks.add(f"pr-{number}")
-    report = preflight(clients, STACK)
+    report = preflight(clients)
     assert not report.is_new
     assert failing(report) == []
 
 
 def test_a_snapshot_has_an_age(clients: Clients) -> None:
-    (check,) = [c for c in preflight(clients, STACK).checks if c.name == "snapshot of staging"]
+    (check,) = [c for c in preflight(clients).checks if c.name == "snapshot of staging"]
     assert check.detail == "the newest is 4 hours old"
 
 
@@ -384,7 +393,7 @@ def test_a_clone_needs_a_template_and_no_instance(
     publish(cluster, 10, ready=True)
     publish(cluster, 11, ready=False)
     rds.used = 40
-    report = preflight(clients, STACK)
+    report = preflight(clients)
     assert failing(report) == []
     names = {check.name: check.detail for check in report.checks}
     assert names[TEMPLATE] == "data-10 has one, 10 hours old"
@@ -400,9 +409,9 @@ def test_without_a_living_template_nothing_is_begun(
     clients, cluster = branching
     if number is not None:
         publish(cluster, number, ready=False)
-    report = preflight(clients, STACK)
-    assert [check.name for check in report.broken] == [TEMPLATE]
-    assert found in report.broken[0].detail
+    report = preflight(clients)
+    assert [check.name for check in report.faults] == [TEMPLATE]
+    assert found in report.faults[0].detail
 
 
 def test_where_the_mode_is_off_the_label_is_named(
@@ -410,15 +419,15 @@ def test_where_the_mode_is_off_the_label_is_named(
 ) -> None:
     clients, _ = branching
     clients.__dict__["platform"] = PLATFORM
-    report = preflight(clients, STACK)
-    assert [check.name for check in report.broken] == [TEMPLATE]
-    assert "preview-db-branch" in report.broken[0].remedy
+    report = preflight(clients)
+    assert [check.name for check in report.faults] == [TEMPLATE]
+    assert "preview-db-branch" in report.faults[0].remedy
 
 
 def test_labels_for_two_modes_are_refused(clients: Clients, hub: LocalGitHub) -> None:
     hub.state.pull(42, labels=["preview", "preview-db-branch", "preview-db-snapshot"])
-    with pytest.raises(PreviewsError, match="two modes at once"):
-        preflight(clients, STACK)
+    with pytest.raises(PreviewsError, match="two modes"):
+        preflight(clients)
 
 
 def test_a_project_that_prefers_clones_needs_a_template(
@@ -429,6 +438,6 @@ def test_a_project_that_prefers_clones_needs_a_template(
     hub.state.pull(42, labels=["preview"])
     (tmp_path / "Pulumi.yaml").write_text("config: {database.mode: {default: branch}}")
     clients.__dict__["settings"] = clients.settings.model_copy(update={"project": tmp_path})
-    assert TEMPLATE in {check.name for check in preflight(clients, STACK).checks}
+    assert TEMPLATE in {check.name for check in preflight(clients).checks}
     hub.state.pull(42, labels=["preview", "preview-db-snapshot"])
-    assert TEMPLATE not in {check.name for check in preflight(clients, STACK).checks}
+    assert TEMPLATE not in {check.name for check in preflight(clients).checks}

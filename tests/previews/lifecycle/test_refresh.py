@@ -14,8 +14,8 @@ from moto import mock_aws
 
 from previews.clients import Clients
 from previews.errors import PreviewsError
-from previews.lifecycle.branch_reset import CLAIMS
-from previews.lifecycle.refresh import PUBLICATIONS, refresh
+from previews.lifecycle.branch_reset import BRANCHES
+from previews.lifecycle.refresh import PUBLICATIONS
 from previews.pulumi.locks import TAG, Note
 from tests.contract.platform import PLATFORM, platform_with
 from tests.github import LocalGitHub
@@ -42,7 +42,7 @@ def world(*servers: str, **users: str) -> tuple[Clients, Stacks, MemoryCluster]:
         cluster.add(PUBLICATIONS, server, "branches")
     for namespace, server in users.items():
         status = {"generation": server}
-        cluster.add(CLAIMS, "database", namespace.replace("_", "-"), status=status)
+        cluster.add(BRANCHES, "database", namespace.replace("_", "-"), status=status)
     clients = clients_of(stacks)
     clients.__dict__["cluster"] = cast("Any", cluster)
     return clients, stacks, cluster
@@ -54,7 +54,7 @@ def changes(stacks: Stacks) -> list[str]:
 
 def test_the_new_server_is_up_before_an_old_one_goes() -> None:
     clients, stacks, _ = world("data-8")
-    result = refresh(clients)
+    result = clients.refresh().run()
     assert changes(stacks) == ["up data-9", "destroy data-8", "remove data-8"]
     assert (result.serving, result.retired, result.kept) == ("data-9", ["data-8"], {})
     assert result.snapshot == "rds:data-9"
@@ -62,23 +62,23 @@ def test_the_new_server_is_up_before_an_old_one_goes() -> None:
 
 def test_the_first_one() -> None:
     clients, stacks, _ = world()
-    assert refresh(clients).serving == "data-1"
+    assert clients.refresh().run().serving == "data-1"
     assert changes(stacks) == ["up data-1"]
 
 
 def test_a_server_with_previews_stays() -> None:
     clients, stacks, _ = world("data-9", "data-10", pr_42="data-9", pr_7="data-9")
-    result = refresh(clients)
+    result = clients.refresh().run()
     assert changes(stacks) == ["up data-11", "destroy data-10", "remove data-10"]
     assert result.kept == {"data-9": ["pr-42", "pr-7"]}
-    assert "data-9 stays for pr-42, pr-7" in result.text()
+    assert "data-9 is kept for pr-42, pr-7" in result.text()
 
 
 def test_a_refresh_that_fails_leaves_the_old_one_in_service_and_says_so() -> None:
     clients, stacks, _ = world("data-8", pr_42="data-8")
     stacks.fail_on = "up data-9"
-    with pytest.raises(PreviewsError, match="data-8 goes on serving") as caught:
-        refresh(clients)
+    with pytest.raises(PreviewsError, match="data-8 stays in use") as caught:
+        clients.refresh().run()
     assert "it broke" in caught.value.why
     assert changes(stacks) == ["up data-9", "destroy data-9", "remove data-9"]
     assert "data-8" in stacks.known
@@ -93,14 +93,14 @@ def test_what_can_not_be_removed_after_a_failure_is_told_too() -> None:
 
     stacks.on_destroy = destroy
     with pytest.raises(PreviewsError, match=r"data-9 could not be removed either: it is stuck"):
-        refresh(clients)
+        clients.refresh().run()
 
 
 def test_no_answer_of_the_cluster_retires_nothing() -> None:
     clients, stacks, cluster = world("data-8")
     cluster.answers = False
     with pytest.raises(PreviewsError, match="no answer"):
-        refresh(clients)
+        clients.refresh().run()
     assert changes(stacks) == ["up data-9"]
 
 
@@ -111,7 +111,7 @@ def test_where_the_mode_is_off_it_says_so_and_does_nothing(
     monkeypatch.setattr("previews.commands.refresh.Clients", lambda: clients)
     code, printed, _ = previews("refresh")
     assert code == 0
-    assert "hands out no databases in mode branch" in printed
+    assert "has no databases in mode branch" in printed
     assert changes(stacks) == []
 
 
@@ -149,7 +149,7 @@ def test_a_killed_refresh_is_cleared_away_by_the_next(
         hub.state.run(9, "completed", "cancelled")
         clients, stacks, _ = world("data-8", "data-9", pr_42="data-8")
         lock = leave_locked(stacks, tmp_path, "data-9")
-        result = refresh(clients)
+        result = clients.refresh().run()
     assert not lock.exists()
     assert changes(stacks) == ["up data-10", "destroy data-9", "remove data-9"]
     assert (result.serving, result.kept) == ("data-10", {"data-8": ["pr-42"]})
@@ -165,7 +165,7 @@ def test_while_another_refresh_runs_nothing_is_begun(
         clients, stacks, _ = world("data-8", "data-9")
         lock = leave_locked(stacks, tmp_path, "data-9")
         with pytest.raises(PreviewsError, match="run 9 made it, and is in_progress"):
-            refresh(clients)
+            clients.refresh().run()
     assert lock.exists()
     assert changes(stacks) == []
 
@@ -178,7 +178,7 @@ def test_what_another_refresh_makes_at_the_same_time_is_not_removed() -> None:
 
     stacks.__dict__["up"] = up
     with pytest.raises(PreviewsError, match="another run holds it"):
-        refresh(clients)
+        clients.refresh().run()
     assert changes(stacks) == []
     assert "data-9" in stacks.known
 
@@ -201,6 +201,6 @@ def test_an_instance_that_nobody_wrote_down_is_taken_over_before_its_server_goes
 
     held: list[str] = []
     stacks.on_destroy = lambda stack: held.extend(r.id for r in stacks.state(stack).resources)
-    refresh(clients)
+    clients.refresh().run()
     assert held == ["data-9"]
     assert changes(stacks) == ["up data-10", "destroy data-9", "remove data-9"]

@@ -102,7 +102,7 @@ def test_a_service_that_is_not_well_is_asked_nothing_else(service: Service) -> N
 def test_another_commit_is_told(service: Service) -> None:
     service.commit = "b" * 40
     [failure] = smoke(URL, commit=COMMIT).failures()
-    assert failure == f"version: it is {'b' * 40}, expected {COMMIT}"
+    assert failure == f"version: the service reports {'b' * 40}, expected {COMMIT}"
 
 
 def test_a_change_that_is_not_kept_is_told_and_cleaned_up(service: Service) -> None:
@@ -122,12 +122,12 @@ def test_no_answer_at_all_is_told() -> None:
     with respx.mock(assert_all_called=False) as router:
         router.route().mock(side_effect=httpx.ConnectError("no route"))
         [failure] = smoke(URL, wait_seconds=0).failures()
-    assert "no answer (no route)" in failure
+    assert "no response (no route)" in failure
 
 
 def test_it_connects_elsewhere_with_the_address_s_own_name(service: Service) -> None:
     assert smoke(
-        "http://pr-42.localhost:8080", through="http://127.0.0.1:9", bypass="let me"
+        "http://pr-42.localhost:8080", connect_to="http://127.0.0.1:9", bypass="let me"
     ).passed
     assert service.hosts == {"pr-42.localhost:8080"}
     assert service.bypass == "let me"

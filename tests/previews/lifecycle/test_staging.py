@@ -9,8 +9,8 @@ import pytest
 
 from previews.errors import PreviewsError
 from previews.lifecycle import staging as module
-from previews.lifecycle.smoke import Check, SmokeReport
-from previews.lifecycle.staging import LAST_GOOD, StagingDeployment
+from previews.lifecycle.smoke import SmokeCheck, SmokeReport
+from previews.lifecycle.staging import LAST_GOOD, StagingDeployment, StagingReport
 from tests.github import LocalGitHub
 from tests.previews.bringing import RecordedStacks, clients
 
@@ -30,7 +30,7 @@ def smoked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def smoke(url: str, **_: Any) -> SmokeReport:
         found = wrong.pop(0) if wrong else ""
-        return SmokeReport(url=url, checks=(Check(what="health", wrong=found),))
+        return SmokeReport(url=url, checks=(SmokeCheck(what="health", wrong=found),))
 
     monkeypatch.setattr(module, "smoke", smoke)
     return wrong
@@ -44,13 +44,20 @@ def staging(play: list[str], *, good: str = OLD) -> RecordedStacks:
     return stacks
 
 
+def deploy(github: LocalGitHub, stacks: RecordedStacks, image: str) -> StagingReport:
+    made = clients(github, stacks)
+    return StagingDeployment(
+        stacks=made.stacks, bypass=made.bypass_or(None), diagnose=made.diagnose
+    ).run(image)
+
+
 def images(stacks: RecordedStacks) -> list[str]:
     return [arguments[-1].removeprefix("previews:image=") for arguments in stacks.ups]
 
 
 def test_an_image_that_works_becomes_the_last_good_one(github: LocalGitHub) -> None:
     stacks = staging(["first"])
-    assert StagingDeployment(clients(github, stacks)).run(NEW).image == NEW
+    assert deploy(github, stacks, NEW).image == NEW
     assert stacks.tags("staging")[LAST_GOOD] == NEW
     assert images(stacks) == [NEW]
 
@@ -69,7 +76,7 @@ def test_one_that_does_not_work_gives_way_to_the_last_good_one(
     smoked += wrong
     stacks = staging(play)
     with pytest.raises(PreviewsError, match=told) as error:
-        StagingDeployment(clients(github, stacks)).run(NEW)
+        deploy(github, stacks, NEW)
     assert error.value.code == "staging-rolled-back"
     assert images(stacks) == [NEW, OLD]
     assert stacks.tags("staging")[LAST_GOOD] == OLD
@@ -78,7 +85,7 @@ def test_one_that_does_not_work_gives_way_to_the_last_good_one(
 def test_the_first_one_has_nothing_to_go_back_to(github: LocalGitHub) -> None:
     stacks = staging(["crash"], good="")
     with pytest.raises(PreviewsError, match="no earlier image") as error:
-        StagingDeployment(clients(github, stacks)).run(NEW)
+        deploy(github, stacks, NEW)
     assert error.value.code == "staging-failed"
     assert images(stacks) == [NEW]
 
@@ -86,14 +93,14 @@ def test_the_first_one_has_nothing_to_go_back_to(github: LocalGitHub) -> None:
 def test_going_back_that_fails_asks_for_a_person(github: LocalGitHub) -> None:
     stacks = staging(["crash", "migration"])
     with pytest.raises(PreviewsError, match="needs a person") as error:
-        StagingDeployment(clients(github, stacks)).run(NEW)
+        deploy(github, stacks, NEW)
     assert error.value.code == "staging-rollback-failed"
 
 
 def test_the_last_good_image_itself_failing_is_not_tried_twice(github: LocalGitHub) -> None:
     stacks = staging(["crash"])
     with pytest.raises(PreviewsError, match="no earlier image"):
-        StagingDeployment(clients(github, stacks)).run(OLD)
+        deploy(github, stacks, OLD)
     assert images(stacks) == [OLD]
 
 
@@ -110,4 +117,4 @@ def test_the_command_line_tells_the_commit_and_the_run_s_summary(
         assert "staging-rolled-back" in complaints
         [status] = github.state.commit_statuses["c" * 40]
         assert (status["context"], status["state"]) == ("staging", "failure")
-    assert "was put back" in (tmp_path / "summary.md").read_text()
+    assert "rolled back" in (tmp_path / "summary.md").read_text()

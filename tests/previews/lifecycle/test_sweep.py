@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from githubkit.retry import RetryOption
 
+from contract.preview import Preview
 from previews.errors import PreviewsError
-from previews.lifecycle import sweep
-from previews.lifecycle.sweep import Outcome, Report
+from previews.lifecycle.sweep import Sweep, SweepOutcome, SweepReport
 from previews.pulumi.state import StackSummary
 from tests.github import Fault, LocalGitHub
 from tests.previews.world import NOW, MemoryPlace, MemoryStacks, clients_of, thing
@@ -32,16 +32,26 @@ def stacks() -> MemoryStacks:
     return stacks
 
 
-def run(stacks: MemoryStacks, *places: MemoryPlace, **options: Any) -> Report:
-    return sweep.sweep(clients_of(stacks, *places), **{"most": 10, "dry_run": False, **options})
+def run(stacks: MemoryStacks, *places: MemoryPlace, **options: Any) -> SweepReport:
+    clients = clients_of(stacks, *places)
+    sweep = Sweep(
+        stacks=clients.stacks,
+        places=clients.places,
+        pulls=clients.github.pulls,
+        settings=clients.settings,
+        remove=clients.destroy,
+    )
+    return sweep.run(**{"most": 10, "dry_run": False, **options})
 
 
 def never_again(*_: object) -> RetryOption:
     return RetryOption(do_retry=False)
 
 
-def outcomes(report: Report) -> dict[int, tuple[str, str]]:
-    return {entry.number: (entry.cause.value, entry.outcome.value) for entry in report.entries}
+def outcomes(report: SweepReport) -> dict[int, tuple[str, str]]:
+    return {
+        entry.preview.number: (entry.reason.value, entry.outcome.value) for entry in report.entries
+    }
 
 
 def test_each_preview_is_judged_by_its_pull_request(hub: LocalGitHub, stacks: MemoryStacks) -> None:
@@ -162,11 +172,11 @@ def test_the_report_counts_all_that_was_seen(hub: LocalGitHub, stacks: MemorySta
         hub.state.pull(number)
     report = run(stacks, MemoryPlace(), dry_run=True)
     assert report.text().splitlines() == [
-        "3 stacks, 3 open pull requests, 2 would be touched; to remove them: --yes",
+        "3 stacks, 3 open pull requests, 2 due or kept; to remove those due: --yes",
         "  due        pr-42 (label gone): its pull request has no label 'preview'",
         "  due        pr-43 (label gone): its pull request has no label 'preview'",
     ]
-    assert "2 were judged" in run(stacks, MemoryPlace()).text()
+    assert "2 candidates" in run(stacks, MemoryPlace()).text()
 
 
 def test_what_is_kept_uses_none_of_the_run_s_removals(
@@ -178,7 +188,7 @@ def test_what_is_kept_uses_none_of_the_run_s_removals(
         hub.state.pull(number)
     report = run(stacks, MemoryPlace([thing("pr-41")]), most=1)
     assert [entry.outcome for entry in report.entries] == [
-        *(Outcome.KEPT, Outcome.DESTROYED, Outcome.LATER),
+        *(SweepOutcome.KEPT, SweepOutcome.DESTROYED, SweepOutcome.LATER),
     ]
 
 
@@ -201,7 +211,7 @@ def test_without_yes_nothing_is_touched(hub: LocalGitHub, stacks: MemoryStacks) 
     hub.state.pull(42)
     report = run(stacks, MemoryPlace(), dry_run=True)
     assert outcomes(report) == {42: ("label gone", "due")}
-    assert report.due == [42]
+    assert report.due == [Preview(42)]
     assert not [call for call in stacks.calls if call.startswith(("destroy", "remove", "tag"))]
 
 
@@ -264,11 +274,11 @@ def test_a_list_of_stacks_without_staging_is_no_answer(hub: LocalGitHub) -> None
     place = MemoryPlace([thing("pr-42")])
     hub.state.pull(42)
     hub.state.close(42)
-    with pytest.raises(PreviewsError, match="staging is not in it; it has nothing"):
+    with pytest.raises(PreviewsError, match="it lacks staging, and has no stack"):
         run(stacks, place)
     for name in ("pr-43", "pr-42"):
         stacks.add(name)
-    with pytest.raises(PreviewsError, match="staging is not in it; it has pr-42, pr-43"):
+    with pytest.raises(PreviewsError, match="it lacks staging, and has pr-42, pr-43"):
         run(stacks, place)
     assert (place.removed, sorted(stacks.known)) == ([], ["pr-42", "pr-43"])
 
@@ -287,9 +297,9 @@ def test_at_most_so_many_go_in_one_run(hub: LocalGitHub, stacks: MemoryStacks) -
         hub.state.pull(number)
     report = run(stacks, MemoryPlace(), most=2)
     assert [entry.outcome for entry in report.entries] == [
-        Outcome.DESTROYED,
-        Outcome.DESTROYED,
-        *[Outcome.LATER] * 3,
+        SweepOutcome.DESTROYED,
+        SweepOutcome.DESTROYED,
+        *[SweepOutcome.LATER] * 3,
     ]
 
 
@@ -304,7 +314,7 @@ def test_one_failure_keeps_no_other_from_going(hub: LocalGitHub, stacks: MemoryS
         42: ("label gone", "failed"),
         43: ("label gone", "destroyed"),
     }
-    assert [entry.number for entry in report.failed] == [42]
+    assert [entry.preview.number for entry in report.failed] == [42]
     assert sorted(stacks.known) == ["pr-42", "staging"]
 
 
@@ -312,7 +322,9 @@ def test_one_alone_is_judged(hub: LocalGitHub, stacks: MemoryStacks) -> None:
     for number in (41, 42):
         stacks.add(f"pr-{number}")
         hub.state.pull(number)
-    assert outcomes(run(stacks, MemoryPlace(), only=42)) == {42: ("label gone", "destroyed")}
+    assert outcomes(run(stacks, MemoryPlace(), only=Preview(42))) == {
+        42: ("label gone", "destroyed")
+    }
     assert "pr-41" in stacks.known
 
 

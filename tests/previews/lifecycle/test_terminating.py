@@ -6,14 +6,12 @@ from typing import Any
 
 import pytest
 
-from contract.stack_name import StackName
+from contract.preview import Preview
 from previews.clients import Clients
 from previews.errors import PreviewsError
 from previews.lifecycle import deploy
-from previews.lifecycle.deploy import BringUp
-from previews.lifecycle.destroy import destroy
-from previews.lifecycle.smoke import Check, SmokeReport
-from previews.lifecycle.terminating import obstacles, still_ending
+from previews.lifecycle.smoke import SmokeCheck, SmokeReport
+from previews.lifecycle.terminating import obstacles, termination_error
 from previews.pull_request.presenter import Presenter
 from tests.previews.bringing import RecordedStacks, resource
 from tests.previews.memory_cluster import MemoryCluster
@@ -67,7 +65,7 @@ def test_a_destroy_names_what_keeps_the_namespace(condition: dict[str, str], rem
     stacks = MemoryStacks(fail_on="destroy pr-42")
     stacks.add("pr-42", resources=[NAMESPACE])
     with pytest.raises(PreviewsError) as raised:
-        destroy(on(cluster(condition), stacks), StackName.parse("pr-42"))
+        on(cluster(condition), stacks).destroy(Preview(42), leftovers=False)
     error = raised.value
     assert (error.code, error.what) == ("namespace-ending", "namespace pr-42")
     assert (condition["message"] in error.why) is (condition["status"] == "True")
@@ -96,13 +94,13 @@ def test_where_the_namespace_is_not_to_blame_the_failure_stays_as_it_is(
     stacks = MemoryStacks(fail_on="destroy pr-42")
     stacks.add("pr-42", resources=[NAMESPACE])
     with pytest.raises(PreviewsError) as raised:
-        destroy(on(live, stacks), StackName.parse("pr-42"))
+        on(live, stacks).destroy(Preview(42), leftovers=False)
     assert raised.value.code == failure("").code
 
 
 @pytest.fixture
 def smoked(monkeypatch: pytest.MonkeyPatch) -> None:
-    passed = SmokeReport(url="u", checks=(Check(what="health"),))
+    passed = SmokeReport(url="u", checks=(SmokeCheck(what="health"),))
     monkeypatch.setattr(deploy, "smoke", lambda *_, **__: passed)
     monkeypatch.setattr(deploy.migration_log, "read", lambda *_: None)
 
@@ -112,7 +110,7 @@ def run_up(live: MemoryCluster, *resources: dict[str, Any]) -> RecordedStacks:
     stacks.add("pr-42", resources=list(resources))
     clients = on(live, stacks)
     presenter: Presenter = Silent()
-    BringUp(clients, "pr-42", clients.pulls.read(42), presenter).run(image=None)
+    clients.deployment(Preview(42), clients.pulls.read(42), presenter).run(image=None)
     return stacks
 
 
@@ -141,4 +139,4 @@ def test_a_preview_that_no_destroy_was_at_is_not_looked_at(resources: list[Any])
 def test_what_kubernetes_does_not_say_is_not_made_up() -> None:
     live = cluster().find("namespaces", "pr-42")
     assert live is not None
-    assert still_ending(live.raw).why == f"it is being removed since {SINCE}, and has not ended"
+    assert termination_error(live.raw).why == f"it has been terminating since {SINCE}"

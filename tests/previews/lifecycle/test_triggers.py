@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from contract.preview import Preview
 from previews.github.pulls import PullRequest
 from previews.lifecycle.triggers import MANUAL, Action, Event, decide
 from previews.settings import Settings
@@ -72,7 +73,7 @@ def test_the_table(name: str, labelled: bool, column: str, expected: Action) -> 
     )
     event = Event(
         action=ACTION_OF.get(name, name),
-        number=42,
+        preview=Preview(42),
         head_sha=STALE if column == "stale" else HEAD,
         label="preview" if name in {"labeled", "unlabeled"} else None,
     )
@@ -86,36 +87,36 @@ def test_the_table(name: str, labelled: bool, column: str, expected: Action) -> 
 @pytest.mark.parametrize("labels", [["preview", "bug"], ["bug"], []])
 def test_another_label_changes_nothing(action: str, labels: list[str]) -> None:
     pull = PullRequest.model_validate(pull_request(labels=labels))
-    event = Event(action=action, number=42, head_sha=HEAD, label="bug")
+    event = Event(action=action, preview=Preview(42), head_sha=HEAD, label="bug")
     assert decide(event, pull, SETTINGS).action is Action.SKIP
 
 
 def test_the_state_now_outweighs_the_event() -> None:
     closed = PullRequest.model_validate(pull_request(state="closed"))
-    late = Event(action="synchronize", number=42, head_sha=HEAD)
+    late = Event(action="synchronize", preview=Preview(42), head_sha=HEAD)
     assert decide(late, closed, SETTINGS).action is Action.DESTROY
 
     opened_again = PullRequest.model_validate(pull_request())
-    late = Event(action="closed", number=42, head_sha=HEAD)
+    late = Event(action="closed", preview=Preview(42), head_sha=HEAD)
     decision = decide(late, opened_again, SETTINGS)
     assert decision.action is Action.SKIP
 
 
 def test_by_hand_the_newest_commit_is_shown() -> None:
     pull = PullRequest.model_validate(pull_request())
-    assert decide(Event(action=MANUAL, number=42), pull, SETTINGS).action is Action.UP
+    assert decide(Event(action=MANUAL, preview=Preview(42)), pull, SETTINGS).action is Action.UP
 
 
 def test_drafts_get_one_where_the_team_says_so() -> None:
     pull = PullRequest.model_validate(pull_request(draft=True))
-    event = Event(action="synchronize", number=42, head_sha=HEAD)
+    event = Event(action="synchronize", preview=Preview(42), head_sha=HEAD)
     settings = SETTINGS.model_copy(update={"drafts": True})
     assert decide(event, pull, settings).action is Action.UP
 
 
 def test_a_bot_that_writes_code_is_no_dependency_bot() -> None:
     pull = PullRequest.model_validate(pull_request(author="translator[bot]"))
-    event = Event(action="labeled", number=42, head_sha=HEAD, label="preview")
+    event = Event(action="labeled", preview=Preview(42), head_sha=HEAD, label="preview")
     assert decide(event, pull, SETTINGS).action is Action.UP
 
 
@@ -127,7 +128,7 @@ def test_a_bot_that_writes_code_is_no_dependency_bot() -> None:
         (
             "labeled",
             {"mergeable": False},
-            "labelled; it conflicts with its base, so it is shown by itself",
+            "labelled; it conflicts with its base, so it is deployed unmerged",
         ),
         ("closed", {"state": "closed"}, "closed"),
         ("closed", {"state": "closed", "merged": True}, "merged"),
@@ -137,38 +138,38 @@ def test_a_bot_that_writes_code_is_no_dependency_bot() -> None:
             "closed; it comes from a fork, and had no preview",
         ),
         ("opened", {"labels": []}, "no label 'preview'"),
-        ("unlabeled", {"labels": []}, "label 'preview' was taken off"),
+        ("unlabeled", {"labels": []}, "label 'preview' was removed"),
         ("unlabeled", {"labels": [], "head_repository": "eve/orders"}, "no label 'preview'"),
         (
             "labeled",
             {"head_repository": None, "author": "dependabot[bot]", "draft": True},
-            "it comes from a fork: its runs get no credentials",
+            "it comes from a fork, whose runs get no credentials",
         ),
         (
             "labeled",
             {"author": "dependabot[bot]", "draft": True},
-            "it is dependabot[bot]'s: dependency bots would use up the quota",
+            "its author is the dependency bot dependabot[bot]; bots would use up the quota",
         ),
         (
             "edited",
             {"draft": True},
-            "it is a draft; a preview that is there stays until it expires",
+            "it is a draft; an existing preview stays until it expires",
         ),
-        ("edited", {}, "'edited' changes nothing that a preview shows"),
+        ("edited", {}, "the event 'edited' does not change a preview"),
         (
             "synchronize",
             {"sha": "0123456789abcdef"},
-            "aaaaaaaaaaaa was overtaken by 0123456789ab, which has a run of its own",
+            "aaaaaaaaaaaa is not the newest commit any more: 0123456789ab has its own run",
         ),
     ],
 )
 def test_the_reason_is_the_most_lasting_one(action: str, pull: dict[str, Any], reason: str) -> None:
-    event = Event(action=action, number=42, head_sha=HEAD, label="preview")
+    event = Event(action=action, preview=Preview(42), head_sha=HEAD, label="preview")
     found = PullRequest.model_validate(pull_request(**pull))
     assert decide(event, found, SETTINGS).reason == reason
 
 
 def test_another_label_is_named() -> None:
-    event = Event(action="labeled", number=42, head_sha=HEAD, label="bug")
+    event = Event(action="labeled", preview=Preview(42), head_sha=HEAD, label="bug")
     found = decide(event, PullRequest.model_validate(pull_request()), SETTINGS)
-    assert found.reason == "label 'bug' is not the preview's"
+    assert found.reason == "label 'bug' does not request a preview"

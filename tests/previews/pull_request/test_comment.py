@@ -12,11 +12,19 @@ from previews.diagnosis.failure_patterns import named
 from previews.diagnosis.failure_report import Autopsy, ContainerTrouble, Evidence, FailedResource
 from previews.diagnosis.migration_log import MigrationLog
 from previews.diagnosis.migration_report import MigrationReport
-from previews.pull_request.comment import MARKER, failed, no_room, not_anew, removed, up, working
-from previews.pull_request.presenter import Arrival, Failure
+from previews.pull_request.comment import (
+    MARKER,
+    failed,
+    no_room,
+    removed,
+    reset_failed,
+    up,
+    working,
+)
+from previews.pull_request.presenter import DeployedPreview, DeployFailure
 from previews.pulumi.progress import State, Step, StepState
 from previews.reporting.cost import Cost, Line
-from previews.reporting.preview_summary import Facts
+from previews.reporting.preview_summary import PreviewSummary
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -32,7 +40,7 @@ STATES = (
     StepState(step=Step.ADDRESS),
 )
 COST = Cost(lines=(Line(what="all", a_day=Decimal("0.58"), verified=True),))
-FACTS = Facts(
+FACTS = PreviewSummary(
     stack="pr-42",
     url="http://pr-42.test",
     commit=COMMIT,
@@ -52,21 +60,21 @@ def rows(text: str) -> dict[str, str]:
     return {name.strip("|* "): value.removesuffix(" |") for name, value in cells}
 
 
-def shown(facts: Facts = FACTS, states: Any = STATES, **more: Any) -> str:
+def shown(facts: PreviewSummary = FACTS, states: Any = STATES, **more: Any) -> str:
     told = {name: more.pop(name) for name in ("run", "reset") if name in more}
     given = {"seconds": 95.0, "migration": MigrationLog(), "kept": False} | more
-    return up(Arrival(facts, states, **given), now=NOW, **({"run": RUN} | told))
+    return up(DeployedPreview(facts, states, **given), now=NOW, **({"run": RUN} | told))
 
 
-def without(**changes: Any) -> Facts:
+def without(**changes: Any) -> PreviewSummary:
     return FACTS.model_copy(update=changes)
 
 
 def test_while_it_comes_up_each_step_shows_how_far_it_is() -> None:
     text = working("pr-42", COMMIT, STATES, since=NOW - timedelta(seconds=61), now=NOW, run=RUN)
     assert text == (
-        f"{MARKER}\n\n### ⏳ `pr-42` is coming up\n\n"
-        f"`0123456789ab`, for 1 min 1 s by now ([run]({RUN})).\n\n"
+        f"{MARKER}\n\n### ⏳ `pr-42` is being deployed\n\n"
+        f"Commit `0123456789ab`, running for 1 min 1 s ([run]({RUN})).\n\n"
         "- ✅ image (1 min 5 s)\n"
         "- ⏭️ database\n"
         "- ✅ namespace and secrets\n"
@@ -84,13 +92,13 @@ def test_when_it_is_up_the_table_tells_all() -> None:
     )
     assert rows(text) == {
         "Commit": "`0123456789ab`",
-        "Changed": "image, namespace and secrets; as before: database",
-        "Migrations": "no report of what it does to the database",
+        "Changed": "image, namespace and secrets; unchanged: database",
+        "Migrations": "no report of its effect on the database",
         "Took": f"1 min 35 s ([run]({RUN}))",
-        "Data": "an instance of its own, from staging's snapshot `rds:one`,"
+        "Data": "its own instance, from staging's snapshot `rds:one`,"
         " 1 d 6 h old, of 25 Nov 2026, 06:00 UTC",
         "Cost": "about $0.58 a day, $1.16 so far at list prices",
-        "Expires": "29 Nov 2026, 12:00 UTC, in 3 d; a push puts it off",
+        "Expires": "29 Nov 2026, 12:00 UTC, in 3 d; a push extends it",
     }
     assert text.endswith("`/preview destroy` removes it · a push updates it\n")
 
@@ -102,8 +110,8 @@ def test_where_nothing_was_done_nothing_is_said_of_it() -> None:
 @pytest.mark.parametrize(
     ("states", "words"),
     [
-        ((StepState(step=Step.IMAGE, state=State.SAME),), "nothing: it was there already"),
-        ((StepState(step=Step.SMOKE, state=State.DONE),), "nothing: it was there already"),
+        ((StepState(step=Step.IMAGE, state=State.SAME),), "nothing"),
+        ((StepState(step=Step.SMOKE, state=State.DONE),), "nothing"),
         ((StepState(step=Step.IMAGE, state=State.DONE),), "image"),
     ],
 )
@@ -114,12 +122,12 @@ def test_what_was_changed(states: tuple[StepState, ...], words: str) -> None:
 @pytest.mark.parametrize(
     ("migration", "words"),
     [
-        (None, "what they said could not be read"),
+        (None, "unknown: their log can't be read"),
         (MigrationLog(report=REPORT), "none to apply"),
         (MigrationLog(applied=("1: a", "2: b|c"), report=REPORT), "1: a<br>2: b\\|c"),
         (
             MigrationLog(applied=("1: a",)),
-            "1: a<br>no report of what it does to the database",
+            "1: a<br>no report of its effect on the database",
         ),
     ],
 )
@@ -139,13 +147,13 @@ def test_what_the_migrations_did(migration: MigrationLog | None, words: str) -> 
         (without(mode="new", snapshot_created=None), "new, from staging's snapshot `rds:one`"),
     ],
 )
-def test_where_its_data_comes_from(facts: Facts, words: str) -> None:
+def test_where_its_data_comes_from(facts: PreviewSummary, words: str) -> None:
     assert rows(shown(facts))["Data"] == words
 
 
 def test_data_that_began_anew_says_when() -> None:
     text = rows(shown(without(snapshot=""), reset=NOW))["Data"]
-    assert text == "a copy of staging's; begun anew 26 Nov 2026, 12:00 UTC"
+    assert text == "a copy of staging's; reset 26 Nov 2026, 12:00 UTC"
 
 
 @pytest.mark.parametrize(
@@ -153,7 +161,7 @@ def test_data_that_began_anew_says_when() -> None:
     [
         (
             without(cost=None),
-            "not known for this region or these sizes (`previews/reporting/prices.toml`)",
+            "unknown for this region or these sizes (`previews/reporting/prices.toml`)",
         ),
         (without(created=None), "about $0.58 a day at list prices"),
         (
@@ -165,7 +173,7 @@ def test_data_that_began_anew_says_when() -> None:
         ),
     ],
 )
-def test_what_it_costs(facts: Facts, words: str) -> None:
+def test_what_it_costs(facts: PreviewSummary, words: str) -> None:
     assert rows(shown(facts))["Cost"] == words
 
 
@@ -174,12 +182,12 @@ def test_what_it_costs(facts: Facts, words: str) -> None:
     [
         (None, False, "unknown"),
         (None, True, "unknown"),
-        (NOW, False, "since 26 Nov 2026, 12:00 UTC: the next sweep takes it"),
-        (NOW, True, "kept by its label; without it 26 Nov 2026, 12:00 UTC"),
+        (NOW, False, "expired 26 Nov 2026, 12:00 UTC; the next sweep removes it"),
+        (NOW, True, "kept by its label; without the label 26 Nov 2026, 12:00 UTC"),
         (
             NOW + timedelta(seconds=1),
             False,
-            "26 Nov 2026, 12:00 UTC, in 1 s; a push puts it off",
+            "26 Nov 2026, 12:00 UTC, in 1 s; a push extends it",
         ),
     ],
 )
@@ -205,20 +213,20 @@ def failure(**more: Any) -> str:
         evidence=more.pop("evidence", evidence),
     )
     run = more.pop("run", "")
-    return failed("pr-42", COMMIT, Failure(autopsy, STATES[:2], **more), run=run)
+    return failed("pr-42", COMMIT, DeployFailure(autopsy, STATES[:2], **more), run=run)
 
 
 def test_a_failure_tells_cause_remedy_and_what_was_said() -> None:
     assert failure(run=RUN, still=STILL) == (
-        f"{MARKER}\n\n### ❌ `pr-42` did not come up\n\n**It used more.** Use less.\n\n"
+        f"{MARKER}\n\n### ❌ The deployment of `pr-42` failed\n\n**It used more.** Use less.\n\n"
         f"`0123456789ab` ([run]({RUN})); `out-of-memory` in {RUNBOOK}."
-        " What was there before, `fedcba987654`, is still served.\n\n"
+        " The earlier version `fedcba987654` is still served.\n\n"
         "- ✅ image (1 min 5 s)\n- ⏭️ database\n\n"
         "**migrate (Job)**\n\n```text\nno\n```\n\n"
-        "**What was said**\n\n```text\nit said nothing\n```\n\n"
+        "**Output**\n\n```text\nnone\n```\n\n"
         "<details><summary>p-1 / c: Error</summary>\n\n```text\na\nb\n```\n\n</details>\n\n"
-        "<details><summary>p-2: OOM</summary>\n\n```text\nnothing in its log\n```\n\n</details>\n\n"
-        "<details><summary>Warnings of the cluster</summary>\n\n"
+        "<details><summary>p-2: OOM</summary>\n\n```text\nits log is empty\n```\n\n</details>\n\n"
+        "<details><summary>Warnings in the cluster</summary>\n\n"
         "```text\none\ntwo\n```\n\n</details>\n"
     )
 
@@ -243,17 +251,20 @@ def test_what_had_to_wait_or_did_not_begin_anew() -> None:
     assert no_room("pr-42", "it is | full", "wait.", run=RUN) == (
         f"{MARKER}\n\n### ⏸️ `pr-42` waits for room\n\nit is \\| full ([run]({RUN})).\n\nwait.\n"
     )
-    assert not_anew("pr-42", "a | b", "try again.") == (
-        f"{MARKER}\n\n### ⚠️ The data of `pr-42` did not begin anew\n\na \\| b.\n\ntry again.\n"
+    assert reset_failed("pr-42", "a | b", "try again.") == (
+        f"{MARKER}\n\n### ⚠️ The database of `pr-42` was not reset\n\na \\| b.\n\ntry again.\n"
     )
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (None, "Nothing of it is left. The label brings it up again."),
-        (0.0, "Nothing of it is left; removing it took 0 s. The label brings it up again."),
-        (61.0, "Nothing of it is left; removing it took 1 min 1 s. The label brings it up again."),
+        (None, "Nothing of it is left. To deploy it again, add the label."),
+        (0.0, "Nothing of it is left; its removal took 0 s. To deploy it again, add the label."),
+        (
+            61.0,
+            "Nothing of it is left; its removal took 1 min 1 s. To deploy it again, add the label.",
+        ),
     ],
 )
 def test_what_is_gone(seconds: float | None, words: str) -> None:
@@ -264,7 +275,7 @@ def test_what_is_gone(seconds: float | None, words: str) -> None:
 
 def test_what_is_left_is_named() -> None:
     assert removed("pr-42", seconds=3.0, left=["RDS instance a", "IAM role b"]) == (
-        f"{MARKER}\n\n### ⚠️ `pr-42` is not wholly gone\n\n"
+        f"{MARKER}\n\n### ⚠️ `pr-42` is not completely removed\n\n"
         "Its state is kept, and the next sweep tries again. Still there:\n\n"
         "```text\nRDS instance a\nIAM role b\n```\n"
     )

@@ -10,6 +10,7 @@ import pytest
 from boto3.session import Session
 from moto import mock_aws
 
+from contract.preview import Preview
 from previews import inventory
 from previews.clients import Clients
 from previews.pull_request.github_presenter import PullRequestPresenter
@@ -62,9 +63,9 @@ def test_labels_and_the_choice_come_from_the_environment(monkeypatch: pytest.Mon
 
 
 def test_it_is_shown_where_it_was_asked_for() -> None:
-    assert isinstance(local().presenter(42), TerminalPresenter)
+    assert isinstance(local().presenter(Preview(42)), TerminalPresenter)
     # A missing token is no choice: a workflow is not to deploy unseen.
-    assert isinstance(Clients(Settings.read()).presenter(42), PullRequestPresenter)
+    assert isinstance(Clients(Settings.read()).presenter(Preview(42)), PullRequestPresenter)
 
 
 def test_all_places_but_github_are_looked_at_whichever_repository_made_it(

@@ -181,7 +181,7 @@ def test_a_node_of_unknown_size_can_not_be_shared_out(unknown: str) -> None:
     region = PRICES.regions["us-east-1"]
     region = region.model_copy(update={"ec2": {**region.ec2, "m7g.large": known}})
     found = PRICES.model_copy(update={"regions": {"us-east-1": region}})
-    with pytest.raises(ValueError, match=r"m7g\.large: prices\.toml does not say its vcpu and gib"):
+    with pytest.raises(ValueError, match=r"m7g\.large: prices\.toml lacks its vcpu and gib"):
         preview_cost(BRANCH, found)
 
 

@@ -1,4 +1,4 @@
-"""Facts from states that lack something, or have two of it."""
+"""PreviewSummary from states that lack something, or have two of it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import pytest
 
 from previews.pulumi.state import read_state
 from previews.reporting import prices
-from previews.reporting.preview_summary import Facts, facts_of, sizes_of
+from previews.reporting.preview_summary import PreviewSummary, sizes_of, summarize
 from tests.previews.bringing import OUTPUTS, resource, resources
 
 INSTANCE = "aws:rds/instance:Instance"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 
 
-def facts(held: list[dict[str, Any]], **deployment: Any) -> Facts:
+def facts(held: list[dict[str, Any]], **deployment: Any) -> PreviewSummary:
     document = {"deployment": {"resources": held, **deployment}}
-    return facts_of(read_state("pr-42", document), region="us-east-1", prices=prices.read())
+    return summarize(read_state("pr-42", document), region="us-east-1", prices=prices.read())
 
 
 def sizes(*held: dict[str, Any]) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def test_a_preview_is_as_old_as_the_oldest_thing_that_is_really_there() -> None:
 
 @pytest.mark.parametrize("document", [{}, {"deployment": None}, {"deployment": {}}])
 def test_an_empty_state_has_nothing_to_tell(document: dict[str, Any]) -> None:
-    found = facts_of(read_state("pr-42", document), region="us-east-1", prices=prices.read())
+    found = summarize(read_state("pr-42", document), region="us-east-1", prices=prices.read())
     assert (found.created, found.resources, found.pending, found.url) == (None, 0, False, "")
 
 

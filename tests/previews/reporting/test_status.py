@@ -13,10 +13,18 @@ import pytest
 import respx
 from rich.console import Console
 
+from contract.preview import Preview
 from previews.pulumi.state import read_state
 from previews.reporting import prices
-from previews.reporting.preview_summary import Facts, facts_of
-from previews.reporting.status import Status, details, status_of, statuses, table
+from previews.reporting.preview_summary import PreviewSummary, summarize
+from previews.reporting.status import (
+    PreviewStatus,
+    PreviewStatuses,
+    details,
+    status_of,
+    statuses,
+    table,
+)
 from previews.reporting.wording import age, cell, code, dollars, duration, moment
 from tests.github import LocalGitHub
 from tests.previews.bringing import OUTPUTS, RecordedStacks, clients, resources
@@ -26,7 +34,7 @@ NOW = datetime(2026, 11, 26, 3, 57, tzinfo=UTC)
 
 def facts(outputs: dict[str, Any] = OUTPUTS, region: str = "us-east-1", **deployment: Any) -> Any:
     document = {"deployment": {"resources": resources(outputs), **deployment}}
-    return facts_of(read_state("pr-42", document), region=region, prices=prices.read())
+    return summarize(read_state("pr-42", document), region=region, prices=prices.read())
 
 
 def test_facts_come_from_the_state_alone() -> None:
@@ -65,13 +73,25 @@ def github() -> Iterator[LocalGitHub]:
         yield server
 
 
+def show_one(github: LocalGitHub, stacks: Any, connect_to: str | None = None) -> PreviewStatus:
+    made = clients(github, stacks)
+    return status_of(
+        Preview(42), NOW, stacks=made.stacks, platform=made.platform, connect_to=connect_to
+    )
+
+
+def show_all(github: LocalGitHub, stacks: Any) -> PreviewStatuses:
+    made = clients(github, stacks)
+    return statuses(NOW, stacks=made.stacks, platform=made.platform)
+
+
 @pytest.mark.parametrize(
     ("answer", "health"),
     [
-        (httpx.Response(200), "well"),
+        (httpx.Response(200), "healthy"),
         (httpx.Response(302, headers={"Location": "/oauth2"}), "behind the sign-in"),
-        (httpx.Response(503), "answers 503"),
-        (httpx.ConnectError("no"), "no answer (ConnectError)"),
+        (httpx.Response(503), "response 503"),
+        (httpx.ConnectError("no"), "no response (ConnectError)"),
     ],
 )
 def test_health_is_what_it_answers_now(
@@ -79,7 +99,7 @@ def test_health_is_what_it_answers_now(
 ) -> None:
     with respx.mock as router:
         router.get("http://pr-42.preview.test/health").mock(side_effect=[answer])
-        assert status_of(clients(github, stacks), "pr-42", NOW).health == health
+        assert show_one(github, stacks).health == health
 
 
 def test_the_list_has_previews_and_nothing_else_in_the_order_of_their_numbers(
@@ -91,14 +111,14 @@ def test_the_list_has_previews_and_nothing_else_in_the_order_of_their_numbers(
     with respx.mock as router:
         router.get(f"{url}/health").respond(200)
         router.get(f"{url.replace('42', '100')}/health").mock(side_effect=httpx.ConnectError("no"))
-        found = statuses(clients(github, stacks), NOW)
-    assert [each.facts.stack for each in found.previews] == ["pr-42", "pr-100"]
+        found = show_all(github, stacks)
+    assert [each.summary.stack for each in found.previews] == ["pr-42", "pr-100"]
     console = Console(width=80, record=True)
     console.print(table(found.previews, NOW))
     shown = console.export_text()
-    assert "pr-100 at aaaaaaa, no answer" in shown
+    assert "pr-100 at aaaaaaa, no response" in shown
     assert "(ConnectError)" in shown
-    assert "pr-42 at aaaaaaa, well" in shown
+    assert "pr-42 at aaaaaaa, healthy" in shown
     assert "http://pr-42.preview.localhost:8080 " in shown
     assert "$0.58" in shown
     assert max(map(len, shown.splitlines())) <= 80
@@ -108,8 +128,8 @@ def test_the_list_has_previews_and_nothing_else_in_the_order_of_their_numbers(
 def test_one_is_told_item_by_item(github: LocalGitHub, stacks: RecordedStacks) -> None:
     with respx.mock as router:
         router.get("http://pr-42.preview.test/health").respond(200)
-        found = status_of(clients(github, stacks), "pr-42", NOW)
-    console = Console(width=100, record=True)
+        found = show_one(github, stacks)
+    console = Console(width=80, record=True)
     console.print(details(found, NOW))
     shown = console.export_text()
     for said in ("cost: database db.t4g.micro", "cost a day", "$0.58", "snapshot's age", "1 d"):
@@ -124,17 +144,17 @@ def printed(shown: Any) -> str:
 
 def cells(text: str) -> dict[str, str]:
     """The rows of one preview's details."""
-    rows = [line.strip("│ ").split("│") for line in text.splitlines() if "│" in line]
+    rows = [line.strip().split("  ", 1) for line in text.splitlines()]
     return {name.strip(): value.strip() for name, value in rows}
 
 
 def test_each_thing_that_there_is_to_say_has_a_row_and_nothing_else() -> None:
     found = facts()
-    shown = cells(printed(details(Status(facts=found, health="well"), NOW)))
+    shown = cells(printed(details(PreviewStatus(summary=found, health="healthy"), NOW)))
     assert {name: shown[name] for name in shown if not name.startswith("cost: ")} == {
         "stack": "pr-42",
         "url": "http://pr-42.preview.test",
-        "health": "well",
+        "health": "healthy",
         "commit": "a" * 40,
         "age": "1 d",
         "data": "snapshot",
@@ -146,17 +166,19 @@ def test_each_thing_that_there_is_to_say_has_a_row_and_nothing_else() -> None:
         "cost so far": "$0.58",
     }
     assert shown["cost: database db.t4g.micro"] == "$0.38 a day"
-    bare = Facts(stack="pr-42", resources=1, pending=True)
-    assert cells(printed(details(Status(facts=bare, health="not up"), NOW))) == {
+    bare = PreviewSummary(stack="pr-42", resources=1, pending=True)
+    assert cells(printed(details(PreviewStatus(summary=bare, health="not up"), NOW))) == {
         "stack": "pr-42",
         "health": "not up",
         "resources": "1",
-        "unfinished": "an operation began and did not report back",
+        "unfinished": "an operation has begun and not ended",
     }
 
 
 def test_a_price_that_is_not_verified_is_marked() -> None:
-    shown = cells(printed(details(Status(facts=facts(region="eu-west-1"), health="well"), NOW)))
+    shown = cells(
+        printed(details(PreviewStatus(summary=facts(region="eu-west-1"), health="healthy"), NOW))
+    )
     marked = [name for name, value in shown.items() if value.endswith(" (price not verified)")]
     assert marked
     assert all(name.startswith("cost: ") for name in marked)
@@ -164,27 +186,30 @@ def test_a_price_that_is_not_verified_is_marked() -> None:
 
 @pytest.mark.parametrize(("left", "words"), [(0, "expired"), (-1, "expired"), (1, "in 1 s")])
 def test_what_has_no_time_left_is_expired(left: int, words: str) -> None:
-    found = Facts(stack="pr-42", expires=NOW + timedelta(seconds=left))
-    assert cells(printed(details(Status(facts=found, health="well"), NOW)))["expires"] == words
+    found = PreviewSummary(stack="pr-42", expires=NOW + timedelta(seconds=left))
+    assert (
+        cells(printed(details(PreviewStatus(summary=found, health="healthy"), NOW)))["expires"]
+        == words
+    )
 
 
 def test_the_list_tells_age_and_data_of_each() -> None:
-    young = Facts(stack="pr-1", commit="0123456789", created=NOW - timedelta(hours=30))
+    young = PreviewSummary(stack="pr-1", commit="0123456789", created=NOW - timedelta(hours=30))
     branch = young.model_copy(update={"stack": "pr-2", "mode": "branch", "created": None})
     copied = branch.model_copy(update={"stack": "pr-3", "snapshot_created": NOW - timedelta(1.5)})
-    given = [Status(facts=each, health="well") for each in (young, branch, copied)]
+    given = [PreviewStatus(summary=each, health="healthy") for each in (young, branch, copied)]
     lines = [line.split() for line in printed(table(given, NOW)).splitlines() if "pr-" in line]
     assert lines == [
-        ["pr-1", "at", "0123456,", "well", "1", "d"],
-        ["pr-2", "at", "0123456,", "well", "branch"],
-        ["pr-3", "at", "0123456,", "well", "1", "d"],
+        ["pr-1", "at", "0123456,", "healthy", "1", "d"],
+        ["pr-2", "at", "0123456,", "healthy", "branch"],
+        ["pr-3", "at", "0123456,", "healthy", "1", "d"],
     ]
     assert "none" not in printed(table(given, NOW))
 
 
 def test_without_an_address_it_is_not_up(github: LocalGitHub, stacks: RecordedStacks) -> None:
     stacks.add("pr-42", resources=resources({}))
-    found = status_of(clients(github, stacks), "pr-42", NOW)
+    found = show_one(github, stacks)
     assert (found.health, found.cost_so_far) == ("not up", 0.5831)
 
 
@@ -193,8 +218,8 @@ def test_health_is_asked_through_another_address_by_the_host_s_own_name(
 ) -> None:
     with respx.mock as router:
         asked = router.get("http://127.0.0.1:8080/health").respond(200)
-        found = status_of(clients(github, stacks), "pr-42", NOW, through="http://127.0.0.1:8080")
-    assert found.health == "well"
+        found = show_one(github, stacks, connect_to="http://127.0.0.1:8080")
+    assert found.health == "healthy"
     assert asked.calls[0].request.headers["host"] == "pr-42.preview.test"
 
 

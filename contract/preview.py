@@ -1,0 +1,93 @@
+"""The preview of a pull request: the number, checked once, and the names that are made from it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic_core import core_schema
+
+from contract.stack_name import StackName
+
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema
+
+HIGHEST = 999_999_999
+"""The highest number that fits into the names of a stack's resources."""
+
+_NUMBER = re.compile(r"#?([1-9][0-9]{0,8})", re.ASCII)
+
+
+class PreviewNumberError(ValueError):
+    """A text or number that is not the number of a pull request."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__(f"{value!r} is not the number of a pull request (1 to {HIGHEST})")
+
+
+@dataclass(frozen=True, order=True)
+class Preview:
+    """Preview of one pull request.
+
+    Commands and events make it from a number, and it is passed on as it is. A pydantic model
+    reads and writes it as that number.
+
+    Attributes:
+        number: Number of the pull request, 1 to 999999999.
+    """
+
+    number: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= HIGHEST:
+            raise PreviewNumberError(self.number)
+
+    @classmethod
+    def parse(cls, text: str) -> Preview:
+        """Read a number as a person types it, ``42`` or ``#42``.
+
+        Raises:
+            PreviewNumberError: The text is not a number from 1 to 999999999 without leading zeros.
+        """
+        match = _NUMBER.fullmatch(text)
+        if match is None:
+            raise PreviewNumberError(text)
+        return cls(int(match[1]))
+
+    @classmethod
+    def of_stack(cls, stack: str) -> Preview | None:
+        """Return the preview whose stack has this name; None for any other name."""
+        found = StackName.find(stack)
+        if found is None or found.pull_request is None:
+            return None
+        return cls(found.pull_request)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def name(self) -> str:
+        """Name of the stack, ``pr-42``; the namespace and the database have it, too."""
+        return f"pr-{self.number}"
+
+    @property
+    def stack(self) -> StackName:
+        """Name of the stack with all names that are made from it."""
+        return StackName.parse(self.name)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> CoreSchema:
+        from_number = core_schema.no_info_after_validator_function(
+            cls, core_schema.int_schema(ge=1, le=HIGHEST)
+        )
+        instance = core_schema.is_instance_schema(cls)
+        return core_schema.json_or_python_schema(
+            json_schema=from_number,
+            python_schema=core_schema.union_schema([instance, from_number]),
+            serialization=core_schema.plain_serializer_function_ser_schema(_number),
+        )
+
+
+def _number(preview: Preview) -> int:
+    return preview.number

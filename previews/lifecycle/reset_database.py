@@ -1,0 +1,117 @@
+"""Fresh data for an existing preview, in both database modes, shown in the pull request.
+
+`previews reset-db` runs it, which `/preview reset-db` in a comment starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from contract.preview import Preview
+from previews.errors import PreviewsError
+from previews.lifecycle import branch_reset
+from previews.lifecycle.deploy import PreviewDeployment
+from previews.output import progress
+from previews.pull_request import comment
+
+if TYPE_CHECKING:
+    from previews.kubernetes import Cluster
+    from previews.pull_request.github_presenter import PullRequestPresenter
+    from previews.pulumi.stacks import Stacks
+
+
+class ResetReport(BaseModel):
+    """Result of a reset.
+
+    Attributes:
+        stack: Name of the preview.
+        mode: Mode of its database.
+        snapshot: The snapshot of staging that its data is copied from.
+        snapshot_created: Time of that snapshot.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    stack: str
+    mode: str
+    snapshot: str
+    snapshot_created: str
+
+    def text(self) -> str:
+        """Return the report for people."""
+        return f"{self.stack} has a fresh copy of {self.snapshot} ({self.snapshot_created})"
+
+
+def reset_database(
+    preview: Preview,
+    *,
+    stacks: Stacks,
+    connect: Callable[[], Cluster],
+    deployment: Callable[[], PreviewDeployment],
+    current_comment: Callable[[], str],
+    presenter: PullRequestPresenter | None,
+    run: str = "",
+) -> ResetReport:
+    """Replace an existing preview's data; the version that it serves stays.
+
+    Args:
+        preview: The preview.
+        stacks: The project's stacks.
+        connect: Connects to the cluster.
+        deployment: Prepares a deployment of the preview, for mode `snapshot`.
+        current_comment: Renders the pull request's comment after the reset, for mode `branch`.
+        presenter: Shows the comment; None where there is no GitHub.
+        run: URL of the workflow run; empty outside CI.
+
+    Raises:
+        PreviewsError: There is no such preview, or a step fails. The comment contains it, too.
+    """
+    try:
+        outputs = _outputs(preview, stacks)
+        if outputs["databaseMode"] == "branch":
+            branch_reset.reset(preview, connect())
+            if presenter is not None:
+                presenter.show(current_comment())
+        else:
+            # Mode snapshot: another RDS instance in the place of the preview's own. What depends
+            # on the database is deleted with it, and created again from the image that was served.
+            progress(f"{preview}: its RDS instance is restored again, which takes 10 to 15 minutes")
+            deployment().run(image=outputs["image"], commit=outputs["commit"], reset_database=True)
+    except PreviewsError as error:
+        # A failed deployment has shown its failure report in the comment already.
+        if presenter is not None and error.code != "up-failed":
+            text = comment.reset_failed(preview.name, error.why, error.remedy, run=run)
+            presenter.show(text)
+        raise
+    outputs = stacks.outputs(preview.name)
+    return ResetReport(
+        stack=preview.name,
+        mode=outputs["databaseMode"],
+        snapshot=outputs["snapshot"],
+        snapshot_created=outputs["snapshotCreated"],
+    )
+
+
+def _outputs(preview: Preview, stacks: Stacks) -> dict[str, Any]:
+    """Return the outputs of a preview that has been up."""
+    remedy = (
+        f"deploy it (`/preview` in a comment, or previews up {preview.number}): a new preview"
+        " starts with fresh data."
+    )
+    if not stacks.exists(preview.name):
+        raise PreviewsError(
+            "reset-no-preview", preview.name, why="there is no such preview", remedy=remedy
+        )
+    outputs = stacks.outputs(preview.name)
+    missing = {"databaseMode", "image", "commit"} - set(outputs)
+    if missing:
+        raise PreviewsError(
+            "reset-never-up",
+            preview.name,
+            why="it has never been completely up: it has no output " + ", ".join(sorted(missing)),
+            remedy=remedy,
+        )
+    return outputs
