@@ -216,6 +216,11 @@ def test_every_command_has_a_text_everywhere_and_a_row_in_the_docs(command: Any)
     assert row in DOCUMENTED_IN.read_text(), f"docs/lifecycle.md, Commands in comments: no {row!r}"
 
 
+def test_the_runbook_lists_the_commands() -> None:
+    runbook = DOCUMENTED_IN.with_name("runbook.md").read_text()
+    assert f"comment {usage()}" in runbook, "docs/runbook.md, command-unknown"
+
+
 def test_no_two_commands_have_one_name_or_word() -> None:
     assert len({command.name for command in COMMANDS}) == len(COMMANDS)
     assert len({command.word for command in COMMANDS}) == len(COMMANDS)
