@@ -1,1 +1,1 @@
-"""The lifecycle around stacks, for CI and for people: what decides, looks, tells and removes."""
+"""Lifecycle of previews, for CI and for people: deploys, checks, shows and removes them."""

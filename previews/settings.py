@@ -33,7 +33,7 @@ class Settings(BaseSettings):
         github_run_attempt: Attempt of this workflow run (``GITHUB_RUN_ATTEMPT``).
         label: Label that requests a preview (``PREVIEWS_LABEL``).
         keep_label: Label that keeps a preview past its expiry (``PREVIEWS_KEEP_LABEL``).
-        drafts: Whether a draft gets a preview (``PREVIEWS_DRAFTS``).
+        drafts: True if a draft gets a preview (``PREVIEWS_DRAFTS``).
         bots: Logins of dependency bots, whose pull requests get no preview
             (``PREVIEWS_BOTS``, a JSON list).
         ttl_days: Days from a preview's last push to its expiry (``PREVIEWS_TTL_DAYS``); the
@@ -44,7 +44,7 @@ class Settings(BaseSettings):
         organization: Pulumi Cloud's organization, where it is not the token's default one
             (``PREVIEWS_ORGANIZATION``).
         project: Folder of ``Pulumi.yaml`` (``PREVIEWS_PROJECT``).
-        local: Whether to work without GitHub: the working tree is the pull request, and the
+        local: True to work without GitHub: the working tree is the pull request, and the
             terminal shows its preview (``PREVIEWS_LOCAL``).
         labels: Labels of a local pull request (``PREVIEWS_LABELS``, a JSON list).
         pulumi_log: File that gets Pulumi's own output in place of the terminal

@@ -1,4 +1,4 @@
-"""`previews sweep`: removes the previews that should be gone."""
+"""`previews sweep`: removes previews that are not needed any more."""
 
 from __future__ import annotations
 

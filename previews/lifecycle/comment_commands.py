@@ -88,7 +88,7 @@ class CommentCommand:
         word: The word after ``/preview``; empty for ``/preview`` alone.
         help: The effect, continuing the sentence "`/preview …` …".
         run: Starts it, and returns a sentence about what was started.
-        needs_open: Whether it is refused when the pull request is closed.
+        needs_open: True if it is refused when the pull request is closed.
     """
 
     name: str
@@ -157,7 +157,7 @@ class CommentEvent(BaseModel):
 
     @property
     def is_command(self) -> bool:
-        """Whether it is meant as a command; bots can't give any."""
+        """True if it is meant as a command; bots can't give any."""
         is_new = self.action == "created" and self.author_type != "Bot"
         return is_new and self.pull_request is not None and self.body.split()[:1] == [_PREFIX]
 
@@ -168,7 +168,7 @@ class CommandResult(BaseModel):
     Attributes:
         preview: The pull request's preview.
         command: Name of the command; None where the comment is not one.
-        message: What was started, for people.
+        message: The action that was started, for people.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -33,7 +33,7 @@ class DestroyReport(BaseModel):
 
     Attributes:
         stack: Name of the preview.
-        had_stack: Whether there was a stack.
+        had_stack: True if there was a stack.
         unlocked: Holders whose locks were broken, since they have ended.
         taken_over: URNs of resources that a killed run had created and not recorded.
         deleted: Resources that Pulumi deleted.
@@ -41,7 +41,7 @@ class DestroyReport(BaseModel):
         looked_in: Places that were searched afterwards.
         left: Resources that still exist.
         kept: Resources that are kept on purpose, and why.
-        stack_removed: Whether the stack was removed.
+        stack_removed: True if the stack was removed.
         seconds: Duration.
     """
 
@@ -61,7 +61,7 @@ class DestroyReport(BaseModel):
 
     @property
     def complete(self) -> bool:
-        """Whether nothing of the preview is left."""
+        """True if nothing of the preview is left."""
         return not self.left
 
     def text(self) -> str:
@@ -103,7 +103,7 @@ def destroy(
         locks: Locks of the stacks.
         recover: Completes a stack's state after a run that was killed.
         connect: Connects to the cluster.
-        leftovers: Whether resources that are in no state are deleted, too.
+        leftovers: True if resources that are in no state are deleted, too.
 
     Raises:
         PreviewsError: Pulumi or a place fails; the state is kept.

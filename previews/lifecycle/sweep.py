@@ -57,7 +57,7 @@ class SweepReport(BaseModel):
     """All candidates.
 
     Attributes:
-        dry_run: Whether nothing was to be removed.
+        dry_run: True if nothing was to be removed.
         stacks: Number of stacks.
         open_pull_requests: Number of open pull requests.
         entries: One for each candidate.
@@ -131,7 +131,7 @@ class Sweep:
 
         Args:
             most: Most previews to remove.
-            dry_run: Whether to report only.
+            dry_run: True to report only.
             only: The one preview to look at; None for all.
             none_open: A person's confirmation that no pull request is open.
 

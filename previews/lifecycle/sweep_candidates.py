@@ -44,7 +44,7 @@ class Candidate(BaseModel):
         preview: The preview.
         reason: The reason.
         detail: The reason for people.
-        has_stack: Whether there is a stack; without one there are only leftovers.
+        has_stack: True if there is a stack; without one there are only leftovers.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -35,7 +35,7 @@ def obstacles(namespace: Mapping[str, Any]) -> dict[str, str]:
 
 
 def termination_error(namespace: Mapping[str, Any]) -> PreviewsError:
-    """Return the error of an operation that needs the namespace gone, or whole."""
+    """Return the error of an operation that needs the namespace deleted, or intact."""
     name = str(namespace["metadata"]["name"])
     found = obstacles(namespace)
     remedy = next((_REMEDIES[type_] for type_ in found), "wait until it is gone")

@@ -125,7 +125,7 @@ class PullRequestPresenter:
 
         Args:
             text: The whole text.
-            soon: Whether it may be skipped, since another text follows soon.
+            soon: True if it may be skipped, since another text follows soon.
         """
         now = self._clock()
         recent = self._edited_at is not None and now - self._edited_at < _SECONDS_BETWEEN_EDITS
@@ -218,7 +218,7 @@ def current_comment(
         settings: Names of the labels.
         connect: Connects to the cluster.
         connect_to: As in `smoke`.
-        reset: Whether its database was just reset.
+        reset: True if its database was just reset.
 
     Raises:
         PreviewsError: Pulumi or GitHub does not answer.

@@ -25,7 +25,7 @@ class DeployedPreview:
         states: Steps of this deployment.
         seconds: Duration of this deployment; None where there was none.
         migration: Log of the migration; None where it can't be read.
-        kept: Whether it is kept past its expiry.
+        kept: True if it is kept past its expiry.
     """
 
     summary: PreviewSummary

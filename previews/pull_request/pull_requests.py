@@ -31,7 +31,7 @@ class PullRequestState(Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether it is neither closed nor merged."""
+        """True if it is neither closed nor merged."""
 
 
 class PullRequests(Protocol):

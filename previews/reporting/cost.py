@@ -37,7 +37,7 @@ class PreviewSizes(_Model):
         secrets: Number of its secrets in Secrets Manager.
         image_gib: Size that its image adds to the registry.
         node: Type of the nodes that its pods share.
-        auto_mode: Whether EKS Auto Mode runs those nodes.
+        auto_mode: True if EKS Auto Mode runs those nodes.
     """
 
     region: str
@@ -59,11 +59,11 @@ class PlatformSizes(_Model):
         region: AWS region.
         database_class: Class of staging's RDS instance.
         database_gib: Its storage.
-        database_multi_az: Whether it has a standby.
+        database_multi_az: True if it has a standby.
         shared_class: Class of the instance that holds the previews' branches; None without one.
         shared_gib: Its storage.
-        own_cluster: Whether the program created the cluster; an existing one costs nothing more.
-        auto_mode: Whether EKS Auto Mode runs the nodes.
+        own_cluster: True if the program created the cluster; an existing one costs nothing more.
+        auto_mode: True if EKS Auto Mode runs the nodes.
         nodes: Number of nodes by instance type.
         node_gib: Disk of one node.
         nat_gateways: Number of NAT gateways; each has a public address.
@@ -100,7 +100,7 @@ class Line(_Model):
     Attributes:
         what: The item, for people.
         a_day: Dollars a day.
-        verified: Whether its price was found in a bill, a price list or agreeing tables.
+        verified: True if its price was found in a bill, a price list or agreeing tables.
     """
 
     what: str
@@ -125,7 +125,7 @@ class Cost(_Model):
 
     @property
     def verified(self) -> bool:
-        """Whether every price in it was found in a bill, a price list or agreeing tables."""
+        """True if every price in it was found in a bill, a price list or agreeing tables."""
         return all(line.verified for line in self.lines)
 
     def so_far(self, since: datetime, now: datetime) -> Decimal:

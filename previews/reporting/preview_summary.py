@@ -31,7 +31,7 @@ class PreviewSummary(BaseModel):
         created: Time when its first resource was created.
         expires: Time when it expires.
         resources: Number of its resources.
-        pending: Whether an operation on it has begun and not ended.
+        pending: True if an operation on it has begun and not ended.
         cost: Its cost; None where prices.toml lacks its region or sizes.
     """
 

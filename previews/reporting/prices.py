@@ -43,7 +43,7 @@ class Source(_Model):
         what: Title of the source.
         url: Page with the present figure.
         seen: Day on which the figure was read.
-        verified: Whether it was found in a bill, a price list or several agreeing tables.
+        verified: True if it was found in a bill, a price list or several agreeing tables.
     """
 
     what: str
@@ -80,7 +80,7 @@ class Price(_Model):
             return self.usd * 24
         if self.per in {Per.MONTH, Per.GB_MONTH}:
             return self.usd * 24 / HOURS_PER_MONTH
-        raise UnknownPriceError(f"a price per {self.per} has no cost a day: it goes by use")
+        raise UnknownPriceError(f"a price per {self.per} has no cost a day: it is charged by use")
 
 
 class Region(_Model):
