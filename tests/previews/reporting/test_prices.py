@@ -81,7 +81,7 @@ def test_the_source_of_the_last_price_of_the_last_region_is_looked_up(table: str
 
 
 def test_a_price_by_use_has_none() -> None:
-    with pytest.raises(UnknownPriceError, match="goes by use"):
+    with pytest.raises(UnknownPriceError, match="charged by use"):
         Price(usd=Decimal(1), per=Per.GB, source="bill").a_day  # noqa: B018 - it raises
 
 
