@@ -25,4 +25,4 @@ def test_plain_tools_meet_the_sandbox(world: World, preview: str) -> None:
     count = re.search(r"^\s+(\d+)$", output, re.MULTILINE)
     assert count is not None
     assert int(count.group(1)) >= world.settings.seed_rows
-    assert re.search(rf"{preview} at \w+, well", output), output
+    assert re.search(rf"{preview} at \w+, healthy", output), output

@@ -1,4 +1,4 @@
-"""A preview's data begun anew, the version that it serves staying as it is."""
+"""A reset of a preview's database, which leaves the version that it serves as it is."""
 
 from __future__ import annotations
 
