@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Annotated, Any
 
-from pydantic_core import core_schema
+from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, PlainSerializer
 
 from contract.stack_name import StackName
-
-if TYPE_CHECKING:
-    from pydantic_core import CoreSchema
 
 HIGHEST = 999_999_999
 """The highest number that fits into the names of a stack's resources."""
@@ -77,17 +74,17 @@ class Preview:
         return StackName.parse(self.name)
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> CoreSchema:
-        from_number = core_schema.no_info_after_validator_function(
-            cls, core_schema.int_schema(ge=1, le=HIGHEST)
-        )
-        instance = core_schema.is_instance_schema(cls)
-        return core_schema.json_or_python_schema(
-            json_schema=from_number,
-            python_schema=core_schema.union_schema([instance, from_number]),
-            serialization=core_schema.plain_serializer_function_ser_schema(_number),
+    def __get_pydantic_core_schema__(cls, _source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return handler.generate_schema(
+            Annotated[
+                int,
+                Field(ge=1, le=HIGHEST),
+                BeforeValidator(_number),
+                AfterValidator(cls),
+                PlainSerializer(_number, return_type=int),
+            ]
         )
 
 
-def _number(preview: Preview) -> int:
-    return preview.number
+def _number(value: Any) -> Any:
+    return value.number if isinstance(value, Preview) else value

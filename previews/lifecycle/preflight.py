@@ -1,10 +1,8 @@
 """Checks before a deployment creates anything, so that a lack of room is found here.
 
 Every check is made, so that one run reports all problems. Lack of room clears by itself, a fault
-doesn't: the report keeps them apart.
-
-A new check is one function and one line in `preflight`. One that reads another kind of Kubernetes
-object needs that kind in CI's cluster role, too (infra/ci/cluster_access.py).
+doesn't: the report keeps them apart. A new check is one function and one line in `preflight`; a
+new kind of Kubernetes object in it is one line in infra/ci/cluster_access.py, too.
 """
 
 from __future__ import annotations
@@ -109,9 +107,6 @@ class _Finding(NamedTuple):
     room: bool = False
 
 
-_Checks = list[tuple[str, Callable[[], _Finding]]]
-
-
 def preflight(
     preview: Preview,
     *,
@@ -132,16 +127,12 @@ def preflight(
     names = {summary.name for summary in stacks.all()}
     is_new = preview.name not in names
 
-    def mode() -> str | None:
-        labels = pulls.read(preview.number).labels
-        return database_mode(labels) or project_mode(settings.project)
-
     # The one list of checks, in the order in which they are reported.
-    checks: _Checks = [
+    checks: list[tuple[str, Callable[[], _Finding]]] = [
         ("AWS account", lambda: _account(aws, platform)),
         ("cluster", lambda: _cluster(cluster)),
     ]
-    if is_new and mode() == "branch":
+    if is_new and _mode(preview, pulls, settings) == "branch":
         checks += [(TEMPLATE, lambda: _template(cluster, platform))]
     elif is_new:
         checks += [
@@ -161,6 +152,10 @@ def preflight(
     return report
 
 
+def _mode(preview: Preview, pulls: PullRequests, settings: Settings) -> str | None:
+    return database_mode(pulls.read(preview.number).labels) or project_mode(settings.project)
+
+
 def _place_in_queue(preview: Preview, names: set[str], pulls: PullRequests, label: str) -> int:
     """Count those that request a preview, have none, and have a lower number; plus one."""
     waiting = {Preview(pull.number) for pull in pulls.all_open() if label in pull.labels}
@@ -174,8 +169,7 @@ def _result(name: str, check: Callable[[], _Finding]) -> PreflightCheck:
     except PreviewsError as error:
         finding = _fault(error.why, error.remedy)
     except (BotoCoreError, ClientError) as error:
-        remedy = "check the credentials, the region and the role's permissions."
-        finding = _fault(str(error), remedy)
+        finding = _fault(str(error), "check the credentials, the region and the permissions.")
     return PreflightCheck(name=name, **finding._asdict())
 
 
