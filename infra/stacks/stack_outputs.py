@@ -51,7 +51,8 @@ def prepared_with(otherwise: pulumi.Input[str]) -> pulumi.Output[str]:
     A preview's database is prepared once. The output remembers the image, so that a newer one of
     staging's is no reason to prepare it again. ``ignore_changes`` would remember it too, but also
     after the Job failed: a preview whose prepare Job failed because of a bug on the main branch
-    could then never be brought up with the fix (docs/decisions/0005-a-database-is-prepared-once.md).
+    could then never be brought up with the fix
+    (docs/decisions/0005-a-database-is-prepared-once.md).
 
     Args:
         otherwise: Image to prepare the database with if that has not been done.

@@ -30,9 +30,9 @@ from previews.reporting.wording import duration
 from previews.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
+    from contract.platform_outputs import PlatformOutputs
     from previews.diagnosis.failure_report import Autopsy
     from previews.kubernetes import Cluster
-    from previews.platform import Platform
     from previews.pull_request.pull_requests import PullRequestState
     from previews.pulumi.stacks import Stacks
     from previews.pulumi.state import StackState
@@ -96,7 +96,7 @@ class PreviewDeployment:
     presenter: Presenter
     settings: Settings
     stacks: Stacks
-    platform: Callable[[], Platform]
+    platform: Callable[[], PlatformOutputs]
     connect: Callable[[], Cluster]
     bypass: Callable[[], str | None]
     adopt: Callable[[str], StackState]

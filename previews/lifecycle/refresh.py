@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from contract.kubernetes import GENERATIONS, qualified
 from contract.stack_name import StackKind, StackName
 from previews.errors import PreviewsError
-from previews.lifecycle.branch_reset import BRANCHES
+from previews.lifecycle.branch_reset import BRANCH_RESOURCES
 from previews.output import progress
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class Refresh:
             PreviewsError: The cluster doesn't answer: then nothing is removed.
         """
         found: dict[str, list[str]] = {}
-        for branch in self.cluster.each(BRANCHES):
+        for branch in self.cluster.each(BRANCH_RESOURCES):
             server = dict(branch.raw).get("status", {}).get("generation", "")
             found.setdefault(server, []).append(str(branch.namespace))
         return found

@@ -22,13 +22,13 @@ from previews.reporting.status import status_of
 from previews.reporting.wording import duration
 
 if TYPE_CHECKING:
+    from contract.platform_outputs import PlatformOutputs
     from contract.preview import Preview
     from previews.github import GitHub
     from previews.github.comments import Comment
     from previews.github.deployments import CommitState, DeploymentState
     from previews.kubernetes import Cluster
     from previews.lifecycle.destroy import DestroyReport
-    from previews.platform import Platform
     from previews.pull_request.pull_requests import PullRequests
     from previews.pulumi.progress import StepState
     from previews.pulumi.stacks import Stacks
@@ -201,7 +201,7 @@ def current_comment(
     preview: Preview,
     *,
     stacks: Stacks,
-    platform: Platform,
+    platform: PlatformOutputs,
     pulls: PullRequests,
     settings: Settings,
     connect: Callable[[], Cluster],

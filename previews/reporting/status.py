@@ -19,7 +19,7 @@ from previews.reporting.preview_summary import PreviewSummary, summarize
 from previews.reporting.wording import age, dollars, duration
 
 if TYPE_CHECKING:
-    from previews.platform import Platform
+    from contract.platform_outputs import PlatformOutputs
     from previews.pulumi.stacks import Stacks
 
 _HEALTH_SECONDS = 5.0
@@ -58,7 +58,7 @@ def status_of(
     now: datetime,
     *,
     stacks: Stacks,
-    platform: Platform,
+    platform: PlatformOutputs,
     connect_to: str | None = None,
 ) -> PreviewStatus:
     """Return one preview with its health.
@@ -84,7 +84,7 @@ def status_of(
 
 
 def statuses(
-    now: datetime, *, stacks: Stacks, platform: Platform, connect_to: str | None = None
+    now: datetime, *, stacks: Stacks, platform: PlatformOutputs, connect_to: str | None = None
 ) -> PreviewStatuses:
     """Return every preview with its health, by number; arguments as in `status_of`.
 
