@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from previews.pulumi import events
-from previews.pulumi.events import About, EngineEvent
+from previews.pulumi.events import EngineEvent, ResourceOperation
 
 ENVIRONMENT = {"PULUMI_DEBUG_COMMANDS": "true"}
 """What makes the CLI know ``--event-log``."""
@@ -69,29 +69,29 @@ def operations(seen: Iterable[tuple[float, EngineEvent]]) -> list[Work]:
     running: dict[tuple[str, str], float] = {}
     found: list[Work] = []
     for moment, event in seen:
-        ended = event.ends or event.fails
-        if event.begins is not None and _is_shown(event.begins.metadata):
-            running[_key(event.begins.metadata)] = moment
+        ended = event.ended or event.failed
+        if event.began is not None and _is_shown(event.began.metadata):
+            running[_key(event.began.metadata)] = moment
         elif ended is not None and _key(ended.metadata) in running:
             began = running.pop(_key(ended.metadata))
             found.append(Work(_title(ended.metadata), began, moment))
     return sorted(found, key=lambda work: (work.began, work.ended))
 
 
-def _is_shown(about: About) -> bool:
+def _is_shown(about: ResourceOperation) -> bool:
     # Components have no work of their own, and a replacement is shown as what it consists of.
     return (
-        about.changes
+        about.is_change
         and about.op != "replace"
         and not about.type.startswith(("previews:", "pulumi:"))
     )
 
 
-def _key(about: About) -> tuple[str, str]:
+def _key(about: ResourceOperation) -> tuple[str, str]:
     return about.urn, about.op
 
 
-def _title(about: About) -> str:
+def _title(about: ResourceOperation) -> str:
     return f"{about.type.rpartition(':')[2]} {about.name}"
 
 

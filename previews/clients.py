@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from contract.platform_outputs import PlatformOutputs
     from contract.preview import Preview
-    from previews.diagnosis.failure_report import Autopsy
+    from previews.diagnosis.failure_report import FailureReport
     from previews.github import GitHub
-    from previews.inventory import Place
+    from previews.inventory import ResourceFinder
     from previews.kubernetes import Cluster
     from previews.lifecycle.deploy import PreviewDeployment
     from previews.lifecycle.destroy import DestroyReport
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from previews.pull_request.pull_requests import PullRequests, PullRequestState
     from previews.pulumi.locks import Locks
     from previews.pulumi.recovery import Recovered
+    from previews.pulumi.resource_lookup import ResourceLookup
     from previews.pulumi.stacks import Stacks
     from previews.pulumi.state import StackState
-    from previews.pulumi.up import Outcome
+    from previews.pulumi.up import UpResult
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Clients:
         """Locks of the stacks."""
         from previews.pulumi.locks import Locks
 
-        return Locks(self)
+        return Locks(stacks=self.stacks, settings=self.settings, github=self.github)
 
     @cached_property
     def platform(self) -> PlatformOutputs:
@@ -115,11 +116,17 @@ class Clients:
         return Cluster(self.platform.cluster.name)
 
     @cached_property
-    def places(self) -> tuple[Place, ...]:
-        """Every place that can have resources of a preview."""
-        from previews.inventory.all import places
+    def places(self) -> tuple[ResourceFinder, ...]:
+        """Finders of previews' resources."""
+        from previews.inventory.all import all_finders
 
-        return places(self)
+        return all_finders(
+            aws=self.aws,
+            cluster=self.cluster,
+            github=self.github,
+            platform=self.platform,
+            settings=self.settings,
+        )
 
     def presenter(
         self, preview: Preview, *, run_url: str = "", connect_to: str | None = None
@@ -152,23 +159,31 @@ class Clients:
 
         return PullRequestPresenter(self.github, preview, run_url=run_url)
 
+    def lookup(self, stack: str) -> ResourceLookup:
+        """Return the look-up of single resources of a stack."""
+        from previews.pulumi.resource_lookup import ResourceLookup
+
+        return ResourceLookup(stack, aws=self.aws, cluster=self.cluster)
+
     def recover(self, stack: str) -> tuple[Recovered, StackState]:
         """Complete a stack's state after a run that was killed; returns the state."""
         from previews.pulumi.recovery import recovered_state
 
-        return recovered_state(self, stack)
+        return recovered_state(stack, stacks=self.stacks, lookup=lambda: self.lookup(stack))
 
     def adopt(self, stack: str) -> StackState:
         """Create a stack unless it exists; else complete its state after a run that was killed."""
-        from previews.pulumi.recovery import take_over
+        from previews.pulumi.recovery import create_or_recover
 
-        return take_over(self, stack)
+        return create_or_recover(
+            stack, stacks=self.stacks, locks=self.locks, lookup=lambda: self.lookup(stack)
+        )
 
-    def diagnose(self, stack: str, outcome: Outcome, message: str) -> Autopsy:
+    def diagnose(self, stack: str, result: UpResult, output: str) -> FailureReport:
         """Find out why a stack's `pulumi up` failed."""
-        from previews.diagnosis.diagnose import diagnose
+        from previews.diagnosis.failure_report import diagnose
 
-        return diagnose(self, stack, outcome, said=message)
+        return diagnose(lambda: self.cluster, stack, result, output=output)
 
     def deployment(
         self,

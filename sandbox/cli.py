@@ -145,7 +145,7 @@ def run(context: typer.Context) -> None:
     for stack in stacks.names():
         # One whose holder lives is for the command to meet.
         with suppress(PreviewsError):
-            locks.free(stack)
+            locks.break_stale(stack)
     code, _ = stacks.run(context.args)
     raise typer.Exit(code)
 

@@ -11,10 +11,10 @@ from rich.console import Console
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from previews.clients import Clients
-from previews.diagnosis.diagnose import UpFailedError
+from previews.diagnosis.failure_report import UpFailedError
 from previews.pull_request.presenter import DeployFailure
 from previews.pull_request.terminal_presenter import TerminalPresenter
-from previews.pulumi.up import run_up
+from previews.pulumi.up import pulumi_up
 from sandbox import show
 from sandbox.aws.client import client, take_automated_snapshot
 from sandbox.containers.locks import hold
@@ -69,19 +69,19 @@ def up(settings: Settings, clients: Clients) -> None:
     # The stack is made in a folder of its own: the checkout's file of staging is a team's.
     own = clients.settings.model_copy(update={"project": _own_project(config.parent)})
     Clients(own).stacks.create(STACK)
-    clients.locks.take_note(STACK)
+    clients.locks.record_owner(STACK)
     presenter = TerminalPresenter(STACK, pulumi_log=clients.settings.pulumi_log)
     options = ["--config-file", str(config)]
-    outcome = run_up(clients.stacks, STACK, config={}, options=options, watch=presenter.working)
+    outcome = pulumi_up(clients.stacks, STACK, config={}, options=options, watch=presenter.working)
     if not outcome.succeeded:
-        found = clients.diagnose(STACK, outcome, outcome.said)
+        found = clients.diagnose(STACK, outcome, outcome.output)
         presenter.failed(DeployFailure(found, outcome.states))
         raise UpFailedError.of(STACK, found)
     presenter.end()
     if clients.stacks.state(STACK).pending:
         # This `up` has found what a killed one had begun; Pulumi keeps the note of it.
         forget = ["--clear-pending-creates", "--yes", "--skip-preview", *options]
-        clients.stacks.command.do("state of staging", ["refresh", "--stack", STACK, *forget])
+        clients.stacks.command.check("state of staging", ["refresh", "--stack", STACK, *forget])
 
 
 def _own_project(folder: Path) -> Path:

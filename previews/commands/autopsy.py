@@ -11,7 +11,7 @@ from rich.text import Text
 from previews.clients import Clients
 from previews.commands._arguments import PreviewArgument
 from previews.diagnosis.cluster_diagnostics import collect
-from previews.diagnosis.failure_report import perform
+from previews.diagnosis.failure_report import make_report
 from previews.output import AsJson, show
 from previews.pull_request import comment
 from previews.pull_request.presenter import DeployFailure
@@ -36,6 +36,6 @@ def command(
     clients = Clients()
     events = read(event_log) if event_log else ()
     commit = str(clients.stacks.outputs(preview.name).get("commit") or "")
-    report = perform(events, collect(lambda: clients.cluster.api, preview.name))
+    report = make_report(events, collect(lambda: clients.cluster, preview.name))
     text = comment.failed(preview.name, commit, DeployFailure(report, ()))
     show(report, Text(text.removeprefix(comment.MARKER).strip()), as_json=as_json)

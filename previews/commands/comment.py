@@ -10,7 +10,7 @@ from rich.text import Text
 
 from previews.clients import Clients
 from previews.commands._arguments import ConnectTo, PreviewArgument, this_run
-from previews.diagnosis.failure_report import perform
+from previews.diagnosis.failure_report import make_report
 from previews.output import AsJson, show
 from previews.pull_request import comment
 from previews.pull_request.presenter import DeployFailure
@@ -56,7 +56,7 @@ def command(
         text = comment.removed(preview.name, seconds=None, left=[])
     elif failed:
         commit = clients.github.pulls.read(preview.number).head_sha
-        failure = DeployFailure(perform([], said=failed), ())
+        failure = DeployFailure(make_report([], output=failed), ())
         text = comment.failed(preview.name, commit, failure, run=this_run())
     else:
         text = clients.current_comment(preview, connect_to=connect_to)

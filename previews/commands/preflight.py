@@ -57,7 +57,7 @@ def _comment(clients: Clients, preview: Preview, error: PreviewsError) -> None:
         text = comment.no_room(preview.name, error.why, error.remedy, run=run)
     else:
         commit = clients.github.pulls.read(preview.number).head_sha
-        failure = DeployFailure(failure_report.of_error(error), ())
+        failure = DeployFailure(failure_report.report_error(error), ())
         text = comment.failed(preview.name, commit, failure, run=run)
     clients.pull_request_presenter(preview, run_url=run).show(text)
 

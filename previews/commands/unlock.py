@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from previews.clients import Clients
 from previews.commands._arguments import PreviewArgument
 from previews.output import AsJson, show
-from previews.pulumi.locks import Broken
+from previews.pulumi.locks import BrokenLock
 from previews.pulumi.recovery import Recovered
 
 
@@ -17,7 +17,7 @@ class UnlockReport(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     stack: str
-    broken: list[Broken]
+    broken: list[BrokenLock]
     recovered: Recovered
 
     def text(self) -> str:
@@ -25,7 +25,7 @@ class UnlockReport(BaseModel):
         lines = [f"broken: {each.lock}: {each}" for each in self.broken] or [
             f"{self.stack} was not locked"
         ]
-        lines += [f"adopted: {urn}" for urn in self.recovered.taken_over]
+        lines += [f"adopted: {urn}" for urn in self.recovered.adopted]
         lines += [f"not found, so removed from the state: {urn}" for urn in self.recovered.absent]
         return "\n".join(lines)
 
@@ -41,7 +41,7 @@ def command(preview: PreviewArgument, as_json: AsJson = False) -> None:
     Exits with 0 when the stack is unlocked, with 1 when its holder runs or is unknown.
     """
     clients = Clients()
-    broken = clients.locks.free(preview.name)
+    broken = clients.locks.break_stale(preview.name)
     recovered, _ = clients.recover(preview.name)
     report = UnlockReport(stack=preview.name, broken=broken, recovered=recovered)
     show(report, report.text(), as_json=as_json)

@@ -1,1 +1,1 @@
-"""Explains failures."""
+"""Explanation of failures."""

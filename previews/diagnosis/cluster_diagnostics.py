@@ -1,64 +1,112 @@
-"""Looks into a preview's namespace for what an autopsy needs."""
+"""Unhealthy containers and warnings of a preview's namespace, for a failure report."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-import httpx
-import kr8s
-from kr8s.objects import Pod
+from pydantic import BaseModel, ConfigDict
 
-from previews.diagnosis.failure_report import ContainerTrouble, Evidence, last_lines, newest
+from previews.diagnosis.migration_report import MARK
 from previews.diagnosis.redaction import redact
 from previews.errors import PreviewsError
 
-_LOG_LINES = 30
-UNANSWERED = (
-    PreviewsError,
-    kr8s.ServerError,
-    kr8s.NotFoundError,
-    kr8s.APITimeoutError,
-    kr8s.ConnectionClosedError,
-    httpx.HTTPError,
-    OSError,
-    ValueError,
-)
-"""What is raised where the cluster can't be asked, or has no more of what was asked for."""
+if TYPE_CHECKING:
+    from previews.kubernetes import Cluster, KubernetesObject
+
+_MAX_LINES = 30
+_MAX_LINE_LENGTH = 400
+_MAX_EVENTS = 10
+
+
+class UnhealthyContainer(BaseModel):
+    """A container that failed or is not ready.
+
+    Attributes:
+        pod: Name of its pod.
+        container: Its name; empty for a pod without containers yet.
+        reason: Kubernetes' reason, with exit code and restarts.
+        log: Its last lines, without secrets.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    pod: str
+    container: str
+    reason: str
+    log: tuple[str, ...] = ()
+
+
+class ClusterDiagnostics(BaseModel):
+    """Findings in a preview's namespace.
+
+    Attributes:
+        containers: Its unhealthy containers.
+        events: Its warning events, oldest first.
+        missing: Why the cluster could not be read; empty where it could.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    containers: tuple[UnhealthyContainer, ...] = ()
+    events: tuple[str, ...] = ()
+    missing: str = ""
 
 
 def collect(
-    connect: Callable[[], Any], namespace: str, known_secrets: Sequence[str] = ()
-) -> Evidence:
-    """What is wrong in a namespace.
+    connect: Callable[[], Cluster], namespace: str, known_secrets: Sequence[str] = ()
+) -> ClusterDiagnostics:
+    """Return the findings in a namespace.
 
-    An autopsy is made when something has failed already, so a cluster that can't be asked is
-    told of and no failure of its own.
+    They explain a failure that has happened already, so a cluster that can't be read is
+    recorded in them and not raised.
+
+    Args:
+        connect: Returns the cluster.
+        namespace: The namespace.
+        known_secrets: Values to hide, whatever they look like.
     """
     try:
-        api = connect()
-        pods = [pod for pod in api.get("pods", namespace=namespace) if isinstance(pod, Pod)]
+        cluster = connect()
         containers = tuple(
-            trouble for pod in pods for trouble in _troubles(pod, pod.raw, known_secrets)
+            found
+            for pod in cluster.each("pods", namespace=namespace)
+            for found in _unhealthy(cluster, pod, known_secrets)
         )
-        events = _warnings(api, namespace, known_secrets)
-    except UNANSWERED as error:
-        return Evidence(missing=redact(f"the cluster could not be asked: {error}", known_secrets))
-    return Evidence(containers=containers, events=events)
+        events = _warnings(cluster, namespace, known_secrets)
+    except (PreviewsError, OSError) as error:
+        why = error.why if isinstance(error, PreviewsError) else error
+        return ClusterDiagnostics(
+            missing=redact(f"the cluster could not be read: {why}", known_secrets)
+        )
+    return ClusterDiagnostics(containers=containers, events=events)
 
 
-def _troubles(
-    pod: Pod, raw: Mapping[str, Any], known_secrets: Sequence[str]
-) -> Iterator[ContainerTrouble]:
-    status: Mapping[str, Any] = raw.get("status", {})
+def last_lines(lines: Iterable[str], most: int = _MAX_LINES) -> list[str]:
+    """Return the last lines of a log, each cut where it is too long to read."""
+    # A migration's report is for machines, and shown as a table of its own.
+    kept = [line.rstrip() for line in lines if line.strip() and MARK not in line][-most:]
+    return [
+        line if len(line) <= _MAX_LINE_LENGTH else f"{line[:_MAX_LINE_LENGTH]}…" for line in kept
+    ]
+
+
+def newest(events: Sequence[str], most: int = _MAX_EVENTS) -> tuple[str, ...]:
+    """Return the newest of the warnings, each once."""
+    return tuple(dict.fromkeys(events))[-most:]
+
+
+def _unhealthy(
+    cluster: Cluster, pod: KubernetesObject, known_secrets: Sequence[str]
+) -> Iterator[UnhealthyContainer]:
+    status: Mapping[str, Any] = pod.raw.get("status", {})
     found = [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
-    name = str(raw["metadata"]["name"])
     for container in found:
         reason = _reason(container)
         if reason:
-            log = _log(pod, container)
-            yield ContainerTrouble(
-                pod=name,
+            log = _log(cluster, pod, container)
+            yield UnhealthyContainer(
+                pod=pod.name,
                 container=container["name"],
                 reason=redact(reason, known_secrets),
                 log=tuple(redact("\n".join(last_lines(log)), known_secrets).splitlines()),
@@ -67,11 +115,11 @@ def _troubles(
         for condition in status.get("conditions", ()):
             if condition.get("status") == "False" and condition.get("message"):
                 reason = f"{condition.get('reason', '')}: {condition['message']}"
-                yield ContainerTrouble(pod=name, container="", reason=reason)
+                yield UnhealthyContainer(pod=pod.name, container="", reason=reason)
 
 
 def _reason(container: Mapping[str, Any]) -> str:
-    """Why a container is not well; empty where it is, or where it ended as it should."""
+    """Return why a container is unhealthy; empty where it is healthy or completed."""
     state: Mapping[str, Any] = container.get("state", {})
     ended = state.get("terminated") or container.get("lastState", {}).get("terminated") or {}
     parts = []
@@ -83,34 +131,33 @@ def _reason(container: Mapping[str, Any]) -> str:
     if parts and container.get("restartCount"):
         parts.append(f"restarted {container['restartCount']} times")
     if not parts and "running" in state and not container.get("ready", True):
-        parts.append("it runs and is not ready")
+        parts.append("running and not ready")
     return "; ".join(parts)
 
 
-def _log(pod: Pod, container: Mapping[str, Any]) -> list[str]:
-    """The end of a container's log: of the run that failed, where it was started again."""
-    restarted = bool(container.get("restartCount"))
-    for previous in (True, False) if restarted else (False,):
+def _log(cluster: Cluster, pod: KubernetesObject, container: Mapping[str, Any]) -> list[str]:
+    """Return the end of a container's log: of the run that failed, where it was restarted."""
+    for previous in (True, False) if container.get("restartCount") else (False,):
         try:
-            lines = list(
-                pod.logs(container=container["name"], previous=previous, tail_lines=_LOG_LINES)
+            lines = cluster.log(
+                pod, container=container["name"], previous=previous, lines=_MAX_LINES
             )
-        except (kr8s.ServerError, httpx.HTTPError):
+        except PreviewsError:
             continue
         if any(line.strip() for line in lines):
             return lines
     return []
 
 
-def _tells(event: Mapping[str, Any]) -> bool:
-    """Whether an event says anything of a failure: an autoscaler without figures yet does not."""
+def _explains_failure(event: Mapping[str, Any]) -> bool:
+    """Return whether an event is a warning; an autoscaler without metrics yet is not one."""
     about = event.get("involvedObject", {}).get("kind")
     return event.get("type") == "Warning" and about != "HorizontalPodAutoscaler"
 
 
-def _warnings(api: Any, namespace: str, known_secrets: Sequence[str]) -> tuple[str, ...]:
-    found = cast("Iterator[Any]", api.get("events", namespace=namespace))
-    events = [event.raw for event in found if _tells(event.raw)]
+def _warnings(cluster: Cluster, namespace: str, known_secrets: Sequence[str]) -> tuple[str, ...]:
+    found = (event.raw for event in cluster.each("events", namespace=namespace))
+    events = [event for event in found if _explains_failure(event)]
     events.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
     return newest(
         [

@@ -1,4 +1,4 @@
-"""The kinds of failure that are known by what they say; docs/runbook.md has each of them."""
+"""Known kinds of failure, recognized by their errors; docs/runbook.md lists them all."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from pydantic import BaseModel, ConfigDict
 
 
-class Cause(BaseModel):
-    """A kind of failure that is known by what it says.
+class FailurePattern(BaseModel):
+    """A known kind of failure.
 
     Attributes:
         code: Its name in docs/runbook.md.
-        why: What it means.
-        remedy: What to do about it.
+        why: Its meaning.
+        remedy: The instruction that resolves it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -24,168 +24,163 @@ class Cause(BaseModel):
     remedy: str
 
 
-def _cause(pattern: str, code: str, why: str, remedy: str) -> tuple[re.Pattern[str], Cause]:
-    return re.compile(pattern, re.IGNORECASE), named(code, why, remedy)
+def _pattern(
+    regex: str, code: str, why: str, remedy: str
+) -> tuple[re.Pattern[str], FailurePattern]:
+    return re.compile(regex, re.IGNORECASE), FailurePattern(code=code, why=why, remedy=remedy)
 
 
-def named(code: str, why: str, remedy: str) -> Cause:
-    """A cause by its parts."""
-    return Cause.model_validate({"code": code, "why": why, "remedy": remedy})
-
-
-CAUSES: tuple[tuple[re.Pattern[str], Cause], ...] = (
-    _cause(
+FAILURE_PATTERNS: tuple[tuple[re.Pattern[str], FailurePattern], ...] = (
+    _pattern(
         r"expected one head, found",
         "migration-heads",
-        "two migrations follow the same one",
+        "two migrations have the same parent",
         "rebase the later one: set its `down_revision` to the other, and push.",
     ),
-    _cause(
+    _pattern(
         r"which this image does not have",
         "migration-unknown",
         "the preview's database was migrated by another version of this branch",
         "comment `/preview reset-db`, then `/preview`; or push a version that holds it.",
     ),
-    _cause(
+    _pattern(
         r'extension "?[^"\n]+"? is not (?:available|supported by Amazon RDS)',
         "extension-missing",
-        "this PostgreSQL does not have an extension that is to be created",
-        "read its name below. RDS has those of its own list (`SHOW rds.extensions`), the sandbox"
-        " PostgreSQL's contrib modules alone: what needs another can't be shown there.",
+        "PostgreSQL lacks an extension that a migration creates",
+        "read its name below. RDS has the extensions of `SHOW rds.extensions`, the sandbox only"
+        " PostgreSQL's contrib modules: what needs another can't run there.",
     ),
-    _cause(
+    _pattern(
         r"migrate: step \S+ .*failed and was undone",
         "migration-failed",
-        "a migration failed on staging's data, and was undone",
-        "mend the migration and push; the database is as it was before.",
+        "a migration failed on staging's data and was rolled back",
+        "fix the migration and push; the database is unchanged.",
     ),
-    _cause(
+    _pattern(
         r"step \S+ .*would hold .* wait meanwhile",
         "migration-lock",
-        "a migration would keep others waiting for too long, and was undone",
-        "split it into steps that lock for less, or label the pull request"
-        " `preview-long-migration` if it is meant.",
+        "a migration holds a lock for too long, and was rolled back",
+        "split it into steps with shorter locks, or label the pull request"
+        " `preview-long-migration` if the lock is intended.",
     ),
-    _cause(
+    _pattern(
         r"OOMKilled|exit code 137",
         "out-of-memory",
-        "a container used more memory than it may",
+        "a container exceeded its memory limit",
         "use less, or raise `previews:service.memory`.",
     ),
-    _cause(
+    _pattern(
         r"ImagePullBackOff|ErrImagePull|manifest unknown",
         "image-pull",
-        "the cluster can't fetch the image",
-        "run the workflow again; if it stays, look whether the image is in the registry and the"
-        " nodes may read it.",
+        "the cluster can't pull the image",
+        "run the workflow again; if it fails again, check that the image is in the registry and"
+        " that the nodes may pull it.",
     ),
-    _cause(
+    _pattern(
         r"exceeded quota|forbidden: maximum",
         "namespace-quota",
-        "the preview asks for more than its namespace may have",
-        "lower what the pods ask for: `previews:service.cpu`, `.memory`, `.maxReplicas`.",
+        "the preview requests more than the quota of its namespace",
+        "lower the requests of the pods: `previews:service.cpu`, `.memory`, `.maxReplicas`.",
     ),
-    _cause(
+    _pattern(
         r"Insufficient (?:cpu|memory|pods)|FailedScheduling|Unschedulable",
         "no-node",
         "no node has room for a pod",
         "wait for a node to be added and run the workflow again, or remove a preview.",
     ),
-    _cause(
+    _pattern(
         r"InstanceQuotaExceeded|quota .*DB instances|StorageQuotaExceeded",
         "database-quota",
-        "the account may have no further database instance in this region",
-        "remove a preview, or have the quota raised; the preview comes up with the next push or"
+        "the account's quota of database instances in this region is used up",
+        "remove a preview, or raise the quota; the preview comes up with the next push or"
         " `/preview`.",
     ),
-    _cause(
+    _pattern(
         r"DBSnapshotNotFound|no .*automated snapshot|snapshot .*not available",
         "snapshot-missing",
         "staging has no usable snapshot to restore",
-        "wait for tonight's, or take one: see docs/runbook.md.",
+        "wait for tonight's snapshot, or take one: see docs/runbook.md.",
     ),
-    _cause(
+    _pattern(
         r"AccessDenied|not authorized to perform|UnauthorizedOperation|is forbidden: User",
         "permission",
-        "the role of the workflow may not do this",
-        "compare what is denied with the permissions of the preview role; a stack's names and tags"
-        " must begin with `pr-`.",
+        "the workflow's role lacks a permission",
+        "compare the denied action with the permissions of the preview role; a stack's names and"
+        " tags must begin with `pr-`.",
     ),
-    _cause(
+    _pattern(
         r"ExpiredToken|InvalidClientTokenId|credentials .*expired",
         "credentials-expired",
-        "the credentials ended before the work did",
-        "run the workflow again: it goes on where it stopped.",
+        "the credentials expired during the run",
+        "run the workflow again: it continues where it stopped.",
     ),
-    _cause(
+    _pattern(
         r"currently locked by|update is currently in progress|stack is locked",
         "stack-held",
-        "another run holds the stack",
-        "wait for it; when it is over and the lock stays: `previews unlock N`.",
+        "another run holds the lock of the stack",
+        "wait for it; if the lock remains after it: `previews unlock N`.",
     ),
-    _cause(
+    _pattern(
         r"ExternalSecret|SecretStore|SecretSyncedError",
         "secret-not-synced",
-        "a secret did not reach the cluster",
-        "run the workflow again; if it stays, look at the External Secrets Operator's log.",
+        "a secret was not synced to the cluster",
+        "run the workflow again; if it fails again, read the External Secrets Operator's log.",
     ),
-    _cause(
+    _pattern(
         r"\bprepare-?\w*.*(?:exit code|BackoffLimitExceeded|failed)|^prepare: ",
         "prepare-failed",
-        "the copied database could not be prepared, so nothing was let onto it",
-        "read what it says below; a preview never starts on data that was not prepared.",
+        "preparing the copied database failed, so nothing may connect to it",
+        "read the error below; a preview never starts on data that was not prepared.",
     ),
-    _cause(
+    _pattern(
         r"CrashLoopBackOff|exit code [1-9]|BackoffLimitExceeded",
         "crashed",
-        "a container ends by itself",
-        "read its last lines below, mend it and push.",
+        "a container is crash-looping",
+        "read its last log lines below, fix it and push.",
     ),
-    _cause(
+    _pattern(
         r"failed to (?:solve|build)|executor failed running|Dockerfile",
         "image-build",
         "the image could not be built",
-        "run `docker build .` on the branch, mend it and push.",
+        "run `docker build .` on the branch, fix it and push.",
     ),
-    _cause(
+    _pattern(
         r"\n  What to do: ",
         "program-refused",
-        "the program stopped before it made anything",
-        "do what it says below.",
+        "the program stopped before it created anything",
+        "follow the instruction below.",
     ),
-    _cause(
+    _pattern(
         r"smoke test of ",
         "smoke",
-        "it runs, and is not what it should be",
-        "read which check failed below, mend it and push.",
+        "the service runs and fails a check",
+        "read below which check failed, fix it and push.",
     ),
-    _cause(
+    _pattern(
         r"timed out|has timed out progressing|readiness probe failed",
         "not-ready",
-        "it runs and does not become ready in time",
-        "look at the last lines below: does `/health/ready` answer with 200 within"
-        " `previews:service.startSeconds`?",
+        "the service runs and did not become ready in time",
+        "read the last log lines below: `/health/ready` has to return 200 within"
+        " `previews:service.startSeconds`.",
     ),
 )
-"""Known kinds of failure, the most telling first."""
+"""Known kinds of failure, the most specific first."""
 
-UNKNOWN = named(
-    "unknown",
-    "it failed in a way that is not known yet",
-    "read what it says below; running the workflow again goes on where it stopped.",
+UNKNOWN = FailurePattern(
+    code="unknown",
+    why="the cause is not known",
+    remedy="read the error below; running the workflow again continues where it stopped.",
 )
+# Pulumi's provider reports it for whatever it waited for, for whichever reason.
+_UNSPECIFIC = "not-ready"
 
 
-# Pulumi's provider says so of whatever it waited for, for whichever reason.
-_VAGUE = "not-ready"
+def most_likely(texts: Iterable[str]) -> FailurePattern:
+    """Return the pattern of the first text that matches one, an unspecific one only at last."""
+    found = [pattern for text in texts if (pattern := _match(text)) is not None]
+    specific = [pattern for pattern in found if pattern.code != _UNSPECIFIC]
+    return next(iter([*specific, *found]), UNKNOWN)
 
 
-def most_likely(texts: Iterable[str]) -> Cause:
-    """Return the cause that the first text tells of, a vague one only where no other is told."""
-    told = [cause for text in texts if (cause := _told_by(text)) is not None]
-    telling = [cause for cause in told if cause.code != _VAGUE]
-    return next(iter([*telling, *told]), UNKNOWN)
-
-
-def _told_by(text: str) -> Cause | None:
-    return next((cause for pattern, cause in CAUSES if pattern.search(text)), None)
+def _match(text: str) -> FailurePattern | None:
+    return next((pattern for regex, pattern in FAILURE_PATTERNS if regex.search(text)), None)

@@ -1,49 +1,49 @@
 """Why a preview did not come up, so that nobody needs access to the cluster to understand it.
 
-Pure: from the engine's events, and from what was found in the preview's namespace.
+A report is made from the engine's events and from the findings in the preview's namespace.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from previews.diagnosis.failure_patterns import Cause, most_likely, named
-from previews.diagnosis.migration_report import MARK
+from previews.diagnosis.cluster_diagnostics import ClusterDiagnostics, collect, last_lines
+from previews.diagnosis.failure_patterns import FailurePattern, most_likely
 from previews.diagnosis.redaction import redact
 from previews.errors import PreviewsError
-from previews.pulumi.events import About, EngineEvent
-from previews.pulumi.progress import Step, step_of
+from previews.pulumi.events import EngineEvent, ResourceOperation
+from previews.pulumi.progress import State, Step, step_of
 from previews.reporting.wording import cell
 
-_MOST_LINES = 30
-_LONGEST_LINE = 400
-_MOST_EVENTS = 10
+if TYPE_CHECKING:
+    from previews.kubernetes import Cluster
+    from previews.pulumi.up import UpResult
+
 _REMEDY = re.compile(r"\s*What to do:")
-# What the engine says of every failure, whatever failed.
-_OTHERS_FAULT = re.compile(
+# The engine's summary of every failure, whatever failed.
+_CONSEQUENCE = re.compile(
     r"^(?:update|preview) failed$|resource monitor shut down"
     r"|^an unhandled error occurred: program exited",
     re.IGNORECASE,
 )
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class FailedResource(_Model):
+class FailedResource(BaseModel):
     """A resource that failed.
 
     Attributes:
         step: The step that it belongs to, if any.
         type: Its type token.
         name: Its name in the program.
-        op: What was being done to it.
-        message: What the provider said, without secrets.
+        op: The operation that failed: ``create``, ``update`` ...
+        message: The provider's error, without secrets.
     """
+
+    model_config = ConfigDict(frozen=True)
 
     step: Step | None
     type: str
@@ -53,119 +53,131 @@ class FailedResource(_Model):
 
     @property
     def gist(self) -> str:
-        """Its last line that says what is wrong and not what to do; empty where it said nothing."""
+        """The last line of its error that is no remedy; empty without an error."""
         lines = [line for line in self.message.splitlines() if not _REMEDY.match(line)]
         return lines[-1].strip() if lines else ""
 
 
-class ContainerTrouble(_Model):
-    """A container that is not well.
-
-    Attributes:
-        pod: Its pod.
-        container: Its name.
-        reason: Why Kubernetes says it is not well, with exit code and restarts.
-        log: Its last lines, without secrets.
-    """
-
-    pod: str
-    container: str
-    reason: str
-    log: tuple[str, ...] = ()
-
-
-class Evidence(_Model):
-    """What was found in the preview's namespace.
-
-    Attributes:
-        containers: Containers that are not well.
-        events: Kubernetes' warnings, oldest first.
-        missing: Why nothing could be looked at; empty where it could.
-    """
-
-    containers: tuple[ContainerTrouble, ...] = ()
-    events: tuple[str, ...] = ()
-    missing: str = ""
-
-
-class Autopsy(_Model):
+class FailureReport(BaseModel):
     """Why a preview did not come up.
 
     Attributes:
-        cause: What it most likely is.
+        cause: The most likely cause.
         failed: The resources that failed.
-        evidence: What was found in its namespace.
+        diagnostics: The findings in its namespace.
     """
 
-    cause: Cause
+    model_config = ConfigDict(frozen=True)
+
+    cause: FailurePattern
     failed: tuple[FailedResource, ...] = ()
-    evidence: Evidence = Evidence()
+    diagnostics: ClusterDiagnostics = ClusterDiagnostics()
 
 
-def perform(
-    events: Iterable[EngineEvent],
-    evidence: Evidence = Evidence(),  # noqa: B008 - frozen
-    *,
-    said: str = "",
-    known_secrets: Sequence[str] = (),
-) -> Autopsy:
-    """Find out why a preview did not come up.
+class UpFailedError(PreviewsError):
+    """A failed `up`; the presenter has shown its report."""
+
+    @classmethod
+    def of(cls, stack: str, report: FailureReport) -> UpFailedError:
+        """Return the report as one message."""
+        gist = report.failed[0].gist if report.failed else ""
+        return cls(
+            "up-failed",
+            stack,
+            why=f"{report.cause.why} ({report.cause.code})" + (f": {gist}" if gist else ""),
+            remedy=report.cause.remedy,
+        )
+
+
+def diagnose(
+    connect: Callable[[], Cluster], stack: str, result: UpResult, *, output: str
+) -> FailureReport:
+    """Return why an `up` failed.
 
     Args:
-        events: What the engine said.
-        evidence: What was found in the namespace.
-        said: What was said otherwise, where no resource failed (a program's error, a lock).
-        known_secrets: Secrets that are never shown, whatever they look like.
+        connect: Returns the cluster.
+        stack: The stack.
+        result: The result of the `up`.
+        output: As in `make_report`.
+    """
+    # Where Pulumi never came to the cluster, there is nothing in it to look at.
+    reached = any(state.state is not State.WAITING for state in result.states)
+    diagnostics = collect(connect, stack) if reached else ClusterDiagnostics()
+    return make_report(result.events, diagnostics, output=output)
+
+
+def make_report(
+    events: Iterable[EngineEvent],
+    diagnostics: ClusterDiagnostics = ClusterDiagnostics(),  # noqa: B008 - frozen
+    *,
+    output: str = "",
+    known_secrets: Sequence[str] = (),
+) -> FailureReport:
+    """Return why a preview did not come up.
+
+    Args:
+        events: The engine's events.
+        diagnostics: The findings in the namespace.
+        output: Pulumi's output, for a failure without a failed resource (a program's error,
+            a lock).
+        known_secrets: Values to hide, whatever they look like.
     """
     failed = _failed(events, known_secrets)
-    said = redact(said, known_secrets)
-    if not failed and said:
-        failed = (FailedResource(step=None, type="", name="", op="", message=_short(said)),)
-    return Autopsy(cause=_most_likely(failed, evidence), failed=failed, evidence=evidence)
+    output = redact(output, known_secrets)
+    if not failed and output:
+        failed = (FailedResource(step=None, type="", name="", op="", message=_short(output)),)
+    return FailureReport(
+        cause=_most_likely(failed, diagnostics), failed=failed, diagnostics=diagnostics
+    )
 
 
-def of_error(error: PreviewsError) -> Autopsy:
-    """What stopped it where neither the engine nor the cluster was to blame."""
-    cause = named(error.code, f"it stopped at {cell(error.what)}", cell(error.remedy))
-    said = FailedResource(step=None, type="", name="", op="", message=_short(redact(error.why)))
-    return Autopsy(cause=cause, failed=(said,))
+def report_error(error: PreviewsError) -> FailureReport:
+    """Return the report of a failure outside of the engine and the cluster."""
+    cause = FailurePattern(
+        code=error.code, why=f"it stopped at {cell(error.what)}", remedy=cell(error.remedy)
+    )
+    why = _short(redact(error.why))
+    failed = FailedResource(step=None, type="", name="", op="", message=why)
+    return FailureReport(cause=cause, failed=(failed,))
 
 
-def _most_likely(failed: Sequence[FailedResource], evidence: Evidence) -> Cause:
-    """What the failure itself says comes before what else is wrong in the namespace."""
-    told = "\n".join(f"{one.type} {one.name}\n{one.message}" for one in failed)
-    found = "\n".join(
+def _most_likely(
+    failed: Sequence[FailedResource], diagnostics: ClusterDiagnostics
+) -> FailurePattern:
+    """Return the cause by the failed resources' own errors, else by the namespace."""
+    errors = "\n".join(f"{one.type} {one.name}\n{one.message}" for one in failed)
+    findings = "\n".join(
         [
-            *(f"{c.reason}\n" + "\n".join(c.log) for c in evidence.containers),
-            *evidence.events,
+            *(f"{c.reason}\n" + "\n".join(c.log) for c in diagnostics.containers),
+            *diagnostics.events,
         ]
     )
-    return most_likely((told, found))
+    return most_likely((errors, findings))
 
 
 def _failed(
     events: Iterable[EngineEvent], known_secrets: Sequence[str]
 ) -> tuple[FailedResource, ...]:
-    failed: dict[str, About] = {}
+    failed: dict[str, ResourceOperation] = {}
     messages: dict[str, list[str]] = {}
     for event in events:
-        if event.fails is not None:
-            failed[event.fails.metadata.urn] = event.fails.metadata
-        if event.says is not None and event.says.severity == "error":
-            text = event.says.message.strip()
-            if text and not _OTHERS_FAULT.search(text):
-                messages.setdefault(event.says.urn, []).append(text)
+        if event.failed is not None:
+            failed[event.failed.metadata.urn] = event.failed.metadata
+        if event.diagnostic is not None and event.diagnostic.severity == "error":
+            text = event.diagnostic.message.strip()
+            if text and not _CONSEQUENCE.search(text):
+                messages.setdefault(event.diagnostic.urn, []).append(text)
     found = [
         FailedResource(
-            step=step_of(about),
-            type=about.type,
-            name=about.name,
-            op=about.op,
+            step=step_of(operation),
+            type=operation.type,
+            name=operation.name,
+            op=operation.op,
             message=_short(redact("\n".join(messages.pop(urn, [])), known_secrets)),
         )
-        for urn, about in failed.items()
+        for urn, operation in failed.items()
     ]
-    # What the program itself says, or a resource whose failure was not announced.
+    # Errors of the program itself, or of a resource without an event of its failure.
     for urn, texts in messages.items():
         *_, kind, name = ("", *urn.split("::"))
         kind = kind.rpartition("$")[2]
@@ -175,16 +187,4 @@ def _failed(
 
 
 def _short(text: str) -> str:
-    return "\n".join(last_lines(text.splitlines(), _MOST_LINES))
-
-
-def last_lines(lines: Iterable[str], most: int = _MOST_LINES) -> list[str]:
-    """The last lines of a log, each cut where it is too long to read."""
-    # A migration's report is for machines, and shown as a table of its own.
-    kept = [line.rstrip() for line in lines if line.strip() and MARK not in line][-most:]
-    return [line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…" for line in kept]
-
-
-def newest(events: Sequence[str], most: int = _MOST_EVENTS) -> tuple[str, ...]:
-    """The newest of Kubernetes' warnings, each once."""
-    return tuple(dict.fromkeys(events))[-most:]
+    return "\n".join(last_lines(text.splitlines()))

@@ -1,24 +1,32 @@
-"""What a migration does to a database, as the pull request's comment shows it.
+"""The log of the Job ``migrate``: the steps that it applied, and its report of their effects.
 
-The report comes from the log of a Job that runs the pull request's own image. So it is text
-of somebody who is not trusted: its form is checked, its length bounded, and nothing of it can
-become a link, a mention or a tag in the comment.
+The Job runs the pull request's own image, so its log is untrusted text: the report's form is
+checked, its length bounded, and nothing of it can become a link, a mention or a tag in the
+comment.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from previews.diagnosis.redaction import redact
+from previews.errors import PreviewsError
+
+if TYPE_CHECKING:
+    from previews.kubernetes import Cluster
 
 MARK = "migrate: report "
-"""What begins the report's line in the log of the Job ``migrate``."""
+"""The prefix of the report's line in the log."""
 
+_LOG_LINES = 200
+_APPLIED = re.compile(r"migrate: \d+/\d+ applied (\S+) \((.*)\)$")
 _LINES_SHOWN = 60
 _LONGEST = 300
-# A comment holds 65,536 characters, and there is more to say in it than this.
+# A comment holds 65,536 characters, and has other parts.
 _MOST = 20_000
 
 _Text = Annotated[str, Field(max_length=4000)]
@@ -29,8 +37,8 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Lock(_Model):
-    """A lock that keeps others waiting."""
+class TableLock(_Model):
+    """A lock that blocks others."""
 
     table: _Text
     mode: _Text
@@ -38,23 +46,23 @@ class Lock(_Model):
     seconds: _Seconds
 
 
-class Rows(_Model):
-    """Rows that a step touched."""
+class TouchedRows(_Model):
+    """The rows that a step touched in a table."""
 
     table: _Text
     rows: Annotated[int, Field(ge=0)]
     how: Literal["rewritten", "changed"]
 
 
-class Step(_Model):
+class MigrationStep(_Model):
     """One revision."""
 
     revision: _Text
     title: _Text
     seconds: _Seconds
     undone: bool
-    locks: Annotated[tuple[Lock, ...], Field(max_length=200)] = ()
-    rows: Annotated[tuple[Rows, ...], Field(max_length=200)] = ()
+    locks: Annotated[tuple[TableLock, ...], Field(max_length=200)] = ()
+    rows: Annotated[tuple[TouchedRows, ...], Field(max_length=200)] = ()
 
 
 class MigrationReport(_Model):
@@ -64,14 +72,50 @@ class MigrationReport(_Model):
     head: _Text
     max_lock_seconds: _Seconds
     long_locks_meant: bool
-    steps: Annotated[tuple[Step, ...], Field(max_length=200)] = ()
+    steps: Annotated[tuple[MigrationStep, ...], Field(max_length=200)] = ()
     removed: Annotated[tuple[_Text, ...], Field(max_length=2000)] = ()
     added: Annotated[tuple[_Text, ...], Field(max_length=2000)] = ()
     refused: Annotated[tuple[_Text, ...], Field(max_length=200)] = ()
 
 
+class MigrationLog(BaseModel):
+    """The log of a migration.
+
+    Attributes:
+        applied: The steps that it applied, a line each.
+        report: Their effects on the database; None without a report of the known form.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    applied: tuple[str, ...] = ()
+    report: MigrationReport | None = None
+
+
+def read(connect: Callable[[], Cluster], namespace: str) -> MigrationLog | None:
+    """Return the log of the last migration in a namespace; None where it can't be read."""
+    try:
+        cluster = connect()
+        found = cluster.each("pods", namespace=namespace)
+        pods = [pod for pod in found if pod.name.startswith("migrate-")]
+        pods.sort(key=lambda pod: str(pod.metadata.get("creationTimestamp", "")))
+        lines = cluster.log(pods[-1], lines=_LOG_LINES) if pods else []
+    except (PreviewsError, OSError):
+        return None
+    return parse("\n".join(lines))
+
+
+def parse(log: str) -> MigrationLog:
+    """Return the applied steps and the report of a log."""
+    applied = (_APPLIED.match(line.strip()) for line in log.splitlines())
+    return MigrationLog(
+        applied=tuple(f"{match[1]}: {match[2]}" for match in applied if match),
+        report=find(log),
+    )
+
+
 def find(log: str) -> MigrationReport | None:
-    """The last report in the log of the Job; None where there is none that has its form."""
+    """Return the last report in a log; None without one of the known form."""
     for line in reversed(log.splitlines()):
         if line.startswith(MARK):
             try:
@@ -82,7 +126,7 @@ def find(log: str) -> MigrationReport | None:
 
 
 def markdown(report: MigrationReport) -> str:
-    """The report for the pull request's comment; empty when there was nothing to migrate."""
+    """Return the report for the pull request's comment; empty if nothing was migrated."""
     if not report.steps and not report.refused:
         return ""
     lines = [_headline(report)]
@@ -108,12 +152,12 @@ def _headline(report: MigrationReport) -> str:
     if report.refused:
         verdict = f"**is refused**: a lock is held longer than {report.max_lock_seconds:g} s"
     elif report.long_locks_meant:
-        verdict = "passes; long locks are meant"
+        verdict = "passes; long locks are intended"
     before = _code(report.before) if report.before else "an empty database"
     return f"**Migration** from {before} to {_code(report.head)} {verdict}."
 
 
-def _row(step: Step, limit: float) -> str:
+def _row(step: MigrationStep, limit: float) -> str:
     name = _code(f"{step.revision} {step.title}")
     if not step.undone:
         name += " (outside of a transaction)"
@@ -127,7 +171,7 @@ def _row(step: Step, limit: float) -> str:
 
 
 def _difference(report: MigrationReport) -> list[str]:
-    """The schema's difference, folded away; in a block that none of its lines can end."""
+    """Return the schema's difference, folded, in a block that none of its lines can end."""
     changes = [
         *(f"- {_plain(line)}" for line in report.removed),
         *(f"+ {_plain(line)}" for line in report.added),
@@ -151,11 +195,11 @@ def _seconds(seconds: float) -> str:
 
 
 def _plain(text: str) -> str:
-    """One line, of bounded length, without secrets and without what ends a block of code."""
+    """Return one line of bounded length, without secrets or the end of a block of code."""
     line = " ".join(redact(text).split()).replace("`", "'")
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 
 def _code(text: str) -> str:
-    """A span of code: nothing in it is markup, and a table's cell does not end in it."""
+    """Return a span of code: nothing in it is markup or ends a table's cell."""
     return f"`{_plain(text).replace('|', '¦')}`"

@@ -1,4 +1,4 @@
-"""Takes secrets out of text before it goes where people read it."""
+"""Redaction of secrets in text that people read."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _NAME = (
     r"|credential|authorization|cookie|session|signature)[\w.-]*)"
 )
 _PATTERNS: tuple[re.Pattern[str], ...] = (
-    # The user's part of a URL: postgresql://user:password@host
+    # The password of a URL: postgresql://user:password@host
     re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s@]+(?=@)", re.IGNORECASE),
     re.compile(
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
     ),
-    # Bearer and Basic, with or without a header's name before them.
+    # Bearer and Basic, with or without a header's name.
     re.compile(r"(?P<before>\b(?:bearer|basic)\s+)[\w.~+/=-]{6,}", re.IGNORECASE),
     # name=value, name: value, "name": "value", name='value'
     re.compile(
@@ -26,7 +26,7 @@ _PATTERNS: tuple[re.Pattern[str], ...] = (
         r"(?:\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|[^\s,;&)\]}\"']+)",
         re.IGNORECASE,
     ),
-    # What is a secret by its form: AWS's keys, GitHub's, Pulumi's and Slack's tokens, a JWT.
+    # Secrets by their form: AWS's keys, GitHub's, Pulumi's and Slack's tokens, JWTs.
     re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
     re.compile(r"\b(?:gh[pousr]_\w{20,}|github_pat_\w{20,})"),
     re.compile(r"\bpul-[0-9a-f]{20,}\b"),
@@ -37,11 +37,11 @@ _PATTERNS: tuple[re.Pattern[str], ...] = (
 
 
 def redact(text: str, known: Iterable[str] = ()) -> str:
-    """The text without what is, or looks like, a secret.
+    """Return the text without secrets, or what looks like one.
 
     Args:
         text: Any text.
-        known: Secrets that are known to be such, whatever they look like.
+        known: Values to hide, whatever they look like.
     """
     for secret in sorted(set(known), key=len, reverse=True):
         if len(secret) >= _SHORTEST_SECRET:

@@ -19,9 +19,9 @@ class Comment(Model):
     Attributes:
         id: Its id.
         body: Its Markdown.
-        author: Login of who wrote it.
-        html_url: Where a person reads it.
-        updated_at: When it was last changed.
+        author: Login of its author.
+        html_url: Its page.
+        updated_at: Time of its last change.
     """
 
     id: int
@@ -40,26 +40,30 @@ class Comments:
         self._reactions = connection.kit.rest.reactions
 
     def of(self, number: int) -> Iterator[Comment]:
-        """Every comment of a pull request, oldest first."""
+        """Yield every comment of a pull request, oldest first."""
         what = f"comments of pull request {number}"
-        for answer in self._connection.each(what, self._api.list_comments, issue_number=number):
-            yield read(Comment, what, answer)
+        for response in self._connection.each(what, self._api.list_comments, issue_number=number):
+            yield read(Comment, what, response)
 
     def create(self, number: int, body: str) -> Comment:
-        """Write a new comment."""
+        """Create a comment."""
         what = f"comment on pull request {number}"
         call = self._api.create_comment
-        return read(Comment, what, self._connection.ask(what, call, issue_number=number, body=body))
+        return read(
+            Comment, what, self._connection.request(what, call, issue_number=number, body=body)
+        )
 
     def update(self, comment: int, body: str) -> Comment:
-        """Replace what a comment says."""
+        """Replace the text of a comment."""
         what = f"comment {comment}"
         call = self._api.update_comment
-        return read(Comment, what, self._connection.ask(what, call, comment_id=comment, body=body))
+        return read(
+            Comment, what, self._connection.request(what, call, comment_id=comment, body=body)
+        )
 
     def react(self, comment: int, content: Reaction) -> None:
-        """Answer a comment with a sign instead of words."""
-        self._connection.ask(
+        """Add a reaction to a comment."""
+        self._connection.request(
             f"reaction to comment {comment}",
             self._reactions.create_for_issue_comment,
             comment_id=comment,

@@ -1,4 +1,4 @@
-"""One repository on GitHub, and what its failures mean."""
+"""The connection to one repository on GitHub, with its failures explained."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ _LONGEST_WAIT = timedelta(seconds=60)
 _NOT_FOUND = 404
 _DENIED = frozenset({401, 403})
 
-_Answer = TypeVar("_Answer", bound=BaseModel)
+_Response = TypeVar("_Response", bound=BaseModel)
 
 
 @cache
 def _authorities() -> SSLContext:
-    """Whom to trust, read once: by itself the client reads them for each request, 20 ms or more."""
+    """Return the trusted authorities, loaded once: each load takes 20 ms or more."""
     return httpx.create_ssl_context()
 
 
 class Model(BaseModel):
-    """What is read of an answer; the rest of it may change without notice."""
+    """The base of responses: only the declared fields are read, others may change."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
 
 class Connection:
-    """Asks about one repository, as one token."""
+    """Requests about one repository, with one token."""
 
     def __init__(self, settings: Settings, *, retry: bool = True) -> None:
-        """Connect to nothing yet.
+        """Request nothing yet.
 
         Args:
             settings: Token, repository and address.
-            retry: Whether an answer of 5xx, or a short wait for the quota, is tried again.
+            retry: Retry a response of 5xx, or after a short wait for the quota.
 
         Raises:
             PreviewsError: Token or repository is not set.
@@ -84,44 +84,44 @@ class Connection:
             auto_retry=_retry if retry else False,
         )
 
-    def ask(self, what: str, call: Callable[..., Response[Any, Any]], **arguments: Any) -> Any:
-        """One request about the repository; returns the answer's JSON.
+    def request(self, what: str, call: Callable[..., Response[Any, Any]], **arguments: Any) -> Any:
+        """Send one request about the repository; return the JSON of its response.
 
         Args:
-            what: What is asked for, as it is named in a failure.
+            what: The requested resource, as a failure names it.
             call: A method of githubkit that takes owner and repository first.
             arguments: Its other arguments.
 
         Raises:
-            NotFoundError: There is no such thing, or the token may not see it.
-            PreviewsError: There is no usable answer.
+            NotFoundError: It does not exist, or the token may not read it.
+            PreviewsError: There is no usable response.
         """
-        return _document(what, self._answer(what, call, arguments))
+        return _document(what, self._respond(what, call, arguments))
 
-    def tell(self, what: str, call: Callable[..., Response[Any, Any]], **arguments: Any) -> None:
-        """One request whose answer holds nothing; otherwise as `ask`."""
-        self._answer(what, call, arguments)
+    def send(self, what: str, call: Callable[..., Response[Any, Any]], **arguments: Any) -> None:
+        """Send one request whose response is empty; otherwise as `request`."""
+        self._respond(what, call, arguments)
 
     def each(
         self, what: str, call: Callable[..., Response[Any, Any]], *, key: str = "", **arguments: Any
     ) -> Iterator[Any]:
-        """Every item of a list, over as many requests as it has pages.
+        """Yield every item of a list, with a request for each page.
 
         Args:
-            what: As in `ask`.
-            call: As in `ask`; it takes ``page`` and ``per_page``.
-            key: Where an answer is an object, the property that holds the list.
-            arguments: As in `ask`.
+            what: As in `request`.
+            call: As in `request`; it takes ``page`` and ``per_page``.
+            key: The property with the list, if the response is an object.
+            arguments: As in `request`.
         """
         page = 1
         while True:
-            answer = self._answer(what, call, {**arguments, "per_page": PAGE, "page": page})
-            yield from _listed(what, _document(what, answer), key)
-            if "next" not in answer.raw_response.links:
+            response = self._respond(what, call, {**arguments, "per_page": PAGE, "page": page})
+            yield from _listed(what, _document(what, response), key)
+            if "next" not in response.raw_response.links:
                 return
             page += 1
 
-    def _answer(
+    def _respond(
         self, what: str, call: Callable[..., Response[Any, Any]], arguments: dict[str, Any]
     ) -> Response[Any, Any]:
         try:
@@ -141,8 +141,8 @@ class Connection:
             return PreviewsError(
                 "github-unreachable",
                 what,
-                why=f"GitHub at {self.kit.config.base_url} does not answer: {error!r}",
-                remedy="see https://www.githubstatus.com and run it again; without an answer"
+                why=f"GitHub at {self.kit.config.base_url} does not respond: {error!r}",
+                remedy="see https://www.githubstatus.com and run it again; without a response"
                 " nothing is decided and nothing is deleted.",
             )
         status = error.response.status_code
@@ -150,47 +150,45 @@ class Connection:
             return NotFoundError(
                 "github-not-found",
                 what,
-                why=f"{self.repository} has none, or the token may not see it",
+                why=f"{self.repository} has none, or the token may not read it",
                 remedy="check the number, GITHUB_REPOSITORY and the job's `permissions`.",
             )
         if status in _DENIED:
             return PreviewsError(
                 "github-denied",
                 what,
-                why=f"GitHub answers {status}: {_message(error)}",
+                why=f"GitHub responds with {status}: {_message(error)}",
                 remedy="check the token and the job's `permissions` in the workflow.",
             )
         return PreviewsError(
             "github-refused",
             what,
-            why=f"GitHub answers {status}: {_message(error)}",
-            remedy="run it again; if it stays so, see https://www.githubstatus.com.",
+            why=f"GitHub responds with {status}: {_message(error)}",
+            remedy="run it again; if it fails again, see https://www.githubstatus.com.",
         )
 
 
-def read(model: type[_Answer], what: str, answer: object) -> _Answer:
-    """What is needed of an answer.
+def read(model: type[_Response], what: str, response: object) -> _Response:
+    """Return the validated model of a response.
 
     Raises:
-        PreviewsError: It lacks what GitHub's schema promises.
+        PreviewsError: It does not match GitHub's schema.
     """
     try:
-        return model.model_validate(answer)
+        return model.model_validate(response)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise _unknown_form(what, wrong) from error
 
 
-def _document(what: str, answer: Response[Any, Any]) -> Any:
-    """The JSON of an answer."""
+def _document(what: str, response: Response[Any, Any]) -> Any:
     try:
-        return answer.json()
+        return response.json()
     except ValueError as error:
-        raise _unknown_form(what, f"no JSON: {answer.text[:80]!r}") from error
+        raise _unknown_form(what, f"no JSON: {response.text[:80]!r}") from error
 
 
 def _listed(what: str, document: Any, key: str) -> list[Any]:
-    """The list in an answer."""
     found = document.get(key) if key and isinstance(document, dict) else document
     if not isinstance(found, list):
         raise _unknown_form(what, f"expected a list, got {str(document)[:80]!r}")
@@ -201,8 +199,8 @@ def _unknown_form(what: str, why: str) -> PreviewsError:
     return PreviewsError(
         "github-answer",
         what,
-        why=f"GitHub's answer is not of the known form ({why})",
-        remedy="check GITHUB_API_URL; nothing is decided on an answer like this.",
+        why=f"GitHub's response has an unknown form ({why})",
+        remedy="check GITHUB_API_URL; nothing is decided on an unreadable response.",
     )
 
 

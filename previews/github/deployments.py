@@ -15,7 +15,7 @@ DeploymentState = Literal[
     "error", "failure", "inactive", "in_progress", "queued", "pending", "success"
 ]
 _TASK = "deploy:preview"
-"""By which GitHub lists those that were made here, and no others."""
+"""Task of the deployments that are made here, by which GitHub filters them."""
 
 CommitState = Literal["error", "failure", "pending", "success"]
 
@@ -25,9 +25,9 @@ class Deployment(Model):
 
     Attributes:
         id: Its id.
-        sha: The commit that was deployed.
-        environment: Where to.
-        created_at: When it began.
+        sha: The deployed commit.
+        environment: Its environment.
+        created_at: Time of its creation.
     """
 
     id: int
@@ -44,22 +44,22 @@ class Deployments:
         self._api = connection.kit.rest.repos
 
     def of(self, environment: str) -> Iterator[Deployment]:
-        """Every deployment to an environment, newest first."""
+        """Yield every deployment to an environment, newest first."""
         what = f"deployments to {environment}"
         call = self._api.list_deployments
-        for answer in self._connection.each(what, call, environment=environment):
-            yield read(Deployment, what, answer)
+        for response in self._connection.each(what, call, environment=environment):
+            yield read(Deployment, what, response)
 
     def of_previews(self) -> Iterator[Deployment]:
-        """Every deployment that was made here, to whatever environment."""
+        """Yield every deployment that was made here, to any environment."""
         what = "deployments of previews"
-        for answer in self._connection.each(what, self._api.list_deployments, task=_TASK):
-            yield read(Deployment, what, answer)
+        for response in self._connection.each(what, self._api.list_deployments, task=_TASK):
+            yield read(Deployment, what, response)
 
     def create(self, sha: str, environment: str, *, description: str = "") -> Deployment:
-        """Begin a deployment of a commit to an environment, which is made if it is not there."""
+        """Create a deployment of a commit, and its environment if that does not exist."""
         what = f"deployment to {environment}"
-        answer = self._connection.ask(
+        response = self._connection.request(
             what,
             self._api.create_deployment,
             ref=sha,
@@ -72,7 +72,7 @@ class Deployments:
             transient_environment=True,
             production_environment=False,
         )
-        return read(Deployment, what, answer)
+        return read(Deployment, what, response)
 
     def set_state(
         self,
@@ -83,10 +83,10 @@ class Deployments:
         log_url: str = "",
         description: str = "",
     ) -> None:
-        """Say how a deployment is."""
-        # GitHub refuses an empty URL, and cuts no description: it refuses one that is too long.
+        """Set the state of a deployment."""
+        # GitHub rejects an empty URL, and a description that is too long.
         links = {"environment_url": url, "log_url": log_url}
-        self._connection.ask(
+        self._connection.request(
             f"state of deployment {deployment}",
             self._api.create_deployment_status,
             deployment_id=deployment,
@@ -96,17 +96,17 @@ class Deployments:
         )
 
     def delete(self, deployment: int) -> None:
-        """Delete a deployment, which must be inactive; one that is gone is fine."""
+        """Delete a deployment, which must be inactive; a missing one is fine."""
         with suppress(NotFoundError):
-            self._connection.tell(
+            self._connection.send(
                 f"deployment {deployment}", self._api.delete_deployment, deployment_id=deployment
             )
 
     def delete_environment(self, name: str) -> None:
-        """Delete an environment with its deployments' history; one that is gone is fine."""
+        """Delete an environment with its deployments' history; a missing one is fine."""
         with suppress(NotFoundError):
             # githubkit puts the name into the path as it is.
-            self._connection.tell(
+            self._connection.send(
                 f"environment {name}",
                 self._api.delete_an_environment,
                 environment_name=quote(name, safe=""),
@@ -115,8 +115,8 @@ class Deployments:
     def set_commit_status(
         self, sha: str, state: CommitState, *, context: str, description: str, url: str = ""
     ) -> None:
-        """Set a commit's status, which a pull request shows among its checks."""
-        self._connection.ask(
+        """Set a status of a commit, which its pull request shows among the checks."""
+        self._connection.request(
             f"status {context!r} of commit {sha[:12]}",
             self._api.create_commit_status,
             sha=sha,

@@ -1,4 +1,4 @@
-"""People: what they may do in the repository."""
+"""Permissions of people in the repository."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from previews.github.connection import Connection, Model, read
 
 
 class Permission(Model):
-    """What somebody may do.
+    """The permission of a person.
 
     Attributes:
         permission: ``admin``, ``write``, ``read`` or ``none``; ``maintain`` counts as ``write``.
@@ -17,22 +17,22 @@ class Permission(Model):
 
 
 class People:
-    """Who may do what in one repository."""
+    """Permissions in one repository."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._api = connection.kit.rest.repos
 
     def permission(self, login: str) -> str:
-        """What somebody may do, asked afresh; ``none`` for somebody whom GitHub does not know.
+        """Return the permission of a person, never cached; ``none`` for an unknown one.
 
         Raises:
-            PreviewsError: GitHub gives no usable answer.
+            PreviewsError: GitHub gives no usable response.
         """
         what = f"permission of {login}"
         call = self._api.get_collaborator_permission_level
         try:
-            answer = self._connection.ask(what, call, username=login)
+            response = self._connection.request(what, call, username=login)
         except NotFoundError:
             return "none"
-        return read(Permission, what, answer).permission
+        return read(Permission, what, response).permission

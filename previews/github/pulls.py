@@ -13,24 +13,24 @@ from previews.github.connection import Connection, Model, read
 
 
 class PullRequest(Model):
-    """A pull request as GitHub has it now.
+    """The present state of a pull request.
 
     Attributes:
         number: Its number.
         title: Its title.
         state: ``open`` or ``closed``; a merged one is closed.
-        merged_at: When it was merged.
-        draft: Whether it is a draft.
+        merged_at: Time of its merge.
+        draft: True for a draft.
         head_sha: Its newest commit.
         head_ref: Its branch.
-        head_repository: Where that branch is; None where the fork was deleted.
-        base_ref: The branch that it goes into.
-        base_repository: The repository that it is a pull request of.
-        author: Login of who opened it.
+        head_repository: Repository of that branch; None if the fork was deleted.
+        base_ref: Its base branch.
+        base_repository: Its repository.
+        author: Login of its author.
         author_type: ``User`` or ``Bot``.
         labels: Names of its labels.
-        mergeable: Whether it can be merged; None while GitHub has not computed it.
-        updated_at: When anything of it changed.
+        mergeable: True if it can be merged; None until GitHub has computed it.
+        updated_at: Time of its last change.
     """
 
     number: int
@@ -60,17 +60,17 @@ class PullRequest(Model):
 
     @property
     def is_open(self) -> bool:
-        """Whether it is neither closed nor merged."""
+        """True if it is neither closed nor merged."""
         return self.state == "open"
 
     @property
     def merged(self) -> bool:
-        """Whether it was merged."""
+        """True if it was merged."""
         return self.merged_at is not None
 
     @property
     def is_fork(self) -> bool:
-        """Whether its branch is in another repository, whose runs get no secrets."""
+        """True if its branch is in another repository, whose runs get no secrets."""
         return self.head_repository != self.base_repository
 
 
@@ -83,38 +83,38 @@ class Pulls:
         self._issues = connection.kit.rest.issues
 
     def read(self, number: int) -> PullRequest:
-        """One pull request, read afresh.
+        """Return a pull request; it is never cached.
 
         Raises:
-            NotFoundError: There is none, or the token may not see it.
-            PreviewsError: GitHub gives no usable answer.
+            NotFoundError: It does not exist, or the token may not read it.
+            PreviewsError: GitHub gives no usable response.
         """
         what = f"pull request {number}"
-        answer = self._connection.ask(what, self._api.get, pull_number=number)
-        return read(PullRequest, what, answer)
+        response = self._connection.request(what, self._api.get, pull_number=number)
+        return read(PullRequest, what, response)
 
     def all_open(self) -> Iterator[PullRequest]:
-        """Every open pull request: one request for each hundred.
+        """Yield every open pull request; a request returns 100.
 
         Raises:
-            PreviewsError: GitHub gives no usable answer, on any page.
+            PreviewsError: GitHub gives no usable response, on any page.
         """
         what = "list of open pull requests"
-        for answer in self._connection.each(what, self._api.list, state="open"):
-            yield read(PullRequest, what, answer)
+        for response in self._connection.each(what, self._api.list, state="open"):
+            yield read(PullRequest, what, response)
 
     def add_label(self, number: int, label: str) -> None:
-        """Put a label on a pull request; one that is there stays."""
+        """Add a label to a pull request; an existing one is fine."""
         what = f"label {label!r} of pull request {number}"
         call = self._issues.add_labels
-        self._connection.ask(what, call, issue_number=number, labels=[label])
+        self._connection.request(what, call, issue_number=number, labels=[label])
 
     def remove_label(self, number: int, label: str) -> None:
-        """Take a label off a pull request.
+        """Remove a label from a pull request.
 
         Raises:
-            NotFoundError: It does not carry the label.
+            NotFoundError: The pull request does not have the label.
         """
         what = f"label {label!r} of pull request {number}"
         call = self._issues.remove_label
-        self._connection.ask(what, call, issue_number=number, name=quote(label, safe=""))
+        self._connection.request(what, call, issue_number=number, name=quote(label, safe=""))

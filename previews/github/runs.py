@@ -1,4 +1,4 @@
-"""Runs of workflows: who made a lock, and whether it still runs."""
+"""Runs of workflows, for the owners of locks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ class Run(Model):
 
     Attributes:
         id: Its id, ``GITHUB_RUN_ID`` in the run itself.
-        run_attempt: Which attempt this is.
-        status: ``completed`` when it is over, else ``queued``, ``in_progress``, ``waiting`` ...
-        conclusion: How it ended; None while it runs.
-        html_url: Where a person reads it.
+        run_attempt: Number of its attempt.
+        status: ``completed`` at its end, else ``queued``, ``in_progress``, ``waiting`` ...
+        conclusion: Its conclusion; None until it is over.
+        html_url: Its page.
     """
 
     id: int
@@ -24,7 +24,7 @@ class Run(Model):
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing of it runs any more."""
+        """True if it is completed."""
         return self.status == "completed"
 
 
@@ -36,10 +36,12 @@ class Runs:
         self._api = connection.kit.rest.actions
 
     def read(self, run: int) -> Run:
-        """One run, read afresh.
+        """Return a run; it is never cached.
 
         Raises:
-            NotFoundError: There is none, or the token may not see it.
+            NotFoundError: It does not exist, or the token may not read it.
         """
         what = f"run {run} of a workflow"
-        return read(Run, what, self._connection.ask(what, self._api.get_workflow_run, run_id=run))
+        return read(
+            Run, what, self._connection.request(what, self._api.get_workflow_run, run_id=run)
+        )

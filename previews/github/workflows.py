@@ -1,4 +1,4 @@
-"""Workflows: starting one."""
+"""Workflows, to start one."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class Workflows:
         self._api = connection.kit.rest.actions
 
     def start(self, file: str, ref: str, inputs: Mapping[str, str]) -> None:
-        """Start a workflow by hand, as it is on a branch.
+        """Start a workflow by ``workflow_dispatch``.
 
         Args:
-            file: Its file's name, ``preview.yml``.
-            ref: The branch.
+            file: Name of its file, ``preview.yml``.
+            ref: The branch whose version of it runs.
             inputs: Its inputs.
         """
-        self._connection.tell(
+        self._connection.send(
             f"workflow {file}",
             self._api.create_workflow_dispatch,
             workflow_id=file,

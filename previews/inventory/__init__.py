@@ -1,4 +1,4 @@
-"""Every place in which something of a preview can be: found by tag and by name, and removed."""
+"""Resources of previews, found by tag and by name wherever one can be, and their removal."""
 
 from __future__ import annotations
 
@@ -8,62 +8,59 @@ from contextlib import contextmanager
 from botocore.exceptions import BotoCoreError, ClientError
 
 from previews.errors import PreviewsError
-from previews.inventory.item import Item, Place
+from previews.inventory.item import Item, ResourceFinder
 
-__all__ = ["Item", "Place", "look", "of_stack", "remove"]
+__all__ = ["Item", "ResourceFinder", "look", "of_stack", "remove"]
 
 
-def look(places: Sequence[Place]) -> list[Item]:
-    """Everything that belongs to any preview, sorted.
+def look(finders: Sequence[ResourceFinder]) -> list[Item]:
+    """Return every resource of any preview, sorted.
 
-    The number of requests follows from how many things there are, page by page, and not from
-    how many previews there are.
+    The number of requests grows with the resources, page by page, and not with the previews.
 
     Raises:
-        PreviewsError: One of the places gave no answer. Then nothing is known of it, and
-            nothing may be concluded.
+        PreviewsError: One of the finders gets no response, so nothing may be concluded.
     """
     found: list[Item] = []
-    for place in places:
-        with _answers(place.name):
-            found += place.find()
+    for finder in finders:
+        with _explained(finder.name):
+            found += finder.find()
     return sorted(found)
 
 
 def of_stack(items: Iterable[Item], stack: str) -> list[Item]:
-    """Those that belong to one stack."""
+    """Return the resources of one stack."""
     return [item for item in items if item.stack == stack]
 
 
-def remove(places: Sequence[Place], item: Item) -> None:
-    """Delete one thing; one that is gone meanwhile is fine.
+def remove(finders: Sequence[ResourceFinder], item: Item) -> None:
+    """Delete one resource; one that is already gone is fine.
 
     Raises:
-        PreviewsError: The place refuses, or gave no answer.
+        PreviewsError: The deletion is refused, or gets no response.
     """
-    place = next((place for place in places if place.name == item.place), None)
-    if place is not None:
-        with _answers(f"{item.kind} {item.id}"):
-            place.remove(item)
+    finder = next((finder for finder in finders if finder.name == item.place), None)
+    if finder is not None:
+        with _explained(f"{item.kind} {item.id}"):
+            finder.remove(item)
         return
     raise PreviewsError(
         "place-unknown",
         f"{item.kind} {item.id}",
-        why=f"nothing here knows how to delete in {item.place}",
+        why=f"resources of {item.place} can't be deleted automatically",
         remedy="delete it by hand.",
     )
 
 
 @contextmanager
-def _answers(what: str) -> Iterator[None]:
-    """Say what AWS did not answer."""
+def _explained(what: str) -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, ClientError) as error:
         raise PreviewsError(
             "aws-failed",
             what,
-            why=f"AWS gives no usable answer: {error}",
+            why=f"AWS gives no usable response: {error}",
             remedy="check the credentials, the region and the role's permissions, and run it"
-            " again; without an answer nothing is concluded and nothing is deleted.",
+            " again; without a response nothing is deleted.",
         ) from error

@@ -1,4 +1,4 @@
-"""The list of all places, in the order in which leftovers are deleted from them."""
+"""All finders, in the order in which leftovers are deleted."""
 
 from __future__ import annotations
 
@@ -15,22 +15,28 @@ from previews.inventory.registry import Registry
 from previews.inventory.secrets import Secrets
 
 if TYPE_CHECKING:
-    from previews.clients import Clients
-    from previews.inventory.item import Place
+    from boto3.session import Session
+
+    from previews.github import GitHub
+    from previews.inventory.item import ResourceFinder
+    from previews.kubernetes import Cluster
+    from previews.platform import Platform
+    from previews.settings import Settings
 
 
-def places(clients: Clients) -> tuple[Place, ...]:
-    """What runs goes before what it runs on: pods, then databases, then groups around them."""
-    aws = clients.aws
-    repository = "" if clients.settings.local else clients.settings.github_repository
+def all_finders(
+    *, aws: Session, cluster: Cluster, github: GitHub, platform: Platform, settings: Settings
+) -> tuple[ResourceFinder, ...]:
+    """Return the finders; dependents come first: pods, then databases, then security groups."""
+    repository = "" if settings.local else settings.github_repository
     return (
-        Namespaces(clients.cluster),
+        Namespaces(cluster),
         LoadBalancer(aws, repository),
-        Dns(aws, repository, clients.platform.domain),
+        Dns(aws, repository, platform.domain),
         Rds(aws, repository),
         Secrets(aws, repository),
         Ec2(aws, repository),
         Iam(aws, repository),
-        Registry(aws, repository, clients.platform.images.repository),
-        *([] if clients.settings.local else [GitHubTraces(clients.github)]),
+        Registry(aws, repository, platform.images.repository),
+        *([] if settings.local else [GitHubTraces(github)]),
     )

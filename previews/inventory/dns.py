@@ -1,36 +1,36 @@
-"""Route 53: records of previews' own, where a wildcard record is not all there is."""
+"""Route 53: records of single previews, beside the wildcard record."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from previews.inventory.item import Finder, Item, preview
+from previews.inventory.item import AwsFinder, Item, preview
 
 if TYPE_CHECKING:
     from boto3.session import Session
     from mypy_boto3_route53.type_defs import ResourceRecordSetOutputTypeDef
 
 
-class Dns(Finder):
+class Dns(AwsFinder):
     """Records below the previews' domain."""
 
     name = "Route 53"
 
     def __init__(self, session: Session, repository: str, domain: str) -> None:
-        """Look into every zone that may hold the domain.
+        """Search every zone that may hold the domain.
 
         Args:
             session: The account.
-            repository: The source's repository.
-            domain: What previews are named under.
+            repository: As in `AwsFinder`.
+            domain: The domain of all previews.
         """
         super().__init__(repository)
         self._route53 = session.client("route53")
         self._domain = domain.rstrip(".")
 
     def find(self) -> Iterator[Item]:
-        """Three hundred records a page."""
+        """Yield records; a request returns 300."""
         for zone, record in self._records():
             name = record["Name"].rstrip(".").replace("\\052", "*")
             label = name.removesuffix(f".{self._domain}").rpartition(".")[2]
@@ -39,7 +39,7 @@ class Dns(Finder):
             )
 
     def remove(self, item: Item) -> None:
-        """Delete the record as it is now."""
+        """Delete the record with its present value, as Route 53 requires."""
         for zone, record in self._records():
             if item.id == f"{zone}/{record['Type']}/{record['Name']}":
                 self._route53.change_resource_record_sets(
@@ -48,7 +48,7 @@ class Dns(Finder):
                 )
 
     def _records(self) -> Iterator[tuple[str, ResourceRecordSetOutputTypeDef]]:
-        """Every record at or below the domain, with its zone."""
+        """Yield every record below the domain, with its zone."""
         for page in self._route53.get_paginator("list_hosted_zones").paginate():
             for zone in page["HostedZones"]:
                 above = zone["Name"].rstrip(".")

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from previews.inventory.item import Finder, Item, as_mapping, owner_by_name
+from previews.inventory.item import AwsFinder, Item, as_mapping, owner_by_name
 
 if TYPE_CHECKING:
     from boto3.session import Session
 
 
-class Ec2(Finder):
-    """Security groups, whose rules go with them."""
+class Ec2(AwsFinder):
+    """Security groups, which are deleted with their rules."""
 
     name = "EC2"
 
@@ -23,7 +23,7 @@ class Ec2(Finder):
         self._ec2 = session.client("ec2")
 
     def find(self) -> Iterator[Item]:
-        """A thousand a page."""
+        """Yield security groups; a request returns 1000."""
         pages = self._ec2.get_paginator("describe_security_groups")
         for page in pages.paginate(PaginationConfig={"PageSize": 1000}):
             for group in page["SecurityGroups"]:
@@ -32,7 +32,7 @@ class Ec2(Finder):
                 yield from self.item("security group", group["GroupId"], tags, by_name)
 
     def remove(self, item: Item) -> None:
-        """Delete the group; AWS refuses while something is in it."""
+        """Delete the group; AWS refuses while it is in use."""
         try:
             self._ec2.delete_security_group(GroupId=item.id)
         except ClientError as error:

@@ -1,4 +1,4 @@
-"""GitHub: what is left in the repository of a preview that was shown there."""
+"""GitHub: deployments of previews."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class GitHubTraces:
-    """Deployments of previews, with the environments that they are to.
+    """Deployments of previews, with their environments.
 
-    Neither costs anything, so they count for nothing. An environment without deployments is not
-    looked for: to delete one needs a right that a workflow's own token never has, and each would
-    be found again by every sweep, for ever.
+    Neither costs anything, so they don't count. An environment without deployments is not
+    searched for: its deletion needs a permission that a workflow's own token never has, so
+    every sweep would find it again.
     """
 
     name = "GitHub"
@@ -26,7 +26,7 @@ class GitHubTraces:
         self._github = github
 
     def find(self) -> Iterator[Item]:
-        """A hundred a page, of those alone that were made for previews."""
+        """Yield environments with deployments of previews; a request returns 100."""
         deployments = self._github.deployments.of_previews()
         for environment in sorted({deployment.environment for deployment in deployments}):
             owner = preview(environment)
@@ -41,7 +41,7 @@ class GitHubTraces:
                 )
 
     def remove(self, item: Item) -> None:
-        """Delete the deployments, then the environment where the token may."""
+        """Delete the deployments, then the environment if the token may."""
         deployments = self._github.deployments
         for deployment in list(deployments.of(item.id)):
             deployments.set_state(deployment.id, "inactive", description="removed")

@@ -1,18 +1,18 @@
-"""IAM: the role with which a preview's secrets are read."""
+"""IAM: the role that reads a preview's secrets."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from previews.inventory.item import Finder, Item, as_mapping, owner_by_name
+from previews.inventory.item import AwsFinder, Item, as_mapping, owner_by_name
 
 if TYPE_CHECKING:
     from boto3.session import Session
 
 
-class Iam(Finder):
-    """Roles, with the policies inside them."""
+class Iam(AwsFinder):
+    """Roles, with their policies."""
 
     name = "IAM"
 
@@ -21,10 +21,10 @@ class Iam(Finder):
         self._iam = session.client("iam")
 
     def find(self) -> Iterator[Item]:
-        """A thousand a page.
+        """Yield roles whose name is a preview's; a request returns 1000.
 
-        The list has no tags, and asking for each role's would take a request each: only those
-        are asked about whose name is a preview's, since another repository may use the name.
+        The list has no tags, and reading them takes a request for each role: `remove` reads
+        them, as another repository may use the name.
         """
         pages = self._iam.get_paginator("list_roles")
         for page in pages.paginate(PaginationConfig={"PageSize": 1000}):
@@ -34,7 +34,7 @@ class Iam(Finder):
                     yield from self.item("role", role["RoleName"], {}, by_name)
 
     def remove(self, item: Item) -> None:
-        """Delete the role after what is in it, unless another repository's tag is on it."""
+        """Delete the role and its policies, unless it has another repository's tag."""
         missing = self._iam.exceptions.NoSuchEntityException
         try:
             tags = as_mapping(self._iam.list_role_tags(RoleName=item.id)["Tags"])

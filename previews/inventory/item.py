@@ -1,4 +1,4 @@
-"""One thing of a preview, and how it is known to be one's."""
+"""A resource of a preview, and how it is recognized."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _DATABASE = re.compile(r":db:(?P<name>[a-z0-9-]+)$")
 
 
 class Item(BaseModel):
-    """One thing.
+    """A resource of a preview.
 
     Attributes:
         stack: The preview that it belongs to, ``pr-42``.
-        place: Where it is.
-        kind: What it is, as the place calls it.
-        id: Unique among its kind.
-        by: Whether its tag or its name says whose it is.
-        expires: What its tag says of its expiry; empty without one.
-        keep: Why it is not for this program to delete; empty where it is.
-        counts: Whether the preview is there as long as this is.
+        place: Name of its finder.
+        kind: Its kind: ``instance``, ``security group`` ...
+        id: Its id, unique among its kind.
+        by: ``tag`` or ``name``, by which it was recognized.
+        expires: Its expiry tag; empty without one.
+        keep: Why it must not be deleted here; empty if it may be.
+        counts: True if the preview exists as long as this resource does.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,11 +39,9 @@ class Item(BaseModel):
     counts: bool = True
 
     def __lt__(self, other: Item) -> bool:
-        """By stack, then place, kind and id."""
         return self._order < other._order
 
     def __str__(self) -> str:
-        """The line of a receipt."""
         return f"{self.place} {self.kind} {self.id}"
 
     @property
@@ -51,28 +49,28 @@ class Item(BaseModel):
         return self.stack, self.place, self.kind, self.id
 
 
-class Place(Protocol):
-    """Somewhere that something of a preview can be."""
+class ResourceFinder(Protocol):
+    """A finder of previews' resources in one service."""
 
     @property
     def name(self) -> str:
-        """What it is called: ``RDS``."""
+        """Name of the service: ``RDS``."""
 
     def find(self) -> Iterable[Item]:
-        """Everything in it that belongs to any preview."""
+        """Yield its resources that belong to any preview."""
 
     def remove(self, item: Item) -> None:
-        """Delete one thing; one that is gone is fine."""
+        """Delete one resource; one that is already gone is fine."""
 
 
 def preview(text: str) -> str | None:
-    """The stack's name where the text is that of a preview, and None for all else."""
+    """Return the stack's name if the text is a preview's, else None."""
     stack = StackName.find(text)
     return stack.value if stack is not None and stack.kind is StackKind.PREVIEW else None
 
 
 def owner_by_name(name: str, *suffixes: str) -> str | None:
-    """The preview that a name is made from: ``pr-42`` itself, or with one of the suffixes."""
+    """Return the preview that a name contains: ``pr-42``, alone or with one of the suffixes."""
     for suffix in ("", *suffixes):
         if name.endswith(suffix):
             owner = preview(name.removesuffix(suffix))
@@ -82,26 +80,26 @@ def owner_by_name(name: str, *suffixes: str) -> str | None:
 
 
 def owner_by_database(arn: str) -> str | None:
-    """The preview whose RDS instance an ARN names."""
+    """Return the preview whose RDS instance an ARN names."""
     match = _DATABASE.search(arn)
     return None if match is None else preview(match["name"])
 
 
-class Finder:
-    """What all of AWS's places do alike."""
+class AwsFinder:
+    """The base of AWS's finders."""
 
     name: str
 
     def __init__(self, repository: str) -> None:
-        """Look at nothing yet.
+        """Request nothing yet.
 
         Args:
-            repository: The one whose previews are meant; empty where there is no other.
+            repository: The repository of the previews; empty if no other one has any.
         """
         self._repository = repository
 
     def is_of_another_repository(self, tags: Mapping[str, str]) -> bool:
-        """Whether a tag names another repository than the one that is meant."""
+        """Return whether the tags name another repository."""
         return bool(self._repository) and tags.get("repository", self._repository) != (
             self._repository
         )
@@ -116,18 +114,18 @@ class Finder:
         keep: str = "",
         counts: bool = True,
     ) -> Iterator[Item]:
-        """The thing, where its tags or its name say that it is a preview's.
+        """Yield the resource if its tags or its name are a preview's.
 
         Args:
-            kind: What it is.
+            kind: As in `Item`.
             identifier: Its id.
             tags: Its tags.
-            by_name: The preview that its name is made from.
-            keep: Why it is not for this program to delete.
-            counts: Whether the preview is there as long as this is.
+            by_name: The preview that its name contains.
+            keep: As in `Item`.
+            counts: As in `Item`.
         """
         if self.is_of_another_repository(tags):
-            return  # It is not ours, whatever it is called.
+            return  # Another repository's, whatever its name.
         by_tag = preview(tags.get("stack", ""))
         owner = by_tag or by_name
         if owner is not None:
@@ -144,5 +142,5 @@ class Finder:
 
 
 def as_mapping(tags: Iterable[Any] | None) -> dict[str, str]:
-    """AWS's list of tags as a mapping."""
+    """Return AWS's list of tags as a mapping."""
     return {tag["Key"]: tag["Value"] for tag in tags or ()}

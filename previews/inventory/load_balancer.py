@@ -1,4 +1,4 @@
-"""ELB: target groups that the load balancer's controller made for a preview's Ingress."""
+"""ELB: target groups of previews' Ingresses, made by the load balancer's controller."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from previews.inventory.item import Finder, Item, as_mapping, preview
+from previews.inventory.item import AwsFinder, Item, as_mapping, preview
 
 if TYPE_CHECKING:
     from boto3.session import Session
 
-# The controller cuts a namespace to its first eight letters and digits in a name...
+# The controller shortens the namespace to eight letters and digits in the name...
 _NAME = re.compile(r"k8s-pr[0-9]{1,6}-", re.ASCII)
-# ... and has it whole in a tag: `pr-42/service-service:http`.
+# ... and writes it whole into a tag: `pr-42/service-service:http`.
 _TAGS = ("ingress.k8s.aws/resource", "ingress.eks.amazonaws.com/resource")
-_ASKED_AT_ONCE = 20
+_BATCH = 20
 
 
-class LoadBalancer(Finder):
-    """Target groups; a listener's rule goes before the group that it leads to."""
+class LoadBalancer(AwsFinder):
+    """Target groups; the controller deletes a listener's rule before its group."""
 
     name = "ELB"
 
@@ -28,7 +28,7 @@ class LoadBalancer(Finder):
         self._elb = session.client("elbv2")
 
     def find(self) -> Iterator[Item]:
-        """Four hundred a page, and the tags of twenty at once."""
+        """Yield target groups; a request returns 400, or the tags of 20."""
         groups: dict[str, str] = {}
         for page in self._elb.get_paginator("describe_target_groups").paginate(
             PaginationConfig={"PageSize": 400}
@@ -37,9 +37,9 @@ class LoadBalancer(Finder):
                 if _NAME.match(group["TargetGroupName"]):
                     groups[group["TargetGroupArn"]] = group["TargetGroupName"]
         arns = sorted(groups)
-        for start in range(0, len(arns), _ASKED_AT_ONCE):
-            asked = arns[start : start + _ASKED_AT_ONCE]
-            for described in self._elb.describe_tags(ResourceArns=asked)["TagDescriptions"]:
+        for start in range(0, len(arns), _BATCH):
+            batch = arns[start : start + _BATCH]
+            for described in self._elb.describe_tags(ResourceArns=batch)["TagDescriptions"]:
                 tags = as_mapping(described["Tags"])
                 resource = next((tags[name] for name in _TAGS if name in tags), "")
                 yield from self.item(
@@ -51,4 +51,4 @@ class LoadBalancer(Finder):
                 )
 
     def remove(self, item: Item) -> None:
-        """Leave it alone: the controller would make it anew, or delete it itself."""
+        """Delete nothing: the controller would recreate the group, or deletes it itself."""

@@ -1,21 +1,21 @@
-"""Kubernetes: a preview's namespace, and with it everything in it."""
+"""Kubernetes: a preview's namespace, with everything in it."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import TYPE_CHECKING
-
-import kr8s
 
 from contract.kubernetes import STACK_LABEL
 from previews.errors import PreviewsError
 from previews.inventory.item import Item, preview
 
 if TYPE_CHECKING:
-    from previews.kubernetes import Cluster
+    from previews.kubernetes import Cluster, KubernetesObject
 
+_INGRESSES = "ingresses.v1.networking.k8s.io"
 _WAIT_SECONDS = 300
+_POLL_SECONDS = 0.5
 
 
 class Namespaces:
@@ -27,9 +27,9 @@ class Namespaces:
         self._cluster = cluster
 
     def find(self) -> Iterator[Item]:
-        """All of them in one list."""
+        """Yield namespaces, with one request."""
         for namespace in self._cluster.each("namespaces"):
-            by_label = preview(dict(namespace.labels).get(STACK_LABEL, ""))
+            by_label = preview(namespace.labels.get(STACK_LABEL, ""))
             owner = by_label or preview(namespace.name)
             if owner is not None:
                 yield Item(
@@ -42,22 +42,22 @@ class Namespaces:
 
     def remove(self, item: Item) -> None:
         """Delete the Ingresses, then the namespace: an Ingress's finalizer needs its Service."""
-        for ingress in self._cluster.each("ingresses.networking.k8s.io", namespace=item.id):
+        for ingress in list(self._cluster.each(_INGRESSES, namespace=item.id)):
             self._delete(ingress)
-        for namespace in self._cluster.each("namespaces"):
-            if namespace.name == item.id:
-                self._delete(namespace)
+        namespace = self._cluster.find("namespaces", item.id)
+        if namespace is not None:
+            self._delete(namespace)
 
-    def _delete(self, thing: kr8s.objects.APIObject) -> None:
-        self._cluster.delete(thing)
-        with self._cluster.answered(f"{thing.kind} {thing.name}"), suppress(kr8s.NotFoundError):
-            try:
-                thing.wait("delete", timeout=_WAIT_SECONDS)
-            except TimeoutError as error:
+    def _delete(self, live: KubernetesObject) -> None:
+        self._cluster.delete(live)
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while self._cluster.find(live.resource, live.name, namespace=live.namespace) is not None:
+            if time.monotonic() >= deadline:
                 raise PreviewsError(
                     "kubernetes-deletion",
-                    f"{thing.kind} {thing.namespace or ''}/{thing.name}",
-                    why=f"it was asked to go and is there after {_WAIT_SECONDS} s",
+                    str(live),
+                    why=f"its deletion was requested, and it still exists after {_WAIT_SECONDS} s",
                     remedy="see its finalizers: `kubectl get -o yaml`; the controller that put"
                     " one there has to run.",
-                ) from error
+                )
+            time.sleep(_POLL_SECONDS)

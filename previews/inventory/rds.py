@@ -1,4 +1,4 @@
-"""RDS: instances, and what AWS keeps of them."""
+"""RDS: instances, and their backups and snapshots."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from previews.inventory.item import Finder, Item, as_mapping, owner_by_name
+from previews.inventory.item import AwsFinder, Item, as_mapping, owner_by_name
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _BEING_DELETED = "deleting"
 
 
-class Rds(Finder):
-    """Database instances, retained backups, and snapshots that someone took."""
+class Rds(AwsFinder):
+    """Database instances, retained backups, and manual snapshots."""
 
     name = "RDS"
 
@@ -26,7 +26,7 @@ class Rds(Finder):
         self._rds = session.client("rds")
 
     def find(self) -> Iterator[Item]:
-        """A page of a hundred each."""
+        """Yield instances, backups and snapshots; a request returns 100."""
         for page in self._rds.get_paginator("describe_db_instances").paginate():
             for instance in page["DBInstances"]:
                 identifier = instance["DBInstanceIdentifier"]
@@ -35,7 +35,7 @@ class Rds(Finder):
         backups = self._rds.get_paginator("describe_db_instance_automated_backups")
         for backup_page in backups.paginate():
             for backup in backup_page["DBInstanceAutomatedBackups"]:
-                # An active one is the instance's own, and goes with it.
+                # An active one belongs to its instance, and is deleted with it.
                 if backup.get("Status") == "retained":
                     yield from self._backup(backup)
         snapshots = self._rds.get_paginator("describe_db_snapshots")
@@ -44,11 +44,11 @@ class Rds(Finder):
                 identifier = snapshot["DBSnapshotIdentifier"]
                 tags = as_mapping(snapshot.get("TagList"))
                 owner = owner_by_name(snapshot["DBInstanceIdentifier"])
-                keep = "someone took it, for a reason of their own"
+                keep = "it was taken by hand"
                 yield from self.item("snapshot", identifier, tags, owner, keep=keep, counts=False)
 
     def remove(self, item: Item) -> None:
-        """Ask for the deletion, without a final snapshot, and wait until it is over."""
+        """Delete it without a final snapshot, and wait until it is gone."""
         with suppress(self._rds.exceptions.DBInstanceNotFoundFault):
             if item.kind == "automated backup":
                 self._rds.delete_db_instance_automated_backup(DbiResourceId=item.id)
@@ -64,8 +64,8 @@ class Rds(Finder):
                 DeleteAutomatedBackups=True,
             )
         except ClientError as error:
-            answer = self._rds.describe_db_instances(DBInstanceIdentifier=identifier)
-            (instance,) = answer["DBInstances"]
+            response = self._rds.describe_db_instances(DBInstanceIdentifier=identifier)
+            (instance,) = response["DBInstances"]
             if instance["DBInstanceStatus"] != _BEING_DELETED:
                 raise error from None
 

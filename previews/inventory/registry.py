@@ -1,4 +1,4 @@
-"""ECR: images, known by their tags, which begin with the stack's name."""
+"""ECR: images, recognized by their tags, which begin with the stack's name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from contract.stack_name import StackName
 from previews.errors import PreviewsError
-from previews.inventory.item import Finder, Item
+from previews.inventory.item import AwsFinder, Item
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 _GONE = "ImageNotFound"
 
 
-class Registry(Finder):
+class Registry(AwsFinder):
     """Tags of images in the repository that all stacks share.
 
-    What CI has built and pushed is in no state. So it is removed with the preview, and is no sign
-    that the preview is there: it is, too, between the build and the `up`.
+    An image that CI built and pushed is in no state. So it is removed with the preview, and
+    does not prove that the preview exists: it also exists between the build and the `up`.
     """
 
     name = "ECR"
 
     def __init__(self, session: Session, repository: str, images: str) -> None:
-        """Look into one repository.
+        """Search one repository.
 
         Args:
             session: The account and region.
-            repository: The source's repository.
+            repository: As in `AwsFinder`.
             images: Name of the images' repository.
         """
         super().__init__(repository)
@@ -37,7 +37,7 @@ class Registry(Finder):
         self._images = images
 
     def find(self) -> Iterator[Item]:
-        """A thousand a page; a repository that is not there holds nothing."""
+        """Yield tags; a request returns 1000."""
         pages = self._ecr.get_paginator("list_images")
         for page in pages.paginate(
             repositoryName=self._images,
@@ -50,22 +50,22 @@ class Registry(Finder):
                 yield from self.item("image", identifier, {}, owner(tag), counts=False)
 
     def remove(self, item: Item) -> None:
-        """Take the tag off; the image goes with its last one."""
+        """Delete the tag; ECR deletes the image with its last one."""
         _, _, tag = item.id.rpartition(":")
-        answer = self._ecr.batch_delete_image(
+        response = self._ecr.batch_delete_image(
             repositoryName=self._images, imageIds=[{"imageTag": tag}]
         )
-        for failure in answer["failures"]:
+        for failure in response["failures"]:
             if failure["failureCode"] != _GONE:
                 raise PreviewsError(
                     "image-kept",
                     f"image {item.id}",
-                    why=f"the registry keeps it: {failure['failureReason']}",
+                    why=f"the registry did not delete it: {failure['failureReason']}",
                     remedy="delete what refers to it, and run it again; the state is kept.",
                 )
 
 
 def owner(tag: str) -> str | None:
-    """The preview whose image carries a tag: ``pr-42-<commit>``."""
+    """Return the preview whose image has a tag: ``pr-42-<commit>``."""
     stack = StackName.of_image_tag(tag)
     return None if stack is None else stack.value

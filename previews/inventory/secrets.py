@@ -1,4 +1,4 @@
-"""Secrets Manager: the secrets that RDS makes, and any other that is tagged."""
+"""Secrets Manager: secrets that RDS manages, and others with a preview's tag or name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from previews.inventory.item import Finder, Item, as_mapping, owner_by_database, owner_by_name
+from previews.inventory.item import AwsFinder, Item, as_mapping, owner_by_database, owner_by_name
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -16,8 +16,8 @@ _DATABASE_TAG = "aws:rds:primaryDBInstanceArn"
 _OWNER_TAG = "aws:secretsmanager:owningService"
 
 
-class Secrets(Finder):
-    """Secrets that belong to a preview or to its database."""
+class Secrets(AwsFinder):
+    """Secrets of a preview or of its database."""
 
     name = "Secrets Manager"
 
@@ -26,7 +26,7 @@ class Secrets(Finder):
         self._secrets = session.client("secretsmanager")
 
     def find(self) -> Iterator[Item]:
-        """A hundred a page; one that waits for its deletion is as good as gone."""
+        """Yield secrets, none that is scheduled for deletion; a request returns 100."""
         for page in self._secrets.get_paginator("list_secrets").paginate(
             PaginationConfig={"PageSize": 100}
         ):
@@ -40,7 +40,7 @@ class Secrets(Finder):
                 yield from self.item("secret", name, tags, owner, keep=keep)
 
     def remove(self, item: Item) -> None:
-        """Delete it at once, without the usual weeks in which it could be restored."""
+        """Delete it at once, without a recovery window."""
         try:
             self._secrets.delete_secret(SecretId=item.id, ForceDeleteWithoutRecovery=True)
         except ClientError as error:

@@ -20,10 +20,8 @@ from previews.errors import PreviewsError
 from previews.output import progress
 
 if TYPE_CHECKING:
-    from kr8s.objects import APIObject
-
     from contract.preview import Preview
-    from previews.kubernetes import Cluster
+    from previews.kubernetes import Cluster, KubernetesObject
 
 BRANCH_RESOURCES = qualified(BRANCHES)
 _BRANCH = "database"
@@ -58,7 +56,7 @@ def reset(preview: Preview, cluster: Cluster) -> None:
     _restart(cluster, preview)
 
 
-def _require(cluster: Cluster, kind: str, name: str, preview: Preview) -> APIObject:
+def _require(cluster: Cluster, kind: str, name: str, preview: Preview) -> KubernetesObject:
     found = cluster.find(kind, name, namespace=preview.stack.namespace)
     if found is None:
         raise PreviewsError(
@@ -70,7 +68,7 @@ def _require(cluster: Cluster, kind: str, name: str, preview: Preview) -> APIObj
     return found
 
 
-def _is_reset(branch: APIObject, token: str) -> bool:
+def _is_reset(branch: KubernetesObject, token: str) -> bool:
     status = _raw(branch).get("status", {})
     ready = any(
         c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", ())
@@ -135,7 +133,7 @@ def _job_again(job: dict[str, Any], token: str) -> dict[str, Any]:
     }
 
 
-def _ended(job: APIObject) -> set[str]:
+def _ended(job: KubernetesObject) -> set[str]:
     conditions = _raw(job).get("status", {}).get("conditions") or ()
     return {c["type"] for c in conditions if c["status"] == "True"} & {"Complete", "Failed"}
 
@@ -153,7 +151,7 @@ def _restart(cluster: Cluster, preview: Preview) -> None:
     )
 
 
-def _is_rolled_out(deployment: APIObject) -> bool:
+def _is_rolled_out(deployment: KubernetesObject) -> bool:
     status = _raw(deployment).get("status", {})
     wanted = _raw(deployment)["spec"].get("replicas", 1)
     counts = [status.get(k, 0) for k in ("replicas", "updatedReplicas", "availableReplicas")]
@@ -162,12 +160,12 @@ def _is_rolled_out(deployment: APIObject) -> bool:
 
 
 def _await(
-    look: Callable[[], APIObject],
-    holds: Callable[[APIObject], bool],
+    look: Callable[[], KubernetesObject],
+    holds: Callable[[KubernetesObject], bool],
     *,
     seconds: float,
     what: str,
-) -> APIObject:
+) -> KubernetesObject:
     """Read an object until the condition holds.
 
     Raises:
@@ -181,7 +179,7 @@ def _await(
     try:
         return until(look)
     except RetryError as error:
-        live: APIObject = error.last_attempt.result()
+        live: KubernetesObject = error.last_attempt.result()
         conditions = _raw(live).get("status", {}).get("conditions") or ()
         state = "; ".join(f"{c['type']}={c['status']}: {c.get('message', '')}" for c in conditions)
         raise PreviewsError(
@@ -192,6 +190,6 @@ def _await(
         ) from error
 
 
-def _raw(live: APIObject) -> dict[str, Any]:
+def _raw(live: KubernetesObject) -> dict[str, Any]:
     """Return the object as the API server has it."""
     return dict(live.raw)

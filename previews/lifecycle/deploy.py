@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
 from contract.preview import Preview
-from previews.diagnosis import migration_log
-from previews.diagnosis.diagnose import UpFailedError
-from previews.diagnosis.migration_log import MigrationLog
+from previews.diagnosis import migration_report
+from previews.diagnosis.failure_report import UpFailedError
+from previews.diagnosis.migration_report import MigrationLog
 from previews.errors import PreviewsError
 from previews.lifecycle.label_config import label_config
 from previews.lifecycle.smoke import SmokeReport, smoke
@@ -23,7 +23,7 @@ from previews.pull_request.presenter import DeployedPreview, DeployFailure, Pres
 from previews.pulumi.lock_files import is_pulumi_cloud
 from previews.pulumi.progress import State, Step, StepState
 from previews.pulumi.stack_file import unset
-from previews.pulumi.up import Outcome, run_up
+from previews.pulumi.up import UpResult, pulumi_up
 from previews.reporting import prices
 from previews.reporting.preview_summary import PreviewSummary, summarize
 from previews.reporting.wording import duration
@@ -31,7 +31,7 @@ from previews.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
     from contract.platform_outputs import PlatformOutputs
-    from previews.diagnosis.failure_report import Autopsy
+    from previews.diagnosis.failure_report import FailureReport
     from previews.kubernetes import Cluster
     from previews.pull_request.pull_requests import PullRequestState
     from previews.pulumi.stacks import Stacks
@@ -100,7 +100,7 @@ class PreviewDeployment:
     connect: Callable[[], Cluster]
     bypass: Callable[[], str | None]
     adopt: Callable[[str], StackState]
-    diagnose: Callable[[str, Outcome, str], Autopsy]
+    diagnose: Callable[[str, UpResult, str], FailureReport]
     connect_to: str | None = None
     _began: float = field(default_factory=time.monotonic)
 
@@ -143,10 +143,10 @@ class PreviewDeployment:
             self.stacks.remove_targets(stack, self._databases())
         with ThreadPoolExecutor(1) as meanwhile:
             # The cluster's client, which is needed afterwards, takes a second to import.
-            meanwhile.submit(self._api)
-            outcome = run_up(self.stacks, stack, config=config, watch=self.presenter.working)
+            meanwhile.submit(self.connect)
+            outcome = pulumi_up(self.stacks, stack, config=config, watch=self.presenter.working)
         if not outcome.succeeded:
-            raise self._failure(outcome.states, outcome, message=outcome.said, still=served)
+            raise self._failure(outcome.states, outcome, message=outcome.output, still=served)
         found = self._summary()
         report = self._smoke(found, outcome)
         if not report.passed:
@@ -183,7 +183,7 @@ class PreviewDeployment:
             key: value for key, value in values.items() if value
         }
 
-    def _smoke(self, found: PreviewSummary, outcome: Outcome) -> SmokeReport:
+    def _smoke(self, found: PreviewSummary, outcome: UpResult) -> SmokeReport:
         running = StepState(step=Step.SMOKE, state=State.RUNNING)
         self.presenter.working((*outcome.states, running))
         return smoke(
@@ -195,11 +195,11 @@ class PreviewDeployment:
         )
 
     def _success(
-        self, found: PreviewSummary, outcome: Outcome, report: SmokeReport
+        self, found: PreviewSummary, outcome: UpResult, report: SmokeReport
     ) -> DeployReport:
         self._tag_stack(found)
         seconds = time.monotonic() - self._began
-        migration = migration_log.read(self._api, self.preview.name)
+        migration = migration_report.read(self.connect, self.preview.name)
         kept = self.settings.keep_label in self.pull.labels
         self.presenter.up(DeployedPreview(found, outcome.states, seconds, migration, kept))
         return DeployReport(
@@ -213,21 +213,18 @@ class PreviewDeployment:
         )
 
     def _failure(
-        self, states: Sequence[StepState], outcome: Outcome, *, message: str, still: str
+        self, states: Sequence[StepState], outcome: UpResult, *, message: str, still: str
     ) -> PreviewsError:
         found = self.diagnose(self.preview.name, outcome, message)
         self.presenter.failed(DeployFailure(found, states, self._migrated(outcome), still))
         return UpFailedError.of(self.preview.name, found)
 
-    def _migrated(self, outcome: Outcome) -> MigrationLog | None:
+    def _migrated(self, outcome: UpResult) -> MigrationLog | None:
         """Read the log of this run's migration; the log of an older one is still there, too."""
         began = {State.DONE, State.FAILED}
         if not any(s.step is Step.MIGRATE and s.state in began for s in outcome.states):
             return None
-        return migration_log.read(self._api, self.preview.name)
-
-    def _api(self) -> Any:
-        return self.connect().api
+        return migration_report.read(self.connect, self.preview.name)
 
     def _databases(self) -> list[str]:
         """Return the URNs of the database: an instance of its own, or a branch of a shared one."""

@@ -12,7 +12,7 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 from contract.preview import Preview
 from previews import inventory
 from previews.errors import PreviewsError
-from previews.inventory import Item, Place
+from previews.inventory import Item, ResourceFinder
 from previews.lifecycle.terminating import explain
 from previews.output import progress
 
@@ -86,7 +86,7 @@ def destroy(
     preview: Preview,
     *,
     stacks: Stacks,
-    places: Sequence[Place],
+    places: Sequence[ResourceFinder],
     locks: Locks,
     recover: Callable[[str], tuple[Recovered, StackState]],
     connect: Callable[[], Cluster],
@@ -113,14 +113,14 @@ def destroy(
     had_stack = stacks.exists(name)
     report = DestroyReport(stack=name, had_stack=had_stack)
     if had_stack:
-        broken = locks.free(name)
-        locks.take_note(name)
+        broken = locks.break_stale(name)
+        locks.record_owner(name)
         recovered, state = recover(name)
         _destroy_stack(name, stacks, connect)
         report = report.model_copy(
             update={
                 "unlocked": [str(each) for each in broken],
-                "taken_over": sorted(recovered.taken_over),
+                "taken_over": sorted(recovered.adopted),
                 "deleted": [_line(resource) for resource in state.resources if _is_real(resource)],
             }
         )
@@ -149,7 +149,7 @@ def destroy(
     )
 
 
-def until_gone(stack: str, places: Sequence[Place]) -> list[Item]:
+def until_gone(stack: str, places: Sequence[ResourceFinder]) -> list[Item]:
     """Look for what is left of a stack, again and again while another service still deletes it.
 
     Returns:
@@ -179,7 +179,7 @@ def _destroy_stack(name: str, stacks: Stacks, connect: Callable[[], Cluster]) ->
         raise explain(error, name, connect=connect) from error
 
 
-def _delete(items: Sequence[Item], places: Sequence[Place]) -> list[Item]:
+def _delete(items: Sequence[Item], places: Sequence[ResourceFinder]) -> list[Item]:
     """Delete the items that this program may delete, in the order of the places."""
     order = [place.name for place in places]
     deletable = [item for item in items if not item.keep]

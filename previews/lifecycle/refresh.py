@@ -94,11 +94,11 @@ class Refresh:
         """
         before = self._servers()
         for server in before:
-            self.locks.free(server.value)
+            self.locks.break_stale(server.value)
         newest = StackName.parse(f"data-{max((s.generation or 0 for s in before), default=0) + 1}")
         progress(f"{newest}: restoring, scrubbing and proving it beside the current server")
         self.stacks.create(newest.value)
-        self.locks.take_note(newest.value)
+        self.locks.record_owner(newest.value)
         try:
             self.stacks.up(newest.value)
         except PreviewsError as error:
@@ -173,7 +173,7 @@ class Refresh:
         return found
 
     def _remove(self, server: StackName) -> None:
-        self.locks.take_note(server.value)
+        self.locks.record_owner(server.value)
         # Resources that a killed run had created and not recorded would stay for ever.
         self.recover(server.value)
         self.stacks.destroy(server.value)

@@ -12,11 +12,11 @@ from previews.errors import PreviewsError
 from previews.lifecycle.smoke import SmokeReport, smoke
 from previews.output import progress
 from previews.platform import STAGING
-from previews.pulumi.up import Outcome, run_up
+from previews.pulumi.up import UpResult, pulumi_up
 from previews.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
-    from previews.diagnosis.failure_report import Autopsy
+    from previews.diagnosis.failure_report import FailureReport
     from previews.pulumi.stacks import Stacks
 
 LAST_GOOD = "last-good-image"
@@ -50,7 +50,7 @@ class StagingDeployment:
 
     stacks: Stacks
     bypass: Callable[[], str | None]
-    diagnose: Callable[[str, Outcome, str], Autopsy]
+    diagnose: Callable[[str, UpResult, str], FailureReport]
     connect_to: str | None = None
 
     def run(self, image: str) -> StagingReport:
@@ -96,13 +96,13 @@ class StagingDeployment:
 
     def _try(self, image: str) -> str:
         """Deploy an image; returns the fault, empty where there is none."""
-        outcome = run_up(self.stacks, STAGING, config={"previews:image": image})
+        outcome = pulumi_up(self.stacks, STAGING, config={"previews:image": image})
         if not outcome.succeeded:
             return self._why(outcome)
         return "; ".join(self._smoke().failures())
 
-    def _why(self, outcome: Outcome) -> str:
-        found = self.diagnose(STAGING, outcome, outcome.said)
+    def _why(self, outcome: UpResult) -> str:
+        found = self.diagnose(STAGING, outcome, outcome.output)
         last = found.failed[0].message.splitlines()[-1:] if found.failed else []
         return ": ".join([f"{found.cause.why} ({found.cause.code})", *last])
 

@@ -14,7 +14,7 @@ from rich.markup import escape
 from contract.preview import Preview
 from previews import inventory
 from previews.errors import PreviewsError
-from previews.inventory import Place
+from previews.inventory import ResourceFinder
 from previews.lifecycle.sweep_candidates import Candidate, SweepReason, SweepState
 from previews.output import progress
 
@@ -114,7 +114,7 @@ class Sweep:
     """
 
     stacks: Stacks
-    places: Sequence[Place]
+    places: Sequence[ResourceFinder]
     pulls: Pulls
     settings: Settings
     remove: Remove

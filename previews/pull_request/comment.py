@@ -12,7 +12,7 @@ from previews.pulumi.progress import State, Step, StepState
 from previews.reporting.wording import age, cell, code, dollars, duration, moment
 
 if TYPE_CHECKING:
-    from previews.diagnosis.migration_log import MigrationLog
+    from previews.diagnosis.migration_report import MigrationLog
     from previews.pull_request.presenter import DeployedPreview, DeployFailure
     from previews.reporting.preview_summary import PreviewSummary
 
@@ -108,7 +108,7 @@ def failed(stack: str, commit: str, failure: DeployFailure, *, run: str = "") ->
     if failure.migration is not None:
         migration = failure.migration.report
         lines.append(markdown(migration).rstrip() if migration else f"Migration: {_NO_REPORT}.")
-    evidence = report.evidence
+    evidence = report.diagnostics
     for container in evidence.containers:
         name = f"{container.pod} / {container.container}".rstrip(" /")
         log = "\n".join(container.log) or "its log is empty"

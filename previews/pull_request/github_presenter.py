@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from previews.diagnosis import failure_report, migration_log
+from previews.diagnosis import failure_report, migration_report
 from previews.errors import PreviewsError
 from previews.output import progress
 from previews.pull_request import comment
@@ -109,7 +109,7 @@ class PullRequestPresenter:
 
     def stopped(self, error: PreviewsError) -> None:
         """Show the error in the comment."""
-        failure = DeployFailure(failure_report.of_error(error), ())
+        failure = DeployFailure(failure_report.report_error(error), ())
         self.show(comment.failed(self._preview.name, self._sha, failure, run=self._run_url))
         self._state("failure", "failure", error.what)
 
@@ -230,7 +230,7 @@ def current_comment(
         summary=status.summary,
         states=(),
         seconds=None,
-        migration=migration_log.read(lambda: connect().api, preview.name),
+        migration=migration_report.read(connect, preview.name),
         kept=settings.keep_label in pull.labels,
     )
     return comment.up(deployed, now=now, reset=now if reset else None)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from previews.diagnosis.failure_report import Autopsy
-    from previews.diagnosis.migration_log import MigrationLog
+    from previews.diagnosis.failure_report import FailureReport
+    from previews.diagnosis.migration_report import MigrationLog
     from previews.errors import PreviewsError
     from previews.lifecycle.destroy import DestroyReport
     from previews.pulumi.progress import StepState
@@ -46,7 +46,7 @@ class DeployFailure:
         still: Commit of the earlier version that is still served; empty for none.
     """
 
-    report: Autopsy
+    report: FailureReport
     states: Sequence[StepState]
     migration: MigrationLog | None = None
     still: str = ""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from previews.diagnosis.failure_report import Autopsy
+    from previews.diagnosis.failure_report import FailureReport
     from previews.errors import PreviewsError
     from previews.lifecycle.destroy import DestroyReport
     from previews.pull_request.presenter import DeployedPreview, DeployFailure
@@ -192,18 +192,18 @@ def _grid(rows: Iterable[tuple[str, str]]) -> Table:
     return grid
 
 
-def _sections(report: Autopsy) -> Iterable[tuple[str, str]]:
+def _sections(report: FailureReport) -> Iterable[tuple[str, str]]:
     """Yield each part of a failure report under its heading."""
     for one in report.failed:
         about = f"{one.name} ({one.type.rpartition(':')[2]})" if one.name else "Pulumi"
         yield about, one.message or "no output"
-    for container in report.evidence.containers:
+    for container in report.diagnostics.containers:
         name = f"{container.pod} / {container.container}".rstrip(" /")
         yield f"{name}: {container.reason}", "\n".join(container.log) or "its log is empty"
-    if report.evidence.events:
-        yield "Warnings in the cluster", "\n".join(report.evidence.events)
-    if report.evidence.missing:
-        yield "The cluster", report.evidence.missing
+    if report.diagnostics.events:
+        yield "Warnings in the cluster", "\n".join(report.diagnostics.events)
+    if report.diagnostics.missing:
+        yield "The cluster", report.diagnostics.missing
 
 
 def _indented(content: RenderableType) -> Padding:

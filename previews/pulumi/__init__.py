@@ -1,1 +1,1 @@
-"""Stacks: their operations, state, locks and recovery."""
+"""Pulumi stacks: operations, progress, state, locks and recovery."""

@@ -1,4 +1,8 @@
-"""Runs ``pulumi``: never interactive, never cut off, its output on stderr."""
+"""The ``pulumi`` command line: never interactive, never killed, its output on stderr.
+
+It is ours, and not Pulumi's Automation API, for the reasons in
+docs/decisions/0035-pulumi-is-run-by-its-command-line.md.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +23,18 @@ from previews.pulumi.processes import end_with_parent
 
 _SHOWN_LINES = 15
 _DIAGNOSTICS = "Diagnostics:"
+# A self-managed backend's message, and Pulumi Cloud's.
+_LOCKED = ("currently locked by", "Another update is currently in progress")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """How a command ended.
+class CommandResult:
+    """The result of a command.
 
     Attributes:
         code: Its exit code.
-        output: What it printed.
-        error: What it complained of; where it spoke aloud, all that it said.
+        output: Its standard output; empty for a streamed command.
+        error: Its standard error; both streams for a streamed command.
     """
 
     code: int
@@ -44,52 +50,52 @@ class PulumiCommand:
 
         Args:
             folder: The folder of ``Pulumi.yaml``.
-            log: File that gets what a person would see as it comes; None for the terminal.
+            log: File for the output of streamed commands; None for the terminal.
         """
         self._folder = folder
         self._log = log
 
-    def ask(self, what: str, arguments: Sequence[str]) -> Any:
-        """The JSON that a command prints; None where it prints nothing.
+    def read_json(self, what: str, arguments: Sequence[str]) -> Any:
+        """Return the JSON that a command prints; None where it prints nothing.
 
         Raises:
             PreviewsError: It fails, or prints no JSON.
         """
-        answer = self.run(arguments)
-        if answer.code != 0:
-            raise self.failure(what, arguments, answer)
-        if not answer.output.strip():
+        result = self.run(arguments)
+        if result.code != 0:
+            raise self.failure(what, arguments, result)
+        if not result.output.strip():
             return None
         try:
-            return json.loads(answer.output)
+            return json.loads(result.output)
         except json.JSONDecodeError as error:
             raise PreviewsError(
                 "pulumi-answer",
                 what,
-                why=f"`pulumi {' '.join(arguments[:2])}` printed no JSON: {answer.output[:200]!r}",
-                remedy="check the version of Pulumi; nothing is decided on an answer like this.",
+                why=f"`pulumi {' '.join(arguments[:2])}` printed no JSON: {result.output[:200]!r}",
+                remedy="check the version of Pulumi; nothing is decided on an unreadable output.",
             ) from error
 
-    def do(self, what: str, arguments: Sequence[str], *, aloud: bool = False) -> None:
-        """Run a command that changes something.
+    def check(self, what: str, arguments: Sequence[str], *, stream: bool = False) -> None:
+        """Run a command that has to succeed.
 
         Args:
-            what: What it changes, as it is named in a failure.
-            arguments: What follows ``pulumi``.
-            aloud: Whether a person is to see its output as it comes.
+            what: The thing that it changes, as a failure names it.
+            arguments: The arguments after ``pulumi``.
+            stream: Show its output line by line, or write it to the log.
 
         Raises:
             PreviewsError: It fails.
         """
-        answer = self.run(arguments, aloud=aloud)
-        if answer.code != 0:
-            raise self.failure(what, arguments, answer)
+        result = self.run(arguments, stream=stream)
+        if result.code != 0:
+            raise self.failure(what, arguments, result)
 
-    def run(self, arguments: Sequence[str], *, aloud: bool = False) -> Answer:
+    def run(self, arguments: Sequence[str], *, stream: bool = False) -> CommandResult:
         """Run a command to its end.
 
-        Ctrl-C and a workflow's cancellation reach it once, as the request to end in its own
-        time: it then writes its state and releases its lock.
+        Ctrl-C and a workflow's cancellation reach it once, as a request to stop: Pulumi then
+        finishes its running operations, writes its state and releases its lock.
 
         Raises:
             PreviewsError: There is no ``pulumi``, or it was interrupted.
@@ -100,12 +106,12 @@ class PulumiCommand:
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT if aloud else subprocess.PIPE,
+                stderr=subprocess.STDOUT if stream else subprocess.PIPE,
                 text=True,
-                # A terminal's Ctrl-C would reach it besides what is passed on below, and a
-                # second request makes it drop everything.
+                # A terminal's Ctrl-C would reach it in addition to the signal forwarded below,
+                # and a second one makes it abort without writing its state.
                 start_new_session=True,
-                # So that none works on unattended where this process is killed.
+                # No command runs on unattended after this process is killed.
                 preexec_fn=end_with_parent(signal.SIGTERM),  # noqa: PLW1509 - it makes one call
             )
         except FileNotFoundError as error:
@@ -116,34 +122,34 @@ class PulumiCommand:
                 remedy="install it (https://www.pulumi.com/docs/install), or on the sandbox:"
                 ' eval "$(sandbox env)".',
             ) from error
-        with _passed_on(process) as requests:
-            if aloud and process.stdout is not None:
-                said = self._repeat(process.stdout)
-                answer = Answer(process.wait(), "", said)
+        with _signals_forwarded(process) as received:
+            if stream and process.stdout is not None:
+                lines = self._copy(process.stdout)
+                result = CommandResult(process.wait(), "", lines)
             else:
                 output, error_output = process.communicate()
-                answer = Answer(process.returncode, output, error_output)
-        if requests and answer.code != 0:
+                result = CommandResult(process.returncode, output, error_output)
+        if received and result.code != 0:
             raise PreviewsError(
                 "interrupted",
                 f"`pulumi {arguments[0]}`",
-                why=f"{requests[0].name} ended it",
-                remedy="run the same command again: it goes on where it stopped.",
+                why=f"{received[0].name} stopped it",
+                remedy="run the same command again: it continues where it stopped.",
             )
-        return answer
+        return result
 
-    def _repeat(self, stream: IO[str]) -> str:
-        """Show each line as it comes, or keep it in the log; returns all of them."""
+    def _copy(self, stream: IO[str]) -> str:
+        """Copy each line to the terminal or the log at once; return all of them."""
         lines = []
-        with self._shown() as shown:
+        with self._target() as target:
             for line in stream:
-                shown.write(line)
-                shown.flush()
+                target.write(line)
+                target.flush()
                 lines.append(line)
         return "".join(lines)
 
     @contextmanager
-    def _shown(self) -> Iterator[TextIO]:
+    def _target(self) -> Iterator[TextIO]:
         if self._log is None:
             yield sys.stderr
             return
@@ -151,27 +157,26 @@ class PulumiCommand:
         with self._log.open("a") as log:
             yield log
 
-    def failure(self, what: str, arguments: Sequence[str], answer: Answer) -> PreviewsError:
-        """What went wrong with a command, told by what it said."""
-        said = _what_failed(answer.error)
-        if "currently locked by" in said or "Another update is currently in progress" in said:
+    def failure(self, what: str, arguments: Sequence[str], result: CommandResult) -> PreviewsError:
+        """Return the failure of a command, explained by its output."""
+        message = _error_message(result.error)
+        if any(text in message for text in _LOCKED):
             return PreviewsError(
                 "stack-locked",
                 what,
-                why=f"another run holds it: {said}",
-                remedy="wait for that run; when it is over and the lock stays: previews unlock N.",
+                why=f"another run holds its lock: {message}",
+                remedy="wait for that run; if the lock remains after it: previews unlock N.",
             )
         return PreviewsError(
             "pulumi-failed",
             what,
-            why=f"`pulumi {' '.join(arguments[:2])}` ended with {answer.code}: {said}",
-            remedy="mend what it names and run the same command again:"
-            " it goes on where it stopped.",
+            why=f"`pulumi {' '.join(arguments[:2])}` exited with {result.code}: {message}",
+            remedy="fix the error and run the same command again: it continues where it stopped.",
         )
 
 
-def _what_failed(output: str) -> str:
-    """Return what an `up` says of resources that failed, else the last lines of the output."""
+def _error_message(output: str) -> str:
+    """Return the diagnostics of the resources that failed, else the last lines."""
     lines = output.strip().splitlines()
     if _DIAGNOSTICS not in lines:
         return "\n".join(lines[-_SHOWN_LINES:])
@@ -181,22 +186,22 @@ def _what_failed(output: str) -> str:
 
 
 @contextmanager
-def _passed_on(process: subprocess.Popen[str]) -> Iterator[list[signal.Signals]]:
-    """Pass requests to end on to the process, wait for it all the same, and return them."""
-    requests: list[signal.Signals] = []
+def _signals_forwarded(process: subprocess.Popen[str]) -> Iterator[list[signal.Signals]]:
+    """Forward requests to stop as SIGINT, and yield the list of those received."""
+    received: list[signal.Signals] = []
     if threading.current_thread() is not threading.main_thread():
-        yield requests  # Only the main thread gets them.
+        yield received  # Only the main thread receives signals.
         return
 
-    def pass_on(number: int, _frame: object) -> None:
-        requests.append(signal.Signals(number))
+    def forward(number: int, _frame: object) -> None:
+        received.append(signal.Signals(number))
         process.send_signal(signal.SIGINT)
 
     # A terminal that is closed sends SIGHUP.
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, pass_on) for number in signals]
+    before = [signal.signal(number, forward) for number in signals]
     try:
-        yield requests
+        yield received
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""Reads the log of events that Pulumi's engine writes while it works (``--event-log``)."""
+"""The log of events that Pulumi's engine writes while it works (``--event-log``)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
 
-class About(_Model):
-    """Which resource an event is about, and what is done to it.
+class ResourceOperation(_Model):
+    """An operation on a resource.
 
     Attributes:
         op: ``create``, ``update``, ``same``, ``replace``, ``create-replacement`` ...
-        urn: Pulumi's name of the resource.
+        urn: The resource's URN.
         type: Its type token.
     """
 
@@ -33,21 +33,21 @@ class About(_Model):
         return self.urn.rsplit("::", 1)[-1]
 
     @property
-    def changes(self) -> bool:
-        """Whether anything is done to it."""
+    def is_change(self) -> bool:
+        """True unless the operation only reads or keeps the resource."""
         return self.op not in {"same", "read", "refresh", "discard"}
 
 
-class _Step(_Model):
-    metadata: About
+class _OperationEvent(_Model):
+    metadata: ResourceOperation
 
 
 class Diagnostic(_Model):
-    """Something the engine or a provider says.
+    """A message of the engine or of a provider.
 
     Attributes:
-        urn: The resource that it is about; empty for the whole.
-        message: What it says.
+        urn: The resource that it is about; empty for the whole operation.
+        message: Its text.
         severity: ``debug``, ``info``, ``warning`` or ``error``.
     """
 
@@ -57,11 +57,11 @@ class Diagnostic(_Model):
 
 
 class Summary(_Model):
-    """What came of it.
+    """The last event of an operation.
 
     Attributes:
-        duration_seconds: How long it took.
-        resource_changes: How many resources each operation met.
+        duration_seconds: Its duration.
+        resource_changes: Number of resources by operation.
     """
 
     duration_seconds: int = Field(default=0, alias="durationSeconds")
@@ -69,30 +69,30 @@ class Summary(_Model):
 
 
 class EngineEvent(_Model):
-    """One event; exactly one of its parts is there, or none of those that are read.
+    """One event: at most one of its parts is set, none for a kind that is not used here.
 
     Attributes:
         timestamp: Seconds since 1970.
-        begins: Work on a resource begins.
-        ends: Work on a resource is done.
-        fails: Work on a resource failed.
-        says: A diagnostic.
-        summary: The end.
+        began: An operation on a resource began.
+        ended: An operation on a resource succeeded.
+        failed: An operation on a resource failed.
+        diagnostic: A message.
+        summary: The end of the whole operation.
     """
 
     timestamp: int = 0
-    begins: _Step | None = Field(default=None, alias="resourcePreEvent")
-    ends: _Step | None = Field(default=None, alias="resOutputsEvent")
-    fails: _Step | None = Field(default=None, alias="resOpFailedEvent")
-    says: Diagnostic | None = Field(default=None, alias="diagnosticEvent")
+    began: _OperationEvent | None = Field(default=None, alias="resourcePreEvent")
+    ended: _OperationEvent | None = Field(default=None, alias="resOutputsEvent")
+    failed: _OperationEvent | None = Field(default=None, alias="resOpFailedEvent")
+    diagnostic: Diagnostic | None = Field(default=None, alias="diagnosticEvent")
     summary: Summary | None = Field(default=None, alias="summaryEvent")
 
 
 def parse(line: str) -> EngineEvent | None:
-    """One line of the log; None for one that is not whole, or of a form not known.
+    """Return the event of one line of the log; None for an incomplete line or an unknown form.
 
-    What people are shown is made of these, and nothing is decided by them: an engine that
-    begins to say more, or less, must not stop a deployment.
+    Events are only shown to people, and nothing is decided by them: a new form of event in a
+    later engine must not stop a deployment.
     """
     try:
         document: Any = json.loads(line)
@@ -102,7 +102,7 @@ def parse(line: str) -> EngineEvent | None:
 
 
 def read(path: Path) -> Iterator[EngineEvent]:
-    """The events so far."""
+    """Yield the events that the log holds so far."""
     if not path.exists():
         return
     with path.open() as log:

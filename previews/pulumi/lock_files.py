@@ -1,8 +1,8 @@
 """Lock files of Pulumi's self-managed backends: a folder, or a bucket of S3.
 
-One file a lock, ``.pulumi/locks/organization/<project>/<stack>/<id>.json``, with pid, user, host
-and time of its maker (pkg/backend/diy/lock.go). ``pulumi cancel`` takes all of a stack's locks;
-here exactly those are taken that were looked at.
+Each lock is a file, ``.pulumi/locks/organization/<project>/<stack>/<id>.json``, with its owner's
+pid, user, host and time (pkg/backend/diy/lock.go). ``pulumi cancel`` removes all locks of a
+stack; here only those are removed whose owner was checked.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ class Lock(BaseModel):
     """A lock on a stack.
 
     Attributes:
-        where: The file, or on Pulumi Cloud the update.
-        host: Its maker's host.
-        holder: Its maker, for a person.
-        since: When it was made.
-        run: The run of a workflow that made it, where the backend itself says so.
-        pid: Its maker's process, where the lock and the process are on this machine.
+        location: Its file, or on Pulumi Cloud the update.
+        host: Host of its owner.
+        holder: Its owner, as people are shown it.
+        since: Time of its creation.
+        run: ID of the workflow run that owns it, where the backend records one.
+        pid: Its owner's process, where that is on this machine.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    where: str
+    location: str
     host: str
     holder: str
     since: datetime
@@ -45,33 +45,32 @@ class Lock(BaseModel):
     pid: int | None = None
 
     def __str__(self) -> str:
-        """Who, where and since when."""
-        return f"{self.holder} since {self.since.isoformat(timespec='seconds')} ({self.where})"
+        return f"{self.holder} since {self.since.isoformat(timespec='seconds')} ({self.location})"
 
 
 class LockFiles(Protocol):
-    """Where lock files are."""
+    """The lock files of one backend."""
 
     def of(self, stack: str) -> list[Lock]:
-        """The locks on a stack."""
+        """Return the locks on a stack."""
 
     def remove(self, lock: Lock) -> None:
         """Remove one lock; one that is gone is fine."""
 
 
 def is_pulumi_cloud(backend: str) -> bool:
-    """Whether a backend's URL is that of Pulumi Cloud, or of one that a team hosts itself."""
+    """Return whether a backend's URL is Pulumi Cloud's, or that of a self-hosted one."""
     return urlsplit(backend).scheme in {"http", "https"}
 
 
 def lock_files(backend: str) -> LockFiles | None:
-    """The lock files of a backend; None for Pulumi Cloud, which has none.
+    """Return the lock files of a backend; None for Pulumi Cloud, which has none.
 
     Args:
         backend: Its URL.
 
     Raises:
-        PreviewsError: It is of a kind whose locks are not read here.
+        PreviewsError: Locks of this kind of backend are not supported.
     """
     parts = urlsplit(backend)
     if is_pulumi_cloud(backend):
@@ -84,8 +83,8 @@ def lock_files(backend: str) -> LockFiles | None:
     raise PreviewsError(
         "lock-backend",
         f"locks in {parts.scheme}://…",
-        why="only those of Pulumi Cloud, of S3 and of a folder can be told apart",
-        remedy="when you know that nothing runs: pulumi cancel STACK.",
+        why="only locks of Pulumi Cloud, S3 and a folder are supported",
+        remedy="check that no update is running, then: pulumi cancel STACK.",
     )
 
 
@@ -97,7 +96,7 @@ _STATES = f".pulumi/stacks/{PROJECT}"
 
 
 class _Folder:
-    """Locks in a folder of this machine."""
+    """Locks in a folder on this machine."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -109,8 +108,8 @@ class _Folder:
         return [_read(str(file), file.read_text(), here=here) for file in files]
 
     def remove(self, lock: Lock) -> None:
-        """Remove a lock with what its maker was writing: the state is replaced in one step."""
-        file = Path(lock.where)
+        """Remove a lock and its owner's unfinished files: the state is replaced atomically."""
+        file = Path(lock.location)
         stack = file.parent.name
         for half_written in (self._root / _STATES).glob(f"{stack}.json.*.tmp"):
             half_written.unlink(missing_ok=True)
@@ -136,25 +135,25 @@ class _Bucket:
                 yield _read(f"s3://{self._bucket}/{found['Key']}", body.read().decode())
 
     def remove(self, lock: Lock) -> None:
-        key = lock.where.removeprefix(f"s3://{self._bucket}/")
+        key = lock.location.removeprefix(f"s3://{self._bucket}/")
         self._s3.delete_object(Bucket=self._bucket, Key=key)
 
 
-def _read(where: str, text: str, *, here: str = "") -> Lock:
+def _read(location: str, text: str, *, here: str = "") -> Lock:
     try:
-        said = json.loads(text)
+        owner = json.loads(text)
         return Lock(
-            where=where,
-            host=said["hostname"],
-            holder=f"{said['username']}@{said['hostname']} (pid {said['pid']})",
-            since=said["timestamp"],
-            # Of another machine's processes nothing can be known here.
-            pid=said["pid"] if said["hostname"] == here else None,
+            location=location,
+            host=owner["hostname"],
+            holder=f"{owner['username']}@{owner['hostname']} (pid {owner['pid']})",
+            since=owner["timestamp"],
+            # The processes of other machines can't be checked.
+            pid=owner["pid"] if owner["hostname"] == here else None,
         )
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise PreviewsError(
             "lock-unreadable",
-            f"lock {where}",
-            why=f"it is not of the form that Pulumi writes: {text[:120]!r}",
-            remedy="look at it by hand; it is not broken here.",
+            f"lock {location}",
+            why=f"it has another form than Pulumi writes: {text[:120]!r}",
+            remedy="inspect it by hand; it is not removed automatically.",
         ) from error

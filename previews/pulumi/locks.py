@@ -1,13 +1,13 @@
-"""Who holds a stack, and breaking a lock whose holder is known to be gone.
+"""The owner of a stack's lock, and breaking a lock whose owner is gone.
 
-A lock of a backend of one's own never expires, and says no more than pid, user and host. So each
-run of a workflow leaves a note on the stack, as one of its tags, before it works on it: which
-run it is, and on which host. A lock belongs to that run when it was made on that host, after the
-note. GitHub then says whether the run is over. A lock that fits no note is a person's, and is
-never broken here (docs/decisions/0019-a-run-records-itself-on-the-stack.md).
+A lock of a self-managed backend never expires, and holds only pid, user and host. So each run of
+a workflow records itself as one of the stack's tags before it works on the stack: its ID and its
+host. A lock belongs to that run if it was created on that host after the record, and GitHub
+reports whether the run is over. A lock that matches no record is a person's, and is never broken
+here (docs/decisions/0019-a-run-records-itself-on-the-stack.md).
 
-Without GitHub the holder is a process: its lock is broken when it has ended, which can be known
-of this machine's processes alone.
+Without GitHub the owner is a process: its lock is broken when it has ended, which can be checked
+for this machine's processes alone.
 """
 
 from __future__ import annotations
@@ -24,22 +24,24 @@ from previews.pulumi.lock_files import Lock, lock_files
 from previews.pulumi.processes import runs
 
 if TYPE_CHECKING:
-    from previews.clients import Clients
+    from previews.github import GitHub
+    from previews.pulumi.stacks import Stacks
+    from previews.settings import Settings
 
 TAG = "previews:run"
-_NOTE = re.compile(r"(?P<run>\d+)/(?P<attempt>\d+)@(?P<host>[^ ]+) (?P<at>[0-9T:.+-]+)", re.ASCII)
-# The clocks of a runner and of whatever stamps the lock may differ by so much.
-_CLOCKS = timedelta(minutes=1)
+_OWNER = re.compile(r"(?P<run>\d+)/(?P<attempt>\d+)@(?P<host>[^ ]+) (?P<at>[0-9T:.+-]+)", re.ASCII)
+# Tolerated difference between the clocks of a runner and of the backend.
+_CLOCK_SKEW = timedelta(minutes=1)
 
 
-class Note(BaseModel):
-    """What a run of a workflow left on a stack.
+class LockOwner(BaseModel):
+    """The workflow run that works on a stack, as it is recorded there.
 
     Attributes:
-        run: The run's id.
-        attempt: Which attempt of it.
+        run: The run's ID.
+        attempt: The number of its attempt.
         host: The runner's host name.
-        at: When.
+        at: Time of the record.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -50,29 +52,28 @@ class Note(BaseModel):
     at: datetime
 
     def __str__(self) -> str:
-        """As it is kept in the tag."""
         return f"{self.run}/{self.attempt}@{self.host} {self.at.isoformat()}"
 
     @classmethod
-    def read(cls, text: str) -> Note | None:
-        """The note in a tag; None where there is none."""
-        match = _NOTE.fullmatch(text)
+    def parse(cls, text: str) -> LockOwner | None:
+        """Return the owner that a tag records; None for any other text."""
+        match = _OWNER.fullmatch(text)
         return None if match is None else cls.model_validate(match.groupdict())
 
-    def made(self, lock: Lock) -> bool:
-        """Whether the run that left this note made the lock."""
+    def owns(self, lock: Lock) -> bool:
+        """Return whether this run created the lock."""
         if lock.run is not None:
             return lock.run == self.run
-        return lock.host == self.host and lock.since >= self.at - _CLOCKS
+        return lock.host == self.host and lock.since >= self.at - _CLOCK_SKEW
 
 
-class Broken(BaseModel):
+class BrokenLock(BaseModel):
     """A lock that was broken.
 
     Attributes:
-        lock: What it said.
-        run: The run that had made it; None where it was a process of this machine.
-        conclusion: How that ended.
+        lock: The lock.
+        run: The run that owned it; None for a process of this machine.
+        conclusion: The conclusion of that run.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -82,7 +83,6 @@ class Broken(BaseModel):
     conclusion: str
 
     def __str__(self) -> str:
-        """Which holder is gone, and how it ended."""
         if self.run is None:
             return f"process {self.lock.pid} has ended"
         return f"run {self.run} is over ({self.conclusion})"
@@ -91,98 +91,96 @@ class Broken(BaseModel):
 class Locks:
     """The locks of the project's stacks."""
 
-    def __init__(self, clients: Clients) -> None:
-        self._clients = clients
-        self._stacks = clients.stacks
+    def __init__(self, *, stacks: Stacks, settings: Settings, github: GitHub) -> None:
+        self._stacks = stacks
+        self._settings = settings
+        self._github = github
 
     def of(self, stack: str) -> list[Lock]:
-        """The locks on a stack; none where it is free."""
+        """Return the locks on a stack."""
         files = lock_files(self._stacks.backend_url())
         if files is not None:
             return files.of(stack)
-        return self._running(stack)
+        return self._cloud_locks(stack)
 
-    def take_note(self, stack: str) -> None:
-        """Leave a note that this run works on the stack; outside a workflow there is none to leave.
+    def record_owner(self, stack: str) -> None:
+        """Record this run as the owner of the stack's coming lock; nothing outside a workflow.
 
-        A lock that is there is looked at first: its maker's note must not be lost.
+        An existing lock is handled first, as its owner's record would be overwritten.
 
         Raises:
-            PreviewsError: Someone else holds the stack, or may.
+            PreviewsError: The owner of a lock is alive or unknown.
         """
-        self.free(stack)
-        settings = self._clients.settings
+        self.break_stale(stack)
+        settings = self._settings
         if settings.github_run_id is not None and not settings.local:
-            note = Note(
+            owner = LockOwner(
                 run=settings.github_run_id,
                 attempt=settings.github_run_attempt,
                 host=socket.gethostname(),
                 at=datetime.now(UTC),
             )
-            self._stacks.tag(stack, TAG, str(note))
+            self._stacks.tag(stack, TAG, str(owner))
 
-    def free(self, stack: str) -> list[Broken]:
-        """Break the stack's locks where their holders are known to be gone.
-
-        Returns:
-            What was broken; empty where the stack was free.
+    def break_stale(self, stack: str) -> list[BrokenLock]:
+        """Break the stack's locks whose owners are gone; return them.
 
         Raises:
-            PreviewsError: A holder lives, or nobody knows; then nothing was broken.
+            PreviewsError: The owner of one is alive or unknown; then none was broken.
         """
         locks = self.of(stack)
         if not locks:
             return []
-        if self._clients.settings.local:
-            broken = [_judge_process(stack, lock) for lock in locks]
+        if self._settings.local:
+            stale = [_require_ended_process(stack, lock) for lock in locks]
         else:
-            note = Note.read(self._stacks.tags(stack).get(TAG, ""))
-            broken = [self._judge(stack, lock, note) for lock in locks]
+            owner = LockOwner.parse(self._stacks.tags(stack).get(TAG, ""))
+            stale = [self._require_ended_run(stack, lock, owner) for lock in locks]
         files = lock_files(self._stacks.backend_url())
-        for each in broken:
+        for each in stale:
             if files is None:
                 self._stacks.cancel(stack)
             else:
                 files.remove(each.lock)
-        return broken
+        return stale
 
-    def _judge(self, stack: str, lock: Lock, note: Note | None) -> Broken:
-        """The lock with the run that made it, if that run is over."""
-        if note is None or not note.made(lock):
+    def _require_ended_run(self, stack: str, lock: Lock, owner: LockOwner | None) -> BrokenLock:
+        if owner is None or not owner.owns(lock):
             raise PreviewsError(
                 "lock-not-ours",
                 f"lock of stack {stack}",
-                why=f"no run of a workflow made it: {lock}",
-                remedy=f"ask them; when nothing of theirs runs any more: pulumi cancel {stack}.",
+                why=f"it belongs to no workflow run: {lock}",
+                remedy="ask its owner; when no update of theirs is running any more:"
+                f" pulumi cancel {stack}.",
             )
         try:
-            run = self._clients.github.runs.read(note.run)
+            run = self._github.runs.read(owner.run)
         except NotFoundError as error:
             raise PreviewsError(
                 "lock-run-unknown",
                 f"lock of stack {stack}",
-                why=f"run {note.run} made it, and GitHub knows no such run: {lock}",
-                remedy="check `permissions: actions: read` and GITHUB_REPOSITORY; a run that"
-                f" nobody knows is not known to be over. By hand: pulumi cancel {stack}.",
+                why=f"it belongs to run {owner.run}, which GitHub does not find: {lock}",
+                remedy="check `permissions: actions: read` and GITHUB_REPOSITORY; a run that is"
+                f" not found may still be running. By hand: pulumi cancel {stack}.",
             ) from error
-        if run.is_over or run.run_attempt > note.attempt:
-            return Broken(lock=lock, run=run.id, conclusion=run.conclusion or "superseded")
+        if run.is_over or run.run_attempt > owner.attempt:
+            return BrokenLock(lock=lock, run=run.id, conclusion=run.conclusion or "superseded")
         raise PreviewsError(
             "lock-run-alive",
             f"lock of stack {stack}",
-            why=f"run {run.id} made it, and is {run.status}: {run.html_url or lock}",
-            remedy="wait for it; an update is never cut off.",
+            why=f"it belongs to run {run.id}, which is {run.status}: {run.html_url or lock}",
+            remedy="wait for it; a running update is never interrupted.",
         )
 
-    def _running(self, stack: str) -> list[Lock]:
-        """Pulumi Cloud's lock is the update that runs; its environment names the run of CI."""
+    def _cloud_locks(self, stack: str) -> list[Lock]:
+        """Return Pulumi Cloud's lock: the running update, whose environment names the CI run."""
         for update in self._stacks.history(stack):
             if update.get("result") == "in-progress":
                 environment = update.get("environment") or {}
                 run = str(environment.get("ci.build.id", ""))
                 return [
                     Lock(
-                        where=f"update {update.get('version')}",
+                        location=f"update {update.get('version')}",
                         host="",
                         holder=environment.get("ci.system", "") or "somebody",
                         since=datetime.fromisoformat(update["startTime"]),
@@ -192,20 +190,20 @@ class Locks:
         return []
 
 
-def _judge_process(stack: str, lock: Lock) -> Broken:
-    """The lock if a process of this machine made it that has ended."""
+def _require_ended_process(stack: str, lock: Lock) -> BrokenLock:
     if lock.pid is None:
         raise PreviewsError(
             "lock-elsewhere",
             f"lock of stack {stack}",
-            why=f"no process of this machine made it: {lock}",
-            remedy=f"ask them; when nothing of theirs runs any more: pulumi cancel {stack}.",
+            why=f"it belongs to no process of this machine: {lock}",
+            remedy="ask its owner; when no update of theirs is running any more:"
+            f" pulumi cancel {stack}.",
         )
     if runs(lock.pid):
         raise PreviewsError(
             "lock-process-alive",
             f"lock of stack {stack}",
-            why=f"a process that runs made it: {lock}",
-            remedy="wait for it; an update is never cut off.",
+            why=f"it belongs to a running process: {lock}",
+            remedy="wait for it; a running update is never interrupted.",
         )
-    return Broken(lock=lock, run=None, conclusion="ended")
+    return BrokenLock(lock=lock, run=None, conclusion="ended")

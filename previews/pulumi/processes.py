@@ -1,4 +1,4 @@
-"""Processes of this machine: whether one runs, and having one end with its parent."""
+"""Processes of this machine: their liveness, and children that end with their parent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def runs(pid: int) -> bool:
-    """Whether a process of this pid runs; one that ended and was not reaped yet does not."""
+    """Return whether the process of a pid is running; a zombie is not."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -25,7 +25,7 @@ def runs(pid: int) -> bool:
 def end_with_parent(
     death_signal: signal.Signals = signal.SIGKILL,
 ) -> Callable[[], None]:
-    """A ``preexec_fn`` by which the child gets ``death_signal`` when its parent ends.
+    """Return a ``preexec_fn`` by which the child gets ``death_signal`` when its parent ends.
 
     The kernel ties this to the *thread* that starts the child, so children
     are started from threads that live as long as the process (prctl(2)).

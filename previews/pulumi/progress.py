@@ -1,4 +1,4 @@
-"""The steps in which a preview comes up, as a person thinks of them, told from engine events."""
+"""The steps of a deployment that people see, derived from engine events."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-from previews.pulumi.events import About, EngineEvent, Summary
+from previews.pulumi.events import EngineEvent, ResourceOperation, Summary
 
 _JOB = "kubernetes:batch/v1:Job"
 
 
 class Step(StrEnum):
-    """One step, in the order in which they come."""
+    """A step, in the order in which they happen."""
 
     IMAGE = "image"
     DATABASE = "database"
@@ -27,7 +27,7 @@ class Step(StrEnum):
 
 
 class State(StrEnum):
-    """How far a step is."""
+    """The progress of a step."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -37,13 +37,13 @@ class State(StrEnum):
 
 
 class StepState(BaseModel):
-    """A step and how far it is.
+    """A step and its progress.
 
     Attributes:
         step: The step.
-        state: How far it is.
-        seconds: How long it took; None while it is not over.
-        detail: What its resource last said of itself.
+        state: Its progress.
+        seconds: Its duration; None until it is over.
+        detail: The last message about its resource.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -65,19 +65,19 @@ _TYPES: Mapping[str, Step] = {
 }
 
 
-def step_of(about: About) -> Step | None:
-    """The step that a resource belongs to; None for one that nobody waits for."""
-    if about.type == _JOB:
-        name = about.name.partition("-")[0]
+def step_of(operation: ResourceOperation) -> Step | None:
+    """Return the step of a resource; None for one that no step waits for."""
+    if operation.type == _JOB:
+        name = operation.name.partition("-")[0]
         jobs = {"prepare": Step.PREPARE, "migrate": Step.MIGRATE}
-        # A database that is branched, dropped or renewed by a Job.
+        # A Job that branches, drops or resets a database.
         return jobs.get(name, Step.DATABASE)
-    return _TYPES.get(about.type)
+    return _TYPES.get(operation.type)
 
 
 @dataclass
 class _Track:
-    """One step while it is followed."""
+    """The operations of one step so far."""
 
     open: int = 0
     began: int = 0
@@ -98,7 +98,7 @@ class _Track:
 
 
 class Progress:
-    """Folds events into the states of the steps."""
+    """The states of the steps, folded from events."""
 
     def __init__(self) -> None:
         self.summary: Summary | None = None
@@ -106,19 +106,19 @@ class Progress:
         self._steps: dict[str, Step] = {}
 
     def add(self, events: Iterable[EngineEvent]) -> None:
-        """Take further events in."""
+        """Add further events."""
         for event in events:
             self._add(event)
 
     def states(self) -> tuple[StepState, ...]:
-        """Every step that Pulumi does, in order."""
+        """Return the state of every step that Pulumi does, in order."""
         over = self.summary is not None
         return tuple(self._state(step, track, over=over) for step, track in self._tracks.items())
 
     def _state(self, step: Step, track: _Track, *, over: bool) -> StepState:
         state = track.state()
         if over and state is State.RUNNING:
-            # It was under way when another one failed, and ended with the whole.
+            # It was running when another one failed, and stopped with the whole.
             state = State.DONE if track.changed else State.SAME
         is_over = state in {State.DONE, State.FAILED}
         seconds = max(track.ended - track.began, 0) if is_over else None
@@ -128,26 +128,27 @@ class Progress:
     def _add(self, event: EngineEvent) -> None:
         if event.summary is not None:
             self.summary = event.summary
-        elif event.says is not None and event.says.urn in self._steps:
-            self._tracks[self._steps[event.says.urn]].detail = event.says.message.strip()
-        for part in (event.begins, event.ends, event.fails):
+        elif event.diagnostic is not None and event.diagnostic.urn in self._steps:
+            step = self._steps[event.diagnostic.urn]
+            self._tracks[step].detail = event.diagnostic.message.strip()
+        for part in (event.began, event.ended, event.failed):
             if part is not None:
                 self._move(part.metadata, event)
 
-    def _move(self, about: About, event: EngineEvent) -> None:
-        step = step_of(about)
-        # `replace` stands for the two operations that replacing consists of.
-        if step is None or about.op in {"replace", "delete-replaced", "delete"}:
+    def _move(self, operation: ResourceOperation, event: EngineEvent) -> None:
+        step = step_of(operation)
+        # `replace` stands for the two operations that a replacement consists of.
+        if step is None or operation.op in {"replace", "delete-replaced", "delete"}:
             return
-        self._steps[about.urn] = step
+        self._steps[operation.urn] = step
         track = self._tracks[step]
         track.seen = True
-        track.changed = track.changed or about.changes
-        if event.begins is not None:
-            if about.changes:
+        track.changed = track.changed or operation.is_change
+        if event.began is not None:
+            if operation.is_change:
                 track.began = track.began or event.timestamp
                 track.open += 1
         else:
             track.ended = event.timestamp
             track.open = max(track.open - 1, 0)
-            track.failed = track.failed or event.fails is not None
+            track.failed = track.failed or event.failed is not None

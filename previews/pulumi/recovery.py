@@ -1,102 +1,110 @@
-"""What a killed run had begun: found again and taken over, or proven not to be there.
+"""Unfinished creations of a killed run: adopted into the state, or proven absent.
 
-Pulumi notes an operation before it asks a provider for it. A run that is killed leaves such
-notes: of an update or a deletion the resource is in the state anyway, but of a creation only the
-note says that something may be there. Clearing it forgets a live database; so it is looked for by
-the name that the program had given it.
+Pulumi records an operation before it requests it from a provider. A killed run leaves such
+records. The resource of an update or a deletion is in the state anyway, but that of a creation is
+only in its record. Clearing the record would forget a live database, so the resource is looked up
+by the name that the program gave it.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from previews.pulumi.locks import Locks
-from previews.pulumi.resource_lookup import Live
 from previews.pulumi.state import Operation, StackState
 
 if TYPE_CHECKING:
-    from previews.clients import Clients
+    from previews.pulumi.locks import Locks
+    from previews.pulumi.resource_lookup import ResourceLookup
+    from previews.pulumi.stacks import Stacks
 
 _CREATING = "creating"
 
 
 class Recovered(BaseModel):
-    """What became of the creations that were begun.
+    """The outcome of the unfinished creations.
 
     Attributes:
-        taken_over: Provider's ids of what is there, by URN; the state holds it now.
-        absent: URNs of what is not there.
+        adopted: Provider's ids of the resources that exist, by URN; the state holds them now.
+        absent: URNs of those that don't exist.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    taken_over: dict[str, str] = {}
+    adopted: dict[str, str] = {}
     absent: list[str] = []
 
 
-def take_over(clients: Clients, stack: str) -> StackState:
-    """Make the stack unless it is there; else clear away what a killed run left in it.
+def create_or_recover(
+    stack: str, *, stacks: Stacks, locks: Locks, lookup: Callable[[], ResourceLookup]
+) -> StackState:
+    """Create the stack unless it exists, else recover it; return its state.
 
-    Returns:
-        Its state.
+    Args:
+        stack: The stack.
+        stacks: The project's stacks.
+        locks: Their locks; this run is recorded as the owner of the stack's.
+        lookup: Returns the look-up of the stack's resources; called only where one is needed.
 
     Raises:
-        PreviewsError: Somebody holds the stack, or what a run had begun can't be looked for.
+        PreviewsError: Another run holds the stack, or an unfinished creation can't be looked up.
     """
-    made = clients.stacks.create(stack)
-    Locks(clients).take_note(stack)
-    if made:
+    created = stacks.create(stack)
+    locks.record_owner(stack)
+    if created:
         return StackState(stack=stack, document={})
-    return recovered_state(clients, stack)[1]
+    return recovered_state(stack, stacks=stacks, lookup=lookup)[1]
 
 
-def recovered_state(clients: Clients, stack: str) -> tuple[Recovered, StackState]:
-    """What `recover` found, and the state as it is after it."""
-    state = clients.stacks.state(stack)
-    recovered = _recover(clients, stack, state)
-    return recovered, state if recovered == Recovered() else clients.stacks.state(stack)
+def recovered_state(
+    stack: str, *, stacks: Stacks, lookup: Callable[[], ResourceLookup]
+) -> tuple[Recovered, StackState]:
+    """Recover the stack as `recover`; return the outcome and the state after it."""
+    state = stacks.state(stack)
+    recovered = _recover(state, stacks, lookup)
+    return recovered, state if recovered == Recovered() else stacks.state(stack)
 
 
-def recover(clients: Clients, stack: str) -> Recovered:
-    """Bring the state to what there is, where a killed run left creations unfinished.
+def recover(stack: str, *, stacks: Stacks, lookup: Callable[[], ResourceLookup]) -> Recovered:
+    """Resolve the creations that a killed run left unfinished in the stack's state.
 
     Raises:
-        PreviewsError: Something can't be looked for; the state is as it was.
+        PreviewsError: One of them can't be looked up; the state is unchanged.
     """
-    return _recover(clients, stack, clients.stacks.state(stack))
+    return _recover(stacks.state(stack), stacks, lookup)
 
 
-def _recover(clients: Clients, stack: str, state: StackState) -> Recovered:
+def _recover(state: StackState, stacks: Stacks, lookup: Callable[[], ResourceLookup]) -> Recovered:
     creations = [operation for operation in state.pending if operation.type == _CREATING]
     if not creations:
         return Recovered()
-    live = Live(clients, stack)
-    # All are looked for before anything is changed.
-    found = {each.resource.urn: live.identify(each.resource) for each in creations}
-    taken_over = {urn: identifier for urn, identifier in found.items() if identifier}
-    _replace(clients, stack, with_known(state, taken_over))
-    # What was taken over has inputs alone as yet; and whatever else is gone meanwhile is noticed.
-    clients.stacks.refresh(stack)
+    resources = lookup()
+    # All are looked up before anything is changed.
+    found = {each.resource.urn: resources.identify(each.resource) for each in creations}
+    adopted = {urn: identifier for urn, identifier in found.items() if identifier}
+    _replace(stacks, state.stack, with_adopted(state, adopted))
+    # An adopted resource has only its inputs yet; a refresh also finds what else is gone.
+    stacks.refresh(state.stack)
     return Recovered(
-        taken_over=taken_over,
+        adopted=adopted,
         absent=[urn for urn, identifier in found.items() if not identifier],
     )
 
 
-def with_known(state: StackState, found: dict[str, str]) -> dict[str, Any]:
-    """The state's document, with what was found among its resources and no creation pending.
+def with_adopted(state: StackState, found: dict[str, str]) -> dict[str, Any]:
+    """Return the state's document with the found resources and without pending creations.
 
-    ``pulumi refresh --import-pending-creates`` says that it does this; the engine drops what it
-    notes (pkg/v3.274.1: nothing reads an operation of the kind ``importing``).
+    ``pulumi refresh --import-pending-creates`` documents the same; the engine drops its
+    operations (pkg/v3.274.1: nothing reads an operation of type ``importing``).
 
     Args:
         state: The state.
-        found: Provider's ids of what is there, by URN.
+        found: Provider's ids of the resources that exist, by URN.
     """
     deployment = dict(state.document["deployment"])
     resources = [dict(resource) for resource in deployment.get("resources") or []]
@@ -113,19 +121,19 @@ def with_known(state: StackState, found: dict[str, str]) -> dict[str, Any]:
 
 
 def _add(resources: list[dict[str, Any]], resource: dict[str, Any], identifier: str) -> None:
-    """Add what was found; one that it was to replace is there to be deleted from now on."""
-    for known in resources:
-        if known["urn"] == resource["urn"] and not known.get("delete"):
-            if known.get("id") == identifier:
+    """Add a found resource; one that it was to replace is marked for deletion."""
+    for existing in resources:
+        if existing["urn"] == resource["urn"] and not existing.get("delete"):
+            if existing.get("id") == identifier:
                 return
-            known["delete"] = True
-    # Behind all others: what it depends on stands before it, and nothing depends on it.
+            existing["delete"] = True
+    # At the end: its dependencies precede it, and nothing depends on it yet.
     resources.append({**resource, "id": identifier, "outputs": resource.get("inputs", {})})
 
 
-def _replace(clients: Clients, stack: str, document: dict[str, Any]) -> None:
-    # It holds encrypted secrets, and is nobody else's to read.
+def _replace(stacks: Stacks, stack: str, document: dict[str, Any]) -> None:
+    # The state holds encrypted secrets: only this user may read the file.
     with tempfile.TemporaryDirectory(prefix="previews-") as folder:
         file = Path(folder) / "state.json"
         file.write_text(json.dumps(document))
-        clients.stacks.replace_state(stack, file)
+        stacks.replace_state(stack, file)

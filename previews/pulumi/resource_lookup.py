@@ -1,4 +1,4 @@
-"""Whether a resource that a program declared is there, found by the name that it was given."""
+"""Look-up of single resources by the names that the program gave them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from previews.errors import PreviewsError
 from previews.inventory.registry import owner
 
 if TYPE_CHECKING:
-    from previews.clients import Clients
+    from boto3.session import Session
+
+    from previews.kubernetes import Cluster
     from previews.pulumi.state import Resource
 
 _MISSING = frozenset({"DBInstanceNotFound", "NoSuchEntity", "ImageNotFoundException"})
@@ -19,13 +21,14 @@ _KUBERNETES = "kubernetes:"
 _PULUMI = "pulumi:"
 
 
-class Live:
-    """Looks for single resources of one stack."""
+class ResourceLookup:
+    """The resources of one stack, at their providers."""
 
-    def __init__(self, clients: Clients, stack: str) -> None:
-        self._clients = clients
+    def __init__(self, stack: str, *, aws: Session, cluster: Cluster) -> None:
         self._stack = stack
-        self._known: dict[str, Callable[[dict[str, Any]], str]] = {
+        self._aws = aws
+        self._cluster = cluster
+        self._by_type: dict[str, Callable[[dict[str, Any]], str]] = {
             "aws:rds/instance:Instance": self._database,
             "aws:ec2/securityGroup:SecurityGroup": self._security_group,
             "aws:iam/role:Role": self._role,
@@ -34,86 +37,84 @@ class Live:
         }
 
     def identify(self, resource: Resource) -> str:
-        """The provider's id of the resource; empty where it is proven not to be there.
+        """Return the provider's id of the resource; empty where it is proven absent.
 
         Raises:
-            PreviewsError: It can't be looked for, or nobody answers.
+            PreviewsError: Its type can't be looked up, or the provider does not response.
         """
         if not resource.custom or resource.type.startswith(_PULUMI):
-            # A component, or a provider's settings: they are nowhere but in the state.
+            # A component, or a provider's settings: they exist in the state alone.
             return ""
-        look = self._known.get(resource.type)
+        look = self._by_type.get(resource.type)
         if resource.type.startswith(_KUBERNETES):
             look = self._kubernetes
         if look is None:
             raise PreviewsError(
                 "recovery-unknown-type",
                 f"{resource.type} {resource.urn.rpartition('::')[2]}",
-                why="its creation was begun by a run that was killed, and nothing here knows how"
-                " to look for one",
+                why="a killed run began to create it, and resources of this type can't be looked up"
+                " automatically",
                 remedy=f"look for it by hand, then: pulumi refresh --stack {self._stack},"
-                " which asks what became of it.",
+                " which asks whether it exists.",
             )
         try:
             return look(resource.inputs)
         except ClientError as error:
             if error.response["Error"]["Code"] in _MISSING:
                 return ""
-            raise self._unanswered(resource, error) from error
+            raise _unanswered(resource, error) from error
         except (BotoCoreError, KeyError) as error:
-            raise self._unanswered(resource, error) from error
-
-    def _unanswered(self, resource: Resource, error: Exception) -> PreviewsError:
-        return PreviewsError(
-            "recovery-no-answer",
-            f"{resource.type} {resource.urn.rpartition('::')[2]}",
-            why=f"its creation was begun, and whether it is there can't be told: {error!r}",
-            remedy="check the credentials and the region and run it again; nothing was changed.",
-        )
+            raise _unanswered(resource, error) from error
 
     def _database(self, inputs: dict[str, Any]) -> str:
-        rds = self._clients.aws.client("rds")
-        answer = rds.describe_db_instances(DBInstanceIdentifier=inputs["identifier"])
-        return answer["DBInstances"][0]["DBInstanceIdentifier"]
+        rds = self._aws.client("rds")
+        response = rds.describe_db_instances(DBInstanceIdentifier=inputs["identifier"])
+        return response["DBInstances"][0]["DBInstanceIdentifier"]
 
     def _security_group(self, inputs: dict[str, Any]) -> str:
-        ec2 = self._clients.aws.client("ec2")
-        answer = ec2.describe_security_groups(
+        ec2 = self._aws.client("ec2")
+        response = ec2.describe_security_groups(
             Filters=[
                 {"Name": "group-name", "Values": [inputs["name"]]},
                 {"Name": "vpc-id", "Values": [inputs["vpcId"]]},
             ]
         )
-        return answer["SecurityGroups"][0]["GroupId"] if answer["SecurityGroups"] else ""
+        return response["SecurityGroups"][0]["GroupId"] if response["SecurityGroups"] else ""
 
     def _role(self, inputs: dict[str, Any]) -> str:
-        iam = self._clients.aws.client("iam")
+        iam = self._aws.client("iam")
         return iam.get_role(RoleName=inputs["name"])["Role"]["RoleName"]
 
     def _role_policy(self, inputs: dict[str, Any]) -> str:
-        iam = self._clients.aws.client("iam")
+        iam = self._aws.client("iam")
         role, name = inputs["role"], inputs["name"]
         found = iam.get_role_policy(RoleName=role, PolicyName=name)
         return f"{found['RoleName']}:{found['PolicyName']}"
 
     def _image(self, inputs: dict[str, Any]) -> str:
-        """An image can't be taken over, as its id is known only to the build that made it.
+        """Delete the image: it can't be adopted, as only the build that made it has its ID.
 
-        It is taken out of the registry; the next `up` builds what it needs.
+        The next `up` builds the image that it needs.
         """
         for reference in inputs["tags"]:
             repository, _, tag = reference.partition("/")[2].rpartition(":")
             if owner(tag) == self._stack:
-                self._clients.aws.client("ecr").batch_delete_image(
+                self._aws.client("ecr").batch_delete_image(
                     repositoryName=repository, imageIds=[{"imageTag": tag}]
                 )
         return ""
 
     def _kubernetes(self, inputs: dict[str, Any]) -> str:
-        metadata = inputs["metadata"]
-        name, namespace = metadata["name"], metadata.get("namespace")
-        kind = f"{inputs['kind']}.{inputs['apiVersion']}"
-        found = self._clients.cluster.find(kind, name, namespace=namespace)
+        found = self._cluster.read(inputs)
         if found is None:
             return ""
-        return f"{namespace}/{name}" if namespace else name
+        return f"{found.namespace}/{found.name}" if found.namespace else found.name
+
+
+def _unanswered(resource: Resource, error: Exception) -> PreviewsError:
+    return PreviewsError(
+        "recovery-no-answer",
+        f"{resource.type} {resource.urn.rpartition('::')[2]}",
+        why=f"a killed run began to create it, and its provider does not response: {error!r}",
+        remedy="check the credentials and the region and run it again; nothing was changed.",
+    )

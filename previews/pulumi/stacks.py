@@ -1,6 +1,6 @@
-"""Pulumi's own commands on the project's stacks: the same that a person types.
+"""The project's stacks, by the same commands that a person types.
 
-They work with Pulumi Cloud, with a bucket and with a folder alike, wherever Pulumi is logged in.
+The backend is the one that Pulumi is logged in to: Pulumi Cloud, a bucket or a folder.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from previews.pulumi import secrets_provider
-from previews.pulumi.command import Answer, PulumiCommand
+from previews.pulumi import stack_file
+from previews.pulumi.command import CommandResult, PulumiCommand
 from previews.pulumi.state import StackState, StackSummary, read_state, read_summaries
 from previews.settings import Settings
 
@@ -22,7 +22,7 @@ class Stacks:
     """The stacks of the project.
 
     Attributes:
-        command: Runs ``pulumi``.
+        command: The ``pulumi`` command line.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -32,154 +32,158 @@ class Stacks:
         self._local = settings.local
 
     def all(self) -> list[StackSummary]:
-        """Every stack of the project, by name; one command, however many there are.
+        """Return every stack of the project, sorted by name, with one command.
 
         Raises:
             PreviewsError: The backend gives no answer.
         """
-        answer = self.command.ask("list of stacks", ["stack", "ls", "--json"])
-        return read_summaries(answer, organization=self._organization)
+        listed = self.command.read_json("list of stacks", ["stack", "ls", "--json"])
+        return read_summaries(listed, organization=self._organization)
 
     def exists(self, stack: str) -> bool:
-        """Whether the backend holds the stack.
+        """Return whether the backend holds the stack.
 
         Raises:
-            PreviewsError: The backend gives no answer, which says nothing about the stack.
+            PreviewsError: The backend gives no answer, so nothing is known of the stack.
         """
         arguments = ["stack", "output", "--json", *self._stack(stack)]
-        answer = self.command.run(arguments)
-        if answer.code == 0:
+        result = self.command.run(arguments)
+        if result.code == 0:
             return True
-        if _NO_SUCH_STACK in answer.error:
+        if _NO_SUCH_STACK in result.error:
             return False
-        raise self.command.failure(f"stack {stack}", arguments, answer)
+        raise self.command.failure(f"stack {stack}", arguments, result)
 
     def create(self, stack: str) -> bool:
-        """Make the stack unless it is there, its secrets kept by what keeps staging's.
+        """Create the stack unless it exists, with staging's secrets provider.
 
         Returns:
-            Whether it was made.
+            True if it was created.
         """
         if self.exists(stack):
             return False
-        secrets_provider.forget_salt(self._project, stack)
+        stack_file.remove_salt(self._project, stack)
         provider = self._provider()
-        keeper = ["--secrets-provider", provider] if provider else []
-        self.command.ask(f"stack {stack}", ["stack", "init", self._qualified(stack), *keeper])
+        options = ["--secrets-provider", provider] if provider else []
+        self.command.check(f"stack {stack}", ["stack", "init", self._qualified(stack), *options])
         return True
 
     def state(self, stack: str) -> StackState:
-        """What the stack's state holds; secrets in it stay encrypted."""
-        answer = self.command.ask(
+        """Return the stack's state; secrets in it stay encrypted."""
+        exported = self.command.read_json(
             f"state of stack {stack}", ["stack", "export", *self._stack(stack)]
         )
-        return read_state(stack, answer)
+        return read_state(stack, exported)
 
     def outputs(self, stack: str) -> dict[str, Any]:
-        """The stack's outputs; secret ones are not shown."""
-        answer = self.command.ask(
+        """Return the stack's outputs; secret ones are hidden."""
+        outputs = self.command.read_json(
             f"outputs of stack {stack}", ["stack", "output", "--json", *self._stack(stack)]
         )
-        return dict(answer)
+        return dict(outputs)
 
-    def history(self, stack: str, *, most: int = 1) -> list[dict[str, Any]]:
-        """The newest updates of the stack, newest first, one that runs included on Pulumi Cloud."""
-        answer = self.command.ask(
+    def history(self, stack: str, *, limit: int = 1) -> list[dict[str, Any]]:
+        """Return the newest updates of the stack, newest first.
+
+        On Pulumi Cloud this includes the update that is running.
+        """
+        updates = self.command.read_json(
             f"history of stack {stack}",
             [
-                *("stack", "history", "--json", "--page-size", str(most), "--page", "1"),
+                *("stack", "history", "--json", "--page-size", str(limit), "--page", "1"),
                 *self._stack(stack),
             ],
         )
-        return list(answer)
+        return list(updates)
 
     def tags(self, stack: str) -> dict[str, str]:
-        """The stack's own tags, which every backend keeps beside its state."""
-        answer = self.command.ask(
+        """Return the stack's tags, which every backend stores beside its state."""
+        tags = self.command.read_json(
             f"tags of stack {stack}", ["stack", "tag", "ls", "--json", *self._stack(stack)]
         )
-        return dict(answer)
+        return dict(tags)
 
     def tag(self, stack: str, name: str, value: str) -> None:
         """Set one of the stack's tags."""
         arguments = ["stack", "tag", "set", name, value, *self._stack(stack)]
-        self.command.do(f"tag {name} of stack {stack}", arguments)
+        self.command.check(f"tag {name} of stack {stack}", arguments)
 
     def up(self, stack: str) -> None:
-        """Bring the stack to what the program declares.
+        """Update the stack to what the program declares.
 
         Raises:
-            PreviewsError: Pulumi fails; its own output has said why.
+            PreviewsError: Pulumi fails; its output has shown why.
         """
         arguments = ["up", "--yes", "--skip-preview", *self._changed(stack)]
-        self.command.do(f"stack {stack}", arguments, aloud=True)
+        self.command.check(f"stack {stack}", arguments, stream=True)
 
     def destroy(self, stack: str) -> None:
         """Delete every resource of the stack; the stack itself stays.
 
         Raises:
-            PreviewsError: Pulumi fails; its own output has said why. What it has deleted is
-                out of the state, the rest is in it.
+            PreviewsError: Pulumi fails; its output has shown why. The state holds the
+                resources that are left.
         """
         arguments = ["destroy", "--yes", "--skip-preview", *self._changed(stack)]
-        self.command.do(f"stack {stack}", arguments, aloud=True)
+        self.command.check(f"stack {stack}", arguments, stream=True)
 
     def refresh(self, stack: str) -> None:
-        """Bring the state to what there is."""
+        """Update the state to the resources that exist."""
         arguments = ["refresh", "--yes", "--skip-preview", *self._changed(stack)]
-        self.command.do(f"state of stack {stack}", arguments, aloud=True)
+        self.command.check(f"state of stack {stack}", arguments, stream=True)
 
     def replace_state(self, stack: str, file: Path) -> None:
-        """Put a changed state in the place of the stack's own."""
+        """Replace the stack's state by the one in a file."""
         arguments = ["stack", "import", "--file", str(file), *self._changed(stack)]
-        self.command.do(f"state of stack {stack}", arguments)
+        self.command.check(f"state of stack {stack}", arguments)
 
     def cancel(self, stack: str) -> None:
-        """Cancel the stack's update: on a backend of one's own this takes every lock of it."""
-        self.command.do(f"lock of stack {stack}", ["cancel", "--yes", self._qualified(stack)])
+        """Cancel the stack's update; in a bucket or a folder this removes all its locks."""
+        self.command.check(f"lock of stack {stack}", ["cancel", "--yes", self._qualified(stack)])
 
     def remove(self, stack: str) -> None:
         """Remove the stack; Pulumi refuses as long as its state holds a resource."""
-        self.command.do(f"stack {stack}", ["stack", "rm", "--yes", *self._stack(stack)])
+        self.command.check(f"stack {stack}", ["stack", "rm", "--yes", *self._stack(stack)])
 
     def backend_url(self) -> str:
-        """Where the stacks are: a URL of Pulumi Cloud, ``s3://…`` or ``file://…``."""
-        # What is set comes before any login, so that Pulumi has not to be asked.
-        named = os.environ.get("PULUMI_BACKEND_URL")
-        return named or str(self.command.ask("Pulumi's backend", ["whoami", "--json"])["url"])
+        """Return the backend: a URL of Pulumi Cloud, ``s3://…`` or ``file://…``."""
+        # The variable precedes any login; reading it saves a command.
+        url = os.environ.get("PULUMI_BACKEND_URL")
+        whoami = ["whoami", "--json"]
+        return url or str(self.command.read_json("Pulumi's backend", whoami)["url"])
 
     def remove_targets(self, stack: str, urns: Sequence[str]) -> None:
-        """Delete some resources of the stack, with all that depends on them.
+        """Delete some resources of the stack, with all their dependents.
 
         Raises:
-            PreviewsError: Pulumi fails; its own output has said why.
+            PreviewsError: Pulumi fails; its output has shown why.
         """
         targets = [word for urn in urns for word in ("--target", urn)]
         if targets:
             arguments = ["destroy", "--yes", "--skip-preview", "--target-dependents", *targets]
-            self.command.do(f"stack {stack}", [*arguments, *self._changed(stack)], aloud=True)
+            self.command.check(f"stack {stack}", [*arguments, *self._changed(stack)], stream=True)
 
-    def attempt_up(self, stack: str, arguments: Sequence[str]) -> Answer:
-        """Bring the stack to what the program declares; returns how it ended."""
+    def attempt_up(self, stack: str, arguments: Sequence[str]) -> CommandResult:
+        """Update the stack to what the program declares; a failure is returned, not raised."""
         command = ["up", "--yes", "--skip-preview", *arguments, *self._changed(stack)]
-        return self.command.run(command, aloud=True)
+        return self.command.run(command, stream=True)
 
     def _stack(self, stack: str) -> list[str]:
         return ["--stack", self._qualified(stack)]
 
     def _changed(self, stack: str) -> list[str]:
-        """The same for a command that writes its state, whose secrets somebody has to keep."""
+        """Return the same for a command that writes state, which needs the secrets provider."""
         provider = self._provider()
         if provider:
-            secrets_provider.give(self._project, stack, provider)
+            stack_file.set_secrets_provider(self._project, stack, provider)
         return self._stack(stack)
 
     def _provider(self) -> str:
-        """What keeps the secrets of new stacks; empty for the backend's own way.
+        """Return the secrets provider of new stacks; empty for the backend's default.
 
-        Staging's key is a team's, which a local run has not.
+        A local run has no access to the team's key, which staging's secrets are encrypted with.
         """
-        return "" if self._local else secrets_provider.of_staging(self._project)
+        return "" if self._local else stack_file.read_secrets_provider(self._project, "staging")
 
     def _qualified(self, stack: str) -> str:
         return f"{self._organization}/{stack}" if self._organization else stack

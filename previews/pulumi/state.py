@@ -1,4 +1,4 @@
-"""What Pulumi's JSON says about stacks: their list, and one's state."""
+"""Pulumi's JSON about stacks: their list, and the state of one."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class StackSummary(_Model):
 
     Attributes:
         name: Its name, without organization and project.
-        last_update: When its state last changed; None if it never did.
-        update_in_progress: Whether Pulumi Cloud says that an update runs.
-        resource_count: How many resources it holds; None if it was never updated.
-        url: Where Pulumi Cloud shows it; empty elsewhere.
+        last_update: Time of its last update; None before the first.
+        update_in_progress: True while an update runs, by Pulumi Cloud alone.
+        resource_count: Number of its resources; None before the first update.
+        url: Its page on Pulumi Cloud; empty elsewhere.
     """
 
     name: str
@@ -38,14 +38,14 @@ class Resource(_Model):
     """A resource in a stack's state.
 
     Attributes:
-        urn: Pulumi's name of it.
+        urn: Its URN.
         type: Its type token.
         id: The provider's id of it; empty for a component.
-        custom: Whether a provider made it.
-        inputs: What the program declared.
-        outputs: What the provider returned.
-        delete: Whether it is only there to be deleted.
-        external: Whether it was only read.
+        custom: True if a provider created it; False for a component.
+        inputs: The inputs that the program declared.
+        outputs: The outputs that the provider returned.
+        delete: True if a replacement exists and it is only to be deleted.
+        external: True if it was only read.
     """
 
     urn: str
@@ -59,11 +59,11 @@ class Resource(_Model):
 
 
 class Operation(_Model):
-    """An operation that began and did not report back.
+    """An operation that began and whose end was not recorded.
 
     Attributes:
         type: ``creating``, ``updating``, ``deleting``, ``reading`` or ``importing``.
-        resource: What it was about.
+        resource: Its resource.
     """
 
     type: str
@@ -76,8 +76,8 @@ class StackState(_Model):
     Attributes:
         stack: The stack's name.
         document: The whole, as Pulumi exports it.
-        resources: What it holds, in the order in which it was made.
-        pending: What was begun and did not report back.
+        resources: Its resources, in the order of their creation.
+        pending: The operations whose end was not recorded.
     """
 
     stack: str
@@ -94,23 +94,23 @@ class StackState(_Model):
         return {}
 
 
-def read_summaries(answer: object, *, organization: str) -> list[StackSummary]:
-    """The list of stacks, by name.
+def read_summaries(listed: object, *, organization: str) -> list[StackSummary]:
+    """Return the list of stacks, sorted by name.
 
     Args:
-        answer: What ``pulumi stack ls --json`` printed.
-        organization: Where it is given, only this organization's stacks are meant.
+        listed: The output of ``pulumi stack ls --json``.
+        organization: Keep only this organization's stacks; empty for all.
 
     Raises:
-        PreviewsError: It is not of the known form.
+        PreviewsError: The list has an unknown form.
     """
     try:
-        listed = TypeAdapter(list[StackSummary]).validate_python(answer)
+        summaries = TypeAdapter(list[StackSummary]).validate_python(listed)
     except ValidationError as error:
         raise _unknown_form("list of stacks", error) from error
     kept = []
-    for summary in listed:
-        # Pulumi Cloud gives `organization/project/stack` where they are not the usual ones.
+    for summary in summaries:
+        # Pulumi Cloud returns `organization/project/stack` where they are not the defaults.
         *before, name = summary.name.split("/")
         if organization and before and before[0] != organization:
             continue
@@ -118,17 +118,17 @@ def read_summaries(answer: object, *, organization: str) -> list[StackSummary]:
     return sorted(kept, key=lambda summary: summary.name)
 
 
-def read_state(stack: str, answer: object) -> StackState:
-    """A stack's state.
+def read_state(stack: str, exported: object) -> StackState:
+    """Return a stack's state.
 
     Args:
         stack: The stack's name.
-        answer: What ``pulumi stack export`` printed.
+        exported: The output of ``pulumi stack export``.
 
     Raises:
-        PreviewsError: It is not of the known form.
+        PreviewsError: The state has an unknown form.
     """
-    document: dict[str, Any] = answer if isinstance(answer, dict) else {}
+    document: dict[str, Any] = exported if isinstance(exported, dict) else {}
     deployment = document.get("deployment") or {}
     try:
         return StackState.model_validate(
@@ -148,6 +148,6 @@ def _unknown_form(what: str, error: ValidationError) -> PreviewsError:
     return PreviewsError(
         "pulumi-form",
         what,
-        why=f"it is not of the known form ({wrong})",
-        remedy="check the version of Pulumi; nothing is decided on an answer like this.",
+        why=f"it has an unknown form ({wrong})",
+        remedy="check the version of Pulumi; nothing is decided on an unreadable output.",
     )

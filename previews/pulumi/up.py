@@ -1,4 +1,4 @@
-"""Runs ``pulumi up`` and follows what the engine says meanwhile."""
+"""``pulumi up``, with the progress that its engine's events report."""
 
 from __future__ import annotations
 
@@ -19,64 +19,64 @@ if TYPE_CHECKING:
     from previews.pulumi.stacks import Stacks
 
 _LOOK_SECONDS = 0.5
-# What makes the CLI know `--event-log`; Pulumi's own Automation API sets it, too.
+# Makes the CLI accept `--event-log`; Pulumi's own Automation API sets it, too.
 _EVENT_LOG_KEY = "PULUMI_DEBUG_COMMANDS"
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How an ``up`` ended.
+class UpResult:
+    """The result of an ``up``.
 
     Attributes:
         code: Pulumi's exit code.
-        said: All that it said.
-        events: What the engine said.
-        states: How far each step came.
-        seconds: How long it took.
+        output: Its whole output.
+        events: The engine's events.
+        states: The state of each step at the end.
+        seconds: Its duration.
     """
 
     code: int
-    said: str
+    output: str
     events: tuple[EngineEvent, ...]
     states: tuple[StepState, ...]
     seconds: float
 
     @property
     def succeeded(self) -> bool:
-        """Whether everything that the program declares is there."""
+        """True if everything that the program declares exists."""
         return self.code == 0
 
 
-def run_up(
+def pulumi_up(
     stacks: Stacks,
     stack: str,
     *,
     config: Mapping[str, str],
     options: Sequence[str] = (),
     watch: Callable[[tuple[StepState, ...]], None] = lambda _: None,
-) -> Outcome:
-    """Bring a stack to what the program declares.
+) -> UpResult:
+    """Update a stack to what the program declares.
 
     Args:
         stacks: The project's stacks.
-        stack: The stack, which is there.
-        config: Keys of the program's configuration, by their paths, set for this stack.
+        stack: The stack, which exists.
+        config: Values of the program's configuration by path, set for this stack.
         options: Further options of ``pulumi up``.
-        watch: Told how far it is, from another thread, when that changes.
+        watch: Called from another thread with the states of the steps, when they change.
     """
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="previews-up-") as folder:
         log = Path(folder) / "events.jsonl"
-        given = [word for key, value in config.items() for word in ("--config", f"{key}={value}")]
-        settings = ["--config-path", *given] if given else []
+        values = [word for key, value in config.items() for word in ("--config", f"{key}={value}")]
+        settings = ["--config-path", *values] if values else []
         with _event_log_allowed(), _following(log, watch):
-            answer = stacks.attempt_up(stack, ["--event-log", str(log), *settings, *options])
+            result = stacks.attempt_up(stack, ["--event-log", str(log), *settings, *options])
         events = tuple(read(log))
     progress = Progress()
     progress.add(events)
-    return Outcome(
-        code=answer.code,
-        said=answer.error,
+    return UpResult(
+        code=result.code,
+        output=result.error,
         events=events,
         states=progress.states(),
         seconds=time.monotonic() - began,
@@ -98,7 +98,7 @@ def _event_log_allowed() -> Iterator[None]:
 
 @contextmanager
 def _following(log: Path, watch: Callable[[tuple[StepState, ...]], None]) -> Iterator[None]:
-    """Tell ``watch`` of every change until the block ends."""
+    """Call ``watch`` at every change until the block ends."""
     over = threading.Event()
     follower = threading.Thread(target=_follow, args=(log, watch, over), daemon=True)
     follower.start()
@@ -113,7 +113,7 @@ def _follow(
     log: Path, watch: Callable[[tuple[StepState, ...]], None], over: threading.Event
 ) -> None:
     progress, position = Progress(), 0
-    told: tuple[StepState, ...] = ()
+    reported: tuple[StepState, ...] = ()
     while not over.wait(_LOOK_SECONDS):
         if not log.exists():
             continue
@@ -126,6 +126,6 @@ def _follow(
         lines = map(parse, whole.decode(errors="replace").splitlines())
         progress.add(event for event in lines if event is not None)
         states = progress.states()
-        if states != told:
-            told = states
+        if states != reported:
+            reported = states
             watch(states)

@@ -21,13 +21,12 @@ from tests.github.state import PullRequest
 REPOSITORY = "local/checkout"
 """What the program calls the checkout under test, which has no remote."""
 
-_TAKE_NOTE = """
+_RECORD_OWNER = """
 import sys
 from previews.clients import Clients
-from previews.pulumi.locks import Locks
 clients = Clients()
 clients.stacks.create(sys.argv[1])
-Locks(clients).take_note(sys.argv[1])
+clients.locks.record_owner(sys.argv[1])
 """
 
 
@@ -67,10 +66,10 @@ class Lifecycle:
         assert ended.returncode == exits, f"exit {ended.returncode}:\n{ended.stdout}{ended.stderr}"
         return json.loads(ended.stdout)
 
-    def take_note(self, stack: str, run: int) -> None:
-        """Make the stack, and say which run works on it."""
+    def record_owner(self, stack: str, run: int) -> None:
+        """Create the stack, and record the run as its owner."""
         subprocess.run(
-            [sys.executable, "-c", _TAKE_NOTE, stack],
+            [sys.executable, "-c", _RECORD_OWNER, stack],
             cwd=self.world.checkout,
             env=self.environment(run),
             check=True,
@@ -80,7 +79,7 @@ class Lifecycle:
     def start_up(self, stack: str, run: int) -> subprocess.Popen[str]:
         """Start the `up` of a run, in a session of its own."""
         self.hub.state.run(run)
-        self.take_note(stack, run)
+        self.record_owner(stack, run)
         return subprocess.Popen(
             pulumi_up(stack),
             cwd=self.world.checkout,

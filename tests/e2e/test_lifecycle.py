@@ -230,7 +230,7 @@ def test_sweep_of_orphans(ci: Lifecycle, world: World) -> None:
     # Another repository's, of the same name.
     other = orphan(world, "other", "pr-2012", "acme/other")
     # A stack whose pull request GitHub does not know.
-    ci.take_note("pr-2013", run=23)
+    ci.record_owner("pr-2013", run=23)
 
     with_orphans = everything(world)
     for trouble in ({"fault": Fault.HUNG_UP}, {"fault": Fault.EMPTY, "path": "/pulls"}):

@@ -6,15 +6,15 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from previews.clients import Clients
-from previews.pulumi.command import Answer
+from previews.pulumi.command import CommandResult
 from previews.pulumi.state import StackSummary
 from previews.settings import Settings
 from tests.contract.platform import PLATFORM
 from tests.github import LocalGitHub
+from tests.previews.memory_cluster import MemoryCluster
 from tests.previews.world import MemoryStacks
 
 LOGS = Path(__file__).parent / "events"
@@ -67,37 +67,27 @@ class RecordedStacks(MemoryStacks):
     def remove_targets(self, stack: str, urns: Sequence[str]) -> None:
         self.targets += urns
 
-    def attempt_up(self, stack: str, arguments: Sequence[str]) -> Answer:
+    def attempt_up(self, stack: str, arguments: Sequence[str]) -> CommandResult:
         self.ups.append(list(arguments))
         log = self.play.pop(0)
         shutil.copy(LOGS / f"{log}.jsonl", arguments[arguments.index("--event-log") + 1])
         self.during()
         if log in {"migration", "crash"}:
-            return Answer(1, "", "error: update failed")
+            return CommandResult(1, "", "error: update failed")
         self.documents[stack] = {"version": 3, "deployment": {"resources": resources(OUTPUTS)}}
-        return Answer(0, "", "")
+        return CommandResult(0, "", "")
 
 
-class NoCluster:
-    """A cluster that can't be asked."""
-
-    @property
-    def api(self) -> Any:
-        msg = "no route to the cluster"
-        raise OSError(msg)
+def unreachable_cluster() -> MemoryCluster:
+    return MemoryCluster(answers=False)
 
 
-class LoggedCluster:
-    """A cluster in which nothing runs but a migration that wrote this."""
-
-    def __init__(self, log: str) -> None:
-        lines = log.splitlines()
-        pod = SimpleNamespace(
-            raw={"metadata": {"name": "migrate-0123456789-abcde"}},
-            logs=lambda *, tail_lines: iter(lines[-tail_lines:]),
-        )
-        listed = {"pods": [pod], "events": []}
-        self.api: Any = SimpleNamespace(get=lambda kind, namespace: iter(listed[kind]))
+def logged_cluster(log: str) -> MemoryCluster:
+    """Return a cluster in which only a migration has run, with this log."""
+    cluster = MemoryCluster()
+    pod = cluster.add("pods", "migrate-0123456789-abcde", "pr-42")
+    cluster.logs[pod.name, False] = log.splitlines()
+    return cluster
 
 
 def clients(github: LocalGitHub, stacks: MemoryStacks, **settings: Any) -> Clients:
@@ -112,6 +102,10 @@ def clients(github: LocalGitHub, stacks: MemoryStacks, **settings: Any) -> Clien
             **settings,
         )
     )
-    for name, value in {"stacks": stacks, "platform": PLATFORM, "cluster": NoCluster()}.items():
+    for name, value in {
+        "stacks": stacks,
+        "platform": PLATFORM,
+        "cluster": unreachable_cluster(),
+    }.items():
         made.__dict__[name] = value
     return made

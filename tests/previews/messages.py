@@ -15,6 +15,8 @@ def raised() -> Iterator[tuple[Path, ast.Call]]:
         for node in ast.walk(ast.parse(file.read_text())):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
                 continue
+            if node.func.id == "FailurePattern":
+                continue  # The runbook lists them in a table of their own.
             if {"why", "remedy"} <= {keyword.arg for keyword in node.keywords}:
                 yield file, node
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from previews.diagnosis.failure_patterns import CAUSES, UNKNOWN
+from previews.diagnosis.failure_patterns import FAILURE_PATTERNS, UNKNOWN
 from tests.previews.messages import codes
 
 RUNBOOK = Path(__file__).resolve().parents[2] / "docs" / "runbook.md"
@@ -20,5 +20,5 @@ def test_every_message_of_failure_has_its_remedy() -> None:
 
 def test_every_cause_is_there_as_the_comment_words_it() -> None:
     text = " ".join(RUNBOOK.read_text().split())
-    for cause in [*(cause for _, cause in CAUSES), UNKNOWN]:
+    for cause in [*(cause for _, cause in FAILURE_PATTERNS), UNKNOWN]:
         assert f"| `{cause.code}` | {cause.why} |" in text

@@ -64,8 +64,8 @@ class MemoryStacks:
         self._called(f"state {stack}")
         return read_state(stack, self.documents[stack])
 
-    def history(self, stack: str, *, most: int = 1) -> list[dict[str, Any]]:
-        return self.updates[:most]
+    def history(self, stack: str, *, limit: int = 1) -> list[dict[str, Any]]:
+        return self.updates[:limit]
 
     def tags(self, stack: str) -> dict[str, str]:
         return self.kept_tags.get(stack, {})

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from kr8s.objects import Pod
 
-from previews.diagnosis.cluster_diagnostics import collect
-from previews.diagnosis.failure_patterns import CAUSES, UNKNOWN
-from previews.diagnosis.failure_report import (
-    Autopsy,
-    ContainerTrouble,
-    Evidence,
-    FailedResource,
+from previews.diagnosis.cluster_diagnostics import (
+    ClusterDiagnostics,
+    UnhealthyContainer,
+    collect,
     last_lines,
     newest,
-    of_error,
-    perform,
+)
+from previews.diagnosis.failure_patterns import FAILURE_PATTERNS, UNKNOWN
+from previews.diagnosis.failure_report import (
+    FailedResource,
+    FailureReport,
+    make_report,
+    report_error,
 )
 from previews.errors import PreviewsError
 from previews.pulumi import events
 from previews.pulumi.progress import Step
+from tests.previews.memory_cluster import MemoryCluster
 
 LOGS = Path(__file__).parents[1] / "events"
 
 
-def of(log: str, **more: Any) -> Autopsy:
-    return perform(events.read(LOGS / f"{log}.jsonl"), **more)
+def of(log: str, **more: Any) -> FailureReport:
+    return make_report(events.read(LOGS / f"{log}.jsonl"), **more)
 
 
 def test_a_migration_s_own_error_is_what_is_told() -> None:
@@ -54,7 +55,7 @@ def test_a_known_secret_is_nowhere() -> None:
 
 
 def test_without_a_failed_resource_what_was_said_is_told() -> None:
-    found = perform([], said="error: the stack is currently locked by 1 lock(s)")
+    found = make_report([], output="error: the stack is currently locked by 1 lock(s)")
     assert found.cause.code == "stack-held"
     assert "locked by" in found.failed[0].message
 
@@ -73,7 +74,7 @@ def test_the_gist_is_what_is_wrong_and_not_what_to_do(message: str, gist: str) -
 
 
 def test_nothing_known_is_said_to_be_so() -> None:
-    assert perform([], said="the moon is full").cause is UNKNOWN
+    assert make_report([], output="the moon is full").cause is UNKNOWN
 
 
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
@@ -251,7 +252,7 @@ def engine(type_: str, name: str, message: str) -> list[events.EngineEvent]:
 def test_a_cause_is_known_by_what_is_really_said(
     type_: str, name: str, message: str, code: str
 ) -> None:
-    found = perform(engine(type_, name, message))
+    found = make_report(engine(type_, name, message))
     assert found.cause.code == code
     [failed] = found.failed
     assert (failed.type, failed.name, failed.op) == (type_, name, "create")
@@ -274,9 +275,9 @@ SAID: list[tuple[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("said", "code"), SAID)
-def test_a_cause_is_known_where_no_resource_failed(said: str, code: str) -> None:
-    assert perform([], said=said).cause.code == code
+@pytest.mark.parametrize(("output", "code"), SAID)
+def test_a_cause_is_known_where_no_resource_failed(output: str, code: str) -> None:
+    assert make_report([], output=output).cause.code == code
 
 
 QUOTA = (
@@ -289,13 +290,16 @@ QUOTA = (
 @pytest.mark.parametrize(
     ("evidence", "code"),
     [
-        (Evidence(), "not-ready"),
-        (Evidence(events=("Pod a: Unhealthy: Readiness probe failed: HTTP 503",)), "not-ready"),
-        (Evidence(events=("Pod a: BackOff: b", QUOTA)), "namespace-quota"),
+        (ClusterDiagnostics(), "not-ready"),
         (
-            Evidence(
+            ClusterDiagnostics(events=("Pod a: Unhealthy: Readiness probe failed: HTTP 503",)),
+            "not-ready",
+        ),
+        (ClusterDiagnostics(events=("Pod a: BackOff: b", QUOTA)), "namespace-quota"),
+        (
+            ClusterDiagnostics(
                 containers=(
-                    ContainerTrouble(pod="p", container="c", reason="OOMKilled, exit code 137"),
+                    UnhealthyContainer(pod="p", container="c", reason="OOMKilled, exit code 137"),
                 )
             ),
             "out-of-memory",
@@ -303,9 +307,9 @@ QUOTA = (
     ],
 )
 def test_that_time_ran_out_tells_less_than_anything_found_in_the_namespace(
-    evidence: Evidence, code: str
+    evidence: ClusterDiagnostics, code: str
 ) -> None:
-    found = perform(engine(DEPLOYMENT, "service", waited("service")), evidence)
+    found = make_report(engine(DEPLOYMENT, "service", waited("service")), evidence)
     assert found.cause.code == code
 
 
@@ -316,7 +320,7 @@ def test_each_resource_that_failed_is_told_with_its_own_words() -> None:
         *engine(JOB, "migrate", "four"),
         *engine("pulumi:pulumi:Stack", "previews-pr-42", "update failed"),
     ]
-    found = perform(events)
+    found = make_report(events)
     assert [(one.name, one.message) for one in found.failed] == [
         ("prepare", "one"),
         ("migrate", "two\nthree\nfour"),
@@ -329,7 +333,7 @@ def test_what_a_program_says_is_told_though_nothing_was_announced() -> None:
     said = {"urn": urn, "message": "boom, password=abcdef123", "severity": "error"}
     warned = {"urn": urn, "message": "careful", "severity": "warning"}
     sent = [events.EngineEvent.model_validate({"diagnosticEvent": one}) for one in (said, warned)]
-    [failed] = perform(sent).failed
+    [failed] = make_report(sent).failed
     assert (failed.step, failed.op) == (None, "")
     assert (failed.type, failed.name) == (DEPLOYMENT, "service")
     assert failed.message == "boom, password=***"
@@ -337,23 +341,23 @@ def test_what_a_program_says_is_told_though_nothing_was_announced() -> None:
 
 def test_an_error_of_our_own_tells_its_remedy() -> None:
     error = PreviewsError("no-room", "a | b", why="token=abcdef123", remedy="wait | look.")
-    found = of_error(error)
+    found = report_error(error)
     assert (found.cause.code, found.cause.why) == ("no-room", "it stopped at a \\| b")
     assert found.cause.remedy == "wait \\| look."
     assert [one.message for one in found.failed] == ["token=***"]
 
 
 def test_every_known_cause_has_a_name_of_its_own() -> None:
-    codes = [cause.code for _, cause in CAUSES]
+    codes = [cause.code for _, cause in FAILURE_PATTERNS]
     assert len(set(codes)) == len(codes)
 
 
 def test_what_failed_tells_more_than_what_else_is_wrong() -> None:
-    evidence = Evidence(
-        containers=(ContainerTrouble(pod="p", container="c", reason="OOMKilled", log=("x",)),)
+    evidence = ClusterDiagnostics(
+        containers=(UnhealthyContainer(pod="p", container="c", reason="OOMKilled", log=("x",)),)
     )
-    assert of("migration", evidence=evidence).cause.code == "migration-failed"
-    assert perform([], evidence, said="deployment failed").cause.code == "out-of-memory"
+    assert of("migration", diagnostics=evidence).cause.code == "migration-failed"
+    assert make_report([], evidence, output="deployment failed").cause.code == "out-of-memory"
 
 
 def test_long_logs_are_cut_from_the_front_and_long_lines_at_the_end() -> None:
@@ -370,17 +374,19 @@ def test_long_logs_are_cut_from_the_front_and_long_lines_at_the_end() -> None:
 # What is found in the namespace
 
 
-def pod(status: dict[str, Any], logs: dict[bool, list[str]]) -> Any:
-    found = Pod.__new__(Pod)
-    raw = {"metadata": {"name": "service-1", "namespace": "pr-42"}, "status": status}
-    found._raw = raw
-    found.logs = lambda *, container, previous, tail_lines: iter(logs.get(previous, []))  # type: ignore[method-assign]
-    return found
-
-
-def api(pods: list[Any], events: list[dict[str, Any]] | None = None) -> Any:
-    listed = {"pods": pods, "events": [SimpleNamespace(raw=event) for event in events or []]}
-    return SimpleNamespace(get=lambda kind, namespace: iter(listed[kind]))
+def cluster_of(
+    status: dict[str, Any] | None = None,
+    logs: dict[bool, list[str]] | None = None,
+    events: list[dict[str, Any]] | None = None,
+) -> MemoryCluster:
+    cluster = MemoryCluster()
+    if status is not None:
+        cluster.add("pods", "service-1", "pr-42", status=status)
+    for previous, lines in (logs or {}).items():
+        cluster.logs["service-1", previous] = lines
+    for number, event in enumerate(events or []):
+        cluster.add("events", f"event-{number}", "pr-42", **event)
+    return cluster
 
 
 def test_a_restarted_container_shows_the_log_of_the_run_that_failed() -> None:
@@ -396,7 +402,7 @@ def test_a_restarted_container_shows_the_log_of_the_run_that_failed() -> None:
         ]
     }
     logs = {True: ["boom, token=abcdef123"], False: ["starting"]}
-    [trouble] = collect(lambda: api([pod(status, logs)]), "pr-42").containers
+    [trouble] = collect(lambda: cluster_of(status, logs), "pr-42").containers
     assert trouble.reason == "CrashLoopBackOff: back-off; Error, exit code 1; restarted 3 times"
     assert trouble.log == ("boom, token=***",)
 
@@ -405,12 +411,12 @@ def test_a_container_that_is_well_is_not_spoken_of() -> None:
     well = {"name": "service", "restartCount": 0, "ready": True, "state": {"running": {}}}
     ended = {"name": "migrate", "ready": False, "state": {"terminated": {"exitCode": 0}}}
     status = {"containerStatuses": [well], "initContainerStatuses": [ended]}
-    assert collect(lambda: api([pod(status, {})]), "pr-42") == Evidence()
+    assert collect(lambda: cluster_of(status), "pr-42") == ClusterDiagnostics()
 
 
 def test_a_pod_that_no_node_takes_says_why() -> None:
     status = {"conditions": [{"status": "False", "reason": "Unschedulable", "message": "no cpu"}]}
-    [trouble] = collect(lambda: api([pod(status, {})]), "pr-42").containers
+    [trouble] = collect(lambda: cluster_of(status), "pr-42").containers
     assert trouble.reason == "Unschedulable: no cpu"
 
 
@@ -431,7 +437,7 @@ def test_warnings_are_told_and_an_autoscaler_s_are_not() -> None:
         event("HorizontalPodAutoscaler", "FailedGetResourceMetric", "2026-01-03"),
         event("Pod", "Pulled", "2026-01-03", "Normal"),
     ]
-    found = collect(lambda: api([], events), "pr-42").events
+    found = collect(lambda: cluster_of(events=events), "pr-42").events
     assert found == ("Pod x: Unhealthy: m", "Pod x: BackOff: m")
 
 
@@ -441,4 +447,4 @@ def test_a_cluster_that_can_not_be_asked_is_told_of() -> None:
         raise OSError(msg)
 
     found = collect(unreachable, "pr-42")
-    assert found.missing == "the cluster could not be asked: no route, password=***"
+    assert found.missing == "the cluster could not be read: no route, password=***"

@@ -128,7 +128,7 @@ def report(**changes: Any) -> MigrationReport:
         ({"refused": ()}, "from `0002` to `0004` passes."),
         (
             {"refused": (), "long_locks_meant": True},
-            "from `0002` to `0004` passes; long locks are meant.",
+            "from `0002` to `0004` passes; long locks are intended.",
         ),
         (
             {"before": None, "max_lock_seconds": 0.5},

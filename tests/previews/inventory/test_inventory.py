@@ -54,7 +54,7 @@ def tags(**more: str) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in more.items()]
 
 
-def lines(*looked: inventory.Place) -> list[str]:
+def lines(*looked: inventory.ResourceFinder) -> list[str]:
     return [f"{item.stack} {item.kind} {item.by}" for item in inventory.look(looked)]
 
 

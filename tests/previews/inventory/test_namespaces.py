@@ -6,11 +6,12 @@ import pytest
 
 from contract.kubernetes import STACK_LABEL
 from previews.errors import PreviewsError
+from previews.inventory import namespaces
 from previews.inventory.item import Item
 from previews.inventory.namespaces import Namespaces
 from tests.previews.memory_cluster import MemoryCluster
 
-INGRESSES = "ingresses.networking.k8s.io"
+INGRESSES = "ingresses.v1.networking.k8s.io"
 
 
 def cluster() -> MemoryCluster:
@@ -46,7 +47,7 @@ def test_its_ingresses_go_before_it_and_nobody_else_s() -> None:
 
 def test_what_is_gone_meanwhile_is_fine() -> None:
     live = cluster()
-    gone = live.find("namespaces", "pr-42")
+    gone = next(one for one in live.objects if one.name == "pr-42")
     live.objects.remove(gone)
     live.delete(gone)
     assert live.deleted == []
@@ -63,7 +64,8 @@ def test_what_may_not_be_deleted_is_told(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["service-of-pr-42", "pr-42"])
-def test_what_does_not_go_names_its_finalizers(name: str) -> None:
+def test_what_does_not_go_names_its_finalizers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(namespaces, "_WAIT_SECONDS", 0)
     live = cluster()
     live.lingers = (name,)
     with pytest.raises(PreviewsError, match="finalizers") as caught:

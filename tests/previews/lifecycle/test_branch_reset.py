@@ -10,9 +10,10 @@ from tenacity import stop_after_attempt
 from contract.kubernetes import RESET_ANNOTATION
 from contract.preview import Preview
 from previews.errors import PreviewsError
+from previews.kubernetes import KubernetesObject
 from previews.lifecycle import branch_reset
 from previews.lifecycle.branch_reset import BRANCH_RESOURCES, reset
-from tests.previews.memory_cluster import Live, MemoryCluster
+from tests.previews.memory_cluster import MemoryCluster
 
 PR = Preview(42)
 READY = [{"type": "Ready", "status": "True"}]
@@ -40,11 +41,11 @@ ROLLED_OUT = {
 }
 
 
-def obliging(live: Live) -> None:
+def obliging(live: KubernetesObject) -> None:
     """Controllers that do what they are asked for."""
-    if live.kind == BRANCH_RESOURCES:
+    if live.resource == BRANCH_RESOURCES:
         live.raw["status"] = {**STATUS, "reset": live.annotations[RESET_ANNOTATION]}
-    if live.kind == "jobs.v1.batch":
+    if live.resource == "jobs.v1.batch":
         live.raw["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
 
 
@@ -114,9 +115,9 @@ def test_a_preview_that_has_no_database() -> None:
 def test_migrations_that_fail_leave_the_service_alone() -> None:
     cluster = world()
 
-    def react(live: Live) -> None:
+    def react(live: KubernetesObject) -> None:
         obliging(live)
-        if live.kind == "jobs.v1.batch":
+        if live.resource == "jobs.v1.batch":
             live.raw["status"] = {"conditions": [{"type": "Failed", "status": "True"}]}
 
     cluster.react = react

@@ -16,7 +16,7 @@ from previews.clients import Clients
 from previews.errors import PreviewsError
 from previews.lifecycle.branch_reset import BRANCHES
 from previews.lifecycle.refresh import PUBLICATIONS
-from previews.pulumi.locks import TAG, Note
+from previews.pulumi.locks import TAG, LockOwner
 from tests.contract.platform import PLATFORM, platform_with
 from tests.github import LocalGitHub
 from tests.previews.memory_cluster import MemoryCluster
@@ -130,7 +130,7 @@ def test_where_the_mode_is_on_the_command_refreshes(
 def leave_locked(stacks: Stacks, folder: Path, server: str) -> Path:
     """What a run of a workflow leaves that was killed at a server: a note, and its lock."""
     stacks.backend = f"file://{folder}"
-    note = Note(run=9, attempt=1, host="runner-1", at=NOW - timedelta(minutes=6))
+    note = LockOwner(run=9, attempt=1, host="runner-1", at=NOW - timedelta(minutes=6))
     stacks.kept_tags[server] = {TAG: str(note)}
     file = folder / f".pulumi/locks/organization/previews/{server}/a.json"
     file.parent.mkdir(parents=True)
@@ -164,7 +164,7 @@ def test_while_another_refresh_runs_nothing_is_begun(
         hub.state.run(9)
         clients, stacks, _ = world("data-8", "data-9")
         lock = leave_locked(stacks, tmp_path, "data-9")
-        with pytest.raises(PreviewsError, match="run 9 made it, and is in_progress"):
+        with pytest.raises(PreviewsError, match="belongs to run 9, which is in_progress"):
             clients.refresh().run()
     assert lock.exists()
     assert changes(stacks) == []

@@ -116,7 +116,7 @@ def test_an_up_that_fails_keeps_its_autopsy(github: LocalGitHub) -> None:
     stacks.play = ["crash"]
     with pytest.raises(PreviewsError):
         clients(github, stacks).reset_database(PR)
-    assert "A container ends by itself" in body(github)
+    assert "A container is crash-looping" in body(github)
 
 
 def test_on_a_sandbox_nothing_is_shown_on_github(

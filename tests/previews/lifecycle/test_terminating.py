@@ -102,7 +102,7 @@ def test_where_the_namespace_is_not_to_blame_the_failure_stays_as_it_is(
 def smoked(monkeypatch: pytest.MonkeyPatch) -> None:
     passed = SmokeReport(url="u", checks=(SmokeCheck(what="health"),))
     monkeypatch.setattr(deploy, "smoke", lambda *_, **__: passed)
-    monkeypatch.setattr(deploy.migration_log, "read", lambda *_: None)
+    monkeypatch.setattr(deploy.migration_report, "read", lambda *_: None)
 
 
 def run_up(live: MemoryCluster, *resources: dict[str, Any]) -> RecordedStacks:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from previews.diagnosis.failure_patterns import named
-from previews.diagnosis.failure_report import Autopsy, ContainerTrouble, Evidence, FailedResource
-from previews.diagnosis.migration_log import MigrationLog
-from previews.diagnosis.migration_report import MigrationReport
+from previews.diagnosis.cluster_diagnostics import ClusterDiagnostics, UnhealthyContainer
+from previews.diagnosis.failure_patterns import FailurePattern
+from previews.diagnosis.failure_report import FailedResource, FailureReport
+from previews.diagnosis.migration_report import MigrationLog, MigrationReport
 from previews.pull_request.comment import (
     MARKER,
     failed,
@@ -200,17 +200,17 @@ def failure(**more: Any) -> str:
         step=Step.MIGRATE, type="kubernetes:batch/v1:Job", name="migrate", op="create", message="no"
     )
     silent = FailedResource(step=None, type="", name="", op="", message="")
-    evidence = Evidence(
+    diagnostics = ClusterDiagnostics(
         containers=(
-            ContainerTrouble(pod="p-1", container="c", reason="Error", log=("a", "b")),
-            ContainerTrouble(pod="p-2", container="", reason="OOM"),
+            UnhealthyContainer(pod="p-1", container="c", reason="Error", log=("a", "b")),
+            UnhealthyContainer(pod="p-2", container="", reason="OOM"),
         ),
         events=("one", "two"),
     )
-    autopsy = Autopsy(
-        cause=named("out-of-memory", "it used more", "use less."),
+    autopsy = FailureReport(
+        cause=FailurePattern(code="out-of-memory", why="it used more", remedy="use less."),
         failed=(one, silent),
-        evidence=more.pop("evidence", evidence),
+        diagnostics=more.pop("diagnostics", diagnostics),
     )
     run = more.pop("run", "")
     return failed("pr-42", COMMIT, DeployFailure(autopsy, STATES[:2], **more), run=run)
@@ -232,7 +232,7 @@ def test_a_failure_tells_cause_remedy_and_what_was_said() -> None:
 
 
 def test_a_failure_without_a_run_or_a_cluster_says_so() -> None:
-    text = failure(evidence=Evidence(missing="nobody | answered"))
+    text = failure(diagnostics=ClusterDiagnostics(missing="nobody | answered"))
     assert "`0123456789ab`; `out-of-memory` in the runbook.\n" in text
     assert "is still served" not in text
     assert text.endswith("\n\nnobody \\| answered\n")

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from previews.diagnosis.failure_report import ContainerTrouble, Evidence, perform
-from previews.diagnosis.migration_log import MigrationLog
+from previews.diagnosis.cluster_diagnostics import ClusterDiagnostics, UnhealthyContainer
+from previews.diagnosis.failure_report import make_report
+from previews.diagnosis.migration_report import MigrationLog
 from previews.lifecycle.destroy import DestroyReport
 from previews.pull_request.presenter import DeployedPreview, DeployFailure, Presenter
 from previews.pull_request.terminal_presenter import TerminalPresenter
@@ -127,11 +128,11 @@ def test_on_a_terminal_the_steps_stand_in_place(monkeypatch: pytest.MonkeyPatch)
 def test_a_failure_shows_all_that_was_found_and_leaves_what_to_do_to_the_message(
     console: Console,
 ) -> None:
-    trouble = ContainerTrouble(
+    trouble = UnhealthyContainer(
         pod="service-1", container="service", reason="exit code 1", log=("[x] is\\nmissing " * 9,)
     )
-    evidence = Evidence(containers=(trouble,), events=("Pod service-1: BackOff",))
-    found = perform([], evidence, said="it broke")
+    diagnostics = ClusterDiagnostics(containers=(trouble,), events=("Pod service-1: BackOff",))
+    found = make_report([], diagnostics, output="it broke")
     TerminalPresenter("pr-42").failed(DeployFailure(found, STATES, still="b" * 40))
     text = shown(console)
     for said in (

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from previews.pulumi.command import Answer, PulumiCommand
+from previews.pulumi.command import CommandResult, PulumiCommand
 
 # It ends when it is asked to, as Pulumi does: with another code than 0.
 _PULUMI = """#!{python} -S
@@ -31,7 +31,7 @@ from pathlib import Path
 from previews.errors import PreviewsError
 from previews.pulumi.command import PulumiCommand
 try:
-    PulumiCommand(Path.cwd()).run(["wait"], aloud=True)
+    PulumiCommand(Path.cwd()).run(["wait"], stream=True)
 except PreviewsError as error:
     print(error.code, error.why, file=sys.stderr)
 """
@@ -47,7 +47,7 @@ def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_it_says_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    answer = PulumiCommand(tmp_path).run(["up"], aloud=True)
+    answer = PulumiCommand(tmp_path).run(["up"], stream=True)
     assert (answer.code, answer.error) == (0, "said aloud\n")
     assert capsys.readouterr().err == "said aloud\n"
 
@@ -57,7 +57,7 @@ def test_what_it_says_is_kept_in_a_log_behind_what_was_there(
 ) -> None:
     log = tmp_path / "logs" / "pulumi.log"
     for _ in range(2):
-        assert PulumiCommand(tmp_path, log=log).run(["up"], aloud=True).error == "said aloud\n"
+        assert PulumiCommand(tmp_path, log=log).run(["up"], stream=True).error == "said aloud\n"
     assert log.read_text() == "said aloud\n" * 2
     assert capsys.readouterr().err == ""
 
@@ -83,7 +83,7 @@ def test_an_interruption_is_passed_on_waited_for_and_told(
     process = caller(tmp_path)
     process.send_signal(sent)
     _, said = process.communicate()
-    assert said.splitlines() == ["ended by SIGINT", f"interrupted {sent.name} ended it"]
+    assert said.splitlines() == ["ended by SIGINT", f"interrupted {sent.name} stopped it"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
@@ -115,7 +115,7 @@ Resources:
 
 
 def test_a_failure_names_the_resources_that_failed_and_all_that_they_report(tmp_path: Path) -> None:
-    answer = Answer(code=1, output="", error=_OUTPUT)
+    answer = CommandResult(code=1, output="", error=_OUTPUT)
     why = PulumiCommand(tmp_path).failure("data-2", ["up", "--yes"], answer).why
     assert "customers.fax is not classified" in why
     assert "BackoffLimitExceeded" in why
@@ -124,7 +124,7 @@ def test_a_failure_names_the_resources_that_failed_and_all_that_they_report(tmp_
 
 def test_a_failure_without_diagnostics_ends_with_the_last_lines(tmp_path: Path) -> None:
     said = "\n".join(f"line {number}" for number in range(100))
-    why = PulumiCommand(tmp_path).failure("x", ["stack", "ls"], Answer(1, "", said)).why
+    why = PulumiCommand(tmp_path).failure("x", ["stack", "ls"], CommandResult(1, "", said)).why
     assert why.endswith("line 99")
     assert "line 85" in why
     assert "line 84" not in why

@@ -16,7 +16,7 @@ from moto import mock_aws
 
 from previews.errors import PreviewsError
 from previews.pulumi.lock_files import lock_files
-from previews.pulumi.locks import TAG, Locks, Note
+from previews.pulumi.locks import TAG, LockOwner
 from tests.github import LocalGitHub
 from tests.previews.world import NOW, MemoryStacks, clients_of
 
@@ -51,18 +51,18 @@ def lay(tmp_path: Path, text: str, name: str = "a") -> Path:
     return file
 
 
-def note(stacks: MemoryStacks, *, run: int = 9, attempt: int = 1, ago: float = 6) -> None:
+def record(stacks: MemoryStacks, *, run: int = 9, attempt: int = 1, ago: float = 6) -> None:
     at = NOW - timedelta(minutes=ago)
-    text = str(Note(run=run, attempt=attempt, host="runner-1", at=at))
+    text = str(LockOwner(run=run, attempt=attempt, host="runner-1", at=at))
     stacks.kept_tags["pr-42"] = {TAG: text}
 
 
-def free(stacks: MemoryStacks) -> Any:
-    return Locks(clients_of(stacks)).free("pr-42")
+def break_stale(stacks: MemoryStacks) -> Any:
+    return clients_of(stacks).locks.break_stale("pr-42")
 
 
 def test_a_free_stack_is_left_alone(hub: LocalGitHub, stacks: MemoryStacks) -> None:
-    assert free(stacks) == []
+    assert break_stale(stacks) == []
     assert hub.requests == []
 
 
@@ -73,9 +73,9 @@ def test_the_lock_of_a_run_that_is_over_is_broken(
     elsewhere = tmp_path / LOCKS.replace("pr-42", "pr-43") / "b.json"
     elsewhere.parent.mkdir()
     elsewhere.write_text(lock())
-    note(stacks)
+    record(stacks)
     hub.state.run(9, "completed", "cancelled")
-    (broken,) = free(stacks)
+    (broken,) = break_stale(stacks)
     assert (broken.run, broken.conclusion) == (9, "cancelled")
     assert not file.exists()
     assert elsewhere.exists()
@@ -88,10 +88,10 @@ def test_the_lock_of_a_run_that_lives_stays(
     hub: LocalGitHub, stacks: MemoryStacks, tmp_path: Path, status: str
 ) -> None:
     file = lay(tmp_path, lock())
-    note(stacks)
+    record(stacks)
     hub.state.run(9, status)
     with pytest.raises(PreviewsError) as raised:
-        free(stacks)
+        break_stale(stacks)
     assert raised.value.code == "lock-run-alive"
     assert file.exists()
 
@@ -100,9 +100,9 @@ def test_an_earlier_attempt_of_the_run_is_over(
     hub: LocalGitHub, stacks: MemoryStacks, tmp_path: Path
 ) -> None:
     file = lay(tmp_path, lock())
-    note(stacks, attempt=1)
+    record(stacks, attempt=1)
     hub.state.run(9, "in_progress").attempt = 2
-    assert free(stacks)[0].conclusion == "superseded"
+    assert break_stale(stacks)[0].conclusion == "superseded"
     assert not file.exists()
 
 
@@ -110,8 +110,8 @@ def test_an_earlier_attempt_of_the_run_is_over(
     ("text", "noted"),
     [
         pytest.param(lock("laptop"), True, id="another host"),
-        pytest.param(lock(ago=60), True, id="older than the note"),
-        pytest.param(lock(), False, id="no note"),
+        pytest.param(lock(ago=60), True, id="older than the record"),
+        pytest.param(lock(), False, id="no record"),
     ],
 )
 def test_the_lock_of_a_person_stays(
@@ -119,10 +119,10 @@ def test_the_lock_of_a_person_stays(
 ) -> None:
     file = lay(tmp_path, text)
     if noted:
-        note(stacks)
+        record(stacks)
     hub.state.run(9, "completed")
     with pytest.raises(PreviewsError) as raised:
-        free(stacks)
+        break_stale(stacks)
     assert raised.value.code == "lock-not-ours"
     assert file.exists()
 
@@ -131,10 +131,10 @@ def test_all_locks_stay_where_one_is_a_persons(
     hub: LocalGitHub, stacks: MemoryStacks, tmp_path: Path
 ) -> None:
     files = [lay(tmp_path, lock(), "a"), lay(tmp_path, lock("laptop"), "b")]
-    note(stacks)
+    record(stacks)
     hub.state.run(9, "completed")
     with pytest.raises(PreviewsError):
-        free(stacks)
+        break_stale(stacks)
     assert all(file.exists() for file in files)
 
 
@@ -142,9 +142,9 @@ def test_a_run_that_github_does_not_know_is_not_known_to_be_over(
     hub: LocalGitHub, stacks: MemoryStacks, tmp_path: Path
 ) -> None:
     file = lay(tmp_path, lock())
-    note(stacks)
+    record(stacks)
     with pytest.raises(PreviewsError) as raised:
-        free(stacks)
+        break_stale(stacks)
     assert raised.value.code == "lock-run-unknown"
     assert file.exists()
 
@@ -155,7 +155,7 @@ def test_a_lock_of_another_form_stays(
 ) -> None:
     file = lay(tmp_path, text)
     with pytest.raises(PreviewsError) as raised:
-        free(stacks)
+        break_stale(stacks)
     assert raised.value.code == "lock-unreadable"
     assert file.exists()
 
@@ -164,29 +164,29 @@ def test_a_run_leaves_a_note_with_which_its_lock_is_known(
     hub: LocalGitHub, stacks: MemoryStacks, tmp_path: Path
 ) -> None:
     clients = clients_of(stacks, github_run_id=77, github_run_attempt=3)
-    Locks(clients).take_note("pr-42")
-    left = Note.read(stacks.kept_tags["pr-42"][TAG])
+    clients.locks.record_owner("pr-42")
+    left = LockOwner.parse(stacks.kept_tags["pr-42"][TAG])
     assert left is not None
     assert (left.run, left.attempt, left.host) == (77, 3, socket.gethostname())
     # Its lock is from the same moment, however long ago this module was imported.
     lay(tmp_path, lock(socket.gethostname(), ago=(NOW - left.at) / timedelta(minutes=1)))
-    (made,) = Locks(clients).of("pr-42")
-    assert left.made(made)
+    (made,) = clients.locks.of("pr-42")
+    assert left.owns(made)
 
 
 def test_a_note_is_not_written_over_the_one_of_a_lock_that_is_there(
     hub: LocalGitHub, stacks: MemoryStacks, tmp_path: Path
 ) -> None:
     lay(tmp_path, lock())
-    note(stacks)
+    record(stacks)
     hub.state.run(9, "in_progress")
     with pytest.raises(PreviewsError):
-        Locks(clients_of(stacks, github_run_id=77)).take_note("pr-42")
+        clients_of(stacks, github_run_id=77).locks.record_owner("pr-42")
     assert stacks.kept_tags["pr-42"][TAG].startswith("9/1@runner-1 ")
 
 
 def test_a_person_leaves_no_note(hub: LocalGitHub, stacks: MemoryStacks) -> None:
-    Locks(clients_of(stacks)).take_note("pr-42")
+    clients_of(stacks).locks.record_owner("pr-42")
     assert stacks.kept_tags == {}
 
 
@@ -201,14 +201,14 @@ def test_pulumi_cloud_says_itself_which_run_holds_the_stack(hub: LocalGitHub) ->
             "environment": {"ci.system": "GitHub Actions", "ci.build.id": "9"},
         }
     ]
-    note(stacks)
+    record(stacks)
     hub.state.run(9, "in_progress")
-    with pytest.raises(PreviewsError, match="run 9 made it"):
-        free(stacks)
+    with pytest.raises(PreviewsError, match="belongs to run 9"):
+        break_stale(stacks)
     hub.state.run(9, "completed", "failure")
-    assert [broken.run for broken in free(stacks)] == [9]
+    assert [broken.run for broken in break_stale(stacks)] == [9]
     assert "cancel pr-42" in stacks.calls
-    assert free(stacks) == []
+    assert break_stale(stacks) == []
 
 
 def test_locks_in_a_bucket_are_told_apart_too(
@@ -246,7 +246,7 @@ def lock_of(pid: int, host: str = HERE) -> str:
 
 
 def free_locally(stacks: MemoryStacks) -> Any:
-    return Locks(clients_of(stacks, local=True)).free("pr-42")
+    return clients_of(stacks, local=True).locks.break_stale("pr-42")
 
 
 def test_without_github_the_lock_of_a_process_that_ended_is_broken(
@@ -254,7 +254,7 @@ def test_without_github_the_lock_of_a_process_that_ended_is_broken(
 ) -> None:
     stale = lay(tmp_path, lock_of(NOT_A_PID))
     # Whatever an earlier run of a workflow had noted: nobody can be asked about it.
-    note(stacks)
+    record(stacks)
     folder = tmp_path / ".pulumi" / "stacks" / "previews"
     folder.mkdir(parents=True)
     for name in ("pr-42.json", "pr-42.json.18ea62cc.tmp", "pr-43.json.18ea62cc.tmp"):
@@ -298,5 +298,5 @@ def test_without_github_a_lock_that_may_be_held_stays(
 
 
 def test_without_github_no_note_is_left(stacks: MemoryStacks) -> None:
-    Locks(clients_of(stacks, local=True, github_run_id=77)).take_note("pr-42")
+    clients_of(stacks, local=True, github_run_id=77).locks.record_owner("pr-42")
     assert stacks.kept_tags == {}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from previews.pulumi import events
-from previews.pulumi.events import About, EngineEvent
+from previews.pulumi.events import EngineEvent, ResourceOperation
 from previews.pulumi.progress import Progress, State, Step, StepState, step_of
 
 LOGS = Path(__file__).parents[1] / "events"
@@ -89,12 +89,12 @@ def state_of(found: Progress, step: Step) -> StepState:
 
 def test_a_step_takes_from_its_first_beginning_to_its_last_end() -> None:
     found = told(
-        event("begins", "create", "branch", 10),
-        event("begins", "create", "clone", 12),
-        event("ends", "create", "branch", 15),
+        event("began", "create", "branch", 10),
+        event("began", "create", "clone", 12),
+        event("ended", "create", "branch", 15),
     )
     assert state_of(found, Step.DATABASE).state is State.RUNNING
-    found.add([event("ends", "create", "clone", 21)])
+    found.add([event("ended", "create", "clone", 21)])
     done = state_of(found, Step.DATABASE)
     assert (done.state, done.seconds) == (State.DONE, 11)
     assert state_of(found, Step.MIGRATE).state is State.WAITING
@@ -102,27 +102,27 @@ def test_a_step_takes_from_its_first_beginning_to_its_last_end() -> None:
 
 def test_what_is_deleted_or_stands_for_a_replacement_is_no_step() -> None:
     found = told(
-        event("begins", "replace", "migrate", 1),
-        event("begins", "delete-replaced", "migrate", 2),
-        event("ends", "delete", "migrate", 3),
+        event("began", "replace", "migrate", 1),
+        event("began", "delete-replaced", "migrate", 2),
+        event("ended", "delete", "migrate", 3),
     )
     assert state_of(found, Step.MIGRATE).state is State.WAITING
-    found.add([event("begins", "create-replacement", "migrate", 4)])
+    found.add([event("began", "create-replacement", "migrate", 4)])
     assert state_of(found, Step.MIGRATE).state is State.RUNNING
 
 
 def test_an_end_without_a_beginning_leaves_nothing_open() -> None:
-    found = told(event("ends", "create", "migrate", 5), event("begins", "update", "migrate", 7))
+    found = told(event("ended", "create", "migrate", 5), event("began", "update", "migrate", 7))
     assert state_of(found, Step.MIGRATE).state is State.RUNNING
-    found = told(event("ends", "same", "migrate", 5))
+    found = told(event("ended", "same", "migrate", 5))
     assert state_of(found, Step.MIGRATE) == StepState(step=Step.MIGRATE, state=State.SAME)
 
 
 def test_what_was_under_way_when_another_failed_ended_with_it() -> None:
     found = told(
-        event("begins", "create", "branch", 10),
-        event("begins", "create", "migrate", 11),
-        event("fails", "create", "migrate", 13),
+        event("began", "create", "branch", 10),
+        event("began", "create", "migrate", 11),
+        event("failed", "create", "migrate", 13),
     )
     assert state_of(found, Step.DATABASE).state is State.RUNNING
     failed = state_of(found, Step.MIGRATE)
@@ -134,12 +134,12 @@ def test_what_was_under_way_when_another_failed_ended_with_it() -> None:
 
 def test_only_what_is_under_way_says_how_it_is() -> None:
     said = [
-        EngineEvent.model_validate({"timestamp": 2, "says": {"urn": about, "message": message}})
-        for about, message in ((urn("migrate"), " 1 of 2 "), ("unknown", "no"))
+        EngineEvent.model_validate({"timestamp": 2, "diagnostic": {"urn": on, "message": message}})
+        for on, message in ((urn("migrate"), " 1 of 2 "), ("unknown", "no"))
     ]
-    found = told(event("begins", "create", "migrate", 1), *said)
+    found = told(event("began", "create", "migrate", 1), *said)
     assert state_of(found, Step.MIGRATE).detail == "1 of 2"
-    found.add([event("ends", "create", "migrate", 3)])
+    found.add([event("ended", "create", "migrate", 3)])
     assert state_of(found, Step.MIGRATE).detail == ""
 
 
@@ -158,7 +158,7 @@ def test_only_what_is_under_way_says_how_it_is() -> None:
     ],
 )
 def test_a_resource_belongs_to_the_step_that_people_wait_for(type_: str, step: Step | None) -> None:
-    assert step_of(About(op="create", urn=urn("x", type_), type=type_)) is step
+    assert step_of(ResourceOperation(op="create", urn=urn("x", type_), type=type_)) is step
 
 
 @pytest.mark.parametrize("line", ["", "{", "[]", '{"resourcePreEvent": {"metadata": 5}}', "null"])
@@ -170,7 +170,7 @@ def test_an_event_of_a_later_engine_is_passed_over(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text(json.dumps({"timestamp": 1, "newEvent": {"a": 1}}) + '\n{"half')
     [event] = events.read(log)
-    assert event.begins is None
+    assert event.began is None
     assert list(events.read(tmp_path / "none")) == []
 
 
@@ -185,4 +185,7 @@ def test_an_event_of_a_later_engine_is_passed_over(tmp_path: Path) -> None:
 )
 def test_a_job_is_known_by_its_name(name: str, step: Step) -> None:
     kind = "kubernetes:batch/v1:Job"
-    assert step_of(About(op="create", urn=f"urn:pulumi:a::b::{kind}::{name}", type=kind)) is step
+    assert (
+        step_of(ResourceOperation(op="create", urn=f"urn:pulumi:a::b::{kind}::{name}", type=kind))
+        is step
+    )

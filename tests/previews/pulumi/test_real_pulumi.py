@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -17,9 +17,9 @@ from moto.server import ThreadedMotoServer
 
 from previews.clients import Clients
 from previews.errors import PreviewsError
-from previews.pulumi.locks import TAG, Locks, Note
+from previews.pulumi.locks import TAG, LockOwner
 from previews.pulumi.recovery import recover
-from previews.pulumi.resource_lookup import Live
+from previews.pulumi.resource_lookup import ResourceLookup
 
 pytestmark = pytest.mark.sandbox
 
@@ -95,15 +95,15 @@ def bucket(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
 
 
 def test_a_stack_comes_is_noted_locked_and_goes(clients: Clients, tmp_path: Path) -> None:
-    stacks, locks = clients.stacks, Locks(clients)
+    stacks, locks = clients.stacks, clients.locks
     stacks.create("pr-42")
     stacks.create("pr-42")
     assert (stacks.exists("pr-42"), stacks.exists("pr-43")) == (True, False)
     assert [summary.name for summary in stacks.all()] == ["pr-42"]
-    locks.take_note("pr-42")
-    note = Note.read(stacks.tags("pr-42")[TAG])
-    assert note is not None
-    assert note.run == 77
+    locks.record_owner("pr-42")
+    owner = LockOwner.parse(stacks.tags("pr-42")[TAG])
+    assert owner is not None
+    assert owner.run == 77
 
     folder = tmp_path / "backend" / ".pulumi" / "locks" / "organization" / "previews" / "pr-42"
     folder.mkdir(parents=True, exist_ok=True)
@@ -114,7 +114,7 @@ def test_a_stack_comes_is_noted_locked_and_goes(clients: Clients, tmp_path: Path
         stacks.destroy("pr-42")
     assert raised.value.code == "stack-locked"
     (lock,) = locks.of("pr-42")
-    assert note.made(lock)
+    assert owner.owns(lock)
     (folder / "held.json").unlink()
 
     stacks.destroy("pr-42")
@@ -134,20 +134,21 @@ def test_a_creation_that_is_proven_absent_is_no_longer_pending(
     file.write_text(json.dumps(document))
     assert len(stacks.state("pr-42").pending) == 1
 
-    monkeypatch.setattr(Live, "identify", lambda *_: "")
-    recovered = recover(clients, "pr-42")
+    monkeypatch.setattr(ResourceLookup, "identify", lambda *_: "")
+    absent = ResourceLookup("pr-42", aws=cast("Any", None), cluster=cast("Any", None))
+    recovered = recover("pr-42", stacks=stacks, lookup=lambda: absent)
     assert recovered.absent == [PENDING["resource"]["urn"]]
     assert stacks.state("pr-42").pending == []
 
 
 def test_a_bucket_with_a_key_of_kms_does_as_well(bucket: Clients, project: Path) -> None:
-    stacks, locks = bucket.stacks, Locks(bucket)
+    stacks, locks = bucket.stacks, bucket.locks
     s3 = boto3.client("s3", region_name="us-east-1")
     for run in range(2):
         # Each run of a workflow has a checkout of its own, without the preview's file.
         (project / "Pulumi.pr-42.yaml").unlink(missing_ok=True)
         stacks.create("pr-42")
-        locks.take_note("pr-42")
+        locks.record_owner("pr-42")
         stacks.up("pr-42")
         assert [summary.name for summary in stacks.all()] == ["pr-42"], run
     state = s3.get_object(Bucket="acme-state", Key=".pulumi/stacks/previews/pr-42.json")["Body"]
@@ -162,10 +163,10 @@ def test_a_bucket_with_a_key_of_kms_does_as_well(bucket: Clients, project: Path)
     with pytest.raises(PreviewsError) as raised:
         stacks.destroy("pr-42")
     assert raised.value.code == "stack-locked"
-    note = Note.read(stacks.tags("pr-42")[TAG])
-    assert note is not None
+    owner = LockOwner.parse(stacks.tags("pr-42")[TAG])
+    assert owner is not None
     (lock,) = locks.of("pr-42")
-    assert note.made(lock)
+    assert owner.owns(lock)
     s3.delete_object(Bucket="acme-state", Key=key)
 
     (project / "Pulumi.pr-42.yaml").unlink()

@@ -8,9 +8,9 @@ import pytest
 from boto3.session import Session
 from moto import mock_aws
 
+from previews.clients import Clients
 from previews.errors import PreviewsError
-from previews.pulumi.recovery import recover, with_known
-from previews.pulumi.resource_lookup import Live
+from previews.pulumi.recovery import Recovered, with_adopted
 from previews.pulumi.state import Resource, read_state
 from tests.previews.world import MemoryStacks, clients_of
 
@@ -38,6 +38,10 @@ GROUP = {
 }
 
 
+def recover(clients: Clients) -> Recovered:
+    return clients.recover("pr-42")[0]
+
+
 def creating(resource: dict[str, Any]) -> dict[str, Any]:
     return {"type": "creating", "resource": resource}
 
@@ -47,7 +51,7 @@ def deployment(**parts: Any) -> dict[str, Any]:
 
 
 def known_of(document: dict[str, Any], found: dict[str, str]) -> dict[str, Any]:
-    return dict(with_known(read_state("pr-42", document), found)["deployment"])
+    return dict(with_adopted(read_state("pr-42", document), found)["deployment"])
 
 
 def test_what_is_there_is_added_behind_the_others() -> None:
@@ -114,8 +118,8 @@ def test_a_live_database_is_not_forgotten(stacks: MemoryStacks) -> None:
     stacks.add("pr-42", resources=[], pending_operations=[creating(DATABASE)])
     with mock_aws():
         make_database("pr-42")
-        recovered = recover(with_aws(stacks), "pr-42")
-    assert recovered.taken_over == {DATABASE["urn"]: "pr-42"}
+        recovered = recover(with_aws(stacks))
+    assert recovered.adopted == {DATABASE["urn"]: "pr-42"}
     assert [r.id for r in stacks.state("pr-42").resources] == ["pr-42"]
     assert stacks.state("pr-42").pending == []
     assert stacks.calls.index("replace pr-42") < stacks.calls.index("refresh pr-42")
@@ -125,14 +129,14 @@ def test_a_database_that_is_not_there_is_proven_absent(stacks: MemoryStacks) -> 
     stacks.add("pr-42", resources=[GROUP], pending_operations=[creating(DATABASE)])
     with mock_aws():
         make_database("pr-421")
-        recovered = recover(with_aws(stacks), "pr-42")
+        recovered = recover(with_aws(stacks))
     assert recovered.absent == [DATABASE["urn"]]
     assert [r.id for r in stacks.state("pr-42").resources] == ["sg-1"]
 
 
 def test_without_anything_pending_nothing_is_done(stacks: MemoryStacks) -> None:
     stacks.add("pr-42", resources=[GROUP])
-    recover(clients_of(stacks), "pr-42")
+    recover(clients_of(stacks))
     assert stacks.calls == ["state pr-42"]
 
 
@@ -143,7 +147,7 @@ def test_when_one_can_not_be_looked_for_the_state_stays(stacks: MemoryStacks) ->
     with mock_aws():
         make_database("pr-42")
         with pytest.raises(PreviewsError) as raised:
-            recover(with_aws(stacks), "pr-42")
+            recover(with_aws(stacks))
     assert raised.value.code == "recovery-unknown-type"
     assert "replace pr-42" not in stacks.calls
 
@@ -155,7 +159,7 @@ def test_when_nobody_answers_nothing_is_cleared(
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     stacks.add("pr-42", resources=[], pending_operations=[creating(DATABASE)])
     with pytest.raises(PreviewsError) as raised:
-        recover(with_aws(stacks), "pr-42")
+        recover(with_aws(stacks))
     assert raised.value.code == "recovery-no-answer"
     assert len(stacks.state("pr-42").pending) == 1
 
@@ -173,7 +177,7 @@ def test_what_pulumi_alone_keeps_is_nowhere_else(
 ) -> None:
     own = {"urn": URN.format(type=kind, name="own"), "type": kind, "custom": custom}
     stacks.add("pr-42", resources=[GROUP], pending_operations=[creating(own)])
-    assert recover(with_aws(stacks), "pr-42").absent == [own["urn"]]
+    assert recover(with_aws(stacks)).absent == [own["urn"]]
     assert [r.id for r in stacks.state("pr-42").resources] == ["sg-1"]
 
 
@@ -200,6 +204,6 @@ def test_each_kind_is_found_by_its_name(
         iam.put_role_policy(RoleName="pr-42-secrets", PolicyName="read", PolicyDocument=POLICY)
         given = {key: vpc if value == "VPC" else value for key, value in inputs.items()}
         resource = Resource(urn="u::u", type=kind, custom=True, inputs=given)
-        found = Live(with_aws(stacks), "pr-42").identify(resource)
+        found = with_aws(stacks).lookup("pr-42").identify(resource)
     assert expected in found
     assert bool(found) is bool(expected)

@@ -1,4 +1,4 @@
-"""Who keeps a preview's secrets: who keeps staging's."""
+"""The secrets provider of a preview, which is staging's."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from pathlib import Path
 import pytest
 import yaml
 
-from previews.pulumi import secrets_provider
+from previews.pulumi import stack_file
 
 KMS = "awskms://alias/previews-state"
 
 
 def test_where_staging_says_nothing_the_backend_keeps_them(tmp_path: Path) -> None:
-    assert secrets_provider.of_staging(tmp_path) == ""
+    assert stack_file.read_secrets_provider(tmp_path, "staging") == ""
     (tmp_path / "Pulumi.staging.yaml").write_text("config: {}\n")
-    assert secrets_provider.of_staging(tmp_path) == ""
+    assert stack_file.read_secrets_provider(tmp_path, "staging") == ""
     (tmp_path / "Pulumi.staging.yaml").write_text("")
-    assert secrets_provider.of_staging(tmp_path) == ""
+    assert stack_file.read_secrets_provider(tmp_path, "staging") == ""
 
 
 def test_a_preview_has_staging_s(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.staging.yaml").write_text(f"secretsprovider: {KMS}\nencryptedkey: AQ==\n")
-    secrets_provider.give(tmp_path, "pr-42", secrets_provider.of_staging(tmp_path))
+    stack_file.set_secrets_provider(
+        tmp_path, "pr-42", stack_file.read_secrets_provider(tmp_path, "staging")
+    )
     assert yaml.safe_load((tmp_path / "Pulumi.pr-42.yaml").read_text()) == {"secretsprovider": KMS}
 
 
@@ -30,10 +32,10 @@ def test_what_a_stack_s_file_says_stays(tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.pr-42.yaml"
     file.write_text("config:\n  previews:ttlDays: 3\n")
     for _ in range(2):
-        secrets_provider.give(tmp_path, "pr-42", KMS)
+        stack_file.set_secrets_provider(tmp_path, "pr-42", KMS)
     said = {"secretsprovider": KMS, "config": {"previews:ttlDays": 3}}
     assert yaml.safe_load(file.read_text()) == said
-    secrets_provider.give(tmp_path, "pr-42", "awskms://alias/another")
+    stack_file.set_secrets_provider(tmp_path, "pr-42", "awskms://alias/another")
     assert yaml.safe_load(file.read_text()) == said
 
 
@@ -53,5 +55,5 @@ def test_a_new_stack_starts_without_the_salt_of_a_former_one(
 ) -> None:
     file = tmp_path / "Pulumi.pr-42.yaml"
     file.write_text(before)
-    secrets_provider.forget_salt(tmp_path, "pr-42")
+    stack_file.remove_salt(tmp_path, "pr-42")
     assert (file.read_text() if file.exists() else None) == after
