@@ -93,7 +93,7 @@ class Branch(Object):
     """The request of a preview for a database.
 
     Attributes:
-        reset: Value of its annotation `RESET`, empty if it has none.
+        reset: Value of its annotation `RESET_ANNOTATION`, empty if it has none.
     """
 
     reset: str
