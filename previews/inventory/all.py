@@ -17,15 +17,15 @@ from previews.inventory.secrets import Secrets
 if TYPE_CHECKING:
     from boto3.session import Session
 
+    from contract.platform_outputs import PlatformOutputs
     from previews.github import GitHub
     from previews.inventory.item import ResourceFinder
     from previews.kubernetes import Cluster
-    from previews.platform import Platform
     from previews.settings import Settings
 
 
 def all_finders(
-    *, aws: Session, cluster: Cluster, github: GitHub, platform: Platform, settings: Settings
+    *, aws: Session, cluster: Cluster, github: GitHub, platform: PlatformOutputs, settings: Settings
 ) -> tuple[ResourceFinder, ...]:
     """Return the finders; dependents come first: pods, then databases, then security groups."""
     repository = "" if settings.local else settings.github_repository
