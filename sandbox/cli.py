@@ -1,4 +1,4 @@
-"""The command line: ``sandbox up | down | status | env | logs | reset | run | …``."""
+"""The command line: ``sandbox preview N``, ``sandbox status``, ``sandbox down`` and the others."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ console = Console(stderr=True, highlight=False)
 
 
 def _number(text: str) -> int:
-    """The number of a pull request, where it makes a stack's name that the program accepts."""
+    """Return a pull request's number; only one that makes a valid stack name is accepted."""
     try:
         return StackName.parse(f"pr-{text}").pull_request or 0
     except StackNameError as error:
         raise SandboxError(
             f"pull request {text!r}",
             why="expected its number, 1 to 999999999, without leading zeros",
-            remedy="give it as in: sandbox preview 42.",
+            remedy="pass the number alone, for example: sandbox preview 42.",
         ) from error
 
 
@@ -67,20 +67,170 @@ def _stacks(settings: Settings, tools: Tools) -> Stacks:
 
 
 def _clients(settings: Settings, mode: pull_request.Mode | None = None) -> Clients:
-    """What the lifecycle talks to, on a sandbox that runs."""
+    """Start the sandbox, and return the clients that the lifecycle uses on it."""
     return pull_request.clients(_stacks(settings, _up(settings)).environment, mode)
+
+
+@app.command()
+def preview(
+    number: PullRequest,
+    database: Annotated[
+        pull_request.Mode | None,
+        typer.Option(help="Source of its data; by default unchanged, or snapshot if new."),
+    ] = None,
+) -> None:
+    """Deploy a preview of the working tree; staging is deployed first if it is missing."""
+    settings = Settings()
+    clients = _clients(settings, database)
+    staging.ensure(settings, clients, console)
+    if database is pull_request.Mode.BRANCH:
+        branches.ensure(settings, clients, console)
+    typer.echo(pull_request.deploy(number, clients))
+
+
+@app.command()
+def push(number: PullRequest) -> None:
+    """Update an existing preview to the working tree."""
+    settings = Settings()
+    stacks = _stacks(settings, _up(settings))
+    if not stacks.exists(f"pr-{number}"):
+        raise SandboxError(
+            f"pr-{number}",
+            why="the preview does not exist",
+            remedy=f"create it first: make preview PR={number}.",
+        )
+    typer.echo(pull_request.deploy(number, pull_request.clients(stacks.environment)))
+
+
+@app.command()
+def destroy(number: PullRequest) -> None:
+    """Delete a preview, and check that nothing of it is left."""
+    pull_request.destroy(number, _clients(Settings()))
+
+
+@app.command()
+def status() -> None:
+    """Show the sandbox's processes, and the stacks with their URLs."""
+    settings = Settings()
+    processes = read_status(settings) if is_running(settings) else []
+    Console().print(show.processes_table(processes))
+    stacks = Stacks({}, environment.backend_folder(settings))
+    Console().print(show.stacks_table({name: stacks.outputs(name) for name in stacks.names()}))
+
+
+@app.command()
+def logs(
+    process: Annotated[str, typer.Argument(help="Name of a process in `sandbox status`.")] = "",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Print new lines, too.")] = False,
+) -> None:
+    """Print the last 100 lines of a process's log, or list all logs."""
+    settings = Settings()
+    if not process:
+        for file in sorted(settings.logs.glob("*.log")):
+            typer.echo(f"{file.stem:<28} {file.stat().st_size / 1024:>9.0f} KiB")
+        return
+    path = settings.logs / f"{process}.log"
+    if not path.exists():
+        names = ", ".join(sorted(file.stem for file in settings.logs.glob("*.log"))) or "none yet"
+        raise SandboxError(
+            f"log of {process!r}", why="no process has that name", remedy=f"choose one of: {names}."
+        )
+    subprocess.run(["tail", "-n", "100", *(["-F"] if follow else []), str(path)], check=False)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run(context: typer.Context) -> None:
+    """Run a command in the sandbox's environment: sandbox run -- kubectl get pods."""
+    if not context.args:
+        raise SandboxError(
+            "sandbox run",
+            why="no command was given",
+            remedy="write it after two dashes: sandbox run -- pulumi up -s pr-42.",
+        )
+    settings = Settings()
+    stacks = _stacks(settings, _up(settings))
+    psql.write_services(settings)
+    locks = Locks(pull_request.clients(stacks.environment))
+    for stack in stacks.names():
+        # A lock whose owner still runs stays; the command then reports it.
+        with suppress(PreviewsError):
+            locks.free(stack)
+    code, _ = stacks.run(context.args)
+    raise typer.Exit(code)
+
+
+@app.command()
+def env() -> None:
+    """Print shell exports for plain pulumi, kubectl, aws and psql: eval "$(sandbox env)"."""
+    settings = Settings()
+    tools = _up(settings)
+    psql.write_services(settings)
+    for name, value in environment.variables(settings, tools).items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def up() -> None:
+    """Start the sandbox; tools that this machine lacks are downloaded or built first."""
+    _up(Settings())
+
+
+@app.command()
+def down() -> None:
+    """Stop the sandbox. Its state is kept; `sandbox up` starts from it."""
+    stopped = lifecycle.stop(Settings())
+    console.print("sandbox stopped; its state is kept" if stopped else "sandbox was not running")
+
+
+@app.command()
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+) -> None:
+    """Stop the sandbox and delete all its state. The built tools are kept."""
+    settings = Settings()
+    if not yes:
+        typer.confirm(f"Delete {settings.home} with every database in it?", abort=True)
+    lifecycle.reset(settings)
+    console.print(f"{settings.home} is deleted")
+
+
+@app.command("staging")
+def deploy_staging() -> None:
+    """Deploy staging with generated rows and a snapshot, unless it is there already."""
+    settings = Settings()
+    staging.ensure(settings, _clients(settings), console)
+
+
+@app.command()
+def snapshot(
+    instance: Annotated[str, typer.Argument(help="Stack of the database.")] = "staging",
+) -> None:
+    """Take an automated snapshot of a database now, as AWS does every night."""
+    settings = Settings()
+    _up(settings)
+    typer.echo(take_automated_snapshot(settings, instance))
+
+
+@app.command()
+def policy() -> None:
+    """Check staging and the previews against infra/policies, with Pulumi's engine."""
+    settings = Settings()
+    stacks = _stacks(settings, _up(settings))
+    policies.check(settings, stacks, pull_request.clients(stacks.environment), console)
 
 
 @app.command("tools")
 def make_tools(
     key: Annotated[
-        bool, typer.Option("--cache-key", help="Only print the name of a cache with all of them.")
+        bool,
+        typer.Option("--cache-key", help="Only print the name of a CI cache of all tools."),
     ] = False,
     pin: Annotated[
-        bool, typer.Option("--pin", help="Only pin the checksums of what is downloaded.")
+        bool,
+        typer.Option("--pin", help="Only pin the publishers' checksums of downloads."),
     ] = False,
 ) -> None:
-    """Make the tools that this machine lacks, without starting anything."""
+    """Download or build the tools that this machine lacks, and list all of them."""
     if key:
         typer.echo(cache_key())
         return
@@ -92,156 +242,8 @@ def make_tools(
     Console().print(show.tools_table(tools_status(settings)))
 
 
-@app.command()
-def up() -> None:
-    """Start the sandbox, building the tools that this machine lacks."""
-    _up(Settings())
-
-
-@app.command()
-def down() -> None:
-    """Stop everything. The state stays; `sandbox up` goes on from it."""
-    stopped = lifecycle.stop(Settings())
-    console.print("sandbox stopped; its state stays" if stopped else "sandbox was not running")
-
-
-@app.command()
-def status() -> None:
-    """Show the sandbox's parts, and the stacks with their URLs."""
-    settings = Settings()
-    parts = read_status(settings) if is_running(settings) else []
-    Console().print(show.parts_table(parts))
-    stacks = Stacks({}, environment.backend_folder(settings))
-    Console().print(show.stacks_table({name: stacks.outputs(name) for name in stacks.names()}))
-
-
-@app.command()
-def env() -> None:
-    """Print shell exports: eval "$(sandbox env)", then plain pulumi, kubectl, aws, psql."""
-    settings = Settings()
-    tools = _up(settings)
-    psql.write_services(settings)
-    for name, value in environment.variables(settings, tools).items():
-        typer.echo(f"export {name}={shlex.quote(value)}")
-
-
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def run(context: typer.Context) -> None:
-    """Run a command in the sandbox's environment: sandbox run -- pulumi up -s pr-42."""
-    if not context.args:
-        raise SandboxError(
-            "sandbox run",
-            why="no command was given",
-            remedy="put it behind two dashes: sandbox run -- pulumi up -s pr-42.",
-        )
-    settings = Settings()
-    stacks = _stacks(settings, _up(settings))
-    psql.write_services(settings)
-    locks = Locks(pull_request.clients(stacks.environment))
-    for stack in stacks.names():
-        # One whose holder lives is for the command to meet.
-        with suppress(PreviewsError):
-            locks.free(stack)
-    code, _ = stacks.run(context.args)
-    raise typer.Exit(code)
-
-
-@app.command()
-def logs(
-    part: Annotated[str, typer.Argument(help="A part, as `sandbox status` names it.")] = "",
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
-) -> None:
-    """Show the last lines of one part's log, or list the logs."""
-    settings = Settings()
-    if not part:
-        for file in sorted(settings.logs.glob("*.log")):
-            typer.echo(f"{file.stem:<28} {file.stat().st_size / 1024:>9.0f} KiB")
-        return
-    path = settings.logs / f"{part}.log"
-    if not path.exists():
-        known = ", ".join(sorted(file.stem for file in settings.logs.glob("*.log"))) or "none yet"
-        raise SandboxError(
-            f"log of {part!r}", why="there is no such part", remedy=f"choose one of: {known}."
-        )
-    subprocess.run(["tail", "-n", "100", *(["-F"] if follow else []), str(path)], check=False)
-
-
-@app.command()
-def snapshot(
-    instance: Annotated[str, typer.Argument(help="Stack whose database is snapshot.")] = "staging",
-) -> None:
-    """Take an automated snapshot now, as AWS does every night."""
-    settings = Settings()
-    _up(settings)
-    typer.echo(take_automated_snapshot(settings, instance))
-
-
-@app.command()
-def reset(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-) -> None:
-    """Stop the sandbox and forget everything in it. The built tools stay."""
-    settings = Settings()
-    if not yes:
-        typer.confirm(f"Remove {settings.home} with every database in it?", abort=True)
-    lifecycle.forget(settings)
-    console.print(f"{settings.home} is gone")
-
-
-@app.command("staging")
-def bring_staging_up() -> None:
-    """Bring staging up, filled with data and snapshot; what is there stays as it is."""
-    settings = Settings()
-    staging.ensure(settings, _clients(settings), console)
-
-
-@app.command()
-def preview(
-    number: PullRequest,
-    database: Annotated[
-        pull_request.Mode | None,
-        typer.Option(help="Where its data comes from; without it as it is, or snapshot."),
-    ] = None,
-) -> None:
-    """Bring a pull request up as a preview, and staging before it when it is not there yet."""
-    settings = Settings()
-    clients = _clients(settings, database)
-    staging.ensure(settings, clients, console)
-    if database is pull_request.Mode.BRANCH:
-        branches.ensure(settings, clients, console)
-    typer.echo(pull_request.bring_up(number, clients))
-
-
-@app.command()
-def push(number: PullRequest) -> None:
-    """Put the working tree onto a living preview."""
-    settings = Settings()
-    stacks = _stacks(settings, _up(settings))
-    if not stacks.exists(f"pr-{number}"):
-        raise SandboxError(
-            f"pr-{number}",
-            why="there is no such preview to push to",
-            remedy=f"bring it up first: make preview PR={number}.",
-        )
-    typer.echo(pull_request.bring_up(number, pull_request.clients(stacks.environment)))
-
-
-@app.command()
-def destroy(number: PullRequest) -> None:
-    """Remove a preview, and look whether anything of it is left."""
-    pull_request.destroy(number, _clients(Settings()))
-
-
-@app.command()
-def policy() -> None:
-    """Hold staging and the previews to infra/policies, by the real engine."""
-    settings = Settings()
-    stacks = _stacks(settings, _up(settings))
-    policies.check(settings, stacks, pull_request.clients(stacks.environment), console)
-
-
 def main() -> None:
-    """Run the command line; a failure is one message with what to do, never a traceback."""
+    """Run the command line; a failure is one message with a remedy, never a traceback."""
     try:
         app()
     except SandboxError as error:
@@ -255,7 +257,7 @@ def main() -> None:
             f"SANDBOX_{e['loc'][0]}".upper() + f": {e['msg']}" for e in error.errors()
         )
         settings_error = SandboxError(
-            "settings", why=wrong, remedy="unset the variable, or set it to what is expected."
+            "settings", why=wrong, remedy="unset the variable, or set it to a valid value."
         )
         show.failure(console, settings_error)
         sys.exit(1)
@@ -265,7 +267,7 @@ def main() -> None:
         full = SandboxError(
             f"disk of {error.filename or Settings().home}",
             why="it is full",
-            remedy="free some space and run the same command again; nothing was lost.",
+            remedy="free some space, then run the same command again; nothing was lost.",
         )
         show.failure(console, full)
         sys.exit(1)

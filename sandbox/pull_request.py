@@ -1,4 +1,4 @@
-"""A pull request's preview on the sandbox: by the same code as in CI, shown on the terminal."""
+"""A pull request's preview on the sandbox: the same code as in CI, with output on the terminal."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ if TYPE_CHECKING:
 
 
 class Mode(StrEnum):
-    """Where the preview's data comes from (``previews:database.mode``)."""
+    """Source of the preview's data (``previews:database.mode``)."""
 
     SNAPSHOT = "snapshot"
     BRANCH = "branch"
 
 
 def clients(variables: Mapping[str, str], mode: Mode | None = None) -> Clients:
-    """What the lifecycle talks to: this sandbox, and the working tree in a pull request's place.
+    """Return the lifecycle's clients for this sandbox and the working tree.
 
     Args:
-        variables: What ``sandbox.environment.variables`` returned; from here on they are those
-            of this process, since Pulumi, AWS's client and the cluster's read them there.
-        mode: The mode that the pull request's labels ask for.
+        variables: Result of ``sandbox.environment.variables``. They are set in this process,
+            where Pulumi and the clients of AWS and Kubernetes read them.
+        mode: Database mode that the pull request's labels select.
     """
     os.environ.update(variables)
     labels = frozenset(label for label, asked in LABELS.items() if asked == mode)
     return Clients(PreviewsSettings.read(local=True, labels=labels))
 
 
-def bring_up(number: int, clients: Clients) -> str:
-    """Bring the preview up, or to the working tree.
+def deploy(number: int, clients: Clients) -> str:
+    """Create the preview, or update it to the working tree.
 
     Returns:
-        Its URL, which has passed the smoke test.
+        Its URL; the preview has passed the smoke test.
 
     Raises:
-        PreviewsError: It did not come up; the terminal shows why.
+        PreviewsError: The deployment failed; the terminal shows the reason.
     """
     presenter = clients.presenter(number)
     bringing = BringUp(
@@ -59,11 +59,11 @@ def bring_up(number: int, clients: Clients) -> str:
 
 
 def destroy(number: int, clients: Clients) -> None:
-    """Remove the preview, then look for anything of it that is left.
+    """Delete the preview, then check that nothing of it is left.
 
     Raises:
-        PreviewsError: Pulumi fails, or somebody is at it.
-        SandboxError: Something is still there afterwards.
+        PreviewsError: Pulumi fails, or another run holds the stack's lock.
+        SandboxError: Something is left.
     """
     stack = StackName.parse(f"pr-{number}")
     receipt = lifecycle.destroy(clients, stack)
@@ -71,6 +71,6 @@ def destroy(number: int, clients: Clients) -> None:
     if not receipt.complete:
         raise SandboxError(
             stack.value,
-            why=f"still there after it was destroyed: {', '.join(receipt.left)}",
-            remedy=f"run it again: make destroy PR={number}; what stays, remove by hand.",
+            why=f"left after its deletion: {', '.join(receipt.left)}",
+            remedy=f"run `make destroy PR={number}` again; delete by hand what is left then.",
         )

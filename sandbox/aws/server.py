@@ -14,8 +14,8 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from sandbox.aws.catalogue import without_instance_types
 from sandbox.aws.identity import PORT
 from sandbox.errors import SandboxError
-from sandbox.processes import require_free
 from sandbox.settings import Settings
+from sandbox.system import require_free
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -148,7 +148,7 @@ def _is_established(api: httpx.Client, name: str) -> bool:
 
 
 def main() -> None:
-    """Entry of the part ``cluster-bootstrap``."""
+    """Entry of the process ``cluster-bootstrap``."""
     try:
         bootstrap(Settings())
     except SandboxError as error:

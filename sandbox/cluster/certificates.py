@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from sandbox.errors import SandboxError
-from sandbox.processes import write_atomically
+from sandbox.system import write_atomically
 
 _VALID = dt.timedelta(days=3650)
 _RENEW_BEFORE = dt.timedelta(days=30)

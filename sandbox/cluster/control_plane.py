@@ -10,7 +10,7 @@ import yaml
 
 from sandbox.cluster.layout import Identity, Layout, Port
 from sandbox.identity import OIDC_ISSUER
-from sandbox.processes import write_atomically
+from sandbox.system import write_atomically
 from sandbox.tools import Tools
 
 SERVICE_RANGE = "10.100.0.0/16"

@@ -1,4 +1,4 @@
-"""Who the parts of the cluster are to each other: certificates and kubeconfigs."""
+"""Who the processes of the cluster are to each other: certificates and kubeconfigs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 from sandbox.cluster.certificates import Authority, Subject, ensure_signing_key
 from sandbox.cluster.layout import Identity, Layout
 from sandbox.identity import CLUSTER_NAME
-from sandbox.processes import write_atomically
+from sandbox.system import write_atomically
 
 # First address of the Services' range: where a Pod finds the API server on EKS.
 _API_SERVICE_ADDRESS = "10.100.0.1"

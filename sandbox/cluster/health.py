@@ -1,4 +1,4 @@
-"""Asking a part of the cluster whether it serves."""
+"""Asking a process of the cluster whether it serves."""
 
 from __future__ import annotations
 

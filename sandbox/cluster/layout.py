@@ -1,4 +1,4 @@
-"""Where the cluster keeps what, and where its parts listen."""
+"""Where the cluster keeps what, and where its processes listen."""
 
 from __future__ import annotations
 

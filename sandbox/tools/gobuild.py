@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from sandbox.errors import SandboxError
-from sandbox.processes import end_with_parent
+from sandbox.system import end_with_parent
 from sandbox.tools.compiler import Compiler
 from sandbox.tools.failures import explain
 from sandbox.tools.progress import Report

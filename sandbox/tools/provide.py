@@ -110,7 +110,7 @@ class _Making:
     def _one(self, wanted: Recipe) -> None:
         report = self._report_for(wanted.title)
         try:
-            with self._cache.making(wanted.folder_name, report.say) as folder:
+            with self._cache.making(wanted.folder_name, report.message) as folder:
                 how = (
                     "made by another run" if folder is None else self._make(wanted, folder, report)
                 )

@@ -97,7 +97,7 @@ def download(release: Release, binaries: Path, report: Report, ended: Event) -> 
         found = _fetch(f"{release.place}/{name}", archive, report, ended)
     except httpx.HTTPError as error:
         archive.unlink(missing_ok=True)
-        report.say(f"{name} can't be downloaded ({_reason(error)}); building it instead")
+        report.message(f"{name} can't be downloaded ({_reason(error)}); building it instead")
         return False
     if found != pinned:
         raise SandboxError(

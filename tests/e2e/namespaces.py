@@ -90,8 +90,8 @@ def held_by_a_dead_api(world: World, _stack: str) -> Iterator[tuple[str, ...]]:
 @contextmanager
 def external_secrets_stopped(world: World) -> Iterator[None]:
     """The operator hangs: nothing that waits for it goes on, and nobody starts it again."""
-    (part,) = [one for one in read_status(world.settings) if one.name == "external-secrets"]
-    process = psutil.Process(part.pid)
+    (row,) = [one for one in read_status(world.settings) if one.name == "external-secrets"]
+    process = psutil.Process(row.pid)
     process.suspend()
     try:
         yield

@@ -16,8 +16,8 @@ import httpx
 import psutil
 
 from sandbox import environment
-from sandbox.processes import ProcessIdentity
 from sandbox.settings import Settings
+from sandbox.system import ProcessIdentity
 from sandbox.tools import ensure
 
 REPOSITORY = Path(__file__).resolve().parents[2]

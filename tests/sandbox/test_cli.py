@@ -42,7 +42,7 @@ def test_a_pull_request_that_is_none_is_named(
     assert not home.exists()
 
 
-def test_a_part_that_is_none_is_refused_with_those_that_are(
+def test_a_process_that_is_none_is_refused_with_those_that_are(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], home: Path
 ) -> None:
     (home / "logs").mkdir(parents=True)

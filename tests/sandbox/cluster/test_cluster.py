@@ -20,7 +20,7 @@ import pytest
 
 from sandbox.cluster.bootstrap import bootstrap
 from sandbox.cluster.layout import Identity
-from sandbox.cluster.parts import parts
+from sandbox.cluster.processes import processes
 from sandbox.identity import CLUSTER_NAME, OIDC_ISSUER
 from sandbox.tools import locate
 from tests.sandbox.cluster import objects
@@ -49,7 +49,7 @@ def _make_secret(api: httpx.Client, namespace: str) -> dict[str, str]:
     return secret
 
 
-def test_every_part_runs_and_what_everyone_has_is_there(
+def test_every_process_runs_and_what_everyone_has_is_there(
     cluster: Cluster, api: httpx.Client
 ) -> None:
     assert set(cluster.processes()) == {
@@ -79,8 +79,8 @@ def test_kubectl_finds_its_context(cluster: Cluster) -> None:
 
 def test_no_argument_holds_a_secret(cluster: Cluster) -> None:
     keys = [p.read_text() for p in cluster.layout.certificates.glob("*.key")]
-    for part in parts(cluster.settings):
-        words = " ".join([*part.argv, *part.env.values()])
+    for process in processes(cluster.settings):
+        words = " ".join([*process.argv, *process.env.values()])
         assert "PRIVATE KEY" not in words
         assert not any(key.splitlines()[1] in words for key in keys)
 

@@ -1,16 +1,16 @@
-"""The emulated plugins as a part of the sandbox: one process for all of them."""
+"""The emulated plugins as a process of the sandbox: one process for all of them."""
 
 from __future__ import annotations
 
 import sys
 
-from sandbox.part import Part
-from sandbox.processes import is_listening
+from sandbox.process import Process
 from sandbox.providers.attachments import NAMES, read_ports
 from sandbox.settings import Settings
+from sandbox.system import is_listening
 
 
-def parts(settings: Settings) -> tuple[Part, ...]:
+def processes(settings: Settings) -> tuple[Process, ...]:
     """One process; the engine only dials 127.0.0.1, so its ports are whichever are free."""
 
     def ready() -> str | None:
@@ -21,7 +21,7 @@ def parts(settings: Settings) -> tuple[Part, ...]:
         return None
 
     return (
-        Part(
+        Process(
             name="providers",
             argv=(sys.executable, "-m", "sandbox.providers.server"),
             ready=ready,

@@ -6,18 +6,18 @@ import sys
 
 from sandbox.aws.client import is_ready
 from sandbox.aws.identity import PORT
-from sandbox.part import Part
+from sandbox.process import Process
 from sandbox.settings import Settings
 
 
-def parts(settings: Settings) -> tuple[Part, ...]:
+def processes(settings: Settings) -> tuple[Process, ...]:
     """One process: the AWS APIs, and the database servers as its children."""
 
     def ready() -> str | None:
         return None if is_ready(settings) else f"{settings.aws_endpoint} to answer"
 
     return (
-        Part(
+        Process(
             name="aws",
             argv=(sys.executable, "-m", "sandbox.aws.server"),
             ready=ready,

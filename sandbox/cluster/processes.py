@@ -8,7 +8,7 @@ from sandbox.cluster import control_plane
 from sandbox.cluster.credentials import ensure_credentials
 from sandbox.cluster.health import serving
 from sandbox.cluster.layout import Identity, Layout, Port
-from sandbox.part import Part
+from sandbox.process import Process
 from sandbox.settings import Settings
 from sandbox.tools import Tools, locate
 
@@ -21,7 +21,7 @@ EXTERNAL_SECRETS = "external-secrets"
 METRICS_SERVER = "metrics-server"
 
 
-def parts(settings: Settings) -> tuple[Part, ...]:
+def processes(settings: Settings) -> tuple[Process, ...]:
     """The control plane, the External Secrets Operator and metrics-server, with their files.
 
     Raises:
@@ -36,9 +36,9 @@ def parts(settings: Settings) -> tuple[Part, ...]:
     scheduler = control_plane.scheduler(layout, tools)
     return (
         _component(
-            layout, ETCD, etcd, Port.ETCD_CLIENT, Port.ETCD_PEER, mib=96, after=(), pair=ETCD
+            layout, ETCD, etcd, Port.ETCD_CLIENT, Port.ETCD_PEER, mib=96, depends_on=(), pair=ETCD
         ),
-        _component(layout, API_SERVER, api_server, Port.API_SERVER, mib=256, after=(ETCD,)),
+        _component(layout, API_SERVER, api_server, Port.API_SERVER, mib=256, depends_on=(ETCD,)),
         _bootstrap(settings),
         _component(
             layout,
@@ -61,12 +61,12 @@ def _component(
     *ports: Port,
     mib: int,
     path: str = "/readyz",
-    after: tuple[str, ...] = (API_SERVER,),
+    depends_on: tuple[str, ...] = (API_SERVER,),
     pair: str | None = None,
-) -> Part:
+) -> Process:
     """One of Kubernetes' own, which answers on the first of its ports."""
     address = layout.settings.control_plane
-    return Part(
+    return Process(
         name=name,
         argv=argv,
         env=_memory(mib),
@@ -77,26 +77,26 @@ def _component(
             authority=layout.authority,
             pair=layout.pair(pair) if pair else None,
         ),
-        after=after,
+        depends_on=depends_on,
         listens=tuple((address, port.value) for port in ports),
     )
 
 
-def _bootstrap(settings: Settings) -> Part:
-    return Part(
+def _bootstrap(settings: Settings) -> Process:
+    return Process(
         name=BOOTSTRAP,
         argv=(sys.executable, "-m", "sandbox.cluster.bootstrap"),
         env=settings.environment,
-        after=(API_SERVER,),
+        depends_on=(API_SERVER,),
         oneshot=True,
     )
 
 
-def _external_secrets(layout: Layout, tools: Tools) -> Part:
+def _external_secrets(layout: Layout, tools: Tools) -> Process:
     settings = layout.settings
     health = Port.EXTERNAL_SECRETS_HEALTH.value
     metrics = Port.EXTERNAL_SECRETS_METRICS.value
-    return Part(
+    return Process(
         name=EXTERNAL_SECRETS,
         argv=(
             str(tools.external_secrets),
@@ -121,15 +121,15 @@ def _external_secrets(layout: Layout, tools: Tools) -> Part:
             "AWS_EC2_METADATA_DISABLED": "true",
         },
         ready=serving(settings.control_plane, health, "/healthz"),
-        after=(BOOTSTRAP,),
+        depends_on=(BOOTSTRAP,),
         listens=((settings.control_plane, health), (settings.control_plane, metrics)),
     )
 
 
-def _metrics_server(layout: Layout, tools: Tools) -> Part:
+def _metrics_server(layout: Layout, tools: Tools) -> Process:
     """Ready once the API server passes on to it: until then no namespace could end."""
     address = layout.settings.control_plane
-    return Part(
+    return Process(
         name=METRICS_SERVER,
         argv=control_plane.metrics_server(layout, tools),
         env=_memory(32),
@@ -140,7 +140,7 @@ def _metrics_server(layout: Layout, tools: Tools) -> Part:
             authority=layout.authority,
             pair=layout.pair(Identity.ADMIN.file_name),
         ),
-        after=(BOOTSTRAP,),
+        depends_on=(BOOTSTRAP,),
         listens=((address, Port.METRICS_SERVER.value),),
     )
 

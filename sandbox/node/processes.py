@@ -13,13 +13,13 @@ import yaml
 
 from sandbox.cluster.health import serving
 from sandbox.cluster.layout import Identity, Layout, Port
-from sandbox.cluster.parts import BOOTSTRAP
+from sandbox.cluster.processes import BOOTSTRAP
 from sandbox.errors import SandboxError
 from sandbox.identity import CLUSTER_NAME
 from sandbox.node.refusals import CLUSTER_DNS
-from sandbox.part import Part
-from sandbox.processes import write_atomically
+from sandbox.process import Process
 from sandbox.settings import Settings
+from sandbox.system import write_atomically
 from sandbox.tools import Tools, locate
 
 RUNTIME = "node"
@@ -62,7 +62,7 @@ class _Node:
         return path
 
 
-def parts(settings: Settings) -> tuple[Part, ...]:
+def processes(settings: Settings) -> tuple[Process, ...]:
     """The container runtime, which the load balancer shares a process with, and the kubelet.
 
     Raises:
@@ -73,7 +73,7 @@ def parts(settings: Settings) -> tuple[Part, ...]:
     return (_runtime(layout, node, tools), _kubelet(layout, node, tools))
 
 
-def _runtime(layout: Layout, node: _Node, tools: Tools) -> Part:
+def _runtime(layout: Layout, node: _Node, tools: Tools) -> Process:
     settings = layout.settings
     options = {
         "home": node.home,
@@ -85,7 +85,7 @@ def _runtime(layout: Layout, node: _Node, tools: Tools) -> Part:
         "http-port": settings.http_port,
         "balancer-kubeconfig": layout.kubeconfig(Identity.LOAD_BALANCER),
     }
-    return Part(
+    return Process(
         name=RUNTIME,
         argv=(
             sys.executable,
@@ -94,17 +94,17 @@ def _runtime(layout: Layout, node: _Node, tools: Tools) -> Part:
             *(f"--{name}={value}" for name, value in options.items()),
         ),
         ready=_accepting(node.socket),
-        after=(BOOTSTRAP,),
+        depends_on=(BOOTSTRAP,),
         listens=((_BALANCER_ADDRESS, settings.http_port),),
     )
 
 
-def _kubelet(layout: Layout, node: _Node, tools: Tools) -> Part:
+def _kubelet(layout: Layout, node: _Node, tools: Tools) -> Process:
     settings = layout.settings
     configuration = node.home / "kubelet.yaml"
     write_atomically(configuration, yaml.safe_dump(_configuration(layout, node)))
     labels = ",".join(f"{name}={value}" for name, value in _LABELS.items())
-    return Part(
+    return Process(
         name=KUBELET,
         argv=(
             str(tools.program("kubelet")),
@@ -118,7 +118,7 @@ def _kubelet(layout: Layout, node: _Node, tools: Tools) -> Part:
         ),
         env={"GOMEMLIMIT": "96MiB", "GOGC": "50"},
         ready=serving(settings.node_address, _KUBELET_HEALTH_PORT, "/healthz"),
-        after=(RUNTIME,),
+        depends_on=(RUNTIME,),
         listens=(
             (settings.node_address, KUBELET_PORT),
             (settings.node_address, _KUBELET_HEALTH_PORT),
