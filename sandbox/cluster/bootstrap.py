@@ -1,4 +1,4 @@
-"""What a cluster has from its start: definitions, roles, the Ingress class, metrics.
+"""First objects of a cluster: definitions, roles, the Ingress class, the metrics API.
 
 Run as ``python -m sandbox.cluster.bootstrap`` once the API server is ready.
 """
@@ -30,7 +30,7 @@ _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=
 _ESTABLISHED_SECONDS = 30
 _REQUEST_SECONDS = 30
 
-# Where each kind is served; all but the one Service belong to the whole cluster.
+# API paths of the kinds; all but the one Service are cluster-scoped.
 _PATHS = {
     "APIService": "/apis/apiregistration.k8s.io/v1/apiservices",
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
@@ -43,16 +43,16 @@ _PATHS = {
 
 
 class _NotEstablishedError(Exception):
-    """Definitions that the API server does not serve yet."""
+    """Some definitions are not served yet."""
 
 
 def bootstrap(settings: Settings) -> None:
-    """Apply what is missing or differs, and wait until every definition is served.
+    """Apply missing and changed objects, and wait until all definitions are served.
 
-    Can be run again at any time, and killed at any time.
+    It can be run again, and killed, at any time.
 
     Raises:
-        SandboxError: When the API server refuses an object, or can't be reached.
+        SandboxError: The API server rejects an object, or can't be reached.
     """
     layout = Layout(settings)
     crds = locate(settings, ["external-secrets"]).crds
@@ -90,7 +90,7 @@ def _apply_all(api: httpx.Client, crds: Path) -> None:
         raise SandboxError(
             "CustomResourceDefinitions of the External Secrets Operator",
             why=f"not established after {_ESTABLISHED_SECONDS} s: {error}",
-            remedy="read `sandbox logs kube-apiserver`; `sandbox reset` starts from nothing.",
+            remedy="read `sandbox logs kube-apiserver`; `sandbox reset` makes a new cluster.",
         ) from error
 
 
@@ -108,15 +108,15 @@ def _apply(api: httpx.Client, document: dict[str, Any]) -> None:
     answer = api.patch(
         f"{_PATHS[document['kind']]}/{name}",
         params={"fieldManager": _FIELD_MANAGER, "force": "true"},
-        # JSON is YAML, and this is the content type of server-side apply.
+        # The content type of server-side apply is YAML, of which JSON is a subset.
         headers={"Content-Type": "application/apply-patch+yaml"},
         content=json.dumps(document),
     )
     if answer.is_error:
         raise SandboxError(
             f"{document['kind']} {name}",
-            why=f"the API server refuses it with {answer.status_code}: {_message(answer)}",
-            remedy="read `sandbox logs kube-apiserver`; `sandbox reset` starts from nothing.",
+            why=f"the API server rejects it with {answer.status_code}: {_message(answer)}",
+            remedy="read `sandbox logs kube-apiserver`; `sandbox reset` makes a new cluster.",
         )
 
 
@@ -142,13 +142,13 @@ def _await_established(api: httpx.Client, names: Iterable[str]) -> None:
 def _is_established(api: httpx.Client, name: str) -> bool:
     answer = api.get(f"{_DEFINITIONS}/{name}/status")
     answer.raise_for_status()
-    # Null for a moment after the definition was made.
+    # Null at first, after the definition was created.
     conditions = answer.json().get("status", {}).get("conditions") or []
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 
 def main() -> None:
-    """Entry of the process ``cluster-bootstrap``."""
+    """Run the process ``cluster-bootstrap``."""
     try:
         bootstrap(Settings())
     except SandboxError as error:

@@ -1,4 +1,4 @@
-"""That the API server passes ``metrics.k8s.io`` on to metrics-server."""
+"""Objects by which the API server forwards ``metrics.k8s.io`` to metrics-server."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _GROUP, _VERSION = "metrics.k8s.io", "v1beta1"
 
 
 def metrics_api(layout: Layout) -> Iterator[dict[str, Any]]:
-    """The Service, and the API that it serves, as metrics-server's own manifests have them.
+    """Yield the Service and the APIService, as in metrics-server's own manifests.
 
-    They differ in where metrics-server is: it is a process and no Pod, so that its Service
-    is another name of its address.
+    Since metrics-server is a process and no Pod, its Service is an external name for its
+    address.
     """
     yield {
         "apiVersion": "v1",

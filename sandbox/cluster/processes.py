@@ -1,4 +1,4 @@
-"""The cluster's processes, for the supervisor."""
+"""Processes of the control plane, the External Secrets Operator and metrics-server."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ METRICS_SERVER = "metrics-server"
 
 
 def processes(settings: Settings) -> tuple[Process, ...]:
-    """The control plane, the External Secrets Operator and metrics-server, with their files.
+    """Return the cluster's processes, and create the files that they need.
 
     Raises:
-        SandboxError: When a tool has not been made yet.
+        SandboxError: A tool has not been built yet.
     """
     layout = Layout(settings)
     tools = locate(settings, ["kubernetes", "external-secrets"])
@@ -64,7 +64,7 @@ def _component(
     depends_on: tuple[str, ...] = (API_SERVER,),
     pair: str | None = None,
 ) -> Process:
-    """One of Kubernetes' own, which answers on the first of its ports."""
+    """Return a component of Kubernetes, whose health check is on the first port."""
     address = layout.settings.control_plane
     return Process(
         name=name,
@@ -105,7 +105,7 @@ def _external_secrets(layout: Layout, tools: Tools) -> Process:
             "--enable-cluster-push-secret-reconciler=false",
             "--enable-push-secret-reconciler=false",
             "--concurrent=8",
-            # A store that comes up before what it asks is looked at again this soon.
+            # Soon, for a store that is created before its secret.
             "--store-requeue-interval=10s",
             f"--live-addr={settings.control_plane}:{health}",
             f"--metrics-addr={settings.control_plane}:{metrics}",
@@ -114,7 +114,7 @@ def _external_secrets(layout: Layout, tools: Tools) -> Process:
         env={
             **_memory(64),
             "KUBECONFIG": str(layout.kubeconfig(Identity.EXTERNAL_SECRETS)),
-            # On a service's own variable alone: the general one is not read by it.
+            # It reads the services' own variables, not AWS_ENDPOINT_URL.
             "AWS_SECRETSMANAGER_ENDPOINT": settings.aws_endpoint,
             "AWS_STS_ENDPOINT": settings.aws_endpoint,
             "AWS_SSM_ENDPOINT": settings.aws_endpoint,
@@ -127,7 +127,7 @@ def _external_secrets(layout: Layout, tools: Tools) -> Process:
 
 
 def _metrics_server(layout: Layout, tools: Tools) -> Process:
-    """Ready once the API server passes on to it: until then no namespace could end."""
+    """Return metrics-server, ready once its API is served: until then no namespace can end."""
     address = layout.settings.control_plane
     return Process(
         name=METRICS_SERVER,
@@ -146,5 +146,5 @@ def _metrics_server(layout: Layout, tools: Tools) -> Process:
 
 
 def _memory(limit_mib: int) -> dict[str, str]:
-    """Collect garbage early: memory is scarcer here than time."""
+    """Return settings of Go's garbage collector that save memory at the cost of time."""
     return {"GOMEMLIMIT": f"{limit_mib}MiB", "GOGC": "50"}

@@ -1,4 +1,4 @@
-"""The node's processes, for the supervisor: the container runtime, and the kubelet."""
+"""The node's processes: the container runtime with the load balancer, and the kubelet."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _LABELS = {
 
 @dataclass(frozen=True)
 class _Node:
-    """Where the node keeps what."""
+    """Paths of the node."""
 
     settings: Settings
 
@@ -56,17 +56,17 @@ class _Node:
         if len(str(path)) > _LONGEST_SOCKET_PATH:
             raise SandboxError(
                 f"socket {path}",
-                why=f"Linux allows {_LONGEST_SOCKET_PATH} characters, and it has {len(str(path))}",
+                why=f"it has {len(str(path))} characters, and Linux allows {_LONGEST_SOCKET_PATH}",
                 remedy="put the sandbox's state elsewhere with SANDBOX_HOME=<folder>.",
             )
         return path
 
 
 def processes(settings: Settings) -> tuple[Process, ...]:
-    """The container runtime, which the load balancer shares a process with, and the kubelet.
+    """Return the process of the runtime and the load balancer, and that of the kubelet.
 
     Raises:
-        SandboxError: When Kubernetes has not been made yet, or a path is too long.
+        SandboxError: Kubernetes has not been built yet, or a path is too long.
     """
     layout, node = Layout(settings), _Node(settings)
     tools = locate(settings, ["kubernetes"])
@@ -144,24 +144,24 @@ def _configuration(layout: Layout, node: _Node) -> dict[str, Any]:
         "podLogsDir": str(node.home / "logs"),
         "volumePluginDir": str(node.kubelet / "volume-plugins"),
         "maxPods": _MOST_PODS,
-        # Without it the kubelet warns on every Pod.
+        # Without it the kubelet warns at each Pod.
         "clusterDNS": [CLUSTER_DNS],
         "clusterDomain": "cluster.local",
-        # Neither cgroups nor root are at hand: see the room's description.
+        # There are no cgroups and no root: see the package's docstring.
         "cgroupsPerQOS": False,
         "enforceNodeAllocatable": [],
         "failCgroupV1": False,
         "failSwapOn": False,
         "makeIPTablesUtilChains": False,
-        # The machine's own state is not the sandbox's: no Pod is evicted for a full disk, and
-        # which images stay is for the registry's rules.
+        # The machine runs other programs too: no Pod is evicted for its memory or disk. Images
+        # are deleted by the registry's rules.
         "evictionHard": dict.fromkeys(
             ("memory.available", "nodefs.available", "nodefs.inodesFree", "imagefs.available"),
             "0%",
         ),
         "imageGCHighThresholdPercent": 100,
         "serializeImagePulls": False,
-        # Previews start many Pods at once, and nobody else asks this API server.
+        # Previews start many Pods at once, and this API server has no other clients.
         "kubeAPIQPS": 200,
         "kubeAPIBurst": 400,
         "eventRecordQPS": 0,

@@ -50,8 +50,8 @@ def test_a_healthy_part_is_waited_for_no_longer() -> None:
 def test_the_checks_that_fail_are_named() -> None:
     with _server() as port:
         said = serving("127.0.0.1", port, "/waiting")()
-        assert said == "/waiting says 500: [-]etcd failed: reason withheld"
-        assert serving("127.0.0.1", port, "/other")() == "/other says 403: forbidden"
+        assert said == "/waiting returns 500: [-]etcd failed: reason withheld"
+        assert serving("127.0.0.1", port, "/other")() == "/other returns 403: forbidden"
 
 
 def test_nobody_listening_is_an_answer_too() -> None:

@@ -317,7 +317,7 @@ def test_exec_into_a_running_container_is_refused_clearly(
     namespace.until_ready("runs")
     refused = kubectl(world, "exec", "-n", namespace.name, "runs", "--", "true")
     assert refused.returncode != 0
-    assert "does not offer exec" in refused.stderr
+    assert "does not support exec" in refused.stderr
 
 
 def test_nobody_without_the_clusters_certificate_reads_logs(world: World) -> None:

@@ -13,7 +13,7 @@ from sandbox.containers.store import Image
 from sandbox.errors import SandboxError
 from sandbox.node.container import Plan
 from sandbox.node.plans import plan
-from tests.sandbox.node.wishes import Message, container, mount, pod, value
+from tests.sandbox.node.fake_messages import Message, container, mount, pod, value
 
 API = ("127.99.0.1", 6443)
 IMAGE = {
@@ -123,7 +123,7 @@ def test_a_pod_s_command_drops_the_image_s_arguments_too(
 def test_something_has_to_name_a_command() -> None:
     assert planned(container(), {"Cmd": ["cmd"]}).spec.argv == ("cmd",)
     assert planned(container(args=["arg"])).spec.argv == ("arg",)
-    with pytest.raises(SandboxError, match="neither the Pod nor the image names a command"):
+    with pytest.raises(SandboxError, match="neither the Pod nor the image has a command"):
         planned(container(), {"Entrypoint": None, "Cmd": None})
 
 
