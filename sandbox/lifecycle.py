@@ -15,8 +15,8 @@ from sandbox import environment
 from sandbox.errors import SandboxError
 from sandbox.settings import PROJECT_ROOT, Settings
 from sandbox.supervisor import (
+    ProcessState,
     ProcessStatus,
-    State,
     is_running,
     last_lines,
     lock_path,
@@ -79,7 +79,7 @@ def _await_ready(settings: Settings, watch: Callable[[Sequence[ProcessStatus]], 
     while True:
         processes = read_status(settings)
         watch(processes)
-        if processes and all(process.state is State.READY for process in processes):
+        if processes and all(process.state is ProcessState.READY for process in processes):
             return
         _check_progress(settings, processes, deadline)
         time.sleep(_POLL_SECONDS)
@@ -89,7 +89,7 @@ def _check_progress(
     settings: Settings, processes: Sequence[ProcessStatus], deadline: float
 ) -> None:
     for process in processes:
-        if process.state is State.RESTARTING and process.restarts >= _GIVE_UP_AFTER_RESTARTS:
+        if process.state is ProcessState.RESTARTING and process.restarts >= _GIVE_UP_AFTER_RESTARTS:
             raise SandboxError(
                 f"process {process.name}",
                 why=f"it keeps failing: {process.detail}",
@@ -97,7 +97,9 @@ def _check_progress(
             )
     if time.monotonic() > deadline:
         waiting = ", ".join(
-            f"{p.name} ({p.detail or p.state})" for p in processes if p.state is not State.READY
+            f"{p.name} ({p.detail or p.state})"
+            for p in processes
+            if p.state is not ProcessState.READY
         )
         raise SandboxError(
             "sandbox",

@@ -12,15 +12,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from sandbox.errors import SandboxError
-from sandbox.supervisor import ProcessStatus, State
+from sandbox.supervisor import ProcessState, ProcessStatus
 from sandbox.tools import ToolStatus
 
 _COLOURS = {
-    State.READY: "green",
-    State.STARTING: "yellow",
-    State.WAITING: "dim",
-    State.RESTARTING: "red",
-    State.STOPPED: "dim",
+    ProcessState.READY: "green",
+    ProcessState.STARTING: "yellow",
+    ProcessState.WAITING: "dim",
+    ProcessState.RESTARTING: "red",
+    ProcessState.STOPPED: "dim",
 }
 
 
@@ -31,8 +31,10 @@ def starting(console: Console) -> Iterator[Callable[[Sequence[ProcessStatus]], N
     with console.status("sandbox: starting") as line:
 
         def watch(processes: Sequence[ProcessStatus]) -> None:
-            ready = sum(process.state is State.READY for process in processes)
-            left = [process.name for process in processes if process.state is not State.READY]
+            ready = sum(process.state is ProcessState.READY for process in processes)
+            left = [
+                process.name for process in processes if process.state is not ProcessState.READY
+            ]
             line.update(
                 f"sandbox: {ready} of {len(processes)} ready; waiting for {', '.join(left)}"
             )

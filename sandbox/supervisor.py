@@ -30,7 +30,7 @@ _LAST_BACKOFF_SECONDS = 30.0
 _STEADY_AFTER_SECONDS = 60.0
 
 
-class State(StrEnum):
+class ProcessState(StrEnum):
     """State of a process."""
 
     WAITING = "waiting"  # for the processes that it depends on
@@ -45,7 +45,7 @@ class ProcessStatus:
     """One row of ``sandbox status``."""
 
     name: str
-    state: State
+    state: ProcessState
     pid: int | None = None
     restarts: int = 0
     detail: str = ""
@@ -56,7 +56,7 @@ class _Keeper:
 
     def __init__(self, process: Process, settings: Settings) -> None:
         self.process = process
-        self.status = ProcessStatus(process.name, State.WAITING)
+        self.status = ProcessStatus(process.name, ProcessState.WAITING)
         self._log_path = settings.logs / f"{process.name}.log"
         self._running: subprocess.Popen[bytes] | None = None
         self._started = 0.0
@@ -66,7 +66,7 @@ class _Keeper:
     def tick(self, ready: set[str]) -> None:
         if self._running is not None:
             self._watch(self._running)
-        elif self.status.state is State.READY:
+        elif self.status.state is ProcessState.READY:
             return  # A task that is done.
         elif not ready.issuperset(self.process.depends_on):
             missing = sorted(set(self.process.depends_on) - ready)
@@ -93,7 +93,7 @@ class _Keeper:
             )
         self._started = time.monotonic()
         self.status.pid = self._running.pid
-        self.status.state = State.STARTING
+        self.status.state = ProcessState.STARTING
         self.status.detail = ""
 
     def _open_log(self) -> IO[bytes]:
@@ -104,11 +104,11 @@ class _Keeper:
         code = process.poll()
         if code is not None:
             self._ended(code)
-        elif self.status.state is State.STARTING and not self.process.oneshot:
+        elif self.status.state is ProcessState.STARTING and not self.process.oneshot:
             waiting_for = self.process.ready()
             self.status.detail = waiting_for or ""
             if waiting_for is None:
-                self.status.state = State.READY
+                self.status.state = ProcessState.READY
         elif time.monotonic() - self._started > _STEADY_AFTER_SECONDS:
             self._backoff = _FIRST_BACKOFF_SECONDS
 
@@ -116,7 +116,7 @@ class _Keeper:
         self._running = None
         self.status.pid = None
         if self.process.oneshot and code == 0:
-            self.status.state = State.READY
+            self.status.state = ProcessState.READY
             self.status.detail = "done"
             return
         how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
@@ -124,7 +124,7 @@ class _Keeper:
 
     def _retry_later(self, why: str) -> None:
         self.status.restarts += 1
-        self.status.state = State.RESTARTING
+        self.status.state = ProcessState.RESTARTING
         self.status.detail = why
         self._next_start = time.monotonic() + self._backoff
         self._backoff = min(self._backoff * 2, _LAST_BACKOFF_SECONDS)
@@ -138,7 +138,7 @@ class _Keeper:
                 _signal_group(self._running, signal.SIGKILL)
                 self._running.wait()
             self._running = None
-        self.status = ProcessStatus(self.process.name, State.STOPPED)
+        self.status = ProcessStatus(self.process.name, ProcessState.STOPPED)
 
 
 class Supervisor:
@@ -170,7 +170,7 @@ class Supervisor:
         self._stopping = True
 
     def _tick(self) -> None:
-        ready = {k.process.name for k in self._keepers if k.status.state is State.READY}
+        ready = {k.process.name for k in self._keepers if k.status.state is ProcessState.READY}
         for keeper in self._keepers:
             keeper.tick(ready)
         self._write_status()
@@ -234,7 +234,7 @@ def read_status(settings: Settings) -> list[ProcessStatus]:
         rows = json.loads(status_path(settings).read_text())
     except (OSError, ValueError):
         return []
-    return [ProcessStatus(**{**row, "state": State(row["state"])}) for row in rows]
+    return [ProcessStatus(**{**row, "state": ProcessState(row["state"])}) for row in rows]
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from sandbox.aws import authorization, ecr, foundation
 from sandbox.aws.application import Application
 from sandbox.aws.rds import backend
-from sandbox.aws.rds.hosting import Hosting
 from sandbox.aws.rds.lifecycle import Lifecycle
-from sandbox.aws.state import State
+from sandbox.aws.rds.servers import DatabaseServers
+from sandbox.aws.state import AccountState
 from sandbox.cluster.layout import Layout
 from sandbox.containers.store import ImageStore
 from sandbox.identity import OIDC_ISSUER
@@ -28,9 +28,9 @@ class Account:
 
     def __init__(self, settings: Settings) -> None:
         """Load the state, or lay the foundation of a new account."""
-        state = State(settings.home / "aws" / "state")
-        self._hosting = Hosting(settings)
-        self._lifecycle = Lifecycle(self._hosting, state)
+        state = AccountState(settings.home / "aws" / "state")
+        self._servers = DatabaseServers(settings)
+        self._lifecycle = Lifecycle(self._servers, state)
         ecr.install(ImageStore(settings.home / "images"))
         backend.install(self._lifecycle)
         authorization.install(OIDC_ISSUER, Layout(settings).service_account_key)
@@ -49,7 +49,7 @@ class Account:
 
     def shut_down(self) -> None:
         """Shut all database servers down; their instances stay what they are."""
-        self._hosting.stop_all()
+        self._servers.stop_all()
 
 
 def _return_memory() -> None:

@@ -15,8 +15,8 @@ from moto.rds.exceptions import RDSClientError
 from moto.rds.models import rds_backends
 
 from sandbox.aws.identity import ACCOUNT, READY_PATH, REGION, SNAPSHOT_PATH
-from sandbox.aws.rds.backend import Backend
-from sandbox.aws.state import State
+from sandbox.aws.rds.backend import DatabaseBackend
+from sandbox.aws.state import AccountState
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ _FORM_ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
 class Application:
     """One request at a time: moto's backends are not made for several."""
 
-    def __init__(self, moto: Wsgi, state: State) -> None:
+    def __init__(self, moto: Wsgi, state: AccountState) -> None:
         """Serve what moto serves.
 
         Args:
@@ -67,7 +67,7 @@ class Application:
     def _take_snapshot(self, instance: str, start_response: Any) -> Iterable[bytes]:
         try:
             with self._state.change():
-                backend = cast("Backend", rds_backends[ACCOUNT][REGION])
+                backend = cast("DatabaseBackend", rds_backends[ACCOUNT][REGION])
                 snapshot, copying = backend.take_automated_snapshot(instance)
             copying.result()
         except RDSClientError as error:

@@ -18,10 +18,10 @@ _store: list[ImageStore] = []
 def install(store: ImageStore) -> None:
     """Have moto make its ECR backends from this class, in front of ``store``."""
     _store[:] = [store]
-    ecr_backends.backend = Backend
+    ecr_backends.backend = RegistryBackend
 
 
-class Backend(ECRBackend):  # type: ignore[misc] # mypy does not follow moto
+class RegistryBackend(ECRBackend):  # type: ignore[misc] # mypy does not follow moto
     """The methods that add or remove images; what is not here is moto's."""
 
     @property

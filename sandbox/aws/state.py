@@ -28,12 +28,12 @@ from moto.core.base_backend import BackendDict
 from sandbox.errors import SandboxError
 
 # Raise it when a class that is kept here changes its shape.
-_FORMAT = 2
+_FORMAT = 3
 
 _Backends = dict[str, dict[str, dict[str, Any]]]
 
 
-class State:
+class AccountState:
     """The backends of all of moto's services in this process.
 
     Attributes:

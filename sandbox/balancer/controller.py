@@ -18,7 +18,7 @@ from lightkube.resources.networking_v1 import Ingress
 from sandbox.balancer import model
 from sandbox.balancer.follower import Follower, connect
 from sandbox.balancer.ingress_status import IngressStatus
-from sandbox.balancer.model import Backend, Model, Object, Rule
+from sandbox.balancer.model import Model, Object, Rule, ServicePort
 from sandbox.balancer.proxy import Preview, Proxy
 from sandbox.balancer.targets import LiveGroup
 from sandbox.errors import SandboxError
@@ -54,7 +54,7 @@ class Balancer:
     def __init__(self, config: BalancerConfig) -> None:
         self._config = config
         self._model = Model()
-        self._groups: dict[Backend, LiveGroup] = {}
+        self._groups: dict[ServicePort, LiveGroup] = {}
         self._followers: dict[Any, Follower] = {}
         self._status: IngressStatus | None = None
         self._built = False

@@ -18,7 +18,7 @@ _CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 
 
 @dataclass(frozen=True)
-class Backend:
+class ServicePort:
     """A Service's port, which is a target group.
 
     Attributes:
@@ -51,7 +51,7 @@ class Rule:
     host: str | None
     path: str
     path_type: str
-    backend: Backend
+    backend: ServicePort
     ingress: str
     options: Options
 
@@ -79,7 +79,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class TargetGroup:
-    """What stands behind a Backend.
+    """What stands behind a ServicePort.
 
     Attributes:
         targets: ``(address, port)`` of each ready endpoint.
@@ -102,7 +102,7 @@ class Model:
     """
 
     rules: list[Rule] = field(default_factory=list)
-    groups: dict[Backend, TargetGroup] = field(default_factory=dict)
+    groups: dict[ServicePort, TargetGroup] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     served: dict[str, Options] = field(default_factory=dict)
 
@@ -194,14 +194,14 @@ def _rules(ingress: Object, given: Options) -> list[tuple[_Rank, Rule]]:
     return found
 
 
-def _backend(ingress: Object, backend: Object) -> Backend:
+def _backend(ingress: Object, backend: Object) -> ServicePort:
     service = backend.get("service")
     if service is None:
         raise ModelError("a backend that is no Service is not implemented here")
     port = service["port"]
     if port.get("name") == "use-annotation":
         raise ModelError("actions in annotations (port name use-annotation) are not implemented")
-    return Backend(
+    return ServicePort(
         ingress["metadata"]["namespace"],
         service["name"],
         str(port.get("name") or port.get("number")),

@@ -13,7 +13,7 @@ import aiohttp
 import yarl
 
 from sandbox.balancer.ingress_options import HealthCheck
-from sandbox.balancer.model import Backend, TargetGroup
+from sandbox.balancer.model import ServicePort, TargetGroup
 
 _LOG = logging.getLogger(__name__)
 # A target that has not passed yet is asked again this soon, then at twice the time, and so on
@@ -54,9 +54,9 @@ class Target:
 
 
 class LiveGroup:
-    """The targets of one Backend."""
+    """The targets of one ServicePort."""
 
-    def __init__(self, backend: Backend, session: aiohttp.ClientSession) -> None:
+    def __init__(self, backend: ServicePort, session: aiohttp.ClientSession) -> None:
         self._backend = backend
         self._session = session
         self._check = HealthCheck()

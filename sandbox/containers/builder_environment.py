@@ -1,4 +1,4 @@
-"""What a RUN needs of this machine to reach package registries, and an image must not keep."""
+"""Settings of this machine by which a RUN reaches package registries; images do not keep them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PASSED: Final = (
     *("UV_CONFIG_FILE", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_INDEX"),
     *("UV_HTTP_TIMEOUT", "UV_INDEX_URL", "UV_INSECURE_HOST", "UV_NATIVE_TLS", "UV_NO_INDEX"),
 )
-# Where the tools look for settings that no variable names.
+# Configuration files that no variable refers to.
 _SETTINGS: Final = {
     "PIP_CONFIG_FILE": ("~/.config/pip/pip.conf", "~/.pip/pip.conf"),
     "UV_CONFIG_FILE": ("~/.config/uv/uv.toml",),
@@ -29,7 +29,7 @@ _VISIBLE: Final = ("/etc/", "/usr/", "/dev/")
 
 
 def machine_environment(environ: Mapping[str, str]) -> tuple[dict[str, str], tuple[Mount, ...]]:
-    """Variables for a RUN, and the files and folders that they name.
+    """Return variables for a RUN, and mounts of the files that they refer to.
 
     Args:
         environ: The builder's own environment.
@@ -44,7 +44,7 @@ def machine_environment(environ: Mapping[str, str]) -> tuple[dict[str, str], tup
         path = Path(value)
         if not path.is_absolute() or not path.exists() or _is_visible(path):
             continue
-        # Under a name of its own: the path itself may lead through a folder that is closed.
+        # At a path of its own: the original may be below a folder that is not accessible.
         target = f"/run/builder/{name.lower()}/{path.name}"
         mounts.append(Mount(path.resolve(), target))
         variables[name] = target

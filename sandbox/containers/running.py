@@ -22,7 +22,7 @@ from sandbox.containers.runtime import ContainerSpec, Mount, part_name
 from sandbox.containers.tree import ImageTree
 from sandbox.errors import SandboxError
 
-# What Docker gives a build, but for raw sockets and devices.
+# Docker's capabilities for a build, without raw sockets and devices.
 _CAPABILITIES: Final = (
     *("chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap"),
     *("net_bind_service", "sys_chroot", "audit_write", "setfcap"),
@@ -31,7 +31,7 @@ _LAST_LINES: Final = 20
 
 
 class RunFailed(Exception):  # noqa: N818 - it is the RUN that failed
-    """A RUN that did not exit with 0.
+    """A RUN exited with another code than 0.
 
     Attributes:
         code: Its exit code.
@@ -45,37 +45,37 @@ class RunFailed(Exception):  # noqa: N818 - it is the RUN that failed
 
 
 class Interrupt:
-    """Lets another thread end a build: the running command at once, the rest not begun."""
+    """Event by which another thread ends a build: it kills the running command."""
 
     def __init__(self) -> None:
-        """Interrupts nothing yet."""
+        """Interrupt nothing yet."""
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._is_set = False
 
     def set(self) -> None:
-        """Ends the build."""
+        """End the build."""
         with self._lock:
             self._is_set = True
             if self._process is not None:
                 _kill(self._process)
 
     def check(self) -> None:
-        """Goes on unless interrupted.
+        """Check that the build is not interrupted.
 
         Raises:
-            SandboxError: When interrupted.
+            SandboxError: It is interrupted.
         """
         if self._is_set:
             raise SandboxError(
                 "the build",
                 why="it was interrupted",
-                remedy="build again: it goes on from the last instruction that was finished",
+                remedy="build again: it continues after the last finished instruction",
             )
 
     @contextmanager
     def ending(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
-        """Ends that process when interrupted, and in any case after the block."""
+        """Kill a process when interrupted, and in any case after the block."""
         with self._lock:
             self._process = process
             if self._is_set:
@@ -85,7 +85,7 @@ class Interrupt:
         finally:
             with self._lock:
                 self._process = None
-            # All that it started ends with the first process of its namespace.
+            # All its children end with the first process of its namespace.
             _kill(process)
             process.wait()
 
@@ -103,7 +103,7 @@ class Run:
     Attributes:
         layers: The image so far, top first.
         tmpfs: Targets of ``--mount=type=tmpfs``.
-        locks: Held as long as the command runs, for cache mounts that are not shared.
+        locks: Locks of unshared cache mounts, held while the command runs.
     """
 
     layers: tuple[Path, ...]
@@ -124,18 +124,18 @@ def run(
     log: Callable[[str], None],
     interrupt: Interrupt,
 ) -> Path:
-    """Runs a command and returns the folder of what it changed.
+    """Run a command, and return the folder of its changes.
 
     Args:
-        command: What to run.
-        upper: An empty folder for what it writes.
-        image: The image so far, and the machine that it stands on.
-        log: Gets each line of the output.
-        interrupt: Ends the command early.
+        command: Command to run.
+        upper: Empty folder for its changes.
+        image: The image so far, on the machine as its base.
+        log: Called with each line of the output.
+        interrupt: Event that ends the command early.
 
     Raises:
-        RunFailed: When it does not exit with 0.
-        SandboxError: When it was interrupted.
+        RunFailed: It exits with another code than 0.
+        SandboxError: It was interrupted.
     """
     tree, base = image
     variables, machine = machine_environment(os.environ)
@@ -178,7 +178,7 @@ def _follow(
 
 
 def _collect(upper: Path, base: BaseImage) -> Path:
-    """Puts together what was written to the root and to the overlays within it."""
+    """Merge the changes of the root and of the overlays within it."""
     layer = upper / "diff" / part_name("")
     for part in parts_of(base):
         changes = upper / "diff" / part_name(part)
@@ -191,7 +191,7 @@ def _collect(upper: Path, base: BaseImage) -> Path:
 
 
 def _stubs(target: str, tree: ImageTree) -> list[str]:
-    """The paths that mounting at ``target`` makes and the image has not, deepest first."""
+    """Return the paths that a mount at ``target`` creates in the image, deepest first."""
     path = tree.resolve(target)
     missing = []
     while path and tree.find(path) is None:

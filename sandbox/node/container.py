@@ -70,7 +70,7 @@ class Container:
         self.status = status
         self._path = path
         self._plan: Plan | None = None
-        self._process: runtime.Container | None = None
+        self._process: runtime.ContainerProcess | None = None
         self._log: LogFile | None = None
         self._following: asyncio.Task[None] | None = None
         self._exceeded = False
@@ -184,7 +184,7 @@ class Container:
 
     async def _follow(
         self,
-        process: runtime.Container,
+        process: runtime.ContainerProcess,
         pipes: tuple[OutputPipe, ...],
         lock: contextlib.ExitStack,
     ) -> None:
@@ -210,7 +210,7 @@ class Container:
         else:
             self._ended(code, "Error" if code else "Completed", "")
 
-    async def _kill_above(self, process: runtime.Container, limit: int) -> None:
+    async def _kill_above(self, process: runtime.ContainerProcess, limit: int) -> None:
         await usage.until_exceeded(process.init, limit)
         self._exceeded = True
         process.kill()

@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 
 from sandbox.containers import oci
-from sandbox.containers.store import Image, ImageStore
+from sandbox.containers.store import ImageStore, StoredImage
 from sandbox.errors import SandboxError
 from sandbox.node.messages import Message, Messages
 
@@ -60,7 +60,7 @@ class ImageService:
         )
         return self._m.ImageFsInfoResponse(image_filesystems=[usage], container_filesystems=[usage])
 
-    def _find(self, reference: str) -> Image:
+    def _find(self, reference: str) -> StoredImage:
         if _is_digest(reference):
             return self._store.get(reference)
         return self._store.find(reference)

@@ -9,7 +9,7 @@ from typing import Any
 from sandbox.containers.accounts import user_of
 from sandbox.containers.machine import base_image
 from sandbox.containers.runtime import ContainerSpec
-from sandbox.containers.store import Image
+from sandbox.containers.store import StoredImage
 from sandbox.containers.tree import ImageTree
 from sandbox.errors import SandboxError
 from sandbox.node.container import Plan
@@ -18,7 +18,7 @@ from sandbox.node.volumes import mounts
 
 
 def plan(
-    messages: Messages, config: Message, pod: Message, image: Image, api: tuple[str, int]
+    messages: Messages, config: Message, pod: Message, image: StoredImage, api: tuple[str, int]
 ) -> Plan:
     """Return the plan of a container.
 
@@ -87,7 +87,7 @@ def _environment(
     return values
 
 
-def _user(security: Message, defaults: Mapping[str, Any], image: Image) -> tuple[int, int]:
+def _user(security: Message, defaults: Mapping[str, Any], image: StoredImage) -> tuple[int, int]:
     """Return uid and gid; the kubelet has checked ``runAsNonRoot``."""
     asked = str(security.run_as_user.value) if security.HasField("run_as_user") else ""
     name = asked or security.run_as_username or defaults.get("User") or "0"

@@ -25,8 +25,7 @@ from sandbox.containers.dockerfile import parse
 from sandbox.containers.image_config import architecture
 from sandbox.containers.oci import MANIFEST_TYPE, Reference, parse_reference
 from sandbox.containers.running import Interrupt
-from sandbox.containers.store import Image as StoredImage
-from sandbox.containers.store import ImageStore
+from sandbox.containers.store import ImageStore, StoredImage
 from sandbox.errors import SandboxError
 from sandbox.providers.attachments import plugin_version
 from sandbox.providers.aws.clients import AwsError, Clients

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sandbox.supervisor import State, read_status
+from sandbox.supervisor import ProcessState, read_status
 from sandbox.system import runs
 from tests.e2e import customers
 from tests.e2e.waiting import eventually
@@ -129,7 +129,7 @@ def test_every_process_comes_back_after_a_kill(world: World, preview: str, numbe
         def is_back(name: str = name, before: int | None = row.pid) -> bool:
             rows = {row.name: row for row in read_status(world.settings)}
             return rows[name].pid != before and all(
-                row.state is State.READY for row in rows.values()
+                row.state is ProcessState.READY for row in rows.values()
             )
 
         eventually(is_back, f"{name} is back, and every process with it")

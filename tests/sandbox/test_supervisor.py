@@ -18,8 +18,8 @@ from sandbox.errors import SandboxError
 from sandbox.process import Process
 from sandbox.settings import Settings
 from sandbox.supervisor import (
+    ProcessState,
     ProcessStatus,
-    State,
     Supervisor,
     is_running,
     last_lines,
@@ -71,7 +71,7 @@ def run(settings: Settings) -> Iterator[Callable[..., None]]:
 
 def status(settings: Settings, name: str) -> ProcessStatus:
     found = [process for process in read_status(settings) if process.name == name]
-    return found[0] if found else ProcessStatus(name, State.WAITING)
+    return found[0] if found else ProcessStatus(name, ProcessState.WAITING)
 
 
 def test_a_process_starts_only_when_those_it_comes_after_are_ready(
@@ -82,20 +82,22 @@ def test_a_process_starts_only_when_those_it_comes_after_are_ready(
     second = Process("second", python(FOREVER), depends_on=("first",))
     run(second, first)
     eventually(lambda: status(settings, "first").detail == "the gate", "first waits for the gate")
-    assert status(settings, "second").state is State.WAITING
+    assert status(settings, "second").state is ProcessState.WAITING
     assert status(settings, "second").detail == "for first"
     gate.touch()
-    eventually(lambda: status(settings, "second").state is State.READY, "second is ready")
+    eventually(lambda: status(settings, "second").state is ProcessState.READY, "second is ready")
 
 
 def test_a_killed_process_is_started_again(settings: Settings, run: Callable[..., None]) -> None:
     run(Process("process", python(FOREVER)))
-    eventually(lambda: status(settings, "process").state is State.READY, "ready")
+    eventually(lambda: status(settings, "process").state is ProcessState.READY, "ready")
     before = status(settings, "process").pid
     assert before is not None
     os.kill(before, signal.SIGKILL)
     eventually(
-        lambda: (now := status(settings, "process")).state is State.READY and now.pid != before,
+        lambda: (
+            (now := status(settings, "process")).state is ProcessState.READY and now.pid != before
+        ),
         "ready with another pid",
     )
     assert status(settings, "process").restarts == 1
@@ -106,7 +108,7 @@ def test_a_process_that_fails_says_how_and_its_last_lines(
 ) -> None:
     run(Process("process", python("import sys; print('no such disk'); sys.exit(3)")))
     eventually(lambda: status(settings, "process").restarts > 0, "it failed")
-    assert status(settings, "process").state is State.RESTARTING
+    assert status(settings, "process").state is ProcessState.RESTARTING
     assert status(settings, "process").detail == "ended with exit code 3: no such disk"
 
 
@@ -117,7 +119,9 @@ def test_a_task_is_ready_once_it_has_ended_well_and_runs_once(
         Process("task", python("print('ran')"), oneshot=True),
         Process("process", python(FOREVER), depends_on=("task",)),
     )
-    eventually(lambda: status(settings, "process").state is State.READY, "the process behind it")
+    eventually(
+        lambda: status(settings, "process").state is ProcessState.READY, "the process behind it"
+    )
     assert status(settings, "task").detail == "done"
     assert (settings.logs / "task.log").read_text() == "ran\n"
 
@@ -131,7 +135,9 @@ def test_a_taken_port_is_named_with_its_holder(
         eventually(lambda: bool(status(settings, "process").detail), "it says why")
         assert f"port 127.0.0.1:{port}" in status(settings, "process").detail
         assert f"pid {os.getpid()}" in status(settings, "process").detail
-    eventually(lambda: status(settings, "process").state is State.READY, "ready once it is free")
+    eventually(
+        lambda: status(settings, "process").state is ProcessState.READY, "ready once it is free"
+    )
 
 
 def test_processes_that_wait_for_each_other_are_refused(settings: Settings) -> None:
@@ -158,7 +164,7 @@ def daemon(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
         [sys.executable, "-c", DAEMON.format(code=FOREVER)],
         env={**os.environ, "SANDBOX_HOME": str(settings.home)},
     )
-    eventually(lambda: status(settings, "process").state is State.READY, "ready")
+    eventually(lambda: status(settings, "process").state is ProcessState.READY, "ready")
     yield process
     if process.poll() is None:
         process.kill()
@@ -185,7 +191,7 @@ def test_a_stopped_supervisor_stops_its_processes_and_says_so(
     daemon.terminate()
     assert daemon.wait() == 0
     assert not psutil.pid_exists(process)
-    assert status(settings, "process").state is State.STOPPED
+    assert status(settings, "process").state is ProcessState.STOPPED
 
 
 @pytest.mark.usefixtures("daemon")

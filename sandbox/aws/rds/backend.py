@@ -65,7 +65,7 @@ _NOT_OFFERED = {
 }
 
 
-class Backend(RDSBackend):  # type: ignore[misc] # mypy does not follow moto
+class DatabaseBackend(RDSBackend):  # type: ignore[misc] # mypy does not follow moto
     """The methods that moto's responses call; what is not here is moto's.
 
     Attributes:
@@ -102,7 +102,7 @@ class Backend(RDSBackend):  # type: ignore[misc] # mypy does not follow moto
         if group and group not in self.subnet_groups:
             raise DBSubnetGroupNotFoundError(group)
         taken = {cast("DBInstance", instance).host for instance in self.databases.values()}
-        address = self.lifecycle.hosting.free_address(taken, int(properties["port"]))
+        address = self.lifecycle.servers.free_address(taken, int(properties["port"]))
         if address is None or len(self.databases) >= INSTANCE_QUOTA:
             raise RDSClientError(
                 "InstanceQuotaExceeded",
@@ -389,12 +389,12 @@ def _describe_account_attributes(response: RDSResponse) -> ActionResult:
 
 def install(lifecycle: Lifecycle) -> None:
     """Have moto make its RDS backends from this class, with these servers."""
-    Backend.lifecycle = lifecycle
-    rds_backends.backend = Backend
+    DatabaseBackend.lifecycle = lifecycle
+    rds_backends.backend = DatabaseBackend
     RDSResponse.describe_account_attributes = _describe_account_attributes
     for operation, what in _NOT_OFFERED.items():
 
         def refuse(*_: Any, what: str = what, **__: Any) -> NoReturn:
             raise _not_offered(what)
 
-        setattr(Backend, operation, refuse)
+        setattr(DatabaseBackend, operation, refuse)

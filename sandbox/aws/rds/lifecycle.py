@@ -18,9 +18,9 @@ from moto.core.utils import utcnow
 from moto.rds.models import RDSBackend, rds_backends
 
 from sandbox.aws.identity import ACCOUNT, REGION
-from sandbox.aws.rds.hosting import Hosting
 from sandbox.aws.rds.models import BROKEN, RUNNING, DBInstance, DBSnapshot
-from sandbox.aws.state import State
+from sandbox.aws.rds.servers import DatabaseServers
+from sandbox.aws.state import AccountState
 from sandbox.errors import SandboxError
 
 _log = logging.getLogger(__name__)
@@ -32,15 +32,15 @@ Job = Callable[[], None]
 class Lifecycle:
     """Runs the jobs of all instances: those of one instance in their order, others side by side."""
 
-    def __init__(self, hosting: Hosting, state: State) -> None:
+    def __init__(self, servers: DatabaseServers, state: AccountState) -> None:
         """Nothing runs until something is asked for.
 
         Args:
-            hosting: The servers.
+            servers: The servers.
             state: Locked for every look at an instance, saved after every change.
         """
-        self.hosting = hosting
-        hosting.died = self.server_died
+        self.servers = servers
+        servers.died = self.server_died
         self._state = state
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="rds")
         self._last: dict[str, Future[None]] = {}
@@ -119,16 +119,16 @@ class Lifecycle:
     def _bring_up(self, instance: DBInstance) -> None:
         try:
             if instance.restored_from:
-                self.hosting.restore(instance.machine, instance.restored_from)
+                self.servers.restore(instance.machine, instance.restored_from)
             else:
-                self.hosting.create(
+                self.servers.create(
                     instance.machine,
                     username=instance.master_username,
                     password=instance.wanted_password or "",
                     database=instance.db_name or "postgres",
                 )
         except BaseException:
-            self.hosting.delete(instance.machine)
+            self.servers.delete(instance.machine)
             raise
 
     def _first_backup(self, instance: DBInstance) -> None:
@@ -155,7 +155,7 @@ class Lifecycle:
         with self._state.lock:
             password = instance.wanted_password
         if password is not None:
-            self.hosting.set_password(instance.machine, instance.master_username, password)
+            self.servers.set_password(instance.machine, instance.master_username, password)
         with self._state.change():
             instance.password_taken()
 
@@ -166,7 +166,7 @@ class Lifecycle:
     def _copy(self, instance: DBInstance, snapshot: DBSnapshot) -> None:
         identifier = snapshot.db_snapshot_identifier
         try:
-            self.hosting.take_snapshot(instance.machine, identifier)
+            self.servers.take_snapshot(instance.machine, identifier)
         except BaseException:
             with self._state.change():
                 self._backend.database_snapshots.pop(identifier, None)
@@ -183,7 +183,7 @@ class Lifecycle:
 
     def delete_snapshot(self, identifier: str) -> None:
         """Remove a snapshot's data, then its record."""
-        self.hosting.delete_snapshot(identifier)
+        self.servers.delete_snapshot(identifier)
         with self._state.change():
             self._backend.database_snapshots.pop(identifier, None)
 
@@ -191,7 +191,7 @@ class Lifecycle:
         """Shut the server down."""
 
         def job() -> None:
-            self.hosting.stop(instance.machine)
+            self.servers.stop(instance.machine)
             with self._state.change():
                 _become(instance, "stopped")
 
@@ -203,13 +203,13 @@ class Lifecycle:
         def job() -> None:
             with self._failure_shown(instance):
                 if stop_first:
-                    self.hosting.stop(instance.machine)
+                    self.servers.stop(instance.machine)
                 self._bring_back(instance)
 
         self._submit(instance.db_instance_identifier, job)
 
     def _bring_back(self, instance: DBInstance) -> None:
-        self.hosting.start(instance.machine)
+        self.servers.start(instance.machine)
         self._take_password(instance)
         with self._state.change():
             _become(instance, "available")
@@ -221,7 +221,7 @@ class Lifecycle:
         def job() -> None:
             if instance.final_snapshot is not None and not self._take_final_snapshot(instance):
                 return
-            self.hosting.delete(instance.machine)
+            self.servers.delete(instance.machine)
             with self._state.lock:
                 backups = [] if instance.keeps_backups else self._automated_snapshots(identifier)
             for backup in backups:
@@ -280,7 +280,7 @@ class Lifecycle:
             # The copies that a kill interrupted: their data were removed already.
             for name in [name for name, it in snapshots.items() if it.status != "available"]:
                 del snapshots[name]
-            self.hosting.keep_only(
+            self.servers.keep_only(
                 {it.db_instance_identifier for it in instances.values()},
                 {it.db_snapshot_identifier for it in snapshots.values()},
             )
@@ -301,7 +301,7 @@ class Lifecycle:
     def _back_up_again(self, instance: DBInstance) -> None:
         def job() -> None:
             with self._failure_shown(instance):
-                self.hosting.start(instance.machine)
+                self.servers.start(instance.machine)
                 self._first_backup(instance)
 
         self._submit(instance.db_instance_identifier, job)

@@ -12,7 +12,7 @@ from moto.core.utils import utcnow
 from moto.rds import models as moto
 from moto.rds.models import RDSBackend
 
-from sandbox.aws.rds.hosting import Machine
+from sandbox.aws.rds.servers import Machine
 from sandbox.postgres.configuration import max_connections
 
 # Statuses of AmazonRDS/latest/UserGuide/accessing-monitoring.html in which a
@@ -107,7 +107,7 @@ class DBInstance(moto.DBInstance):  # type: ignore[misc] # as above
 
     @property
     def machine(self) -> Machine:
-        """What the hosting has to know."""
+        """What the servers has to know."""
         return Machine(
             identifier=self.db_instance_identifier,
             address=self.host,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sandbox.balancer import ingress_options, model
 from sandbox.balancer.ingress_options import PREFIX, HealthCheck, ModelError
 from sandbox.balancer.ingress_status import host_name
-from sandbox.balancer.model import Backend, Rule, TargetGroup
+from sandbox.balancer.model import Rule, ServicePort, TargetGroup
 from sandbox.balancer.proxy import Preview, unknown_host
 
 Object = dict[str, Any]
@@ -218,7 +218,7 @@ def test_no_text_in_listen_ports_is_more_than_a_model_error(value: str) -> None:
 
 
 def _rule(path: str = "/", kind: str = "Prefix", host: str | None = "a.b") -> Rule:
-    return Rule(host, path, kind, Backend("n", "s", "http"), "n/i", ingress_options.Options())
+    return Rule(host, path, kind, ServicePort("n", "s", "http"), "n/i", ingress_options.Options())
 
 
 @pytest.mark.parametrize(

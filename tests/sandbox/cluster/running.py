@@ -22,7 +22,7 @@ from sandbox.cluster.health import tls_context
 from sandbox.cluster.layout import Identity, Layout
 from sandbox.cluster.processes import processes
 from sandbox.settings import Settings
-from sandbox.supervisor import State, Supervisor, read_status
+from sandbox.supervisor import ProcessState, Supervisor, read_status
 
 _START_SECONDS = 120
 
@@ -66,7 +66,7 @@ class Cluster:
         assert self._process is not None
         assert self._process.poll() is None, "the supervisor ended"
         rows = read_status(self.settings)
-        return bool(rows) and all(row.state is State.READY for row in rows)
+        return bool(rows) and all(row.state is ProcessState.READY for row in rows)
 
     def processes(self) -> dict[str, psutil.Process]:
         """The processes that run, by name."""

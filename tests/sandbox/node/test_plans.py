@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sandbox.containers.runtime import ContainerSpec, Mount
-from sandbox.containers.store import Image
+from sandbox.containers.store import StoredImage
 from sandbox.errors import SandboxError
 from sandbox.node.container import Plan
 from sandbox.node.plans import plan
@@ -35,7 +35,7 @@ class Signals:
 
 
 def planned(config: Message, image: dict[str, Any] | None = None, **fields: Any) -> Plan:
-    made = Image("sha256:1", b"", {} if image is None else {"config": image}, ())
+    made = StoredImage("sha256:1", b"", {} if image is None else {"config": image}, ())
     return plan(Signals(), config, pod(**fields), made, API)  # type: ignore[arg-type]
 
 

@@ -14,8 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from sandbox.aws import ecr
 from sandbox.containers.build import build
-from sandbox.containers.store import Image as StoredImage
-from sandbox.containers.store import ImageStore
+from sandbox.containers.store import ImageStore, StoredImage
 from sandbox.errors import SandboxError
 from sandbox.providers import docker_build
 from sandbox.providers.aws.clients import Clients

@@ -40,7 +40,7 @@ class Machine:
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 
-class Hosting:
+class DatabaseServers:
     """Runs the servers of all instances.
 
     Attributes:
