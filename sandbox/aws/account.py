@@ -1,4 +1,4 @@
-"""One sandbox's AWS account: the APIs, their state, the database servers."""
+"""AWS account of a sandbox: the APIs, their state, the database servers."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from sandbox.settings import Settings
 
 
 class Account:
-    """Puts the parts together; there can be one in a process, since moto's backends are global.
+    """The account; a process can have only one, since moto's backends are global.
 
     Attributes:
-        application: What to serve.
+        application: WSGI application of the APIs.
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Load the state, or lay the foundation of a new account."""
+        """Load the state, or create the first resources of a new account."""
         state = AccountState(settings.home / "aws" / "state")
         self._servers = DatabaseServers(settings)
         self._lifecycle = Lifecycle(self._servers, state)
@@ -41,21 +41,21 @@ class Account:
         self.application = Application(moto, state)
 
     def resume(self) -> None:
-        """Bring the servers back, finish what a kill interrupted, then answer as ready."""
+        """Start the servers, finish what a kill interrupted, then report readiness."""
         self._lifecycle.resume()
         self._lifecycle.settle()
         _return_memory()
         self.application.ready = True
 
     def shut_down(self) -> None:
-        """Shut all database servers down; their instances stay what they are."""
+        """Shut all database servers down; the status of their instances stays."""
         self._servers.stop_all()
 
 
 def _return_memory() -> None:
-    """What importing moto took and freed, some 30 MB, goes back to the system."""
+    """Return the memory that the import of moto used and freed, some 30 MB, to the system."""
     gc.collect()
-    # Never collected again: nothing of it ends before the process.
+    # Excluded from garbage collection: all of it lives as long as the process.
     gc.freeze()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

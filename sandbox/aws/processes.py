@@ -1,4 +1,4 @@
-"""The emulated AWS account as the supervisor runs it."""
+"""Process of the emulated AWS account."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandbox.settings import Settings
 
 
 def processes(settings: Settings) -> tuple[Process, ...]:
-    """One process: the AWS APIs, and the database servers as its children."""
+    """Return the one process of the AWS APIs; the database servers are its children."""
 
     def ready() -> str | None:
         return None if is_ready(settings) else f"{settings.aws_endpoint} to answer"
@@ -22,13 +22,13 @@ def processes(settings: Settings) -> tuple[Process, ...]:
             argv=(sys.executable, "-m", "sandbox.aws.server"),
             ready=ready,
             env={
-                # No EC2 instances here, so no images for them: they would be most of the state.
+                # There are no EC2 instances, and their images would be most of the state.
                 "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
-                # Freed memory goes back to the system instead of to one arena a thread.
+                # Return freed memory to the system instead of one arena per thread.
                 "MALLOC_ARENA_MAX": "2",
             },
             listens=((settings.aws_address, PORT),),
-            # Every database gets its fast shutdown.
+            # Time for a fast shutdown of each database.
             stop_seconds=30.0,
         ),
     )

@@ -1,7 +1,7 @@
-"""PostgreSQL's programs, each in a container of its own that shows the server's folder alone.
+"""PostgreSQL's programs, each in a container that contains only the server's folder.
 
-A container lets them run as a user who is not root even where the checkout,
-and so the programs and the data, lie in a folder that only root may enter.
+A container lets them run as a user who is not root even if the checkout, with the programs and
+the data, is in a folder that only root can access.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from sandbox.postgres.folder import InstanceFolder, server_group, server_user
 _PROGRAMS = "/usr/lib/postgresql"
 _HOME = "/var/lib/postgresql"
 
-# A child ends with the thread that started it (prctl(2), PR_SET_PDEATHSIG), so
-# every server is started from this one, which lasts as long as the process.
+# A child ends with the thread that started it (prctl(2), PR_SET_PDEATHSIG), so all servers are
+# started from this one, which lasts as long as the process.
 _starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="postgres-starter")
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program of PostgreSQL on one server's folder.
+    """A program of PostgreSQL with a server's folder.
 
     Attributes:
-        installation: Whose programs.
+        installation: Installed version of the program.
         folder: The server's folder.
         name: ``postgres`` or ``initdb``.
-        arguments: Without secrets; relative paths begin in the data folder.
+        arguments: Arguments without secrets; paths are relative to the data folder.
     """
 
     installation: Installation
@@ -40,7 +40,7 @@ class Program:
     arguments: tuple[str, ...] = ()
 
     def start(self, output: IO[bytes]) -> subprocess.Popen[bytes]:
-        """Start it in the data folder; it ends when this process ends."""
+        """Start it in the data folder; it ends with this process."""
         spec = ContainerSpec(
             layers=(),
             argv=(

@@ -1,4 +1,4 @@
-"""One PostgreSQL server: made, started, stopped, asked."""
+"""Lifecycle of a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _POLL_SECONDS = 0.02
 
 @dataclass
 class Server:
-    """A server of one folder.
+    """A server with its folder.
 
     Attributes:
-        folder: Its files.
-        installation: The PostgreSQL version its data belong to.
+        folder: Folder of its files.
+        installation: PostgreSQL version of its data.
         parameters: Settings of the DB parameter group, by name.
-        address: Where clients are served, by TLS with the folder's certificate; empty for nobody
-            but the administrator, who comes by the socket.
-        port: Of the address.
+        address: Address for clients, with TLS and the folder's certificate; empty if only the
+            administrator may connect, by the socket.
+        port: Port of the address.
     """
 
     folder: InstanceFolder
@@ -53,10 +53,10 @@ class Server:
         return self._process.pid if self._process and self._process.poll() is None else None
 
     def initialise(self) -> None:
-        """Make an empty database cluster; what a killed attempt left is removed first.
+        """Create an empty database cluster; remains of a killed attempt are deleted first.
 
         Raises:
-            SandboxError: With the last lines of ``initdb``.
+            SandboxError: ``initdb`` fails; the error has its last lines.
         """
         remove(self.folder.data)
         self.folder.make()
@@ -78,7 +78,7 @@ class Server:
                             "--auth=scram-sha-256",
                             "--encoding=UTF8",
                             "--locale=C.UTF-8",
-                            # Small segments keep an idle server, and its copies, small.
+                            # Small segments keep an idle server and its copies small.
                             "--wal-segsize=4",
                             "--data-checksums",
                             "--no-sync",
@@ -94,13 +94,13 @@ class Server:
             raise self._failed(f"initdb ended with {code}")
 
     def start(self, *, timeout: float = 60.0) -> None:
-        """Start the server and wait until it answers.
+        """Start the server and wait until it accepts connections.
 
         Args:
-            timeout: Seconds; recovery after a kill is part of them.
+            timeout: Seconds, including recovery after a kill.
 
         Raises:
-            SandboxError: When it ends or does not answer, with its last log lines.
+            SandboxError: It ends or does not respond; the error has its last log lines.
         """
         self.folder.make()
         end_leftovers(self.folder)
@@ -141,13 +141,13 @@ class Server:
             time.sleep(_POLL_SECONDS)
 
     def wait(self) -> None:
-        """Return when the server has ended, for whatever reason."""
+        """Wait until the server has ended, for whatever reason."""
         process = self._process
         if process is not None:
             process.wait()
 
     def stop(self, *, timeout: float = 20.0) -> None:
-        """Fast shutdown; after ``timeout`` seconds the server is killed, which loses nothing."""
+        """Shut down fast; after ``timeout`` seconds the server is killed, which loses nothing."""
         if self._process is None:
             return
         if self._process.poll() is None:
@@ -159,14 +159,14 @@ class Server:
         self._process = None
 
     def kill(self) -> None:
-        """End the server at once, as a power switch would."""
+        """Kill the server and all its processes."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
     @contextlib.contextmanager
     def connect(self, database: str = "postgres") -> Iterator[Connection]:
-        """An administrator's connection in autocommit mode, over the server's socket."""
+        """Open the administrator's connection, in autocommit mode, over the server's socket."""
         with reachable_socket(self.folder.run) as folder:
             opened = psycopg2.connect(
                 host=folder,
@@ -199,10 +199,10 @@ class Server:
 
 
 def end_leftovers(folder: InstanceFolder) -> None:
-    """End what a killed server left running, and remove its pid file and socket.
+    """End remaining processes of a killed server, and delete its pid file and socket.
 
-    PostgreSQL takes a reused pid in ``postmaster.pid`` for a living server and
-    refuses to start; whether one lives is told by who works in the data folder.
+    PostgreSQL takes a reused pid in ``postmaster.pid`` for a running server and does not start.
+    A server that really runs has the data folder as its working directory.
     """
     left = [process for process in psutil.process_iter() if _works_in(process, folder)]
     for process in left:
@@ -215,7 +215,7 @@ def end_leftovers(folder: InstanceFolder) -> None:
 
 
 def _works_in(process: psutil.Process, folder: InstanceFolder) -> bool:
-    # By inode, since a container sees the folder under another name.
+    # By inode, since the folder has another path in a container.
     try:
         return Path(f"/proc/{process.pid}/cwd").samefile(folder.data)
     except (OSError, psutil.Error):

@@ -1,4 +1,4 @@
-"""The emulated plugins as a process of the sandbox: one process for all of them."""
+"""Process of the emulated plugins."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandbox.system import is_listening
 
 
 def processes(settings: Settings) -> tuple[Process, ...]:
-    """One process; the engine only dials 127.0.0.1, so its ports are whichever are free."""
+    """Return one process for all plugins; its ports on 127.0.0.1 are any free ones."""
 
     def ready() -> str | None:
         ports = read_ports(settings)
@@ -29,7 +29,7 @@ def processes(settings: Settings) -> tuple[Process, ...]:
                 "SANDBOX_HOME": str(settings.home),
                 "SANDBOX_CACHE": str(settings.cache),
                 "SANDBOX_SUBNET": settings.subnet,
-                # Most of its threads wait; an arena of memory for each would be wasted.
+                # Most of its threads wait, and need no arena of memory each.
                 "MALLOC_ARENA_MAX": "2",
             },
         ),

@@ -138,7 +138,7 @@ def run_to_its_end(aws: Aws) -> str:
 @pytest.mark.parametrize(
     ("stamp", "why"),
     [
-        ({"format": 2, "moto": "4.0.0", "python": "3.11"}, "it was written by .*4.0.0"),
+        ({"format": 2, "moto": "4.0.0", "python": "3.11"}, "its versions are .*4.0.0"),
         (None, "it does not begin with its version"),
     ],
 )

@@ -58,7 +58,7 @@ def test_annotations_that_previews_use() -> None:
         ("actions.x", "{}", "does not implement it"),
         ("auth-type", "oidc", "does not implement it"),
         ("wafv2-acl-arn", "arn:x", "does not implement it"),
-        ("certificate-arn", "arn:x", "speaks HTTP"),
+        ("certificate-arn", "arn:x", "supports HTTP only"),
         ("backend-protocol", "HTTPS", "reached by HTTP"),
         ("group.order", "first", "invalid literal"),
         ("success-codes", "all", "invalid literal"),

@@ -236,7 +236,7 @@ def test_an_image_that_is_not_there_is_an_error_that_says_so(namespace: Namespac
     namespace.run("missing", {"name": "main", "image": missing})
     namespace.until_waiting("missing", "ErrImagePull")
     status = namespace.until_waiting("missing", "ImagePullBackOff")
-    assert "no such image in the sandbox's store" in status["state"]["waiting"]["message"]
+    assert "the sandbox's store has no such image" in status["state"]["waiting"]["message"]
     assert missing in namespace.until_event("missing", "Failed")["message"]
 
 

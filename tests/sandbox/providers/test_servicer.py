@@ -58,7 +58,7 @@ async def test_check_names_an_unknown_input(engine: Any) -> None:
     )
     [failure] = (await engine.Check(request)).failures
     assert failure.property == "colour"
-    assert "'colour' is not known" in failure.reason
+    assert "does not support 'colour'" in failure.reason
 
 
 async def test_an_unknown_type_is_named_with_those_that_are_known(engine: Any) -> None:

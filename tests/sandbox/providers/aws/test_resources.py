@@ -136,7 +136,7 @@ async def test_what_is_another_stacks_is_never_taken_over(
     others = {**inputs[token], "tags": {"stack": "pr-43"}}
     with pytest.raises(SandboxError, match="not this stack's: it lacks the tag stack=pr-43"):
         await engine.create(token, **others)
-    with pytest.raises(SandboxError, match="no tag says pr-43"):
+    with pytest.raises(SandboxError, match="no tag contains pr-43"):
         await engine.create(token, **{**others, "tags": {}})
     found = await engine.read(token, made.identity, inputs[token], made.outputs)
     assert found is not None
