@@ -53,7 +53,7 @@ def variables(settings: Settings, tools: Tools) -> dict[str, str]:
         # There is no GitHub: the working tree stands for the pull request.
         "PREVIEWS_LOCAL": "true",
         "PREVIEWS_PULUMI_LOG": str(settings.logs / "pulumi.log"),
-        # Each `up` starts Python anew: without bytecode it would compile the SDKs each time.
+        # Each `up` starts Python again: without bytecode it would compile the SDKs each time.
         "PYTHONDONTWRITEBYTECODE": "",
     }
 

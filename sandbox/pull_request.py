@@ -34,7 +34,7 @@ def clients(variables: Mapping[str, str], mode: Mode | None = None) -> Clients:
         mode: Database mode that the pull request's labels select.
     """
     os.environ.update(variables)
-    labels = frozenset(label for label, asked in LABELS.items() if asked == mode)
+    labels = frozenset(label for label, selected in LABELS.items() if selected == mode)
     return Clients(PreviewsSettings.read(local=True, labels=labels))
 
 

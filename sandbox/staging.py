@@ -20,9 +20,8 @@ from sandbox import show
 from sandbox.aws.client import client, take_automated_snapshot
 from sandbox.containers.locks import hold
 from sandbox.errors import SandboxError
-from sandbox.identity import CLUSTER_NAME
 from sandbox.kubectl import kubectl, read
-from sandbox.settings import Settings
+from sandbox.settings import CLUSTER_NAME, Settings
 from sandbox.stacks import PROJECT
 from sandbox.system import write_atomically
 

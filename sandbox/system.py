@@ -25,7 +25,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ProcessIdentity:
-    """A process, told apart from a later one with the same pid.
+    """A process, distinguished from a later one with the same pid.
 
     Attributes:
         pid: Process ID.

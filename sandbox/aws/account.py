@@ -15,8 +15,7 @@ from sandbox.aws.rds.servers import DatabaseServers
 from sandbox.aws.state import AccountState
 from sandbox.cluster.layout import Layout
 from sandbox.containers.store import ImageStore
-from sandbox.identity import OIDC_ISSUER
-from sandbox.settings import Settings
+from sandbox.settings import OIDC_ISSUER, Settings
 
 
 class Account:

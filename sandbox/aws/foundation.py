@@ -17,8 +17,7 @@ from moto.kms.models import kms_backends
 from sandbox.aws.identity import ACCOUNT, REGION
 from sandbox.cluster.credentials import ensure_credentials
 from sandbox.cluster.layout import Layout
-from sandbox.identity import CLUSTER_NAME, OIDC_ISSUER
-from sandbox.settings import Settings
+from sandbox.settings import CLUSTER_NAME, OIDC_ISSUER, Settings
 
 _PARTITION = "aws"
 _NETWORK = "10.0.0.0/16"

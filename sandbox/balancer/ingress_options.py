@@ -217,7 +217,7 @@ def _problem(name: str, value: str) -> str | None:
     try:
         _TABLE[name](value)
     except ValueError as error:
-        return f"{PREFIX}{name}: {value!r} can't be honoured: {error}"
+        return f"{PREFIX}{name}: {value!r} is not supported: {error}"
     return None
 
 

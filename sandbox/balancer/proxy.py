@@ -55,7 +55,7 @@ class Proxy:
         find: Returns the rule of a request.
         previews: Returns the served hosts, for the page of an unknown host.
         session: Client for the targets.
-        port: Where the balancer listens.
+        port: Port of the listener.
     """
 
     def __init__(

@@ -5,9 +5,10 @@ Run as ``python -m sandbox.cluster.bootstrap`` once the API server is ready.
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from sandbox.cluster.definitions import CHECKSUM, definitions
 from sandbox.cluster.health import tls_context
-from sandbox.cluster.layout import Identity, Layout
-from sandbox.cluster.metrics_api import METRICS_NAMESPACE, metrics_api
+from sandbox.cluster.layout import Identity, Layout, Port
 from sandbox.errors import SandboxError
 from sandbox.settings import Settings
 from sandbox.tools import locate
 
+_METRICS_NAMESPACE = "kube-system"
+_METRICS_SERVER = "metrics-server"
+_METRICS_GROUP, _METRICS_VERSION = "metrics.k8s.io", "v1beta1"
 _MANIFESTS = Path(__file__).parent / "manifests"
 _FIELD_MANAGER = "sandbox-bootstrap"
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -38,7 +41,7 @@ _PATHS = {
     "CustomResourceDefinition": _DEFINITIONS,
     "IngressClass": "/apis/networking.k8s.io/v1/ingressclasses",
     "Namespace": "/api/v1/namespaces",
-    "Service": f"/api/v1/namespaces/{METRICS_NAMESPACE}/services",
+    "Service": f"/api/v1/namespaces/{_METRICS_NAMESPACE}/services",
 }
 
 
@@ -64,7 +67,7 @@ def bootstrap(settings: Settings) -> None:
     ) as api:
         try:
             _apply_all(api, crds)
-            for document in metrics_api(layout):
+            for document in _metrics_api(layout):
                 _apply(api, document)
         except httpx.HTTPError as error:
             raise SandboxError(
@@ -145,6 +148,37 @@ def _is_established(api: httpx.Client, name: str) -> bool:
     # Null at first, after the definition was created.
     conditions = answer.json().get("status", {}).get("conditions") or []
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
+
+
+def _metrics_api(layout: Layout) -> Iterator[dict[str, Any]]:
+    """Yield the Service and the APIService, as in metrics-server's own manifests.
+
+    Since metrics-server is a process and no Pod, its Service is an external name for its
+    address.
+    """
+    yield {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": _METRICS_SERVER, "namespace": _METRICS_NAMESPACE},
+        "spec": {"type": "ExternalName", "externalName": layout.settings.control_plane},
+    }
+    yield {
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "metadata": {"name": f"{_METRICS_VERSION}.{_METRICS_GROUP}"},
+        "spec": {
+            "group": _METRICS_GROUP,
+            "version": _METRICS_VERSION,
+            "groupPriorityMinimum": 100,
+            "versionPriority": 100,
+            "caBundle": base64.b64encode(layout.authority.read_bytes()).decode(),
+            "service": {
+                "name": _METRICS_SERVER,
+                "namespace": _METRICS_NAMESPACE,
+                "port": Port.METRICS_SERVER.value,
+            },
+        },
+    }
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import yaml
 
 from sandbox.cluster.layout import Identity, Layout, Port
-from sandbox.identity import OIDC_ISSUER
+from sandbox.settings import OIDC_ISSUER
 from sandbox.system import write_atomically
 from sandbox.tools import Tools
 

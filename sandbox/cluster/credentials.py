@@ -10,7 +10,7 @@ import yaml
 
 from sandbox.cluster.certificates import Authority, Subject, ensure_signing_key
 from sandbox.cluster.layout import Identity, Layout
-from sandbox.identity import CLUSTER_NAME
+from sandbox.settings import CLUSTER_NAME
 from sandbox.system import write_atomically
 
 # First address of the Services' range: the API server's address for Pods on EKS.

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from sandbox.identity import CLUSTER_NAME
-from sandbox.settings import Settings
+from sandbox.settings import CLUSTER_NAME, Settings
 
 
 class Port(int, Enum):

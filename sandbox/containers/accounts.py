@@ -14,14 +14,14 @@ def user_of(text: str, tree: ImageTree, base: BaseImage) -> tuple[int, int]:
     """
     user, _, group = text.partition(":")
     lines = _lines("etc/passwd", tree, base)
-    known = next((line for line in lines if user in (line[0], line[2])), None)
-    if known is None and not user.isdecimal():
+    entry = next((line for line in lines if user in (line[0], line[2])), None)
+    if entry is None and not user.isdecimal():
         msg = f"the image has no user {user!r}"
         raise ValueError(msg)
-    uid = int(known[2]) if known else int(user)
+    uid = int(entry[2]) if entry else int(user)
     if group:
         return uid, _group_of(group, tree, base)
-    return uid, int(known[3]) if known else 0
+    return uid, int(entry[3]) if entry else 0
 
 
 def owner_of(text: str, tree: ImageTree, base: BaseImage) -> tuple[int, int]:

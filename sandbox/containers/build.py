@@ -130,7 +130,7 @@ class _Builder:
     def report_unused(self) -> None:
         """Log the build arguments that no stage declares, as other builders do."""
         for name in sorted(self.build_args.keys() - self.used):
-            self.shared.log(f"warning: build argument {name}: no ARG of the Dockerfile asks for it")
+            self.shared.log(f"warning: build argument {name}: the Dockerfile has no such ARG")
 
     def _build(self, stage: Stage) -> StageState:
         state = self._start(stage)

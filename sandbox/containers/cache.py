@@ -61,7 +61,7 @@ class BuildCache:
         temporary.replace(path)
 
     @contextmanager
-    def alone(self, key: str) -> Iterator[None]:
+    def lock(self, key: str) -> Iterator[None]:
         """Lock a key, so that a second build waits for the first one's result."""
         path = self._root / "locks" / key
         with locks.hold(path):

@@ -216,7 +216,7 @@ def _read_flags(
     while match := _FLAG.match(text):
         if match["name"] not in allowed:
             expected = ", ".join(f"--{name}" for name in allowed) or "none"
-            why = f"--{match['name']} is no flag of {bare.name} that the sandbox knows"
+            why = f"--{match['name']} is no flag of {bare.name} that the sandbox supports"
             raise bare.error(why, f"remove it; supported are: {expected}")
         flags.append((match["name"], "true" if match["value"] is None else match["value"]))
         text = text[match.end() :]

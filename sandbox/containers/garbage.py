@@ -56,8 +56,8 @@ def _manifests(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _is_in_use(root: Path, manifest: str) -> bool:
-    with try_hold(root / "locks" / manifest) as alone:
-        return not alone
+    with try_hold(root / "locks" / manifest) as exclusive:
+        return not exclusive
 
 
 def _remove(root: Path, folder: Path) -> None:

@@ -8,14 +8,13 @@ import signal
 import stat
 import subprocess
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from sandbox.containers import runtime
-from sandbox.containers.builder_environment import machine_environment
 from sandbox.containers.layers import is_empty, is_opaque
 from sandbox.containers.machine import BaseImage, parts_of
 from sandbox.containers.runtime import ContainerSpec, Mount, part_name
@@ -28,6 +27,25 @@ _CAPABILITIES: Final = (
     *("net_bind_service", "sys_chroot", "audit_write", "setfcap"),
 )
 _LAST_LINES: Final = 20
+
+# Settings of this machine by which a RUN reaches package registries; images do not keep them.
+_PROXIES: Final = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy")
+_PASSED: Final = (
+    *_PROXIES,
+    *(name.upper() for name in _PROXIES),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    *("NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO", "NPM_CONFIG_REGISTRY", "GOPROXY", "GOSUMDB"),
+    *("PIP_CERT", "PIP_CONFIG_FILE", "PIP_DEFAULT_TIMEOUT", "PIP_EXTRA_INDEX_URL"),
+    *("PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_NO_INDEX", "PIP_RETRIES", "PIP_TRUSTED_HOST"),
+    *("UV_CONFIG_FILE", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_INDEX"),
+    *("UV_HTTP_TIMEOUT", "UV_INDEX_URL", "UV_INSECURE_HOST", "UV_NATIVE_TLS", "UV_NO_INDEX"),
+)
+# Configuration files that no variable refers to.
+_SETTINGS: Final = {
+    "PIP_CONFIG_FILE": ("~/.config/pip/pip.conf", "~/.pip/pip.conf"),
+    "UV_CONFIG_FILE": ("~/.config/uv/uv.toml",),
+}
+_VISIBLE: Final = ("/etc/", "/usr/", "/dev/")
 
 
 class RunFailed(Exception):  # noqa: N818 - it is the RUN that failed
@@ -138,7 +156,7 @@ def run(
         SandboxError: It was interrupted.
     """
     tree, base = image
-    variables, machine = machine_environment(os.environ)
+    variables, machine = _machine_environment(os.environ)
     mounts = (*machine, *command.mounts)
     stubs = [_stubs(target, tree) for target in (*(m.target for m in mounts), *command.tmpfs)]
     spec = ContainerSpec(
@@ -220,3 +238,30 @@ def _is_unchanged(place: Path, status: os.stat_result, below: os.stat_result | N
         return True
     same = (status.st_mode, status.st_uid, status.st_gid)
     return same == (below.st_mode, below.st_uid, below.st_gid) and not is_opaque(place)
+
+
+def _machine_environment(environ: Mapping[str, str]) -> tuple[dict[str, str], tuple[Mount, ...]]:
+    """Return variables for a RUN, and mounts of the files that they refer to.
+
+    Args:
+        environ: The builder's own environment.
+    """
+    variables = {name: environ[name] for name in _PASSED if environ.get(name)}
+    for name, candidates in _SETTINGS.items():
+        found = [path for text in candidates if (path := Path(text).expanduser()).is_file()]
+        if found and name not in variables:
+            variables[name] = str(found[0])
+    mounts = []
+    for name, value in variables.items():
+        path = Path(value)
+        if not path.is_absolute() or not path.exists() or _is_visible(path):
+            continue
+        # At a path of its own: the original may be below a folder that is not accessible.
+        target = f"/run/builder/{name.lower()}/{path.name}"
+        mounts.append(Mount(path.resolve(), target))
+        variables[name] = target
+    return variables, tuple(mounts)
+
+
+def _is_visible(path: Path) -> bool:
+    return os.path.realpath(path).startswith(_VISIBLE) and str(path).startswith(_VISIBLE)

@@ -214,7 +214,7 @@ def popen(spec: ContainerSpec, *, stdout: File, stderr: File) -> ContainerProces
 
     Args:
         spec: Container to run.
-        stdout: As for ``subprocess.Popen``.
+        stdout: File, as in ``subprocess.Popen``.
         stderr: Likewise; receives the reason if the container can't be started.
 
     Raises:

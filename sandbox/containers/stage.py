@@ -101,7 +101,7 @@ class Step:
         key = BuildCache.key(self.state.identity, *inputs)
         if self._reuse(key):
             return
-        with self.shared.cache.alone(key):
+        with self.shared.cache.lock(key):
             # Another build may have stored the result meanwhile.
             if self._reuse(key):
                 return

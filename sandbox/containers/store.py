@@ -165,8 +165,8 @@ class ImageStore:
 
         Nothing is deleted while a build runs, which may be about to push the same.
         """
-        with try_hold(self._work) as alone:
-            if alone and all(named != digest for _, _, named in self.tags()):
+        with try_hold(self._work) as exclusive:
+            if exclusive and all(named != digest for _, _, named in self.tags()):
                 self._mark(digest).unlink(missing_ok=True)
         self.collect_garbage()
 
@@ -226,8 +226,8 @@ class ImageStore:
         Returns:
             Digests of the deleted layers.
         """
-        with try_hold(self._work) as alone:
-            if not alone:
+        with try_hold(self._work) as exclusive:
+            if not exclusive:
                 return ()
             usage = Usage(images=frozenset(self.list()), layers=self.cache.layers())
             return sweep(self.root, usage)

@@ -98,9 +98,7 @@ class _Expansion:
         inner = self._until_closed()
         match = _BRACED.fullmatch(inner)
         if match is None:
-            msg = (
-                f"${{{inner}}} is no expansion that the sandbox knows; use ${{name}}, :-, :+ or :?"
-            )
+            msg = f"${{{inner}}} is not a supported expansion; use ${{name}}, :-, :+ or :?"
             raise ValueError(msg)
         name, operator = match["name"], match["operator"] or ""
         value = self._variables.get(name, "")

@@ -89,8 +89,8 @@ def _environment(
 
 def _user(security: Message, defaults: Mapping[str, Any], image: StoredImage) -> tuple[int, int]:
     """Return uid and gid; the kubelet has checked ``runAsNonRoot``."""
-    asked = str(security.run_as_user.value) if security.HasField("run_as_user") else ""
-    name = asked or security.run_as_username or defaults.get("User") or "0"
+    requested = str(security.run_as_user.value) if security.HasField("run_as_user") else ""
+    name = requested or security.run_as_username or defaults.get("User") or "0"
     try:
         uid, gid = user_of(name, ImageTree(image.layers, base_image()), base_image())
     except ValueError as error:

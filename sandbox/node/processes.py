@@ -15,10 +15,9 @@ from sandbox.cluster.health import serving
 from sandbox.cluster.layout import Identity, Layout, Port
 from sandbox.cluster.processes import BOOTSTRAP
 from sandbox.errors import SandboxError
-from sandbox.identity import CLUSTER_NAME
 from sandbox.node.refusals import CLUSTER_DNS
 from sandbox.process import Process
-from sandbox.settings import Settings
+from sandbox.settings import CLUSTER_NAME, Settings
 from sandbox.system import write_atomically
 from sandbox.tools import Tools, locate
 

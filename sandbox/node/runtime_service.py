@@ -334,14 +334,14 @@ def _make_folders(*folders: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def _matches(status: Message, asked: Message) -> bool:
+def _matches(status: Message, chosen: Message) -> bool:
     """Return True if a Pod or container matches a filter."""
-    if asked.id and asked.id != status.id:
+    if chosen.id and chosen.id != status.id:
         return False
-    has_state = "state" in asked.DESCRIPTOR.fields_by_name and asked.HasField("state")
-    if has_state and asked.state.state != status.state:
+    has_state = "state" in chosen.DESCRIPTOR.fields_by_name and chosen.HasField("state")
+    if has_state and chosen.state.state != status.state:
         return False
-    wanted: Iterable[tuple[str, str]] = asked.label_selector.items()
+    wanted: Iterable[tuple[str, str]] = chosen.label_selector.items()
     return all(status.labels.get(name) == value for name, value in wanted)
 
 

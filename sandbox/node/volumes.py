@@ -36,7 +36,7 @@ class VolumeKind:
         field: Its field in a Pod's ``spec.volumes``.
         package: The kubelet's package that makes its folder, below ``pkg/volume``.
         plugin: Name of that package's plugin in the folder's path.
-        note: How it differs from the same kind on a real node.
+        note: Difference from the same kind on a real node.
     """
 
     field: str

@@ -7,24 +7,79 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import psutil
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 
+from sandbox.containers.runtime import ContainerSpec, Mount, popen
 from sandbox.errors import SandboxError
 from sandbox.postgres import configuration
 from sandbox.postgres.binaries import Installation
 from sandbox.postgres.configuration import ADMINISTRATOR, PORT
 from sandbox.postgres.copying import remove
-from sandbox.postgres.folder import InstanceFolder, give_to_server, reachable_socket
-from sandbox.postgres.process import Program
+from sandbox.postgres.folder import (
+    InstanceFolder,
+    give_to_server,
+    reachable_socket,
+    server_group,
+    server_user,
+)
 
 _LOG_LINES = 5
 _LOG_LIMIT = 8 << 20
 _POLL_SECONDS = 0.02
+_PROGRAMS = "/usr/lib/postgresql"
+_HOME = "/var/lib/postgresql"
+
+# A child ends with the thread that started it (prctl(2), PR_SET_PDEATHSIG), so all servers are
+# started from this one, which lasts as long as the process.
+_starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="postgres-starter")
+
+
+@dataclass(frozen=True)
+class _Program:
+    """A program of PostgreSQL in a container that contains only the server's folder.
+
+    So it runs as a user who is not root even if the checkout, with the programs and the data, is
+    in a folder that only root can access.
+
+    Attributes:
+        installation: Installed version of the program.
+        folder: The server's folder.
+        name: ``postgres`` or ``initdb``.
+        arguments: Arguments without secrets; paths are relative to the data folder.
+    """
+
+    installation: Installation
+    folder: InstanceFolder
+    name: str
+    arguments: tuple[str, ...] = ()
+
+    def start(self, output: IO[bytes]) -> subprocess.Popen[bytes]:
+        """Start it in the data folder; it ends with this process."""
+        spec = ContainerSpec(
+            layers=(),
+            argv=(
+                f"{_PROGRAMS}/bin/{self.name}",
+                *self.arguments,
+            ),
+            env={"LC_ALL": "C.UTF-8", "TZ": "UTC"},
+            cwd=f"{_HOME}/data",
+            uid=server_user(),
+            gid=server_group(),
+            read_only_root=True,
+            mounts=(
+                Mount(self.installation.folder, _PROGRAMS),
+                Mount(self.folder.data, f"{_HOME}/data", read_only=False),
+                Mount(self.folder.run, f"{_HOME}/run", read_only=False),
+            ),
+        )
+        return _starter.submit(popen, spec, stdout=output, stderr=output).result()
 
 
 @dataclass
@@ -67,7 +122,7 @@ class Server:
         try:
             with self.folder.log.open("ab") as log:
                 code = (
-                    Program(
+                    _Program(
                         self.installation,
                         self.folder,
                         "initdb",
@@ -108,7 +163,7 @@ class Server:
         with self.folder.log.open("ab") as log:
             if log.tell() > _LOG_LIMIT:
                 log.truncate(0)
-            process = Program(self.installation, self.folder, "postgres", ("-D", ".")).start(log)
+            process = _Program(self.installation, self.folder, "postgres", ("-D", ".")).start(log)
         self._process = process
         self._wait_until_it_answers(process, time.monotonic() + timeout)
 
@@ -187,10 +242,10 @@ class Server:
         with contextlib.suppress(FileNotFoundError):
             lines = self.folder.log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
             why = "\n  ".join([why, *lines])
-        remedy = f"see {self.folder.log}; `sandbox reset` makes all databases anew."
+        remedy = f"see {self.folder.log}; `sandbox reset` creates all databases again."
         if "could not bind" in why:
             remedy = (
-                "stop what listens there, or give the sandbox other addresses with"
+                "stop the process that uses it, or set other addresses with"
                 " SANDBOX_SUBNET=127.<2-254>.0.0/16."
             )
         return SandboxError(

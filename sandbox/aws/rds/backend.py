@@ -80,7 +80,7 @@ class DatabaseBackend(RDSBackend):  # type: ignore[misc] # mypy does not follow 
 
     def create_db_instance(self, db_kwargs: dict[str, Any]) -> DBInstance:
         """Create an empty instance; it is ``creating`` until its server responds."""
-        properties = _new_instance(_given(db_kwargs))
+        properties = _new_instance(_set_values(db_kwargs))
         if properties.get("storage_encrypted"):
             properties.setdefault("kms_key_id", self.kms.describe_key(_DEFAULT_KEY).arn)
         return self._register(properties)
@@ -90,7 +90,7 @@ class DatabaseBackend(RDSBackend):  # type: ignore[misc] # mypy does not follow 
     ) -> DBInstance:
         """Create an instance with a snapshot's data and master user."""
         snapshot = self._available_snapshot(from_snapshot_id)
-        properties = _restored_instance(snapshot, _given(overrides))
+        properties = _restored_instance(snapshot, _set_values(overrides))
         return self._register(properties, snapshot.db_snapshot_identifier)
 
     def _register(self, properties: dict[str, Any], restored_from: str | None = None) -> DBInstance:
@@ -266,10 +266,10 @@ class DatabaseBackend(RDSBackend):  # type: ignore[misc] # mypy does not follow 
         return group
 
 
-def _given(asked: dict[str, Any]) -> dict[str, Any]:
+def _set_values(requested: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value
-        for name, value in asked.items()
+        for name, value in requested.items()
         if value is not None and name not in _ONLY_IN_THE_CALL
     }
 
@@ -305,16 +305,16 @@ def _new_instance(properties: dict[str, Any]) -> dict[str, Any]:
     return properties
 
 
-def _engine_version(engine: str | None, asked: str | None) -> str:
+def _engine_version(engine: str | None, requested: str | None) -> str:
     if engine != "postgres":
         raise _invalid_value(f"Invalid DB engine {engine}: the sandbox runs postgres.")
     try:
-        found = installation(asked or "16")
+        found = installation(requested or "16")
     except SandboxError as error:
         raise _invalid_combination(
-            f"Cannot find version {asked} for postgres: {error.why}."
+            f"Cannot find version {requested} for postgres: {error.why}."
         ) from error
-    return asked if asked and "." in asked else found.version
+    return requested if requested and "." in requested else found.version
 
 
 def _restored_instance(snapshot: DBSnapshot, overrides: dict[str, Any]) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def test_annotations_that_previews_use() -> None:
         ("target-group-attributes", "stickiness.enabled=true", "no sticky sessions"),
         ("target-group-attributes", "what.is=this", "not implemented"),
         ("load-balancer-attributes", "waf.fail_open.enabled=true", "not implemented"),
-        ("listen-ports", "[{", "can't be honoured"),
+        ("listen-ports", "[{", "is not supported"),
         ("listen-ports", '[{"HTTPS": 443}]', 'expected [{"HTTP": 8080}], found [{"HTTPS": 443}]'),
         ("listen-ports", "[8080]", "expected"),
     ],
@@ -168,7 +168,7 @@ def test_attributes_are_pairs_between_commas() -> None:
 def test_everything_that_can_not_be_honoured_is_named_at_once() -> None:
     with pytest.raises(ModelError) as caught:
         _read(**{"auth-type": "oidc", "ssl-policy": "x", "ssl-redirect": "443"})
-    assert str(caught.value).count("; leave it out") == 2
+    assert str(caught.value).count("; remove it") == 2
     assert [part.split(":")[0] for part in str(caught.value).split(f"; {PREFIX}")] == [
         f"{PREFIX}auth-type",
         "ssl-policy",
@@ -457,7 +457,7 @@ def test_what_is_wrong_with_a_services_annotations_is_said() -> None:
         (_ingress("i", _entry("a.b", ("/", "Prefix"), port={"name": "x"})), "has no port x"),
         (_ingress("i", _entry("a.b", ("/", "Prefix"), port={"name": "use-annotation"})), "actions"),
         (_ingress("i", tls=[{"hosts": ["a.b"]}]), "spec.tls"),
-        (_ingress("i", defaultBackend={"resource": {"kind": "X"}}), "no Service"),
+        (_ingress("i", defaultBackend={"resource": {"kind": "X"}}), "not a Service"),
     ],
 )
 def test_what_is_wrong_with_an_ingress_is_said_and_others_are_served(

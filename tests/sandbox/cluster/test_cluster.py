@@ -21,7 +21,7 @@ import pytest
 from sandbox.cluster.bootstrap import bootstrap
 from sandbox.cluster.layout import Identity
 from sandbox.cluster.processes import processes
-from sandbox.identity import CLUSTER_NAME, OIDC_ISSUER
+from sandbox.settings import CLUSTER_NAME, OIDC_ISSUER
 from sandbox.tools import locate
 from tests.sandbox.cluster import objects
 from tests.sandbox.cluster.running import Cluster, await_that

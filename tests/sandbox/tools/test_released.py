@@ -480,8 +480,8 @@ def test_pinning_takes_what_the_publisher_says(
     ("sums", "why"),
     [
         (None, "404"),
-        (_sums(_NAMES[:1]), "does not name each archive"),
-        (b"<html>", "does not name each archive"),
+        (_sums(_NAMES[:1]), "does not contain every archive"),
+        (b"<html>", "does not contain every archive"),
         (_sums(_NAMES, b"replaced"), "was replaced"),
     ],
 )
