@@ -1,4 +1,4 @@
-"""The policies, asked by the real engine about real stacks."""
+"""The policies, evaluated by the real engine on real stacks."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def preview(number: int) -> str:
 
 
 def one_message(output: str, *words: str) -> None:
-    """A failure is one message that names the thing and says what to do: no traceback."""
+    """Check that a failure is one message with a name and a remedy, without a traceback."""
     assert "Traceback" not in output
     assert output.count("What to do:") == 1, output
     for word in words:

@@ -12,7 +12,7 @@ from sandbox.tools import cache_key
 def run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
 ) -> tuple[object, str]:
-    """What a person gets who types ``sandbox <arguments>``: the exit code and all output."""
+    """Run ``sandbox <arguments>``; return the exit code and all output."""
     monkeypatch.setattr(sys, "argv", ["sandbox", *arguments])
     with pytest.raises(SystemExit) as ended:
         cli.main()

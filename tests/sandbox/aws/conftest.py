@@ -137,7 +137,7 @@ class Aws:
         until(lambda: self.status(identifier) is None, f"{identifier} to be gone")
 
     def master(self, identifier: str) -> dict[str, str]:
-        """What the instance's secret says."""
+        """Return the content of the instance's secret."""
         instance = self.describe(identifier)
         assert instance
         arn = instance["MasterUserSecret"]["SecretArn"]

@@ -1,4 +1,4 @@
-"""How instances fare when their servers fail, with servers that fail when told to."""
+"""Instances whose servers fail, with fake servers that fail on demand."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def lifecycle(
     BackendDict.reset()
     monkeypatch.setattr(rds_backends, "backend", rds_backends.backend)
     rds_backends.clear()
-    made = Lifecycle(servers, AccountState(tmp_path / "state"))  # type: ignore[arg-type] # it stands in
+    made = Lifecycle(servers, AccountState(tmp_path / "state"))  # type: ignore[arg-type] # a fake
     module.install(made)
     yield made
     made.settle()

@@ -92,7 +92,7 @@ def test_what_is_not_said_is_as_the_controller_has_it() -> None:
 
 
 def test_a_health_check_is_read_whole() -> None:
-    said = {
+    annotations = {
         "healthcheck-path": "/up",
         "healthcheck-port": "81",
         "healthcheck-interval-seconds": "7",
@@ -101,7 +101,7 @@ def test_a_health_check_is_read_whole() -> None:
         "unhealthy-threshold-count": "4",
         "success-codes": "200-299",
     }
-    assert _read(**said).health == HealthCheck("/up", 81, 7, 0.5, 3, 4, "200-299")
+    assert _read(**annotations).health == HealthCheck("/up", 81, 7, 0.5, 3, 4, "200-299")
     assert _read(**{"healthcheck-port": "traffic-port"}).health == HealthCheck()
 
 

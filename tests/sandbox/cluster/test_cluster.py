@@ -67,14 +67,14 @@ def test_every_process_runs_and_what_everyone_has_is_there(
 
 def test_kubectl_finds_its_context(cluster: Cluster) -> None:
     kubectl = locate(cluster.settings, ["kubernetes"]).kubectl
-    said = subprocess.run(
+    answer = subprocess.run(
         [kubectl, "--context", CLUSTER_NAME, "get", "namespaces", "-o", "name"],
         env={**os.environ, "KUBECONFIG": str(cluster.settings.kubeconfig)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "namespace/external-secrets" in said.stdout
+    assert "namespace/external-secrets" in answer.stdout
 
 
 def test_no_argument_holds_a_secret(cluster: Cluster) -> None:
@@ -251,8 +251,8 @@ def test_a_pod_on_the_node_has_an_endpoint_on_loopback_and_logs(
 
     assert await_that(addresses, what="the EndpointSlice") == [address]
     with _kubelet(cluster):
-        said = api.get(f"{pods}/web/log", params={"tailLines": 5})
-    assert said.text == f"log of /containerLogs/{namespace}/web/web?tailLines=5"
+        answer = api.get(f"{pods}/web/log", params={"tailLines": 5})
+    assert answer.text == f"log of /containerLogs/{namespace}/web/web?tailLines=5"
     api.delete(f"/api/v1/nodes/{CLUSTER_NAME}")
 
 

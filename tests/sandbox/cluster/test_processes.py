@@ -1,4 +1,4 @@
-"""What the supervisor is told of the cluster's processes."""
+"""Descriptions of the cluster's processes for the supervisor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def made(settings: Settings) -> dict[str, Process]:
-    """The processes, with tools that are there and do nothing."""
+    """Return the processes, with tools that exist and do nothing."""
     for recipe in (KUBERNETES, EXTERNAL_SECRETS):
         binaries = settings.cache / recipe.folder_name / "bin"
         binaries.mkdir(parents=True)

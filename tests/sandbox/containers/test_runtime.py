@@ -379,7 +379,7 @@ def test_what_bubblewrap_leaves_when_it_is_killed_with_its_parent_ends(tmp_path:
 
 
 def _ends(pid: int) -> bool:
-    """Whether a process, which may be gone already, ends within a minute."""
+    """Return True if a process has ended, or ends within a minute."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""What a container of a real Pod sees: environment, volumes, user, addresses."""
+"""A real container's environment, volumes, user and addresses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.sandbox
 
 @pytest.fixture(params=["the caller", "an ordinary user"])
 def whose_node(world: World, request: pytest.FixtureRequest) -> Iterator[None]:
-    """Whose processes the node is."""
+    """User that runs the node's processes."""
     if request.param == "the caller":
         yield
         return

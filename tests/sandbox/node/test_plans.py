@@ -1,4 +1,4 @@
-"""What becomes of a Pod's wishes and an image's configuration, without a kubelet."""
+"""Plans from a Pod's fields and an image's configuration, without a kubelet."""
 
 from __future__ import annotations
 

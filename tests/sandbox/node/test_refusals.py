@@ -1,4 +1,4 @@
-"""What a node does not support is refused by name, each field by itself and all at once."""
+"""Refusals name each field that the node does not support, one by one and together."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ options edns0
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """How this machine looks names up."""
+    """Resolver configuration of this machine."""
     path = tmp_path / "resolv.conf"
     path.write_text(RESOLVER)
     monkeypatch.setattr(refusals, "_RESOLVER", path)

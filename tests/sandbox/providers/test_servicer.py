@@ -44,7 +44,7 @@ def _create(preview: bool = False, **inputs: Any) -> provider_pb2.CreateRequest:
 
 
 def _partial(error: grpc.aio.AioRpcError) -> provider_pb2.ErrorResourceInitFailed:
-    """What the engine keeps of a resource that exists but does not work."""
+    """Return the engine's state of a resource that exists but does not work."""
     metadata = dict(error.trailing_metadata() or ())
     status = status_pb2.Status.FromString(metadata["grpc-status-details-bin"])
     detail = provider_pb2.ErrorResourceInitFailed()

@@ -1,4 +1,4 @@
-"""What the compiler's last words mean."""
+"""Causes of failed builds from the compiler's last lines."""
 
 from __future__ import annotations
 

@@ -60,9 +60,9 @@ class Publisher:
     """A server of files.
 
     Attributes:
-        files: What it has, by path.
+        files: Files by path.
         asked: Each path that it was asked for.
-        sent: How much of a file it sends at once; all of it when None.
+        sent: Number of bytes that it sends at once; None for all.
         hold: Called with each path, before the answer and after each part of it.
     """
 
