@@ -139,7 +139,7 @@ def run_to_its_end(aws: Aws) -> str:
     ("stamp", "why"),
     [
         ({"format": 2, "moto": "4.0.0", "python": "3.11"}, "its versions are .*4.0.0"),
-        (None, "it does not begin with its version"),
+        (None, "its first line is not its version"),
     ],
 )
 def test_a_state_of_other_versions_is_refused_and_kept(

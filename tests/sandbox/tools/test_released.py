@@ -325,7 +325,7 @@ def test_a_download_that_takes_too_long_has_the_tool_built(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(released, "_SECONDS", -1)
-    _is_built(machine, "not there after")
+    _is_built(machine, "not complete after")
 
 
 def test_what_is_not_pinned_is_never_asked_for(
