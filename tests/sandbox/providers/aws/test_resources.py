@@ -168,7 +168,7 @@ async def test_an_adopted_thing_that_differs_in_what_cannot_change_is_named(
     engine: Engine, inputs: dict[str, Properties]
 ) -> None:
     await engine.create(GROUP, **inputs[GROUP])
-    with pytest.raises(SandboxError, match="another description, which cannot be changed"):
+    with pytest.raises(SandboxError, match="another description, which can't be changed"):
         await engine.create(GROUP, **{**inputs[GROUP], "description": "other"})
 
 
