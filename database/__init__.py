@@ -1,1 +1,1 @@
-"""What is done to a database before anybody may connect to it."""
+"""Preparation of databases before anybody may connect: scrub, proof, roles, clones."""

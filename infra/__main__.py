@@ -1,3 +1,3 @@
-from infra.stacks.program import main
+from infra.stacks import main
 
 main()

@@ -9,9 +9,9 @@ class ProgramError(pulumi.RunError):
     """A failure with its remedy, which Pulumi prints without a traceback.
 
     Attributes:
-        what: The thing that failed, by name ("config previews:domain").
-        why: What was found, and what was expected instead.
-        remedy: What the reader can do now, as an instruction.
+        what: Name of the thing that failed ("config previews:domain").
+        why: Cause: the value that was found, and the expected one.
+        remedy: Instruction for the reader.
     """
 
     def __init__(self, what: str, *, why: str, remedy: str) -> None:

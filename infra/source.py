@@ -1,7 +1,7 @@
-"""Which source a stack is made from: commit, repository and when it is no longer needed.
+"""The source of a stack: commit, repository and expiry.
 
-Everything comes from the stack's configuration or from the git checkout, never from the
-clock: running the program twice on the same checkout declares the same thing.
+Everything comes from the stack's configuration or from the git checkout, never from the clock:
+running the program twice on the same checkout declares the same resources.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from infra.errors import ProgramError
 
-# Pulumi itself writes a stack's salt and settings into these; no image holds them.
+# Pulumi itself writes a stack's salt and settings into these; no image contains them.
 _NOT_SOURCE = (":(exclude,glob)Pulumi.*.yaml",)
 _REMOTE = re.compile(r"[:/](?P<owner>[\w.-]+)/(?P<name>[\w.-]+?)(?:\.git)?/?$", re.ASCII)
 _URL = re.compile(r"(?:\w+://|[\w.-]+@)[\w.@-]+(?::\d+)?[:/]", re.ASCII)
@@ -25,12 +25,12 @@ NEVER = "never"
 
 @dataclass(frozen=True)
 class Source:
-    """What a stack is made from.
+    """The source of a stack.
 
     Attributes:
-        commit: The commit's hash; ``<hash>-<8 hex digits>`` when the working tree differs from it.
+        commit: Hash of the commit; ``<hash>-<8 hex digits>`` when the working tree differs from it.
         repository: ``owner/name``.
-        expires: When the stack may be swept, RFC 3339 in UTC, or ``never``.
+        expires: Time after which the sweep may destroy the stack, RFC 3339 in UTC, or ``never``.
     """
 
     commit: str
@@ -39,22 +39,22 @@ class Source:
 
     @property
     def short_commit(self) -> str:
-        """The commit's first 12 digits, with the working tree's 8 if it differs."""
+        """First 12 digits of the commit, with the working tree's 8 if it differs."""
         revision, *tree = self.commit.split("-")
         return "-".join([revision[:12], *tree])
 
 
 @dataclass(frozen=True)
 class Checkout:
-    """A git checkout, read by ``git`` alone and never written to."""
+    """A git checkout, read by ``git`` alone and never changed."""
 
     folder: Path
 
     def commit(self) -> str:
-        """Hash of HEAD, followed by a hash of the working tree when that differs.
+        """Return the hash of HEAD, followed by a hash of the working tree when that differs.
 
         Raises:
-            ProgramError: There is no git, no checkout or no commit.
+            ProgramError: Git, the checkout or a commit is missing.
         """
         head = self._git("rev-parse", "--verify", "HEAD", key="commit").decode().strip()
         changed = self._git(
@@ -71,16 +71,16 @@ class Checkout:
         return f"{head}-{self._tree_hash(changed)}" if changed else head
 
     def commit_time(self) -> datetime:
-        """When HEAD was committed (the committer's date, which a rebase moves).
+        """Return the time of HEAD (the committer's date, which a rebase changes).
 
         Raises:
-            ProgramError: There is no git, no checkout or no commit.
+            ProgramError: Git, the checkout or a commit is missing.
         """
         stamp = self._git("log", "-1", "--format=%ct", key="expires")
         return datetime.fromtimestamp(int(stamp), tz=UTC)
 
     def repository(self) -> str:
-        """``owner/name`` of the remote ``origin``, or ``local/<folder>`` without one on a host."""
+        """Return ``owner/name`` of the remote ``origin``, or ``local/<folder>``."""
         try:
             remote = self._git("config", "--get", "remote.origin.url", key="repository")
         except ProgramError:
@@ -92,7 +92,7 @@ class Checkout:
         return f"{match['owner']}/{match['name']}"
 
     def _tree_hash(self, changed: bytes) -> str:
-        """Eight digits that change with any file that git does not ignore.
+        """Return eight digits that change with any file that git does not ignore.
 
         Args:
             changed: ``git status --porcelain=v1 -z`` without renames: entries ``XY path``.
@@ -130,9 +130,15 @@ class Checkout:
             ) from error
         except subprocess.CalledProcessError as error:
             what = f"config previews:{key}"
-            said = error.stderr.decode(errors="replace").strip() or f"exit code {error.returncode}"
-            why = f"not set, and git cannot tell it from {self.folder}: {said}"
+            output = (
+                error.stderr.decode(errors="replace").strip() or f"exit code {error.returncode}"
+            )
+            why = f"not set, and git can't read it from {self.folder}: {output}"
             raise ProgramError(what, why=why, remedy=remedy) from error
+
+
+CHECKOUT = Checkout(Path(__file__).resolve().parents[1])
+"""Checkout that the program itself is in."""
 
 
 def read_source(
@@ -143,17 +149,17 @@ def read_source(
     expires: datetime | None = None,
     ttl_days: int | None = None,
 ) -> Source:
-    """What the stack is made from: as configured, and for the rest as the checkout says.
+    """Return the source as configured, and the rest from the checkout.
 
     Args:
-        checkout: Asked only for what is not given.
-        commit: The commit, as `Source.commit` has it.
+        checkout: Checkout, read only for missing values.
+        commit: Commit, in the form of `Source.commit`.
         repository: ``owner/name``.
-        expires: When the stack may be swept.
+        expires: Time after which the sweep may destroy the stack.
         ttl_days: Days from the commit to the expiry; None for a stack that never expires.
 
     Raises:
-        ProgramError: Something is neither given nor known to git; names the key to set.
+        ProgramError: A value is neither configured nor in git; names the key to set.
     """
     if expires is None and ttl_days is not None:
         expires = checkout.commit_time() + timedelta(days=ttl_days)

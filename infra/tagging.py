@@ -1,8 +1,8 @@
-"""One transform: every AWS resource says which stack and source it belongs to.
+"""One transform that tags every AWS resource with its stack and source.
 
-The tags are what sweeping and cost reports look for, and what the permissions of CI are
-bound to. A transform, unlike the older transformations, also reaches resources that another
-package makes on its own side, such as those of ``eks.Cluster``.
+The sweep and cost reports find resources by these tags, and the permissions of CI depend on them.
+A transform, unlike the older transformations, also reaches resources that another package creates
+on its own side, such as those of ``eks.Cluster``.
 """
 
 from __future__ import annotations
@@ -14,32 +14,30 @@ from typing import Any, cast
 import pulumi
 from pulumi.runtime import register_resource_transform
 
+from contract import tags
 from contract.stack_name import StackName
 from infra.database.security_group import SecurityGroup
 from infra.source import Source
 
-KIND_TAG = "kind"
-"""The tag that says ``preview`` on everything of every preview: what cost is summed up by."""
-
 
 def stack_tags(stack: StackName, source: Source) -> dict[str, str]:
-    """The tags of all AWS resources of a stack."""
-    tags = {
-        "managed-by": "pulumi",
-        KIND_TAG: stack.kind.value,
-        "stack": stack.value,
-        "repository": source.repository,
-        "commit": source.commit,
-        "expires": source.expires,
+    """Return the tags of all AWS resources of a stack."""
+    values = {
+        tags.MANAGED_BY: "pulumi",
+        tags.KIND: stack.kind.value,
+        tags.STACK: stack.value,
+        tags.REPOSITORY: source.repository,
+        tags.COMMIT: source.commit,
+        tags.EXPIRES: source.expires,
     }
     if stack.pull_request is not None:
-        tags["pull-request"] = str(stack.pull_request)
-    return tags
+        values[tags.PULL_REQUEST] = str(stack.pull_request)
+    return values
 
 
 def tag_every_resource(stack: StackName, source: Source) -> None:
-    """Tag whatever the program declares from here on; call it before anything else."""
-    tags = stack_tags(stack, source)
+    """Tag everything that the program declares from here on; call it first."""
+    values = stack_tags(stack, source)
 
     def add_tags(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
         if not is_taggable(args.type_):
@@ -48,7 +46,7 @@ def tag_every_resource(stack: StackName, source: Source) -> None:
         properties = cast("dict[str, Any]", args.props)
         own = cast("dict[str, pulumi.Input[str]]", properties.get("tags") or {})
         return pulumi.ResourceTransformResult(
-            props={**properties, "tags": {**own, **tags}}, opts=args.opts
+            props={**properties, "tags": {**own, **values}}, opts=args.opts
         )
 
     register_resource_transform(add_tags)
@@ -56,15 +54,14 @@ def tag_every_resource(stack: StackName, source: Source) -> None:
 
 @cache
 def is_taggable(token: str) -> bool:
-    """Whether a type takes the provider's usual map of tags.
+    """Return True for a type with the provider's usual map of tags.
 
-    The SDK says so by itself: exactly these types have a ``tags_all``, the union of a
-    resource's tags and the provider's. Auto Scaling groups, whose tags are a list of
-    objects, do not. Only our own class, which stands for one that is slow to import, has to
-    be named.
+    In the SDK exactly these types have a ``tags_all``, the union of a resource's tags and the
+    provider's. Auto Scaling groups, whose tags are a list of objects, do not. Only our own class,
+    which replaces one that is slow to import, has to be named.
 
     Args:
-        token: A Pulumi type token, such as ``aws:rds/instance:Instance``.
+        token: Pulumi type token, such as ``aws:rds/instance:Instance``.
     """
     if token == SecurityGroup.TOKEN:
         return True

@@ -1,4 +1,4 @@
-"""Reads versions.toml: the one place where what runs on the cluster is pinned."""
+"""Reads versions.toml, the one place with the pinned versions of the cluster's software."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 FILE = Path(__file__).with_name("versions.toml")
 _HEAD = """\
-# What runs on a cluster that this program makes, each version in one place. `make versions`
+# What runs on a cluster that this program creates, each version in one place. `make versions`
 # updates it; `make versions ARGS="--kubernetes 1.37"` goes to another one.
 """
 
@@ -23,9 +23,9 @@ class ExternalSecretsVersion(_Model):
     """The External Secrets Operator.
 
     Attributes:
-        version: Its version.
-        image: Its image, without a tag.
-        digest: The image's digest; empty while nobody has looked it up.
+        version: Version.
+        image: Image, without a tag.
+        digest: Digest of the image; empty until it is looked up.
         module: Hash of the Go module that its definitions are from.
         definitions: Checksum of infra/controllers/external-secrets.yaml.
     """
@@ -38,7 +38,7 @@ class ExternalSecretsVersion(_Model):
 
     @property
     def reference(self) -> str:
-        """The image as pods name it: by its digest, or by its tag while that is not known."""
+        """Reference of the image: by digest, or by tag while that is not known."""
         return f"{self.image}@{self.digest}" if self.digest else f"{self.image}:v{self.version}"
 
 
@@ -46,7 +46,7 @@ class Versions(_Model):
     """Every pinned version.
 
     Attributes:
-        kubernetes: Minor version of a cluster that the program makes.
+        kubernetes: Minor version of a new cluster.
         addons: Version of each EKS add-on.
         external_secrets: The External Secrets Operator.
     """
@@ -58,12 +58,12 @@ class Versions(_Model):
 
 @cache
 def pinned() -> Versions:
-    """The versions, read once."""
+    """Return the versions, read once."""
     return Versions.model_validate(tomllib.loads(FILE.read_text()))
 
 
 def render(versions: Versions) -> str:
-    """The file's text."""
+    """Return the text of the file."""
     lines = [_HEAD, f'kubernetes = "{versions.kubernetes}"', "", "[addons]"]
     lines += [f'{name} = "{version}"' for name, version in sorted(versions.addons.items())]
     lines += ["", "[external_secrets]"]

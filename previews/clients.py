@@ -14,10 +14,10 @@ from previews.settings import Settings
 if TYPE_CHECKING:
     from boto3.session import Session
 
+    from contract.platform_outputs import PlatformOutputs
     from previews.github import GitHub
     from previews.inventory import Place
     from previews.kubernetes import Cluster
-    from previews.platform import Platform
     from previews.pull_request.presenter import Presenter
     from previews.pull_request.pull_requests import PullRequests
     from previews.pulumi.stacks import Stacks
@@ -66,8 +66,8 @@ class Clients:
         return Stacks(self.settings)
 
     @cached_property
-    def platform(self) -> Platform:
-        """What staging says of the platform."""
+    def platform(self) -> PlatformOutputs:
+        """The platform, as staging published it."""
         from previews.platform import read_platform
 
         return read_platform(self.stacks)
@@ -95,7 +95,7 @@ class Clients:
         """The cluster that all previews share."""
         from previews.kubernetes import Cluster
 
-        return Cluster(self.platform.cluster_name)
+        return Cluster(self.platform.cluster.name)
 
     @cached_property
     def places(self) -> tuple[Place, ...]:

@@ -1,1 +1,1 @@
-"""The application that is previewed: customers of a small software business, on PostgreSQL."""
+"""The sample application: customers of a small software business, on PostgreSQL."""

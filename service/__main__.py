@@ -1,4 +1,4 @@
-"""``python -m service``: serve until SIGTERM, then drain and exit with 0."""
+"""``python -m service``: serve HTTP until SIGTERM, then drain and exit with 0."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import sys
 
 
 def main() -> int:
-    """Serve.
+    """Run the server.
 
     Returns:
-        Exit code: 0 after a requested stop, 2 for a wrong environment, 3 when it can't listen.
+        Exit code: 0 after a requested stop, 2 for an invalid environment, 3 if it can't listen.
     """
-    # Almost nothing that imports make is garbage; collecting it costs a tenth of the start.
+    # Imports create almost no garbage; collecting it costs a tenth of the start.
     gc.disable()
     from service.server import serve  # noqa: PLC0415  (after gc.disable, which is the point)
     from service.settings import ConfigurationError  # noqa: PLC0415

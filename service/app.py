@@ -1,4 +1,4 @@
-"""Puts the service together."""
+"""The FastAPI application with its middleware and routes."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def create_app(
     """Build the application.
 
     Args:
-        settings: How to serve; from the environment when None.
-        database: Where PostgreSQL is; from the environment when None.
-        build: What is running; from the environment when None.
-        connect: Opens the database; tests give one that is rolled back.
-        span_processor: Takes the traces instead of the configured exporter, for tests.
+        settings: Settings of the server; from the environment if None.
+        database: Settings of PostgreSQL; from the environment if None.
+        build: Build information; from the environment if None.
+        connect: Opens the database; tests pass one that is rolled back.
+        span_processor: Receives the traces instead of the configured exporter, for tests.
 
     Raises:
-        ConfigurationError: The environment lacks something.
+        ConfigurationError: The environment is invalid.
     """
     settings = settings or load(Settings)
     database_settings = database or load(DatabaseSettings)
@@ -89,7 +89,7 @@ def create_app(
     handlers.install(app)
     openapi.install(app)
     _protect(app, settings, build, metrics)
-    # Routes are tried one by one, so the ones that most requests want come first.
+    # Routes are matched in order, so the ones with most requests come first.
     app.include_router(customers)
     app.include_router(health)
     app.add_route("/metrics", metrics.endpoint, include_in_schema=False)
@@ -97,7 +97,7 @@ def create_app(
 
 
 def _protect(app: FastAPI, settings: Settings, build: BuildInformation, metrics: Metrics) -> None:
-    """Put the layers around the application, innermost first."""
+    """Add the middleware, innermost first."""
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes)
     app.add_middleware(RateLimitMiddleware, settings=settings)
     if settings.cors_origins:
@@ -120,5 +120,5 @@ def _protect(app: FastAPI, settings: Settings, build: BuildInformation, metrics:
 
 
 def _operation_id(route: APIRoute) -> str:
-    """The function's name: it reads well in generated clients, and stays when a path moves."""
+    """Return the function's name, which suits generated clients and stays when a path changes."""
     return route.name

@@ -1,6 +1,6 @@
-"""Conditional requests (RFC 9110, section 13): of two editors, the later is told.
+"""Conditional requests (RFC 9110, section 13), which prevent lost updates.
 
-A change must say which version it was made on, in ``If-Match``. Without it the answer is
+A change must name the version that it was made on, in ``If-Match``. Without it the answer is
 428 (RFC 6585, section 3); with another version than the stored one it is 412.
 """
 
@@ -18,34 +18,34 @@ _VERSION_TAG = re.compile(r'(W/)?"v([1-9][0-9]{0,8})"')
 
 
 class PreconditionRequiredError(Problem):
-    """A change came without ``If-Match``."""
+    """A change without ``If-Match``."""
 
     status = HTTPStatus.PRECONDITION_REQUIRED
     kind = "precondition-required"
-    title = "Say which version you are changing"
+    title = "If-Match is required"
 
     def __init__(self) -> None:
         super().__init__("Send the ETag of what you read as If-Match, or * to change any version.")
 
 
 class PreconditionFailedError(Problem):
-    """The stored version is not the one that the change was made on."""
+    """A change of another version than the stored one."""
 
     status = HTTPStatus.PRECONDITION_FAILED
     kind = "precondition-failed"
-    title = "Somebody else has changed it"
+    title = "The resource was changed by another request"
 
     def __init__(self) -> None:
-        super().__init__("Read it again, and apply your change to what you find.")
+        super().__init__("Read it again, and apply your change to the new version.")
 
 
 def etag(version: int) -> str:
-    """The entity tag of ``version``."""
+    """Return the entity tag of ``version``."""
     return f'"v{version}"'
 
 
 def expected_versions(if_match: str | None) -> frozenset[int] | None:
-    """The versions that a change may be applied to.
+    """Return the versions that a change may be applied to.
 
     Args:
         if_match: The header's value, which matches ``CONDITION_PATTERN``.
@@ -55,7 +55,7 @@ def expected_versions(if_match: str | None) -> frozenset[int] | None:
         compares strongly (RFC 9110, section 13.1.1).
 
     Raises:
-        PreconditionRequiredError: There is no header.
+        PreconditionRequiredError: The header is missing.
     """
     if if_match is None:
         raise PreconditionRequiredError
@@ -65,9 +65,9 @@ def expected_versions(if_match: str | None) -> frozenset[int] | None:
 
 
 def is_fresh(if_none_match: str | None, version: int) -> bool:
-    """Whether a client that holds ``if_none_match`` needs no new copy of ``version``.
+    """Return whether a client with ``if_none_match`` needs no new copy of ``version``.
 
-    A header that can't be read is ignored: the answer is then sent in full.
+    An invalid header is ignored: the answer is then sent in full.
     """
     if if_none_match is None or if_none_match.strip() == "*":
         return if_none_match is not None

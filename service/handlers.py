@@ -1,4 +1,4 @@
-"""Turns whatever an operation raises into problem details."""
+"""Handlers that turn errors of operations into problem details."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request, first: str) -> str:
-    """The methods of a path; Starlette names those of its first route alone."""
+    """Return all methods of a path, while Starlette names those of its first route only."""
     path = getattr(request.scope.get("route"), "path", None)
     operations = request.app.openapi()["paths"].get(path, {})
     return ", ".join(sorted(method.upper() for method in operations)) or first

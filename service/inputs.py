@@ -1,6 +1,6 @@
-"""The strings that the API accepts: bounded, printable, and the same rule in the contract.
+"""Strings that the API accepts: bounded, printable, with the same rules in ``openapi.json``.
 
-Every rule is a pattern, so that ``openapi.json`` tells a client all that is checked. NUL
+Every rule is a pattern, so that ``openapi.json`` contains all that is checked. NUL
 can't be stored by PostgreSQL and lone surrogates can't be encoded: pydantic refuses the
 latter in every ``str``, the patterns refuse the former.
 """

@@ -1,7 +1,7 @@
-"""``python -m service.migrate``: bring the schema to this image's version, once, before a rollout.
+"""``python -m service.migrate``: upgrade the schema to this image's version before a rollout.
 
-Prints each step. A step that fails leaves the ones before it applied and itself undone;
-its error is the last thing printed, so that it is what Kubernetes shows of the Job.
+Prints each step. A step that fails is rolled back and leaves the earlier ones applied; its error
+is the last line, which Kubernetes shows as the Job's message.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ ADVISORY_LOCK = 0x6D696772
 
 
 class MigrationError(Exception):
-    """The schema could not be brought up to date; the message says why and what to do."""
+    """Failure to upgrade the schema; the message contains cause and remedy."""
 
 
 def alembic_config() -> Config:
-    """Alembic's configuration, found by package and not by working directory."""
+    """Return Alembic's configuration, found by package and not by working directory."""
     config = Config()
     config.set_main_option("script_location", "service:migrations")
     return config
@@ -48,8 +48,8 @@ def migrate(connection: Connection, gate: Callable[..., Gate] | None = None) -> 
     """Upgrade to the only head, printing each step.
 
     Args:
-        connection: Not in a transaction.
-        gate: Makes what looks at the steps; None where nothing does.
+        connection: A connection that is not in a transaction.
+        gate: Creates the gate that observes the steps; None to apply them unobserved.
 
     Raises:
         MigrationError: There are several heads, the database is ahead of this image, or a
@@ -71,7 +71,7 @@ def migrate(connection: Connection, gate: Callable[..., Gate] | None = None) -> 
     current = MigrationContext.configure(connection).get_current_revision()
     connection.commit()
     pending = _pending(scripts, heads[0], current)
-    _say(
+    _report(
         f"database is at {current or 'no revision'}, this image at {heads[0]}: "
         f"{len(pending)} to apply"
     )
@@ -80,11 +80,11 @@ def migrate(connection: Connection, gate: Callable[..., Gate] | None = None) -> 
         _Steps(config, pending, watch).apply(connection)
     finally:
         if watch:
-            watch.tell()
+            watch.write_report()
 
 
 class _Steps:
-    """The revisions to apply, told one by one."""
+    """The revisions to apply, reported one by one."""
 
     def __init__(self, config: Config, pending: list[tuple[str, str]], gate: Gate | None) -> None:
         self._config = config
@@ -96,18 +96,18 @@ class _Steps:
         if not self._pending:
             return
         if self._gate is not None:
-            with self._failures_told(lambda: self._gate.tried if self._gate else 0):
+            with self._reporting_failures(lambda: self._gate.tried if self._gate else 0):
                 self._gate.try_out(self._config)
         self._config.attributes["connection"] = connection
         self._config.attributes["on_version_apply"] = self._applied
         with (
-            self._failures_told(lambda: self._done),
+            self._reporting_failures(lambda: self._done),
             self._gate.applying() if self._gate else nullcontext(),
         ):
             command.upgrade(self._config, "head")
 
     @contextmanager
-    def _failures_told(self, done: Callable[[], int]) -> Iterator[None]:
+    def _reporting_failures(self, done: Callable[[], int]) -> Iterator[None]:
         try:
             yield
         except (SQLAlchemyError, CommandError) as error:
@@ -120,7 +120,7 @@ class _Steps:
         if self._gate is not None:
             self._gate.step_applied(self._done)
         self._done += 1
-        _say(f"{self._done}/{len(self._pending)} applied {revision} ({title})")
+        _report(f"{self._done}/{len(self._pending)} applied {revision} ({title})")
 
 
 def _pending(scripts: ScriptDirectory, head: str, current: str | None) -> list[tuple[str, str]]:
@@ -140,20 +140,20 @@ def _cause(error: Exception) -> str:
     return " ".join(str(cause).split())
 
 
-def _say(line: str) -> None:
+def _report(line: str) -> None:
     sys.stdout.write(f"migrate: {line}\n")
     sys.stdout.flush()
 
 
-def _complain(line: str) -> None:
+def _report_failure(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
 def main() -> int:
-    """Migrate.
+    """Upgrade the schema.
 
     Returns:
-        Exit code: 0 when the schema is at this image's version, 1 when not, 2 for a wrong
+        Exit code: 0 if the schema is at this image's version, 1 if not, 2 for an invalid
         environment.
     """
     try:
@@ -162,15 +162,15 @@ def main() -> int:
         with migration_engine(settings).connect() as connection:
             migrate(connection, gate)
     except ConfigurationError as error:
-        _complain(str(error))
+        _report_failure(str(error))
         return 2
     except (MigrationError, RefusedError) as error:
-        _complain(f"migrate: {error}")
+        _report_failure(f"migrate: {error}")
         return 1
     except SQLAlchemyError as error:
-        _complain(f"migrate: the database refused: {_cause(error)}")
+        _report_failure(f"migrate: the database returned an error: {_cause(error)}")
         return 1
-    _say("done")
+    _report("done")
     return 0
 
 

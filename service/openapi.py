@@ -1,4 +1,4 @@
-"""What the contract says beyond the operations' own types."""
+"""Additions to the generated ``openapi.json``."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def _describe_parameters(schema: dict[str, Any]) -> None:
-    """Say of parameters what holds for a client.
+    """Correct the schemas of parameters.
 
-    One that may be left out can't be null: headers and queries have no such value. And one
-    that the code itself asks for is required, though FastAPI must not refuse its absence.
+    An optional one can't be null: headers and queries have no such value. And one that the
+    code itself requires is required, although FastAPI must not refuse its absence.
     """
     for path in schema["paths"].values():
         for operation in path.values():
@@ -48,7 +48,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def install(app: FastAPI) -> None:
-    """Describe problem details once, and errors of the framework as what is really sent."""
+    """Describe problem details once, and the framework's errors as problem details."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:

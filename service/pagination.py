@@ -1,7 +1,7 @@
 """Keyset pagination: a page starts after the last row seen, not at an offset.
 
-Rows that are added or removed meanwhile shift nothing, and the thousandth page costs as
-much as the first. A cursor holds the sort key of the last row, so it needs no storage.
+Rows that are added or removed meanwhile don't shift pages, and the thousandth page costs as
+much as the first. A cursor contains the sort key of the last row, so it needs no storage.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from service.problems import Problem
 
 
 class InvalidCursorError(Problem):
-    """The cursor was not made by this listing."""
+    """A cursor that this listing did not create."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     kind = "invalid-cursor"
@@ -29,8 +29,8 @@ class InvalidCursorError(Problem):
 
     def __init__(self) -> None:
         super().__init__(
-            "Give the next_cursor of a page that was listed with the same sort and filters, "
-            "or leave it out to start over."
+            "Send the next_cursor of a page that was listed with the same sort and filters, "
+            "or omit it to start over."
         )
 
 
@@ -40,9 +40,9 @@ class SortKey:
 
     Attributes:
         name: The attribute that is mapped to it.
-        column: Never null.
-        dump: Writes its value into a cursor.
-        load: Reads it back; raises ValueError for what ``dump`` can't have written.
+        column: The column, which is never null.
+        dump: Converts its value for a cursor.
+        load: Converts it back; raises ValueError for other texts than those of ``dump``.
     """
 
     name: str
@@ -56,9 +56,9 @@ class Order:
     """A total order: a column, then the primary key in the same direction.
 
     Attributes:
-        key: The column that is asked for.
+        key: The requested column.
         tie: The primary key, which makes the order total.
-        descending: Whether the largest comes first.
+        descending: True if the largest comes first.
     """
 
     key: SortKey
@@ -70,13 +70,13 @@ class Order:
     ) -> Select[Any]:
         """Narrow ``statement`` to the rows after ``cursor``, and one more than ``limit``.
 
-        The row beyond the limit only says that there is a next page.
+        The row beyond the limit only indicates that there is a next page.
 
         Args:
             statement: A select with its filters.
-            limit: Rows a page.
-            cursor: Where the last page ended, or None for the first.
-            scope: Sort and filters; a cursor is only good for its own.
+            limit: Rows per page.
+            cursor: Cursor of the page, None for the first.
+            scope: Sort and filters; a cursor is only valid for its own.
 
         Raises:
             InvalidCursorError: ``cursor`` is not one of this order and scope.
@@ -92,7 +92,7 @@ class Order:
         return statement.order_by(*ordered).limit(limit + 1)
 
     def next_cursor(self, rows: Sequence[Any], *, limit: int, scope: str) -> str | None:
-        """The cursor after the ``limit``th of ``rows``, or None when there are no more."""
+        """Return the cursor after the ``limit``th of ``rows``, None if there are no more."""
         if len(rows) <= limit:
             return None
         last = rows[limit - 1]

@@ -20,11 +20,11 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class InvalidPart(BaseModel):
-    """One part of a request that was refused.
+    """An invalid part of a request.
 
     Attributes:
-        location: Path to the part: where it was, then its name (``["body", "email"]``).
-        message: What was expected.
+        location: Path to the part: body, query or header, then its name (``["body", "email"]``).
+        message: The expected value.
         code: Stable name of the rule.
     """
 
@@ -36,24 +36,24 @@ class InvalidPart(BaseModel):
 class ProblemDetails(BaseModel):
     """The body of every error, as RFC 9457, section 3.1 names its members."""
 
-    type: str = Field(description="What kind of problem, as a URI reference.")
+    type: str = Field(description="Kind of problem, as a URI reference.")
     title: str = Field(description="The kind of problem, in words.")
     status: int = Field(description="The HTTP status.", ge=400, le=599)
-    detail: str | None = Field(default=None, description="This occurrence, and what to do.")
+    detail: str | None = Field(default=None, description="The occurrence and its remedy.")
     errors: list[InvalidPart] | None = Field(
-        default=None, description="The parts of the request that were refused."
+        default=None, description="The invalid parts of the request."
     )
 
 
 class Problem(Exception):  # noqa: N818  (RFC 9457's own word)
     """An error with its answer.
 
-    Subclasses set the class attributes; an instance says what happened this time.
+    Subclasses set the class attributes; an instance describes one occurrence.
 
     Attributes:
         status: HTTP status of the answer.
         kind: Last part of the problem's ``type``, or None for ``about:blank``, which
-            says that the status alone explains it (RFC 9457, section 4.2.1).
+            means that the status alone explains it (RFC 9457, section 4.2.1).
         title: The kind of problem, the same for every occurrence.
         headers: Headers that the answer carries.
         extensions: Further members of the answer, set by an instance.
@@ -74,7 +74,7 @@ class Problem(Exception):  # noqa: N818  (RFC 9457's own word)
             self.headers = headers
 
     def response(self) -> Response:
-        """This problem as an answer."""
+        """Return this problem as an answer."""
         return problem_response(
             self.status,
             kind=self.kind,
@@ -99,7 +99,7 @@ def problem_response(
     Args:
         status: HTTP status.
         kind: Last part of ``type``; None for ``about:blank``.
-        title: The kind of problem; the status' own phrase when None.
+        title: The kind of problem; the phrase of the status if None.
         detail: This occurrence.
         extensions: Further members (RFC 9457, section 3.2).
         headers: Further headers.

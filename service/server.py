@@ -1,4 +1,4 @@
-"""uvicorn, with a stop that load balancers notice before requests are turned away."""
+"""uvicorn, with a graceful stop that load balancers notice before requests are refused."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ GARBAGE_THRESHOLDS = (20_000, 20, 50)
 
 
 class DrainingServer(uvicorn.Server):
-    """Fails readiness first, serves on for ``drain_seconds``, then stops as uvicorn does.
+    """A server that fails readiness first, and stops ``drain_seconds`` later.
 
     uvicorn raises the signal again after it has stopped, so its exit code would be the
-    signal's; here a requested stop ends with 0.
+    signal's; here a requested stop exits with 0.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class DrainingServer(uvicorn.Server):
 
 
 def serve() -> int:
-    """Serve until told to stop.
+    """Run the server until a signal stops it.
 
     Returns:
         Exit code: 0 after a requested stop. uvicorn itself exits with 3 when it can't listen.
@@ -100,7 +100,7 @@ def serve() -> int:
     server = DrainingServer(
         config, draining=app.state.draining, drain_seconds=settings.drain_seconds
     )
-    # What start-up made stays for the life of the process: keep it out of every collection.
+    # Objects of the start-up live as long as the process: exclude them from collections.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)

@@ -1,7 +1,7 @@
-"""Everything the service reads from its environment, typed and checked once.
+"""Settings of the service from its environment, typed and validated once.
 
-Nothing else in ``service`` looks at ``os.environ``. The names are the contract with the
-manifests that run the image.
+Nothing else in ``service`` reads ``os.environ``. The names are the contract with the manifests
+that run the image.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class ConfigurationError(Exception):
-    """A variable is missing or wrong; the message names each one, never its value."""
+    """A missing or invalid variable; the message names each one, never its value."""
 
 
 def _split(value: object) -> object:
@@ -49,15 +49,16 @@ class _Settings(BaseSettings):
 
 
 class DatabaseAddress(_Settings):
-    """Where PostgreSQL is: ``DATABASE_*``.
+    """Address of PostgreSQL: ``DATABASE_*``.
 
     Attributes:
         host: Name or address of the server.
         port: TCP port.
         name: The database.
-        sslmode: libpq's ``sslmode``. ``require`` encrypts, ``verify-full`` also proves who answers.
+        sslmode: libpq's ``sslmode``. ``require`` encrypts, ``verify-full`` also authenticates
+            the server.
         sslrootcert: PEM bundle of the authorities that ``verify-ca`` and ``verify-full`` trust;
-            Amazon's for RDS when there is none.
+            Amazon's for RDS if None.
     """
 
     model_config = SettingsConfigDict(env_prefix="DATABASE_")
@@ -72,16 +73,16 @@ class DatabaseAddress(_Settings):
 
 
 class DatabaseLogin(DatabaseAddress):
-    """A role that logs in, and how long it waits.
+    """A login, and its timeouts.
 
     Attributes:
-        user: Role to log in as.
+        user: Role.
         password: Its password.
         connect_timeout_seconds: Limit on opening a connection.
-        statement_timeout_seconds: Limit on one statement, kept by the server; 0 for none.
-        lock_timeout_seconds: Limit on waiting for a lock, kept by the server.
-        deadline_seconds: Limit on all that a transaction waits for the server, kept on our
-            side, for a server that is frozen or unreachable.
+        statement_timeout_seconds: Limit on one statement, enforced by the server; 0 for none.
+        lock_timeout_seconds: Limit on waiting for a lock, enforced by the server.
+        deadline_seconds: Limit on a transaction's total wait for the server, enforced by the
+            client, for a server that is frozen or unreachable.
     """
 
     user: str = Field(min_length=1)
@@ -93,14 +94,14 @@ class DatabaseLogin(DatabaseAddress):
 
 
 class DatabaseSettings(DatabaseLogin):
-    """How the service uses PostgreSQL.
+    """Settings of the service's connections to PostgreSQL.
 
     Attributes:
-        pool_size: Connections held by this process, and so the most requests that
-            are in the database at once. There is no overflow.
-        pool_wait_seconds: How long a request may wait for one of them before it gets 503.
-        pool_waiters: How many requests may wait at once before the next gets 503 at once.
-        health_timeout_seconds: Limit on the question that health checks ask.
+        pool_size: Connections of this process, and so the most requests that use the database
+            at once. There is no overflow.
+        pool_wait_seconds: Time that a request waits for a connection before it gets 503.
+        pool_waiters: Number of requests that may wait; the next one gets 503 immediately.
+        health_timeout_seconds: Limit on the query of health checks.
     """
 
     pool_size: int = Field(default=10, ge=1, le=200)
@@ -110,9 +111,9 @@ class DatabaseSettings(DatabaseLogin):
 
 
 class MigrationSettings(DatabaseLogin):
-    """The role that owns the schema, and limits that suit its work.
+    """The role that owns the schema, with timeouts for migrations.
 
-    A step sets a statement timeout of its own; the one here bounds a step that forgot.
+    A step sets a statement timeout of its own; the one here limits a step without one.
     """
 
     connect_timeout_seconds: float = Field(default=10, gt=0, le=60)
@@ -122,12 +123,12 @@ class MigrationSettings(DatabaseLogin):
 
 
 class GateSettings(_Settings):
-    """What a migration may do to those who use the database meanwhile: ``MIGRATION_*``.
+    """Limits on a migration's locks: ``MIGRATION_*``.
 
     Attributes:
-        max_lock_seconds: Longest that a lock may keep others waiting. Without it the migration
-            is applied and not looked at, as in staging, where trying it out would lock as well.
-        long_locks_meant: Whether a longer lock is meant, and only told of.
+        max_lock_seconds: Limit on the duration of a blocking lock. Without it the migration is
+            applied unobserved, as in staging, where a trial would block users as well.
+        long_locks_meant: True if longer locks are intended, and only reported.
     """
 
     model_config = SettingsConfigDict(env_prefix="MIGRATION_")
@@ -137,7 +138,7 @@ class GateSettings(_Settings):
 
 
 class PrepareSettings(DatabaseAddress):
-    """The master, and the two roles that it makes: ``DATABASE_{MASTER,MIGRATOR,APP}_*``."""
+    """The master, and the two roles that it creates: ``DATABASE_{MASTER,MIGRATOR,APP}_*``."""
 
     master_user: str = Field(min_length=1)
     master_password: SecretStr
@@ -155,7 +156,7 @@ class PrepareSettings(DatabaseAddress):
         return self
 
     def login(self, user: str, password: SecretStr) -> MigrationSettings:
-        """The same database, as another role."""
+        """Return the settings of the same database with another login."""
         return MigrationSettings(
             **self.model_dump(include=set(DatabaseAddress.model_fields)),
             user=user,
@@ -164,12 +165,12 @@ class PrepareSettings(DatabaseAddress):
 
 
 class BuildInformation(_Settings):
-    """What is running, for people: ``APP_*``.
+    """The running version, for people: ``APP_*``.
 
     Attributes:
         commit: The commit that the image was built from.
         pull_request: Number of the pull request, in a preview.
-        snapshot: The database snapshot that a preview's data came from.
+        snapshot: The database snapshot with a preview's data.
         environment: ``staging``, ``pr-42``, ``development``.
     """
 
@@ -183,30 +184,30 @@ class BuildInformation(_Settings):
     @field_validator("pull_request", "snapshot", mode="before")
     @classmethod
     def _empty_is_absent(cls, value: object) -> object:
-        """Manifests can't leave a variable out, so an empty one means none."""
+        """Convert an empty variable to None, since manifests can't omit one."""
         return None if value == "" else value
 
 
 class Settings(_Settings):
-    """How the process serves.
+    """Settings of the server.
 
     Attributes:
         host: Address to listen on.
         port: TCP port to listen on.
         log_level: Lowest level that is written.
         log_format: ``json``, ``console``, or ``auto``: console on a terminal, else JSON.
-        drain_seconds: After SIGTERM, how long requests are still accepted while readiness
-            already fails, for load balancers that look at readiness.
-        shutdown_seconds: How long running requests may then take to end.
-        trusted_proxies: Addresses and networks whose ``X-Forwarded-*`` headers are believed.
+        drain_seconds: Time after SIGTERM in which requests are still accepted while readiness
+            already fails, for load balancers that check readiness.
+        shutdown_seconds: Limit on running requests after that.
+        trusted_proxies: Addresses and networks whose ``X-Forwarded-*`` headers are trusted.
         allowed_hosts: Accepted ``Host`` headers, ``*.example.com`` for subdomains.
         cors_origins: Origins whose browsers may call the API.
         max_body_bytes: Limit on a request's body.
-        rate_limit_client: How often one client may ask, as ``limits`` writes it.
-        rate_limit_user: How often one credential may, besides its client's limit.
+        rate_limit_client: Limit of one client, in the notation of ``limits``.
+        rate_limit_user: Limit of one credential, in addition to its client's.
         rate_limit_storage: ``memory://`` counts in this process, ``redis://host`` in all pods.
-        otlp_endpoint: Where traces go, OTLP over HTTP (``OTEL_EXPORTER_OTLP_ENDPOINT``); none
-            without it.
+        otlp_endpoint: Receiver of traces, OTLP over HTTP (``OTEL_EXPORTER_OTLP_ENDPOINT``); None
+            disables traces.
         service_name: Name in traces (``OTEL_SERVICE_NAME``).
     """
 
@@ -250,7 +251,7 @@ def load(model: type[Model], **values: Any) -> Model:
         values: Overrides, for tests.
 
     Raises:
-        ConfigurationError: A variable is missing or wrong. The message has one line for each.
+        ConfigurationError: A variable is missing or invalid. The message has one line for each.
     """
     try:
         return model(**values)
@@ -260,5 +261,5 @@ def load(model: type[Model], **values: Any) -> Model:
             f"{prefix}{part['loc'][0] if part['loc'] else ''}".upper() + f": {part['msg']}"
             for part in error.errors(include_url=False, include_context=False, include_input=False)
         )
-        msg = "The environment is not complete:\n" + "\n".join(lines)
+        msg = "The environment is invalid:\n" + "\n".join(lines)
         raise ConfigurationError(msg) from None

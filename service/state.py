@@ -1,4 +1,4 @@
-"""What the lifespan hands to requests, typed."""
+"""The typed state that the lifespan passes to requests."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from service.settings import BuildInformation
 
 
 class State(TypedDict):
-    """Yielded by the lifespan; Starlette copies it into each request's ``state``.
+    """State yielded by the lifespan; Starlette copies it into each request's ``state``.
 
     Attributes:
-        database: The process' connections.
-        build: What is running.
-        draining: Set once the process has been told to stop.
+        database: Connections of the process.
+        build: Build information.
+        draining: Set once the process is stopping.
     """
 
     database: Database

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.report import Results
-from database.branches import copying, registry, template
+from database.branches import clones, registry, template
 from tests.database.branches.conftest import Shared
 from tests.service.postgres import CLIENTS, FAST, Server
 
@@ -46,7 +46,7 @@ def fill(shared: Shared, gigabytes: float) -> None:
 def clone(shared: Shared) -> None:
     """Clone as for a preview in mode branch, without roles and grants."""
     with registry.session(shared.master) as session:
-        copying.drop(session, copying.copy_template(session))
+        clones.drop(session, clones.copy_template(session))
 
 
 def dump_and_restore(server: Server, source: str) -> None:

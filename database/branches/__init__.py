@@ -1,1 +1,1 @@
-"""Databases in seconds: clones of a scrubbed template on a shared server, one a preview."""
+"""Databases in seconds: one clone of a scrubbed template per preview, on a shared server."""

@@ -1,30 +1,152 @@
-"""``python -m database.branches``: the controller that hands out databases, in a cluster."""
+"""``python -m database.branches``: the controller that provisions databases, in a cluster."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx2
 import structlog
 from lightkube import ApiError, Client
 from lightkube.config.kubeconfig import KubeConfig
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from database.branches.clones import SparePool
 from database.branches.cluster import KubernetesCluster
 from database.branches.controller import Controller
-from database.branches.health import Health
-from database.branches.settings import ControllerSettings
+from database.branches.provisioning import ConnectionLimits
 from service.settings import ConfigurationError, load
 
 _LOG = structlog.get_logger()
-# When something waits for something else, or the API server could not be asked.
-_SOON_SECONDS = 1.0
+# Before a pass that waits for something, or after the API server did not answer.
+_RETRY_SECONDS = 1.0
+# Longer than copying any database takes that is still worth copying.
+_STUCK_SECONDS = 1800.0
+
+
+class ControllerSettings(BaseSettings):
+    """Settings of the controller: ``BRANCHES_*``.
+
+    Attributes:
+        namespace: The namespace in which servers are published, with their master users' Secrets.
+        app_connections: Connections of one preview's service.
+        migrator_connections: Connections of one preview's migrations.
+        spares: Clones of a large template that are made in advance.
+        spares_above_mib: The size from which a template is large.
+        resync_seconds: Time between two passes when nothing changes.
+        host: Address on which health checks are answered.
+        port: Their port.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="BRANCHES_", frozen=True)
+
+    namespace: str = Field(min_length=1)
+    app_connections: int = Field(default=12, ge=1)
+    migrator_connections: int = Field(default=3, ge=1)
+    spares: int = Field(default=2, ge=0, le=10)
+    spares_above_mib: int = Field(default=2048, ge=0)
+    resync_seconds: float = Field(default=30, gt=0)
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+
+    @property
+    def limits(self) -> ConnectionLimits:
+        """Connections of each preview."""
+        return ConnectionLimits(app=self.app_connections, migrator=self.migrator_connections)
+
+    @property
+    def pool(self) -> SparePool:
+        """Clones made in advance."""
+        return SparePool(self.spares, self.spares_above_mib << 20)
+
+
+class Health:
+    """Liveness and readiness of the loop, for the kubelet.
+
+    Attributes:
+        ready: Set once a pass has succeeded.
+    """
+
+    def __init__(self) -> None:
+        self.ready = threading.Event()
+        self._last = time.monotonic()
+
+    def beat(self) -> None:
+        """Record that a pass begins."""
+        self._last = time.monotonic()
+
+    def is_alive(self) -> bool:
+        """Return whether a pass began recently."""
+        return time.monotonic() - self._last < _STUCK_SECONDS
+
+    def serve(self, host: str, port: int) -> ThreadingHTTPServer:
+        """Answer ``/health/live`` and ``/health/ready`` in a thread."""
+        health = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                checks = {"/health/live": health.is_alive, "/health/ready": health.ready.is_set}
+                check = checks.get(self.path)
+                if check is None:
+                    self.send_error(HTTPStatus.NOT_FOUND)
+                    return
+                status = HTTPStatus.OK if check() else HTTPStatus.SERVICE_UNAVAILABLE
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+                """Log nothing: probes are not worth a line each."""
+
+        server = ThreadingHTTPServer((host, port), Handler)
+        threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+        return server
+
+
+class Wake:
+    """The events that end the wait between two passes.
+
+    Attributes:
+        stopping: Set once the process is to exit.
+    """
+
+    def __init__(self) -> None:
+        self.stopping = threading.Event()
+        self._changed = threading.Event()
+
+    def wait(self, seconds: float) -> None:
+        """Return when something changed, at the latest after this time."""
+        self._changed.wait(seconds)
+        self._changed.clear()
+
+    def stop(self, *_: object) -> None:
+        """Exit after the current pass."""
+        self.stopping.set()
+        self._changed.set()
+
+    def follow(self, watch: Callable[[], Iterator[None]], name: str) -> None:
+        """Wake up at each item that ``watch`` yields, in a thread."""
+
+        def follow() -> None:
+            while not self.stopping.is_set():
+                try:
+                    for _ in watch():
+                        self._changed.set()
+                except (ApiError, httpx2.HTTPError) as error:
+                    _LOG.warning("watch ended", watch=name, error=str(error))
+                    self.stopping.wait(_RETRY_SECONDS)
+
+        threading.Thread(target=follow, name=name, daemon=True).start()
 
 
 def run(controller: Controller, health: Health, wake: Wake, resync_seconds: float) -> None:
-    """Pass after pass, until told to stop: at each change, and now and then without one."""
+    """Run passes until stopped: at each change, and every ``resync_seconds`` without one."""
     while not wake.stopping.is_set():
         health.beat()
         try:
@@ -34,50 +156,14 @@ def run(controller: Controller, health: Health, wake: Wake, resync_seconds: floa
             waiting = True
         else:
             health.ready.set()
-        wake.wait(_SOON_SECONDS if waiting else resync_seconds)
-
-
-class Wake:
-    """What ends the wait between two passes.
-
-    Attributes:
-        stopping: Set when the process is to end.
-    """
-
-    def __init__(self) -> None:
-        self.stopping = threading.Event()
-        self._changed = threading.Event()
-
-    def wait(self, seconds: float) -> None:
-        """Return when something changed, or after this time."""
-        self._changed.wait(seconds)
-        self._changed.clear()
-
-    def stop(self, *_: object) -> None:
-        """End after the pass that is under way."""
-        self.stopping.set()
-        self._changed.set()
-
-    def follow(self, watch: Callable[[], Iterator[None]], name: str) -> None:
-        """Wake up at whatever ``watch`` yields, from a thread of its own."""
-
-        def follow() -> None:
-            while not self.stopping.is_set():
-                try:
-                    for _ in watch():
-                        self._changed.set()
-                except (ApiError, httpx2.HTTPError) as error:
-                    _LOG.warning("watch ended", watch=name, error=str(error))
-                    self.stopping.wait(_SOON_SECONDS)
-
-        threading.Thread(target=follow, name=name, daemon=True).start()
+        wake.wait(_RETRY_SECONDS if waiting else resync_seconds)
 
 
 def main() -> int:
     """Run the controller.
 
     Returns:
-        Exit code: 0 when it was told to stop, 2 for a wrong environment.
+        Exit code: 0 after a requested stop, 2 for an invalid environment.
     """
     structlog.configure(
         processors=[
@@ -98,8 +184,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, wake.stop)
     signal.signal(signal.SIGINT, wake.stop)
     health.serve(settings.host, settings.port)
-    wake.follow(cluster.changes, "claims")
-    wake.follow(cluster.publications, "servers")
+    wake.follow(cluster.watch_branches, "branches")
+    wake.follow(cluster.watch_generations, "generations")
     controller = Controller(cluster, settings.limits, settings.pool)
     run(controller, health, wake, settings.resync_seconds)
     return 0

@@ -1,4 +1,4 @@
-"""The cluster, as far as the controller reads and writes it."""
+"""The Kubernetes API as the controller uses it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from lightkube import ApiError, Client
 from lightkube.resources.core_v1 import Namespace, Secret
 from lightkube.types import PatchType
 
+from contract.kubernetes import FINALIZER
 from database.branches.errors import NotReadyError
 from database.branches.resources import (
-    FINALIZER,
     Branch,
     DatabaseBranch,
     DatabaseGeneration,
@@ -23,46 +23,46 @@ from database.branches.resources import (
     read_generation,
 )
 
-_EVERYWHERE = "*"
-# A quiet watch is begun anew this often, so that a dead connection is noticed.
+_ALL_NAMESPACES = "*"
+# A watch is renewed this often, so that a dead connection is noticed.
 _WATCH_SECONDS = 240
 
 
 class Cluster(Protocol):
-    """What the controller asks of the cluster."""
+    """Reads and writes of the controller."""
 
     def branches(self) -> list[Branch]:
-        """Every claim, in all namespaces."""
+        """Return the requests of all namespaces."""
 
     def generations(self) -> list[Generation]:
-        """Every server that was published."""
+        """Return all published servers."""
 
     def login(self, namespace: str, secret: str) -> tuple[str, str]:
-        """User and password of a Secret.
+        """Return user and password from a Secret.
 
         Raises:
-            NotReadyError: It is not there, or lacks one of the two.
+            NotReadyError: The Secret, or one of its two keys, is missing.
         """
 
     def is_gone(self, namespace: str) -> bool:
-        """Whether a namespace does not exist; raises when there is no answer."""
+        """Return whether a namespace does not exist; raise if the cluster does not answer."""
 
-    def keep(self, item: Object) -> None:
-        """Keep an object until `release`."""
+    def add_finalizer(self, item: Object) -> None:
+        """Keep an object until `remove_finalizer`."""
 
-    def release(self, item: Object) -> None:
-        """Let an object go."""
+    def remove_finalizer(self, item: Object) -> None:
+        """Allow an object to be deleted."""
 
-    def report(self, item: Object, status: Mapping[str, Any]) -> None:
-        """Write an object's status."""
+    def write_status(self, item: Object, status: Mapping[str, Any]) -> None:
+        """Merge fields into an object's status."""
 
 
 class KubernetesCluster:
     """A cluster behind its API server.
 
     Args:
-        client: Talks to the API server.
-        namespace: Where servers are published.
+        client: A client of the API server.
+        namespace: The namespace in which servers are published.
     """
 
     def __init__(self, client: Client, namespace: str) -> None:
@@ -70,16 +70,17 @@ class KubernetesCluster:
         self._namespace = namespace
 
     def branches(self) -> list[Branch]:
-        """Every claim, in all namespaces."""
-        return [read_branch(i) for i in self._client.list(DatabaseBranch, namespace=_EVERYWHERE)]
+        """Return the requests of all namespaces."""
+        listed = self._client.list(DatabaseBranch, namespace=_ALL_NAMESPACES)
+        return [read_branch(item) for item in listed]
 
     def generations(self) -> list[Generation]:
-        """Every server that was published."""
+        """Return all published servers."""
         listed = self._client.list(DatabaseGeneration, namespace=self._namespace)
         return [read_generation(item) for item in listed]
 
     def login(self, namespace: str, secret: str) -> tuple[str, str]:
-        """User and password of a Secret."""
+        """Return user and password from a Secret."""
         try:
             data = self._client.get(Secret, secret, namespace=namespace).data or {}
             return _decoded(data["username"]), _decoded(data["password"])
@@ -88,10 +89,10 @@ class KubernetesCluster:
         except ApiError as error:
             if error.status.code != HTTPStatus.NOT_FOUND:
                 raise
-            raise NotReadyError(f"there is no Secret {namespace}/{secret} yet.") from error
+            raise NotReadyError(f"Secret {namespace}/{secret} does not exist yet.") from error
 
     def is_gone(self, namespace: str) -> bool:
-        """Whether a namespace does not exist."""
+        """Return whether a namespace does not exist."""
         try:
             self._client.get(Namespace, namespace)
         except ApiError as error:
@@ -100,28 +101,28 @@ class KubernetesCluster:
             raise
         return False
 
-    def keep(self, item: Object) -> None:
-        """Put our finalizer onto an object."""
+    def add_finalizer(self, item: Object) -> None:
+        """Add our finalizer to an object."""
         self._patch_finalizers(item, [*item.finalizers, FINALIZER])
 
-    def release(self, item: Object) -> None:
-        """Take our finalizer off an object."""
+    def remove_finalizer(self, item: Object) -> None:
+        """Remove our finalizer from an object."""
         self._patch_finalizers(item, [f for f in item.finalizers if f != FINALIZER])
 
-    def report(self, item: Object, status: Mapping[str, Any]) -> None:
-        """Write an object's status."""
+    def write_status(self, item: Object, status: Mapping[str, Any]) -> None:
+        """Merge fields into an object's status."""
         self._patch(_kind(item).Status, item, {"status": dict(status)})
 
-    def changes(self) -> Iterator[None]:
-        """Something happens each time that a claim changes."""
+    def watch_branches(self) -> Iterator[None]:
+        """Yield each time that a request changes."""
         watched = self._client.watch(
-            DatabaseBranch, namespace=_EVERYWHERE, server_timeout=_WATCH_SECONDS
+            DatabaseBranch, namespace=_ALL_NAMESPACES, server_timeout=_WATCH_SECONDS
         )
         for _ in watched:
             yield
 
-    def publications(self) -> Iterator[None]:
-        """Something happens each time that a server's publication changes."""
+    def watch_generations(self) -> Iterator[None]:
+        """Yield each time that a published server changes."""
         watched = self._client.watch(
             DatabaseGeneration, namespace=self._namespace, server_timeout=_WATCH_SECONDS
         )
@@ -129,7 +130,7 @@ class KubernetesCluster:
             yield
 
     def _patch_finalizers(self, item: Object, finalizers: list[str]) -> None:
-        # A list is replaced as a whole, so nobody may have changed it meanwhile.
+        # A list is replaced as a whole, so a concurrent change has to be refused.
         metadata = {"finalizers": finalizers, "resourceVersion": item.version}
         self._patch(_kind(item), item, {"metadata": metadata})
 
@@ -143,7 +144,7 @@ class KubernetesCluster:
                 patch_type=PatchType.MERGE,
             )
         except ApiError as error:
-            # What went meanwhile needs nothing said of it any more.
+            # An object that was deleted meanwhile needs no change any more.
             if error.status.code != HTTPStatus.NOT_FOUND:
                 raise
 

@@ -1,10 +1,10 @@
-"""Why a database could not be made, handed over or dropped."""
+"""Errors of creating, assigning and dropping databases."""
 
 from __future__ import annotations
 
 
 class BranchError(Exception):
-    """The message says what is wrong, and what to do.
+    """Failure of an operation on a shared server; the message contains cause and remedy.
 
     Attributes:
         reason: One word in CamelCase, for the condition of a Kubernetes object.
@@ -13,25 +13,25 @@ class BranchError(Exception):
     reason = "Failed"
 
 
-class BusyError(BranchError):
-    """Something else is at work on the server; the same again, a moment later, may succeed."""
+class ServerBusyError(BranchError):
+    """Conflict with other work on the server; a retry a moment later may succeed."""
 
     reason = "Waiting"
 
 
-class FullError(BranchError):
-    """The server holds as many databases as its connections allow for."""
+class ServerFullError(BranchError):
+    """Refusal because the server's connections don't suffice for one more database."""
 
-    reason = "Full"
+    reason = "ServerFull"
 
 
-class LostError(BranchError):
-    """A database that was handed over is not there any more."""
+class DatabaseMissingError(BranchError):
+    """Absence of a database that was provisioned and is still recorded."""
 
-    reason = "Lost"
+    reason = "DatabaseMissing"
 
 
 class NotReadyError(BranchError):
-    """Something that has to be there first is not there yet."""
+    """Absence of something that is needed first, such as a Secret or a reachable server."""
 
     reason = "Waiting"

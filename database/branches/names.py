@@ -1,4 +1,4 @@
-"""What everything on a shared server is called, and whose it is by its name."""
+"""Names of databases and roles on a shared server, by which their purpose can be recognized."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ import re
 import secrets
 from dataclasses import dataclass
 
+from contract.stack_name import BRANCH_PATTERN, StackKind, StackName
+
 REGISTRY = "branches"
-"""The database in which is written down which others were made here."""
+"""The database that records which others were created by this program."""
 
 TEMPLATE = "branch_template"
-"""The scrubbed data that clones are made from; nobody can connect to it."""
+"""The scrubbed database that clones are copied from; it accepts no connections."""
 
-_PREVIEW = re.compile(r"pr-([1-9][0-9]{0,8})", re.ASCII)
-_OURS = re.compile(r"pr_[1-9][0-9]{0,8}|branch_(making|spare|former)_[0-9a-f]{12}", re.ASCII)
+# "making" and "former" are what "pending" and "retired" were called in earlier registries.
+_OWN = re.compile(
+    rf"{BRANCH_PATTERN}|branch_(pending|spare|retired|making|former)_[0-9a-f]{{12}}", re.ASCII
+)
 
 
 @dataclass(frozen=True)
 class BranchNames:
-    """Names of one preview's database and roles, without what SQL would have to quote.
+    """Names of one preview's database and roles, none of which SQL has to quote.
 
     Attributes:
         namespace: The preview's namespace, ``pr-42``.
@@ -34,32 +38,31 @@ class BranchNames:
 
     @classmethod
     def of(cls, namespace: str) -> BranchNames | None:
-        """The names that belong to a namespace; None for one that is no preview's."""
-        match = _PREVIEW.fullmatch(namespace)
-        if match is None:
+        """Return the names that belong to a namespace, None if it is not a preview's."""
+        stack = StackName.find(namespace)
+        if stack is None or stack.kind is not StackKind.PREVIEW:
             return None
-        database = f"pr_{match[1]}"
-        return cls(namespace, database, f"{database}_migrator", f"{database}_app")
+        return cls(namespace, stack.branch, stack.branch_migrator, stack.branch_app)
 
 
-def making() -> str:
-    """A new name for a clone that is not whole yet."""
-    return f"branch_making_{secrets.token_hex(6)}"
+def pending() -> str:
+    """Return a new name for a clone that is being prepared."""
+    return f"branch_pending_{secrets.token_hex(6)}"
 
 
 def spare() -> str:
-    """A new name for a whole clone that is nobody's yet."""
+    """Return a new name for a finished clone that is not assigned yet."""
     return f"branch_spare_{secrets.token_hex(6)}"
 
 
-def former() -> str:
-    """A new name for a database whose place another one takes."""
-    return f"branch_former_{secrets.token_hex(6)}"
+def retired() -> str:
+    """Return a new name for a database that is replaced and about to be dropped."""
+    return f"branch_retired_{secrets.token_hex(6)}"
 
 
 def may_be_dropped(database: str) -> bool:
-    """Whether a database has a name that only this program gives.
+    """Return whether only this program gives such a name.
 
-    The template has none of them: it goes with its server and never alone.
+    The template's is not among them: it is removed with its server, never alone.
     """
-    return _OURS.fullmatch(database) is not None
+    return _OWN.fullmatch(database) is not None

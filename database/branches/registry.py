@@ -1,8 +1,8 @@
-"""What was made on a server, written down on it: nothing else is ever dropped.
+"""The record of the databases that were created on a server; nothing else is ever dropped.
 
-A database is written down before it is made and forgotten after it was dropped, so that a
-kill at any moment leaves nothing that is not known. `session` holds the one lock of the
-server; whoever has it may take what it finds unfinished for left behind.
+A database is recorded before it is created and its entry removed after it was dropped, so that
+a kill at any moment leaves nothing unrecorded. `session` holds the server's only lock, so
+unfinished databases that its holder finds were left by a killed run.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg2.errors import DuplicateDatabase
 from psycopg2.sql import SQL, Composable, Identifier
 
-from database.branches.errors import BusyError
+from database.branches.errors import ServerBusyError
 from database.branches.names import REGISTRY
 from service.prepare import roles
 
@@ -32,13 +32,14 @@ _LOCK = 0x6272616E
 _TABLES = """
 CREATE TABLE IF NOT EXISTS database (
     name text PRIMARY KEY,
-    kind text NOT NULL CHECK (kind IN ('template', 'making', 'spare', 'branch', 'former')),
+    kind text NOT NULL CHECK (kind IN ('template', 'pending', 'spare', 'branch', 'retired')),
     namespace text UNIQUE,
-    claim text,
+    request_uid text,
     reset text,
     since timestamptz NOT NULL DEFAULT now(),
     logins text,
-    CHECK ((kind = 'branch') = (namespace IS NOT NULL AND claim IS NOT NULL AND reset IS NOT NULL))
+    CHECK ((kind = 'branch')
+           = (namespace IS NOT NULL AND request_uid IS NOT NULL AND reset IS NOT NULL))
 );
 ALTER TABLE database ADD COLUMN IF NOT EXISTS logins text;
 CREATE TABLE IF NOT EXISTS origin (
@@ -46,44 +47,65 @@ CREATE TABLE IF NOT EXISTS origin (
     snapshot text NOT NULL,
     scrubbed timestamptz
 );
+-- Names of an earlier version.
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM pg_attribute
+               WHERE attrelid = 'database'::regclass AND attname = 'claim') THEN
+        ALTER TABLE database RENAME COLUMN claim TO request_uid;
+        ALTER TABLE database DROP CONSTRAINT database_kind_check;
+        UPDATE database SET kind = CASE kind WHEN 'making' THEN 'pending'
+                                             WHEN 'former' THEN 'retired' ELSE kind END;
+        ALTER TABLE database ADD CONSTRAINT database_kind_check
+            CHECK (kind IN ('template', 'pending', 'spare', 'branch', 'retired'));
+    END IF;
+END $$;
 """
 
 
-class Kind(StrEnum):
-    """What a database is for."""
+class DatabaseKind(StrEnum):
+    """Purpose of a recorded database."""
 
     TEMPLATE = "template"
-    MAKING = "making"
+    """The scrubbed database that clones are copied from."""
+
+    PENDING = "pending"
+    """A clone that is being prepared."""
+
     SPARE = "spare"
+    """A clone made in advance, not assigned yet."""
+
     BRANCH = "branch"
-    FORMER = "former"
+    """The database of a preview."""
+
+    RETIRED = "retired"
+    """A preview's database that was replaced, about to be dropped."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One database that was made here.
+    """The record of one database.
 
     Attributes:
         name: Its name.
-        kind: What it is for.
-        namespace: Whose it is, of a branch.
-        claim: UID of the claim that it was handed to.
-        reset: What the claim's reset said when it was made, empty for none.
-        logins: Fingerprint of the passwords that the claim's roles were given.
-        exists: Whether the server has it.
+        kind: Its purpose.
+        namespace: The preview's namespace, for a branch.
+        request_uid: UID of the ``DatabaseBranch`` that it was provisioned for.
+        reset: Value of the request's annotation at that time, empty for none.
+        logins: Fingerprint of the passwords that its roles have.
+        exists: True if the server has the database.
     """
 
     name: str
-    kind: Kind
+    kind: DatabaseKind
     namespace: str | None
-    claim: str | None
+    request_uid: str | None
     reset: str | None
     logins: str | None
     exists: bool
 
 
 class Session:
-    """The registry, with the server's lock held.
+    """The registry of a server, with the server's lock held.
 
     Attributes:
         master: The server.
@@ -95,23 +117,23 @@ class Session:
 
     @property
     def is_lost(self) -> bool:
-        """Whether the connection is closed, and the lock with it."""
+        """True if the connection is closed, which releases the lock."""
         return self._connection.closed != 0
 
     def execute(self, statement: str | Composable, *parameters: object) -> None:
-        """Run one statement on its own: databases are not made in a transaction."""
+        """Run one statement by itself: databases can't be created in a transaction."""
         with self._connection.cursor() as cursor:
             cursor.execute(statement, parameters or None)
 
     def query(self, statement: str | Composable, *parameters: object) -> list[tuple[Any, ...]]:
-        """The rows of one statement."""
+        """Return the rows of one statement."""
         with self._connection.cursor() as cursor:
             cursor.execute(statement, parameters or None)
             return cursor.fetchall()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything inside happens, or nothing. A rename may be part of it."""
+        """Run everything inside in one transaction; renaming a database may be part of it."""
         self.execute("BEGIN")
         try:
             yield
@@ -122,60 +144,62 @@ class Session:
         self.execute("COMMIT")
 
     def entries(self) -> list[Entry]:
-        """All that was made here, by name."""
+        """Return all entries, ordered by name."""
         rows = self.query(
-            "SELECT name, kind, namespace, claim, reset, logins, datname IS NOT NULL"
+            "SELECT name, kind, namespace, request_uid, reset, logins, datname IS NOT NULL"
             " FROM database LEFT JOIN pg_database ON datname = name ORDER BY name"
         )
-        return [Entry(row[0], Kind(row[1]), *row[2:]) for row in rows]
+        return [Entry(row[0], DatabaseKind(row[1]), *row[2:]) for row in rows]
 
     def branch(self, namespace: str) -> Entry | None:
-        """The database of a namespace."""
+        """Return the entry of a namespace's database."""
         return next((entry for entry in self.entries() if entry.namespace == namespace), None)
 
-    def note(self, name: str, kind: Kind) -> None:
-        """Write down a database that is about to be made, or what it is from now on."""
+    def record(self, name: str, kind: DatabaseKind) -> None:
+        """Record a database that is about to be created, or change its kind."""
         self.execute(
             "INSERT INTO database (name, kind) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE"
-            " SET kind = excluded.kind, namespace = NULL, claim = NULL, reset = NULL,"
+            " SET kind = excluded.kind, namespace = NULL, request_uid = NULL, reset = NULL,"
             " logins = NULL",
             name,
             kind.value,
         )
 
-    def renamed(self, old: str, new: str, kind: Kind) -> None:
-        """Rename a database and write it down; part of a transaction."""
+    def rename(self, old: str, new: str, kind: DatabaseKind) -> None:
+        """Rename a database and record its kind; part of a transaction."""
         self.execute(SQL("ALTER DATABASE {} RENAME TO {}").format(Identifier(old), Identifier(new)))
         self.execute("DELETE FROM database WHERE name = %s", old)
-        self.note(new, kind)
+        self.record(new, kind)
 
-    def hand(self, name: str, *, namespace: str, claim: str, reset: str, logins: str) -> None:
-        """Write down whose a database is from now on."""
+    def assign(
+        self, name: str, *, namespace: str, request_uid: str, reset: str, logins: str
+    ) -> None:
+        """Record that a database is a preview's from now on."""
         self.execute(
-            "UPDATE database SET kind = 'branch', namespace = %s, claim = %s, reset = %s,"
+            "UPDATE database SET kind = 'branch', namespace = %s, request_uid = %s, reset = %s,"
             " logins = %s, since = now() WHERE name = %s",
             namespace,
-            claim,
+            request_uid,
             reset,
             logins,
             name,
         )
 
-    def give_logins(self, name: str, passwords: Mapping[str, SecretStr], logins: str) -> None:
-        """Give a database's roles their passwords and write it down; all of it or nothing."""
+    def set_passwords(self, name: str, passwords: Mapping[str, SecretStr], logins: str) -> None:
+        """Set the passwords of a database's roles and record their fingerprint, atomically."""
         with self.transaction():
             with self._connection.cursor() as cursor:
                 for role, password in passwords.items():
                     roles.ensure(cursor, role, password)
             self.execute("UPDATE database SET logins = %s WHERE name = %s", logins, name)
 
-    def forget(self, name: str) -> None:
-        """Strike a database that was dropped."""
+    def remove_entry(self, name: str) -> None:
+        """Remove the entry of a database that was dropped."""
         self.execute("DELETE FROM database WHERE name = %s", name)
 
 
 def install(master: Master) -> None:
-    """Make the registry; one that is there stays as it is."""
+    """Create the registry, or upgrade the one that exists."""
     try:
         with master.connect("postgres") as connection, connection.cursor() as cursor:
             cursor.execute(SQL("CREATE DATABASE {}").format(Identifier(REGISTRY)))
@@ -188,31 +212,31 @@ def install(master: Master) -> None:
 
 
 def upgrade(session: Session) -> None:
-    """Bring a registry that an older version made up to date; one that is so stays as it is."""
+    """Upgrade the tables of a registry that an older version created."""
     session.execute(_TABLES)
 
 
 @contextmanager
 def session(master: Master) -> Iterator[Session]:
-    """The registry of a server, with the server's lock until the end.
+    """Open the registry of a server, and hold the server's lock until the end.
 
-    The lock is the connection's: it ends with a killed process, but not before the server has
-    finished the statement that the process had begun.
+    The lock belongs to the connection: it is released when the process is killed, but not
+    before the server has finished the statement that is running.
 
     Raises:
-        BusyError: Somebody else holds the lock.
+        ServerBusyError: Another process holds the lock.
         NotReadyError: The server can't be reached, or has no registry.
     """
     with master.connect(REGISTRY) as connection:
         held = Session(master, connection)
         ((locked,),) = held.query("SELECT pg_try_advisory_lock(%s)", _LOCK)
         if not locked:
-            raise BusyError(
-                f"server {master.host}: another clone is being made; it is tried again."
+            raise ServerBusyError(
+                f"server {master.host}: another clone is being made. The controller retries."
             )
         try:
             yield held
         finally:
-            # A server notices that a connection was closed a moment later.
+            # A server notices only a moment later that a connection was closed.
             if not held.is_lost:
                 held.query("SELECT pg_advisory_unlock(%s)", _LOCK)

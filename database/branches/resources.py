@@ -1,41 +1,43 @@
-"""The two kinds of Kubernetes objects by which databases are asked for and offered."""
+"""The two kinds of Kubernetes objects that request and offer databases, and their status."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from lightkube.generic_resource import create_namespaced_resource
 
-GROUP = "previews.internal"
-VERSION = "v1alpha1"
-API_VERSION = f"{GROUP}/{VERSION}"
-FINALIZER = f"{GROUP}/database"
-"""Keeps an object until what it stands for is gone from the server."""
+from contract.kubernetes import (
+    API_GROUP,
+    API_VERSION,
+    BRANCH_KIND,
+    BRANCHES,
+    GENERATION_KIND,
+    GENERATIONS,
+    RESET_ANNOTATION,
+)
 
-RESET = f"{GROUP}/reset"
-"""Annotation of a claim: another value than before asks for a fresh clone."""
-
-DatabaseBranch = create_namespaced_resource(GROUP, VERSION, "DatabaseBranch", "databasebranches")
+DatabaseBranch = create_namespaced_resource(API_GROUP, API_VERSION, BRANCH_KIND, BRANCHES)
 DatabaseGeneration = create_namespaced_resource(
-    GROUP, VERSION, "DatabaseGeneration", "databasegenerations"
+    API_GROUP, API_VERSION, GENERATION_KIND, GENERATIONS
 )
 
 
 @dataclass(frozen=True)
 class Object:
-    """What every object has.
+    """The part that objects of both kinds share.
 
     Attributes:
-        namespace: Where it is.
-        name: Its name there.
-        uid: Tells it from a former one of the same name.
-        version: Its ``resourceVersion``, with which a change is refused if it changed meanwhile.
-        revision: Its ``metadata.generation``, which changes with its spec.
-        deleting: Whether it is to go.
-        finalizers: What keeps it.
-        status: What its controller said last.
+        namespace: Its namespace.
+        name: Its name in the namespace.
+        uid: Distinguishes it from a deleted object of the same name.
+        version: ``resourceVersion``, with which a concurrent change is detected.
+        revision: ``metadata.generation``, which changes with its spec.
+        deleting: True once its deletion was requested.
+        finalizers: Its finalizers.
+        status: The status that its controller wrote last.
     """
 
     namespace: str
@@ -49,34 +51,61 @@ class Object:
 
     @property
     def is_ready(self) -> bool:
-        """Whether its controller said so, of the spec that it has now."""
+        """True if the condition Ready is."""
         return self.condition.get("status") == "True"
 
     @property
     def condition(self) -> Mapping[str, Any]:
-        """The condition Ready; empty before the first."""
+        """The condition Ready; empty before its first report."""
         conditions: list[dict[str, Any]] = self.status.get("conditions") or []
         return next((c for c in conditions if c.get("type") == "Ready"), {})
+
+    def new_status(
+        self, fields: Mapping[str, Any], *, ready: bool, reason: str, message: str
+    ) -> dict[str, Any] | None:
+        """Return the status to write; None if the object already has it.
+
+        Args:
+            fields: Fields besides the conditions; those left out keep their values.
+            ready: The value of the condition Ready.
+            reason: One word in CamelCase.
+            message: A sentence for people.
+        """
+        condition = {
+            "type": "Ready",
+            "status": "True" if ready else "False",
+            "reason": reason,
+            "message": message,
+            "observedGeneration": self.revision,
+        }
+        before = self.condition
+        wanted = {**self.status, **fields}
+        same = all(before.get(key) == value for key, value in condition.items())
+        if same and wanted == self.status:
+            return None
+        changed = before.get("status") != condition["status"]
+        since = _now() if changed else before.get("lastTransitionTime", _now())
+        return {**wanted, "conditions": [{**condition, "lastTransitionTime": since}]}
 
 
 @dataclass(frozen=True)
 class Branch(Object):
-    """A preview asks for a database.
+    """The request of a preview for a database.
 
     Attributes:
-        reset: What its annotation says, empty for none.
+        reset: Value of its annotation `RESET`, empty if it has none.
     """
 
     reset: str
 
     @property
     def generation(self) -> str:
-        """Name of the generation that it got, which never changes; empty before it got one."""
+        """Name of its generation, which never changes; empty before one was assigned."""
         return str(self.status.get("generation") or "")
 
     @property
     def is_served(self) -> bool:
-        """Whether it has what it asks for, as far as its status knows."""
+        """True if its status reports the database that it requests."""
         return self.is_ready and self.status.get("reset", "") == self.reset
 
 
@@ -85,13 +114,13 @@ class Generation(Object):
     """A server with a template.
 
     Attributes:
-        number: The higher, the newer.
+        number: Order of publication; the highest is the newest.
         host: The server's address.
         port: TCP port.
         sslmode: libpq's ``sslmode``.
-        secret: The Secret with the master user's login, beside the object.
-        snapshot: What the server was restored from.
-        snapshot_created: When that was taken, RFC 3339.
+        secret: The Secret with the master user's login, in the same namespace.
+        snapshot: The snapshot that the server was restored from.
+        snapshot_created: Time of the snapshot, RFC 3339.
     """
 
     number: int
@@ -104,13 +133,13 @@ class Generation(Object):
 
 
 def read_branch(item: Mapping[str, Any]) -> Branch:
-    """A ``DatabaseBranch`` as the API server gives it."""
+    """Convert a ``DatabaseBranch`` of the API server."""
     annotations = item["metadata"].get("annotations") or {}
-    return Branch(**_common(item), reset=str(annotations.get(RESET, "")))
+    return Branch(**_common(item), reset=str(annotations.get(RESET_ANNOTATION, "")))
 
 
 def read_generation(item: Mapping[str, Any]) -> Generation:
-    """A ``DatabaseGeneration`` as the API server gives it; its schema has checked the spec."""
+    """Convert a ``DatabaseGeneration`` of the API server, which has validated its spec."""
     spec = item["spec"]
     return Generation(
         **_common(item),
@@ -136,3 +165,7 @@ def _common(item: Mapping[str, Any]) -> dict[str, Any]:
         "finalizers": tuple(metadata.get("finalizers") or ()),
         "status": item.get("status") or {},
     }
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""A shared server, as its master user."""
+"""Connections to a shared server as its master user."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 
 _APPLICATION = "database-branches"
-# A statement that waits for a lock longer than this gives way and is tried again.
+# A statement that waits longer for a lock is cancelled and retried by the next pass.
 _LOCK_SECONDS = 20
 
 
@@ -42,10 +42,10 @@ class Master:
 
     @contextmanager
     def connect(self, database: str) -> Iterator[Connection]:
-        """A connection in autocommit mode, closed at the end.
+        """Open a connection in autocommit mode, and close it at the end.
 
-        Statements may take as long as they like, since copying a database does; a peer that
-        is gone is noticed by the connection itself.
+        Statements have no timeout, since copying a database takes long; a dead peer is detected
+        by the connection itself.
 
         Raises:
             NotReadyError: The server can't be reached, or refuses the login.
@@ -76,8 +76,9 @@ class Master:
             )
         except psycopg2.OperationalError as error:
             raise NotReadyError(
-                f"server {self.host}: {' '.join(str(error).split())}. Look whether it runs and"
-                " whether the network lets this pod through; it is tried again."
+                f"can't connect to server {self.host}: {' '.join(str(error).split())}. Check that"
+                " it is running and that its security group admits the controller's pod."
+                " The controller retries."
             ) from error
         opened.autocommit = True
         try:

@@ -1,39 +1,45 @@
-"""Makes the template of a server that was just restored: locked, scrubbed, proven, closed.
+"""``python -m database.branches.template``: turn a restored database into the template.
 
-The order is the point. Nobody but the master can log in before anything else happens, and the
-template gets its name, by which alone clones are made, only after the scrub and its proof have
-succeeded. A run that is killed or fails leaves a server without a template, which hands out
-nothing; the next run begins where it makes a difference.
+The Job of a generation runs it once, from the trusted image, as the master user. The order
+matters: before anything else only the master user can log in, and the template gets its name,
+from which alone clones are made, after the scrub and its proof have succeeded. If a run is
+killed or fails, the server has no template and serves no clones; the next run continues.
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import psycopg2
 from psycopg2.sql import SQL, Identifier
+from pydantic import Field, SecretStr
 
-from database.branches import copying, names, registry
+from database.branches import clones, names, registry
 from database.branches.errors import BranchError
-from database.branches.registry import Kind
+from database.branches.registry import DatabaseKind
+from database.branches.server import Master
+from service.settings import ConfigurationError, DatabaseAddress, load
 
 if TYPE_CHECKING:
     from database.branches.registry import Session
-    from database.branches.server import Master
 
 Scrub = Callable[[], None]
-"""Scrubs the restored database and proves it; raises when anything is left."""
+"""Scrubs the restored database and proves it; raises if personal data is left."""
 
 
 @dataclass(frozen=True)
-class Restored:
+class RestoredServer:
     """A server that was just restored from a snapshot.
 
     Attributes:
         master: The server.
         database: The database with staging's data.
-        snapshot: What it was restored from.
+        snapshot: The snapshot.
     """
 
     master: Master
@@ -41,37 +47,114 @@ class Restored:
     snapshot: str
 
 
-def make(restored: Restored, scrub: Scrub, say: Callable[[str], None]) -> None:
-    """Turn the restored database into the template, once.
+class TemplateSettings(DatabaseAddress):
+    """The restored database with its master user: ``DATABASE_*``.
+
+    Attributes:
+        user: The master user.
+        password: Its password.
+        snapshot: The snapshot that the server was restored from.
+    """
+
+    user: str = Field(min_length=1)
+    password: SecretStr
+    snapshot: str = Field(min_length=1)
+
+
+class ScrubFailedError(BranchError):
+    """Failure of the scrub, which has reported its own error."""
+
+
+def make(restored: RestoredServer, scrub: Scrub, report: Callable[[str], None]) -> None:
+    """Turn the restored database into the template, unless there is one.
 
     Raises:
-        BranchError: It can't become one; says why.
-        BusyError: Another run is at it.
+        BranchError: The template can't be made.
+        ServerBusyError: Another run is making it.
     """
     registry.install(restored.master)
     with registry.session(restored.master) as session:
         if _has_template(session):
-            say(f"{names.TEMPLATE} is there already")
+            report(f"{names.TEMPLATE} exists already")
             return
         _lock_out(session)
-        say("nobody but the master user can log in, and nobody else may connect")
+        report("only the master user can log in and connect")
     # Not under the lock: there is nothing to clone yet, and a scrub has connections of its own.
     scrub()
-    say("scrubbed and proven")
+    report("scrubbed and proven")
     with registry.session(restored.master) as session:
         _close(session, restored)
-        size = copying.size(session, names.TEMPLATE)
-        say(f"{restored.database} is now {names.TEMPLATE}, {size} bytes")
+        size = clones.size(session, names.TEMPLATE)
+        report(f"{restored.database} is now {names.TEMPLATE}, {size} bytes")
         _try_out(session)
-        say("a clone of it was made and dropped: every block was read")
+        report("a clone of it was made and dropped, which read every block")
+
+
+def require(session: Session) -> str:
+    """Return the snapshot that the template was made from.
+
+    Raises:
+        BranchError: There is no template, or it was not scrubbed.
+    """
+    found = session.query(
+        "SELECT snapshot FROM origin JOIN pg_database ON datname = %s"
+        " WHERE scrubbed IS NOT NULL AND datistemplate AND NOT datallowconn",
+        names.TEMPLATE,
+    )
+    if not found or not _has_template(session):
+        raise BranchError(
+            f"server {session.master.host} has no scrubbed template, so no clones are made of it."
+            " Run `previews refresh`, which creates a server with one."
+        )
+    return str(found[0][0])
+
+
+def run_scrub() -> None:
+    """Scrub and prove in a child process, which reads the same environment.
+
+    Raises:
+        ScrubFailedError: It failed, so there must be no template.
+    """
+    done = subprocess.run([sys.executable, "-m", "database.scrub"], check=False, env=os.environ)
+    if done.returncode != 0:
+        raise ScrubFailedError(
+            f"the scrub failed with exit code {done.returncode}, so this server gets no template."
+            " The lines above name the cause."
+        )
+
+
+def main() -> int:
+    """Make the template.
+
+    Returns:
+        Exit code: 0 if it exists, 1 if not, 2 for an invalid environment.
+    """
+    try:
+        settings = load(TemplateSettings)
+        master = Master(
+            settings.host, settings.user, settings.password, settings.port, settings.sslmode
+        )
+        make(RestoredServer(master, settings.name, settings.snapshot), run_scrub, _report)
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except (BranchError, psycopg2.Error) as error:
+        sys.stderr.write(f"template: {' '.join(str(error).split())}\n")
+        return 1
+    return 0
+
+
+def _report(line: str) -> None:
+    sys.stdout.write(f"template: {line}\n")
+    sys.stdout.flush()
 
 
 def _has_template(session: Session) -> bool:
-    return any(e.kind is Kind.TEMPLATE and e.exists for e in session.entries())
+    return any(e.kind is DatabaseKind.TEMPLATE and e.exists for e in session.entries())
 
 
 def _lock_out(session: Session) -> None:
-    """Staging's roles came with the snapshot, and their passwords are known in staging."""
+    """Disable the roles of staging, which the snapshot contains with their passwords."""
     logins = session.query(
         "SELECT rolname FROM pg_roles WHERE rolcanlogin AND rolname <> current_user"
         r" AND NOT rolsuper AND rolname !~ '^(rds|pg_)'"
@@ -86,12 +169,12 @@ def _lock_out(session: Session) -> None:
         session.execute(SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(Identifier(database)))
 
 
-def _close(session: Session, restored: Restored) -> None:
-    """Close the database, give it its name and write it down, all at once."""
-    copying.allow_connections(session, restored.database, allow=False)
-    copying.end_connections(session, restored.database)
+def _close(session: Session, restored: RestoredServer) -> None:
+    """Close the database to connections; rename and record it in one transaction."""
+    clones.allow_connections(session, restored.database, allow=False)
+    clones.end_connections(session, restored.database)
     with session.transaction():
-        session.renamed(restored.database, names.TEMPLATE, Kind.TEMPLATE)
+        session.rename(restored.database, names.TEMPLATE, DatabaseKind.TEMPLATE)
         session.execute(
             SQL("ALTER DATABASE {} IS_TEMPLATE true").format(Identifier(names.TEMPLATE))
         )
@@ -106,25 +189,11 @@ def _close(session: Session, restored: Restored) -> None:
 def _try_out(session: Session) -> None:
     """Make a clone and drop it.
 
-    It proves that clones can be made, and it reads every block of the template: after a restore
-    RDS fetches each from S3 when it is first touched, which the first preview would wait for.
+    It proves that clones can be made, and reads every block of the template: after a restore
+    RDS fetches each block from S3 on its first read, which would delay the first preview.
     """
-    copying.drop(session, copying.copy_template(session))
+    clones.drop(session, clones.copy_template(session))
 
 
-def require(session: Session) -> str:
-    """The snapshot that the template was made from.
-
-    Raises:
-        BranchError: There is no template, or one that nobody scrubbed.
-    """
-    found = session.query(
-        "SELECT snapshot FROM origin JOIN pg_database ON datname = %s"
-        " WHERE scrubbed IS NOT NULL AND datistemplate AND NOT datallowconn",
-        names.TEMPLATE,
-    )
-    if not found or not _has_template(session):
-        raise BranchError(
-            f"server {session.master.host} has no scrubbed template; nothing is cloned from it."
-        )
-    return str(found[0][0])
+if __name__ == "__main__":
+    sys.exit(main())

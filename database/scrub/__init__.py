@@ -1,4 +1,4 @@
-"""Replaces what is real people's in a copy of staging's database, and proves that it did."""
+"""Replacement of personal data in a copy of staging's database, and the proof of it."""
 
 from __future__ import annotations
 

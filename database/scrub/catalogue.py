@@ -1,4 +1,4 @@
-"""What the database holds: its tables and columns, as PostgreSQL's catalogue knows them."""
+"""Tables, columns and foreign keys of a database, read from PostgreSQL's catalogue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 STATE_SCHEMA = "scrub"
 
-# Left out: the server's own, what an extension brought, and what belongs to this program.
+# Left out: system tables, those of extensions, and the state of the scrub.
 _RELATIONS = """
 SELECT c.oid, n.nspname, c.relname, c.relkind, pg_get_userbyid(c.relowner), c.relispartition,
        EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid OR inhparent = c.oid),
@@ -49,16 +49,16 @@ class Column:
 
     Attributes:
         name: Its name.
-        number: Its number in the table.
-        type: Its type, as it is written in a statement.
-        base: The name of the type, or of the one below a domain.
-        category: The type's category: S for text, A for arrays, and so on.
-        length: The most characters that it takes; None for any number.
-        collation: Its collation, quoted; None where it is the type's own.
-        stored_apart: Whether it has a way of storing of its own.
-        required: Whether NULL is refused.
-        generated: Whether it is computed from other columns.
-        unique: Whether a unique index has it.
+        number: ``attnum``.
+        type: Its type in SQL.
+        base: Name of its type; for a domain, of the type that it is based on.
+        category: ``typcategory``: S for text, A for arrays, and so on.
+        length: Maximal number of characters; None if unlimited.
+        collation: Its collation, quoted; None if it is the type's default.
+        stored_apart: True if it has a storage or compression setting of its own.
+        required: True if it is NOT NULL.
+        generated: True if it is computed from other columns.
+        unique: True if it is part of a unique index.
     """
 
     name: str
@@ -76,19 +76,19 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table, or what else holds rows.
+    """A table, or another relation with rows.
 
     Attributes:
-        oid: Its number.
+        oid: Its OID.
         schema: Its schema.
         name: Its name in the schema.
         kind: ``r`` a table, ``p`` a partitioned one, ``f`` a foreign one, ``m`` a
             materialized view.
         owner: The role that owns it.
-        partition: Whether it is a part of another table, whose rule holds for it.
-        related: Whether it inherits, or is inherited from.
-        root: The table that it is a part of, at the top; else itself.
-        size: Bytes.
+        partition: True if it is a partition, to which the rule of the whole applies.
+        related: True if it inherits, or is inherited from.
+        root: OID of the topmost table that it is a partition of; else its own.
+        size: Size in bytes.
         columns: Its columns, by name.
     """
 
@@ -105,17 +105,17 @@ class Table:
 
     @property
     def label(self) -> str:
-        """Its name as the rules write it."""
+        """Its name in the rules."""
         return self.name if self.schema == "public" else f"{self.schema}.{self.name}"
 
     @property
     def sql(self) -> Composable:
-        """Its name in a statement."""
+        """Its name in SQL."""
         return SQL("{}.{}").format(Identifier(self.schema), Identifier(self.name))
 
 
 def read(cursor: Cursor) -> list[Table]:
-    """Everything that holds rows, the largest first."""
+    """Return all relations with rows, the largest first."""
     cursor.execute(_RELATIONS, {"state": STATE_SCHEMA})
     tables = {row[0]: Table(*row) for row in cursor.fetchall()}
     cursor.execute(_COLUMNS, {"relations": list(tables)})
@@ -126,7 +126,7 @@ def read(cursor: Cursor) -> list[Table]:
 
 
 def large_objects(cursor: Cursor) -> int:
-    """How many large objects there are; none belongs to a column."""
+    """Return the number of large objects, none of which belongs to a column."""
     cursor.execute("SELECT count(*) FROM pg_largeobject_metadata")
     row = cursor.fetchone()
     return 0 if row is None else int(row[0])
@@ -137,12 +137,12 @@ class ForeignKey:
     """A foreign key of one column or more.
 
     Attributes:
-        name: The constraint.
-        table: The table that refers.
-        columns: The columns that refer.
-        target: The table that is referred to.
-        target_columns: The columns that are referred to.
-        definition: What recreates it.
+        name: Name of the constraint.
+        table: OID of the referencing table.
+        columns: Referencing columns.
+        target: OID of the referenced table.
+        target_columns: Referenced columns.
+        definition: SQL that recreates it.
     """
 
     name: str
@@ -166,7 +166,7 @@ FROM pg_constraint WHERE contype = 'f' AND conparentid = 0 ORDER BY conrelid, co
 
 
 def foreign_keys(cursor: Cursor) -> list[ForeignKey]:
-    """All foreign keys."""
+    """Return all foreign keys."""
     cursor.execute(_FOREIGN_KEYS)
     return [
         ForeignKey(name, table, tuple(columns), target, tuple(target_columns), definition)

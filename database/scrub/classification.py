@@ -1,12 +1,12 @@
-"""Rules and database held against each other: what is to be done, or why nothing can be."""
+"""Comparison of rules and database: the tasks of a scrub, or the reasons to refuse it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from database.scrub import fakes
 from database.scrub.errors import ScrubError
+from database.scrub.fakes import FAKE_KINDS
 from database.scrub.rules import Constant, Fake, Hash, Keep, Null
 
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ _TEXT_BASES = {"text", "varchar", "bpchar", "citext", "name"}
 
 
 @dataclass(frozen=True)
-class Work:
-    """What is done to one table.
+class TableTask:
+    """The scrub of one table.
 
     Attributes:
         table: The table.
-        truncate: Whether it is emptied.
-        columns: The rule of each column.
+        truncate: True if it is emptied.
+        columns: Rule of each column.
     """
 
     table: Table
@@ -36,40 +36,43 @@ class Work:
 
 def classify(
     tables: Sequence[Table], keys: Sequence[ForeignKey], rules: Rules, *, exact: bool
-) -> list[Work]:
-    """Find each table's and each column's rule.
+) -> list[TableTask]:
+    """Find the rule of each table and column.
 
     Args:
-        tables: What the database holds.
-        keys: Its foreign keys.
-        rules: What becomes of it.
-        exact: Whether the database is at the version that the rules describe. Before it, a
-            snapshot lacks what a later migration adds, so a rule may have nothing to do.
+        tables: Tables of the database.
+        keys: Foreign keys of the database.
+        rules: The rules.
+        exact: True if the database is at the revision that the rules describe. At an earlier one
+            tables and columns with a rule may be missing, as a later migration adds them.
 
     Raises:
-        ScrubError: Something is not classified, or its rule can't be kept. Names each.
+        ScrubError: A column has no rule, or one that can't be applied. Names each of them.
     """
     wrong = [
         *_unclassified(tables, rules),
         *_impossible(tables, rules),
         *(_missing(tables, rules) if exact else ()),
-        *_parted(tables, keys, rules),
+        *_split_keys(tables, keys, rules),
     ]
     if wrong:
-        msg = f"nothing was scrubbed, and nobody may connect: {'; '.join(wrong)}"
+        msg = (
+            "the rules don't fit the database, so nothing was scrubbed and connections stay"
+            f" disabled: {'; '.join(wrong)}"
+        )
         raise ScrubError(msg)
-    return [_work(table, _rule(table, tables, rules)) for table in tables if _has_rows(table)]
+    return [_task(table, _rule(table, tables, rules)) for table in tables if _has_rows(table)]
 
 
 def _has_rows(table: Table) -> bool:
-    """Partitioned tables have theirs in their parts, materialized views are made anew."""
+    """Return whether the table itself stores rows: partitions do so for a partitioned table."""
     return table.kind == "r"
 
 
-def _work(table: Table, rule: TableRule | None) -> Work:
+def _task(table: Table, rule: TableRule | None) -> TableTask:
     if rule is None or rule.truncate is not None:
-        return Work(table, truncate=True)
-    return Work(
+        return TableTask(table, truncate=True)
+    return TableTask(
         table,
         truncate=False,
         columns={name: rule.columns[name] for name in _own_columns(table)},
@@ -77,45 +80,51 @@ def _work(table: Table, rule: TableRule | None) -> Work:
 
 
 def _rule(table: Table, tables: Sequence[Table], rules: Rules) -> TableRule | None:
-    """A part of a table has the rule of the whole."""
+    """Return the rule of a table; a partition has the rule of the whole."""
     (root,) = (each for each in tables if each.oid == table.root)
     return rules.tables.get(root.label)
 
 
 def _own_columns(table: Table) -> Iterator[str]:
-    """Columns that hold something of their own."""
+    """Return the columns that are not generated from others."""
     return (column.name for column in table.columns.values() if not column.generated)
 
 
 def _unclassified(tables: Sequence[Table], rules: Rules) -> Iterator[str]:
     for table in tables:
         if table.kind == "f":
-            yield f"{table.label} is a foreign table, whose rows are elsewhere: drop it"
+            yield (
+                f"{table.label} is a foreign table, whose rows are on another server and can't be"
+                " scrubbed: drop it"
+            )
         elif table.kind in {"r", "p"} and not table.partition:
             rule = rules.tables.get(table.label)
             if rule is not None and rule.truncate is not None:
                 continue
-            known = {} if rule is None else rule.columns
+            classified = {} if rule is None else rule.columns
             for name in _own_columns(table):
-                if name not in known:
+                if name not in classified:
                     yield (
-                        f"{table.label}.{name} is not classified: say in database/scrub.yaml on"
-                        " the main branch what becomes of it"
+                        f"{table.label}.{name} is not classified: add a rule for it to"
+                        " database/scrub.yaml on the main branch"
                     )
 
 
 def _missing(tables: Sequence[Table], rules: Rules) -> Iterator[str]:
-    """Rules without anything to do: at best left over, at worst misspelled."""
+    """Yield rules of missing tables and columns: obsolete at best, misspelled at worst."""
     by_label = {table.label: table for table in tables}
-    advice = "correct its name in database/scrub.yaml, remove it, or mark it `leaving: true`"
+    advice = (
+        "correct the name in database/scrub.yaml, or remove the rule, or mark it `leaving: true` if"
+        " a migration drops it"
+    )
     for label, rule in rules.tables.items():
         if label not in by_label:
             if not rule.leaving:
-                yield f"{label} has a rule and is no table here: {advice}"
+                yield f"table {label} has a rule but does not exist: {advice}"
             continue
         for name, column in rule.columns.items():
             if name not in by_label[label].columns and not column.leaving:
-                yield f"{label}.{name} has a rule and is no column here: {advice}"
+                yield f"column {label}.{name} has a rule but does not exist: {advice}"
 
 
 def _impossible(tables: Sequence[Table], rules: Rules) -> Iterator[str]:
@@ -131,16 +140,20 @@ def _impossible(tables: Sequence[Table], rules: Rules) -> Iterator[str]:
 
 
 def _problem(column: Column, rule: ColumnRule) -> str:
-    """Why a rule can't be kept in a column; empty where it can."""
+    """Return why a rule can't be applied to a column; empty if it can."""
     if column.generated and not isinstance(rule, Keep):
-        return "is computed from other columns: classify those"
+        return "is generated from other columns: classify those"
     match rule:
         case Keep():
             return ""
         case Null():
-            return "refuses NULL: choose another rule" if column.required else ""
+            return "is NOT NULL: choose another rule" if column.required else ""
         case Constant():
-            return "is in a unique index: choose another rule" if column.unique else ""
+            return (
+                "is in a unique index, which a constant violates: choose another rule"
+                if column.unique
+                else ""
+            )
         case Hash():
             return _hash_problem(column)
         case Fake():
@@ -149,29 +162,31 @@ def _problem(column: Column, rule: ColumnRule) -> str:
 
 def _hash_problem(column: Column) -> str:
     if column.base not in _TEXT_BASES and column.base != "bytea":
-        return f"is {column.type}, which holds no hash: choose another rule"
+        return f"has type {column.type}, which can't store a hash: choose another rule"
     if column.length is not None and column.length < _SHORTEST_HASH:
         return f"has room for {column.length} characters, a hash needs {_SHORTEST_HASH}"
     return ""
 
 
 def _fake_problem(column: Column, rule: Fake) -> str:
-    form = fakes.form(rule.kind)
+    kind = FAKE_KINDS[rule.kind]
     base = "text" if column.base in _TEXT_BASES else column.base.removesuffix("tz")
-    if base not in form.types:
-        return f"is {column.type}, which holds no fake of kind {rule.kind}"
-    if base == "text" and column.length is not None and (form.longest or 0) > column.length:
+    if base not in kind.types:
+        return (
+            f"has type {column.type}, which can't store a fake of kind {rule.kind}: choose another"
+        )
+    if base == "text" and column.length is not None and (kind.longest or 0) > column.length:
         return (
             f"has room for {column.length} characters, a fake of kind {rule.kind} needs"
-            f" {form.longest}"
+            f" {kind.longest}"
         )
-    if column.unique and not form.distinct:
-        return f"is in a unique index, and fakes of kind {rule.kind} repeat: choose another"
+    if column.unique and not kind.distinct:
+        return f"is in a unique index, which fakes of kind {rule.kind} violate: choose another"
     return ""
 
 
-def _parted(tables: Sequence[Table], keys: Sequence[ForeignKey], rules: Rules) -> Iterator[str]:
-    """Foreign keys that would no longer join, since their two ends have different rules."""
+def _split_keys(tables: Sequence[Table], keys: Sequence[ForeignKey], rules: Rules) -> Iterator[str]:
+    """Yield foreign keys that would no longer match, since their ends have different rules."""
     by_oid = {table.oid: table for table in tables}
     for key in keys:
         if key.table not in by_oid or key.target not in by_oid:
@@ -181,7 +196,10 @@ def _parted(tables: Sequence[Table], keys: Sequence[ForeignKey], rules: Rules) -
         if here is None or there is None or here.truncate is not None:
             continue
         if there.truncate is not None:
-            yield f"{child.label} refers to {parent.label}, which is emptied ({key.name})"
+            yield (
+                f"{child.label} refers to {parent.label}, which is emptied ({key.name}): empty"
+                " both, or none"
+            )
             continue
         for mine, theirs in zip(key.columns, key.target_columns, strict=True):
             rule, other = here.columns.get(mine), there.columns.get(theirs)

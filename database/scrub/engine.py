@@ -1,9 +1,9 @@
-"""The scrub itself: one statement a table, that rewrites all its columns in one pass.
+"""The scrub of one table: one statement, which rewrites all its columns in one pass.
 
-``ALTER TABLE … ALTER COLUMN … TYPE … USING`` writes the table into a new file, builds its
-indexes anew instead of row by row, checks its constraints, and leaves no old row behind, all
-in one transaction. Where PostgreSQL refuses that, for a view or a trigger on a column, it is
-an UPDATE, and the old rows are then removed by VACUUM FULL.
+``ALTER TABLE … ALTER COLUMN … TYPE … USING`` writes the table into a new file, rebuilds its
+indexes instead of updating them row by row, checks its constraints, and leaves no old row
+behind, all in one transaction. If PostgreSQL refuses that, for a view or a trigger on a
+column, an UPDATE is used, and VACUUM FULL then removes the old rows.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
     from database.scrub.catalogue import Column, Table
-    from database.scrub.classification import Work
+    from database.scrub.classification import TableTask
     from database.scrub.rules import ColumnRule
 
 _HASH_DIGITS = 64
-# A default's own column depends on it, and so does not stand in the way of a new type.
-_IN_THE_WAY = """
+# A column's own default depends on it, and does not prevent a new type.
+_BLOCKERS = """
 SELECT EXISTS (
     SELECT FROM pg_depend AS d
     WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = %(table)s
@@ -49,20 +49,20 @@ SET LOCAL row_security = off;
 
 
 def set_limits(cursor: Cursor) -> None:
-    """Let this transaction take its time, and fail where a policy would hide rows from it."""
+    """Remove this transaction's timeouts, and let it fail if a row policy hides rows from it."""
     cursor.execute(_LIMITS)
 
 
-def scrub(cursor: Cursor, work: Work, done: dict[tuple[str, str], str]) -> bool:
-    """Scrub a table's columns that are not done yet, and remember it, in one transaction.
+def scrub(cursor: Cursor, task: TableTask, done: dict[tuple[str, str], str]) -> bool:
+    """Scrub the columns of a table that are not done yet, and record them, in one transaction.
 
     Returns:
-        Whether there was anything to do.
+        True if a column was changed.
     """
-    table = work.table
+    table = task.table
     rules = {
         name: rule
-        for name, rule in work.columns.items()
+        for name, rule in task.columns.items()
         if done.get((table.label, name)) != fingerprint(rule)
     }
     changed = {name: rule for name, rule in rules.items() if not isinstance(rule, Keep)}
@@ -74,7 +74,7 @@ def scrub(cursor: Cursor, work: Work, done: dict[tuple[str, str], str]) -> bool:
         else:
             _update(cursor, table, changed)
             state.mark_uncompacted(cursor, table)
-        # The statistics quote old values, and whoever may read a column may read them.
+        # The statistics contain old values, and can be read by all who may read the column.
         cursor.execute(SQL("ANALYZE {}").format(table.sql))
     state.mark_done(cursor, table, {name: fingerprint(rule) for name, rule in rules.items()})
     return bool(changed)
@@ -85,7 +85,7 @@ def _can_be_rewritten(cursor: Cursor, table: Table, names: list[str]) -> bool:
     if table.related or any(column.stored_apart for column in columns):
         return False
     numbers = [column.number for column in columns]
-    cursor.execute(_IN_THE_WAY, {"table": table.oid, "columns": numbers})
+    cursor.execute(_BLOCKERS, {"table": table.oid, "columns": numbers})
     return cursor.fetchone() == (False,)
 
 
@@ -116,7 +116,7 @@ def _update(cursor: Cursor, table: Table, rules: Mapping[str, ColumnRule]) -> No
 
 
 def _enabled_triggers(cursor: Cursor, table: Table) -> list[Identifier]:
-    """Triggers that an UPDATE would fire and that would have their own idea of the values."""
+    """Return the triggers that an UPDATE would fire, which could change the values again."""
     cursor.execute(
         "SELECT tgname FROM pg_trigger WHERE tgrelid = %s AND NOT tgisinternal AND tgenabled = 'O'",
         (table.oid,),
@@ -125,7 +125,7 @@ def _enabled_triggers(cursor: Cursor, table: Table) -> list[Identifier]:
 
 
 def as_text(column: Column) -> Composable:
-    """A column's value as text."""
+    """Return an expression for a column's value as text."""
     name = Identifier(column.name)
     if column.base == "bytea":
         return SQL("encode({}, 'escape')").format(name)
@@ -133,7 +133,10 @@ def as_text(column: Column) -> Composable:
 
 
 def value(column: Column, rule: ColumnRule) -> Composable:
-    """What a column becomes, of its own type; NULL stays NULL but for a constant."""
+    """Return an expression for a column's new value, of its type.
+
+    NULL stays NULL, except for a constant.
+    """
     match rule:
         case Keep():
             return Identifier(column.name)
@@ -145,12 +148,12 @@ def value(column: Column, rule: ColumnRule) -> Composable:
         case Hash():
             made = hashed(column)
         case Fake(kind=kind):
-            made = fakes.form(kind).make(as_text(column))
+            made = fakes.FAKE_KINDS[kind].make(as_text(column))
     return SQL("({})::{}").format(made, SQL(column.type))
 
 
 def hashed(column: Column) -> Composable:
-    """A keyed hash, as long as the column has room for."""
+    """Return an expression for a keyed hash, as long as the column can store."""
     if column.base == "bytea":
         return fakes.digest(as_text(column))
     return fakes.digits(as_text(column), min(column.length or _HASH_DIGITS, _HASH_DIGITS))

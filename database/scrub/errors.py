@@ -1,11 +1,11 @@
-"""Why a database is not handed over."""
+"""Errors of the scrub, after which connections to the database stay disabled."""
 
 from __future__ import annotations
 
 
 class ScrubError(Exception):
-    """Data of real people may be left; the message says where, and what to do."""
+    """Personal data may be left; the message contains the place and the remedy."""
 
 
 class RulesError(ScrubError):
-    """``database/scrub.yaml`` can't be read; the message names each line that is wrong."""
+    """``database/scrub.yaml`` is invalid; the message names each invalid line."""

@@ -1,11 +1,13 @@
-"""Fakes as SQL expressions of the value that they replace.
+"""Kinds of fakes. A new kind needs one entry in the registry `FAKE_KINDS`, at the end.
 
-Each is a function of the old value and of the scrub's secret salt, which lies in the setting
-``scrub.salt`` and in no statement's text. So equal values become equal fakes in every table,
-and without the salt, which is thrown away, nobody can try out values.
+Rules, scrub, proof, tests and the table in docs/scrub.md (`make docs`) read that registry.
 
-What tells values apart is cut from SHA-256. What is chosen from a list takes PostgreSQL's
-own 64-bit hash, which is quicker; a list is too short to lead back to anything.
+A fake is an SQL expression of the old value and of the scrub's secret salt, which is in the
+setting ``scrub.salt`` and in no statement's text. Equal values become equal fakes in every
+table, and without the salt, which is deleted at the end, nobody can test guesses of old values.
+
+Fakes that have to differ are cut from SHA-256. A choice from a list uses PostgreSQL's own 64-bit
+hash, which is faster; a list is too short for a fake to reveal anything of the old value.
 """
 
 from __future__ import annotations
@@ -15,14 +17,15 @@ from typing import TYPE_CHECKING
 
 from psycopg2.sql import SQL, Composable, Literal
 
-from database.scrub.rules import Kind
 from service.seed import words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    Expression = Callable[[Composable], Composable]
+
 _SALT = SQL("current_setting('scrub.salt')")
-# 80 bits: a million values meet by accident once in 10^12 scrubs.
+# 80 bits: among a million values a collision has a probability of 10^-12.
 _DIGITS = 20
 _HIGHEST_BIGINT = 2**63 - 1
 _FILLER = (
@@ -39,43 +42,45 @@ _PHONES = tuple(
 
 
 @dataclass(frozen=True)
-class Form:
-    """What a kind of fake is made of.
+class FakeKind:
+    """A kind of fake, ``kind: …`` in a rule.
 
     Attributes:
+        description: A phrase for docs/scrub.md.
         make: The fake, as an expression of the old value as text.
-        holds: Whether a value is such a fake, as a condition; the proof asks it of every row.
-        longest: Characters of the longest fake; None where it is as long as the old value.
-        distinct: Whether different values become different fakes.
-        types: The types of column that can hold it; ``text`` stands for all that hold text.
+        matches: A condition that is true for such fakes only; the proof applies it to each row.
+        longest: Characters of the longest fake; None if it is as long as the old value.
+        distinct: True if different values become different fakes, so a unique index is kept.
+        types: Types of columns that can store it; ``text`` stands for all types of text, and
+            ``timestamp`` for the type with time zone too.
     """
 
-    make: Callable[[Composable], Composable]
-    holds: Callable[[Composable], Composable]
+    description: str
+    make: Expression
+    matches: Expression
     longest: int | None
     distinct: bool
     types: frozenset[str] = frozenset({"text"})
 
 
 def digest(value: Composable) -> Composable:
-    """The keyed SHA-256 of a text. The salt has one length, so it needs no further frame."""
+    """Return the keyed SHA-256 of a text; the salt has a fixed length, so it is just prepended."""
     return SQL("sha256(convert_to({salt} || {value}, 'UTF8'))").format(salt=_SALT, value=value)
 
 
 def digits(value: Composable, count: int) -> Composable:
-    """``count`` hexadecimal digits that stand for a text."""
+    """Return the first ``count`` hexadecimal digits of the digest of a text."""
     return SQL("left(encode({digest}, 'hex'), {count})").format(
         digest=digest(value), count=Literal(count)
     )
 
 
-def form(kind: Kind) -> Form:
-    """How fakes of a kind are made and recognised."""
-    return _FORMS[kind]
-
-
 def _choice(value: Composable, purpose: int, choices: int) -> Composable:
-    """A number below ``choices``, another one for each purpose."""
+    """Return a number below ``choices``.
+
+    Each purpose (1 to 9 are in use) leads to another choice for the same value. Kinds that share
+    one choose the same, so that ``person`` begins with the ``first-name`` of an equal value.
+    """
     return SQL("mod(hashtextextended({salt} || {value}, {purpose}) & {mask}, {choices})").format(
         salt=_SALT,
         value=value,
@@ -95,29 +100,29 @@ def _any_of(value: Composable, choices: tuple[str, ...]) -> Composable:
     return SQL("{} = ANY ({}::text[])").format(value, Literal(list(choices)))
 
 
-def _two_words(
-    purpose: int, first: tuple[str, ...], second: tuple[str, ...]
-) -> tuple[Callable[[Composable], Composable], Callable[[Composable], Composable]]:
+def _pair(
+    description: str, purpose: int, first: tuple[str, ...], second: tuple[str, ...]
+) -> FakeKind:
+    """Define a kind of two words, of which only the second may contain spaces."""
+
     def make(value: Composable) -> Composable:
         return SQL("({} || ' ' || {})").format(
             _word(value, purpose, first), _word(value, purpose + 1, second)
         )
 
-    def holds(value: Composable) -> Composable:
+    def matches(value: Composable) -> Composable:
         start = SQL("split_part({}, ' ', 1)").format(value)
         rest = SQL("substr({0}, 2 + length(split_part({0}, ' ', 1)))").format(value)
         return SQL("({} AND {})").format(_any_of(start, first), _any_of(rest, second))
 
-    return make, holds
+    longest = 1 + max(map(len, first)) + max(map(len, second))
+    return FakeKind(description, make, matches, longest, distinct=False)
 
 
-def _pair(purpose: int, first: tuple[str, ...], second: tuple[str, ...]) -> Form:
-    make, holds = _two_words(purpose, first, second)
-    return Form(make, holds, 1 + max(map(len, first)) + max(map(len, second)), distinct=False)
-
-
-def _single(purpose: int, choices: tuple[str, ...]) -> Form:
-    return Form(
+def _word_of(description: str, purpose: int, choices: tuple[str, ...]) -> FakeKind:
+    """Define a kind of one word from a list."""
+    return FakeKind(
+        description,
         lambda value: _word(value, purpose, choices),
         lambda value: _any_of(value, choices),
         max(map(len, choices)),
@@ -125,10 +130,11 @@ def _single(purpose: int, choices: tuple[str, ...]) -> Form:
     )
 
 
-def _identifier(before: str, after: str) -> Form:
-    """Digits of the digest between two texts."""
+def _identifier(description: str, before: str, after: str) -> FakeKind:
+    """Define a kind of digits of the digest between two fixed texts."""
     pattern = f"^{before}[0-9a-f]{{{_DIGITS}}}{after}$".replace(".", r"\.")
-    return Form(
+    return FakeKind(
+        description,
         lambda value: SQL("({} || {} || {})").format(
             Literal(before), digits(value, _DIGITS), Literal(after)
         ),
@@ -138,8 +144,9 @@ def _identifier(before: str, after: str) -> Form:
     )
 
 
-def _phone() -> Form:
-    return Form(
+def _phone() -> FakeKind:
+    return FakeKind(
+        "a number in E.164 from the ranges that are reserved for fiction",
         lambda value: SQL("({} || lpad({}::text, 2, '0'))").format(
             _word(value, 7, _PHONES), _choice(value, 8, 100)
         ),
@@ -151,19 +158,24 @@ def _phone() -> Form:
     )
 
 
-def _text() -> Form:
+def _text() -> FakeKind:
     def filler(value: Composable) -> Composable:
         return SQL("left(repeat({filler}, 1 + length({value}) / {size}), length({value}))").format(
             filler=Literal(_FILLER), size=Literal(len(_FILLER)), value=value
         )
 
-    return Form(
-        filler, lambda value: SQL("{} = {}").format(value, filler(value)), None, distinct=False
+    return FakeKind(
+        "filler text of the same length",
+        filler,
+        lambda value: SQL("{} = {}").format(value, filler(value)),
+        None,
+        distinct=False,
     )
 
 
-def _ip() -> Form:
-    return Form(
+def _ip() -> FakeKind:
+    return FakeKind(
+        "an address from the network for documentation, 203.0.113.0/24",
         lambda value: SQL("('203.0.113.' || {}::text)").format(_choice(value, 9, 256)),
         lambda value: SQL(r"{} ~ '^203\.0\.113\.[0-9]{{1,3}}(/32)?$'").format(value),
         len("203.0.113.255"),
@@ -172,15 +184,16 @@ def _ip() -> Form:
     )
 
 
-def _uuid() -> Form:
-    # Version 8 (RFC 9562, section 5.8): an own one, and so known by its form.
+def _uuid() -> FakeKind:
+    # Version 8 (RFC 9562, section 5.8) is for custom schemes, so fakes can be recognized.
     def make(value: Composable) -> Composable:
         return SQL(
             "overlay(overlay({} PLACING '8' FROM 13) PLACING '8' FROM 17)::uuid::text"
         ).format(digits(value, 32))
 
     pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$"
-    return Form(
+    return FakeKind(
+        "a UUID of version 8",
         make,
         lambda value: SQL("{} ~ {}").format(value, Literal(pattern)),
         36,
@@ -189,8 +202,9 @@ def _uuid() -> Form:
     )
 
 
-def _year() -> Form:
-    return Form(
+def _year() -> FakeKind:
+    return FakeKind(
+        "the first day of its year, for a date or a time",
         lambda value: SQL("date_trunc('year', {}::timestamp)::text").format(value),
         lambda value: SQL("extract(doy FROM {}::timestamp) = 1").format(value),
         None,
@@ -199,18 +213,21 @@ def _year() -> Form:
     )
 
 
-_FORMS = {
-    Kind.EMAIL: _identifier("user-", "@example.com"),
-    Kind.PERSON: _pair(1, words.FIRST_NAMES, words.LAST_NAMES),
-    Kind.FIRST_NAME: _single(1, words.FIRST_NAMES),
-    Kind.LAST_NAME: _single(2, words.LAST_NAMES),
-    Kind.COMPANY: _pair(3, words.COMPANY_FIRST, words.COMPANY_SECOND),
-    Kind.ADDRESS: _pair(5, tuple(str(number) for number in range(1, 200)), _STREETS),
-    Kind.PHONE: _phone(),
-    Kind.TEXT: _text(),
-    Kind.USERNAME: _identifier("user-", ""),
-    Kind.URL: _identifier("https://example.com/", ""),
-    Kind.IP: _ip(),
-    Kind.UUID: _uuid(),
-    Kind.YEAR: _year(),
+FAKE_KINDS = {
+    "email": _identifier("an address at example.com", "user-", "@example.com"),
+    "username": _identifier("`user-` and digits", "user-", ""),
+    "url": _identifier("a path below https://example.com/", "https://example.com/", ""),
+    "uuid": _uuid(),
+    "person": _pair("first and last name", 1, words.FIRST_NAMES, words.LAST_NAMES),
+    "first-name": _word_of("a first name", 1, words.FIRST_NAMES),
+    "last-name": _word_of("a last name", 2, words.LAST_NAMES),
+    "company": _pair("a company's name", 3, words.COMPANY_FIRST, words.COMPANY_SECOND),
+    "address": _pair(
+        "number and street", 5, tuple(str(number) for number in range(1, 200)), _STREETS
+    ),
+    "phone": _phone(),
+    "ip": _ip(),
+    "text": _text(),
+    "year": _year(),
 }
+"""The registry of kinds, by their names in rules."""

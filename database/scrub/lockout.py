@@ -1,4 +1,4 @@
-"""Nobody but the master may connect, from before the first row is read until the proof."""
+"""Disabling of connections by others than the master, from before the scrub until its proof."""
 
 from __future__ import annotations
 
@@ -25,26 +25,27 @@ WHERE datname = current_database() AND acl.privilege_type = 'CONNECT'
 
 
 def refuse_if_in_use(cursor: Cursor) -> None:
-    """Go no further where somebody works: a copy that was just made has nobody in it.
+    """Refuse a database with other connections, since a fresh copy has none.
 
     Raises:
-        ScrubError: Names the roles that are connected.
+        ScrubError: Other roles are connected.
     """
     cursor.execute(_OTHERS)
     others = [role for (role,) in cursor.fetchall()]
     if others:
         msg = (
-            f"{', '.join(others)} work in this database, so it is no fresh copy and nothing was"
-            " changed. Scrub what was just restored or cloned, never a database in use"
+            f"roles {', '.join(others)} are connected to this database, so it is not a fresh copy"
+            " and nothing was changed. Scrub a database right after it was restored or cloned,"
+            " never one in use"
         )
         raise ScrubError(msg)
 
 
 def lock_out(cursor: Cursor) -> None:
-    """Take the right to connect from everybody; prepare gives it to two roles afterwards.
+    """Revoke CONNECT from all other roles; the preparation grants it to two roles afterwards.
 
     Raises:
-        ScrubError: Somebody could still connect.
+        ScrubError: A role keeps the privilege.
     """
     cursor.execute("SELECT current_database()")
     ((database,),) = cursor.fetchall()
@@ -53,9 +54,12 @@ def lock_out(cursor: Cursor) -> None:
         cursor.execute(
             SQL("REVOKE CONNECT ON DATABASE {} FROM {} CASCADE").format(Identifier(database), role)
         )
-    left = ["everybody" if role is None else role for role in _grantees(cursor)]
+    left = ["PUBLIC" if role is None else role for role in _grantees(cursor)]
     if left:
-        msg = f"{', '.join(left)} may still connect: only the database's owner can take that away"
+        msg = (
+            f"roles {', '.join(left)} may still connect, which only the database's owner can revoke"
+            ": run the scrub as the owner"
+        )
         raise ScrubError(msg)
 
 

@@ -1,8 +1,8 @@
-"""Proof that the scrub worked: questions to which no row may be an answer.
+"""Proof that the scrub worked: conditions that no row may fulfil.
 
-Two kinds, of which each would find what the other overlooks. A column that was faked holds
-nothing but fakes, by their form. And no column of any table, whatever its rule, holds what
-looks like somebody's address or phone number, or like a token.
+There are two kinds, each of which finds what the other misses. A column with fakes contains
+only values of their pattern. And no column of any table, whatever its rule, contains text that
+looks like a real email address, a real phone number or a token.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg2.sql import SQL, Composable, Identifier, Literal
 
-from database.scrub import catalogue, engine, fakes, state
-from database.scrub.classification import Work, classify
+from database.scrub import catalogue, engine, state
+from database.scrub.classification import TableTask, classify
 from database.scrub.errors import ScrubError
+from database.scrub.fakes import FAKE_KINDS
 from database.scrub.rules import Constant, Fake, Hash, Keep, Null, fingerprint
 from service.seed import words
 
@@ -28,33 +29,32 @@ if TYPE_CHECKING:
     from database.scrub.rules import ColumnRule, Rules
 
 
-class Shape(NamedTuple):
-    """What may be found nowhere.
+class ForbiddenText(NamedTuple):
+    """Text that no column may contain.
 
     Attributes:
-        hint: A regular expression of PostgreSQL's that is quick, and matches whatever the other
-            does.
-        pattern: The one that decides.
+        hint: A fast regular expression of PostgreSQL, which matches all that `pattern` does.
+        pattern: The regular expression that decides.
     """
 
     hint: str
     pattern: str
 
 
-_OUR_DOMAINS = "|".join(domain.replace(".", r"\.") for domain in words.MAIL_DOMAINS)
+_TEST_DOMAINS = "|".join(domain.replace(".", r"\.") for domain in words.MAIL_DOMAINS)
 _END = r"(?![[:alnum:]-]|\.[[:alnum:]])"
-_OUR_PHONES = "|".join(
+_TEST_PHONES = "|".join(
     f"{prefix[1:]}[0-9]{{{digits}}}(?![0-9])" for prefix, digits in words.PHONE_RANGES
 )
 
-SHAPES = {
-    "an address outside of example.com, .net and .org": Shape(
-        "@", rf"@(?!({_OUR_DOMAINS}){_END})[^[:space:]@]+\.[[:alpha:]]"
+FORBIDDEN_TEXTS = {
+    "an email address outside of example.com, .net and .org": ForbiddenText(
+        "@", rf"@(?!({_TEST_DOMAINS}){_END})[^[:space:]@]+\.[[:alpha:]]"
     ),
-    "a phone number outside of the fictional ranges": Shape(
-        r"\+", rf"\+(?!({_OUR_PHONES}))[1-9]([ ().-]{{0,2}}[0-9]){{7,14}}"
+    "a phone number outside of the fictional ranges": ForbiddenText(
+        r"\+", rf"\+(?!({_TEST_PHONES}))[1-9]([ ().-]{{0,2}}[0-9]){{7,14}}"
     ),
-    "what looks like a token": Shape(
+    "text that looks like a token": ForbiddenText(
         r"(_|pat-|xox|pypi-A|AIza|A[KS]IA|ya29|SG\.|eyJ|-----B|earer |\$)",
         r"(gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|[sr]k_live_|whsec_|npm_|pypi-AgE|AIza"
         r"|A[KS]IA|ya29\.|SG\.|dop_v1_|hf_)[A-Za-z0-9_.-]{16}"
@@ -65,154 +65,156 @@ SHAPES = {
     ),
 }
 
-# Numbers, times, truth values, addresses of networks, ranges of them, and enumerations.
+# Categories of types: numbers, times, intervals, booleans, network addresses, ranges and enums.
 _NO_TEXT = set("NDTBIRE")
 
 
-class _Question(NamedTuple):
-    """A condition that no row may fulfil, and what it would mean."""
+class _Check(NamedTuple):
+    """A condition that no row may fulfil, and the finding if one does."""
 
     condition: Composable
-    meaning: str
+    finding: str
 
 
 def prove(database: connection, *more: connection, rules: Rules) -> None:
-    """Look for what must not be there, and only then call the database scrubbed.
+    """Search all tables for personal data, and mark the database as scrubbed if there is none.
 
-    Afterwards the salt is gone, and whoever prepares roles may let them in.
+    Afterwards the salt is deleted, and roles may be allowed to connect.
 
     Args:
-        database: As for :func:`run`, which has ended.
-        more: Further connections, which look through other tables at the same time.
+        database: As for :func:`run`, which has finished.
+        more: Further connections, which search other tables in parallel.
         rules: As for :func:`run`.
 
     Raises:
-        ScrubError: Something was found. Says in which column and in how many rows, and never
-            what: the message ends up in logs and pull requests.
+        ScrubError: Something was found. The message names columns and numbers of rows but no
+            values, since it is shown in logs and pull requests.
     """
     with database, database.cursor() as cursor:
         if state.is_finished(cursor):
             return
-        works = _works(cursor, rules)
-        wrong = _undone(cursor, works)
+        tasks = _tasks(cursor, rules)
+        wrong = _not_done(cursor, tasks)
     databases = (database, *more)
     with ThreadPoolExecutor(len(databases)) as threads:
-        shares = [works[start :: len(databases)] for start in range(len(databases))]
+        shares = [tasks[start :: len(databases)] for start in range(len(databases))]
         for found in threads.map(_search_all, databases, shares):
             wrong += found
     with database, database.cursor() as cursor:
         engine.set_limits(cursor)
-        wrong += _own_proofs(cursor, rules)
+        wrong += _failed_proofs(cursor, rules)
         if wrong:
-            msg = f"not proven, and nobody may connect: {'; '.join(sorted(wrong))}"
+            msg = f"the proof failed, so connections stay disabled: {'; '.join(sorted(wrong))}"
             raise ScrubError(msg)
         state.finish(cursor)
 
 
-def _works(cursor: Cursor, rules: Rules) -> list[Work]:
-    """Every table with its rules, and what is a copy of tables, with none."""
+def _tasks(cursor: Cursor, rules: Rules) -> list[TableTask]:
+    """Return all tables with their rules, and materialized views, which have none."""
     tables = catalogue.read(cursor)
-    works = classify(tables, catalogue.foreign_keys(cursor), rules, exact=False)
-    return works + [Work(table, truncate=False) for table in tables if table.kind == "m"]
+    tasks = classify(tables, catalogue.foreign_keys(cursor), rules, exact=False)
+    return tasks + [TableTask(table, truncate=False) for table in tables if table.kind == "m"]
 
 
-def _undone(cursor: Cursor, works: Sequence[Work]) -> list[str]:
-    """What the scrub itself does not call done."""
+def _not_done(cursor: Cursor, tasks: Sequence[TableTask]) -> list[str]:
+    """Return the parts of the scrub that are not recorded as done."""
     cursor.execute("SELECT to_regclass('scrub.done') IS NOT NULL")
     if cursor.fetchone() != (True,):
-        return ["nothing was scrubbed here: run the scrub first"]
+        return ["the database was not scrubbed: run the scrub first"]
     done = state.done(cursor)
-    undone = [
-        f"{work.table.label}.{name} was not scrubbed by its rule: run the scrub again"
-        for work in works
-        for name, rule in work.columns.items()
-        if done.get((work.table.label, name)) != fingerprint(rule)
+    columns = [
+        f"{task.table.label}.{name} was not scrubbed by its present rule"
+        for task in tasks
+        for name, rule in task.columns.items()
+        if done.get((task.table.label, name)) != fingerprint(rule)
     ]
-    waiting = [f"the old rows of {label} are still there" for label in state.uncompacted(cursor)]
-    keys = [f"foreign key {name} of {label}" for label, name, _ in state.kept_foreign_keys(cursor)]
-    return undone + waiting + [f"{key} was not put back: run the scrub again" for key in keys]
+    files = [f"the file of {label} still contains old rows" for label in state.uncompacted(cursor)]
+    keys = [
+        f"foreign key {name} of {label} was not restored"
+        for label, name, _ in state.kept_foreign_keys(cursor)
+    ]
+    return [f"{each}: run the scrub again" for each in columns + files + keys]
 
 
-def _search_all(database: connection, works: Sequence[Work]) -> list[str]:
+def _search_all(database: connection, tasks: Sequence[TableTask]) -> list[str]:
     found: list[str] = []
-    for work in works:
+    for task in tasks:
         with database, database.cursor() as cursor:
             engine.set_limits(cursor)
-            found += _search(cursor, work)
+            found += _search(cursor, task)
     return found
 
 
-def _search(cursor: Cursor, work: Work) -> Iterator[str]:
-    """Read a table once; a second time, to name the column, only where something was found."""
-    for ask in (_questions(work), _precise_questions(work)):
-        found = _ask(cursor, work.table, list(ask))
+def _search(cursor: Cursor, task: TableTask) -> Iterator[str]:
+    """Read a table once, and a second time only if something was found, to name the column."""
+    for checks in (_table_checks(task), _column_checks(task)):
+        found = _run_checks(cursor, task.table, list(checks))
         if not found:
             return
     yield from found
 
 
-def _ask(cursor: Cursor, table: Table, questions: list[_Question]) -> list[str]:
-    if not questions:
+def _run_checks(cursor: Cursor, table: Table, checks: list[_Check]) -> list[str]:
+    if not checks:
         return []
     counts = SQL(", ").join(
-        SQL("count(*) FILTER (WHERE {})").format(question.condition) for question in questions
+        SQL("count(*) FILTER (WHERE {})").format(check.condition) for check in checks
     )
     cursor.execute(SQL("SELECT {} FROM {}").format(counts, table.sql))
     (row,) = cursor.fetchall()
     return [
-        f"{question.meaning} ({count} rows)"
-        for question, count in zip(questions, row, strict=True)
-        if count
+        f"{check.finding} ({count} rows)" for check, count in zip(checks, row, strict=True) if count
     ]
 
 
-def _questions(work: Work) -> Iterator[_Question]:
-    """One question for each form, and one for each shape of all columns together."""
-    table = work.table
-    if work.truncate:
-        yield _Question(SQL("true"), f"{table.label} is not empty")
+def _table_checks(task: TableTask) -> Iterator[_Check]:
+    """Yield a check for each rule, and one for each forbidden text in all columns together."""
+    table = task.table
+    if task.truncate:
+        yield _Check(SQL("true"), f"{table.label} is not empty")
         return
-    yield from _form_questions(work)
+    yield from _rule_checks(task)
     texts = [engine.as_text(column) for column in table.columns.values() if _may_hold_text(column)]
     if texts:
-        # A character that no shape has in it, so that none is found across two columns.
+        # Joined by a character that no pattern matches, so that no match spans two columns.
         row = SQL("concat_ws(E'\\x1f', {})").format(SQL(", ").join(texts))
-        for what, shape in SHAPES.items():
-            yield _Question(_matches(row, shape), f"{table.label} holds {what}")
+        for name, forbidden in FORBIDDEN_TEXTS.items():
+            yield _Check(_contains(row, forbidden), f"{table.label} contains {name}")
 
 
-def _precise_questions(work: Work) -> Iterator[_Question]:
-    """The same of each column by itself."""
-    table = work.table
-    if work.truncate:
-        yield from _questions(work)
+def _column_checks(task: TableTask) -> Iterator[_Check]:
+    """Yield the same checks for each column separately."""
+    table = task.table
+    if task.truncate:
+        yield from _table_checks(task)
         return
-    yield from _form_questions(work)
+    yield from _rule_checks(task)
     for column in table.columns.values():
         if _may_hold_text(column):
-            for what, shape in SHAPES.items():
-                yield _Question(
-                    _matches(engine.as_text(column), shape),
-                    f"{table.label}.{column.name} holds {what}",
+            for name, forbidden in FORBIDDEN_TEXTS.items():
+                yield _Check(
+                    _contains(engine.as_text(column), forbidden),
+                    f"{table.label}.{column.name} contains {name}",
                 )
 
 
-def _matches(text: Composable, shape: Shape) -> Composable:
+def _contains(text: Composable, forbidden: ForbiddenText) -> Composable:
     return SQL("({text} ~ {hint} AND {text} ~ {pattern})").format(
-        text=text, hint=Literal(shape.hint), pattern=Literal(shape.pattern)
+        text=text, hint=Literal(forbidden.hint), pattern=Literal(forbidden.pattern)
     )
 
 
-def _form_questions(work: Work) -> Iterator[_Question]:
-    for name, rule in work.columns.items():
-        condition = _form(work.table.columns[name], rule)
+def _rule_checks(task: TableTask) -> Iterator[_Check]:
+    for name, rule in task.columns.items():
+        condition = _condition(task.table.columns[name], rule)
         if condition is not None:
-            holds_not = SQL("({}) IS NOT TRUE").format(condition)
-            yield _Question(holds_not, f"{work.table.label}.{name} holds what is no fake")
+            violated = SQL("({}) IS NOT TRUE").format(condition)
+            finding = f"{task.table.label}.{name} contains values that its rule does not make"
+            yield _Check(violated, finding)
 
 
-def _form(column: Column, rule: ColumnRule) -> Composable | None:
-    """What holds of every value that the rule has made; None where nothing needs to."""
+def _condition(column: Column, rule: ColumnRule) -> Composable | None:
+    """Return a condition that all values made by the rule fulfil; None if there is none."""
     name = Identifier(column.name)
     match rule:
         case Keep():
@@ -230,17 +232,16 @@ def _form(column: Column, rule: ColumnRule) -> Composable | None:
                 name=name, text=text.format(name)
             )
         case Fake(kind=kind):
-            holds = fakes.form(kind).holds(engine.as_text(column))
-            return SQL("{} IS NULL OR {}").format(name, holds)
+            matches = FAKE_KINDS[kind].matches(engine.as_text(column))
+            return SQL("{} IS NULL OR {}").format(name, matches)
 
 
 def _may_hold_text(column: Column) -> bool:
     return column.category not in _NO_TEXT and column.base != "uuid"
 
 
-def _own_proofs(cursor: Cursor, rules: Rules) -> Iterator[str]:
-    """The project's own claims."""
-    for claim, query in rules.proofs.items():
+def _failed_proofs(cursor: Cursor, rules: Rules) -> Iterator[str]:
+    for assertion, query in rules.proofs.items():
         cursor.execute(SQL("SELECT FROM ({}) AS proof LIMIT 1").format(SQL(query)))
         if cursor.rowcount:
-            yield f"{claim}: its query in database/scrub.yaml returns rows"
+            yield f"{assertion}: its query in database/scrub.yaml returns rows"

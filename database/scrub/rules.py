@@ -1,16 +1,16 @@
-"""The rules: for each column, what becomes of it. Read from YAML, and refused when unclear."""
+"""The rules of the scrub, one for each column, as read from ``database/scrub.yaml``."""
 
 from __future__ import annotations
 
 import hashlib
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from database.scrub.errors import RulesError
+from database.scrub.fakes import FAKE_KINDS
 
 RULES = Path(__file__).parent.parent / "scrub.yaml"
 
@@ -18,44 +18,11 @@ Reason = Annotated[str, Field(min_length=8, max_length=200)]
 Scalar = str | int | float | bool
 
 
-class Kind(StrEnum):
-    """What a fake looks like. Equal values become equal fakes of a kind, in every table."""
-
-    EMAIL = "email"
-    """An address at example.com; different for different values."""
-
-    PERSON = "person"
-    """First and last name."""
-
-    FIRST_NAME = "first-name"
-
-    LAST_NAME = "last-name"
-
-    COMPANY = "company"
-
-    PHONE = "phone"
-    """In E.164, from the ranges that are kept for drama."""
-
-    ADDRESS = "address"
-    """Number and street."""
-
-    TEXT = "text"
-    """Filler of the same length."""
-
-    USERNAME = "username"
-    """Different for different values."""
-
-    URL = "url"
-    """Below https://example.com/; different for different values."""
-
-    IP = "ip"
-    """From the network for documentation, 203.0.113.0/24."""
-
-    UUID = "uuid"
-    """Different for different values."""
-
-    YEAR = "year"
-    """The first day of its year, for a date or a time."""
+def _known_kind(name: str) -> str:
+    if name not in FAKE_KINDS:
+        msg = f"expected one of {', '.join(FAKE_KINDS)}"
+        raise ValueError(msg)
+    return name
 
 
 class _Model(BaseModel):
@@ -70,33 +37,33 @@ class _Column(_Model):
 
 
 class Keep(_Column):
-    """Stays as it is."""
+    """The value stays as it is."""
 
     how: Literal["keep"]
     why: Reason
 
 
 class Fake(_Column):
-    """Becomes something of the same kind that is nobody's; NULL stays NULL."""
+    """The value becomes a fake of a kind; NULL stays NULL."""
 
     how: Literal["fake"]
-    kind: Kind
+    kind: Annotated[str, AfterValidator(_known_kind)]
 
 
 class Hash(_Column):
-    """Becomes a keyed hash in hexadecimal digits, so that it still joins."""
+    """The value becomes a keyed hash in hexadecimal digits; equal values stay equal."""
 
     how: Literal["hash"]
 
 
 class Null(_Column):
-    """Becomes NULL."""
+    """The value becomes NULL."""
 
     how: Literal["null"]
 
 
 class Constant(_Column):
-    """Becomes one value in every row."""
+    """The value becomes the same in every row."""
 
     how: Literal["constant"]
     value: Scalar | dict[str, Any] | list[Any]
@@ -106,12 +73,12 @@ ColumnRule = Annotated[Keep | Fake | Hash | Null | Constant, Field(discriminator
 
 
 class TableRule(_Model):
-    """A table: emptied, or scrubbed column by column.
+    """The rule of a table, which is emptied or scrubbed column by column.
 
     Attributes:
-        truncate: Why it is emptied; None where it is not.
-        columns: What becomes of each column, by its name.
-        leaving: Whether a migration drops it, so that only older snapshots have it.
+        truncate: Reason to empty it; None if it is not emptied.
+        columns: Rule of each column, by name.
+        leaving: True if a migration drops it, so that only older snapshots contain it.
     """
 
     truncate: Reason | None = None
@@ -127,11 +94,11 @@ class TableRule(_Model):
 
 
 class Rules(_Model):
-    """All rules.
+    """The content of ``database/scrub.yaml``.
 
     Attributes:
-        tables: By name, with its schema in front where that is not ``public``.
-        proofs: Claims of the project's own, each with a query that must return no row.
+        tables: Rule of each table, by name; with its schema in front if that is not ``public``.
+        proofs: Further assertions, each with a query that must return no row.
     """
 
     tables: dict[str, TableRule]
@@ -139,7 +106,7 @@ class Rules(_Model):
 
 
 def fingerprint(rule: _Model) -> str:
-    """Tells one rule from another, so that a changed one is applied again."""
+    """Return a hash of a rule, by which a changed rule is detected and applied again."""
     return hashlib.sha256(rule.model_dump_json().encode()).hexdigest()[:16]
 
 
@@ -147,7 +114,7 @@ def load(path: Path = RULES) -> Rules:
     """Read the rules.
 
     Raises:
-        RulesError: The file is missing, no YAML, or not of the rules' form.
+        RulesError: The file is missing, or its content is not valid.
     """
     try:
         content = yaml.load(path.read_text(), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
@@ -161,12 +128,12 @@ def load(path: Path = RULES) -> Rules:
             f"{'.'.join(map(str, part['loc']))}: {part['msg'].removeprefix('Value error, ')}"
             for part in error.errors()
         )
-        msg = f"{path.name} is not as expected: {wrong}"
+        msg = f"{path.name} is invalid: {wrong}"
         raise RulesError(msg) from error
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key that is written twice, of which YAML would keep the last in silence."""
+    """A loader that refuses duplicate keys, of which YAML would silently keep the last."""
 
 
 def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -175,7 +142,7 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
         key = loader.construct_object(key_node)
         if key in seen:
             raise yaml.constructor.ConstructorError(
-                None, None, f"{key!r} is written twice", key_node.start_mark
+                None, None, f"duplicate key {key!r}", key_node.start_mark
             )
         seen.add(key)
     return loader.construct_mapping(node, deep=True)

@@ -1,4 +1,4 @@
-"""A whole scrub: lock out, classify, scrub table by table, put back what had to wait."""
+"""The scrub of a database: lock out, classify, scrub each table, restore foreign keys."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from psycopg2.sql import SQL, Identifier
 
 from database.scrub import catalogue, engine, lockout, state
-from database.scrub.classification import Work, classify
+from database.scrub.classification import TableTask, classify
 from database.scrub.errors import ScrubError
 from database.scrub.rules import Keep
 from service.prepare import roles
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a scrub did.
+    """The result of a scrub.
 
     Attributes:
-        tables: Tables that were rewritten; those done before are not counted.
-        rows: Rows of them, as the statistics say.
-        emptied: Tables that were emptied.
-        seconds: How long it took.
-        before: Whether the database had been scrubbed and proven before, and was left alone.
+        tables: Number of tables that this run rewrote.
+        rows: Number of their rows, from the statistics.
+        emptied: Number of tables that were emptied.
+        seconds: Duration.
+        before: True if the database had been scrubbed and proven before, and was not changed.
     """
 
     tables: int
@@ -46,7 +46,7 @@ class Summary:
 
     def __str__(self) -> str:
         if self.before:
-            return "scrubbed and proven before: left as it is"
+            return "scrubbed and proven before: not changed"
         return (
             f"{self.rows} rows of {self.tables} tables scrubbed, {self.emptied} tables emptied"
             f" in {self.seconds:.1f} s"
@@ -56,44 +56,44 @@ class Summary:
 def run(
     database: connection, *more: connection, rules: Rules, revision: str | None = None
 ) -> Summary:
-    """Scrub a database that nobody uses yet. Until :func:`prove` has ended, nobody may connect.
+    """Scrub a database that is not in use yet, and disable connections until :func:`prove`.
 
-    What is done stays done: after a kill the next run goes on from there. A database that was
-    proven before is left alone, for what it holds since then is its user's.
+    The next run resumes one that was killed. A database that was proven before is not changed,
+    since later data is its user's.
 
     Args:
         database: As the database's owner, not in a transaction.
-        more: Further connections, which scrub other tables at the same time.
-        rules: What becomes of each column.
-        revision: The migration that the rules describe. At another one the database may lack
-            a table or a column that has a rule; None asks for all of them.
+        more: Further connections, which scrub other tables in parallel.
+        rules: Rules of all columns.
+        revision: The migration that the rules describe. At another one, tables and columns with
+            a rule may be missing; None requires all of them.
 
     Raises:
-        ScrubError: Something is not classified, can't be scrubbed, or somebody is connected.
-        psycopg2.Error: The database refused.
+        ScrubError: A column has no rule or can't be scrubbed, or another role is connected.
+        psycopg2.Error: A statement failed.
     """
     started = monotonic()
     with database, database.cursor() as cursor:
         if state.is_finished(cursor):
             return Summary(0, 0, 0, 0, before=True)
-        # The session's, and so held until the connection is closed or its process killed.
+        # The session's lock: held until the connection is closed or its process killed.
         cursor.execute("SELECT pg_advisory_lock(%s)", (state.ADVISORY_LOCK,))
     with database, database.cursor() as cursor:
         lockout.refuse_if_in_use(cursor)
         state.begin(cursor)
         lockout.lock_out(cursor)
-    # In a transaction of its own: nobody may connect, whatever is found now.
+    # After a commit, so that connections stay disabled whatever is found now.
     with database, database.cursor() as cursor:
         tables = catalogue.read(cursor)
-        works = _plan(cursor, tables, rules, revision)
+        tasks = _plan(cursor, tables, rules, revision)
         _become_owner(cursor, tables)
-        _hold_foreign_keys_back(cursor, tables, works)
-        emptied = _truncate(cursor, works)
-    scrubbed = _scrub_all((database, *more), [work for work in works if not work.truncate])
+        _drop_foreign_keys(cursor, tables, tasks)
+        emptied = _truncate(cursor, tasks)
+    scrubbed = _scrub_all((database, *more), [task for task in tasks if not task.truncate])
     _compact(database, tables)
     with database, database.cursor() as cursor:
         engine.set_limits(cursor)
-        _put_foreign_keys_back(cursor)
+        _restore_foreign_keys(cursor)
         _refresh(cursor, tables)
         rows = _rows(cursor, scrubbed)
     return Summary(len(scrubbed), rows, emptied, monotonic() - started)
@@ -101,11 +101,12 @@ def run(
 
 def _plan(
     cursor: Cursor, tables: Sequence[Table], rules: Rules, revision: str | None
-) -> list[Work]:
+) -> list[TableTask]:
     if count := catalogue.large_objects(cursor):
         msg = (
-            f"nothing was scrubbed, and nobody may connect: there are {count} large objects,"
-            " which no rule can classify: keep their content in a column, or remove them"
+            f"the database contains {count} large objects, which rules can't cover, so nothing was"
+            " scrubbed and connections stay disabled. Store their content in a column, or remove"
+            " them"
         )
         raise ScrubError(msg)
     exact = revision is None or _revision(cursor) == revision
@@ -113,7 +114,7 @@ def _plan(
 
 
 def _revision(cursor: Cursor) -> str | None:
-    """The migration that the database is at, as Alembic keeps it."""
+    """Return the migration that Alembic recorded in the database."""
     cursor.execute("SELECT to_regclass('public.alembic_version') IS NOT NULL")
     if cursor.fetchone() != (True,):
         return None
@@ -123,20 +124,20 @@ def _revision(cursor: Cursor) -> str | None:
 
 
 def _become_owner(cursor: Cursor, tables: Sequence[Table]) -> None:
-    """Only an owner, or who may act as it, can rewrite a table."""
+    """Join the owners of the tables: only an owner, or one of its members, can rewrite a table."""
     cursor.execute("SELECT current_user")
     ((master,),) = cursor.fetchall()
     for owner in sorted({table.owner for table in tables} - {master}):
         roles.join(cursor, owner)
 
 
-def _hold_foreign_keys_back(cursor: Cursor, tables: Sequence[Table], works: Sequence[Work]) -> None:
-    """Drop the foreign keys of columns that change: between two tables they do not hold."""
+def _drop_foreign_keys(cursor: Cursor, tables: Sequence[Table], tasks: Sequence[TableTask]) -> None:
+    """Drop foreign keys of columns that change: they are violated between two scrubs of tables."""
     by_oid = {table.oid: table for table in tables}
     changing = {
-        (work.table.root, name)
-        for work in works
-        for name, rule in work.columns.items()
+        (task.table.root, name)
+        for task in tasks
+        for name, rule in task.columns.items()
         if not isinstance(rule, Keep)
     }
     for key in catalogue.foreign_keys(cursor):
@@ -152,7 +153,7 @@ def _hold_foreign_keys_back(cursor: Cursor, tables: Sequence[Table], works: Sequ
             )
 
 
-def _put_foreign_keys_back(cursor: Cursor) -> None:
+def _restore_foreign_keys(cursor: Cursor) -> None:
     tables = {table.label: table for table in catalogue.read(cursor)}
     for label, name, definition in state.kept_foreign_keys(cursor):
         cursor.execute(
@@ -163,52 +164,52 @@ def _put_foreign_keys_back(cursor: Cursor) -> None:
     state.forget_foreign_keys(cursor)
 
 
-def _truncate(cursor: Cursor, works: Sequence[Work]) -> int:
-    """Empty, in one statement, since tables that refer to each other can only go together."""
-    names = [SQL("ONLY {}").format(work.table.sql) for work in works if work.truncate]
+def _truncate(cursor: Cursor, tasks: Sequence[TableTask]) -> int:
+    """Empty tables in one statement, which TRUNCATE requires if they reference each other."""
+    names = [SQL("ONLY {}").format(task.table.sql) for task in tasks if task.truncate]
     if names:
         cursor.execute(SQL("TRUNCATE {}").format(SQL(", ").join(names)))
-        for work in works:
-            if work.truncate:
-                cursor.execute(SQL("ANALYZE {}").format(work.table.sql))
+        for task in tasks:
+            if task.truncate:
+                cursor.execute(SQL("ANALYZE {}").format(task.table.sql))
     return len(names)
 
 
 class _Queue:
-    """Tables, one at a time, for whoever is free."""
+    """The tables that no thread has taken yet."""
 
-    def __init__(self, works: Sequence[Work]) -> None:
-        self._left = list(reversed(works))
+    def __init__(self, tasks: Sequence[TableTask]) -> None:
+        self._left = list(reversed(tasks))
         self._lock = threading.Lock()
 
-    def take(self) -> Work | None:
-        """What to scrub next; None when all is taken or somebody failed."""
+    def take(self) -> TableTask | None:
+        """Return the next table; None if all are taken or a thread failed."""
         with self._lock:
             return self._left.pop() if self._left else None
 
-    def give_up(self) -> None:
-        """Let the others end after what they are at."""
+    def clear(self) -> None:
+        """Let the other threads finish after their present table."""
         with self._lock:
             self._left.clear()
 
 
-def _scrub_all(databases: Sequence[connection], works: Sequence[Work]) -> list[Table]:
-    """Scrub the tables, the largest first, as many at once as there are connections."""
-    queue = _Queue(works)
+def _scrub_all(databases: Sequence[connection], tasks: Sequence[TableTask]) -> list[Table]:
+    """Scrub the tables, the largest first, one per connection in parallel."""
+    queue = _Queue(tasks)
     with ThreadPoolExecutor(len(databases)) as threads:
-        turns = [threads.submit(_take_turns, database, queue) for database in databases]
-    return [table for turn in turns for table in turn.result()]
+        futures = [threads.submit(_scrub_from, queue, database) for database in databases]
+    return [table for future in futures for table in future.result()]
 
 
-def _take_turns(database: connection, queue: _Queue) -> list[Table]:
+def _scrub_from(queue: _Queue, database: connection) -> list[Table]:
     scrubbed = []
     try:
-        while work := queue.take():
+        while task := queue.take():
             with database, database.cursor() as cursor:
-                if engine.scrub(cursor, work, state.done(cursor)):
-                    scrubbed.append(work.table)
+                if engine.scrub(cursor, task, state.done(cursor)):
+                    scrubbed.append(task.table)
     except BaseException:
-        queue.give_up()
+        queue.clear()
         raise
     return scrubbed
 
@@ -220,7 +221,7 @@ def _compact(database: connection, tables: Sequence[Table]) -> None:
     for table in tables:
         if table.label not in waiting:
             continue
-        # VACUUM runs in no transaction, and may take its time.
+        # VACUUM runs outside of transactions, and needs no time limit.
         database.autocommit = True
         try:
             with database.cursor() as cursor:
@@ -233,7 +234,7 @@ def _compact(database: connection, tables: Sequence[Table]) -> None:
 
 
 def _refresh(cursor: Cursor, tables: Sequence[Table]) -> None:
-    """Make materialized views anew: they are copies of what was there before."""
+    """Refresh materialized views, which are copies of the old data."""
     for table in sorted(tables, key=lambda table: table.oid):
         if table.kind == "m":
             cursor.execute(SQL("REFRESH MATERIALIZED VIEW {}").format(table.sql))

@@ -1,8 +1,8 @@
-"""What a scrub remembers in the database itself, so that a killed one is gone on with.
+"""State of a scrub in the database itself, from which the next run resumes a killed one.
 
-It lies in a schema of its own, which the master alone can look into: the salt until the
-end, the columns that are done, foreign keys that wait to be put back, and that all was
-proven. A clone of a scrubbed database carries the last with it.
+It is in a schema of its own, which only the master can read: the salt until the end, the
+columns that are done, foreign keys to be restored, and the mark of a finished proof, which
+clones of a scrubbed database inherit.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TABLES = {"salt", "done", "uncompacted", "foreign_keys", "finished"}
 # Any number that nobody else locks; two scrubs at once then run one after the other.
 ADVISORY_LOCK = 0x73637275
 
-# The salt is made by the server and never leaves it: no statement's text holds it, which
+# The server generates the salt, which never leaves it: it is in no statement's text, which
 # logs and pg_stat_statements would keep. 244 of its bits are random.
 _CREATE = """
 CREATE SCHEMA IF NOT EXISTS scrub;
@@ -40,7 +40,7 @@ WHERE NOT EXISTS (SELECT FROM scrub.salt);
 
 
 def is_finished(cursor: Cursor) -> bool:
-    """Whether this database, or the one it is a clone of, was scrubbed and proven."""
+    """Return whether this database, or the one it was cloned from, was scrubbed and proven."""
     cursor.execute("SELECT to_regclass('scrub.finished') IS NOT NULL")
     if cursor.fetchone() != (True,):
         return False
@@ -49,10 +49,10 @@ def is_finished(cursor: Cursor) -> bool:
 
 
 def begin(cursor: Cursor) -> None:
-    """Make what is remembered, unless it is there.
+    """Create the state, unless it exists.
 
     Raises:
-        ScrubError: A schema of that name is somebody else's, whose tables would be missed.
+        ScrubError: The application has a schema of that name, whose tables would be skipped.
     """
     cursor.execute(
         "SELECT pg_get_userbyid(nspowner) = current_user, array("
@@ -63,26 +63,26 @@ def begin(cursor: Cursor) -> None:
     found = cursor.fetchone()
     if found is not None and (not found[0] or set(found[1]) - _TABLES):
         msg = (
-            f"schema {STATE_SCHEMA} is the application's own, and the scrub keeps its notes in"
-            " one of that name: rename it"
+            f"schema {STATE_SCHEMA} belongs to the application, but the scrub stores its state in"
+            " one of that name: rename the application's"
         )
         raise ScrubError(msg)
     cursor.execute(_CREATE)
 
 
 def use_salt(cursor: Cursor) -> None:
-    """Lay the salt into this transaction's settings, where the fakes look for it."""
+    """Copy the salt to a setting of this transaction, from which the fakes read it."""
     cursor.execute("SELECT set_config('scrub.salt', salt, true) FROM scrub.salt")
 
 
 def done(cursor: Cursor) -> dict[tuple[str, str], str]:
-    """The columns that are done, with the rule by which they were."""
+    """Return the columns that are done, with the fingerprints of their rules."""
     cursor.execute("SELECT relation, attribute, rule FROM scrub.done")
     return {(relation, attribute): rule for relation, attribute, rule in cursor.fetchall()}
 
 
 def mark_done(cursor: Cursor, table: Table, rules: dict[str, str]) -> None:
-    """Remember columns, in the transaction that scrubs them."""
+    """Record columns as done, in the transaction that scrubs them."""
     for attribute, rule in rules.items():
         cursor.execute(
             "INSERT INTO scrub.done VALUES (%s, %s, %s)"
@@ -92,25 +92,25 @@ def mark_done(cursor: Cursor, table: Table, rules: dict[str, str]) -> None:
 
 
 def mark_uncompacted(cursor: Cursor, table: Table) -> None:
-    """Remember that a table's old rows are still in its file."""
+    """Record that the file of a table still contains old rows."""
     cursor.execute(
         "INSERT INTO scrub.uncompacted VALUES (%s) ON CONFLICT DO NOTHING", (table.label,)
     )
 
 
 def mark_compacted(cursor: Cursor, label: str) -> None:
-    """Remember that they are gone."""
+    """Record that the old rows of a table were removed."""
     cursor.execute("DELETE FROM scrub.uncompacted WHERE relation = %s", (label,))
 
 
 def uncompacted(cursor: Cursor) -> set[str]:
-    """Tables whose old rows are still in their files."""
+    """Return the tables whose files still contain old rows."""
     cursor.execute("SELECT relation FROM scrub.uncompacted")
     return {label for (label,) in cursor.fetchall()}
 
 
 def keep_foreign_key(cursor: Cursor, table: Table, key: ForeignKey) -> None:
-    """Remember a foreign key, in the transaction that drops it."""
+    """Record a foreign key, in the transaction that drops it."""
     cursor.execute(
         "INSERT INTO scrub.foreign_keys VALUES (%s, %s, %s)",
         (table.label, key.name, key.definition),
@@ -118,18 +118,18 @@ def keep_foreign_key(cursor: Cursor, table: Table, key: ForeignKey) -> None:
 
 
 def kept_foreign_keys(cursor: Cursor) -> list[tuple[str, str, str]]:
-    """Foreign keys that wait to be put back: table, name, definition."""
+    """Return the foreign keys to be restored: table, name, definition."""
     cursor.execute("SELECT relation, name, definition FROM scrub.foreign_keys ORDER BY 1, 2")
     return cursor.fetchall()
 
 
 def forget_foreign_keys(cursor: Cursor) -> None:
-    """They are back."""
+    """Delete the record of foreign keys, after they were restored."""
     cursor.execute("DELETE FROM scrub.foreign_keys")
 
 
 def finish(cursor: Cursor) -> None:
-    """Throw the salt away, with its file, and remember that all is done and proven."""
+    """Delete the salt with its file, and mark the database as scrubbed and proven."""
     cursor.execute(
         "DROP TABLE IF EXISTS scrub.salt, scrub.done, scrub.uncompacted, scrub.foreign_keys;"
         "INSERT INTO scrub.finished SELECT WHERE NOT EXISTS (SELECT FROM scrub.finished)"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from contract.stack_name import StackName
     from infra.source import Source
 
-# Relative to the program's folder, in which Pulumi runs its providers, so that the state says
+# Relative to the program's folder, in which Pulumi runs its providers, so that the state is
 # the same on every machine.
 CONTEXT = ".."
 DOCKERFILE = "../Dockerfile"
@@ -26,7 +26,7 @@ class ServiceImage(pulumi.ComponentResource):
     that failed, the pods still run the former image.
 
     Attributes:
-        reference: The image by digest, as pods name it.
+        reference: Image by digest, as pods name it.
     """
 
     reference: pulumi.Output[str]
@@ -38,29 +38,27 @@ class ServiceImage(pulumi.ComponentResource):
         stack: StackName,
         source: Source,
         repository_url: pulumi.Input[str],
-        given: str | None,
+        existing: str | None,
         keep_former: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the image.
 
         Args:
-            name: Pulumi's name of the component.
-            stack: The stack, which the image carries in its tag and a label: no two stacks
+            stack: Stack, which the image carries in its tag and a label: no two stacks
                 share a digest, so that one's deletion never takes another's image.
-            source: The commit, which the image carries too.
-            repository_url: Where to push, without a tag.
-            given: ``[repository@]sha256:<digest>`` of an image that exists; then none is built.
-            keep_former: Whether former images stay in the registry, to roll back to.
-            opts: Pulumi's options.
+            source: Commit, which the image carries too.
+            repository_url: Repository to push to, without a tag.
+            existing: ``[repository@]sha256:<digest>`` of an existing image; then none is built.
+            keep_former: True to keep former images in the registry, to roll back to.
         """
         super().__init__("previews:service:ServiceImage", name, None, opts)
-        if given is None:
+        if existing is None:
             self.reference = self._build(stack, source, repository_url, keep_former=keep_former)
-        elif "@" in given:
-            self.reference = pulumi.Output.from_input(given)
+        elif "@" in existing:
+            self.reference = pulumi.Output.from_input(existing)
         else:
-            self.reference = pulumi.Output.concat(repository_url, "@", given)
+            self.reference = pulumi.Output.concat(repository_url, "@", existing)
         self.register_outputs({"reference": self.reference})
 
     def _build(
@@ -71,7 +69,7 @@ class ServiceImage(pulumi.ComponentResource):
         *,
         keep_former: bool,
     ) -> pulumi.Output[str]:
-        # The registry's password comes from the machine's Docker configuration: given here,
+        # The registry's password comes from the machine's Docker configuration: passed here,
         # it would be kept in the stack's state.
         image = docker_build.Image(
             f"image-{source.short_commit}",
@@ -85,7 +83,7 @@ class ServiceImage(pulumi.ComponentResource):
             },
             tags=[pulumi.Output.concat(repository_url, ":", stack.image_tag(source.commit))],
             push=True,
-            # `pulumi preview` shows what would be; it does not push.
+            # `pulumi preview` shows the plan; it does not push.
             build_on_preview=False,
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=keep_former),
         )

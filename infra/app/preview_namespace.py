@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_kubernetes import core, meta, networking
 
-from infra.kubernetes.namespace_scope import Home
+from contract.kubernetes import PULL_REQUEST_LABEL, STACK_LABEL
+from infra.kubernetes.namespace_scope import NamespaceScope
 from infra.kubernetes.network_rules import networks, port, to_database, to_dns
 from infra.kubernetes.pod import HTTP_PORT, NAME_LABEL, SERVICE_ACCOUNT
 
@@ -17,28 +18,28 @@ if TYPE_CHECKING:
 
     from contract.stack_name import StackName
     from infra.config.models import ServiceConfig
-    from infra.platform_outputs import PlatformFacts
+    from infra.platform_inputs import PlatformInputs
 
 PART_OF = ("app.kubernetes.io/part-of", "previews")
-"""A label of every stack's namespace, by which others know one."""
+"""Label of every stack's namespace, which the shared IngressClass selects."""
 
-# While a Deployment rolls, a new pod and one that ends come on top of its replicas; a Job's pod
-# may run at the same time.
+# While a Deployment rolls out, a new pod and a terminating one come on top of its replicas; a
+# Job's pod may run at the same time.
 _EXTRA_PODS = 3
 
-# Beyond the pods' own time: what controllers clear away before their finalizers go.
+# Beyond the pods' own time: controllers clean up before they remove their finalizers.
 _END_SECONDS = 240
 
 
 class PreviewNamespace(pulumi.ComponentResource):
-    """A namespace in which little can go wrong, and nothing for its neighbours.
+    """A namespace with guard rails, from which its neighbours are safe.
 
     Attributes:
-        home: The namespace.
-        guards: All of its guard rails; pods come after them.
+        scope: The namespace.
+        guards: Quota, limits, service account and network policies; pods depend on them.
     """
 
-    home: Home
+    scope: NamespaceScope
     guards: list[pulumi.Resource]
 
     def __init__(
@@ -46,20 +47,18 @@ class PreviewNamespace(pulumi.ComponentResource):
         name: str,
         *,
         stack: StackName,
-        sizes: ServiceConfig,
-        platform: PlatformFacts,
-        after: Sequence[pulumi.Resource] = (),
+        resources: ServiceConfig,
+        platform: PlatformInputs,
+        depends_on: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the namespace.
 
         Args:
-            name: Pulumi's name of the component.
-            stack: Whose name the namespace gets.
-            sizes: What the service's pods need; the quota follows from it.
+            stack: Stack that the namespace is named after.
+            resources: Resources of the service's pods; the quota follows from them.
             platform: The networks of database, load balancer and name server.
-            after: What must be there first; everything in the namespace comes after it too.
-            opts: Pulumi's options.
+            depends_on: Resources that the namespace, and everything in it, depends on.
         """
         super().__init__("previews:service:PreviewNamespace", name, None, opts)
         namespace = core.v1.Namespace(
@@ -67,43 +66,43 @@ class PreviewNamespace(pulumi.ComponentResource):
             metadata=meta.v1.ObjectMetaArgs(name=stack.namespace, labels=namespace_labels(stack)),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[*after],
-                # One that can't end is told of, rather than waited for until the job's own limit.
+                depends_on=[*depends_on],
+                # A namespace that can't end fails the destroy before the CI job's own limit does.
                 custom_timeouts=pulumi.CustomTimeouts(
-                    delete=f"{sizes.grace_period_seconds + _END_SECONDS}s"
+                    delete=f"{resources.grace_period_seconds + _END_SECONDS}s"
                 ),
             ),
         )
-        self.home = Home(stack.namespace, namespace)
-        self._options = self.home.goes_with(self)
+        self.scope = NamespaceScope(stack.namespace, namespace)
+        self._options = self.scope.deleted_with_namespace(self)
         self.guards = [
-            self._quota(sizes),
-            self._limits(sizes),
+            self._quota(resources),
+            self._limits(resources),
             self._service_account(),
             *self._network(platform),
         ]
         self.register_outputs({"name": stack.namespace})
 
-    def _quota(self, sizes: ServiceConfig) -> core.v1.ResourceQuota:
+    def _quota(self, resources: ServiceConfig) -> core.v1.ResourceQuota:
         return core.v1.ResourceQuota(
             "quota",
-            metadata=self.home.metadata("quota"),
-            spec=core.v1.ResourceQuotaSpecArgs(hard=quota(sizes)),
+            metadata=self.scope.metadata("quota"),
+            spec=core.v1.ResourceQuotaSpecArgs(hard=quota(resources)),
             opts=self._options,
         )
 
-    def _limits(self, sizes: ServiceConfig) -> core.v1.LimitRange:
-        """What a container gets that names no resources, and the most it can name."""
-        most = {"cpu": sizes.cpu_limit, "memory": sizes.memory}
+    def _limits(self, resources: ServiceConfig) -> core.v1.LimitRange:
+        """Defaults of a container without resources, and the most that one may request."""
+        most = {"cpu": resources.cpu_limit, "memory": resources.memory}
         return core.v1.LimitRange(
             "limits",
-            metadata=self.home.metadata("limits"),
+            metadata=self.scope.metadata("limits"),
             spec=core.v1.LimitRangeSpecArgs(
                 limits=[
                     core.v1.LimitRangeItemArgs(
                         type="Container",
                         default=most,
-                        default_request={"cpu": sizes.cpu, "memory": sizes.memory},
+                        default_request={"cpu": resources.cpu, "memory": resources.memory},
                         max=most,
                     )
                 ]
@@ -112,16 +111,16 @@ class PreviewNamespace(pulumi.ComponentResource):
         )
 
     def _service_account(self) -> core.v1.ServiceAccount:
-        """The pods' account. It has no rights, and its token is in no pod."""
+        """Declare the pods' account, without permissions; its token is in no pod."""
         return core.v1.ServiceAccount(
             "service-account",
-            metadata=self.home.metadata(SERVICE_ACCOUNT),
+            metadata=self.scope.metadata(SERVICE_ACCOUNT),
             automount_service_account_token=False,
             opts=self._options,
         )
 
-    def _network(self, platform: PlatformFacts) -> list[networking.v1.NetworkPolicy]:
-        """Nothing gets in or out, but for DNS, the database and the load balancer."""
+    def _network(self, platform: PlatformInputs) -> list[networking.v1.NetworkPolicy]:
+        """Only DNS, the database and the load balancer are allowed, in or out."""
         everyone = meta.v1.LabelSelectorArgs()
         service = meta.v1.LabelSelectorArgs(match_labels={NAME_LABEL: "service"})
         rules = {
@@ -138,7 +137,7 @@ class PreviewNamespace(pulumi.ComponentResource):
                 policy_types=["Ingress"],
                 ingress=[
                     networking.v1.NetworkPolicyIngressRuleArgs(
-                        from_=networks(platform.load_balancer_cidrs),
+                        from_=networks(platform.ingress.source_cidrs),
                         ports=[port(HTTP_PORT, "TCP")],
                     )
                 ],
@@ -147,7 +146,7 @@ class PreviewNamespace(pulumi.ComponentResource):
         return [
             networking.v1.NetworkPolicy(
                 rule,
-                metadata=self.home.metadata(rule),
+                metadata=self.scope.metadata(rule),
                 spec=spec,
                 opts=self._options,
             )
@@ -156,14 +155,14 @@ class PreviewNamespace(pulumi.ComponentResource):
 
 
 def namespace_labels(stack: StackName) -> dict[str, str]:
-    """Labels of the namespace: which stack's it is, and what Kubernetes is to enforce.
+    """Return the namespace's labels: its stack, and the standards that Kubernetes enforces.
 
     The commit is not among them, so that a push leaves the namespace alone.
     """
     labels = {
         "app.kubernetes.io/managed-by": "pulumi",
         **dict([PART_OF]),
-        "previews/stack": stack.value,
+        STACK_LABEL: stack.value,
         "pod-security.kubernetes.io/enforce": "restricted",
         "pod-security.kubernetes.io/enforce-version": "latest",
         "pod-security.kubernetes.io/warn": "restricted",
@@ -174,19 +173,19 @@ def namespace_labels(stack: StackName) -> dict[str, str]:
         "eks.amazonaws.com/pod-readiness-gate-inject": "enabled",
     }
     if stack.pull_request is not None:
-        labels["previews/pull-request"] = str(stack.pull_request)
+        labels[PULL_REQUEST_LABEL] = str(stack.pull_request)
     return labels
 
 
-def quota(sizes: ServiceConfig) -> dict[str, str]:
-    """The most that a namespace may hold: what its service needs at its largest."""
-    pods = sizes.max_replicas + _EXTRA_PODS
-    memory = f"{pods * int(sizes.memory.removesuffix('Mi'))}Mi"
+def quota(resources: ServiceConfig) -> dict[str, str]:
+    """Return the quota: the resources of the service at its largest."""
+    pods = resources.max_replicas + _EXTRA_PODS
+    memory = f"{pods * int(resources.memory.removesuffix('Mi'))}Mi"
     return {
         "pods": str(pods),
-        "requests.cpu": f"{pods * _millicores(sizes.cpu)}m",
+        "requests.cpu": f"{pods * _millicores(resources.cpu)}m",
         "requests.memory": memory,
-        "limits.cpu": f"{pods * _millicores(sizes.cpu_limit)}m",
+        "limits.cpu": f"{pods * _millicores(resources.cpu_limit)}m",
         "limits.memory": memory,
         # Nothing here stores anything or opens another way in.
         "persistentvolumeclaims": "0",

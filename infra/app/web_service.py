@@ -15,7 +15,7 @@ from infra.kubernetes.pod import (
     Environment,
     container_confinement,
     pod_spec,
-    resources,
+    resource_requirements,
     scratch_mount,
 )
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from infra.config.models import ServiceConfig
-    from infra.kubernetes.namespace_scope import Home
+    from infra.kubernetes.namespace_scope import NamespaceScope
 
 NAME = "service"
 LABELS = {NAME_LABEL: NAME}
 
-# Pulumi waits a little longer than Kubernetes, whose reason is then what it shows; and always
-# as long as it may, since it does not stop when Kubernetes has given up.
+# Pulumi waits a little longer than Kubernetes, so that it shows Kubernetes' reason. It always
+# waits the full time, since it does not stop when Kubernetes gives up.
 _LONGER_SECONDS = 15
 
 
@@ -38,7 +38,7 @@ class WebService(pulumi.ComponentResource):
 
     Attributes:
         deployment: The Deployment.
-        service: The Service; it has pods that are ready.
+        service: The Service, whose pods are ready.
     """
 
     deployment: apps.v1.Deployment
@@ -51,41 +51,39 @@ class WebService(pulumi.ComponentResource):
         image: pulumi.Input[str],
         environment: Environment,
         restart_on: Mapping[str, pulumi.Input[str]],
-        sizes: ServiceConfig,
-        home: Home,
-        after: Sequence[pulumi.Resource],
+        resources: ServiceConfig,
+        scope: NamespaceScope,
+        depends_on: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the service.
 
         Args:
-            name: Pulumi's name of the component.
-            image: The image, by digest.
-            environment: The container's environment.
-            restart_on: Annotations of the pods that change with what they don't name but use.
-            sizes: How many pods, how large, and how they end.
-            home: Where they run.
-            after: What must be there first.
-            opts: Pulumi's options.
+            image: Image, by digest.
+            environment: Environment of the container.
+            restart_on: Annotations of the pods that change with objects that they use by name.
+            resources: Number of pods, their resources, and their termination.
+            scope: Namespace of all of it.
+            depends_on: Resources that the Deployment depends on.
         """
         super().__init__("previews:service:WebService", name, None, opts)
-        metadata = home.metadata(NAME, labels=LABELS)
+        metadata = scope.metadata(NAME, labels=LABELS)
         self.deployment = apps.v1.Deployment(
             "deployment",
-            metadata=home.metadata(
+            metadata=scope.metadata(
                 NAME,
                 labels=LABELS,
-                annotations={TIMEOUT: str(sizes.start_seconds + _LONGER_SECONDS)},
+                annotations={TIMEOUT: str(resources.start_seconds + _LONGER_SECONDS)},
             ),
-            spec=_deployment_spec(image, environment, restart_on, sizes),
-            # Deleted by itself, and not with the namespace: its pods are gone before Pulumi
-            # deletes the database under them.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*after]),
+            spec=_deployment_spec(image, environment, restart_on, resources),
+            # Deleted on its own, not with the namespace: its pods are gone before Pulumi deletes
+            # their database.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*depends_on]),
         )
-        behind = home.goes_with(self, after=[self.deployment])
+        after_deployment = scope.deleted_with_namespace(self, depends_on=[self.deployment])
         self.service = core.v1.Service(
             "service",
-            metadata=home.metadata(NAME, labels=LABELS, annotations=NOT_AWAITED),
+            metadata=scope.metadata(NAME, labels=LABELS, annotations=NOT_AWAITED),
             spec=core.v1.ServiceSpecArgs(
                 type="ClusterIP",
                 selector=LABELS,
@@ -95,24 +93,24 @@ class WebService(pulumi.ComponentResource):
                     )
                 ],
             ),
-            opts=behind,
+            opts=after_deployment,
         )
         autoscaling.v2.HorizontalPodAutoscaler(
             "autoscaler",
             metadata=metadata,
-            spec=_autoscaler_spec(sizes),
-            opts=behind,
+            spec=_autoscaler_spec(resources),
+            opts=after_deployment,
         )
         policy.v1.PodDisruptionBudget(
             "disruption-budget",
             metadata=metadata,
             spec=policy.v1.PodDisruptionBudgetSpecArgs(
-                # Not minAvailable: with one replica that would hold up a node's drain for ever.
+                # Not minAvailable: with one replica that would block a node's drain for ever.
                 max_unavailable=1,
                 selector=meta.v1.LabelSelectorArgs(match_labels=LABELS),
                 unhealthy_pod_eviction_policy="AlwaysAllow",
             ),
-            opts=behind,
+            opts=after_deployment,
         )
         self.register_outputs({})
 
@@ -121,25 +119,25 @@ def _deployment_spec(
     image: pulumi.Input[str],
     environment: Environment,
     restart_on: Mapping[str, pulumi.Input[str]],
-    sizes: ServiceConfig,
+    resources: ServiceConfig,
 ) -> apps.v1.DeploymentSpecArgs:
-    """The Deployment. It names no number of replicas, which is the autoscaler's to say."""
+    """Return the Deployment's spec, without replicas, which the autoscaler sets."""
     container = core.v1.ContainerArgs(
         name=NAME,
         image=image,
         image_pull_policy="IfNotPresent",
         env=environment.as_args(),
         ports=[core.v1.ContainerPortArgs(name="http", container_port=HTTP_PORT, protocol="TCP")],
-        resources=resources(sizes),
+        resources=resource_requirements(resources),
         security_context=container_confinement(),
         # Start-up has a minute, during which the other two wait.
         startup_probe=_probe("/health/live", period=1, failures=60),
         readiness_probe=_probe("/health/ready", period=5, failures=2),
         liveness_probe=_probe("/health/live", period=10, failures=3),
-        # The load balancer goes on sending for some seconds after a pod was told to end.
+        # The load balancer goes on sending for some seconds after a pod got SIGTERM.
         lifecycle=core.v1.LifecycleArgs(
             pre_stop=core.v1.LifecycleHandlerArgs(
-                sleep=core.v1.SleepActionArgs(seconds=sizes.pre_stop_seconds)
+                sleep=core.v1.SleepActionArgs(seconds=resources.pre_stop_seconds)
             )
         ),
         termination_message_policy="FallbackToLogsOnError",
@@ -147,7 +145,7 @@ def _deployment_spec(
     )
     return apps.v1.DeploymentSpecArgs(
         selector=meta.v1.LabelSelectorArgs(match_labels=LABELS),
-        progress_deadline_seconds=sizes.start_seconds,
+        progress_deadline_seconds=resources.start_seconds,
         revision_history_limit=2,
         strategy=apps.v1.DeploymentStrategyArgs(
             type="RollingUpdate",
@@ -157,7 +155,7 @@ def _deployment_spec(
             metadata=meta.v1.ObjectMetaArgs(labels=LABELS, annotations=restart_on),
             spec=pod_spec(
                 container,
-                grace_period_seconds=sizes.grace_period_seconds,
+                grace_period_seconds=resources.grace_period_seconds,
                 restart_policy="Always",
                 topology_spread_constraints=[
                     _spread("topology.kubernetes.io/zone"),
@@ -168,20 +166,20 @@ def _deployment_spec(
     )
 
 
-def _autoscaler_spec(sizes: ServiceConfig) -> autoscaling.v2.HorizontalPodAutoscalerSpecArgs:
+def _autoscaler_spec(resources: ServiceConfig) -> autoscaling.v2.HorizontalPodAutoscalerSpecArgs:
     return autoscaling.v2.HorizontalPodAutoscalerSpecArgs(
         scale_target_ref=autoscaling.v2.CrossVersionObjectReferenceArgs(
             api_version="apps/v1", kind="Deployment", name=NAME
         ),
-        min_replicas=sizes.min_replicas,
-        max_replicas=sizes.max_replicas,
+        min_replicas=resources.min_replicas,
+        max_replicas=resources.max_replicas,
         metrics=[
             autoscaling.v2.MetricSpecArgs(
                 type="Resource",
                 resource=autoscaling.v2.ResourceMetricSourceArgs(
                     name="cpu",
                     target=autoscaling.v2.MetricTargetArgs(
-                        type="Utilization", average_utilization=sizes.target_cpu_percent
+                        type="Utilization", average_utilization=resources.target_cpu_percent
                     ),
                 ),
             )
@@ -199,7 +197,7 @@ def _probe(path: str, *, period: int, failures: int) -> core.v1.ProbeArgs:
 
 
 def _spread(topology_key: str) -> core.v1.TopologySpreadConstraintArgs:
-    """Spread over zones or nodes as far as there are any; one node is no reason to wait."""
+    """Spread over zones or nodes as far as possible; a single node is no reason to wait."""
     return core.v1.TopologySpreadConstraintArgs(
         max_skew=1,
         topology_key=topology_key,

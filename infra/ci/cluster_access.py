@@ -1,9 +1,9 @@
-"""What CI's roles may do inside a cluster that the program makes.
+"""Permissions of CI's roles inside a cluster that the program creates.
 
-The role of the environment ``staging`` administers it. That of ``preview`` may make a
-preview's objects. Kubernetes' roles know no pattern of namespaces, so that they are for
-``pr-<n>`` alone is a ValidatingAdmissionPolicy's to say: without it a pull request's program could
-put a pod into staging's namespace, next to staging's Secrets.
+The role of the environment ``staging`` administers it. That of ``preview`` may create a preview's
+objects. RBAC can't match namespace patterns; a ValidatingAdmissionPolicy limits the role to
+``pr-<n>``: without it a pull request's program could put a pod into staging's namespace, next to
+staging's Secrets.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import pulumi
 from pulumi_aws import eks
 from pulumi_kubernetes import admissionregistration, meta, rbac
 
+from contract.kubernetes import API_GROUP, GENERATIONS
+from contract.stack_name import PREVIEW_PATTERN
 from infra.policies.ownership import CUSTOM_OBJECTS, NAMESPACE, OBJECTS
 
 if TYPE_CHECKING:
@@ -25,26 +27,31 @@ _ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPol
 _WRITE = ("get", "list", "watch", "create", "update", "patch", "delete")
 _READ = ("get", "list", "watch")
 
-# What Pulumi looks at to tell whether an object is ready, and why it is not.
-_LOOKED_AT: dict[str, tuple[str, ...]] = {
+READ_KINDS: dict[str, tuple[str, ...]] = {
     "": ("endpoints", "events", "persistentvolumeclaims", "pods", "pods/log"),
     "apps": ("replicasets",),
     "discovery.k8s.io": ("endpointslices",),
     "events.k8s.io": ("events",),
     "networking.k8s.io": ("ingressclasses",),
-    # Whether there is a template: looked at before a preview in mode branch is begun.
-    "previews.internal": ("databasegenerations",),
+    # The published servers, which preflight reads in mode branch.
+    API_GROUP: (GENERATIONS,),
 }
+"""Resources that the role reads besides those that it writes, by API group.
+
+Pulumi reads them to find out whether an object is ready, and why it is not; preflight and the
+diagnosis of `previews` read some too. A kind that they read anew needs a row here: a test
+compares the two.
+"""
 
 IS_OF_A_PREVIEW = (
     "(request.resource.resource == 'namespaces' && request.resource.group == ''"
-    " ? request.name : request.namespace).matches('^pr-[1-9][0-9]{0,8}$')"
+    f" ? request.name : request.namespace).matches('^{PREVIEW_PATTERN}$')"
 )
-"""What each object that the role writes has to be, in CEL; the pattern is that of StackName."""
+"""Condition on each object that the role writes, in CEL."""
 
 
 class CiAccess(pulumi.ComponentResource):
-    """Access entries of both roles, and the bounds of the preview's."""
+    """Access entries of both roles, and the limits of the preview's."""
 
     def __init__(
         self,
@@ -57,10 +64,8 @@ class CiAccess(pulumi.ComponentResource):
         """Declare them.
 
         Args:
-            name: Pulumi's name of the component.
-            cluster: The cluster's name.
-            roles: ARN of the role of each of GitHub's environments.
-            opts: Pulumi's options; they bring the provider of the cluster.
+            cluster: Name of the cluster.
+            roles: ARN of the role of each GitHub environment.
         """
         super().__init__("previews:platform:CiAccess", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -84,7 +89,7 @@ class CiAccess(pulumi.ComponentResource):
             cluster_name=cluster,
             principal_arn=roles["preview"],
             kubernetes_groups=[GROUP],
-            # Nobody is in the group before its bounds are there.
+            # Nobody is in the group before its limits exist.
             opts=pulumi.ResourceOptions(parent=self, depends_on=bounds),
         )
         self.register_outputs({})
@@ -129,7 +134,7 @@ class CiAccess(pulumi.ComponentResource):
 
 
 def admission_policy() -> admissionregistration.v1.ValidatingAdmissionPolicySpecArgs:
-    """Whatever the group writes is in a preview's namespace, or is one."""
+    """Return the policy that limits the group's writes to namespaces of previews."""
     return admissionregistration.v1.ValidatingAdmissionPolicySpecArgs(
         failure_policy="Fail",
         match_constraints=admissionregistration.v1.MatchResourcesArgs(
@@ -157,19 +162,19 @@ def admission_policy() -> admissionregistration.v1.ValidatingAdmissionPolicySpec
 
 
 def permissions() -> list[tuple[str, list[str], Sequence[str]]]:
-    """API group, resources and verbs: what a preview may hold, and what tells of it."""
+    """Return API group, resources and verbs of each rule of the role."""
     written: dict[str, list[str]] = {}
     for token in sorted({*OBJECTS, *CUSTOM_OBJECTS, NAMESPACE}):
         group, resource = resource_of(token)
         written.setdefault(group, []).append(resource)
     return [
         *((group, resources, _WRITE) for group, resources in written.items()),
-        *((group, list(resources), _READ) for group, resources in _LOOKED_AT.items()),
+        *((group, list(resources), _READ) for group, resources in READ_KINDS.items()),
     ]
 
 
 def resource_of(token: str) -> tuple[str, str]:
-    """API group and resource of a type: ``("apps", "deployments")``."""
+    """Return API group and resource of a type, such as ``("apps", "deployments")``."""
     _, version, kind = token.split(":")
     group, _, _ = version.rpartition("/")
     name = kind.lower()

@@ -1,8 +1,8 @@
-"""The roles that CI takes, one for each of GitHub's environments ``preview`` and ``staging``.
+"""The roles that CI assumes, one for each of the GitHub environments ``preview`` and ``staging``.
 
-A job proves by GitHub's token which repository it is of, by name and by number, which workflow
-file of which branch it runs, and which environment let it in. Each has to be exactly so. What a
-role may then do is in infra/ci/permissions/table.py.
+A job proves by GitHub's token its repository, by name and by number, the workflow file and branch
+that it runs, and its environment. Each is compared exactly. The roles' permissions are in
+infra/ci/permissions/table.py.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_aws import iam
 
+from contract.stack_name import DATA_GLOB, PREVIEW_GLOB
 from infra.ci.permissions.grant import Grant, Place, policy
 from infra.ci.permissions.shared import STATE_KEY, state_grants
 from infra.ci.permissions.table import (
     BOUNDARY,
-    DATA,
     DATA_BOUNDARY,
     PREVIEW,
-    PREVIEWS,
     STAGING,
     STAGING_DEPLOYMENT,
 )
@@ -28,7 +27,7 @@ from infra.ci.permissions.table import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infra.config.github import GithubConfig
+    from infra.config.platform import GithubConfig
     from infra.platform.cluster import Cluster
 
 ISSUER = "token.actions.githubusercontent.com"
@@ -38,10 +37,10 @@ WORKFLOWS = {
     "preview": ("preview.yml", "preview-destroy.yml", "preview-sweep.yml"),
     "staging": ("staging.yml", "preview-refresh.yml"),
 }
-"""Which workflow files may act, by the environment that lets them in."""
+"""Workflow files that may assume a role, by their GitHub environment."""
 
 _TABLES: dict[str, tuple[Grant, ...]] = {"preview": PREVIEW, "staging": STAGING_DEPLOYMENT}
-_STATE = {"preview": (PREVIEWS,), "staging": (f"{STAGING}*", DATA)}
+_STATE = {"preview": (PREVIEW_GLOB,), "staging": (f"{STAGING}*", DATA_GLOB)}
 
 
 class DeployRoles(pulumi.ComponentResource):
@@ -49,8 +48,8 @@ class DeployRoles(pulumi.ComponentResource):
 
     Attributes:
         boundary: ARN of the permissions boundary of previews' roles.
-        data_boundary: ARN of that of shared servers' roles.
-        arns: ARN of each environment's role.
+        data_boundary: ARN of the permissions boundary of shared servers' roles.
+        arns: ARN of the role of each GitHub environment.
     """
 
     boundary: pulumi.Output[str]
@@ -70,12 +69,10 @@ class DeployRoles(pulumi.ComponentResource):
         """Declare them.
 
         Args:
-            name: Pulumi's name of the component.
-            config: The repository whose workflows may act.
-            project: What the roles are named after.
-            cluster: The cluster, with its region, account and VPC.
+            config: Repository whose workflows may assume the roles.
+            project: Project that the roles are named after.
+            cluster: Cluster, with its region, account and VPC.
             repository: Name of the ECR repository.
-            opts: Pulumi's options.
         """
         super().__init__("previews:platform:DeployRoles", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -145,13 +142,13 @@ class DeployRoles(pulumi.ComponentResource):
     def _identity_provider(self) -> pulumi.Output[str]:
         if self._config.provider_arn is not None:
             return pulumi.Output.from_input(self._config.provider_arn)
-        made = iam.OpenIdConnectProvider(
+        provider = iam.OpenIdConnectProvider(
             "github",
             url=f"https://{ISSUER}",
             client_id_lists=[AUDIENCE],
             opts=pulumi.ResourceOptions(parent=self),
         )
-        return made.arn
+        return provider.arn
 
     def _role(
         self,
@@ -183,7 +180,7 @@ class DeployRoles(pulumi.ComponentResource):
 
 
 def trust_policy(config: GithubConfig, environment: str, provider_arn: str) -> str:
-    """Who may take an environment's role; everything is compared in full."""
+    """Return the trust policy of an environment's role; everything is compared in full."""
     statement = {
         "Effect": "Allow",
         "Action": "sts:AssumeRoleWithWebIdentity",

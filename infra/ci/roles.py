@@ -1,4 +1,4 @@
-"""What CI is let do, in AWS and in the cluster, where it is said whose CI it is."""
+"""CI's permissions in AWS and in the cluster, where the configuration names its repository."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pulumi
+from pulumi_aws import iam
 
 from infra.ci.cluster_access import CiAccess
 from infra.ci.deploy_role import DeployRoles
+from infra.ci.permissions.grant import Place, policy
+from infra.ci.permissions.shared import sign_in_grants
 from infra.config.access import SignIn
 
 if TYPE_CHECKING:
     from infra.config.models import PlatformConfig
-    from infra.platform.cluster_foundation import Ground
-    from infra.platform.shared_ingress import Entrance
+    from infra.platform.cluster_foundation import ClusterFoundation
+    from infra.platform.shared_ingress import SharedIngress
 
 
 @dataclass(frozen=True)
 class CiRoles:
-    """The roles that CI takes.
+    """The roles that CI assumes.
 
     Attributes:
         boundary: ARN of the boundary of previews' own roles; empty without CI.
-        data_boundary: The same of shared servers' roles.
-        arns: ARN of each of GitHub's environments' role; none without CI.
+        data_boundary: ARN of the boundary of shared servers' roles; empty without CI.
+        arns: ARN of the role of each GitHub environment; empty without CI.
     """
 
     boundary: pulumi.Input[str] = ""
@@ -33,28 +36,74 @@ class CiRoles:
     arns: Mapping[str, pulumi.Output[str]] = field(default_factory=dict[str, pulumi.Output[str]])
 
 
-def ci(config: PlatformConfig, ground: Ground, entrance: Entrance) -> CiRoles:
-    """The roles that the configuration asks for, with what they may do."""
+def ci_roles(
+    config: PlatformConfig, foundation: ClusterFoundation, ingress: SharedIngress
+) -> CiRoles:
+    """Declare the configured roles with their permissions."""
     if config.github is None:
         return CiRoles()
     roles = DeployRoles(
         "deploy-roles",
         config=config.github,
         project=pulumi.get_project(),
-        cluster=ground.cluster,
+        cluster=foundation.cluster,
         repository=pulumi.get_project(),
     )
     if config.cluster.create:
         CiAccess(
             "ci-access",
-            cluster=ground.cluster.name,
+            cluster=foundation.cluster.name,
             roles=roles.arns,
-            opts=pulumi.ResourceOptions(providers=[ground.provider]),
+            opts=pulumi.ResourceOptions(providers=[foundation.provider]),
         )
     if config.access.sign_in is SignIn.COGNITO:
-        from infra.ci.sign_in_permissions import SignInPermissions  # noqa: PLC0415
-
         SignInPermissions(
-            "sign-in-permissions", roles=roles.arns, user_pool_arn=entrance.user_pool_arn
+            "sign-in-permissions", roles=roles.arns, user_pool_arn=ingress.user_pool_arn
         )
     return CiRoles(roles.boundary, roles.data_boundary, roles.arns)
+
+
+class SignInPermissions(pulumi.ComponentResource):
+    """A separate policy of each role, so that roles have it only where people sign in."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        roles: Mapping[str, pulumi.Input[str]],
+        user_pool_arn: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare the policies.
+
+        Args:
+            roles: ARN of the role of each GitHub environment.
+            user_pool_arn: ARN of the user pool.
+        """
+        super().__init__("previews:platform:SignInPermissions", name, None, opts)
+        document = pulumi.Output.from_input(user_pool_arn).apply(sign_in_policy)
+        for environment, role in roles.items():
+            iam.RolePolicy(
+                f"sign-in-{environment}",
+                name="sign-in",
+                role=pulumi.Output.from_input(role).apply(lambda arn: arn.rpartition("/")[2]),
+                policy=document,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        self.register_outputs({})
+
+
+def sign_in_policy(user_pool_arn: str) -> str:
+    """Return the policy, for the pool's region and account."""
+    # arn:<partition>:cognito-idp:<region>:<account>:userpool/<id>
+    _, partition, _, region, account, _ = user_pool_arn.split(":")
+    place = Place(
+        partition=partition,
+        region=region,
+        account=account,
+        cluster="",
+        vpc="",
+        repository="",
+        boundary="",
+    )
+    return policy(sign_in_grants(user_pool_arn), place)

@@ -1,4 +1,4 @@
-"""Who may reach previews, and under which names: the way in, as far as it can be configured."""
+"""Configuration of access: networks, sign-in and DNS names."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from infra.config.base import Model
-from infra.config.network import Cidr
+from infra.config.cluster import Cidr
 
 EVERYWHERE = "0.0.0.0/0"
 
 
 class SignIn(StrEnum):
-    """How people show who they are, at the load balancer, before a preview hears of them."""
+    """Sign-in at the load balancer, before a request gets to a preview."""
 
     NONE = "none"
-    """Not at all: whoever is in one of the networks may come in."""
+    """No sign-in: anybody in one of the networks has access."""
 
     COGNITO = "cognito"
-    """By a user pool of Cognito, which may take people from any OIDC or SAML provider."""
+    """A user pool of Cognito, which may federate with any OIDC or SAML provider."""
 
 
 class AccessConfig(Model):
-    """What every stack has to know of the way in (keys ``previews:access``)."""
+    """Access to a stack (keys ``previews:access``)."""
 
     sign_in: SignIn = Field(
-        description="whether people sign in at the load balancer: none or cognito",
+        description="sign-in at the load balancer: none or cognito",
         examples=["cognito"],
     )
 
 
 class PlatformAccessConfig(AccessConfig):
-    """The way in, as staging makes it (keys ``previews:access``)."""
+    """Access to the platform, which staging sets up (keys ``previews:access``)."""
 
     cidrs: tuple[Cidr, ...] | None = Field(
         default=None,
@@ -48,7 +48,7 @@ class PlatformAccessConfig(AccessConfig):
         | None
     ) = Field(
         default=None,
-        description="with signIn: an existing user pool; without it one is made",
+        description="with signIn: an existing user pool; without it one is created",
         examples=["arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_Abc123"],
     )
     user_pool_domain: str | None = Field(
@@ -84,7 +84,7 @@ class PlatformAccessConfig(AccessConfig):
 
     @property
     def is_public(self) -> bool:
-        """Whether it can be tried from anywhere."""
+        """True if it can be reached from anywhere."""
         return EVERYWHERE in (self.cidrs or ())
 
 

@@ -1,4 +1,4 @@
-"""What all models of the configuration have in common."""
+"""Base class and common types of the configuration's models."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 InstanceClass = Annotated[str, Field(pattern=r"^db\.[a-z0-9-]+\.[a-z0-9]+$")]
-"""A class of RDS instances."""
+"""Class of RDS instances."""
 
 
 class Model(BaseModel):
-    """Frozen, and closed: a key that nothing reads is a typing error, not a wish."""
+    """A frozen model. Unknown keys are rejected."""
 
     model_config = ConfigDict(
         frozen=True,

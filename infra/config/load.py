@@ -1,7 +1,7 @@
 """The only user of ``pulumi.Config``: reads a stack's keys into frozen models.
 
-What is wrong is refused at once and all together: each line names the key, what is expected
-there, and the YAML to paste.
+All errors are reported together: each line names the key, the expected value, and the YAML to
+paste.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _Config = TypeVar("_Config", bound=Model)
 
 
 def load_platform_config(stack: StackName) -> PlatformConfig:
-    """The configuration of ``staging``.
+    """Return the configuration of ``staging``.
 
     Raises:
         ProgramError: A key is missing, unknown or wrong.
@@ -38,7 +38,7 @@ def load_platform_config(stack: StackName) -> PlatformConfig:
 
 
 def load_preview_config(stack: StackName) -> PreviewConfig:
-    """The configuration of a ``pr-<n>``.
+    """Return the configuration of a ``pr-<n>``.
 
     Raises:
         ProgramError: A key is unknown or wrong.
@@ -57,13 +57,13 @@ def _load(model: type[_Config], stack: StackName) -> _Config:
 
 
 def _keys_of(namespace: str) -> list[str]:
-    """The stack's keys in a namespace; `pulumi.Config` can read a key, but list none."""
+    """List the stack's keys in a namespace; `pulumi.Config` can read a key, but list none."""
     prefix = f"{namespace}:"
     return sorted(key.removeprefix(prefix) for key in CONFIG.get() if key.startswith(prefix))
 
 
 def _read(config: pulumi.Config, model: type[Model], key: str) -> object:
-    """A key's value, decoded from JSON where the model expects more than a scalar."""
+    """Read a key's value, and decode JSON where the model expects more than a scalar."""
     raw = config.get(key)
     field = _field(model, key)
     if raw is None or field is None or not _is_structured(field):
@@ -75,7 +75,7 @@ def _read(config: pulumi.Config, model: type[Model], key: str) -> object:
 
 
 def _spelled(details: list[ErrorDetails]) -> list[ErrorDetails]:
-    """Paths as YAML has them: of a key that is not set, pydantic gives Python's name."""
+    """Spell paths as in YAML: of a key that is not set, pydantic gives Python's name."""
     for detail in details:
         detail["loc"] = tuple(
             to_camel(part) if isinstance(part, str) and "_" in part else part
@@ -98,7 +98,7 @@ def _explain(
 
 
 def _complaint(model: type[Model], namespace: str, detail: ErrorDetails) -> str:
-    """One sentence: what was found, and what is expected there."""
+    """Describe one error: the value that was found, and the expected one."""
     path = [part for part in detail["loc"] if isinstance(part, str)]
     key = f"{namespace}:{'.'.join(str(part) for part in detail['loc'])}"
     if detail["type"] == "extra_forbidden":
@@ -113,7 +113,7 @@ def _complaint(model: type[Model], namespace: str, detail: ErrorDetails) -> str:
 
 
 def _snippet(model: type[Model], namespace: str, details: list[ErrorDetails]) -> str:
-    """The YAML to paste; empty when there is nothing but keys to remove."""
+    """Write the YAML to paste; empty when there are only keys to remove."""
     wanted: dict[str, object] = {}
     for detail in details:
         path = [part for part in detail["loc"] if isinstance(part, str)]
@@ -139,7 +139,7 @@ def _find(model: type[Model], path: list[str]) -> FieldInfo | None:
 
 
 def _descend(model: type[Model], path: list[str]) -> type[Model] | None:
-    """The model at a path of keys; None where there is none."""
+    """Find the model at a path of keys; None where there is none."""
     current: type[Model] | None = model
     for part in path:
         field = None if current is None else _field(current, part)
@@ -148,7 +148,7 @@ def _descend(model: type[Model], path: list[str]) -> type[Model] | None:
 
 
 def _as_model(annotation: object) -> type[Model] | None:
-    """The model that an annotation names, by itself or as one that may be left out."""
+    """Find the model that an annotation names, required or optional."""
     for kind in (annotation, *get_args(annotation)):
         if isinstance(kind, type) and issubclass(kind, Model):
             return kind
@@ -164,7 +164,7 @@ def _names(model: type[Model] | None) -> list[str]:
 
 
 def _is_structured(field: FieldInfo) -> bool:
-    """Whether a field holds an object or a list, which Pulumi keeps as JSON."""
+    """Return True for a field with an object or a list, which Pulumi keeps as JSON."""
     annotation = cast("object", field.annotation)
     kinds: tuple[object, ...] = (annotation, *get_args(annotation))
     return any(_as_model(kind) is not None or get_origin(kind) is tuple for kind in kinds)

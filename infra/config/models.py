@@ -1,7 +1,7 @@
-"""What can be configured, key by key: shapes, bounds and what to write when one is wrong.
+"""The configuration, key by key: types, bounds and the remedy of each error.
 
 Every field has a description and an example; error messages and docs/configuration.md are
-made of them. The names in YAML are camelCase, as Pulumi's own are.
+generated from them. The names in YAML are camelCase, as Pulumi's own are.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
 from infra.config.access import AccessConfig, DnsConfig, PlatformAccessConfig, SignIn
 from infra.config.base import InstanceClass, Model
-from infra.config.branches import BranchesConfig
-from infra.config.budget import BudgetConfig
-from infra.config.cluster import ClusterConfig
-from infra.config.github import GithubConfig
-from infra.config.network import NetworkConfig
-from infra.config.platform import Listener, LoadBalancerConfig, StagingDatabaseConfig
+from infra.config.cluster import ClusterConfig, NetworkConfig
+from infra.config.platform import (
+    BranchesConfig,
+    BudgetConfig,
+    GithubConfig,
+    Listener,
+    LoadBalancerConfig,
+    StagingDatabaseConfig,
+)
 
 DRAIN_SECONDS = 9
-"""What the service needs between SIGTERM and its end (docs/service.md, How it stops)."""
+"""Seconds that the service needs between SIGTERM and its exit (docs/service.md, How it stops)."""
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
@@ -31,7 +34,7 @@ Memory = Annotated[str, Field(pattern=r"^[1-9][0-9]*Mi$")]
 
 
 class DatabaseMode(StrEnum):
-    """Where a preview's data comes from."""
+    """Source of a preview's data."""
 
     SNAPSHOT = "snapshot"
     """An RDS instance of its own, restored from staging's latest automated snapshot."""
@@ -43,17 +46,17 @@ class DatabaseMode(StrEnum):
 class ServiceConfig(Model):
     """Sizes of the service's pods (keys ``previews:service``)."""
 
-    cpu: Cpu = Field(description="CPU that a pod asks for", examples=["250m"])
+    cpu: Cpu = Field(description="CPU that a pod requests", examples=["250m"])
     cpu_limit: Cpu = Field(description="CPU that a pod may use", examples=["1"])
     memory: Memory = Field(
-        description="memory that a pod asks for and may use, in Mi", examples=["256Mi"]
+        description="memory that a pod requests and may use, in Mi", examples=["256Mi"]
     )
     min_replicas: int = Field(ge=1, le=100, description="fewest pods", examples=[1])
     max_replicas: int = Field(ge=1, le=100, description="most pods", examples=[2])
     target_cpu_percent: int = Field(
         ge=10,
         le=100,
-        description="average use of the asked CPU above which pods are added",
+        description="average use of the requested CPU above which pods are added",
         examples=[70],
     )
     start_seconds: int = Field(
@@ -65,13 +68,13 @@ class ServiceConfig(Model):
     pre_stop_seconds: int = Field(
         ge=1,
         le=120,
-        description="how long a pod goes on serving after the load balancer was told to stop",
+        description="time for which a pod goes on serving after its removal from the load balancer",
         examples=[5],
     )
     grace_period_seconds: int = Field(
         ge=5,
         le=600,
-        description="time from a pod's being told to stop to its being killed, preStop included",
+        description="time from the request to stop a pod to its being killed, preStop included",
         examples=[15],
     )
 
@@ -107,7 +110,7 @@ class PreviewDatabaseConfig(Model):
 
 
 class MigrationConfig(Model):
-    """What a migration may do (keys ``previews:migration``)."""
+    """Limits of a migration (keys ``previews:migration``)."""
 
     max_lock_seconds: float = Field(
         default=2,
@@ -118,7 +121,7 @@ class MigrationConfig(Model):
     )
     long_locks_meant: bool = Field(
         default=False,
-        description="whether a longer lock is meant; label preview-long-migration",
+        description="true if a longer lock is intended; label preview-long-migration",
         examples=[True],
     )
 
@@ -148,15 +151,17 @@ class _StackConfig(Model):
 
 
 class PreviewConfig(_StackConfig):
-    """All that a stack ``pr-<n>`` can set; each has a default."""
+    """All keys of a stack ``pr-<n>``; each has a default."""
 
-    access: AccessConfig = Field(description="how people come in", examples=[{"signIn": "cognito"}])
+    access: AccessConfig = Field(
+        description="how people get access", examples=[{"signIn": "cognito"}]
+    )
     database: PreviewDatabaseConfig = Field(
         description="the preview's database", examples=[{"mode": "snapshot"}]
     )
     migration: MigrationConfig = Field(
         default=MigrationConfig(),
-        description="what a migration may do",
+        description="limits of a migration",
         examples=[{"maxLockSeconds": 2}],
     )
     ttl_days: int = Field(
@@ -170,7 +175,7 @@ class PreviewConfig(_StackConfig):
 
 
 class PlatformConfig(_StackConfig):
-    """All that the stack ``staging`` can set."""
+    """All keys of the stack ``staging``."""
 
     domain: str = Field(
         # With `pr-999999999.` in front it stays below the 253 characters of a DNS name.
@@ -184,7 +189,7 @@ class PlatformConfig(_StackConfig):
     )
     network: NetworkConfig = Field(
         default=NetworkConfig(),
-        description="the network of a cluster that is made",
+        description="the network of a cluster that is created",
         examples=[{"egress": "nat"}],
     )
     listener: Listener = Field(
@@ -198,7 +203,8 @@ class PlatformConfig(_StackConfig):
         examples=[{"group": "previews", "scheme": "internal"}],
     )
     access: PlatformAccessConfig = Field(
-        description="how people come in", examples=[{"signIn": "none", "cidrs": ["203.0.113.0/24"]}]
+        description="how people get access",
+        examples=[{"signIn": "none", "cidrs": ["203.0.113.0/24"]}],
     )
     dns: DnsConfig = Field(
         default=DnsConfig(),
@@ -207,7 +213,7 @@ class PlatformConfig(_StackConfig):
     )
     budget: BudgetConfig = Field(
         default=BudgetConfig(),
-        description="a warning before previews get dear",
+        description="a cost alert",
         examples=[{"monthlyUsd": 300, "emails": ["platform@example.com"]}],
     )
     branches: BranchesConfig = Field(
@@ -220,7 +226,7 @@ class PlatformConfig(_StackConfig):
     )
     github: GithubConfig | None = Field(
         default=None,
-        description="whose workflows may bring stacks up; without it no role is made for CI",
+        description="whose workflows may bring stacks up; without it no role is created for CI",
         examples=[
             {
                 "repository": "acme/orders",
@@ -233,7 +239,7 @@ class PlatformConfig(_StackConfig):
         default=7,
         ge=1,
         le=90,
-        description="means nothing for staging, which does not expire",
+        description="without effect for staging, which does not expire",
         examples=[7],
     )
 
@@ -244,11 +250,11 @@ class PlatformConfig(_StackConfig):
     ) -> NetworkConfig:
         cluster = info.data.get("cluster")
         if isinstance(cluster, ClusterConfig) and not cluster.create:
-            msg = "an existing cluster brings its own: remove it, or set cluster.create"
+            msg = "an existing cluster has its own network: remove it, or set cluster.create"
             raise ValueError(msg)
         closed = value.vpc_id is None and value.egress == "endpoints"
         if closed and isinstance(cluster, ClusterConfig) and not cluster.external_secrets_image:
-            msg = "by endpoints nodes reach AWS alone: set cluster.externalSecretsImage too"
+            msg = "with endpoints nodes reach only AWS: set cluster.externalSecretsImage too"
             raise ValueError(msg)
         return value
 
@@ -267,7 +273,7 @@ class PlatformConfig(_StackConfig):
             msg = "cidrs with 0.0.0.0/0 let everybody in: set signIn, or name your networks"
             raise ValueError(msg)
         if signed_in and isinstance(listener, Listener) and listener.protocol != "HTTPS":
-            msg = "people can sign in by HTTPS alone: set listener.protocol"
+            msg = "signing in requires HTTPS: set listener.protocol"
             raise ValueError(msg)
         return value
 
@@ -282,6 +288,6 @@ class PlatformConfig(_StackConfig):
             and isinstance(cluster, ClusterConfig)
             and not (cluster.create and value.zone_id)
         ):
-            msg = "a record for each stack needs zoneId, and a cluster that is made"
+            msg = "a record for each stack needs zoneId, and a cluster that is created"
             raise ValueError(msg)
         return value

@@ -1,14 +1,14 @@
-"""What staging alone can configure of the load balancer and of its own database."""
+"""Configuration that only staging has: load balancer, database, shared servers, budget, GitHub."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from infra.config.base import InstanceClass, Model
-from infra.config.network import Cidr, SubnetId
+from infra.config.cluster import Cidr, SubnetId
 
 
 class StagingDatabaseConfig(Model):
@@ -43,7 +43,7 @@ class StagingDatabaseConfig(Model):
         examples=[7],
     )
     deletion_protection: bool = Field(
-        default=True, description="whether AWS refuses to delete the instance", examples=[True]
+        default=True, description="true for AWS to refuse to delete the instance", examples=[True]
     )
     name: str = Field(
         default="service",
@@ -80,7 +80,7 @@ class StagingDatabaseConfig(Model):
 
 
 class Listener(Model):
-    """Where the load balancer listens (keys ``previews:listener``)."""
+    """Listener of the load balancer (keys ``previews:listener``)."""
 
     protocol: Literal["HTTP", "HTTPS"] = Field(
         default="HTTPS",
@@ -91,13 +91,13 @@ class Listener(Model):
 
 
 class Controller(StrEnum):
-    """Who makes load balancers out of Ingresses."""
+    """Controller that creates load balancers for Ingresses."""
 
     AUTO_MODE = "eks-auto-mode"
     """EKS itself, in a cluster in Auto Mode."""
 
     AWS = "aws-load-balancer-controller"
-    """The open-source controller, installed by somebody."""
+    """The open-source controller, installed by the cluster's owner."""
 
 
 class LoadBalancerConfig(Model):
@@ -111,20 +111,20 @@ class LoadBalancerConfig(Model):
     )
     scheme: Literal["internal", "internet-facing"] = Field(
         default="internal",
-        description="whether it is reached from inside the VPC alone or from the internet",
+        description="internal: reached only from inside the VPC; internet-facing: from anywhere",
         examples=["internal"],
     )
     ingress_class: str = Field(
         default="alb",
         pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$",
-        description="the IngressClass that is there already; where the program makes one,"
+        description="the IngressClass that is there already; where the program creates one,"
         " it is named after the group",
         examples=["alb"],
     )
     controller: Controller | None = Field(
         default=None,
-        description="for which controller an IngressClass is made, eks-auto-mode or"
-        " aws-load-balancer-controller; without it that of the cluster that is made,"
+        description="for which controller an IngressClass is created, eks-auto-mode or"
+        " aws-load-balancer-controller; without it that of the cluster that is created,"
         " or none in an existing one",
         examples=["eks-auto-mode"],
     )
@@ -137,5 +137,124 @@ class LoadBalancerConfig(Model):
 
     @property
     def faces_internet(self) -> bool:
-        """Whether it has public addresses."""
+        """True if it has public addresses."""
         return self.scheme == "internet-facing"
+
+
+# Two replicas, as a preview has at most, and what comes on top while they are replaced.
+_PODS = 4
+
+
+class BranchesConfig(Model):
+    """Shared servers (keys ``previews:branches``)."""
+
+    enabled: bool = Field(
+        default=False,
+        description="true to provide databases in mode branch",
+        examples=[True],
+    )
+    instance_class: InstanceClass = Field(
+        default="db.t4g.medium",
+        description="class of the RDS instance that previews share",
+        examples=["db.t4g.medium"],
+    )
+    app_connections: int = Field(
+        default=12,
+        ge=4,
+        le=200,
+        description="most connections of one preview's service",
+        examples=[12],
+    )
+    spares: int = Field(
+        default=2,
+        ge=0,
+        le=10,
+        description="clones created in advance, of a template above sparesAboveMib",
+        examples=[2],
+    )
+    spares_above_mib: int = Field(
+        default=2048,
+        ge=0,
+        description="size of the template in MiB from which on clones are created in advance",
+        examples=[2048],
+    )
+
+    @property
+    def pool_size(self) -> int:
+        """Connections of one pod: while a rollout replaces two, there are four pods."""
+        return self.app_connections // _PODS
+
+
+class BudgetConfig(Model):
+    """A cost alert (keys ``previews:budget``)."""
+
+    monthly_usd: int | None = Field(
+        default=None,
+        ge=1,
+        description="expected cost of all previews together in a month, in dollars;"
+        " without it there is no budget",
+        examples=[300],
+    )
+    emails: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")], ...] = Field(
+        default=(),
+        max_length=10,
+        description="with monthlyUsd: who is alerted at 80 % of it, and when a month is going to"
+        " exceed it",
+        examples=[["platform@example.com"]],
+        validate_default=True,
+    )
+
+    @field_validator("emails")
+    @classmethod
+    def _alert_somebody(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if not value and info.data.get("monthly_usd") is not None:
+            msg = "a budget alerts somebody: name at least one"
+            raise ValueError(msg)
+        return value
+
+
+class GithubConfig(Model):
+    """The repository whose workflows may act (keys ``previews:github``)."""
+
+    repository: str = Field(
+        pattern=r"^[\w.-]+/[\w.-]+$",
+        description="owner/name of the repository whose workflows may act",
+        examples=["acme/orders"],
+    )
+    repository_id: str = Field(
+        pattern=r"^[1-9][0-9]*$",
+        description="its number, which another repository of the same name would not have:"
+        " `gh api repos/OWNER/NAME --jq .id`",
+        examples=["123456789"],
+    )
+    subject_prefix: str = Field(
+        pattern=r"^repo:[\w.-]+(@[0-9]+)?/[\w.-]+(@[0-9]+)?$",
+        description="how GitHub names it in its tokens; newer repositories' have numbers:"
+        " `gh api repos/OWNER/NAME/actions/oidc/customization/sub --jq .sub_claim_prefix`",
+        examples=["repo:acme@1234/orders@123456789"],
+    )
+    branch: str = Field(
+        default="main",
+        pattern=r"^[\w./-]+$",
+        description="the branch whose workflow files may act",
+        examples=["main"],
+    )
+    provider_arn: str | None = Field(
+        default=None,
+        pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:oidc-provider/token\.actions\.githubusercontent\.com$",
+        description="the account's identity provider for GitHub, of which there can be one;"
+        " without it the program creates it",
+        examples=["arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"],
+    )
+    state_bucket: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        description="the S3 bucket that holds Pulumi's state, where one does",
+        examples=["acme-pulumi-state"],
+    )
+    state_key: str | None = Field(
+        default=None,
+        pattern=r"^alias/[\w/-]+$",
+        description="the alias of the KMS key that encrypts the secrets in that state",
+        examples=["alias/pulumi-state"],
+    )

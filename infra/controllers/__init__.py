@@ -1,1 +1,1 @@
-"""What runs in a cluster that the program makes and AWS has no add-on for: pinned, and updated."""
+"""Controllers of a new cluster that AWS has no add-on for: pinned definitions, and their update."""

@@ -1,4 +1,4 @@
-"""The definitions of External Secrets' kinds: the published ones, less what nobody here reads."""
+"""The definitions of External Secrets' kinds: the published ones, without unused parts."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ KINDS = frozenset(
         "UUID",
     }
 )
-"""What the operator serves here. The sandbox runs the same operator with the same kinds."""
+"""Kinds that the operator serves. The sandbox runs the same operator with the same kinds."""
 
 
 def checksum(text: str) -> str:
-    """A file's checksum, as versions.toml has it."""
+    """Return a file's checksum, in the form of versions.toml."""
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def read_definitions(expected: str) -> list[dict[str, Any]]:
-    """The pinned definitions.
+    """Return the pinned definitions.
 
     Args:
-        expected: Their checksum in versions.toml.
+        expected: Checksum in versions.toml.
 
     Raises:
-        ProgramError: They are others than those that were pinned.
+        ProgramError: The file has another checksum.
     """
     text = FILE.read_text()
     found = checksum(text)
@@ -49,17 +49,16 @@ def read_definitions(expected: str) -> list[dict[str, Any]]:
         raise ProgramError(
             f"infra/controllers/{FILE.name}",
             why=f"its checksum is {found}, but versions.toml has {expected}",
-            remedy="take back what changed it: git checkout infra/controllers;"
-            " `make versions` is what updates both",
+            remedy="undo the change: git checkout infra/controllers; `make versions` updates both",
         )
     return [cast("dict[str, Any]", each) for each in yaml.load_all(text, yaml.CSafeLoader)]
 
 
 def prepare(published: dict[str, Any]) -> dict[str, Any] | None:
-    """A published definition as it is pinned; None for a kind that is not served.
+    """Return the pinned form of a published definition; None for a kind that is not served.
 
-    Of its versions the served one stays, so there is nothing to convert and no webhook for it.
-    Descriptions go: they are nine tenths of half a megabyte, and nobody reads them in a cluster.
+    Only the served version is kept, so that no conversion webhook is needed. Descriptions are
+    removed: they are nine tenths of half a megabyte, and nobody reads them in a cluster.
     """
     spec = published["spec"]
     if spec["names"]["kind"] not in KINDS:
@@ -74,11 +73,11 @@ def prepare(published: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def without_descriptions(value: Any, *, names: bool = False) -> Any:
-    """A schema without what its fields mean.
+    """Return a schema without the descriptions of its fields.
 
     Args:
-        value: The schema, or a part of it.
-        names: Whether the keys are fields' names, of which one may be ``description``.
+        value: Schema, or a part of it.
+        names: True where the keys are names of fields, of which one may be ``description``.
     """
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)

@@ -1,8 +1,8 @@
-"""Update what is pinned: ``make versions``.
+"""Update the pinned versions: ``make versions``.
 
-Where each comes from: External Secrets' definitions from its published Go module, whose hash
-Go's checksum database vouches for; its image's digest from the registry that publishes it; the
-versions of EKS add-ons from AWS, which says for itself what fits a Kubernetes version.
+Sources: External Secrets' definitions come from its published Go module, whose hash Go's checksum
+database confirms; its image's digest from the registry that publishes it; the versions of EKS
+add-ons from AWS, which lists those that are compatible with a Kubernetes version.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ app = typer.Typer(add_completion=False, help=__doc__)
 
 
 class UpdateError(Exception):
-    """Something that is to be pinned could not be had, or is not what it says."""
+    """A version that could not be fetched, or failed verification."""
 
 
 @app.command()
@@ -50,7 +50,7 @@ def main(
     *,
     definitions: Annotated[bool, typer.Option(help="Fetch the definitions.")] = True,
     image: Annotated[bool, typer.Option(help="Look the image's digest up.")] = True,
-    addons: Annotated[bool, typer.Option(help="Ask AWS for add-ons.")] = True,
+    addons: Annotated[bool, typer.Option(help="Look the add-ons up in AWS.")] = True,
 ) -> None:
     """Look everything up, and write infra/versions.toml and infra/controllers/."""
     wanted = pinned()
@@ -81,12 +81,12 @@ def main(
 
 
 def fetch_definitions(version: str) -> tuple[str, str]:
-    """The module's hash, and its definitions as they are pinned.
+    """Return the module's hash, and its definitions in their pinned form.
 
-    Go downloads the module and asks Go's checksum database whether it is the published one.
+    Go downloads the module and verifies it with Go's checksum database.
 
     Raises:
-        UpdateError: There is no Go, or it refuses the module.
+        UpdateError: Go is not installed, or refuses the module.
     """
     go = shutil.which("go")
     if go is None:
@@ -105,10 +105,10 @@ def fetch_definitions(version: str) -> tuple[str, str]:
 
 
 def render_definitions(folder: Path) -> str:
-    """The definitions in a folder, as they are pinned.
+    """Return the definitions in a folder, in their pinned form.
 
     Raises:
-        UpdateError: There is none of a kind that is wanted.
+        UpdateError: A kind in `KINDS` is missing.
     """
     published = [
         cast("dict[str, Any]", yaml.load(path.read_bytes(), yaml.CSafeLoader))
@@ -122,29 +122,31 @@ def render_definitions(folder: Path) -> str:
 
 
 def image_digest(http: httpx.Client, image: str, tag: str) -> str:
-    """The digest of an image for all architectures, by its tag.
+    """Return the digest of an image for all architectures, by its tag.
 
     Raises:
-        UpdateError: The registry does not say one.
+        UpdateError: The registry reports another digest.
     """
     registry, _, name = image.partition("/")
     token = _get(http, f"https://{registry}/token?scope=repository:{name}:pull").json()["token"]
     headers = {"Authorization": f"Bearer {token}", "Accept": ", ".join(_INDEXES)}
     answer = _get(http, f"https://{registry}/v2/{name}/manifests/{tag}", headers)
     found = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
-    said = answer.headers.get("docker-content-digest")
-    if said != found:
-        raise UpdateError(f"{image}:{tag}: the registry says {said}, its answer is {found}")
+    reported = answer.headers.get("docker-content-digest")
+    if reported != found:
+        raise UpdateError(
+            f"{image}:{tag}: the registry reports {reported}, but the content has {found}"
+        )
     return found
 
 
 def _aws(service: str) -> Any:
-    # Its stubs name every service there is; none of that is needed here.
+    # Its stubs name every service; none of that is needed here.
     return cast("Any", boto3).client(service)
 
 
 def addon_versions(versions: Versions, client: Callable[[str], Any] = _aws) -> dict[str, str]:
-    """AWS's own choice of each add-on for the pinned Kubernetes.
+    """Return AWS's default version of each add-on for the pinned Kubernetes.
 
     Raises:
         UpdateError: AWS has none for it.

@@ -1,4 +1,4 @@
-"""The two kinds of objects by which databases in mode ``branch`` are asked for and offered."""
+"""The two kinds of objects that request and publish databases in mode ``branch``."""
 
 from __future__ import annotations
 
@@ -7,25 +7,22 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi_kubernetes import meta
 
+from contract.kubernetes import API_GROUP, API_VERSION, BRANCH_KIND, GENERATION_KIND
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# `.internal` is reserved for private use, so that no other project has this group.
-GROUP = "previews.internal"
-VERSION = "v1alpha1"
-API_VERSION = f"{GROUP}/{VERSION}"
-BRANCH = "DatabaseBranch"
-GENERATION = "DatabaseGeneration"
+_API = f"{API_GROUP}/{API_VERSION}"
 
 
 class StatusResource(pulumi.CustomResource):
-    """An object of one of the kinds, whose status can be read once it is there.
+    """An object of one of the kinds, whose status is an output.
 
     The SDK's own ``CustomResource`` has no status among its outputs.
 
     Attributes:
         metadata: Its metadata, with its ``uid``.
-        status: What its controller said of it.
+        status: Status that its controller reported.
     """
 
     metadata: pulumi.Output[Mapping[str, Any]]
@@ -43,24 +40,22 @@ class StatusResource(pulumi.CustomResource):
         """Declare the object.
 
         Args:
-            resource_name: Pulumi's name of it.
-            kind: `BRANCH` or `GENERATION`.
-            metadata: Its metadata.
-            spec: What it asks for, or offers.
-            opts: Pulumi's options.
+            kind: `BRANCH_KIND` or `GENERATION_KIND`.
+            metadata: Metadata of the object.
+            spec: Its spec.
         """
         properties = {
-            "apiVersion": API_VERSION,
+            "apiVersion": _API,
             "kind": kind,
             "metadata": metadata,
             "spec": spec,
             "status": None,
         }
-        super().__init__(f"kubernetes:{API_VERSION}:{kind}", resource_name, properties, opts)
+        super().__init__(f"kubernetes:{_API}:{kind}", resource_name, properties, opts)
 
 
 def definition(kind: str, plural: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The spec of a CustomResourceDefinition.
+    """Return the spec of a CustomResourceDefinition.
 
     Args:
         kind: The kind.
@@ -68,7 +63,7 @@ def definition(kind: str, plural: str, spec: Mapping[str, Any]) -> dict[str, Any
         spec: The schema of its ``spec``.
     """
     return {
-        "group": GROUP,
+        "group": API_GROUP,
         "scope": "Namespaced",
         "names": {
             "kind": kind,
@@ -78,7 +73,7 @@ def definition(kind: str, plural: str, spec: Mapping[str, Any]) -> dict[str, Any
         },
         "versions": [
             {
-                "name": VERSION,
+                "name": API_VERSION,
                 "served": True,
                 "storage": True,
                 "subresources": {"status": {}},
@@ -100,8 +95,10 @@ _NUMBER = {"type": "integer"}
 
 BRANCH_SPEC: dict[str, Any] = {
     "type": "object",
-    "description": "Whose database it is, and what it is called, its namespace alone decides.",
-    "properties": {"servers": {**_TEXT, "description": "The namespace where servers are offered."}},
+    "description": "The namespace alone decides the owner and the name of the database.",
+    "properties": {
+        "servers": {**_TEXT, "description": "The namespace where servers are published."}
+    },
 }
 
 GENERATION_SPEC: dict[str, Any] = {
@@ -115,7 +112,10 @@ GENERATION_SPEC: dict[str, Any] = {
         "host": {**_TEXT, "minLength": 1},
         "port": {**_NUMBER, "minimum": 1, "maximum": 65535},
         "sslMode": _TEXT,
-        "masterSecret": {**_TEXT, "description": "The Secret beside it with the master's login."},
+        "masterSecret": {
+            **_TEXT,
+            "description": "The Secret in the same namespace with the master's login.",
+        },
         "snapshot": _TEXT,
         "snapshotCreated": _TEXT,
     },
@@ -149,12 +149,12 @@ _READY = {
 }
 _SNAPSHOT_AGE = {"name": "Snapshot", "type": "date", "jsonPath": ".spec.snapshotCreated"}
 _COLUMNS: dict[str, list[dict[str, str]]] = {
-    BRANCH: [
+    BRANCH_KIND: [
         _READY,
         {"name": "Server", "type": "string", "jsonPath": ".status.generation"},
         {"name": "Snapshot", "type": "date", "jsonPath": ".status.snapshotCreated"},
     ],
-    GENERATION: [
+    GENERATION_KIND: [
         _READY,
         {"name": "Previews", "type": "integer", "jsonPath": ".status.branches"},
         _SNAPSHOT_AGE,

@@ -1,8 +1,8 @@
-"""What hands out databases in mode ``branch``: the platform's controller and its namespace.
+"""The platform's controller that provides databases in mode ``branch``, and its namespace.
 
-It alone holds the master passwords of the shared servers, whose Secrets are in its namespace.
-In the previews' namespaces it may read two Secrets, by their names, and write what it says of
-claims; no preview can start a pod where it runs.
+It alone has the master passwords of the shared servers, whose Secrets are in its namespace. In
+the previews' namespaces it may read two Secrets, by their names, and write the status of requests;
+no preview can start a pod in its namespace.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any, cast
 import pulumi
 from pulumi_kubernetes import apiextensions, apps, core, meta, networking, rbac
 
-from infra.database.branch_api import (
-    BRANCH,
-    BRANCH_SPEC,
-    GENERATION,
-    GENERATION_SPEC,
-    GROUP,
-    definition,
+from contract.kubernetes import (
+    API_GROUP,
+    APP_SECRET,
+    BRANCH_KIND,
+    BRANCHES,
+    GENERATION_KIND,
+    GENERATIONS,
+    MIGRATOR_SECRET,
 )
-from infra.database.database import APP, MIGRATOR
-from infra.kubernetes.namespace_scope import Home
+from infra.database.branch_api import BRANCH_SPEC, GENERATION_SPEC, definition
+from infra.kubernetes.namespace_scope import NamespaceScope
 from infra.kubernetes.network_rules import port, to_database, to_dns
 from infra.kubernetes.pod import (
     HTTP_PORT,
@@ -31,25 +32,22 @@ from infra.kubernetes.pod import (
     Environment,
     container_confinement,
     pod_spec,
-    resources,
+    resource_requirements,
     scratch_mount,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infra.config.branches import BranchesConfig
     from infra.config.models import ServiceConfig
-    from infra.platform_outputs import PlatformFacts
+    from infra.config.platform import BranchesConfig
+    from infra.platform_inputs import PlatformInputs
 
 NAMESPACE = "branches"
 _NAME = "branches"
 _LABELS = {NAME_LABEL: _NAME}
 _GRACE_SECONDS = 60
 _HTTPS = 443
-
-BRANCHES = "databasebranches"
-GENERATIONS = "databasegenerations"
 
 
 class BranchController(pulumi.ComponentResource):
@@ -60,29 +58,27 @@ class BranchController(pulumi.ComponentResource):
         name: str,
         *,
         config: BranchesConfig,
-        sizes: ServiceConfig,
-        platform: PlatformFacts,
+        resources: ServiceConfig,
+        platform: PlatformInputs,
         image: pulumi.Input[str],
-        after: Sequence[pulumi.Resource],
+        depends_on: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare all of it.
 
         Args:
-            name: Pulumi's name of the component.
-            config: How databases are handed out.
-            sizes: What its pod needs.
-            platform: The networks of databases and name server.
-            image: The image of the main branch, by digest.
-            after: What the cluster must have first.
-            opts: Pulumi's options.
+            config: Configuration of the shared servers.
+            resources: Resources of its pod.
+            platform: Networks of databases and name server.
+            image: Image of the main branch, by digest.
+            depends_on: Resources that everything here depends on.
         """
         super().__init__("previews:platform:BranchController", name, None, opts)
         definitions = [
-            self._definition(kind, plural, spec, after)
+            self._definition(kind, plural, spec, depends_on)
             for kind, plural, spec in (
-                (BRANCH, BRANCHES, BRANCH_SPEC),
-                (GENERATION, GENERATIONS, GENERATION_SPEC),
+                (BRANCH_KIND, BRANCHES, BRANCH_SPEC),
+                (GENERATION_KIND, GENERATIONS, GENERATION_SPEC),
             )
         ]
         namespace = core.v1.Namespace(
@@ -95,37 +91,37 @@ class BranchController(pulumi.ComponentResource):
                     "pod-security.kubernetes.io/enforce-version": "latest",
                 },
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*after]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*depends_on]),
         )
-        home = Home(NAMESPACE, namespace)
-        self._rights(home)
-        guards = [*self._network(home, platform), *self._accounts(home)]
-        self._deployment(home, config, sizes, image, after=[*definitions, *guards])
+        scope = NamespaceScope(NAMESPACE, namespace)
+        self._permissions(scope)
+        guards = [*self._network(scope, platform), *self._accounts(scope)]
+        self._deployment(scope, config, resources, image, depends_on=[*definitions, *guards])
         self.register_outputs({})
 
     def _definition(
-        self, kind: str, plural: str, spec: dict[str, Any], after: Sequence[pulumi.Resource]
+        self, kind: str, plural: str, spec: dict[str, Any], depends_on: Sequence[pulumi.Resource]
     ) -> pulumi.Resource:
         return apiextensions.v1.CustomResourceDefinition(
             plural,
-            metadata=meta.v1.ObjectMetaArgs(name=f"{plural}.{GROUP}"),
+            metadata=meta.v1.ObjectMetaArgs(name=f"{plural}.{API_GROUP}"),
             spec=cast("Any", definition(kind, plural, spec)),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*after]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*depends_on]),
         )
 
-    def _accounts(self, home: Home) -> list[pulumi.Resource]:
-        """The controller's account, and one without rights for the Jobs beside it."""
+    def _accounts(self, scope: NamespaceScope) -> list[pulumi.Resource]:
+        """Declare the controller's account, and one without permissions for Jobs."""
         return [
             core.v1.ServiceAccount(
                 f"{account}-account",
-                metadata=home.metadata(account),
+                metadata=scope.metadata(account),
                 automount_service_account_token=False,
-                opts=home.goes_with(self),
+                opts=scope.deleted_with_namespace(self),
             )
             for account in (_NAME, SERVICE_ACCOUNT)
         ]
 
-    def _rights(self, home: Home) -> None:
+    def _permissions(self, scope: NamespaceScope) -> None:
         subject = rbac.v1.SubjectArgs(kind="ServiceAccount", name=_NAME, namespace=NAMESPACE)
         rbac.v1.ClusterRole(
             "branches-cluster-role",
@@ -142,19 +138,19 @@ class BranchController(pulumi.ComponentResource):
         )
         rbac.v1.Role(
             "branches-role",
-            metadata=home.metadata(_NAME),
+            metadata=scope.metadata(_NAME),
             rules=[_rule(*rule) for rule in OWN_RULES],
-            opts=home.goes_with(self),
+            opts=scope.deleted_with_namespace(self),
         )
         rbac.v1.RoleBinding(
             "branches-binding",
-            metadata=home.metadata(_NAME),
+            metadata=scope.metadata(_NAME),
             role_ref=_reference("Role", _NAME),
             subjects=[subject],
-            opts=home.goes_with(self),
+            opts=scope.deleted_with_namespace(self),
         )
 
-    def _network(self, home: Home, platform: PlatformFacts) -> list[pulumi.Resource]:
+    def _network(self, scope: NamespaceScope, platform: PlatformInputs) -> list[pulumi.Resource]:
         """Out to name server and databases, and the controller to the API server; nothing in."""
         everyone = meta.v1.LabelSelectorArgs()
         controller = meta.v1.LabelSelectorArgs(match_labels=_LABELS)
@@ -167,7 +163,7 @@ class BranchController(pulumi.ComponentResource):
                 policy_types=["Egress"],
                 egress=[to_dns(platform), to_database(platform)],
             ),
-            # Its address is the cluster's affair, and may be outside of every known network.
+            # Its address depends on the cluster, and may be outside of every known network.
             "branches-allow-api-server": networking.v1.NetworkPolicySpecArgs(
                 pod_selector=controller,
                 policy_types=["Egress"],
@@ -176,45 +172,48 @@ class BranchController(pulumi.ComponentResource):
         }
         return [
             networking.v1.NetworkPolicy(
-                rule, metadata=home.metadata(rule), spec=spec, opts=home.goes_with(self)
+                rule,
+                metadata=scope.metadata(rule),
+                spec=spec,
+                opts=scope.deleted_with_namespace(self),
             )
             for rule, spec in rules.items()
         ]
 
     def _deployment(
         self,
-        home: Home,
+        scope: NamespaceScope,
         config: BranchesConfig,
-        sizes: ServiceConfig,
+        resources: ServiceConfig,
         image: pulumi.Input[str],
         *,
-        after: list[pulumi.Resource],
+        depends_on: list[pulumi.Resource],
     ) -> None:
         apps.v1.Deployment(
             "branches-controller",
-            metadata=home.metadata(_NAME, labels=_LABELS, annotations={TIMEOUT: "300"}),
+            metadata=scope.metadata(_NAME, labels=_LABELS, annotations={TIMEOUT: "300"}),
             spec=apps.v1.DeploymentSpecArgs(
                 replicas=1,
-                # Two would only wait for each other: a server has one lock.
+                # Two would block each other: a server has one lock.
                 strategy=apps.v1.DeploymentStrategyArgs(type="Recreate"),
                 selector=meta.v1.LabelSelectorArgs(match_labels=_LABELS),
                 template=core.v1.PodTemplateSpecArgs(
                     metadata=meta.v1.ObjectMetaArgs(labels=_LABELS),
                     spec=pod_spec(
-                        _container(config, sizes, image),
+                        _container(config, resources, image),
                         grace_period_seconds=_GRACE_SECONDS,
                         restart_policy="Always",
                         service_account=_NAME,
-                        talks_to_the_cluster=True,
+                        uses_the_api=True,
                     ),
                 ),
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=after),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=depends_on),
         )
 
 
 def _container(
-    config: BranchesConfig, sizes: ServiceConfig, image: pulumi.Input[str]
+    config: BranchesConfig, resources: ServiceConfig, image: pulumi.Input[str]
 ) -> core.v1.ContainerArgs:
     environment = Environment(
         values={
@@ -233,7 +232,7 @@ def _container(
         command=["python", "-m", "database.branches"],
         env=environment.as_args(),
         ports=[core.v1.ContainerPortArgs(name="http", container_port=HTTP_PORT, protocol="TCP")],
-        resources=resources(sizes),
+        resources=resource_requirements(resources),
         security_context=container_confinement(),
         termination_message_policy="FallbackToLogsOnError",
         readiness_probe=_probe("/health/ready", period=2),
@@ -252,14 +251,14 @@ Rule = tuple[str, "Sequence[str]", "Sequence[str]", "Sequence[str]"]
 """API group, resources, verbs, and the names that they are limited to."""
 
 CLUSTER_RULES: tuple[Rule, ...] = (
-    (GROUP, [BRANCHES], ["get", "list", "watch", "patch"], []),
-    (GROUP, [f"{BRANCHES}/status"], ["patch"], []),
+    (API_GROUP, [BRANCHES], ["get", "list", "watch", "patch"], []),
+    (API_GROUP, [f"{BRANCHES}/status"], ["patch"], []),
     ("", ["namespaces"], ["get"], []),
-    ("", ["secrets"], ["get"], [MIGRATOR, APP]),
+    ("", ["secrets"], ["get"], [MIGRATOR_SECRET, APP_SECRET]),
 )
 OWN_RULES: tuple[Rule, ...] = (
-    (GROUP, [GENERATIONS], ["get", "list", "watch", "patch"], []),
-    (GROUP, [f"{GENERATIONS}/status"], ["patch"], []),
+    (API_GROUP, [GENERATIONS], ["get", "list", "watch", "patch"], []),
+    (API_GROUP, [f"{GENERATIONS}/status"], ["patch"], []),
     ("", ["secrets"], ["get"], []),
 )
 

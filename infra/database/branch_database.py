@@ -1,21 +1,20 @@
-"""A preview's database in mode ``branch``: a clone on a server that previews share.
+"""Provisions a preview's database in mode ``branch``: a clone on a shared server.
 
-The preview only says in its own namespace that it wants one. The platform's controller, which
-alone knows the server's master password, makes it under a name that follows from the
-namespace, and gives the roles the passwords that the namespace made for them
-(docs/decisions/a-preview-only-claims-its-database.md).
+The preview only creates a request in its own namespace. The platform's controller, which alone
+has the server's master password, creates the database under a name that follows from the
+namespace, and gives the roles the passwords that were generated in the namespace
+(docs/decisions/0017-a-preview-only-requests-its-database.md).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from infra.database.branch_api import BRANCH, StatusResource
-from infra.database.database import Database
-from infra.database.provisioner import HandedOver
+from contract.kubernetes import BRANCH_KIND
+from infra.database.branch_api import StatusResource
+from infra.database.database import Database, ProvisionedDatabase
 from infra.database.role_passwords import RolePasswords
 from infra.errors import ProgramError
 from infra.kubernetes.external_secret import WAIT_UNTIL_READY
@@ -26,135 +25,138 @@ if TYPE_CHECKING:
 
     from contract.stack_name import StackName
     from infra.app.preview_namespace import PreviewNamespace
-    from infra.kubernetes.namespace_scope import Home
-    from infra.platform_outputs import PlatformFacts
+    from infra.kubernetes.namespace_scope import NamespaceScope
+    from infra.platform_inputs import PlatformInputs
 
 NAME = "database"
 
 # One clone takes seconds, but they are made one after the other.
-_CLAIM_SECONDS = 900
+_REQUEST_SECONDS = 900
 
 
 class BranchDatabase(pulumi.ComponentResource):
-    """A claim on a database, and what the platform gave for it.
+    """A request for a database, and the database that the platform provides for it.
 
     Attributes:
-        database: How it is reached.
+        database: The database.
         snapshot: Identifier of the snapshot that its template was made from.
-        snapshot_created: When that was taken, RFC 3339.
-        claim: The claim; what uses the database comes after it.
+        snapshot_created: Time of the snapshot, RFC 3339.
+        request: The request; users of the database depend on it.
     """
 
     database: Database
     snapshot: pulumi.Output[str]
     snapshot_created: pulumi.Output[str]
-    claim: pulumi.Resource
+    request: pulumi.Resource
 
     def __init__(
         self,
         name: str,
         *,
         stack: StackName,
-        home: Home,
-        platform: PlatformFacts,
+        scope: NamespaceScope,
+        platform: PlatformInputs,
         pool_size: pulumi.Input[int],
-        after: Sequence[pulumi.Resource],
+        depends_on: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare the claim.
+        """Declare the request.
 
         Args:
-            name: Pulumi's name of the component.
-            stack: Whose names the roles get.
-            home: The preview's namespace.
-            platform: Where databases are handed out.
+            stack: Stack that the roles are named after.
+            scope: The preview's namespace.
+            platform: The shared servers.
             pool_size: Connections that one pod may hold.
-            after: What must be there first: the Secrets of the roles.
-            opts: Pulumi's options.
+            depends_on: Secrets of the roles.
         """
         super().__init__("previews:preview:BranchDatabase", name, None, opts)
-        # Deleted by itself and not only with its namespace, so that a destroy waits for the
-        # database to be dropped, and shows why when it can't be.
-        behind = [] if home.namespace is None else [home.namespace]
-        claim = StatusResource(
+        # Deleted on its own and not only with its namespace, so that a destroy waits until the
+        # database is dropped, and shows the reason when it can't be.
+        namespace = [] if scope.namespace is None else [scope.namespace]
+        request = StatusResource(
             "claim",
-            kind=BRANCH,
-            metadata=home.metadata(
-                NAME, annotations={**WAIT_UNTIL_READY, TIMEOUT: str(_CLAIM_SECONDS)}
+            kind=BRANCH_KIND,
+            metadata=scope.metadata(
+                NAME, annotations={**WAIT_UNTIL_READY, TIMEOUT: str(_REQUEST_SECONDS)}
             ),
-            spec={"servers": pulumi.Output.from_input(platform.branches_namespace).apply(offered)},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*behind, *after]),
+            spec={
+                "servers": pulumi.Output.from_input(platform.branches.namespace).apply(
+                    branches_namespace
+                )
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*namespace, *depends_on]),
         )
-        self.claim = claim
-        self.snapshot = _said(claim.status, "snapshot")
-        self.snapshot_created = _said(claim.status, "snapshotCreated")
+        self.request = request
+        self.snapshot = _status_value(request.status, "snapshot")
+        self.snapshot_created = _status_value(request.status, "snapshotCreated")
         self.database = Database(
-            host=_said(claim.status, "host"),
+            host=_status_value(request.status, "host"),
             name=stack.branch,
-            # A claim that is made anew gets another database at the same address.
-            origin=claim.metadata.apply(lambda metadata: str(metadata.get("uid", ""))),
-            migrator_role=f"{stack.branch}_migrator",
-            app_role=f"{stack.branch}_app",
+            # A recreated request gets another database at the same address.
+            origin=request.metadata.apply(lambda metadata: str(metadata.get("uid", ""))),
+            migrator_role=stack.branch_migrator,
+            app_role=stack.branch_app,
             pool_size=pool_size,
         )
         self.register_outputs({"snapshot": self.snapshot, "snapshotCreated": self.snapshot_created})
 
 
-@dataclass(frozen=True)
-class BranchHandOver:
-    """Passwords first, then the claim; the platform does the rest.
+def provision_branch_database(
+    *,
+    stack: StackName,
+    namespace: PreviewNamespace,
+    platform: PlatformInputs,
+    parent: pulumi.Resource,
+) -> ProvisionedDatabase:
+    """Declare the passwords, then the request; the platform does the rest.
 
-    Attributes:
-        stack: Whose database it is.
-        platform: Where databases are handed out.
+    Args:
+        stack: Stack that owns the database.
+        namespace: Namespace of the Secrets and the request.
+        platform: The shared servers.
+        parent: Component that all of it belongs to.
     """
-
-    stack: StackName
-    platform: PlatformFacts
-
-    def __call__(self, namespace: PreviewNamespace, parent: pulumi.Resource) -> HandedOver:
-        """Declare the passwords and the claim."""
-        child = pulumi.ResourceOptions(parent=parent)
-        passwords = RolePasswords(
-            "passwords",
-            home=namespace.home,
-            migrator_role=f"{self.stack.branch}_migrator",
-            app_role=f"{self.stack.branch}_app",
-            opts=child,
-        )
-        branch = BranchDatabase(
-            "database",
-            stack=self.stack,
-            home=namespace.home,
-            platform=self.platform,
-            pool_size=self.platform.branches_pool_size,
-            after=passwords.ready,
-            opts=child,
-        )
-        return HandedOver(
-            database=branch.database,
-            ready=[*namespace.guards, branch.claim],
-            checksum=passwords.checksum,
-            snapshot=branch.snapshot,
-            snapshot_created=branch.snapshot_created,
-        )
+    child = pulumi.ResourceOptions(parent=parent)
+    passwords = RolePasswords(
+        "passwords",
+        scope=namespace.scope,
+        migrator_role=stack.branch_migrator,
+        app_role=stack.branch_app,
+        opts=child,
+    )
+    branch = BranchDatabase(
+        "database",
+        stack=stack,
+        scope=namespace.scope,
+        platform=platform,
+        pool_size=platform.branches.pool_size,
+        depends_on=passwords.ready,
+        opts=child,
+    )
+    return ProvisionedDatabase(
+        database=branch.database,
+        ready=[*namespace.guards, branch.request],
+        checksum=passwords.checksum,
+        snapshot=branch.snapshot,
+        snapshot_created=branch.snapshot_created,
+    )
 
 
-def offered(namespace: str) -> str:
-    """The namespace where databases are handed out.
+def branches_namespace(namespace: str) -> str:
+    """Return the branch controller's namespace.
 
     Raises:
-        ProgramError: The platform hands out none.
+        ProgramError: The platform has no shared servers.
     """
     if namespace:
         return namespace
     raise ProgramError(
         "config previews:database.mode",
-        why="it is branch, but the platform hands out no databases in this mode",
+        why="it is branch, but the platform provides no databases in this mode",
         remedy="set it to snapshot, or turn the mode on: `pulumi config set --path "
         "previews:branches.enabled true -s staging`, `pulumi up -s staging`, `previews refresh`",
     )
 
 
-def _said(status: pulumi.Output[Mapping[str, Any]], key: str) -> pulumi.Output[str]:
-    return status.apply(lambda said: str((said or {}).get(key, "")))
+def _status_value(status: pulumi.Output[Mapping[str, Any]], key: str) -> pulumi.Output[str]:
+    return status.apply(lambda known: str((known or {}).get(key, "")))

@@ -1,7 +1,7 @@
-"""A server that previews share, once it is restored, scrubbed and proven.
+"""A shared server, once it is restored, scrubbed and proven.
 
-The last thing that is declared is its publication. So one whose scrub fails is never seen, and
-the one before goes on serving.
+Its publication is declared last. So a server whose scrub fails is never used, and the one before
+goes on serving.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from infra.database.branch_api import GENERATION, StatusResource
-from infra.database.database import PORT
+from contract.kubernetes import GENERATION_KIND
+from infra.database.branch_api import StatusResource
+from infra.database.database import PORT, login, server
 from infra.database.job import DatabaseJob, DatabaseWork
-from infra.database.login import login, server
 from infra.database.master_secret import MasterSecret
 from infra.kubernetes.external_secret import WAIT_UNTIL_READY
-from infra.kubernetes.namespace_scope import Home
+from infra.kubernetes.namespace_scope import NamespaceScope
 from infra.kubernetes.pod import TIMEOUT, Environment
 
 if TYPE_CHECKING:
     from contract.stack_name import StackName
     from infra.config.models import ServiceConfig
     from infra.database.snapshot_database import SnapshotDatabase
-    from infra.platform_outputs import PlatformFacts
+    from infra.platform_inputs import PlatformInputs
 
 # Scrubbing and reading through a large database once.
 _TEMPLATE_SECONDS = 7200
@@ -39,29 +39,27 @@ class BranchGeneration(pulumi.ComponentResource):
         *,
         stack: StackName,
         restored: SnapshotDatabase,
-        sizes: ServiceConfig,
+        resources: ServiceConfig,
         namespace: pulumi.Input[str],
-        platform: PlatformFacts,
+        platform: PlatformInputs,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare all of it.
 
         Args:
-            name: Pulumi's name of the component.
-            stack: Whose number and names it gets.
-            restored: The instance.
-            sizes: What the Job's pod needs.
-            namespace: Where databases are handed out.
-            platform: The trusted image, and who vouches for the cluster's service accounts.
-            opts: Pulumi's options.
+            stack: Stack that it is named and numbered after.
+            restored: RDS instance.
+            resources: Resources of the Job's pod.
+            namespace: Namespace of the branch controller.
+            platform: Trusted image, and identity provider of the cluster's service accounts.
         """
         super().__init__("previews:data:BranchGeneration", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        home = Home(namespace, None)
+        scope = NamespaceScope(namespace, None)
         master = MasterSecret(
             "master",
             stack=stack,
-            home=home,
+            scope=scope,
             secret=stack.value,
             store=stack.value,
             reader=stack.value,
@@ -72,22 +70,22 @@ class BranchGeneration(pulumi.ComponentResource):
         template = DatabaseJob(
             "template",
             work=template_work(stack, restored, platform),
-            home=home,
-            sizes=sizes,
-            after=[master.ready],
+            scope=scope,
+            resources=resources,
+            depends_on=[master.ready],
             opts=child,
         )
         StatusResource(
             "publication",
-            kind=GENERATION,
-            metadata=home.metadata(
+            kind=GENERATION_KIND,
+            metadata=scope.metadata(
                 stack.value, annotations={**WAIT_UNTIL_READY, TIMEOUT: str(_PUBLISHED_SECONDS)}
             ),
             spec={
                 "number": stack.generation,
                 "host": restored.database.host,
                 "port": PORT,
-                "sslMode": platform.database_ssl_mode,
+                "sslMode": platform.database.ssl_mode,
                 "masterSecret": stack.value,
                 "snapshot": restored.snapshot,
                 "snapshotCreated": restored.snapshot_created,
@@ -98,13 +96,13 @@ class BranchGeneration(pulumi.ComponentResource):
 
 
 def template_work(
-    stack: StackName, restored: SnapshotDatabase, platform: PlatformFacts
+    stack: StackName, restored: SnapshotDatabase, platform: PlatformInputs
 ) -> DatabaseWork:
-    """Scrub, proof and template, as the master user, in the image of the main branch."""
+    """Return the work of the template Job: scrub, proof and template, as the master user."""
     return DatabaseWork(
         name="template",
-        module="database.branches.prepare_template",
-        image=platform.trusted_image,
+        module="database.branches.template",
+        image=platform.images.trusted,
         environment=Environment(
             values={
                 **server(restored.database, platform),

@@ -1,4 +1,4 @@
-"""What a database is to the rest of a stack, however it came to be."""
+"""A database as the rest of a stack uses it, however it was provisioned."""
 
 from __future__ import annotations
 
@@ -13,18 +13,12 @@ from infra.errors import ProgramError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pulumi
     from pulumi_aws import rds
 
+    from infra.platform_inputs import PlatformInputs
+
 PORT = 5432
-
-MASTER = "database-master"
-"""The Secret with the master user's login, where a stack has one."""
-
-MIGRATOR = "database-migrator"
-"""The Secret with the login of the role that migrates."""
-
-APP = "database-app"
-"""The Secret with the login of the service's role."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +26,12 @@ class Database:
     """One database on one PostgreSQL server.
 
     Attributes:
-        host: The server's address.
-        name: The database's name on it.
-        origin: What a database that took over this one's address would not share with it.
-        migrator_role: The role that owns the schema and may change it.
-        app_role: The role of the service, which may read and write rows and nothing more.
-        pool_size: Connections that a pod may hold, None for as many as the service likes.
+        host: Address of the server.
+        name: Name of the database on it.
+        origin: ID that changes when the database is replaced; its address may stay the same.
+        migrator_role: Role that owns the schema and may change it.
+        app_role: Role of the service, which may read and write rows and nothing more.
+        pool_size: Connections that a pod may hold, None for the service's own limit.
     """
 
     host: pulumi.Output[str]
@@ -49,7 +43,7 @@ class Database:
 
     @property
     def identity(self) -> pulumi.Output[str]:
-        """What differs between a database and another one that took over its address."""
+        """Hash of `origin`, short enough for an annotation."""
         return self.origin.apply(lambda origin: hashlib.sha256(origin.encode()).hexdigest()[:16])
 
 
@@ -57,26 +51,49 @@ class Database:
 class OwnDatabase(Database):
     """The database of an RDS instance that the stack itself holds.
 
-    RDS gives an instance that is made anew the same address, but another secret, so that the
-    secret is its origin.
+    RDS gives a recreated instance the same address but another secret, so the secret is its
+    origin.
     """
 
     @property
     def master_secret_arn(self) -> pulumi.Output[str]:
-        """The Secrets Manager secret with ``username`` and ``password`` of the master user.
+        """ARN of the secret with ``username`` and ``password`` of the master user.
 
         Its value is read in the cluster alone, never by this program.
         """
         return self.origin
 
 
+@dataclass(frozen=True)
+class ProvisionedDatabase:
+    """A database that is safe to use by the code of this commit.
+
+    Attributes:
+        database: The database.
+        ready: Resources that the migrate Job depends on.
+        checksum: Hash that changes when the app's login is made differently, so that pods are
+            replaced.
+        snapshot: Snapshot that the data comes from, None where there is none.
+        snapshot_created: Time of the snapshot, RFC 3339.
+        prepared_with: Image with which the database was prepared, known once it was; None where
+            the platform prepares it.
+    """
+
+    database: Database
+    ready: Sequence[pulumi.Resource]
+    checksum: str
+    snapshot: pulumi.Output[str] | None = None
+    snapshot_created: pulumi.Output[str] | None = None
+    prepared_with: pulumi.Output[str] | None = None
+
+
 def master_secret_arn(
     instance: str, secrets: Sequence[rds.outputs.InstanceMasterUserSecret] | None
 ) -> str:
-    """ARN of the secret that RDS keeps for an instance's master user.
+    """Return the ARN of the secret that RDS keeps for an instance's master user.
 
     Args:
-        instance: The instance's identifier, for the message.
+        instance: Identifier of the instance, for the message.
         secrets: Its ``master_user_secrets``.
 
     Raises:
@@ -87,6 +104,21 @@ def master_secret_arn(
         return arn
     raise ProgramError(
         f"RDS instance {instance}",
-        why="AWS names no secret for its master user, though the program asked for one",
-        remedy="run `pulumi refresh` and then `pulumi up` again; RDS makes the secret by itself",
+        why="AWS lists no secret for its master user, although the program requested one",
+        remedy="run `pulumi refresh` and then `pulumi up` again; RDS creates the secret itself",
     )
+
+
+def server(database: Database, platform: PlatformInputs) -> dict[str, pulumi.Input[str]]:
+    """Return the variables with the server's address and TLS mode."""
+    return {
+        "DATABASE_HOST": database.host,
+        "DATABASE_PORT": str(PORT),
+        "DATABASE_NAME": database.name,
+        "DATABASE_SSLMODE": platform.database.ssl_mode,
+    }
+
+
+def login(prefix: str, secret: str) -> dict[str, tuple[str, str]]:
+    """Return the variables with a role's name and password, from a Secret."""
+    return {f"{prefix}_USER": (secret, "username"), f"{prefix}_PASSWORD": (secret, "password")}

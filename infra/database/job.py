@@ -15,7 +15,7 @@ from infra.kubernetes.pod import (
     Environment,
     container_confinement,
     pod_spec,
-    resources,
+    resource_requirements,
     scratch_mount,
 )
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from infra.config.models import ServiceConfig
-    from infra.kubernetes.namespace_scope import Home
+    from infra.kubernetes.namespace_scope import NamespaceScope
 
 _GRACE_PERIOD_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class DatabaseWork:
-    """What a Job does.
+    """The work of a Job.
 
     Attributes:
-        name: Its name, ``prepare`` or ``migrate``.
-        module: The Python module that it runs.
-        image: The image, by digest.
-        environment: Its environment.
+        name: Name, such as ``prepare`` or ``migrate``.
+        module: Python module that it runs.
+        image: Image, by digest.
+        environment: Environment of the container.
         database: Identity of the database that it works on.
-        timeout_seconds: How long it may take.
+        timeout_seconds: Time limit in seconds.
     """
 
     name: str
@@ -50,14 +50,14 @@ class DatabaseWork:
 
 
 class DatabaseJob(pulumi.ComponentResource):
-    """A Job that is made anew whenever what it does changes, and again after it failed.
+    """A Job that is replaced whenever its work changes, and after it failed.
 
-    A Job can't be changed, so its name carries a hash of what it runs, and another one replaces
-    it. It is never tried twice by Kubernetes: a migration that failed half-way has to be looked
-    at. The error that Pulumi shows then holds the end of the container's log.
+    A Job can't be changed, so its name carries a hash of its work, and another one replaces it.
+    Kubernetes never retries it: somebody has to look at a migration that failed half-way. The
+    error that Pulumi shows holds the end of the container's log.
 
     Attributes:
-        job: The Job. What depends on it comes after its success.
+        job: The Job. Resources that depend on it come after its success.
     """
 
     job: batch.v1.Job
@@ -67,26 +67,24 @@ class DatabaseJob(pulumi.ComponentResource):
         name: str,
         *,
         work: DatabaseWork,
-        home: Home,
-        sizes: ServiceConfig,
-        after: Sequence[pulumi.Resource],
+        scope: NamespaceScope,
+        resources: ServiceConfig,
+        depends_on: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the Job.
 
         Args:
-            name: Pulumi's name of the component.
-            work: What the Job does.
-            home: Where it runs.
-            sizes: What its pod needs.
-            after: What must be there first.
-            opts: Pulumi's options.
+            work: Work of the Job.
+            scope: Namespace of the Job.
+            resources: Resources of its pod.
+            depends_on: Resources that the Job depends on.
         """
         super().__init__("previews:service:DatabaseJob", name, None, opts)
         template = batch.v1.JobSpecArgs(
             backoff_limit=0,
             active_deadline_seconds=work.timeout_seconds,
-            # A pod that its node had to give up has not failed.
+            # A pod that was evicted has not failed.
             pod_failure_policy=batch.v1.PodFailurePolicyArgs(
                 rules=[
                     batch.v1.PodFailurePolicyRuleArgs(
@@ -108,7 +106,7 @@ class DatabaseJob(pulumi.ComponentResource):
                         image_pull_policy="IfNotPresent",
                         command=["python", "-m", work.module],
                         env=work.environment.as_args(),
-                        resources=resources(sizes),
+                        resources=resource_requirements(resources),
                         security_context=container_confinement(),
                         termination_message_policy="FallbackToLogsOnError",
                         volume_mounts=[scratch_mount()],
@@ -120,8 +118,8 @@ class DatabaseJob(pulumi.ComponentResource):
         )
         self.job = batch.v1.Job(
             work.name,
-            metadata=home.metadata(
-                _job_name(work, sizes),
+            metadata=scope.metadata(
+                _job_name(work, resources),
                 labels={NAME_LABEL: work.name},
                 annotations={
                     "pulumi.com/replaceUnready": "true",
@@ -130,25 +128,25 @@ class DatabaseJob(pulumi.ComponentResource):
                 },
             ),
             spec=template,
-            # The former one goes first. Otherwise it would stay behind a failed one, and going
-            # back to the version that it migrated would find its name taken.
+            # The former Job is deleted first. Otherwise it would remain after a failed one, and a
+            # roll-back to the version that it migrated would find its name taken.
             opts=pulumi.ResourceOptions.merge(
-                home.goes_with(self, after=after),
+                scope.deleted_with_namespace(self, depends_on=depends_on),
                 pulumi.ResourceOptions(delete_before_replace=True),
             ),
         )
         self.register_outputs({})
 
 
-def _job_name(work: DatabaseWork, sizes: ServiceConfig) -> pulumi.Output[str]:
-    """The Job's name, with a hash of everything in it that may vary."""
+def _job_name(work: DatabaseWork, resources: ServiceConfig) -> pulumi.Output[str]:
+    """Return the Job's name, with a hash of everything in it that may vary."""
     content = {
         "image": work.image,
         "module": work.module,
         "environment": work.environment.as_data(),
         "database": work.database,
         "timeout": work.timeout_seconds,
-        "sizes": [sizes.cpu, sizes.cpu_limit, sizes.memory],
+        "sizes": [resources.cpu, resources.cpu_limit, resources.memory],
     }
     return pulumi.Output.json_dumps(content, sort_keys=True).apply(
         lambda text: f"{work.name}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"

@@ -1,7 +1,7 @@
-"""How the master user's password gets from Secrets Manager into one namespace.
+"""The master user's password, from Secrets Manager into one namespace.
 
-A SecretStore of the namespace's own reads as a service account whose IAM role may read that
-one secret. The value is in no state and no manifest of this program.
+A SecretStore of the namespace reads as a service account whose IAM role may read that one secret.
+The value is in no state and no manifest of this program.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from infra.kubernetes.external_secret import API, WAIT_UNTIL_READY, external_sec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from infra.kubernetes.namespace_scope import Home
-    from infra.platform_outputs import PlatformFacts
+    from infra.kubernetes.namespace_scope import NamespaceScope
+    from infra.platform_inputs import PlatformInputs
 
 
 class MasterSecret(pulumi.ComponentResource):
     """A Secret with ``username`` and ``password`` of a master user.
 
     Attributes:
-        ready: What must be there before a pod can use the Secret.
+        ready: Resource that users of the Secret depend on.
     """
 
     ready: pulumi.Resource
@@ -37,52 +37,50 @@ class MasterSecret(pulumi.ComponentResource):
         name: str,
         *,
         stack: StackName,
-        home: Home,
+        scope: NamespaceScope,
         secret: str,
         store: str,
         reader: str,
         secret_arn: pulumi.Output[str],
-        platform: PlatformFacts,
+        platform: PlatformInputs,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the Secret and who may read what it is made from.
 
         Args:
-            name: Pulumi's name of the component.
-            stack: Whose name the IAM role gets.
-            home: Where the Secret is.
-            secret: The Secret's name.
-            store: The SecretStore's name.
+            stack: Stack that the IAM role is named after.
+            scope: Namespace of the Secret.
+            secret: Name of the Secret.
+            store: Name of the SecretStore.
             reader: Name of the service account as which the operator reads.
-            secret_arn: The secret that RDS keeps for the master user.
-            platform: The region, and who vouches for the cluster's service accounts.
-            opts: Pulumi's options.
+            secret_arn: ARN of the secret that RDS keeps for the master user.
+            platform: Region, and identity provider of the cluster's service accounts.
         """
         super().__init__("previews:service:MasterSecret", name, None, opts)
         self._stack = stack
-        self._home = home
+        self._scope = scope
         self._reader_name = reader
         role, permission = self._role(secret_arn, platform)
         account = self._reader(role)
-        # The store takes the role as soon as there is one: the permission to read the secret
-        # is only known once RDS has made the instance.
-        declared = self._store(store, platform, after=[account])
+        # The store assumes the role as soon as it exists: the permission to read the secret
+        # is only known once RDS has created the instance.
+        declared = self._store(store, platform, depends_on=[account])
         self.ready = external_secret(
             secret,
             master_spec(secret, store, secret_arn),
-            home=home,
+            scope=scope,
             parent=self,
-            after=[declared, permission],
+            depends_on=[declared, permission],
         )
         self.register_outputs({})
 
     def _role(
-        self, secret_arn: pulumi.Output[str], platform: PlatformFacts
+        self, secret_arn: pulumi.Output[str], platform: PlatformInputs
     ) -> tuple[iam.Role, iam.RolePolicy]:
-        """An IAM role that only this namespace's reader can take, for one secret."""
+        """Declare an IAM role that only this namespace's reader can assume, for one secret."""
         trust = pulumi.Output.all(
-            platform.oidc_provider_arn, platform.oidc_issuer, self._home.name
-        ).apply(lambda told: trust_policy(told[0], told[1], told[2], self._reader_name))
+            platform.cluster.oidc_provider_arn, platform.cluster.oidc_issuer, self._scope.name
+        ).apply(lambda known: trust_policy(known[0], known[1], known[2], self._reader_name))
         role = iam.Role(
             "reader-role",
             name=self._stack.secrets_role,
@@ -100,35 +98,35 @@ class MasterSecret(pulumi.ComponentResource):
         )
         return role, permission
 
-    def _boundary(self, platform: PlatformFacts) -> pulumi.Output[str] | None:
-        """CI makes a role with its kind's boundary alone; staging's is made by a person."""
+    def _boundary(self, platform: PlatformInputs) -> pulumi.Output[str] | None:
+        """Return the role's boundary, which CI must set; a person creates staging's without one."""
         boundaries = {
-            StackKind.PREVIEW: platform.permissions_boundary,
-            StackKind.DATA: platform.data_boundary,
+            StackKind.PREVIEW: platform.boundaries.preview,
+            StackKind.DATA: platform.boundaries.data,
         }
         if self._stack.kind not in boundaries:
             return None
-        given = pulumi.Output.from_input(boundaries[self._stack.kind])
-        return cast("pulumi.Output[str]", given.apply(lambda arn: arn or None))
+        boundary = pulumi.Output.from_input(boundaries[self._stack.kind])
+        return cast("pulumi.Output[str]", boundary.apply(lambda arn: arn or None))
 
     def _reader(self, role: iam.Role) -> core.v1.ServiceAccount:
         return core.v1.ServiceAccount(
             "reader",
-            metadata=self._home.metadata(
+            metadata=self._scope.metadata(
                 self._reader_name, annotations={"eks.amazonaws.com/role-arn": role.arn}
             ),
             automount_service_account_token=False,
-            opts=self._home.goes_with(self),
+            opts=self._scope.deleted_with_namespace(self),
         )
 
     def _store(
-        self, name: str, platform: PlatformFacts, *, after: list[pulumi.Resource]
+        self, name: str, platform: PlatformInputs, *, depends_on: list[pulumi.Resource]
     ) -> apiextensions.CustomResource:
         return apiextensions.CustomResource(
             "store",
             api_version=API,
             kind="SecretStore",
-            metadata=self._home.metadata(name, annotations=WAIT_UNTIL_READY),
+            metadata=self._scope.metadata(name, annotations=WAIT_UNTIL_READY),
             spec={
                 "provider": {
                     "aws": {
@@ -138,12 +136,12 @@ class MasterSecret(pulumi.ComponentResource):
                     }
                 }
             },
-            opts=self._home.goes_with(self, after=after),
+            opts=self._scope.deleted_with_namespace(self, depends_on=depends_on),
         )
 
 
 def master_spec(secret: str, store: str, secret_arn: pulumi.Input[str]) -> dict[str, object]:
-    """An ExternalSecret of a master secret that RDS manages; RDS rotates it every week."""
+    """Return the spec of the ExternalSecret. RDS rotates the master secret every week."""
     return {
         "refreshPolicy": "Periodic",
         "refreshInterval": "1h0m0s",
@@ -157,7 +155,7 @@ def master_spec(secret: str, store: str, secret_arn: pulumi.Input[str]) -> dict[
 
 
 def trust_policy(provider_arn: str, issuer: str, namespace: str, reader: str) -> str:
-    """Who may take the role: one service account of one namespace, by its own token."""
+    """Return the trust policy for one service account of one namespace."""
     statement = {
         "Effect": "Allow",
         "Action": "sts:AssumeRoleWithWebIdentity",
@@ -173,7 +171,7 @@ def trust_policy(provider_arn: str, issuer: str, namespace: str, reader: str) ->
 
 
 def read_policy(secret_arn: str) -> str:
-    """What the role may do: read one secret."""
+    """Return the policy that allows reading one secret."""
     statement = {
         "Effect": "Allow",
         "Action": ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],

@@ -1,8 +1,8 @@
-"""The passwords of a database's two roles, made up in the cluster.
+"""The passwords of a database's two roles, generated in the cluster.
 
-The External Secrets Operator makes them, once for each namespace, and whoever holds the
-master user's password gives them to the roles. So they are in no state and no manifest, and
-AWS has no part in them.
+The External Secrets Operator generates them once for each namespace, and the Job or controller
+with the master user's password sets them on the roles. So they are in no state and no manifest,
+and AWS is not involved.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_kubernetes import apiextensions
 
-from infra.database.database import APP, MIGRATOR
+from contract.kubernetes import APP_SECRET, MIGRATOR_SECRET
 from infra.kubernetes.external_secret import external_secret
 
 if TYPE_CHECKING:
-    from infra.kubernetes.namespace_scope import Home
+    from infra.kubernetes.namespace_scope import NamespaceScope
 
 _GENERATORS_API = "generators.external-secrets.io/v1alpha1"
 _GENERATOR = "database-password"
@@ -28,8 +28,8 @@ class RolePasswords(pulumi.ComponentResource):
     """Secrets ``database-migrator`` and ``database-app``, each with ``username`` and ``password``.
 
     Attributes:
-        ready: What must be there before a pod can use the Secrets.
-        checksum: Changes when the app's Secret is made differently, so that pods are replaced.
+        ready: Resources that users of the Secrets depend on.
+        checksum: Hash of the definition of the app's Secret; pods are replaced when it changes.
     """
 
     ready: list[pulumi.Resource]
@@ -39,7 +39,7 @@ class RolePasswords(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        home: Home,
+        scope: NamespaceScope,
         migrator_role: str,
         app_role: str,
         opts: pulumi.ResourceOptions | None = None,
@@ -47,40 +47,42 @@ class RolePasswords(pulumi.ComponentResource):
         """Declare the Secrets and the generator that they are made with.
 
         Args:
-            name: Pulumi's name of the component.
-            home: Where the Secrets are.
-            migrator_role: The role that owns the schema.
-            app_role: The role of the service.
-            opts: Pulumi's options.
+            scope: Namespace of the Secrets.
+            migrator_role: Role that owns the schema.
+            app_role: Role of the service.
         """
         super().__init__("previews:service:RolePasswords", name, None, opts)
         generator = apiextensions.CustomResource(
             "generator",
             api_version=_GENERATORS_API,
             kind="Password",
-            metadata=home.metadata(_GENERATOR),
+            metadata=scope.metadata(_GENERATOR),
             # Without symbols no shell, URL or DSN has to escape it; 40 of 62 is 238 bits.
             spec={"length": 40, "digits": 10, "symbols": 0, "noUpper": False, "allowRepeat": True},
-            opts=home.goes_with(self),
+            opts=scope.deleted_with_namespace(self),
         )
         self.ready = [
             external_secret(
-                secret, password_spec(secret, user), home=home, parent=self, after=[generator]
+                secret,
+                password_spec(secret, user),
+                scope=scope,
+                parent=self,
+                depends_on=[generator],
             )
-            for secret, user in ((MIGRATOR, migrator_role), (APP, app_role))
+            for secret, user in ((MIGRATOR_SECRET, migrator_role), (APP_SECRET, app_role))
         ]
-        app = json.dumps(password_spec(APP, app_role), sort_keys=True)
+        app = json.dumps(password_spec(APP_SECRET, app_role), sort_keys=True)
         self.checksum = hashlib.sha256(app.encode()).hexdigest()[:16]
         self.register_outputs({})
 
 
 def password_spec(secret: str, user: str) -> dict[str, object]:
-    """An ExternalSecret of a random password.
+    """Return the spec of an ExternalSecret with a random password.
 
-    It is made once: another one would lock out pods that run until the roles are altered too.
-    The policy alone does not keep it: the operator looks at the ExternalSecret's status, and
-    when the Secret that it made wakes it before its cache has that status, it makes another
-    password. An immutable Secret is never given one.
+    It is generated once: another one would lock out running pods until the roles are altered too.
+    The policy alone does not ensure that: the operator reads the ExternalSecret's status, and when
+    the creation of the Secret triggers it before its cache has that status, it generates another
+    password. An immutable Secret never gets one.
     """
     return {
         "refreshPolicy": "CreatedOnce",

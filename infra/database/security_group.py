@@ -2,7 +2,7 @@
 
 The resource is declared here rather than taken from ``pulumi_aws.ec2``: importing that
 package takes 0.9 s of the 5 s that an `up` without changes may take, for this one class
-(docs/decisions/imports-are-counted.md). A test compares the two.
+(docs/decisions/0008-imports-cost-time.md). A test compares the two.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class SecurityGroup(pulumi.CustomResource):
     """An ``aws:ec2/securityGroup:SecurityGroup`` that lets PostgreSQL in from one other group.
 
     Its rules are part of the resource, so a rule that someone adds by hand is taken out
-    again, and there is no rule for outgoing traffic, since a database calls nobody.
+    again, and there is no rule for outgoing traffic, since a database opens no connection.
     """
 
     TOKEN = "aws:ec2/securityGroup:SecurityGroup"  # noqa: S105  a type token is no secret
@@ -38,12 +38,10 @@ class SecurityGroup(pulumi.CustomResource):
         """Declare the group.
 
         Args:
-            resource_name: Pulumi's name of it.
-            name: AWS's name of it.
-            description: What it is for. AWS cannot change it: another one replaces the group.
-            vpc_id: The VPC.
+            name: Name of the group in AWS.
+            description: Purpose. AWS cannot change it: another one replaces the group.
+            vpc_id: VPC of the group.
             source_security_group_id: The only group that may connect.
-            opts: Pulumi's options.
         """
         rule: dict[str, pulumi.Input[object]] = {
             "description": "PostgreSQL from the cluster",
@@ -58,7 +56,7 @@ class SecurityGroup(pulumi.CustomResource):
             "vpcId": vpc_id,
             "ingress": [rule],
         }
-        # The version is the SDK's, as its own classes give it, so that one provider serves all.
+        # The SDK's version, as its own classes set it, so that one provider serves all.
         defaults = pulumi.ResourceOptions(version=version("pulumi-aws"))
         super().__init__(
             self.TOKEN, resource_name, properties, pulumi.ResourceOptions.merge(defaults, opts)

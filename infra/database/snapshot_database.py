@@ -2,7 +2,7 @@
 
 The instance is pinned to the snapshot that it was restored from. Pulumi would replace it
 whenever a newer one appears, since the snapshot is a property that cannot change, so changes
-of it are ignored (docs/decisions/a-database-is-pinned-to-its-snapshot.md).
+of it are ignored (docs/decisions/0004-a-database-is-pinned-to-its-snapshot.md).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from contract.stack_name import StackName
-    from infra.platform_outputs import PlatformFacts
+    from infra.platform_inputs import PlatformInputs
 
 CREATED_TAG = "snapshot-created"
 """Tag that keeps the pinned snapshot's time; AWS deletes the snapshot itself within days."""
@@ -32,8 +32,8 @@ class Snapshot:
     """An automated snapshot of an RDS instance that can be restored.
 
     Attributes:
-        identifier: Its identifier, such as ``rds:staging-2030-01-31-03-05``.
-        created: When it was taken, RFC 3339.
+        identifier: Identifier, such as ``rds:staging-2030-01-31-03-05``.
+        created: Time of its creation, RFC 3339.
     """
 
     identifier: str
@@ -44,9 +44,9 @@ class SnapshotDatabase(pulumi.ComponentResource):
     """An RDS instance of the preview's own, restored from staging's latest snapshot.
 
     Attributes:
-        database: How it is reached.
+        database: The database.
         snapshot: Identifier of the snapshot that it was restored from.
-        snapshot_created: When that was taken, RFC 3339.
+        snapshot_created: Time of that snapshot, RFC 3339.
     """
 
     database: OwnDatabase
@@ -59,32 +59,30 @@ class SnapshotDatabase(pulumi.ComponentResource):
         *,
         stack: StackName,
         instance_class: pulumi.Input[str],
-        platform: PlatformFacts,
+        platform: PlatformInputs,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the instance and the security group around it.
 
         Args:
-            name: Pulumi's name of the component.
-            stack: Whose names the resources get.
+            stack: Stack that the resources are named after.
             instance_class: Class of the instance.
-            platform: Where staging's snapshots, the network and the cluster are.
-            opts: Pulumi's options.
+            platform: Staging's instance, the network and the cluster.
         """
         super().__init__("previews:preview:SnapshotDatabase", name, None, opts)
-        latest = latest_snapshot(platform.database_instance)
+        latest = latest_snapshot(platform.database.instance)
         firewall = SecurityGroup(
             "firewall",
             name=stack.database_security_group,
             description=f"Database of {stack}",
-            vpc_id=platform.vpc_id,
-            source_security_group_id=platform.cluster_security_group_id,
+            vpc_id=platform.cluster.vpc_id,
+            source_security_group_id=platform.cluster.security_group_id,
             opts=pulumi.ResourceOptions(parent=self),
         )
         # Only what RDS takes in the restore call itself is set here; anything else would be a
         # second modification with another wait of minutes. Engine, storage, user and database
-        # come with the snapshot. `storage_encrypted` is not sent, but must say what the
-        # snapshot is, or the next `up` would replace the instance.
+        # come with the snapshot. `storage_encrypted` is not sent, but must equal the
+        # snapshot's, or the next `up` would replace the instance.
         instance = rds.Instance(
             "instance",
             identifier=stack.database_identifier,
@@ -92,7 +90,7 @@ class SnapshotDatabase(pulumi.ComponentResource):
             instance_class=instance_class,
             storage_encrypted=True,
             manage_master_user_password=True,
-            db_subnet_group_name=platform.database_subnet_group,
+            db_subnet_group_name=platform.database.subnet_group,
             vpc_security_group_ids=[firewall.id],
             publicly_accessible=False,
             multi_az=False,
@@ -116,7 +114,7 @@ class SnapshotDatabase(pulumi.ComponentResource):
         self.snapshot_created = instance.tags.apply(lambda tags: (tags or {}).get(CREATED_TAG, ""))
         self.database = OwnDatabase(
             host=instance.address,
-            name=platform.database_name,
+            name=platform.database.name,
             origin=instance.master_user_secrets.apply(
                 lambda secrets: master_secret_arn(stack.database_identifier, secrets)
             ),
@@ -130,10 +128,10 @@ class SnapshotDatabase(pulumi.ComponentResource):
 
 
 def latest_snapshot(instance: pulumi.Input[str]) -> pulumi.Output[Snapshot]:
-    """The newest automated snapshot of an instance that can be restored.
+    """Return the newest automated snapshot of an instance that can be restored.
 
-    The provider has no look-up for it: ``getSnapshot`` with ``mostRecent`` knows no status, so
-    during the backup window it returns a snapshot that is still being made.
+    The provider has no look-up for it: ``getSnapshot`` with ``mostRecent`` ignores the status, so
+    during the backup window it returns a snapshot that is not finished.
     """
     found = rds.get_snapshots_output(db_instance_identifier=instance, snapshot_type="automated")
     return found.apply(
@@ -144,10 +142,10 @@ def latest_snapshot(instance: pulumi.Input[str]) -> pulumi.Output[Snapshot]:
 def newest_available(
     instance: str, snapshots: Sequence[rds.outputs.GetSnapshotsSnapshotResult]
 ) -> Snapshot:
-    """Pick the newest snapshot that can be restored.
+    """Return the newest snapshot that can be restored.
 
     Raises:
-        ProgramError: There is none; says of which instance, and what to do.
+        ProgramError: There is none.
     """
     available = [snapshot for snapshot in snapshots if snapshot.status == "available"]
     if available:

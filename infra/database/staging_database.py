@@ -21,9 +21,9 @@ class StagingDatabase(pulumi.ComponentResource):
     """An encrypted, private RDS instance with automated backups.
 
     Attributes:
-        database: How it is reached.
+        database: The database.
         instance: Identifier of the RDS instance.
-        subnet_group: The RDS subnet group, which previews use too.
+        subnet_group: RDS subnet group, which previews use too.
     """
 
     database: OwnDatabase
@@ -45,14 +45,12 @@ class StagingDatabase(pulumi.ComponentResource):
         """Declare the instance and what stands around it.
 
         Args:
-            name: Pulumi's name of the component.
-            stack: Whose names the resources get.
-            config: Sizes and versions.
-            vpc_id: The cluster's VPC.
+            stack: Stack that the resources are named after.
+            config: Configuration of the instance.
+            vpc_id: VPC of the cluster.
             subnet_ids: At least two subnets in two zones.
             cluster_security_group_id: The only group that may connect.
-            key_arn: The key that encrypts it, its snapshots, and what is restored from them.
-            opts: Pulumi's options.
+            key_arn: Key that encrypts it, its snapshots, and instances restored from them.
         """
         super().__init__("previews:platform:StagingDatabase", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -92,8 +90,8 @@ class StagingDatabase(pulumi.ComponentResource):
             backup_retention_period=config.backup_retention_days,
             copy_tags_to_snapshot=True,
             deletion_protection=config.deletion_protection,
-            # A fixed name, since the program reads no clock: a second destroy is refused by
-            # AWS until the first one's snapshot is renamed or deleted, which loses nothing.
+            # A fixed name, since the program reads no clock: AWS refuses a second destroy until the
+            # first one's snapshot is renamed or deleted, so nothing is lost.
             skip_final_snapshot=False,
             final_snapshot_identifier=stack.final_snapshot,
             delete_automated_backups=False,

@@ -1,4 +1,4 @@
-"""Objects of the External Secrets Operator, waited for until what they ask for is there."""
+"""Objects of the External Secrets Operator, which Pulumi awaits until they are ready."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from infra.kubernetes.pod import TIMEOUT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infra.kubernetes.namespace_scope import Home
+    from infra.kubernetes.namespace_scope import NamespaceScope
 
 API = "external-secrets.io/v1"
 
@@ -27,24 +27,24 @@ def external_secret(
     name: str,
     spec: dict[str, object],
     *,
-    home: Home,
+    scope: NamespaceScope,
     parent: pulumi.Resource,
-    after: Sequence[pulumi.Resource],
+    depends_on: Sequence[pulumi.Resource],
 ) -> apiextensions.CustomResource:
-    """An ExternalSecret.
+    """Declare an ExternalSecret.
 
     Args:
-        name: Its name, for Pulumi too.
-        spec: What it asks for.
-        home: Where it is.
-        parent: The component that it belongs to.
-        after: What must be there first.
+        name: Name of the object, and of the resource.
+        spec: Its spec.
+        scope: Namespace of the object.
+        parent: Component that it belongs to.
+        depends_on: Resources that it depends on.
     """
     return apiextensions.CustomResource(
         name,
         api_version=API,
         kind="ExternalSecret",
-        metadata=home.metadata(name, annotations=WAIT_UNTIL_READY),
+        metadata=scope.metadata(name, annotations=WAIT_UNTIL_READY),
         spec=spec,
-        opts=home.goes_with(parent, after=after),
+        opts=scope.deleted_with_namespace(parent, depends_on=depends_on),
     )

@@ -1,4 +1,4 @@
-"""Where a stack's Kubernetes objects live, and how they come and go with it."""
+"""The namespace of a stack's Kubernetes objects, and their deletion with it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Home:
-    """A namespace, and what is said of every object in it.
+class NamespaceScope:
+    """A namespace, with metadata and options of the objects in it.
 
     Attributes:
-        name: The namespace's name.
-        namespace: The namespace itself, None where another stack holds it.
+        name: Name of the namespace.
+        namespace: The namespace itself, None where another stack declares it.
     """
 
     name: pulumi.Input[str]
@@ -31,30 +31,30 @@ class Home:
         labels: Mapping[str, str] | None = None,
         annotations: pulumi.Input[Mapping[str, pulumi.Input[str]]] | None = None,
     ) -> meta.v1.ObjectMetaArgs:
-        """An object's metadata. Names are given, so that nothing has to be looked up."""
+        """Return an object's metadata. Names are fixed, so that nothing has to be looked up."""
         return meta.v1.ObjectMetaArgs(
             name=name, namespace=self.name, labels=labels, annotations=annotations
         )
 
-    def goes_with(
+    def deleted_with_namespace(
         self,
         parent: pulumi.Resource,
         *,
-        after: Sequence[pulumi.Resource] = (),
+        depends_on: Sequence[pulumi.Resource] = (),
     ) -> pulumi.ResourceOptions:
-        """Options of an object that Kubernetes deletes together with its namespace.
+        """Return the options of an object that Kubernetes deletes together with its namespace.
 
         Not for an Ingress, whose finalizer needs its Service, nor for a Deployment, whose pods
-        are to end before their database does: those are deleted one by one, in order.
+        must end before their database does: those are deleted one by one, in order.
 
         Args:
-            parent: The component that the object belongs to.
-            after: What must be there first, besides the namespace.
+            parent: Component that the object belongs to.
+            depends_on: Resources that it depends on, besides the namespace.
         """
         if self.namespace is None:
-            return pulumi.ResourceOptions(parent=parent, depends_on=[*after])
+            return pulumi.ResourceOptions(parent=parent, depends_on=[*depends_on])
         return pulumi.ResourceOptions(
             parent=parent,
-            depends_on=[self.namespace, *after],
+            depends_on=[self.namespace, *depends_on],
             deleted_with=self.namespace,
         )

@@ -1,4 +1,4 @@
-"""What every pod of a stack has in common: confinement, resources and its environment."""
+"""Common parts of a stack's pods: confinement, resources and environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from infra.config.models import ServiceConfig
 
 USER = 10001
-"""The image's user and group, numeric so that Kubernetes can tell that it is not root."""
+"""User and group of the image, numeric so that Kubernetes can verify that it is not root."""
 
 HTTP_PORT = 8000
 # The scratch folder's 64 Mi, and the logs, of which a node keeps five files of 10 Mi.
@@ -22,7 +22,7 @@ _DISK = "128Mi"
 SERVICE_ACCOUNT = "service"
 NAME_LABEL = "app.kubernetes.io/name"
 TIMEOUT = "pulumi.com/timeoutSeconds"
-"""Annotation: how long Pulumi waits for an object, instead of its 10 minutes."""
+"""Annotation with the seconds for which Pulumi waits for an object, instead of 10 minutes."""
 NOT_AWAITED = {"pulumi.com/skipAwait": "true"}
 """Annotation of a Service: Pulumi waits until its endpoints have not changed for 10 s, although
 the Deployment is ready before, and the Ingress waits for the endpoints itself."""
@@ -33,7 +33,7 @@ class Environment:
     """A container's environment, as data that can be compared and hashed.
 
     Attributes:
-        values: Variables given outright.
+        values: Variables with a plain value.
         secrets: Variables taken from a Secret: name to (Secret, key).
         fields: Variables taken from the pod itself: name to the field's path.
     """
@@ -43,7 +43,7 @@ class Environment:
     fields: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def as_args(self) -> list[core.v1.EnvVarArgs]:
-        """The environment as Kubernetes writes it."""
+        """Return the environment in the form of Kubernetes."""
         return [
             *(core.v1.EnvVarArgs(name=name, value=value) for name, value in self.values.items()),
             *(
@@ -67,7 +67,7 @@ class Environment:
         ]
 
     def as_data(self) -> dict[str, object]:
-        """The environment as plain data, with Outputs where values are not known yet."""
+        """Return the environment as plain data, with Outputs where values are not known yet."""
         return {
             "values": dict(self.values),
             "secrets": {name: list(source) for name, source in self.secrets.items()},
@@ -75,16 +75,16 @@ class Environment:
         }
 
 
-def resources(sizes: ServiceConfig) -> core.v1.ResourceRequirementsArgs:
-    """What a container asks for and may use; memory alike, so that no node is overcommitted."""
+def resource_requirements(resources: ServiceConfig) -> core.v1.ResourceRequirementsArgs:
+    """Return requests and limits; those of memory are equal, so that no node is overcommitted."""
     return core.v1.ResourceRequirementsArgs(
-        requests={"cpu": sizes.cpu, "memory": sizes.memory, "ephemeral-storage": _DISK},
-        limits={"cpu": sizes.cpu_limit, "memory": sizes.memory, "ephemeral-storage": _DISK},
+        requests={"cpu": resources.cpu, "memory": resources.memory, "ephemeral-storage": _DISK},
+        limits={"cpu": resources.cpu_limit, "memory": resources.memory, "ephemeral-storage": _DISK},
     )
 
 
 def container_confinement() -> core.v1.SecurityContextArgs:
-    """A container as the Pod Security Standard ``restricted`` wants it, and read-only."""
+    """Return the security context of the Pod Security Standard ``restricted``, and read-only."""
     return core.v1.SecurityContextArgs(
         allow_privilege_escalation=False,
         capabilities=core.v1.CapabilitiesArgs(drop=["ALL"]),
@@ -101,21 +101,21 @@ def pod_spec(
     restart_policy: str,
     topology_spread_constraints: list[core.v1.TopologySpreadConstraintArgs] | None = None,
     service_account: str = SERVICE_ACCOUNT,
-    talks_to_the_cluster: bool = False,
+    uses_the_api: bool = False,
 ) -> core.v1.PodSpecArgs:
-    """A pod of one container that mounts ``/tmp`` and nothing else.
+    """Return a pod of one container that mounts ``/tmp`` and nothing else.
 
     Args:
-        container: The container; it mounts `scratch_mount`.
-        grace_period_seconds: From being told to stop to being killed.
+        container: Container; it mounts `scratch_mount`.
+        grace_period_seconds: Seconds from SIGTERM to SIGKILL.
         restart_policy: ``Always`` or ``Never``.
-        topology_spread_constraints: How replicas are spread.
-        service_account: Whose rights it has.
-        talks_to_the_cluster: Whether it gets that account's token; only the platform's own may.
+        topology_spread_constraints: Spread of the replicas.
+        service_account: Service account that it runs as.
+        uses_the_api: True to mount that account's token; only for the platform's own pods.
     """
     return core.v1.PodSpecArgs(
         service_account_name=service_account,
-        automount_service_account_token=talks_to_the_cluster,
+        automount_service_account_token=uses_the_api,
         enable_service_links=False,
         restart_policy=restart_policy,
         termination_grace_period_seconds=grace_period_seconds,
@@ -138,5 +138,5 @@ def pod_spec(
 
 
 def scratch_mount() -> core.v1.VolumeMountArgs:
-    """The one folder that a container may write to."""
+    """Return the mount of the one folder that a container may write to."""
     return core.v1.VolumeMountArgs(name="tmp", mount_path="/tmp")  # noqa: S108

@@ -1,4 +1,4 @@
-"""A word of warning before previews cost more than they are meant to."""
+"""A cost alert for all previews together."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pulumi
 from pulumi_aws import budgets
 
 from contract.stack_name import StackKind
-from infra.tagging import KIND_TAG
+from contract.tags import KIND
 
 if TYPE_CHECKING:
-    from infra.config.budget import BudgetConfig
+    from infra.config.platform import BudgetConfig
 
 # Spent, and what the month is going to come to.
 _SPENT_PERCENT = 80
@@ -21,7 +21,7 @@ _FORECAST_PERCENT = 100
 class PreviewBudget(pulumi.ComponentResource):
     """A monthly budget over everything that is tagged as a preview's.
 
-    It warns and stops nothing: what ends a preview is its expiry, and the sweep.
+    It alerts and stops nothing: a preview ends by its expiry and the sweep.
     """
 
     def __init__(
@@ -30,9 +30,7 @@ class PreviewBudget(pulumi.ComponentResource):
         """Declare the budget.
 
         Args:
-            name: Pulumi's name of the component.
-            config: The limit, and whom to tell.
-            opts: Pulumi's options.
+            config: The limit and the recipients of alerts.
         """
         super().__init__("previews:platform:PreviewBudget", name, None, opts)
         budgets.Budget(
@@ -44,7 +42,7 @@ class PreviewBudget(pulumi.ComponentResource):
             limit_unit="USD",
             cost_filters=[
                 budgets.BudgetCostFilterArgs(
-                    name="TagKeyValue", values=[f"user:{KIND_TAG}${StackKind.PREVIEW.value}"]
+                    name="TagKeyValue", values=[f"user:{KIND}${StackKind.PREVIEW.value}"]
                 )
             ],
             notifications=[
@@ -56,8 +54,8 @@ class PreviewBudget(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def guard_budget(config: BudgetConfig) -> None:
-    """Declare the budget, where the configuration asks for one."""
+def preview_budget(config: BudgetConfig) -> None:
+    """Declare the budget, where the configuration sets one."""
     if config.monthly_usd is not None:
         PreviewBudget("budget", config=config)
 

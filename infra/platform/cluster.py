@@ -1,4 +1,4 @@
-"""The EKS cluster that everything runs on, and how an existing one is found by its name."""
+"""The EKS cluster that everything runs on, and the look-up of an existing one."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cluster:
-    """What the program needs to know of a cluster.
+    """Properties of a cluster that the program uses.
 
     Attributes:
-        name: Its name.
-        region: Its AWS region.
-        vpc_id: Its VPC.
-        vpc_cidrs: The VPC's networks.
-        subnet_ids: The subnets that it was given.
-        security_group_id: The group that EKS puts around its nodes and pods.
+        name: Name.
+        region: AWS region.
+        vpc_id: ID of the VPC.
+        vpc_cidrs: Networks of the VPC.
+        subnet_ids: Subnets that the cluster was created with.
+        security_group_id: Security group that EKS puts around its nodes and pods.
         service_cidrs: Networks of its Services.
         oidc_issuer: Issuer of its service accounts' tokens, without ``https://``.
-        oidc_provider_arn: The IAM identity provider of that issuer.
+        oidc_provider_arn: ARN of the IAM identity provider of that issuer.
     """
 
     name: pulumi.Input[str]
@@ -42,10 +42,10 @@ class Cluster:
 
 
 def look_up_cluster(name: str) -> Cluster:
-    """Ask AWS for an existing cluster.
+    """Look up an existing cluster in AWS.
 
     Raises:
-        ProgramError: AWS knows no such cluster, or one that cannot be used.
+        ProgramError: There is no such cluster, or it cannot be used.
     """
     remedy = (
         f"check previews:cluster.name, the AWS account and AWS_REGION: "
@@ -58,7 +58,7 @@ def look_up_cluster(name: str) -> Cluster:
         raise ProgramError(f"EKS cluster {name}", why=str(error), remedy=remedy) from error
     issuer = _issuer(found)
     if issuer is None:
-        why = "AWS names no OIDC issuer for it"
+        why = "it has no OIDC issuer"
         raise ProgramError(f"EKS cluster {name}", why=why, remedy=remedy)
     network = found.vpc_config
     # arn:<partition>:eks:<region>:<account>:cluster/<name>
@@ -81,12 +81,12 @@ def look_up_cluster(name: str) -> Cluster:
 
 
 def subnet_cidrs(subnet_ids: Sequence[str]) -> tuple[str, ...]:
-    """The networks of subnets, sorted."""
+    """Return the networks of subnets, sorted."""
     return tuple(sorted(ec2.get_subnet(id=subnet).cidr_block for subnet in subnet_ids))
 
 
 def vpc_cidrs(vpc_id: str) -> tuple[str, ...]:
-    """All networks of a VPC; one may have more than it was made with."""
+    """Return all networks of a VPC, which may have more than it was created with."""
     vpc = ec2.get_vpc(id=vpc_id)
     others = {association.cidr_block for association in vpc.cidr_block_associations or ()}
     return tuple(sorted({vpc.cidr_block, *others}))

@@ -1,6 +1,6 @@
-"""Where controllers run: on the nodes of EKS Auto Mode's built-in pool for them.
+"""Scheduling of controllers onto EKS Auto Mode's built-in pool for them.
 
-The pool of previews lets no packet pass that no NetworkPolicy allows, and its nodes come and go.
+The pool of previews drops every packet that no NetworkPolicy allows, and its nodes come and go.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ ADDON_PLACEMENT: dict[str, object] = {
     "nodeSelector": NODE_SELECTOR,
     "tolerations": [{"key": _TAINT, "operator": "Exists"}],
 }
-"""The place as an EKS add-on's configuration says it."""
+"""The same in the form of an EKS add-on's configuration."""
 
 
 def tolerations() -> list[core.v1.TolerationArgs]:
-    """What a pod says to be let onto those nodes."""
+    """Return the tolerations that those nodes require."""
     return [core.v1.TolerationArgs(key=_TAINT, operator="Exists")]

@@ -1,7 +1,7 @@
-"""An EKS cluster that the program makes, in Auto Mode.
+"""An EKS cluster that the program creates, in Auto Mode.
 
 AWS runs its nodes, their storage and network, the load balancers and the name server. Nodes
-answer IMDSv2 alone, at one hop, which Auto Mode gives no way to loosen; no pod reaches it.
+answer IMDSv2 alone, at one hop, which Auto Mode does not let anybody change; no pod reaches it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pulumi_aws as aws
 import pulumi_eks as eks
 from pulumi_aws import cloudwatch
 
-from infra.config.network import SERVICE_CIDR
+from infra.config.cluster import SERVICE_CIDR
 from infra.platform.cluster import Cluster
 from infra.platform.encryption_key import EncryptionKey
 from infra.versions import pinned
@@ -27,7 +27,7 @@ LOGS = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 _LOG_DAYS = 90
 
 # Of the two built-in pools the one for controllers, which keeps other pods out by a taint.
-# Previews get a pool of their own, in components/node_pool.py.
+# Previews get a pool of their own, in infra/platform/node_pool.py.
 _BUILT_IN_POOLS = ("system",)
 _ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 
@@ -36,8 +36,8 @@ class EksCluster(pulumi.ComponentResource):
     """A cluster with private nodes, encrypted Secrets, logs, and access by IAM alone.
 
     Attributes:
-        cluster: What the program needs to know of it.
-        kubeconfig: How it is reached, by whoever runs this program.
+        cluster: Properties of the cluster.
+        kubeconfig: Kubeconfig for the identity that runs this program.
         node_role: Name of the IAM role of its nodes.
     """
 
@@ -53,19 +53,17 @@ class EksCluster(pulumi.ComponentResource):
         vpc_id: pulumi.Input[str],
         vpc_cidrs: Sequence[str],
         node_subnet_ids: Sequence[pulumi.Input[str]],
-        after: Sequence[pulumi.Resource],
+        depends_on: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the cluster.
 
         Args:
-            name: Pulumi's name of the component.
-            config: Its name, and who may reach and administer it.
-            vpc_id: Its VPC.
-            vpc_cidrs: The VPC's networks.
+            config: Name, networks and administrators.
+            vpc_id: VPC of the cluster.
+            vpc_cidrs: Networks of the VPC.
             node_subnet_ids: Private subnets for nodes and control plane.
-            after: What must be there before nodes can start.
-            opts: Pulumi's options.
+            depends_on: Resources that nodes depend on.
         """
         super().__init__("previews:platform:EksCluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -77,12 +75,12 @@ class EksCluster(pulumi.ComponentResource):
         )
         logs = cloudwatch.LogGroup(
             "control-plane",
-            # The name under which EKS looks for it; EKS's own would keep everything for ever.
+            # The name that EKS expects; a log group that EKS creates would never expire.
             name=f"/aws/eks/{config.name}/cluster",
             retention_in_days=_LOG_DAYS,
             opts=child,
         )
-        made = eks.Cluster(
+        created = eks.Cluster(
             "cluster",
             name=config.name,
             version=pinned().kubernetes,
@@ -103,21 +101,21 @@ class EksCluster(pulumi.ComponentResource):
             encryption_config_key_arn=secrets.arn,
             enabled_cluster_log_types=list(LOGS),
             deletion_protection=config.deletion_protection,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[logs, *after]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[logs, *depends_on]),
         )
-        self.kubeconfig = made.kubeconfig_json
-        self.node_role = made.auto_mode_node_role_name
+        self.kubeconfig = created.kubeconfig_json
+        self.node_role = created.auto_mode_node_role_name
         self.cluster = Cluster(
-            # By way of what only the cluster knows, so that what uses the name comes after it.
-            name=made.oidc_issuer.apply(lambda _: config.name),
+            # Derived from an output of the cluster, so that users of the name depend on it.
+            name=created.oidc_issuer.apply(lambda _: config.name),
             region=aws.get_region_output(opts=pulumi.InvokeOptions(parent=self)).region,
             vpc_id=vpc_id,
             vpc_cidrs=tuple(vpc_cidrs),
             subnet_ids=tuple(node_subnet_ids),
-            security_group_id=made.cluster_security_group_id,
+            security_group_id=created.cluster_security_group_id,
             service_cidrs=(SERVICE_CIDR,),
-            oidc_issuer=made.oidc_issuer,
-            oidc_provider_arn=made.oidc_provider_arn,
+            oidc_issuer=created.oidc_issuer,
+            oidc_provider_arn=created.oidc_provider_arn,
         )
         self.register_outputs({"name": self.cluster.name})
 

@@ -1,22 +1,22 @@
-"""A key of KMS that this account alone holds."""
+"""A KMS key of this account."""
 
 from __future__ import annotations
 
 import pulumi
 from pulumi_aws import kms
 
-# The longest that AWS offers: what a deleted key had encrypted is lost with it.
+# The longest that AWS offers: data that a deleted key had encrypted is lost.
 _DELETION_DAYS = 30
 
 
 class EncryptionKey(pulumi.ComponentResource):
-    """A key that AWS renews every year, with a name that people can read.
+    """A key that AWS rotates every year, with a readable alias.
 
-    Its policy is KMS's own default, which hands the decision to IAM: whoever is to use the key
-    needs a permission that names it.
+    Its policy is KMS's default, which delegates to IAM: a user of the key needs a permission that
+    names it.
 
     Attributes:
-        arn: The key.
+        arn: ARN of the key.
     """
 
     arn: pulumi.Output[str]
@@ -32,10 +32,8 @@ class EncryptionKey(pulumi.ComponentResource):
         """Declare the key.
 
         Args:
-            name: Pulumi's name of the component.
-            alias: AWS's name of the key.
-            purpose: What it encrypts, for people.
-            opts: Pulumi's options.
+            alias: Alias of the key.
+            purpose: Description of the data that it encrypts.
         """
         super().__init__("previews:platform:EncryptionKey", name, None, opts)
         key = kms.Key(

@@ -1,10 +1,10 @@
-"""The External Secrets Operator, which AWS offers no add-on for, without Helm.
+"""The External Secrets Operator, for which AWS has no add-on, without Helm.
 
 Its definitions are pinned in infra/controllers/, its version and image in infra/versions.toml.
-It has no permission in AWS of its own: for each SecretStore it takes on the role of the service
-account that the store names. What it may do in the cluster is what the sandbox's operator, of
-the same version, may do there. Its webhook, which only tells of mistakes a little earlier than
-an object's status does, would need a third Deployment that may write Secrets.
+It has no permission in AWS of its own: for each SecretStore it assumes the role of the service
+account that the store names. It has the same permissions in the cluster as the sandbox's operator,
+of the same version. Its webhook, which only reports errors a little earlier than an object's
+status does, would need a third Deployment that may write Secrets.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ARGUMENTS = (
     "--enable-cluster-external-secret-reconciler=false",
     "--enable-cluster-push-secret-reconciler=false",
     "--enable-push-secret-reconciler=false",
-    # Metrics are for whoever scrapes them; nothing here does.
+    # Nothing here scrapes metrics.
     "--metrics-addr=0",
     f"--live-addr=:{_LIVE_PORT}",
     "--loglevel=info",
@@ -87,18 +87,18 @@ RULES: tuple[dict[str, list[str]], ...] = (
         "resources": ["namespaces", "serviceaccounts", "configmaps"],
         "verbs": _READ,
     },
-    # To take on a role of AWS for the service account that a store names.
+    # To assume the IAM role of the service account that a store names.
     {"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]},
     {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
 )
-"""What it may do in the cluster; a test compares it with what the sandbox's may."""
+"""Permissions in the cluster; a test compares them with those of the sandbox's operator."""
 
 
 class ExternalSecretsOperator(pulumi.ComponentResource):
     """Definitions, permissions and one pod.
 
     Attributes:
-        ready: What comes before an ExternalSecret.
+        ready: Resources that an ExternalSecret depends on.
     """
 
     ready: list[pulumi.Resource]
@@ -108,16 +108,14 @@ class ExternalSecretsOperator(pulumi.ComponentResource):
         name: str,
         *,
         image: str | None,
-        after: Sequence[pulumi.Resource],
+        depends_on: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the operator.
 
         Args:
-            name: Pulumi's name of the component.
-            image: A copy of its image, by digest, where the published one can't be reached.
-            after: What must be there before a pod can start.
-            opts: Pulumi's options; they bring the provider of the cluster.
+            image: Copy of its image, by digest, where the published one can't be reached.
+            depends_on: Resources that its pod depends on.
         """
         super().__init__("previews:platform:ExternalSecretsOperator", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -137,26 +135,26 @@ class ExternalSecretsOperator(pulumi.ComponentResource):
             metadata=meta.v1.ObjectMetaArgs(name=NAME, labels=_namespace_labels()),
             opts=child,
         )
-        inside = pulumi.ResourceOptions(parent=self, depends_on=[namespace, *after])
+        in_namespace = pulumi.ResourceOptions(parent=self, depends_on=[namespace, *depends_on])
         account = core.v1.ServiceAccount(
             f"{name}-account",
             metadata=_metadata(),
             automount_service_account_token=False,
-            opts=inside,
+            opts=in_namespace,
         )
-        allowed = self._allow(name)
-        walls = networking.v1.NetworkPolicy(
+        permissions = self._allow(name)
+        policy = networking.v1.NetworkPolicy(
             f"{name}-network",
             metadata=_metadata(),
             spec=_network(),
-            opts=inside,
+            opts=in_namespace,
         )
         deployment = apps.v1.Deployment(
             f"{name}-controller",
             metadata=_metadata(annotations={TIMEOUT: "600"}),
             spec=_deployment(image or _published_image()),
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[*definitions, account, walls, *allowed]
+                parent=self, depends_on=[*definitions, account, policy, *permissions]
             ),
         )
         self.ready = [*definitions, deployment]
@@ -212,7 +210,7 @@ def _metadata(annotations: dict[str, str] | None = None) -> meta.v1.ObjectMetaAr
 
 
 def _network() -> networking.v1.NetworkPolicySpecArgs:
-    """Nobody has to reach it; it reaches AWS, the Kubernetes API and the name server."""
+    """Allow nothing in; allow AWS, the Kubernetes API and the name server out."""
     port = networking.v1.NetworkPolicyPortArgs
     return networking.v1.NetworkPolicySpecArgs(
         pod_selector=meta.v1.LabelSelectorArgs(),
@@ -259,7 +257,7 @@ def _deployment(image: str) -> apps.v1.DeploymentSpecArgs:
             metadata=meta.v1.ObjectMetaArgs(labels=_LABELS),
             spec=core.v1.PodSpecArgs(
                 service_account_name=NAME,
-                # It is a controller: this is how it talks to Kubernetes.
+                # It is a controller, and uses the Kubernetes API.
                 automount_service_account_token=True,
                 enable_service_links=False,
                 node_selector=NODE_SELECTOR,

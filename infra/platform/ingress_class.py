@@ -1,8 +1,8 @@
 """The IngressClass of the load balancer that all stacks share, for stacks alone.
 
-Whoever can make an Ingress in a group can override the rules of all others in it. So group,
-scheme, networks and certificate are not the Ingresses' to say but the class's, and only
-namespaces of stacks may use the class.
+Whoever can create an Ingress in a group can override the rules of all others in it. So the class,
+and no Ingress, sets group, scheme, networks and certificate, and only namespaces of stacks may
+use the class.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pulumi_kubernetes import apiextensions, meta, networking
 
 from infra.app.preview_namespace import PART_OF
 from infra.config.platform import Controller
+from infra.kubernetes.ingress_annotations import class_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,7 @@ _CONTROLLERS = {
     Controller.AUTO_MODE: "eks.amazonaws.com/alb",
     Controller.AWS: "ingress.k8s.aws/alb",
 }
-# The one difference between the two kinds of parameters that matters here.
+# The one relevant difference between the two kinds of parameters.
 _CERTIFICATES = {Controller.AUTO_MODE: "certificateARNs", Controller.AWS: "certificateArn"}
 
 
@@ -34,8 +35,8 @@ class IngressClass(pulumi.ComponentResource):
     """IngressClass and IngressClassParams.
 
     Attributes:
-        name: The class's name.
-        ready: The class itself; Ingresses come after it and go before it.
+        name: Name of the class.
+        ready: The class itself; Ingresses are created after it and deleted before it.
     """
 
     name: str
@@ -55,18 +56,16 @@ class IngressClass(pulumi.ComponentResource):
         """Declare the class.
 
         Args:
-            name: Pulumi's name of the component.
-            controller: Who is to serve it.
+            controller: Controller of the class.
             group: Name of the group, the class and its parameters.
             scheme: ``internal`` or ``internet-facing``.
             cidrs: Networks from which the load balancer can be reached.
-            certificate_arn: Its certificate; None where one is found by the host's name.
-            opts: Pulumi's options; they bring the provider of the cluster.
+            certificate_arn: ARN of its certificate; None where one is found by the host name.
         """
         super().__init__("previews:platform:IngressClass", name, None, opts)
         self.name = group
         api_group, version = _API_GROUPS[controller]
-        spec = class_spec(group, scheme, cidrs)
+        spec = class_parameters(group, scheme, cidrs, dict([PART_OF]))
         if certificate_arn is not None:
             spec[_CERTIFICATES[controller]] = [certificate_arn]
         parameters = apiextensions.CustomResource(
@@ -89,16 +88,3 @@ class IngressClass(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[parameters]),
         )
         self.register_outputs({"name": group})
-
-
-def class_spec(group: str, scheme: str, cidrs: Sequence[str]) -> dict[str, object]:
-    """What no Ingress of the class can say otherwise."""
-    return {
-        "group": {"name": group},
-        "scheme": scheme,
-        "inboundCIDRs": list(cidrs),
-        "namespaceSelector": {"matchLabels": dict([PART_OF])},
-        "loadBalancerAttributes": [
-            {"key": "routing.http.drop_invalid_header_fields.enabled", "value": "true"}
-        ],
-    }

@@ -1,8 +1,8 @@
-"""The VPC of a cluster that the program makes.
+"""The VPC of a cluster that the program creates.
 
 Three kinds of subnets, one of each in every zone: public ones for load balancers and NAT
-gateways, private ones for nodes and pods, and private ones for databases, from which no route
-leads out of the VPC.
+gateways, private ones for nodes and pods, and private ones for databases, without a route out of
+the VPC.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from infra.platform.private_endpoints import PrivateEndpoints
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from infra.config.network import NetworkConfig
+    from infra.config.cluster import NetworkConfig
 
-# What load balancer controllers look for in a subnet.
+# Tags by which load balancer controllers select subnets.
 PUBLIC_TAG = "kubernetes.io/role/elb"
 PRIVATE_TAG = "kubernetes.io/role/internal-elb"
 
@@ -31,12 +31,12 @@ _EVERYWHERE = "0.0.0.0/0"
 
 @dataclass(frozen=True)
 class Plan:
-    """How a VPC's addresses are divided, one network for each zone.
+    """Division of a VPC's addresses, one network of each kind for each zone.
 
     Attributes:
-        nodes: Each an eighth of the VPC, for nodes and pods.
-        databases: Each 1/256.
-        public: Each 1/256.
+        nodes: Networks of 1/8 of the VPC, for nodes and pods.
+        databases: Networks of 1/256.
+        public: Networks of 1/256.
     """
 
     nodes: tuple[str, ...]
@@ -45,7 +45,7 @@ class Plan:
 
 
 def plan(cidr: str, zones: int) -> Plan:
-    """Divide a VPC among up to four zones; nothing moves when a zone is added."""
+    """Divide a VPC among up to four zones; adding a zone changes no existing network."""
     eighths = list(IPv4Network(cidr).subnets(prefixlen_diff=3))
 
     def small(eighth: IPv4Network) -> tuple[str, ...]:
@@ -74,10 +74,10 @@ class Network(pulumi.ComponentResource):
     """A VPC over at least two zones.
 
     Attributes:
-        vpc_id: The VPC.
+        vpc_id: ID of the VPC.
         node_subnet_ids: Private subnets for nodes and pods.
-        database_subnet_ids: Private subnets without a way out.
-        ready: What nodes need to get images: the ways out.
+        database_subnet_ids: Private subnets without a route out.
+        ready: Routes and endpoints that nodes need to pull images.
     """
 
     vpc_id: pulumi.Output[str]
@@ -96,10 +96,8 @@ class Network(pulumi.ComponentResource):
         """Declare the network.
 
         Args:
-            name: Pulumi's name of the component.
-            cluster: The cluster's name, after which everything is named.
-            config: Addresses, zones and the way out.
-            opts: Pulumi's options.
+            cluster: Name of the cluster, after which everything is named.
+            config: Addresses, zones and egress.
         """
         super().__init__("previews:platform:Network", name, None, opts)
         self._child = pulumi.ResourceOptions(parent=self)
@@ -115,7 +113,7 @@ class Network(pulumi.ComponentResource):
             opts=self._child,
         )
         self.vpc_id = vpc.id
-        # The group that things get which name none: with no rule, so that it lets nothing pass.
+        # The group of resources that name none; it has no rule, so it allows nothing.
         ec2.DefaultSecurityGroup(
             "default-firewall", vpc_id=vpc.id, tags=self._named("default"), opts=self._child
         )
@@ -123,8 +121,8 @@ class Network(pulumi.ComponentResource):
         public = self._subnets("public", division.public, {PUBLIC_TAG: "1"})
         nodes = self._subnets("nodes", division.nodes, {PRIVATE_TAG: "1"})
         databases = self._subnets("databases", division.databases, {})
-        self._lead_out(public)
-        tables = self._ways_out(config, public, nodes)
+        self._route_public(public)
+        tables = self._route_nodes(config, public, nodes)
         self.node_subnet_ids = nodes.ids
         self.database_subnet_ids = databases.ids
         endpoints = PrivateEndpoints(
@@ -149,7 +147,7 @@ class Network(pulumi.ComponentResource):
                     vpc_id=self.vpc_id,
                     cidr_block=cidr,
                     availability_zone=pulumi.Output.concat(self._region, zone),
-                    # Not even in public subnets: what needs a public address asks for one.
+                    # Not even in public subnets: a resource that needs an address requests one.
                     map_public_ip_on_launch=False,
                     tags={**self._named(f"{kind}-{zone}"), **tags},
                     opts=self._child,
@@ -158,18 +156,18 @@ class Network(pulumi.ComponentResource):
             }
         )
 
-    def _lead_out(self, public: _Zones) -> None:
-        """From public subnets to the internet and back."""
+    def _route_public(self, public: _Zones) -> None:
+        """Route public subnets to the internet and back."""
         gateway = ec2.InternetGateway(
             "internet", vpc_id=self.vpc_id, tags=self._named("internet"), opts=self._child
         )
         table = self._table("public", gateway_id=gateway.id)
         self._associate("public", table, public)
 
-    def _ways_out(
+    def _route_nodes(
         self, config: NetworkConfig, public: _Zones, nodes: _Zones
     ) -> list[ec2.RouteTable]:
-        """From the nodes' subnets to the internet, through none, one or a gateway per zone."""
+        """Route the nodes' subnets to the internet, through no, one or a gateway per zone."""
         if config.egress == "endpoints":
             table = self._table("nodes")
             self._associate("nodes", table, nodes)
@@ -205,7 +203,7 @@ class Network(pulumi.ComponentResource):
         gateway_id: pulumi.Input[str] | None = None,
         nat_gateway_id: pulumi.Input[str] | None = None,
     ) -> ec2.RouteTable:
-        """A table whose only route beyond the VPC leads to a gateway, if there is one."""
+        """Declare a route table, with a route beyond the VPC only to a gateway."""
         route = ec2.RouteTableRouteArgs(
             cidr_block=_EVERYWHERE, gateway_id=gateway_id, nat_gateway_id=nat_gateway_id
         )
@@ -228,5 +226,5 @@ class Network(pulumi.ComponentResource):
             )
 
     def _named(self, name: str) -> dict[str, str]:
-        """The tag that AWS's console shows as the name."""
+        """Return the tag that AWS's console shows as the name."""
         return {"Name": f"{self._cluster}-{name}"}

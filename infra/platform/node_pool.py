@@ -1,4 +1,4 @@
-"""The nodes of previews, in a cluster in Auto Mode that the program makes."""
+"""The nodes of previews, in a new cluster in Auto Mode."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _KARPENTER_API = "karpenter.sh/v1"
 
 
 class NodePool(pulumi.ComponentResource):
-    """Nodes on which a pod may talk to nobody until a NetworkPolicy says otherwise.
+    """Nodes on which a pod has no network access until a NetworkPolicy allows it.
 
     Attributes:
-        ready: What must be there before a pod can start on such a node.
+        ready: Resources that a pod on such a node depends on.
     """
 
     ready: list[pulumi.Resource]
@@ -37,12 +37,10 @@ class NodePool(pulumi.ComponentResource):
         """Declare the nodes' class and pool.
 
         Args:
-            name: Pulumi's name of the component.
             node_role: Name of the nodes' IAM role.
-            subnet_ids: Private subnets for them.
-            security_group_id: The cluster's security group.
-            max_cpus: Most CPUs of all of them together.
-            opts: Pulumi's options; they bring the provider of the cluster.
+            subnet_ids: Private subnets of the nodes.
+            security_group_id: Security group of the cluster.
+            max_cpus: Maximum number of CPUs of all nodes together.
         """
         super().__init__("previews:platform:NodePool", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -78,12 +76,12 @@ def node_class_spec(
     subnet_ids: Sequence[pulumi.Input[str]],
     security_group_id: pulumi.Input[str],
 ) -> dict[str, object]:
-    """Where nodes are, and what their network lets pass."""
+    """Return the NodeClass: subnets, security group and network policy of nodes."""
     return {
         "role": role,
         "subnetSelectorTerms": [{"id": subnet} for subnet in subnet_ids],
         "securityGroupSelectorTerms": [{"id": security_group_id}],
-        # In the other mode everything passes in a pod's first seconds
+        # In the other mode everything is allowed in a pod's first seconds
         # (aws-network-policy-agent#83, #345).
         "networkPolicy": "DefaultDeny",
         "networkPolicyEventLogs": "Enabled",
@@ -92,7 +90,7 @@ def node_class_spec(
 
 
 def node_pool_spec(max_cpus: int) -> dict[str, object]:
-    """Which instances nodes are, and how many there may be."""
+    """Return the NodePool: instance types and limits of nodes."""
     return {
         "limits": {"cpu": str(max_cpus)},
         "disruption": {

@@ -1,4 +1,4 @@
-"""Ways from private subnets to AWS's own services that do not lead through the internet."""
+"""VPC endpoints: routes from private subnets to AWS services that avoid the internet."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pulumi_aws import ec2
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# What nodes, controllers and previews ask of AWS where there is no other way out: to join the
-# cluster, to get an image, to be given a role, to read a secret, to write a log.
+# Services that nodes, controllers and previews use where there is no other route: to join the
+# cluster, to pull an image, to assume a role, to read a secret, to write a log.
 SERVICES = (
     "ec2",
     "ecr.api",
@@ -50,15 +50,13 @@ class PrivateEndpoints(pulumi.ComponentResource):
         """Declare the endpoints.
 
         Args:
-            name: Pulumi's name of the component.
-            cluster: The cluster's name, after which everything is named.
-            region: The AWS region.
-            vpc_id: The VPC.
-            vpc_cidr: Its addresses, from which the endpoints can be reached.
-            subnet_ids: Where the endpoints get their addresses.
-            route_table_ids: The tables that get a route to S3.
-            all_services: Whether there is no other way to AWS's services.
-            opts: Pulumi's options.
+            cluster: Name of the cluster, after which everything is named.
+            region: AWS region.
+            vpc_id: ID of the VPC.
+            vpc_cidr: Network from which the endpoints can be reached.
+            subnet_ids: Subnets of the endpoints.
+            route_table_ids: Tables that get a route to S3.
+            all_services: True where there is no other route to AWS services.
         """
         super().__init__("previews:platform:PrivateEndpoints", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

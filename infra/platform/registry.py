@@ -7,14 +7,14 @@ import json
 import pulumi
 from pulumi_aws import ecr
 
-# Untagged manifests are leftovers of broken pushes. Nothing that runs is untagged: images are
+# Untagged manifests are leftovers of broken pushes. No running image is untagged: images are
 # pushed under a tag, and an immutable tag never moves away from its image. A rule on tagged
-# images, by count or by age, would some day hit one that runs; a stack removes its own.
+# images, by count or by age, would some day delete a running one; a stack removes its own.
 UNTAGGED_DAYS = 14
 
 
 def lifecycle_policy() -> str:
-    """The repository's lifecycle policy as AWS's JSON."""
+    """Return the repository's lifecycle policy as JSON."""
     rule = {
         "rulePriority": 1,
         "description": "Leftovers of broken pushes; whatever runs has a tag",
@@ -33,7 +33,7 @@ class Registry(pulumi.ComponentResource):
     """An ECR repository whose tags never move and whose images are scanned.
 
     Attributes:
-        url: The repository, without a tag.
+        url: URL of the repository, without a tag.
     """
 
     url: pulumi.Output[str]
@@ -49,10 +49,8 @@ class Registry(pulumi.ComponentResource):
         """Declare the repository.
 
         Args:
-            name: Pulumi's name of the component.
-            repository: The repository's name in ECR.
-            key_arn: The key that encrypts its images.
-            opts: Pulumi's options.
+            repository: Name of the repository in ECR.
+            key_arn: ARN of the key that encrypts its images.
         """
         super().__init__("previews:platform:Registry", name, None, opts)
         images = ecr.Repository(

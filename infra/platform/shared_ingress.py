@@ -1,4 +1,4 @@
-"""The way in from outside, as far as all stacks share it: certificate, class, user pool."""
+"""The ingress that all stacks share: certificate, IngressClass and user pool."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from infra.app.app_ingress import ALB
 from infra.config.access import SignIn
 from infra.config.platform import Controller
-from infra.platform.certificate import WildcardCertificate
+from infra.kubernetes.ingress_annotations import shared_annotations
+from infra.platform.dns import WildcardCertificate
 from infra.platform.ingress_class import IngressClass
 
 if TYPE_CHECKING:
@@ -18,63 +18,59 @@ if TYPE_CHECKING:
 
     from infra.config.access import PlatformAccessConfig
     from infra.config.models import PlatformConfig
-    from infra.platform.cluster_foundation import Ground
+    from infra.platform.cluster_foundation import ClusterFoundation
 
 
 @dataclass(frozen=True)
-class Entrance:
-    """What each stack's Ingress has to know.
+class SharedIngress:
+    """Settings that each stack's Ingress needs.
 
     Attributes:
-        ingress_class: The class that it names.
-        annotations: What it says because its class does not.
-        user_pool_arn: Where people sign in; empty where they don't.
+        class_name: IngressClass that it names.
+        annotations: Annotations needed where there is no IngressClassParams.
+        user_pool_arn: User pool that people sign in to; empty where nobody signs in.
         user_pool_domain: Prefix of that user pool's domain.
-        ready: What comes before an Ingress.
+        ready: Resources that an Ingress depends on.
     """
 
-    ingress_class: str
+    class_name: str
     annotations: dict[str, str]
     user_pool_arn: pulumi.Input[str]
     user_pool_domain: pulumi.Input[str]
     ready: Sequence[pulumi.Resource]
 
 
-def entrance(config: PlatformConfig, ground: Ground) -> Entrance:
-    """The way in that the configuration asks for."""
+def shared_ingress(config: PlatformConfig, foundation: ClusterFoundation) -> SharedIngress:
+    """Declare the configured certificate, IngressClass and user pool."""
     balancer = config.load_balancer
-    cidrs = config.access.cidrs or ground.cluster.vpc_cidrs
-    pool_arn, pool_domain = _people(config.access)
+    cidrs = config.access.cidrs or foundation.cluster.vpc_cidrs
+    pool_arn, pool_domain = _user_pool(config.access)
     certificate = _certificate(config)
     controller = balancer.controller or (Controller.AUTO_MODE if config.cluster.create else None)
     if controller is None:
-        return Entrance(
-            ingress_class=balancer.ingress_class,
-            annotations={
-                f"{ALB}/group.name": balancer.group,
-                f"{ALB}/scheme": balancer.scheme,
-                f"{ALB}/inbound-cidrs": ",".join(cidrs),
-            },
+        return SharedIngress(
+            class_name=balancer.ingress_class,
+            annotations=shared_annotations(balancer.group, balancer.scheme, cidrs),
             user_pool_arn=pool_arn,
             user_pool_domain=pool_domain,
-            # The controller finds the certificate by the host's name.
+            # The controller finds the certificate by the host name.
             ready=[] if certificate is None else [certificate],
         )
-    made = IngressClass(
+    ingress_class = IngressClass(
         "ingress-class",
         controller=controller,
         group=balancer.group,
         scheme=balancer.scheme,
         cidrs=cidrs,
         certificate_arn=None if certificate is None else certificate.arn,
-        opts=pulumi.ResourceOptions(providers=[ground.provider]),
+        opts=pulumi.ResourceOptions(providers=[foundation.provider]),
     )
-    return Entrance(
-        ingress_class=made.name,
+    return SharedIngress(
+        class_name=ingress_class.name,
         annotations={},
         user_pool_arn=pool_arn,
         user_pool_domain=pool_domain,
-        ready=[made.ready],
+        ready=[ingress_class.ready],
     )
 
 
@@ -84,8 +80,8 @@ def _certificate(config: PlatformConfig) -> WildcardCertificate | None:
     return WildcardCertificate("certificate", domain=config.domain, zone_id=config.dns.zone_id)
 
 
-def _people(access: PlatformAccessConfig) -> tuple[pulumi.Input[str], pulumi.Input[str]]:
-    """The user pool and its domain; empty where nobody signs in."""
+def _user_pool(access: PlatformAccessConfig) -> tuple[pulumi.Input[str], pulumi.Input[str]]:
+    """ARN and domain of the user pool; empty where nobody signs in."""
     if access.sign_in is not SignIn.COGNITO or access.user_pool_domain is None:
         return "", ""
     if access.user_pool_arn is not None:

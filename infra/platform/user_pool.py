@@ -1,4 +1,4 @@
-"""The people who may sign in to previews: a user pool of Cognito."""
+"""A user pool of Cognito, whose members may sign in to previews."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pulumi_aws import cognito
 
 
 class UserPool(pulumi.ComponentResource):
-    """A user pool into which nobody can sign up, with its sign-in page.
+    """A user pool without self-registration, with its sign-in page.
 
-    Who comes from a company's own directory is let in by an identity provider of the pool
-    (OIDC or SAML), which its administrator adds.
+    Members of a company's directory sign in by an identity provider of the pool (OIDC or SAML),
+    which its administrator adds.
 
     Attributes:
-        arn: The pool.
+        arn: ARN of the pool.
         domain: Prefix of its domain.
     """
 
@@ -26,9 +26,7 @@ class UserPool(pulumi.ComponentResource):
         """Declare the pool.
 
         Args:
-            name: Pulumi's name of the component.
             domain: Prefix of its domain, and its name.
-            opts: Pulumi's options.
         """
         super().__init__("previews:platform:UserPool", name, None, opts)
         pool = cognito.UserPool(

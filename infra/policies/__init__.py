@@ -1,17 +1,17 @@
-"""What no stack may do, as pure functions over resources.
+"""Policies on the resources of a stack, as pure functions.
 
-| module | what its rules guard |
+| module | subject of its rules |
 |---|---|
-| `databases` | data at rest, and what is left of it |
-| `networks` | who may get in |
-| `ownership` | whose a resource is, and what a preview may hold |
-| `identities` | what a preview's role may do |
-| `pods` | how pods are confined, and which image they run |
-| `front_door` | what an Ingress may claim |
-| `disclosure` | passwords where they can be read |
-| `wiring` | that Kubernetes objects find each other |
-| `sizes` | what a stack may cost |
+| `databases` | encryption, access and final snapshots |
+| `networks` | ingress rules of security groups |
+| `ownership` | types, names and tags of a preview's resources |
+| `identities` | permissions of a preview's role |
+| `pods` | confinement and images of pods |
+| `ingresses` | hosts and annotations of an Ingress |
+| `disclosure` | passwords in plain text |
+| `wiring` | references between Kubernetes objects |
+| `sizes` | size of a stack, and thereby its cost |
 
 `catalogue` lists the rules. `pack` is the pulumi-policy pack that CI makes mandatory, `check`
-goes over a stack's exported state.
+applies them to a stack's exported state.
 """

@@ -33,7 +33,7 @@ STACK_RULES: tuple[StackRule, ...] = (*disclosure.STACK_RULES, *wiring.STACK_RUL
 
 
 def violations(resources: Sequence[Declared]) -> list[Violation]:
-    """Everything that any rule finds in a stack's resources."""
+    """Return every violation in a stack's resources."""
     alone = [
         Violation(rule.name, resource, complaint)
         for rule in RULES

@@ -1,9 +1,9 @@
-"""Hold a stack as it stands to the rules: ``python -m infra.policies.check <export>``.
+"""Check a deployed stack: ``python -m infra.policies.check <export>``.
 
 The export is what ``pulumi stack export --file`` writes.
 
-The engine asks the pack before it makes anything, but does not tell it everything: a state
-says what each resource is deleted with, too.
+The engine runs the pack before it creates anything, but doesn't pass it everything: only a state
+contains the resource that each one is deleted with.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def main(arguments: Sequence[str]) -> int:
     """Report each violation on a line of its own.
 
     Args:
-        arguments: The export's path.
+        arguments: Path of the export.
 
     Returns:
-        The exit code: 0 when there is none, 1 when there are, 2 when there is nothing to check.
+        Exit code: 0 without violations, 1 with some, 2 when there is nothing to check.
     """
     if len(arguments) != 1:
         return _refuse("python -m infra.policies.check", "expected the path of an export")
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def read_export(export: Mapping[str, Any]) -> list[Declared]:
-    """The resources in what `pulumi stack export` prints."""
+    """Return the resources in the output of `pulumi stack export`."""
     held = cast("Iterable[Mapping[str, Any]]", export["deployment"].get("resources") or ())
     return [_declared(resource) for resource in held]
 
@@ -60,7 +60,7 @@ def _refuse(what: str, why: str) -> int:
 
 
 def _declared(resource: Mapping[str, Any]) -> Declared:
-    # A stack is asked for nothing; what it puts out is what may be read.
+    # A stack has no inputs; its outputs are readable.
     kind = "outputs" if resource["type"] == _STACK else "inputs"
     return Declared(
         urn=resource["urn"],

@@ -1,4 +1,4 @@
-"""Databases: encrypted, private, and nothing of a preview's left behind."""
+"""Databases: encrypted, private, and nothing remains of a preview's."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ CLUSTER_INSTANCE = "aws:rds/clusterInstance:ClusterInstance"
 
 
 def encrypted(database: Declared) -> Iterator[str]:
-    """Storage is encrypted, and says so: AWS's default is that it is not."""
+    """Require encrypted storage, explicitly: AWS's default is unencrypted."""
     if database.get("storageEncrypted") is not True:
         yield "storageEncrypted is not true"
 
 
 def private(database: Declared) -> Iterator[str]:
-    """No public address, and said so: left out, it depends on the subnets."""
+    """Require no public address, explicitly: the default depends on the subnets."""
     if database.get("publiclyAccessible") is not False:
         yield "publiclyAccessible is not false"
 
 
 def final_snapshot(database: Declared) -> Iterator[str]:
-    """An original leaves a last snapshot; a copy of staging's data leaves nothing.
+    """Require a final snapshot of an original, and none of a copy of staging's data.
 
-    A copy is whatever a preview holds, and whatever was restored from a snapshot.
+    A copy is any database of a preview, and any that was restored from a snapshot.
     """
     skips = database.get("skipFinalSnapshot") is True
     if database.in_preview or database.get("snapshotIdentifier"):
@@ -40,9 +40,9 @@ def final_snapshot(database: Declared) -> Iterator[str]:
 
 
 def password_kept_by_rds(database: Declared) -> Iterator[str]:
-    """RDS makes the master's password and keeps it; a given one would be in the state."""
+    """Require a master password that RDS generates; another would be in the state."""
     if database.get("password") or database.get("masterPassword"):
-        yield "a password is given, which the state then holds"
+        yield "it sets a password, which would be in the state"
     if database.get("manageMasterUserPassword") is not True:
         yield "manageMasterUserPassword is not true"
 

@@ -1,4 +1,4 @@
-"""A resource as a rule sees it, whoever tells of it: the engine, a stack's state or a test."""
+"""A resource as a rule sees it, from the engine, a stack's state or a test."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Declared:
     """One resource.
 
     Attributes:
-        urn: Its URN.
-        type: Its type token.
-        name: Its logical name.
-        properties: What was asked for; of a stack, and of a component, what it puts out.
-        deleted_with: URN of what it is deleted with, empty for none. The engine does not tell
-            policies of it.
+        urn: URN.
+        type: Type token.
+        name: Logical name.
+        properties: Inputs; for a stack or a component, its outputs.
+        deleted_with: URN of the resource that it is deleted with, empty for none. The engine
+            doesn't pass it to policies.
     """
 
     urn: str
@@ -32,25 +32,25 @@ class Declared:
 
     @property
     def stack(self) -> StackName:
-        """The stack that it belongs to."""
+        """Stack that it belongs to."""
         # urn:pulumi:<stack>::<project>::<types>::<name>
         return StackName.parse(self.urn.split("::")[0].rpartition(":")[2])
 
     @property
     def in_preview(self) -> bool:
-        """Whether it belongs to a preview."""
+        """True if it belongs to a preview."""
         return self.stack.kind is StackKind.PREVIEW
 
     def get(self, *path: str) -> Any:
-        """The value at a path of keys; None where there is none."""
+        """Return the value at a path of keys; None where there is none."""
         return get(self.properties, *path)
 
     def each(self, *path: str) -> list[Properties]:
-        """The objects in the list at a path; empty where there is none."""
+        """Return the objects in the list at a path; empty where there is none."""
         return each(self.properties, *path)
 
     def below(self, *path: str) -> Properties:
-        """The object at a path of keys; an empty one where there is none."""
+        """Return the object at a path of keys; an empty one where there is none."""
         return below(self.properties, *path)
 
     @property
@@ -65,7 +65,7 @@ class Declared:
 
 
 def get(value: object, *path: str) -> Any:
-    """The value at a path of keys; None where there is none."""
+    """Return the value at a path of keys; None where there is none."""
     for key in path:
         if not isinstance(value, Mapping):
             return None
@@ -74,18 +74,18 @@ def get(value: object, *path: str) -> Any:
 
 
 def below(value: object, *path: str) -> Properties:
-    """The object at a path of keys; an empty one where there is none."""
+    """Return the object at a path of keys; an empty one where there is none."""
     found = get(value, *path)
     return cast("Properties", found) if isinstance(found, Mapping) else {}
 
 
 def each(value: object, *path: str) -> list[Properties]:
-    """The objects in the list at a path; empty where there is none."""
+    """Return the objects in the list at a path; empty where there is none."""
     return [cast("Properties", v) for v in listed(value, *path) if isinstance(v, Mapping)]
 
 
 def listed(value: object, *path: str) -> list[Any]:
-    """The list at a path; empty where there is none."""
+    """Return the list at a path; empty where there is none."""
     found = get(value, *path)
     if isinstance(found, Sequence) and not isinstance(found, str):
         return list(cast("Sequence[Any]", found))
@@ -93,7 +93,7 @@ def listed(value: object, *path: str) -> list[Any]:
 
 
 def leaves(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
-    """Every scalar below a value, with its path."""
+    """Yield every scalar below a value, with its path."""
     if isinstance(value, Mapping):
         for key, inner in cast("Properties", value).items():
             yield from leaves(inner, (*path, str(key)))

@@ -1,6 +1,6 @@
-"""Secrets where they can be read: in what is asked of a provider, or what a stack puts out.
+"""Secrets in plain text: in inputs of a provider, or outputs of a stack.
 
-No password passes through Pulumi at all (docs/decisions/passwords-never-pass-through-pulumi.md),
+No password passes through Pulumi at all (docs/decisions/0012-no-password-in-pulumi.md),
 so one that is marked as a secret is refused as well.
 """
 
@@ -23,7 +23,7 @@ HOLDERS = frozenset(
         "kubernetes:core/v1:Secret",
     }
 )
-"""Types whose very purpose is to hold a secret's value."""
+"""Types whose purpose is to hold a secret's value."""
 
 _NAME = re.compile(
     r"(?:password|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|credentials?)$",
@@ -39,12 +39,12 @@ _VALUES = {
     "a Pulumi token": re.compile(r"\bpul-[0-9a-f]{40}\b"),
     "a signed token": re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"),
 }
-# `{{ .password }}`: the place of a value, which External Secrets fills in the cluster.
+# `{{ .password }}`: a placeholder, which External Secrets fills in the cluster.
 _TEMPLATE = re.compile(r"^\s*\{\{.*\}\}\s*$")
 
 
 def no_plain_secret(resource: Declared) -> Iterator[str]:
-    """Nothing that looks like a secret, by its name or by its value."""
+    """Reject any value that looks like a secret, by its name or by its content."""
     for path, value in leaves(resource.properties):
         # `masterSecret: data-8` names a Secret; it holds none.
         names_one = path[-1].endswith("Secret")
@@ -55,22 +55,22 @@ def no_plain_secret(resource: Declared) -> Iterator[str]:
 
 
 def no_secret_variable(workload: Declared) -> Iterator[str]:
-    """A variable with a secret's name takes it from a Secret."""
+    """Require that a variable with a secret's name takes its value from a Secret."""
     for container in containers(workload):
         variables = cast("Sequence[Mapping[str, Any]]", container.properties.get("env") or ())
         for variable in variables:
             name, value = str(variable.get("name")), variable.get("value")
             if value and _NAME.search(name):
-                yield f"container {container.name}: variable {name} is given outright"
+                yield f"container {container.name}: variable {name} has a plain value"
 
 
 def holds_none(_resource: Declared) -> Iterator[str]:
-    """None of these types: what they hold would be in the state."""
+    """Reject these types: their values would be in the state."""
     yield "its value would be in the state"
 
 
 def no_secret_output(resources: Sequence[Declared]) -> Iterator[tuple[Declared, str]]:
-    """Nothing that a stack or a component puts out looks like a secret."""
+    """Reject any output of a stack or a component that looks like a secret."""
     for resource in resources:
         for complaint in no_plain_secret(resource):
             yield resource, complaint
@@ -79,7 +79,7 @@ def no_secret_output(resources: Sequence[Declared]) -> Iterator[tuple[Declared, 
 def _looks_secret(path: tuple[str, ...], value: str) -> Iterator[str]:
     where = ".".join(path)
     if _NAME.search(path[-1]) and not value.startswith("arn:"):
-        yield f"{where} is given in plain text"
+        yield f"{where} is in plain text"
     for kind, pattern in _VALUES.items():
         if pattern.search(value):
             yield f"{where} holds {kind}"

@@ -1,4 +1,4 @@
-"""A preview's IAM role: taken by one service account, for one secret."""
+"""A preview's IAM role: assumed by one service account, for one secret."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ _READS = frozenset({"secretsmanager:GetSecretValue", "secretsmanager:DescribeSec
 
 
 def taken_by_its_own(role: Declared) -> Iterator[str]:
-    """Only a service account of the preview's own namespace may take its role."""
+    """Require that only a service account of the preview's namespace may assume its role."""
     if not role.in_preview:
         return
     namespace = role.stack.namespace
     for statement in _statements(role.get("assumeRolePolicy")):
         if statement.get("Action") != "sts:AssumeRoleWithWebIdentity":
-            yield f"it may be taken by {statement.get('Action')}"
+            yield f"it may be assumed by {statement.get('Action')}"
         equals = below(statement, "Condition", "StringEquals")
         subjects = [v for key, v in equals.items() if key.endswith(":sub")]
         if not subjects or not all(
             str(subject).startswith(f"system:serviceaccount:{namespace}:") for subject in subjects
         ):
-            yield f"it may be taken by others than a service account of {namespace}"
+            yield f"it may be assumed by others than a service account of {namespace}"
     if role.get("managedPolicyArns") or role.get("inlinePolicies"):
         yield "it has policies that are not resources of their own"
 
 
 def reads_one_secret(policy: Declared) -> Iterator[str]:
-    """What a preview's role may do: read secrets that are named in full."""
+    """Require that a preview's role only reads secrets that are named in full."""
     if not policy.in_preview:
         return
     for statement in _statements(policy.get("policy")):
@@ -47,7 +47,7 @@ def reads_one_secret(policy: Declared) -> Iterator[str]:
 
 
 def _statements(document: object) -> list[Properties]:
-    """The statements of a policy, which comes as JSON."""
+    """Parse the statements of a policy, which is JSON."""
     parsed = json.loads(document) if isinstance(document, str) else document
     statements = get(parsed, "Statement")
     return each(parsed, "Statement") if isinstance(statements, list) else [below(statements)]

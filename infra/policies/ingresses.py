@@ -1,7 +1,8 @@
-"""Ingresses: a stack claims its own host on the shared load balancer, and no more.
+"""Ingresses: a stack uses its own host on the shared load balancer, and no other.
 
-Whoever may make an Ingress of a group can override the rules of the others in it: the
-controller's own documentation calls that a security risk of groups.
+Whoever may create an Ingress of a group can override the rules of the others in it: the
+controller's own documentation calls that a security risk of groups. The annotations themselves
+are in infra/kubernetes/ingress_annotations.py.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from infra.kubernetes.ingress_annotations import ALB
 from infra.policies.declared import Declared, each
 from infra.policies.rule import Rule
 
 INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
 
-_ALB = "alb.ingress.kubernetes.io/"
+_ALB = f"{ALB}/"
 # With these an Ingress changes what happens to requests of other hosts, or to the balancer.
 _FORBIDDEN = ("actions.", "transforms.", "group.order", "load-balancer-name")
 # A condition on a header narrows the stack's own rule; one on a host would widen it.
@@ -23,13 +25,13 @@ _NARROWING = "http-header"
 
 
 def outlives_nothing(ingress: Declared) -> Iterator[str]:
-    """Deleted by itself, before its Service: the controller's finalizer needs both."""
+    """Require its own deletion, before its Service: the controller's finalizer needs both."""
     if ingress.deleted_with:
         yield f"it is deleted with {ingress.deleted_with.rpartition('::')[2]}"
 
 
 def own_host(ingress: Declared) -> Iterator[str]:
-    """Each rule is for the stack's own host."""
+    """Require the stack's own host in each rule."""
     stack = ingress.stack
     if ingress.get("spec", "defaultBackend"):
         yield "defaultBackend would take the requests of every host"
@@ -47,13 +49,13 @@ def own_host(ingress: Declared) -> Iterator[str]:
 
 
 def has_rules(ingress: Declared) -> Iterator[str]:
-    """An Ingress without a rule takes every host."""
+    """Require a rule: an Ingress without one serves every host."""
     if not each(ingress.properties, "spec", "rules"):
         yield "it has no rule"
 
 
 def _widens(conditions: str) -> bool:
-    """Whether conditions are about anything else than headers."""
+    """Return True for conditions on anything else than headers."""
     try:
         fields = {condition["field"] for condition in json.loads(conditions)}
     except (ValueError, TypeError, KeyError):
@@ -72,7 +74,7 @@ RULES = (
         "An Ingress is never deleted with something else.",
         outlives_nothing,
         frozenset({INGRESS}),
-        engine_tells=False,
+        in_engine=False,
     ),
     Rule("ingress-own-host", "An Ingress claims its own host.", own_host, frozenset({INGRESS})),
     Rule("ingress-has-rules", "An Ingress names its hosts.", has_rules, frozenset({INGRESS})),

@@ -1,4 +1,4 @@
-"""Security groups: nobody gets in from everywhere."""
+"""Security groups: none is open to the internet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WIDEST = {4: 8, 6: 32}
 
 
 def closed(group: Declared) -> Iterator[str]:
-    """No rule lets in more than a network of one's own."""
+    """Reject a rule for a network that is larger than any private one."""
     if group.type == GROUP_RULE and group.get("type") != "ingress":
         return
     rules = group.each("ingress") if group.type in {GROUP, DEFAULT_GROUP} else [group.properties]
@@ -29,7 +29,7 @@ def closed(group: Declared) -> Iterator[str]:
 
 
 def _cidrs(rule: Properties) -> list[str]:
-    """The networks of a rule; each of the three types names them in its own way."""
+    """List the networks of a rule; each of the three types names them differently."""
     single = [rule.get("cidrIpv4"), rule.get("cidrIpv6")]
     return [
         *(str(cidr) for cidr in single if cidr),

@@ -1,12 +1,14 @@
-"""Whose a resource is: what a preview may hold, and how one finds it again.
+"""Ownership of resources: types that a preview may hold, their names and tags.
 
-The permissions of CI, the sweep and the cost report all go by these names and tags.
+The permissions of CI, the sweep and the cost report all rely on these names and tags.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from contract import tags
+from contract.kubernetes import API_GROUP, API_VERSION, BRANCH_KIND, STACK_LABEL
 from contract.stack_name import StackName
 from infra.policies.declared import Declared, listed
 from infra.policies.rule import Rule
@@ -25,7 +27,7 @@ NAMED_BY = {
     ROLE_POLICY: "role",
     "aws:rds/instance:Instance": "identifier",
 }
-"""Which property names an AWS resource that a preview may hold."""
+"""Property with the name of each type of AWS resource that a preview may hold."""
 
 OBJECTS = frozenset(
     {
@@ -49,22 +51,21 @@ CUSTOM_OBJECTS = frozenset(
         "kubernetes:external-secrets.io/v1:ExternalSecret",
         "kubernetes:external-secrets.io/v1:SecretStore",
         "kubernetes:generators.external-secrets.io/v1alpha1:Password",
-        "kubernetes:previews.internal/v1alpha1:DatabaseBranch",
+        f"kubernetes:{API_GROUP}/{API_VERSION}:{BRANCH_KIND}",
     }
 )
-"""Objects of controllers that a preview may hold; no SDK knows their types."""
+"""Custom objects that a preview may hold; no SDK has their types."""
 
 _OF_PULUMI = ("pulumi:", "previews:")
-_TAGS = ("commit", "expires", "managed-by", "repository", "stack")
 
 
 def belongs(name: str, stack: StackName) -> bool:
-    """Whether a name is the stack's or one made from it; ``pr-4`` is none of ``pr-42``'s."""
+    """Return True for the stack's name or one made from it; ``pr-4`` is none of ``pr-42``'s."""
     return name == stack.value or name.startswith(f"{stack.value}-")
 
 
 def preview_holds_only(resource: Declared) -> Iterator[str]:
-    """A preview holds what a preview needs, and no cluster role, user or bucket besides."""
+    """Reject types that a preview does not need, such as cluster roles, users and buckets."""
     known = {*NAMED_BY, *OBJECTS, *CUSTOM_OBJECTS, NAMESPACE, IMAGE}
     if (
         resource.in_preview
@@ -75,7 +76,7 @@ def preview_holds_only(resource: Declared) -> Iterator[str]:
 
 
 def named(resource: Declared) -> Iterator[str]:
-    """Everything of a preview is named for it, or is in its namespace."""
+    """Require that everything of a preview is named after it, or is in its namespace."""
     if not resource.in_preview:
         return
     stack = resource.stack
@@ -96,22 +97,22 @@ def named(resource: Declared) -> Iterator[str]:
 
 
 def tagged(resource: Declared) -> Iterator[str]:
-    """Every AWS resource that takes tags says whose it is; a namespace says so by a label."""
+    """Require the tags of ownership on every taggable resource, and a label on a namespace."""
     stack = resource.stack
     if resource.type == NAMESPACE:
         labels = resource.below("metadata", "labels")
-        if resource.in_preview and labels.get("previews/stack") != stack.value:
-            yield f"label previews/stack is not {stack}"
+        if resource.in_preview and labels.get(STACK_LABEL) != stack.value:
+            yield f"label {STACK_LABEL} is not {stack}"
         return
     if not is_taggable(resource.type):
         return
-    tags = resource.below("tags")
-    missing = [tag for tag in _TAGS if not tags.get(tag)]
+    found = resource.below("tags")
+    missing = [tag for tag in tags.REQUIRED if not found.get(tag)]
     if missing:
         yield f"it lacks the tags {', '.join(missing)}"
-    if tags.get("stack") not in {None, stack.value}:
-        yield f"tag stack is {tags['stack']!r}: expected {stack}"
-    if resource.in_preview and tags.get("pull-request") != str(stack.pull_request):
+    if found.get(tags.STACK) not in {None, stack.value}:
+        yield f"tag stack is {found[tags.STACK]!r}: expected {stack}"
+    if resource.in_preview and found.get(tags.PULL_REQUEST) != str(stack.pull_request):
         yield f"tag pull-request is not {stack.pull_request}"
 
 
@@ -122,5 +123,5 @@ RULES = (
         preview_holds_only,
     ),
     Rule("preview-named", "Everything of a preview is named for it.", named),
-    Rule("tagged", "Every resource says which stack and source it belongs to.", tagged),
+    Rule("tagged", "Every resource is tagged with its stack and source.", tagged),
 )

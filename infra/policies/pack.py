@@ -1,6 +1,6 @@
-"""The rules as a pulumi-policy pack: the engine asks it before it makes anything.
+"""The rules as a pulumi-policy pack, which the engine runs before it creates anything.
 
-All rules are mandatory. What is not known before an `up` is asked about again during it.
+All rules are mandatory. Values that are unknown before an `up` are checked during it.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ NAME = "previews"
 
 
 def policies() -> list[policy.Policy]:
-    """Each rule as a policy."""
-    alone = [_resource_policy(rule) for rule in RULES if rule.engine_tells]
+    """Return each rule as a policy."""
+    alone = [_resource_policy(rule) for rule in RULES if rule.in_engine]
     together = [_stack_policy(rule) for rule in STACK_RULES]
     return [*alone, *together]
 
 
 def serve() -> None:
-    """Answer the engine until it is done."""
+    """Serve the engine until it is done."""
     policy.PolicyPack(NAME, policies(), enforcement_level=policy.EnforcementLevel.MANDATORY)
 
 
 def known(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """The properties without those that the engine does not know yet."""
+    """Return the properties without those that are still unknown."""
     found: dict[str, Any] = {}
     for key in properties:
         try:

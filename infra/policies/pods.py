@@ -1,7 +1,7 @@
 """Pods: the Pod Security Standard ``restricted`` and more, and images by digest.
 
-The namespace's labels make Kubernetes enforce the standard. Here it is refused before
-anything is made, in whichever namespace a pod is.
+The namespace's labels make Kubernetes enforce the standard. Here it is refused before anything is
+created, in any namespace.
 https://kubernetes.io/docs/concepts/security/pod-security-standards/
 """
 
@@ -44,7 +44,7 @@ _SAFE_SYSCTLS = frozenset(
 
 
 def image_by_digest(workload: Declared) -> Iterator[str]:
-    """A tag may be moved to another image; a digest may not."""
+    """Require images by digest: a tag can be moved to another image."""
     for container in containers(workload):
         image = str(container.properties.get("image") or "")
         if not _DIGEST.match(image):
@@ -52,7 +52,7 @@ def image_by_digest(workload: Declared) -> Iterator[str]:
 
 
 def restricted(workload: Declared) -> Iterator[str]:
-    """The standard ``restricted``, and a root file system that is read-only."""
+    """Require the standard ``restricted``, and a read-only root file system."""
     pod = pod_spec(workload)
     for key in ("hostNetwork", "hostPID", "hostIPC"):
         if pod.get(key):
@@ -97,7 +97,7 @@ def _confined(container: Container) -> Iterator[str]:
 
 
 def without_token(workload: Declared) -> Iterator[str]:
-    """A stack's own pods have no business with Kubernetes; controllers live elsewhere."""
+    """Require that a stack's own pods get no token; controllers run elsewhere."""
     if workload.namespace != workload.stack.namespace:
         return
     if pod_spec(workload).get("automountServiceAccountToken") is not False:

@@ -1,4 +1,4 @@
-"""What a rule is: a name, a sentence, the types that it looks at, and a pure function."""
+"""A rule: a name, a sentence, the types that it applies to, and a pure function."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from dataclasses import dataclass
 from infra.policies.declared import Declared
 
 Check = Callable[[Declared], Iterable[str]]
-"""Each complaint about one resource, none where it is as it should be."""
+"""Function that returns each complaint about one resource."""
 
 StackCheck = Callable[[Sequence[Declared]], Iterable[tuple[Declared, str]]]
-"""Each complaint about one of a stack's resources, which are looked at together."""
+"""Function that returns each complaint about one of a stack's resources, seen together."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What each resource by itself must be.
+    """A rule about single resources.
 
     Attributes:
-        name: Its name, as violations show it.
+        name: Name, as violations show it.
         description: The rule in one sentence.
-        check: The function.
-        types: Type tokens that it looks at, in full; empty for every type.
-        of_each_value: Whether it looks at each value by itself. It can then be asked before an `up`
-            as well, about the values that are known by then.
-        engine_tells: Whether the engine tells policies what it needs. Where not, the rule holds
-            in the tests and over a stack's state.
+        check: Function of the rule.
+        types: Type tokens that it applies to, in full; empty for every type.
+        of_each_value: True if it checks each value separately. It then also runs before an `up`,
+            on the values that are known by then.
+        in_engine: False if it needs a property that the engine doesn't pass to policies. It then
+            applies only in tests and to a stack's state.
     """
 
     name: str
@@ -34,10 +34,10 @@ class Rule:
     check: Check
     types: frozenset[str] = frozenset()
     of_each_value: bool = False
-    engine_tells: bool = True
+    in_engine: bool = True
 
     def complaints(self, resource: Declared) -> list[str]:
-        """What is wrong with a resource."""
+        """Return each complaint about a resource."""
         if self.types and resource.type not in self.types:
             return []
         return list(self.check(resource))
@@ -45,14 +45,14 @@ class Rule:
 
 @dataclass(frozen=True)
 class StackRule:
-    """What a stack's resources together must be.
+    """A rule about all resources of a stack together.
 
     Attributes:
-        name: Its name, as violations show it.
+        name: Name, as violations show it.
         description: The rule in one sentence.
-        check: The function.
-        types: Type tokens that it looks at, in full.
-        of_each_value: As of a `Rule`.
+        check: Function of the rule.
+        types: Type tokens that it applies to, in full.
+        of_each_value: The same as of a `Rule`.
     """
 
     name: str
@@ -62,19 +62,19 @@ class StackRule:
     of_each_value: bool = False
 
     def complaints(self, resources: Sequence[Declared]) -> list[tuple[Declared, str]]:
-        """What is wrong with which resource."""
+        """Return each complaint with its resource."""
         seen = [r for r in resources if not self.types or r.type in self.types]
         return list(self.check(seen))
 
 
 @dataclass(frozen=True)
 class Violation:
-    """One thing that a rule found.
+    """A violation of a rule.
 
     Attributes:
-        rule: The rule's name.
+        rule: Name of the rule.
         resource: The resource.
-        complaint: What is wrong with it.
+        complaint: Description of the violation.
     """
 
     rule: str
@@ -82,5 +82,5 @@ class Violation:
     complaint: str
 
     def __str__(self) -> str:
-        """One line for a person."""
+        """Return one line for a person."""
         return f"{self.rule}: {self.resource.type} {self.resource.name}: {self.complaint}"

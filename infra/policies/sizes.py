@@ -1,4 +1,4 @@
-"""What a stack may take: bounds beyond which a typing error, or a joke, costs money."""
+"""Bounds of a stack's size, beyond which a typing error costs money."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _QUANTITY = re.compile(r"^(\d+(?:\.\d+)?)([A-Za-z]*)$")
 
 @dataclass(frozen=True)
 class Bounds:
-    """The most that one kind of stack may take.
+    """The most that one kind of stack may use.
 
     Attributes:
-        database_class: The largest size of an RDS instance.
-        storage: The most GiB of an RDS instance, grown by itself included.
-        cpu: The most CPU of a container.
-        memory: The most memory of a container.
-        replicas: The most pods of the service.
+        database_class: Largest size of an RDS instance.
+        storage: Maximum GiB of an RDS instance, including automatic growth.
+        cpu: Maximum CPU of a container.
+        memory: Maximum memory of a container.
+        replicas: Maximum number of pods of the service.
     """
 
     database_class: str
@@ -58,7 +58,7 @@ BOUNDS = {
 
 
 def database_bounded(database: Declared) -> Iterator[str]:
-    """Class and storage of an RDS instance."""
+    """Limit class and storage of an RDS instance."""
     bounds = BOUNDS[database.stack.kind]
     size = str(database.get("instanceClass") or "").rpartition(".")[2]
     allowed = _CLASSES[: _CLASSES.index(bounds.database_class) + 1]
@@ -71,14 +71,14 @@ def database_bounded(database: Declared) -> Iterator[str]:
 
 
 def pod_bounded(workload: Declared) -> Iterator[str]:
-    """Every container names what it asks for and may use, within bounds."""
+    """Require requests and limits of every container, within bounds."""
     bounds = BOUNDS[workload.stack.kind]
     for container in containers(workload):
         for resource, most in (("cpu", bounds.cpu), ("memory", bounds.memory)):
             for kind in ("requests", "limits"):
                 given = get(container.properties, "resources", kind, resource)
                 if given is None:
-                    yield f"container {container.name} names no {resource} in {kind}"
+                    yield f"container {container.name} sets no {resource} in {kind}"
                 elif quantity(str(given)) > quantity(most):
                     yield (
                         f"container {container.name} has {given} {resource} in {kind}: "
@@ -87,7 +87,7 @@ def pod_bounded(workload: Declared) -> Iterator[str]:
 
 
 def replicas_bounded(scaled: Declared) -> Iterator[str]:
-    """How many pods there may be."""
+    """Limit the number of pods."""
     most = BOUNDS[scaled.stack.kind].replicas
     for key in ("replicas", "minReplicas", "maxReplicas"):
         given = scaled.get("spec", key) or 0
@@ -96,7 +96,7 @@ def replicas_bounded(scaled: Declared) -> Iterator[str]:
 
 
 def quantity(text: str) -> Decimal:
-    """A quantity of Kubernetes as a number; one that cannot be read is beyond every bound."""
+    """Return a quantity of Kubernetes as a number; infinity for one that can't be parsed."""
     match = _QUANTITY.match(text)
     if match is None or match[2] not in _SUFFIXES:
         return Decimal("Infinity")

@@ -1,4 +1,4 @@
-"""Kubernetes objects that have to find each other: a name that leads nowhere is found in no log."""
+"""References between Kubernetes objects: a dangling one is reported in no log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HOST = "kubernetes.io/hostname"
 
 
 def ports_found(workload: Declared) -> Iterator[str]:
-    """A probe asks a port that its container has; no port is SSH's."""
+    """Require that a probe uses a port of its container, and that no port is SSH's."""
     for container in containers(workload):
         named = {port.get("name"): port.get("containerPort") for port in _ports(container)}
         for name, number in named.items():
@@ -38,11 +38,11 @@ def ports_found(workload: Declared) -> Iterator[str]:
                 container.properties, probe, "tcpSocket", "port"
             )
             if port is not None and port not in named and port not in named.values():
-                yield f"container {container.name}: {probe} asks {port}, which it does not have"
+                yield f"container {container.name}: {probe} uses {port}, which it does not have"
 
 
 def account_by_its_name(workload: Declared) -> Iterator[str]:
-    """``serviceAccount`` is the name that Kubernetes has given up."""
+    """Reject ``serviceAccount``, the deprecated name."""
     pod = pod_spec(workload)
     old = pod.get("serviceAccount")
     if old is not None and old != pod.get("serviceAccountName"):
@@ -50,22 +50,22 @@ def account_by_its_name(workload: Declared) -> Iterator[str]:
 
 
 def variables_once(workload: Declared) -> Iterator[str]:
-    """Of a variable that is given twice only the last one counts."""
+    """Reject duplicate variables, of which only the last counts."""
     for container in containers(workload):
         names = [str(variable.get("name")) for variable in each(container.properties, "env")]
         for name in sorted({name for name in names if names.count(name) > 1}):
-            yield f"container {container.name}: variable {name} is given more than once"
+            yield f"container {container.name}: variable {name} is set more than once"
 
 
 def selects_its_own(workload: Declared) -> Iterator[str]:
-    """What makes pods has to select the pods that it makes."""
+    """Require that a controller selects the pods that it creates."""
     wanted = workload.below("spec", "selector", "matchLabels")
     if not _selects(wanted, below(template(workload), "metadata", "labels")):
         yield f"it selects {dict(wanted)}, which its pods are not labelled"
 
 
 def replicas_spread(deployment: Declared) -> Iterator[str]:
-    """Replicas keep off each other's node as far as there are others; one alone has none."""
+    """Require that replicas are spread over nodes; a single one need not be."""
     if deployment.get("spec", "replicas") == 1:
         return
     pod = pod_spec(deployment)
@@ -75,7 +75,7 @@ def replicas_spread(deployment: Declared) -> Iterator[str]:
 
 
 def lets_nodes_go(budget: Declared) -> Iterator[str]:
-    """A node can always be drained, of broken pods too."""
+    """Require that a node can always be drained, of broken pods too."""
     if budget.get("spec", "minAvailable") is not None:
         yield "minAvailable holds up a node's drain for ever when it is all there is"
     if budget.get("spec", "maxUnavailable") in {None, 0, "0", "0%"}:
@@ -85,9 +85,9 @@ def lets_nodes_go(budget: Declared) -> Iterator[str]:
 
 
 def found(resources: Sequence[Declared]) -> Iterator[tuple[Declared, str]]:
-    """Services, budgets, autoscalers, Ingresses and pods name what there is.
+    """Require that Services, budgets, autoscalers, Ingresses and pods refer to existing objects.
 
-    In a namespace of another stack there may be more than this one knows.
+    A namespace of another stack may hold further objects, so references into it are not checked.
     """
     own = {r.object_name for r in resources if r.type == NAMESPACE}
     workloads = [r for r in resources if r.type in TYPES]
@@ -156,7 +156,7 @@ def _ingress(ingress: Declared, services: Mapping[tuple[str, str], Declared]) ->
 
 
 def _is(port: Properties, of_service: Properties) -> bool:
-    """Compare by the name where one is given, and else by the number."""
+    """Compare by name where there is one, otherwise by number."""
     if "name" in port:
         return port["name"] == of_service.get("name")
     return port.get("number") == of_service.get("port")
@@ -190,7 +190,7 @@ def _ports(container: Container) -> list[Properties]:
 
 
 RULES = (
-    Rule("ports-found", "A probe asks a port that is there.", ports_found, TYPES),
+    Rule("ports-found", "A probe uses a port that is there.", ports_found, TYPES),
     Rule("account-by-its-name", "Pods name their account as today.", account_by_its_name, TYPES),
     Rule("variables-once", "A variable is given once.", variables_once, TYPES),
     Rule(

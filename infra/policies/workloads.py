@@ -1,4 +1,4 @@
-"""Where the pods are in each kind of Kubernetes object."""
+"""Pod templates in each kind of Kubernetes object."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TEMPLATE_AT: dict[str, tuple[str, ...]] = {
 }
 
 TYPES = frozenset(_TEMPLATE_AT)
-"""Type tokens of everything that makes pods."""
+"""Type tokens of everything that creates pods."""
 
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
@@ -28,9 +28,9 @@ class Container:
     """A container of a pod.
 
     Attributes:
-        name: Its name.
-        properties: All that is said of it.
-        pod: The spec of its pod.
+        name: Name.
+        properties: Its spec.
+        pod: Spec of its pod.
     """
 
     name: str
@@ -38,23 +38,23 @@ class Container:
     pod: Properties
 
     def secured(self, key: str) -> object:
-        """A setting of its security context, or of its pod's where it has none of its own."""
+        """Return a setting of its security context, or of its pod's where it has none."""
         own = get(self.properties, "securityContext", key)
         return get(self.pod, "securityContext", key) if own is None else own
 
 
 def template(workload: Declared) -> Properties:
-    """What pods are made from: metadata and spec."""
+    """Return the pod template: metadata and spec."""
     return workload.below(*_TEMPLATE_AT[workload.type])
 
 
 def pod_spec(workload: Declared) -> Properties:
-    """The spec of the pods."""
+    """Return the spec of the pods."""
     return below(template(workload), "spec")
 
 
 def containers(workload: Declared) -> Iterator[Container]:
-    """Every container of the pods, whenever it runs."""
+    """Yield every container of the pods, init and ephemeral ones included."""
     pod = pod_spec(workload)
     for key in _CONTAINERS:
         for properties in each(pod, key):

@@ -19,7 +19,7 @@ def command(as_json: AsJson = False) -> None:
     mode; with 1 when the former server serves on.
     """
     clients = Clients()
-    if not clients.platform.branches_namespace:
+    if not clients.platform.branches.namespace:
         off = Off()
         show(off, off.text(), as_json=as_json)
         return

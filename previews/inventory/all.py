@@ -31,6 +31,6 @@ def places(clients: Clients) -> tuple[Place, ...]:
         Secrets(aws, repository),
         Ec2(aws, repository),
         Iam(aws, repository),
-        Registry(aws, repository, clients.platform.images),
+        Registry(aws, repository, clients.platform.images.repository),
         *([] if clients.settings.local else [GitHubTraces(clients.github)]),
     )

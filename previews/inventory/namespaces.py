@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import kr8s
 
+from contract.kubernetes import STACK_LABEL
 from previews.errors import PreviewsError
 from previews.inventory.item import Item, preview
 
 if TYPE_CHECKING:
     from previews.kubernetes import Cluster
 
-STACK_LABEL = "previews/stack"
 _WAIT_SECONDS = 300
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from contract.stack_name import StackName
 from previews.errors import PreviewsError
-from previews.inventory.item import Finder, Item, preview
+from previews.inventory.item import Finder, Item
 
 if TYPE_CHECKING:
     from boto3.session import Session
 
 _GONE = "ImageNotFound"
-_TAG = re.compile(r"(?P<stack>pr-[0-9]+)-[0-9a-f]{7,}(-[0-9a-f]+)*", re.ASCII)
 
 
 class Registry(Finder):
@@ -68,5 +67,5 @@ class Registry(Finder):
 
 def owner(tag: str) -> str | None:
     """The preview whose image carries a tag: ``pr-42-<commit>``."""
-    match = _TAG.fullmatch(tag)
-    return None if match is None else preview(match["stack"])
+    stack = StackName.of_image_tag(tag)
+    return None if stack is None else stack.value

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from contract.kubernetes import BRANCHES, RESET_ANNOTATION, qualified
 from previews.errors import PreviewsError
 from previews.output import progress
 
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from contract.stack_name import StackName
     from previews.clients import Clients
 
-CLAIMS = "databasebranches.v1alpha1.previews.internal"
-RESET = "previews.internal/reset"
+CLAIMS = qualified(BRANCHES)
 _CLAIM = "database"
 _MIGRATE = "migrate"
 _SERVICE = "service"
@@ -45,7 +45,7 @@ def reset(clients: Clients, stack: StackName) -> None:
     token = secrets.token_hex(4)
     claim = _found(clients, CLAIMS, _CLAIM, stack)
     progress(f"{stack}: a fresh clone is made")
-    clients.cluster.patch(claim, {"metadata": {"annotations": {RESET: token}}})
+    clients.cluster.patch(claim, {"metadata": {"annotations": {RESET_ANNOTATION: token}}})
     _await(
         lambda: _found(clients, CLAIMS, _CLAIM, stack),
         lambda live: _is_reset(live, token),
@@ -85,8 +85,8 @@ def _migrate_again(clients: Clients, stack: StackName, token: str) -> None:
         for job in clients.cluster.each("jobs.v1.batch", namespace=stack.namespace)
         if dict(job.labels).get(_NAME_LABEL) == _MIGRATE
     ]
-    again = [job for job in jobs if RESET in job.annotations]
-    deployed = [job for job in jobs if RESET not in job.annotations]
+    again = [job for job in jobs if RESET_ANNOTATION in job.annotations]
+    deployed = [job for job in jobs if RESET_ANNOTATION not in job.annotations]
     for former in again:
         clients.cluster.delete(former)
     if not deployed:
@@ -129,7 +129,7 @@ def _job_again(job: dict[str, Any], token: str) -> dict[str, Any]:
             "name": f"{_MIGRATE}-reset-{token}",
             "namespace": job["metadata"]["namespace"],
             "labels": {_NAME_LABEL: _MIGRATE},
-            "annotations": {RESET: token},
+            "annotations": {RESET_ANNOTATION: token},
         },
         "spec": {**spec, "template": template},
     }

@@ -21,7 +21,7 @@ def read_bypass(clients: Clients) -> str | None:
     Raises:
         PreviewsError: The secret can't be read.
     """
-    arn = clients.platform.bypass_secret_arn
+    arn = clients.platform.sign_in.bypass_secret_arn
     if not arn:
         return None
     try:

@@ -101,7 +101,7 @@ def _looked(name: str, look: Callable[[Clients], Check], clients: Clients) -> Ch
 def _account(clients: Clients) -> Check:
     identity = clients.aws.client("sts").get_caller_identity()
     # <account>.dkr.ecr.<region>.amazonaws.com/<name>
-    expected = clients.platform.repository_url.partition(".")[0]
+    expected = clients.platform.images.repository_url.partition(".")[0]
     account = identity["Account"]
     if expected.isdecimal() and account != expected:
         return Check(
@@ -121,7 +121,7 @@ def _cluster(clients: Clients) -> Check:
 
 
 def _snapshot(clients: Clients) -> Check:
-    instance = clients.platform.database_instance
+    instance = clients.platform.database.instance
     pages = clients.aws.client("rds").get_paginator("describe_db_snapshots")
     usable = []
     states = set()
@@ -175,7 +175,7 @@ def _rules_and_groups(clients: Clients) -> tuple[int, int]:
     """How many of each the group's load balancer has; the fullest listener counts."""
     elb = clients.aws.client("elbv2")
     rules, groups = 0, 0
-    for arn in _load_balancers(elb, clients.platform.load_balancer_group):
+    for arn in _load_balancers(elb, clients.platform.ingress.group):
         for page in elb.get_paginator("describe_target_groups").paginate(LoadBalancerArn=arn):
             groups += len(page["TargetGroups"])
         for listeners in elb.get_paginator("describe_listeners").paginate(LoadBalancerArn=arn):

@@ -16,7 +16,7 @@ TEMPLATE = "template of databases"
 
 def template(clients: Clients) -> Check:
     """Whether a published server gives out clones; the controller takes the newest that does."""
-    if not clients.platform.branches_namespace:
+    if not clients.platform.branches.namespace:
         return Check(
             name=TEMPLATE,
             passed=False,

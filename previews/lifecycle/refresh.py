@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
+from contract.kubernetes import GENERATIONS, qualified
 from contract.stack_name import StackKind, StackName
 from previews.errors import PreviewsError
 from previews.lifecycle.branch_reset import CLAIMS
@@ -21,7 +22,7 @@ from previews.pulumi.recovery import recover
 if TYPE_CHECKING:
     from previews.clients import Clients
 
-PUBLICATIONS = "databasegenerations.v1alpha1.previews.internal"
+PUBLICATIONS = qualified(GENERATIONS)
 
 
 class Refreshed(BaseModel):

@@ -4,7 +4,7 @@ A lock of a backend of one's own never expires, and says no more than pid, user 
 run of a workflow leaves a note on the stack, as one of its tags, before it works on it: which
 run it is, and on which host. A lock belongs to that run when it was made on that host, after the
 note. GitHub then says whether the run is over. A lock that fits no note is a person's, and is
-never broken here (docs/decisions/a-lock-says-which-run-made-it.md).
+never broken here (docs/decisions/0019-a-run-records-itself-on-the-stack.md).
 
 Without GitHub the holder is a process: its lock is broken when it has ended, which can be known
 of this machine's processes alone.

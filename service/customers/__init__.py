@@ -1,1 +1,1 @@
-"""Customers: who they are, how to reach them, and what they pay for."""
+"""Customers: names, contact data and plans."""

@@ -1,4 +1,4 @@
-"""What can be wrong with a request about customers."""
+"""Errors of requests about customers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from service.problems import Problem
 
 
 class CustomerNotFoundError(Problem):
-    """There is no customer with that id."""
+    """Absence of a customer with the requested id."""
 
     status = HTTPStatus.NOT_FOUND
     kind = "customer-not-found"
@@ -16,7 +16,7 @@ class CustomerNotFoundError(Problem):
 
 
 class EmailTakenError(Problem):
-    """Another customer has that address."""
+    """Conflict with another customer that has the same email address."""
 
     status = HTTPStatus.CONFLICT
     kind = "email-taken"

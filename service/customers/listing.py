@@ -1,4 +1,4 @@
-"""How customers can be listed: orders, filters, and the cursor that belongs to them."""
+"""Listing of customers: orders, filters, and their cursors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Sort(StrEnum):
-    """Orders of the listing; a minus sign puts the largest first."""
+    """Order of the listing; a minus sign puts the largest first."""
 
     CREATED_AT = "created_at"
     CREATED_AT_DESCENDING = "-created_at"
@@ -32,14 +32,14 @@ class Sort(StrEnum):
 
 
 class CustomerQuery(BaseModel):
-    """Which customers, in which order, from where on."""
+    """Query parameters of the listing: filters, order, cursor."""
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int = Field(default=50, ge=1, le=200, description="Customers a page.")
+    limit: int = Field(default=50, ge=1, le=200, description="Customers per page.")
     sort: Sort = Field(default=Sort.CREATED_AT_DESCENDING, description="Order of the listing.")
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = Field(
-        default=None, description="`next_cursor` of the page before."
+        default=None, description="`next_cursor` of the previous page."
     )
     plan: Plan | None = Field(default=None, description="Only customers on this plan.")
     company: Line | None = Field(default=None, description="Only customers of this company.")
@@ -47,7 +47,7 @@ class CustomerQuery(BaseModel):
 
     @property
     def scope(self) -> str:
-        """Sort and filters in short, which a cursor must agree with."""
+        """Order and filters as a short text, which a cursor has to match."""
         parts = (self.sort, self.plan, self.company, self.email)
         return blake2b(repr(parts).encode(), digest_size=6).hexdigest()
 
@@ -68,7 +68,7 @@ def _load_name(value: str) -> str:
     return value
 
 
-# What the API shows of a customer. Columns, not objects: a page of them is built in half the time.
+# The public attributes of a customer. A page of columns is built in half the time of objects.
 SHOWN = [Customer.__table__.c[name] for name in CustomerPublic.model_fields]  # type: ignore[attr-defined]
 
 _ID = SortKey("id", col(Customer.id), str, uuid.UUID)
@@ -82,7 +82,7 @@ ORDERS = {
 
 
 def statement(query: CustomerQuery) -> Select[Any]:
-    """The rows of one page and one more.
+    """Return a statement for the rows of one page and one more.
 
     Raises:
         InvalidCursorError: The cursor belongs to another listing.
@@ -98,5 +98,5 @@ def statement(query: CustomerQuery) -> Select[Any]:
 
 
 def next_cursor(query: CustomerQuery, rows: Sequence[Row[Any]]) -> str | None:
-    """Where the page after ``rows`` starts, or None when it was the last one."""
+    """Return the cursor of the page after ``rows``, None after the last page."""
     return ORDERS[query.sort].next_cursor(rows, limit=query.limit, scope=query.scope)

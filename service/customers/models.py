@@ -1,4 +1,4 @@
-"""A customer as it is stored, accepted and shown."""
+"""Models of a customer: as stored, as accepted, as shown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SQLModel.metadata.naming_convention = NAMING_CONVENTION
 
 
 class Plan(StrEnum):
-    """What a customer pays for."""
+    """Plan that a customer pays for."""
 
     FREE = "free"
     STARTER = "starter"
@@ -28,7 +28,7 @@ class Customer(SQLModel, table=True):
     """A row of ``customers``.
 
     Attributes:
-        version: Counts the changes; what its ETag is made from.
+        version: Number of changes, from which the ETag is made.
     """
 
     __tablename__ = "customers"
@@ -68,8 +68,8 @@ class CustomerCreate(SQLModel):
     name: Line = Field(description="Full name.")
     email: Email = Field(description="Address, unique among customers; stored in lower case.")
     phone: Phone | None = Field(default=None, description="Number in E.164 form.")
-    company: Line | None = Field(default=None, description="Where the customer works.")
-    plan: Plan = Field(default=Plan.FREE, description="What the customer pays for.")
+    company: Line | None = Field(default=None, description="Company of the customer.")
+    plan: Plan = Field(default=Plan.FREE, description="Plan that the customer pays for.")
     notes: LongText = Field(default="", description="Free text.")
 
 
@@ -78,12 +78,14 @@ class CustomerUpdate(SQLModel):
 
     model_config = {"extra": "forbid"}
 
-    # A default that is made, not given, keeps it out of the contract: there is none.
+    # A default factory keeps the default out of the contract: there is none.
     name: Line = Field(default_factory=str, description="Full name.")
     email: Email = Field(default_factory=str, description="Address, unique among customers.")
     phone: Phone | None = Field(default=None, description="Number in E.164 form; null for none.")
     company: Line | None = Field(default=None, description="Company; null for none.")
-    plan: Plan = Field(default_factory=lambda: Plan.FREE, description="What is paid for.")
+    plan: Plan = Field(
+        default_factory=lambda: Plan.FREE, description="Plan that the customer pays for."
+    )
     notes: LongText = Field(default_factory=str, description="Free text.")
 
 
@@ -106,5 +108,5 @@ class CustomerPage(SQLModel):
 
     items: list[CustomerPublic]
     next_cursor: str | None = Field(
-        description="Give it as `cursor` for the next page; null on the last one."
+        description="Pass it as `cursor` for the next page; null on the last one."
     )

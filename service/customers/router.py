@@ -24,7 +24,7 @@ from service.customers.models import (
     CustomerUpdate,
 )
 from service.database import DatabaseDep
-from service.idempotency.service import Answer, IdempotencyKeyHeader, Once, carry_out
+from service.idempotency.service import Answer, IdempotencyKeyHeader, IdempotentRequest, run_once
 from service.openapi import problems
 
 router = APIRouter(prefix="/customers", tags=["customers"], responses=problems(422, 429, 500, 503))
@@ -38,7 +38,7 @@ IfMatch = Annotated[
         max_length=1000,
         pattern=conditional.CONDITION_PATTERN,
         description="ETag that the change was made on, or * for any.",
-        # What is missing is answered with 428 and how to mend it, not with 422.
+        # A missing header is answered with 428 and the remedy, not with 422.
         json_schema_extra={"x-required": True},
     ),
 ]
@@ -76,12 +76,12 @@ async def create_customer(
     idempotency_key: IdempotencyKeyHeader = None,
 ) -> Response:
     """Create a customer; with an `Idempotency-Key`, once however often it is sent."""
-    once = idempotency_key and Once.of(
+    once = idempotency_key and IdempotentRequest.of(
         request, idempotency_key, "create_customer", new.model_dump_json()
     )
 
     def create(session: Session) -> Answer:
-        return carry_out(session, once or None, lambda: _created(service.create(session, new)))
+        return run_once(session, once or None, lambda: _created(service.create(session, new)))
 
     return (await database.run(create)).response()
 
@@ -98,14 +98,14 @@ async def read_customer(
 
 
 class ReadRoute(APIRoute):
-    """Reads without what FastAPI does for any request, where there is nothing for it to do.
+    """A route that skips FastAPI's processing for plain requests.
 
-    Resolving dependencies and parameters takes as long as the database does. The id is one
-    pattern here; whatever is not as plain as that is FastAPI's to check, and to refuse.
+    Resolving dependencies and parameters takes as long as the database does. A plain id is
+    matched by one pattern here; FastAPI checks and refuses everything else.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """What answers a request."""
+        """Return the handler of a request."""
         checked = super().get_route_handler()
 
         async def read(request: Request) -> Response:
@@ -156,7 +156,7 @@ async def delete_customer(
 
 
 def _json(content: dict[str, Any], headers: dict[str, str]) -> Response:
-    """An answer from rows: they came out of typed columns, so nothing is checked again."""
+    """Return rows as an answer without validation, since they come from typed columns."""
     return Response(to_json(content), headers=headers, media_type="application/json")
 
 

@@ -1,4 +1,4 @@
-"""What can be done with customers, each inside the caller's transaction."""
+"""Operations on customers, each inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def create(session: Session, new: CustomerCreate) -> Customer:
     """Store a new customer.
 
     Raises:
-        EmailTakenError: Another one has the address.
+        EmailTakenError: Another customer has the address.
     """
     statement = insert(Customer).values(**new.model_dump(mode="json")).returning(Customer)
     created: Customer = _unique_email(session, statement)
@@ -40,7 +40,7 @@ def read(connection: Connection | Session, customer_id: uuid.UUID) -> Row[Any]:
     """Find one customer, with its version.
 
     Raises:
-        CustomerNotFoundError: There is none with that id.
+        CustomerNotFoundError: There is no customer with that id.
     """
     row = connection.execute(_READ, {"customer_id": customer_id}).one_or_none()
     if row is None:
@@ -54,7 +54,7 @@ _READ = select(*listing.SHOWN, col(Customer.version)).where(
 
 
 def page(connection: Connection, query: CustomerQuery) -> tuple[Sequence[Row[Any]], str | None]:
-    """One page of a listing, and the cursor of the next.
+    """Return one page of a listing, and the cursor of the next.
 
     Raises:
         InvalidCursorError: The query's cursor belongs to another listing.
@@ -73,14 +73,14 @@ def change(
 
     Args:
         session: The transaction.
-        customer_id: Whom.
-        changes: What; members that were not set stay as they are.
+        customer_id: The customer.
+        changes: New values; members that were not set stay as they are.
         versions: Versions that it may be applied to; None for any.
 
     Raises:
-        CustomerNotFoundError: There is none with that id.
+        CustomerNotFoundError: There is no customer with that id.
         PreconditionFailedError: It has another version.
-        EmailTakenError: Another one has the new address.
+        EmailTakenError: Another customer has the new address.
     """
     values: dict[str, Any] = changes.model_dump(mode="json", exclude_unset=True)
     if not values:
@@ -107,7 +107,7 @@ def remove(session: Session, customer_id: uuid.UUID, versions: Collection[int] |
     """Delete a customer.
 
     Raises:
-        CustomerNotFoundError: There is none with that id.
+        CustomerNotFoundError: There is no customer with that id.
         PreconditionFailedError: It has another version.
     """
     statement = delete(Customer).where(col(Customer.id) == customer_id)

@@ -1,4 +1,4 @@
-"""The service's way into PostgreSQL."""
+"""The service's connections to PostgreSQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a connection is opened: address, TLS, and timeouts that both sides keep."""
+"""Parameters of a connection: address, TLS, and timeouts of server and client."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RDS_AUTHORITIES = Path(__file__).with_name("rds-ca-bundle.pem")
 
 
 def connection_url(settings: DatabaseLogin) -> URL:
-    """SQLAlchemy's URL of the database; TLS and timeouts are :func:`connect_arguments`."""
+    """Return SQLAlchemy's URL of the database; :func:`connect_arguments` has TLS and timeouts."""
     return URL.create(
         "postgresql+psycopg2",
         username=settings.user,
@@ -31,10 +31,10 @@ def connection_url(settings: DatabaseLogin) -> URL:
 
 
 def connect(settings: DatabaseLogin, *, application: str) -> connection:
-    """Open a connection without a pool, for what runs once and ends.
+    """Open a connection without a pool, for a process that runs once and exits.
 
     Args:
-        settings: Where and how to connect.
+        settings: Address and login.
         application: Name shown in ``pg_stat_activity``.
     """
     opened: connection = psycopg2.connect(
@@ -55,13 +55,13 @@ def connect_arguments(
     statement_timeout_seconds: float | None = None,
     lock_timeout_seconds: float | None = None,
 ) -> dict[str, Any]:
-    """Parameters of libpq: TLS, timeouts, and detection of a peer that is gone.
+    """Return parameters of libpq: TLS, timeouts, and detection of a dead peer.
 
     Args:
-        settings: Where and how to connect.
+        settings: Address and login.
         application: Name shown in ``pg_stat_activity``.
-        statement_timeout_seconds: Instead of the settings' own; 0 for none.
-        lock_timeout_seconds: Instead of the settings' own; 0 for none.
+        statement_timeout_seconds: Overrides the settings; 0 for no limit.
+        lock_timeout_seconds: Overrides the settings; 0 for no limit.
 
     Source:
         PostgreSQL documentation, 34.1.2 "Parameter Key Words".

@@ -1,9 +1,9 @@
-"""A limit on waiting for PostgreSQL that holds when the server says nothing at all.
+"""A limit on waiting for PostgreSQL that holds even if the server does not respond at all.
 
-``statement_timeout`` is kept by the server, so it does not help against one that is
+``statement_timeout`` is enforced by the server, so it does not help against one that is
 frozen or behind a network that drops packets; libpq itself would wait for ever.
-psycopg2 lets the program wait in its place (``set_wait_callback``), which is where
-the limit is kept.
+psycopg2 lets the program wait in its place (``set_wait_callback``), where the limit is
+enforced.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class DeadlineExceededError(psycopg2.OperationalError):
-    """The server stayed silent until the deadline; psycopg2 has closed the connection."""
+    """Silence of the server until the deadline; psycopg2 has closed the connection."""
 
 
 class _Limits(threading.local):
@@ -36,17 +36,17 @@ _limits = _Limits()
 
 
 def install() -> None:
-    """Make every connection of this process keep the limits of :func:`deadline`.
+    """Apply the limits of :func:`deadline` to all connections of this process.
 
-    Without a surrounding :func:`deadline` waiting stays unlimited. ``COPY`` is not to be
-    had any more in the process: psycopg2 can't do it while a callback is installed.
+    Without a surrounding :func:`deadline` waiting stays unlimited. ``COPY`` no longer
+    works in the process: psycopg2 can't do it while a callback is installed.
     """
     set_wait_callback(_wait)
 
 
 @contextmanager
 def deadline(seconds: float, *, connect_seconds: float) -> Iterator[None]:
-    """Limit what this thread waits for PostgreSQL.
+    """Limit the time that this thread waits for PostgreSQL.
 
     Args:
         seconds: Limit on everything inside the block together.

@@ -1,4 +1,4 @@
-"""What a failure of PostgreSQL means for the one who asked."""
+"""Failures of PostgreSQL as problems for the client."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.problems import Problem
 
 
 class DatabaseUnavailableError(Problem):
-    """PostgreSQL can't be reached, or the connection was lost."""
+    """Failure to reach PostgreSQL, or loss of the connection."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     kind = "database-unavailable"
@@ -22,7 +22,7 @@ class DatabaseUnavailableError(Problem):
 
 
 class DatabaseBusyError(Problem):
-    """Every connection is in use and the queue did not move in time."""
+    """Timeout while waiting for a connection, all of which are in use."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     kind = "database-busy"
@@ -31,7 +31,7 @@ class DatabaseBusyError(Problem):
 
 
 class DatabaseSlowError(Problem):
-    """A statement took longer than a request may wait."""
+    """Timeout of a statement."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     kind = "database-slow"
@@ -40,7 +40,7 @@ class DatabaseSlowError(Problem):
 
 
 class DatabaseLockedError(Problem):
-    """Another transaction kept the row locked."""
+    """Timeout while waiting for a row that another transaction has locked."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     kind = "database-locked"
@@ -53,10 +53,10 @@ _NO_ROOM = (pg.TooManyConnections, pg.ConfigurationLimitExceeded, pg.OutOfMemory
 
 
 def as_problem(error: DBAPIError) -> Problem | None:
-    """The problem that ``error`` is for a client.
+    """Return the problem to answer for ``error``.
 
     Returns:
-        None when it is a mistake in this program, which is a 500.
+        None if it is a fault of this program, which is a 500.
     """
     cause = error.orig
     if isinstance(cause, (pg.QueryCanceled, DeadlineExceededError)):
@@ -71,7 +71,7 @@ def as_problem(error: DBAPIError) -> Problem | None:
 
 
 def reason(error: BaseException) -> str:
-    """The class of a failure, for health answers: never a host, a role or a password."""
+    """Return the class of a failure, for health answers: never a host, a role or a password."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     if isinstance(cause, DeadlineExceededError):
         return "timeout"
@@ -84,7 +84,7 @@ def reason(error: BaseException) -> str:
     return "unavailable"
 
 
-# libpq reports a failed connection as one class with only its text to tell them apart.
+# libpq reports a failed connection as one class which only its text distinguishes.
 _REASONS = {
     "connection refused": "connection_refused",
     "timeout expired": "timeout",

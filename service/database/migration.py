@@ -1,4 +1,4 @@
-"""The connection that changes the schema: one, and with limits of its own."""
+"""The connection for migrations: a single one, with timeouts of its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def migration_engine(settings: MigrationSettings) -> Engine:
-    """An engine whose connections keep the migration's timeouts; it holds none of them."""
+    """Return an engine whose connections have the migration's timeouts and are not pooled."""
     return create_engine(
         connection_url(settings),
         connect_args=connect_arguments(settings, application="service-migrate"),

@@ -1,4 +1,4 @@
-"""How constraints and indexes are named, so that migrations can name them again.
+"""Names of constraints and indexes, by which migrations can refer to them.
 
 Source: SQLAlchemy documentation, "Configuring Constraint Naming Conventions".
 """

@@ -1,7 +1,7 @@
-"""Whether a connection from the pool is asked first if it still lives (``pool_pre_ping``).
+"""Liveness check of pooled connections (``pool_pre_ping``), except for reads.
 
-The question is a round trip. A transaction is worth it; a read that finds its connection
-dead is simply done again on a new one, so for most reads the question is half of the work.
+The check is a round trip. A transaction is worth it; a read that finds its connection dead is
+simply repeated on a new one, so for most reads the check would be half of the work.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _spared = _Spared()
 
 
 def install(engine: Engine) -> None:
-    """Let :func:`spared` be said of ``engine``; without it, its pool asks as ever."""
+    """Make :func:`spared` work for ``engine``, whose pool otherwise checks each connection."""
     ask = engine.dialect.do_ping
 
     def do_ping(connection: DBAPIConnection) -> bool:
@@ -36,7 +36,7 @@ def install(engine: Engine) -> None:
 
 @contextmanager
 def spared() -> Iterator[None]:
-    """Connections that this thread takes from a pool are not asked."""
+    """Skip the check for connections that this thread takes from a pool."""
     _spared.now = True
     try:
         yield

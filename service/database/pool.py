@@ -1,6 +1,6 @@
-"""A bounded pool, a bounded queue before it, and one transaction a request.
+"""A bounded pool, a bounded queue before it, and one transaction per request.
 
-``await database.run(work)`` waits for a place, runs ``work(session)`` in a thread, commits,
+``await database.run(work)`` waits for a slot, runs ``work(session)`` in a thread, commits,
 and only then returns, so that no answer is sent for something that was not stored.
 """
 
@@ -41,7 +41,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class _LostBeforeCommitError(Exception):
-    """The connection went away while the transaction could not have been stored yet."""
+    """Loss of the connection before the transaction can have been committed."""
 
     def __init__(self, error: DBAPIError) -> None:
         super().__init__()
@@ -51,12 +51,12 @@ class _LostBeforeCommitError(Exception):
 class Database:
     """The connections of this process.
 
-    Making one opens no connection, so the process starts without PostgreSQL.
+    The constructor opens no connection, so the process starts without PostgreSQL.
 
     Attributes:
-        settings: What it was made with.
-        engine: SQLAlchemy's engine; its pool is never waited for, only ``run``'s places are.
-        waiting: Requests that wait for a place.
+        settings: The settings that it was created with.
+        engine: SQLAlchemy's engine; requests wait for the slots of ``run``, never for its pool.
+        waiting: Requests that wait for a slot.
         in_use: Requests that have one.
     """
 
@@ -83,24 +83,24 @@ class Database:
             work: Called with a session, in a thread.
 
         Returns:
-            What ``work`` returned; its objects stay readable after the session is closed.
+            The result of ``work``; its objects stay readable after the session is closed.
 
         Raises:
-            Problem: The database is busy, away or too slow (503), or what ``work`` raised.
+            Problem: The database is busy, unreachable or too slow (503), or an error of ``work``.
         """
         return await self._in_thread(self._attempt, work)
 
     async def read(self, query: Callable[[Connection], Result]) -> Result:
         """Run ``query``, a single statement that changes nothing.
 
-        A statement is a transaction of its own, so this one goes without BEGIN and COMMIT,
-        which are as many round trips as the statement itself.
+        A statement is a transaction of its own, so BEGIN and COMMIT are left out, which would
+        be twice as many round trips as the statement itself.
 
         Args:
             query: Called with a connection, in a thread.
 
         Returns:
-            What ``query`` returned.
+            The result of ``query``.
 
         Raises:
             Problem: As :meth:`run`.
@@ -121,10 +121,10 @@ class Database:
             self._places.release()
 
     async def check(self) -> str | None:
-        """Ask the database for one value, with a short limit; callers at once share one question.
+        """Query one value with a short timeout; concurrent callers share one query.
 
         Returns:
-            None when it answered, else the class of the failure.
+            None if the database answered, else the class of the failure.
         """
         if self._check is None:
             loop = asyncio.get_running_loop()
@@ -199,23 +199,23 @@ class Database:
 
     def _attempt(self, work: Callable[[Session], Result]) -> Result:
         with Session(self.engine, expire_on_commit=False) as session:
-            with _losses_told():
+            with _detecting_losses():
                 result = work(session)
                 session.flush()
             session.commit()
             return result
 
     def _attempt_read(self, query: Callable[[Connection], Result]) -> Result:
-        with _losses_told(), self.reading() as connection:
+        with _detecting_losses(), self.reading() as connection:
             return query(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection without transactions, from the same pool.
+        """Open a connection without transactions, from the same pool.
 
-        It is not asked whether it still lives: the read itself finds out, and is done again.
-        psycopg2 is told itself. Through SQLAlchemy's ``isolation_level`` the way back is a
-        statement, which costs a round trip and fails where the connection died after its read.
+        It is not checked first: the read itself detects a dead connection and is repeated.
+        Autocommit is set on psycopg2's connection, since resetting SQLAlchemy's
+        ``isolation_level`` costs a round trip and fails if the connection died after its read.
         """
         with ping.spared():
             connection = self.engine.connect()
@@ -230,8 +230,8 @@ class Database:
 
 
 @contextmanager
-def _losses_told() -> Iterator[None]:
-    """Tell a connection that was lost from other failures: its work can be done again."""
+def _detecting_losses() -> Iterator[None]:
+    """Raise a distinct error for a lost connection, whose work can be repeated."""
     try:
         yield
     except DBAPIError as error:
@@ -259,7 +259,7 @@ def _engine(settings: DatabaseSettings, *, size: int, application: str) -> Engin
 
 
 async def get_database(request: Request) -> Database:
-    """The database that the lifespan opened."""
+    """Return the database that the lifespan opened."""
     database: Database = request.state.database
     return database
 

@@ -1,1 +1,1 @@
-"""Looks at what a migration does to a database before the version that needs it is rolled out."""
+"""Inspection of a migration's locks and changes, before its version is rolled out."""

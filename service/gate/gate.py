@@ -1,10 +1,10 @@
-"""The gate: a migration is tried before it is applied, and looked at while it is.
+"""The gate: a migration is tried before it is applied, and observed while it is applied.
 
-First all its steps run in one transaction that is rolled back: whatever is wrong is found with
-nothing changed. Then they are applied one by one, as Alembic does, and each is looked at again
-before it is committed, for only there is it seen which of several steps needs a lock. A step
-that leaves its transaction, for ``CREATE INDEX CONCURRENTLY``, can't be tried without being
-applied; it and what comes after it are looked at when they are.
+First all its steps run in one transaction that is rolled back, so that errors are found with
+nothing changed. Then they are applied one by one, as Alembic does, and each is checked again
+before its commit, since only then it is certain which of several steps takes a lock. A step that
+leaves its transaction, for ``CREATE INDEX CONCURRENTLY``, can't be tried without being applied;
+it and the following steps are checked when they are applied.
 """
 
 from __future__ import annotations
@@ -31,18 +31,26 @@ if TYPE_CHECKING:
 
 
 class RefusedError(Exception):
-    """A migration would make others wait for too long; the message says on what."""
+    """Refusal of a migration whose locks are held for too long; the message names them."""
 
 
 class _NotTransactionalError(Exception):
-    """A step leaves its transaction, and so could not be undone."""
+    """End of the trial at a step that leaves its transaction, and could not be rolled back."""
 
 
 class Gate:
-    """Looks at the pending steps of one migration.
+    """Observation of the pending steps of one migration.
+
+    Args:
+        connection: The migration's connection.
+        settings: The limit.
+        login: Login for a second connection, to observe a step outside of a transaction.
+        pending: Revisions and titles, in order.
+        before: Revision of the database.
+        head: Revision of the image.
 
     Attributes:
-        report: What was found so far.
+        report: The findings so far.
     """
 
     report: Report
@@ -57,16 +65,6 @@ class Gate:
         before: str | None,
         head: str,
     ) -> None:
-        """Look at nothing yet.
-
-        Args:
-            connection: The migration's own.
-            settings: The limit.
-            login: By which a step outside of a transaction is looked at.
-            pending: Revisions and titles, in their order.
-            before: The database's revision.
-            head: The image's.
-        """
         self._connection = connection
         self._login = login
         self._pending = pending
@@ -83,7 +81,7 @@ class Gate:
 
     @property
     def tried(self) -> int:
-        """How many steps were tried."""
+        """Number of steps that were tried."""
         return len(self._tried)
 
     def try_out(self, config: Config) -> None:
@@ -107,11 +105,11 @@ class Gate:
             self._observer.close()
             transaction.rollback()
             del config.attributes["autocommit_block"]
-        self._judge(self._tried.values())
+        self._check_locks(self._tried.values())
 
     @contextmanager
     def applying(self) -> Iterator[None]:
-        """Look at the steps while they are applied."""
+        """Observe the steps while they are applied."""
         lines = self._lines()
         self._connection.commit()
         self._observer = Observer(self._connection)
@@ -125,7 +123,7 @@ class Gate:
             self._observer.close()
 
     def step_applied(self, number: int) -> None:
-        """Judge a step before it is committed.
+        """Check the locks of a step before it is committed.
 
         Raises:
             RefusedError: It would hold a lock for too long.
@@ -141,11 +139,11 @@ class Gate:
             step = step.model_copy(update={"locks": step.locks + others})
             self._sampler.next_step(self._observer.held())
         self._applied[revision] = step
-        self._judge([step])
+        self._check_locks([step])
 
     @contextmanager
     def _sampling(self) -> Iterator[None]:
-        """Sample from outside as well, where there is a step that could not be tried."""
+        """Sample locks from a second connection too, if a step could not be tried."""
         if len(self._tried) == len(self._pending):
             yield
             return
@@ -161,7 +159,7 @@ class Gate:
         self._tried[revision] = self._observer.end_step(revision, title, undone=True)
 
     def _conclude(self, before: set[str], after: set[str]) -> None:
-        """Tell what a trial found, or, where there was none, what an application did."""
+        """Complete the report with the steps of the trial, or of the application without one."""
         steps = self._applied | self._tried
         ordered = tuple(steps[revision] for revision, _ in self._pending if revision in steps)
         update: dict[str, Any] = {"steps": ordered}
@@ -169,7 +167,7 @@ class Gate:
             update |= schema.difference(before, after)
         self.report = self.report.model_copy(update=update)
 
-    def _judge(self, steps: Iterable[Step]) -> None:
+    def _check_locks(self, steps: Iterable[Step]) -> None:
         refused = tuple(
             line
             for step in steps
@@ -178,8 +176,9 @@ class Gate:
         if refused and not self.report.long_locks_meant:
             self.report = self.report.model_copy(update={"refused": refused})
             msg = (
-                f"{'; '.join(refused)}. It was undone. Split it into steps that lock for less, or"
-                " label the pull request preview-long-migration if it is meant"
+                f"{'; '.join(refused)}. The migration was rolled back. Split it into steps"
+                " with shorter locks, or label the pull request preview-long-migration if they are"
+                " intended"
             )
             raise RefusedError(msg)
 
@@ -187,7 +186,7 @@ class Gate:
         with driver_cursor(self._connection) as cursor:
             return schema.lines(cursor)
 
-    def tell(self) -> None:
+    def write_report(self) -> None:
         """Write the report as one line of the log."""
         sys.stdout.write(f"migrate: report {self.report.model_dump_json()}\n")
         sys.stdout.flush()

@@ -1,8 +1,8 @@
-"""Looks at a migration from its own connection, which alone sees what it has not committed.
+"""Observation of a migration from its own connection, which alone sees uncommitted changes.
 
-A transaction keeps its locks until its end. So it is enough to look after each statement:
-a lock that was not there before was taken by it, and is held until the step is over. That is
-exact to one statement, where samples taken from outside would miss what is quick.
+A transaction keeps its locks until its end, so it is enough to check after each statement: a
+new lock was taken by that statement, and is held until the step ends. This is exact to one
+statement, while samples from outside would miss short ones.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
     from sqlalchemy import Connection
 
-# The others let both reads and writes pass.
+# Other modes block neither reads nor writes.
 _BLOCKING = {
     "AccessExclusiveLock": "reads and writes",
     "ExclusiveLock": "writes",
@@ -51,24 +51,24 @@ class _Table:
 
 
 def driver_cursor(connection: Connection) -> Cursor:
-    """A cursor of the driver's own, which SQLAlchemy's events do not see."""
+    """Return a cursor of psycopg2, which triggers no events of SQLAlchemy."""
     return cast("Cursor", connection.connection.cursor())
 
 
 def backend_pid(connection: Connection) -> int:
-    """The server's process behind a connection."""
+    """Return the PID of the server process of a connection."""
     with driver_cursor(connection) as cursor:
         return cursor.connection.info.backend_pid
 
 
 def held(cursor: Cursor, pid: int) -> set[tuple[int, str]]:
-    """Tables that a session keeps others from, and by which lock."""
+    """Return the blocking locks of a session: table and mode."""
     cursor.execute(_LOCKS, (pid, list(_BLOCKING)))
     return set(cursor.fetchall())
 
 
 def as_locks(tables: Mapping[int, str], since: Mapping[tuple[int, str], float]) -> tuple[Lock, ...]:
-    """Locks on tables that were there before, the longest first."""
+    """Convert locks on tables that existed before the step, the longest first."""
     found = (
         Lock.model_validate(
             {
@@ -85,14 +85,13 @@ def as_locks(tables: Mapping[int, str], since: Mapping[tuple[int, str], float]) 
 
 
 class Observer:
-    """Watches the statements of one connection, step by step."""
+    """Observation of the statements of one connection, step by step.
+
+    Args:
+        connection: The migration's connection.
+    """
 
     def __init__(self, connection: Connection) -> None:
-        """Begin to watch.
-
-        Args:
-            connection: The migration's own.
-        """
         self._connection = connection
         self._pid = backend_pid(connection)
         self._began = monotonic()
@@ -102,22 +101,22 @@ class Observer:
         self._start()
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop observing."""
         event.remove(self._connection, "before_cursor_execute", self._before)
         event.remove(self._connection, "after_cursor_execute", self._after)
 
     @property
     def tables(self) -> dict[int, str]:
-        """The tables that were there when the step began."""
+        """Names of the tables that existed when the step began, by OID."""
         return {number: table.name for number, table in self._tables.items()}
 
     def held(self) -> set[tuple[int, str]]:
-        """What the step holds that is not committed yet."""
+        """Return the blocking locks that the uncommitted step holds."""
         with driver_cursor(self._connection) as cursor:
             return held(cursor, self._pid)
 
     def end_step(self, revision: str, title: str, *, undone: bool) -> Step:
-        """What the step did that ends now, before its transaction does."""
+        """Return the record of the step that ends now, before the end of its transaction."""
         now = monotonic()
         with driver_cursor(self._connection) as cursor:
             rows = tuple(self._rows(cursor))
@@ -130,7 +129,7 @@ class Observer:
             rows=rows,
         )
         if undone:
-            # All steps are in one transaction, so the next one begins with these.
+            # All steps are in one transaction, so the next one starts with these locks.
             self._carried |= set(self._since)
         self._start()
         return step

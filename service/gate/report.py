@@ -1,7 +1,7 @@
-"""What is told of a migration: the JSON that the Job writes as one line of its log.
+"""The report of a migration: JSON that the Job writes as one line of its log.
 
-Whoever shows it reads it as another's text, for it comes from the pull request's own image:
-``previews`` has a model of its own for that.
+Readers must treat it as untrusted, since it comes from the pull request's image; ``previews`` has
+a model of its own for that.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ class _Model(BaseModel):
 
 
 class Lock(_Model):
-    """A lock on a table that was there before, and that makes others wait.
+    """A blocking lock on a table that existed before the step.
 
     Attributes:
         table: The table.
-        mode: PostgreSQL's name of it.
-        blocks: Who has to wait.
-        seconds: From the begin of the statement that took it until the step's end.
+        mode: PostgreSQL's name of the lock.
+        blocks: Operations that have to wait.
+        seconds: Time from the start of the statement that took it until the step's end.
     """
 
     table: str
@@ -32,12 +32,12 @@ class Lock(_Model):
 
 
 class Rows(_Model):
-    """Rows that a step touched.
+    """Rows that a step wrote.
 
     Attributes:
         table: The table.
-        rows: How many; of a rewritten table as many as its statistics say.
-        how: Whether the whole table was written into a new file, or rows changed in it.
+        rows: Number of rows; for a rewritten table, from its statistics.
+        how: ``rewritten`` if the whole table was written into a new file, else ``changed``.
     """
 
     table: str
@@ -51,10 +51,10 @@ class Step(_Model):
     Attributes:
         revision: Its identifier.
         title: The first line of its description.
-        seconds: How long it took.
-        undone: Whether it was tried in a transaction that was rolled back; else it was applied.
-        locks: Locks that make others wait.
-        rows: Rows that it touched.
+        seconds: Duration.
+        undone: True if it was tried in a transaction that was rolled back; else it was applied.
+        locks: Blocking locks.
+        rows: Rows that it wrote.
     """
 
     revision: str
@@ -69,14 +69,14 @@ class Report(_Model):
     """The whole migration.
 
     Attributes:
-        before: The database's revision before, None for an empty one.
-        head: The image's.
-        max_lock_seconds: The longest that others may have to wait.
-        long_locks_meant: Whether the pull request says that a longer lock is meant.
-        steps: The revisions, in their order.
-        removed: Lines of the schema that are no longer there.
-        added: Lines of the schema that are new.
-        refused: Why the migration is refused; empty when it is not.
+        before: Revision of the database before, None if it was empty.
+        head: Revision of the image.
+        max_lock_seconds: Limit on the duration of blocking locks.
+        long_locks_meant: True if the pull request declares longer locks as intended.
+        steps: The revisions, in order.
+        removed: Removed lines of the schema.
+        added: New lines of the schema.
+        refused: Reasons to refuse the migration; empty if it is accepted.
     """
 
     before: str | None
@@ -90,7 +90,7 @@ class Report(_Model):
 
 
 def complaints(step: Step, *, max_lock_seconds: float) -> list[str]:
-    """Locks of a step that last too long, as sentences."""
+    """Return a sentence for each lock of a step that exceeds the limit."""
     return [
         f"step {step.revision} ({step.title}) would hold {lock.mode} on {lock.table} for"
         f" {lock.seconds:.1f} s, and {lock.blocks} wait meanwhile; the limit is"

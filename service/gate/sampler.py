@@ -1,7 +1,7 @@
-"""Looks at a step outside of a transaction, from a second connection.
+"""Observation of a step outside of a transaction, from a second connection.
 
-``CREATE INDEX CONCURRENTLY`` and the like commit by themselves, several times, and keep no lock
-that could be looked at afterwards. They are looked at while they run.
+``CREATE INDEX CONCURRENTLY`` and the like commit several times by themselves, and keep no lock
+that could be checked afterwards. Their locks are sampled while they run.
 """
 
 from __future__ import annotations
@@ -25,15 +25,14 @@ _PAUSE_SECONDS = 0.02
 
 
 class Sampler:
-    """Samples the locks of a session until the end of its ``with``."""
+    """Sampling of the locks of a session, until the end of its ``with``.
+
+    Args:
+        engine: Opens the second connection.
+        pid: PID of the sampled session.
+    """
 
     def __init__(self, engine: Engine, pid: int) -> None:
-        """Prepare.
-
-        Args:
-            engine: Opens the second connection.
-            pid: Of the session that is looked at.
-        """
         self._engine = engine
         self._pid = pid
         self._stop = threading.Event()
@@ -55,15 +54,15 @@ class Sampler:
         self._stop.set()
         self._threads.shutdown()
         if kind is None:
-            # What could not be looked at is not called quick.
+            # A step that could not be sampled must not count as quick.
             self._sampling.result()
 
     def locks(self, tables: Mapping[int, str]) -> tuple[Lock, ...]:
-        """What was seen: each lock for as long as it was held at a stretch, at most."""
+        """Return the sampled locks, each with its longest uninterrupted duration."""
         return as_locks(tables, self._longest)
 
     def next_step(self, former: set[tuple[int, str]]) -> None:
-        """Forget what was seen, and what the step that ends holds until its commit."""
+        """Discard the samples, and ignore the locks that the ending step holds until its commit."""
         with self._state:
             self._longest, self._former = {}, former
 

@@ -47,11 +47,11 @@ WHERE t.typnamespace = 'public'::regnamespace GROUP BY t.typname
 
 
 def lines(cursor: Cursor) -> set[str]:
-    """What is in the schema, a line each."""
+    """Return the objects of the schema, one line each."""
     cursor.execute(_LINES)
     return {" ".join(line.split()) for (line,) in cursor.fetchall()}
 
 
 def difference(before: set[str], after: set[str]) -> dict[str, tuple[str, ...]]:
-    """Lines that went and lines that came, as the report has them."""
+    """Return the removed and the added lines, as fields of the report."""
     return {"removed": tuple(sorted(before - after)), "added": tuple(sorted(after - before))}

@@ -1,1 +1,1 @@
-"""Whether the process lives, is ready, and what it is."""
+"""Liveness, readiness and version of the process."""

@@ -1,4 +1,4 @@
-"""Health for people and for Kubernetes, and what is running."""
+"""Health checks for Kubernetes and people, and the running version."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ router = APIRouter(tags=["health"], responses=problems(500))
 
 
 class NotReadyError(Problem):
-    """A part that answers depend on has failed, or the process is stopping."""
+    """Failure of the database, or a process that is stopping."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     kind = "not-ready"
@@ -31,13 +31,13 @@ class NotReadyError(Problem):
 
 
 class Live(BaseModel):
-    """The process answers."""
+    """Confirmation that the process answers."""
 
     status: Literal["ok"] = "ok"
 
 
 class Health(BaseModel):
-    """Every part that answers depend on is well."""
+    """Confirmation that the API and its database are healthy."""
 
     status: Literal["ok"] = "ok"
     api: Literal["ok"] = "ok"
@@ -45,7 +45,7 @@ class Health(BaseModel):
 
 
 class Version(BaseModel):
-    """What is running, and on which data."""
+    """The running version and the origin of its data."""
 
     commit: str
     pull_request: int | None
@@ -54,7 +54,7 @@ class Version(BaseModel):
 
 
 class Index(BaseModel):
-    """Where things are, for somebody who opens the address in a browser."""
+    """Links for people who open the address in a browser."""
 
     service: str = "customers"
     links: dict[str, str] = {
@@ -67,19 +67,19 @@ class Index(BaseModel):
 
 @router.get("/", responses=problems(429))
 async def index() -> Index:
-    """Where things are."""
+    """Return links to the API's parts."""
     return Index()
 
 
 @router.get("/health/live")
 async def live() -> Live:
-    """Whether the process answers. Never asks the database."""
+    """Return 200 if the process answers; the database is not queried."""
     return Live()
 
 
 @router.get("/health/ready", responses=problems(503))
 async def ready(database: DatabaseDep, draining: DrainingDep, response: Response) -> Health:
-    """Whether requests should be sent here: the database answers, and nothing is stopping."""
+    """Return 200 if the database answers and the process is not stopping, else 503."""
     failure = await database.check()
     stopping = draining.is_set()
     if failure is not None or stopping:
@@ -90,11 +90,11 @@ async def ready(database: DatabaseDep, draining: DrainingDep, response: Response
 
 @router.get("/health", responses=problems(503))
 async def health(database: DatabaseDep, draining: DrainingDep, response: Response) -> Health:
-    """Whether the API and its database are well; the same as readiness, for people."""
+    """Return 200 if the API and its database are healthy: readiness, for people."""
     return await ready(database, draining, response)
 
 
 @router.get("/version", responses=problems(429))
 async def version(build: BuildDep) -> Version:
-    """What is running, and on which data."""
+    """Return the running version and the origin of its data."""
     return Version.model_validate(build, from_attributes=True)

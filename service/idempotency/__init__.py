@@ -1,1 +1,1 @@
-"""A request that is sent twice is carried out once (draft-ietf-httpapi-idempotency-key-header)."""
+"""Requests that are sent twice and run once (draft-ietf-httpapi-idempotency-key-header)."""

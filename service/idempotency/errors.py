@@ -1,4 +1,4 @@
-"""What can be wrong with an idempotency key."""
+"""Errors of idempotency keys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from service.problems import Problem
 
 
 class KeyReusedError(Problem):
-    """The key came with another request before."""
+    """Use of a key that another request had before."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     kind = "idempotency-key-reused"

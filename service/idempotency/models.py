@@ -1,4 +1,4 @@
-"""A remembered answer, as it is stored."""
+"""The table of stored answers."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class IdempotencyKey(SQLModel, table=True):
     """A row of ``idempotency_keys``.
 
     Attributes:
-        caller: Whose key it is: a hash of the credential, so that nobody reads another's answer.
-        operation: What was asked for.
-        key: As the client chose it.
-        fingerprint: Hash of the request, to tell a repetition from a mistake.
-        status: HTTP status of the answer; null only inside the transaction that makes it.
-        headers: Of the answer.
-        body: Of the answer.
-        created_at: When it was claimed; forgotten a day later.
+        caller: Hash of the caller's credential, so that nobody reads another's answer.
+        operation: Name of the operation.
+        key: The key that the client chose.
+        fingerprint: Hash of the request, which distinguishes a repetition from a mistake.
+        status: HTTP status of the answer; null only inside the transaction that creates it.
+        headers: Headers of the answer.
+        body: Body of the answer.
+        created_at: Time of the first use; the row is deleted a day later.
     """
 
     __tablename__ = "idempotency_keys"

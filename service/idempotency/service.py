@@ -1,6 +1,6 @@
-"""Carries out a request once, however often it is sent.
+"""Idempotent requests: run once, however often they are sent.
 
-The key is claimed in the same transaction as the work: both are stored or neither is. A
+The key is inserted in the same transaction as the work: both are stored or neither is. A
 second request with the key waits for the first in PostgreSQL (no longer than
 ``lock_timeout``), then gets its answer. A request that failed leaves no key behind.
 """
@@ -38,13 +38,13 @@ IdempotencyKeyHeader = Annotated[
     ),
 ]
 KEPT = text("interval '24 hours'")
-# Each claim forgets a few others, so that the table stays as small as a day's keys.
+# Each insert deletes a few old keys, so that the table stays as small as a day's keys.
 FORGOTTEN_AT_ONCE = 5
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer that can be given again.
+    """An answer that can be repeated.
 
     Attributes:
         status: HTTP status.
@@ -57,18 +57,18 @@ class Answer:
     body: str
 
     def response(self) -> Response:
-        """As Starlette sends it."""
+        """Return the answer as a response of Starlette."""
         return Response(self.body, self.status, headers=self.headers, media_type="application/json")
 
 
 @dataclass(frozen=True)
-class Once:
-    """A key, whose it is, and what it was sent with.
+class IdempotentRequest:
+    """The identity of a request that has an idempotency key.
 
     Attributes:
         caller: Hash of the credential.
-        operation: What is asked for.
-        key: As the client chose it.
+        operation: Name of the operation.
+        key: The key that the client chose.
         fingerprint: Hash of the request.
     """
 
@@ -78,33 +78,35 @@ class Once:
     fingerprint: str
 
     @classmethod
-    def of(cls, request: Request, key: str, operation: str, body: str) -> Once:
-        """The key of a request.
+    def of(cls, request: Request, key: str, operation: str, body: str) -> IdempotentRequest:
+        """Make the identity of a request.
 
         Args:
-            request: Whose credential it is.
+            request: The request, whose credential identifies the caller.
             key: The header's value.
-            operation: What is asked for.
+            operation: Name of the operation.
             body: The request in a canonical form.
         """
         credential = request.headers.get("authorization", "")
         return cls(_hash(credential), operation, key, _hash(body))
 
 
-def carry_out(session: Session, once: Once | None, work: Callable[[], Answer]) -> Answer:
-    """Do ``work``, or give the answer that it had.
+def run_once(
+    session: Session, once: IdempotentRequest | None, work: Callable[[], Answer]
+) -> Answer:
+    """Run ``work``, or return the stored answer of an earlier run.
 
     Args:
         session: The transaction.
-        once: The request's key; None to do the work whatever happened before.
-        work: Part of the transaction; what it raises undoes the claim.
+        once: The request; None to run the work in any case.
+        work: Part of the transaction; if it raises, the key is rolled back too.
 
     Raises:
         KeyReusedError: The key was sent with another request.
     """
     if once is None:
         return work()
-    if not _claim(session, once):
+    if not _insert_key(session, once):
         return _recall(session, once)
     answer = work()
     session.execute(
@@ -116,19 +118,19 @@ def carry_out(session: Session, once: Once | None, work: Callable[[], Answer]) -
     return answer
 
 
-def _claim(session: Session, once: Once) -> bool:
+def _insert_key(session: Session, once: IdempotentRequest) -> bool:
     new = insert(IdempotencyKey).values(
         caller=once.caller, operation=once.operation, key=once.key, fingerprint=once.fingerprint
     )
-    claim = new.on_conflict_do_update(
+    statement = new.on_conflict_do_update(
         index_elements=["caller", "operation", "key"],
         set_={"fingerprint": new.excluded.fingerprint, "created_at": func.now(), "status": None},
         where=col(IdempotencyKey.created_at) < func.now() - KEPT,
     ).returning(col(IdempotencyKey.key))
-    return session.scalar(claim) is not None
+    return session.scalar(statement) is not None
 
 
-def _recall(session: Session, once: Once) -> Answer:
+def _recall(session: Session, once: IdempotentRequest) -> Answer:
     kept = session.scalars(select(IdempotencyKey).where(*_is(once))).one()
     if kept.fingerprint != once.fingerprint:
         raise KeyReusedError
@@ -153,7 +155,7 @@ def _forget_some(session: Session) -> None:
     )
 
 
-def _is(once: Once) -> tuple[ColumnElement[bool], ...]:
+def _is(once: IdempotentRequest) -> tuple[ColumnElement[bool], ...]:
     return (
         col(IdempotencyKey.caller) == once.caller,
         col(IdempotencyKey.operation) == once.operation,

@@ -1,1 +1,1 @@
-"""Makes a database safe to hand to an application: roles, ownership, grants, proof."""
+"""Preparation of a database for an application: roles, ownership, grants, proof."""

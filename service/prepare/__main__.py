@@ -1,8 +1,7 @@
-"""``python -m service.prepare``: as master, make the roles of migrations and application.
+"""``python -m service.prepare``: as master, create the roles of migrations and application.
 
-Runs before the migrations, from an image that is trusted, and can be run again. Either
-all of it holds afterwards or nothing was changed: it is one transaction, and what it is
-for is checked before it is committed.
+Runs before the migrations, from the trusted image, and can be repeated. It is one transaction,
+whose result is checked before the commit, so it succeeds as a whole or changes nothing.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ ADVISORY_LOCK = 0x70726570
 
 
 def prepare(settings: PrepareSettings) -> None:
-    """Make the roles, give them what they need and no more, and prove it.
+    """Create the roles with the least privileges that they need, and prove it.
 
     Raises:
-        PrepareError: Something would be left unsafe; nothing was changed.
-        psycopg2.Error: The database refused; nothing was changed.
+        PrepareError: The result would not be safe; nothing was changed.
+        psycopg2.Error: A statement failed; nothing was changed.
     """
     with closing(_connect(settings, settings.master_user, settings.master_password)) as master:
         _change(master, settings)
@@ -40,7 +39,7 @@ def prepare(settings: PrepareSettings) -> None:
         (settings.app_user, settings.app_password),
     ):
         _connect(settings, user, password).close()
-        _say(f"{user} can log in")
+        _report(f"{user} can log in")
 
 
 def _change(master: connection, settings: PrepareSettings) -> None:
@@ -49,43 +48,43 @@ def _change(master: connection, settings: PrepareSettings) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (ADVISORY_LOCK,))
         roles.ensure(cursor, migrator, settings.migrator_password)
         roles.ensure(cursor, app, settings.app_password)
-        _say(f"roles {migrator} and {app} are there")
+        _report(f"roles {migrator} and {app} exist")
         roles.join(cursor, migrator)
         moved = ownership.take_over(cursor, migrator)
-        _say(f"{migrator} owns everything in the schema, {moved} of it new to it")
+        _report(f"{migrator} owns all objects of the schema, {moved} of them newly")
         roles.grant(cursor, settings.name, migrator, app)
         proof.check(cursor, settings.name, migrator, app)
-    _say("grants are as they should be")
+    _report("grants are set and checked")
 
 
 def _connect(settings: PrepareSettings, user: str, password: SecretStr) -> connection:
     return connect(settings.login(user, password), application="service-prepare")
 
 
-def _say(line: str) -> None:
+def _report(line: str) -> None:
     sys.stdout.write(f"prepare: {line}\n")
     sys.stdout.flush()
 
 
-def _complain(line: str) -> None:
+def _report_failure(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
 def main() -> int:
-    """Prepare.
+    """Prepare the database.
 
     Returns:
-        Exit code: 0 when all of it holds, 1 when nothing was changed, 2 for a wrong environment.
+        Exit code: 0 on success, 1 if nothing was changed, 2 for an invalid environment.
     """
     try:
         prepare(load(PrepareSettings))
     except ConfigurationError as error:
-        _complain(str(error))
+        _report_failure(str(error))
         return 2
     except (PrepareError, psycopg2.Error) as error:
-        _complain(f"prepare: {' '.join(str(error).split())}")
+        _report_failure(f"prepare: {' '.join(str(error).split())}")
         return 1
-    _say("done")
+    _report("done")
     return 0
 
 

@@ -1,7 +1,7 @@
-"""Why a database is not handed over."""
+"""The error of a preparation, after which nobody may connect."""
 
 from __future__ import annotations
 
 
 class PrepareError(Exception):
-    """Something would be left unsafe; the message says what, and what to do."""
+    """A preparation that would leave the database unsafe; the message contains the remedy."""

@@ -1,4 +1,4 @@
-"""Everything in the schema belongs to the migrator, whoever made it."""
+"""Ownership of all objects in the schema by the migrator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from service.prepare import roles
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-# Left out: what an extension brought, and sequences that follow their column's table.
+# Left out: objects of extensions, and sequences, which follow their column's table.
 _FOREIGN_OBJECTS = """
 SELECT kind, name, owner FROM (
     SELECT 'pg_class'::regclass AS catalog, oid, relnamespace AS namespace, relowner,
@@ -40,7 +40,7 @@ ORDER BY kind, name
 
 
 def foreign_objects(cursor: Cursor, migrator: str) -> list[tuple[str, str, str]]:
-    """What in the schema ``migrator`` does not own: kind, qualified name, owner."""
+    """Return the objects that ``migrator`` does not own: kind, qualified name, owner."""
     cursor.execute(_FOREIGN_OBJECTS, {"migrator": migrator})
     return cursor.fetchall()
 
@@ -49,11 +49,11 @@ def take_over(cursor: Cursor, migrator: str) -> int:
     """Make ``migrator`` the owner of everything in the schema.
 
     Args:
-        cursor: As master, who may act as ``migrator``.
+        cursor: Cursor of the master, a member of ``migrator``.
         migrator: The new owner.
 
     Returns:
-        How many objects changed hands.
+        Number of objects whose owner was changed.
     """
     # An owner needs the right to create where its object is.
     cursor.execute(SQL("GRANT USAGE, CREATE ON SCHEMA public TO {}").format(Identifier(migrator)))

@@ -1,4 +1,4 @@
-"""Proof, inside the transaction, that the roles can do no more than they should."""
+"""Proof, inside the transaction, that the roles have no other privileges than intended."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from service.prepare.ownership import foreign_objects
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-_CLAIMS = {
+_VIOLATIONS = {
     "{app} may create in schema public": "has_schema_privilege(%(app)s, 'public', 'CREATE')",
     "{app} may create in the database": "has_database_privilege(%(app)s, %(database)s, 'CREATE')",
     "{app} may make temporary tables": "has_database_privilege(%(app)s, %(database)s, 'TEMP')",
@@ -30,11 +30,11 @@ _CLAIMS = {
         " AND relkind IN ('r', 'p', 'v', 'm', 'f')"
         " AND has_table_privilege(%(app)s, oid, 'TRUNCATE, REFERENCES, TRIGGER'))"
     ),
-    "everybody may use schema public": (
+    "PUBLIC may use schema public": (
         "EXISTS (SELECT FROM pg_namespace, aclexplode(nspacl) AS acl"
         " WHERE nspname = 'public' AND acl.grantee = 0)"
     ),
-    "everybody may connect": (
+    "PUBLIC may connect": (
         "EXISTS (SELECT FROM pg_database, aclexplode(datacl) AS acl"
         " WHERE datname = %(database)s AND acl.grantee = 0)"
     ),
@@ -42,23 +42,23 @@ _CLAIMS = {
 
 
 def check(cursor: Cursor, database: str, migrator: str, app: str) -> None:
-    """Refuse to go on when a role can do more than its work needs.
+    """Raise if a role has more privileges than it needs.
 
     Raises:
-        PrepareError: Names each thing that does not hold.
+        PrepareError: Names each violation.
     """
     wrong = []
-    for claim, condition in _CLAIMS.items():
+    for violation, condition in _VIOLATIONS.items():
         cursor.execute(
             f"SELECT {condition}", {"app": app, "migrator": migrator, "database": database}
         )
         row = cursor.fetchone()
         if row is None or row[0]:
-            wrong.append(claim.format(app=app, migrator=migrator))
+            wrong.append(violation.format(app=app, migrator=migrator))
     wrong += [
         f"{kind.lower()} {name} still belongs to {owner}"
         for kind, name, owner in foreign_objects(cursor, migrator)
     ]
     if wrong:
-        msg = f"not handed over, nothing was changed: {'; '.join(wrong)}"
+        msg = f"the database would not be safe, so nothing was changed: {'; '.join(wrong)}"
         raise PrepareError(msg)

@@ -1,4 +1,4 @@
-"""The two roles: one changes the schema, one reads and writes rows."""
+"""The two roles: one for migrations, one for reading and writing rows."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ SPLIT_MEMBERSHIP = 160000
 
 
 def ensure(cursor: Cursor, role: str, password: SecretStr) -> None:
-    """Create ``role``, or give it ``password``; refuse one that may do too much.
+    """Create ``role``, or set its ``password``; refuse one with too many privileges.
 
     The password leaves this process as a SCRAM verifier, so that neither the server's log
-    nor ``pg_stat_statements`` can hold it (libpq, ``PQencryptPasswordConn``).
+    nor ``pg_stat_statements`` can contain it (libpq, ``PQencryptPasswordConn``).
 
     Raises:
         PrepareError: The role exists with attributes that it must not have.
@@ -34,8 +34,8 @@ def ensure(cursor: Cursor, role: str, password: SecretStr) -> None:
     found = cursor.fetchone()
     if found is not None and found[0]:
         msg = (
-            f"role {role} exists and may do more than rows and tables (superuser, createrole, "
-            "createdb, replication or bypassrls). Take that from it, or choose another name."
+            f"role {role} exists and has too many privileges (superuser, createrole, createdb, "
+            "replication or bypassrls). Remove them, or choose another name."
         )
         raise PrepareError(msg)
     verifier = encrypt_password(
@@ -50,7 +50,7 @@ def ensure(cursor: Cursor, role: str, password: SecretStr) -> None:
 
 
 def join(cursor: Cursor, role: str) -> None:
-    """Let the master act as ``role``, which handing over ownership asks for."""
+    """Make the master a member of ``role``, which a change of ownership requires."""
     cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
     row = cursor.fetchone()
     if row is not None and row[0]:
@@ -60,13 +60,13 @@ def join(cursor: Cursor, role: str) -> None:
 
 
 def grant(cursor: Cursor, database: str, migrator: str, app: str) -> None:
-    """Take everything from everybody, then give each role what its work needs.
+    """Revoke all privileges, then grant each role those that it needs.
 
     Args:
-        cursor: As master, who may act as ``migrator``.
+        cursor: Cursor of the master, a member of ``migrator``.
         database: The database's name.
-        migrator: May create extensions, schemas and in the schema, and owns what is in it.
-        app: May read and write rows, of the tables there are and those to come.
+        migrator: Role that may create extensions and schemas, and owns all objects of the schema.
+        app: Role that may read and write rows, in present and future tables.
     """
     names = {
         "database": Identifier(database),
@@ -97,7 +97,7 @@ _GRANTS = (
         "ALTER DEFAULT PRIVILEGES FOR ROLE {migrator} IN SCHEMA public"
         " GRANT USAGE, SELECT ON SEQUENCES TO {app}"
     ),
-    # What is granted to everybody by default can only be revoked for all schemas at once.
+    # A default privilege of PUBLIC can only be revoked for all schemas at once.
     "ALTER DEFAULT PRIVILEGES FOR ROLE {migrator} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC",
 )
 

@@ -1,1 +1,1 @@
-"""Keeps clients from harming each other, and browsers from being used against them."""
+"""Rate limits, and headers that protect browsers."""

@@ -1,4 +1,4 @@
-"""Headers that tell browsers what not to do with an answer.
+"""Headers that restrict what browsers do with an answer.
 
 Source: OWASP HTTP Security Response Headers Cheat Sheet, "REST Security".
 """

@@ -1,12 +1,12 @@
-"""A limit on requests for each client and each user, by the library ``limits``.
+"""Rate limits for each client and each user, by the library ``limits``.
 
 The client is the address that uvicorn's proxy middleware leaves in the scope: the nearest
-one that no trusted proxy wrote, so a forged header changes nothing. The user is whoever
-holds a credential; as it is not verified here, a made-up one is counted besides its
-client's limit, never instead of it.
+one that no trusted proxy wrote, so a forged header changes nothing. The user is the
+credential; as it is not verified here, an invented one is counted in addition to its client,
+never instead of it.
 
 Counts are kept in the process unless ``RATE_LIMIT_STORAGE`` names a Redis: with N pods and
-none, a client has up to N times its limit.
+no Redis, a client has up to N times its limit.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger(__name__)
 _EXEMPT = ("/health", "/metrics")
-# After the shared storage failed, how long counts stay in the process before it is asked again.
+# Time for which counts stay in the process after the shared storage failed.
 _REST_SECONDS = 10.0
 
 
 class RateLimitMiddleware:
-    """Answers 429 to a client or user that asks too often."""
+    """Middleware that answers 429 to a client or user with too many requests."""
 
     def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
         self.app = app
@@ -83,7 +83,7 @@ class RateLimitMiddleware:
         await self.app(scope, receive, send_with_headers)
 
     async def _count(self, identities: dict[str, str]) -> tuple[str, bool, int, int]:
-        """Count against each limit; tell of the one that is closest to its end."""
+        """Count against each limit; return the one with the fewest requests left."""
         closest: tuple[str, bool, int, int] | None = None
         for policy, identity in identities.items():
             found = (policy, *await self._hit(self._limits[policy], policy, identity))
@@ -136,7 +136,7 @@ def _identities(scope: Scope) -> dict[str, str]:
 
 
 def _network(address: str) -> str:
-    """What one subscriber has: an IPv4 address, or the /64 of an IPv6 one."""
+    """Return the network of one subscriber: an IPv4 address, or the /64 of an IPv6 one."""
     if ":" not in address:
         return address
     try:

@@ -1,7 +1,7 @@
 """``python -m service.seed --rows N``: fill the database with generated customers.
 
-Rows that are there already are left alone, so it can be run again, be killed half-way, and
-be asked for more rows later. Needs a role that may insert; the application's is enough.
+Existing rows are not changed, so it can be repeated, killed half-way, and run for more rows
+later. It needs a role that may insert; the application's is enough.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _TOGETHER = 5
 
 
 class _Lines:
-    """The file that psycopg2 reads from: as much as asked for, whatever the lines."""
+    """Lines as a file, from which psycopg2 reads."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._left = "".join(lines).encode()
         self._at = 0
 
     def read(self, size: int = -1, /) -> bytes:
-        """The next ``size`` bytes, or none at the end."""
+        """Return the next ``size`` bytes, empty at the end."""
         chunk = self._left[self._at : self._at + size]
         self._at += len(chunk)
         return chunk
@@ -52,16 +52,16 @@ class _Lines:
 
 
 def seed(database: connection, *more: connection, rows: int, number: int) -> int:
-    """Store generated customers, some batches a transaction.
+    """Store generated customers, several batches per transaction.
 
     Args:
-        database: Not in a transaction.
-        more: Further connections, which store other batches at the same time.
-        rows: How many there should be.
-        number: Which customers: the same number makes the same ones.
+        database: A connection that is not in a transaction.
+        more: Further connections, which store other batches in parallel.
+        rows: Number of rows to reach.
+        number: Seed; the same number generates the same customers.
 
     Returns:
-        How many were added.
+        Number of rows that were added.
     """
     with database, database.cursor() as cursor:
         cursor.execute("SELECT FROM customers LIMIT 1")
@@ -75,25 +75,25 @@ def seed(database: connection, *more: connection, rows: int, number: int) -> int
     added = sum(each.result() for each in storing)
     if added:
         with database, database.cursor() as cursor:
-            # Plans are bad until the statistics know of the rows.
+            # Query plans are bad until the statistics include the rows.
             cursor.execute("ANALYZE customers")
     return added
 
 
 class _Work:
-    """Batches, some at a time, for whoever is free."""
+    """The batches that no thread has taken yet."""
 
     def __init__(self, left: Iterator[Batch]) -> None:
         self._left = left
         self._lock = threading.Lock()
 
     def take(self) -> list[Batch]:
-        """What to store next; nothing when all is stored or somebody failed."""
+        """Return the next batches; none if all are taken or a thread failed."""
         with self._lock:
             return list(islice(self._left, _TOGETHER))
 
-    def give_up(self) -> None:
-        """Let the others end after what they are storing."""
+    def clear(self) -> None:
+        """Let the other threads finish after their present batches."""
         with self._lock:
             self._left = iter(())
 
@@ -105,7 +105,7 @@ def _store_all(database: connection, work: _Work, *, look_up: bool) -> int:
             lines = dict(pair for ids, part in taken for pair in zip(ids, part, strict=True))
             added += _store(database, lines, look_up=look_up)
     except BaseException:
-        work.give_up()
+        work.clear()
         raise
     return added
 
@@ -135,7 +135,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Fill the database.
 
     Returns:
-        Exit code: 0 when the rows are there, 1 when the database refused, 2 for wrong input.
+        Exit code: 0 if the rows exist, 1 if the database returned an error, 2 for invalid input.
     """
     parser = argparse.ArgumentParser(prog="python -m service.seed", description="Fill customers.")
     parser.add_argument("--rows", type=_count, required=True, help="how many customers")

@@ -1,9 +1,9 @@
-"""Recognisable people who are not there: wherever one of their marks shows up, data got out.
+"""Invented people with recognizable marks: a place where a mark shows up has unscrubbed data.
 
-They are what the generated rows are not: outside of the domains and numbers that are nobody's,
-as real people's are. Each mark still leads to nobody. The domain is below ``.test``, which
+Unlike those of generated rows, their addresses and numbers are outside of the fictional ranges, as
+real people's are. Still no mark leads to a person. The domain is below ``.test``, which
 RFC 6761 keeps out of the DNS; the number is from Germany's range for films (Bundesnetzagentur,
-"Rufnummern für Medienproduktionen"); the tokens open nothing.
+"Rufnummern für Medienproduktionen"); the tokens are invalid.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ VALUES (%s, 'POST /customers', 'canary-key', %s, 201, %s, %s) ON CONFLICT DO NOT
 
 
 def release(database: connection) -> None:
-    """Store the canaries in every column that holds text, unless they are there."""
+    """Store the canaries in every column with text, unless they exist."""
     with database, database.cursor() as cursor:
         for number, notes in enumerate(_NOTES):
             key = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{number}.{DOMAIN}"))

@@ -27,15 +27,15 @@ _NULL = r"\N"
 def batches(seed: int, rows: int) -> Iterator[tuple[list[str], list[str]]]:
     """Generate customers.
 
-    A batch depends on the seed and its number alone, so that more rows begin with the
-    same ones as fewer.
+    A batch depends on the seed and its number only, so that a larger set begins with the rows
+    of a smaller one.
 
     Args:
-        seed: Makes the rows what they are.
-        rows: How many.
+        seed: Determines the rows.
+        rows: Number of rows.
 
     Yields:
-        Ids, and for each the line of PostgreSQL's text COPY format.
+        IDs, and for each a line of PostgreSQL's text COPY format.
     """
     for start in range(0, rows, BATCH):
         yield _batch(seed, start, min(BATCH, rows - start))
@@ -80,7 +80,7 @@ def _uuid(noise: str) -> str:
 
 @cache
 def _names(names: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Each name, and how it is written in an e-mail address."""
+    """Return the names, each with its form in an email address."""
     return [(name, _ascii(name)) for name in names]
 
 
@@ -91,7 +91,7 @@ def _ascii(name: str) -> str:
 
 @cache
 def _companies() -> tuple[list[str], list[float]]:
-    """Companies, and how often each occurs: a few have many customers, most have few."""
+    """Return the companies with their frequencies: a few have many customers, most have few."""
     random = Random("companies")  # noqa: S311  (looks, not secrets)
     parts = (words.COMPANY_FIRST, words.COMPANY_SECOND, words.COMPANY_FORM)
     names = {

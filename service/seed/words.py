@@ -1,4 +1,4 @@
-"""What generated customers are made of: common names, made-up companies, reserved domains.
+"""Parts of generated customers: common names, invented companies, reserved domains.
 
 Domains are reserved for examples (RFC 2606) and numbers for fiction where a country has
 such a range, so that no message can ever reach a person.

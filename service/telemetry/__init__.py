@@ -1,1 +1,1 @@
-"""What the service tells of itself: lines, numbers, traces. Never whom it is about."""
+"""Logs, metrics and traces, without personal data."""

@@ -1,4 +1,4 @@
-"""Identifiers that tie together a request's lines, its answer, and its caller's records."""
+"""Identifiers that connect a request's log lines, its answer, and its caller's records."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _TRACEPARENT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """A request's identifiers.
+    """Identifiers of a request.
 
     Attributes:
-        request_id: ``X-Request-ID`` as it was sent, or one of our own.
+        request_id: ``X-Request-ID`` as it was sent, or a new one.
         trace_id: The trace it belongs to, 32 hexadecimal digits.
     """
 
@@ -35,7 +35,7 @@ class Correlation:
 
 
 def correlate(headers: Iterable[tuple[bytes, bytes]]) -> Correlation:
-    """Take a request's identifiers from its headers, or give it some.
+    """Read a request's identifiers from its headers, or create them.
 
     Args:
         headers: Names in lower case, as ASGI passes them.

@@ -1,6 +1,6 @@
 """structlog through the standard library: one format for every line of the process.
 
-uvicorn's, SQLAlchemy's and the libraries' lines take the same way, so they carry the
+Lines of uvicorn, SQLAlchemy and other libraries are processed likewise, so they contain the
 request's identifiers and are redacted too.
 """
 
@@ -35,7 +35,7 @@ def configure(
     Args:
         level: Lowest level that is written.
         style: ``json``, ``console``, or ``auto``: console on a terminal, else JSON.
-        stream: Standard output when None.
+        stream: Output; standard output if None.
     """
     stream = stream or sys.stdout
     console = style == "console" or (style == "auto" and stream.isatty())
@@ -62,7 +62,7 @@ def configure(
         library = logging.getLogger(name)
         library.handlers.clear()
         library.propagate = True
-    # At debug, SQLAlchemy tells each statement; never its parameters (hide_parameters).
+    # At debug, SQLAlchemy logs each statement, but never its parameters (hide_parameters).
     logging.getLogger("sqlalchemy.engine").setLevel("INFO" if level == "debug" else "WARNING")
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -73,7 +73,7 @@ def configure(
 
 
 def _without_colors(_: object, __: str, event: EventDict) -> EventDict:
-    # uvicorn says some things twice, the second time for a terminal.
+    # uvicorn logs some lines twice, the second time for a terminal.
     event.pop("color_message", None)
     return event
 
@@ -94,7 +94,7 @@ def _encode(event: Any, **_: Any) -> str:
 
 
 def _spare_unused_work() -> None:
-    """Look up nothing that no line shows (Logging HOWTO, "Optimization")."""
+    """Disable look-ups that no line shows (Logging HOWTO, "Optimization")."""
     logging.logThreads = False
     logging.logProcesses = False
     logging.logMultiprocessing = False

@@ -1,4 +1,4 @@
-"""Numbers for Prometheus: rate, errors and duration by route, and how full the pool is."""
+"""Metrics for Prometheus: rate, errors and duration by route, and use of the pool."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _BUCKETS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class Metrics:
-    """The numbers of one application.
+    """The metrics of one application.
 
     Attributes:
-        registry: Holds them; one for each application, so that tests don't share them.
+        registry: Their registry; one per application, so that tests don't share it.
         in_progress: Requests being answered.
     """
 
@@ -62,19 +62,19 @@ class Metrics:
             method: HTTP method, one of the known ones.
             route: The route's template, so that their number stays bounded.
             status: HTTP status.
-            seconds: How long it took.
+            seconds: Duration.
         """
         self._requests.labels(method, route, str(status)).inc()
         self._duration.labels(method, route).observe(seconds)
 
     def watch(self, database: Database) -> None:
-        """Ask ``database`` how full its pool is whenever the numbers are read."""
+        """Read the use of the pool of ``database`` at each scrape."""
         self._pool.labels("in_use").set_function(lambda: database.in_use)
         self._pool.labels("limit").set(database.settings.pool_size)
         self._waiting.set_function(lambda: database.waiting)
 
     async def endpoint(self, request: Request) -> Response:
-        """``GET /metrics``, for a scraper inside the cluster: not through a load balancer."""
+        """Answer ``GET /metrics``, for a scraper in the cluster, not through a load balancer."""
         if "x-forwarded-for" in request.headers:
             return problem_response(404)
         return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""The outermost layer of a request: identifiers, one line, numbers, headers, and no bare error."""
+"""The outermost middleware: identifiers, one log line, metrics, headers, errors as problems."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _QUIET = frozenset({"/health/live", "/health/ready", "/metrics"})
 
 
 class TelemetryMiddleware:
-    """Gives a request its identifiers, and tells of its answer.
+    """Middleware that sets a request's identifiers, and records its answer.
 
-    It also turns what layers outside of FastAPI's handlers answer in plain text into
-    problem details, and what nobody caught into a problem with status 500.
+    It also converts plain-text errors of other middleware into problem details, and uncaught
+    exceptions into a problem with status 500.
     """
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, headers: Mapping[str, str]) -> None:
@@ -88,7 +88,7 @@ class TelemetryMiddleware:
 
 
 class _Answer:
-    """Sends an answer on, with the headers that every answer has."""
+    """Sending of an answer, with the headers that every answer has."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Keeps people's data and secrets out of every line, whoever wrote it."""
+"""Redaction of personal data and secrets in all log lines."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _names_a_secret(key: str) -> bool:
 
 
 def redact_text(text: str) -> str:
-    """``text`` without addresses, numbers, credentials and query values."""
+    """Return ``text`` without addresses, numbers, credentials and query values."""
     # Most lines hold none of them; one look spares eight.
     if not _SUSPICIOUS.search(text):
         return text
@@ -62,7 +62,7 @@ _SUSPICIOUS = re.compile(
 
 
 def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """The processor of structlog that is last before a line is rendered."""
+    """Redact an event; the last processor of structlog before a line is rendered."""
     for key, value in event.items():
         event[key] = _redact_value(key, value)
     return event

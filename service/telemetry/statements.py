@@ -20,11 +20,11 @@ _SPAN = "_service_span"
 
 
 def trace_statements(engine: Engine | Connection, provider: TracerProvider) -> None:
-    """Record what ``engine`` executes.
+    """Record a span for each statement of ``engine``.
 
     Args:
-        engine: Whose statements.
-        provider: Where the spans go.
+        engine: The engine.
+        provider: Receiver of the spans.
     """
     tracer = provider.get_tracer("service.database")
 
@@ -55,7 +55,7 @@ def trace_statements(engine: Engine | Connection, provider: TracerProvider) -> N
     def failed(context: ExceptionContext) -> None:
         span = getattr(context.execution_context, _SPAN, None)
         if span is not None:
-            # The message may quote a row; the class says enough.
+            # The message may quote a row; the class is enough.
             kind = type(context.original_exception).__name__
             span.set_attribute("error.type", kind)
             span.set_status(Status(StatusCode.ERROR, kind))

@@ -1,8 +1,8 @@
 """OpenTelemetry traces of requests and statements, when an endpoint is configured.
 
-FastAPI makes the spans of requests itself; here they get somewhere to go, and lose what
-is about people. Nothing of the SDK is imported unless it is used: it would be a third of
-the time that the process takes to start.
+FastAPI creates the spans of requests itself; here they get an exporter, and personal data is
+removed. The SDK is imported only if it is used: it would be a third of the time that the process
+takes to start.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _CLIENTS_VALUES = ("url.query", "url.full", "http.url", "http.target", "user_age
 def provider(
     settings: Settings, build: BuildInformation, *, processor: SpanProcessor | None = None
 ) -> TracerProvider | None:
-    """Where spans go, or None when nothing is configured.
+    """Return the provider of spans, None if no endpoint is configured.
 
     Args:
-        settings: Name the endpoint; the exporter reads the other ``OTEL_*`` itself.
-        build: Told with every span.
-        processor: Instead of the exporter, for tests.
+        settings: Settings with the endpoint; the exporter reads the other ``OTEL_*`` itself.
+        build: Build information, an attribute of every span.
+        processor: Replaces the exporter, for tests.
     """
     if processor is None and not settings.otlp_endpoint:
         return None
@@ -50,7 +50,7 @@ def provider(
 
 
 def telemetry_config(tracer_provider: TracerProvider | None) -> TelemetryConfig:
-    """What FastAPI is to record: spans of requests, if they go anywhere."""
+    """Return FastAPI's configuration: spans of requests, if there is a provider."""
     return {
         "tracing": tracer_provider is not None,
         "tracer_provider": tracer_provider,
@@ -80,7 +80,7 @@ def _redacting() -> SpanProcessor:
     from opentelemetry.sdk.trace import SpanProcessor  # noqa: PLC0415
 
     class Redacting(SpanProcessor):
-        """Overwrites what a client sent, as soon as a span has it."""
+        """Span processor that overwrites data of the client as soon as a span contains it."""
 
         def on_start(self, span: Any, parent_context: Any = None) -> None:
             del parent_context

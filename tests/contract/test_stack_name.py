@@ -5,13 +5,24 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from fnmatch import fnmatch
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.stack_name import StackKind, StackName, StackNameError
+from contract.stack_name import (
+    BRANCH_PATTERN,
+    DATA_GLOB,
+    PREVIEW_GLOB,
+    PREVIEW_PATTERN,
+    StackKind,
+    StackName,
+    StackNameError,
+)
 
+ROOT = Path(__file__).resolve().parents[2]
 COMMIT = "8f1d6c2e0b5a4937d1c0e2f3a4b5c6d7e8f90a1b"
 
 
@@ -111,3 +122,55 @@ def test_it_is_read_without_pulumi() -> None:
     """The command lines around the program use it, and a second's import would show."""
     script = "import contract.stack_name, sys; sys.exit('pulumi' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("workflow", "stack"), [("staging.yml", "staging"), ("preview.yml", "pr-42")]
+)
+def test_ci_tags_images_like_the_program(workflow: str, stack: str) -> None:
+    """The unprivileged build runs no code of ours, so its workflow composes the tag itself."""
+    text = (ROOT / ".github/workflows" / workflow).read_text()
+    (tag,) = re.findall(r"^ +tag: (.+)$", text, re.MULTILINE)
+    number = re.sub(r"\$\{\{ env\.PULL_REQUEST \}\}", "42", tag)
+    composed = re.sub(r"\$\{\{ (github\.sha|needs\.decide\.outputs\.sha) \}\}", COMMIT, number)
+    assert composed == StackName.parse(stack).image_tag(COMMIT)
+
+
+@pytest.mark.parametrize("commit", [COMMIT, COMMIT[:7], f"{COMMIT}-0123abcd"])
+def test_an_image_tag_leads_back_to_its_preview(commit: str) -> None:
+    name = StackName.parse("pr-42")
+    assert StackName.of_image_tag(name.image_tag(commit)) == name
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        StackName.parse("staging").image_tag(COMMIT),
+        StackName.parse("data-8").image_tag(COMMIT),
+        "pr-42",
+        "pr-42-latest",
+        "pr-0-8f1d6c2",
+        "pr-42-8f1d6c",
+        "latest",
+    ],
+)
+def test_another_tag_is_of_no_preview(tag: str) -> None:
+    assert StackName.of_image_tag(tag) is None
+
+
+def test_names_on_a_shared_server() -> None:
+    name = StackName.parse("pr-42")
+    assert (name.branch, name.branch_migrator, name.branch_app) == (
+        "pr_42",
+        "pr_42_migrator",
+        "pr_42_app",
+    )
+    assert re.fullmatch(BRANCH_PATTERN, name.branch)
+    assert re.fullmatch(PREVIEW_PATTERN, name.value)
+
+
+@pytest.mark.parametrize(("glob", "name"), [(PREVIEW_GLOB, "pr-42"), (DATA_GLOB, "data-8")])
+def test_wildcards_match_their_kind_alone(glob: str, name: str) -> None:
+    others = {"staging", "pr-42", "data-8"} - {name}
+    assert fnmatch(name, glob)
+    assert not any(fnmatch(other, glob) for other in others)

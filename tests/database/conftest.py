@@ -1,4 +1,4 @@
-"""A PostgreSQL as the service's tests have it, and copies of staging in it to be scrubbed."""
+"""The PostgreSQL of the service's tests, and copies of staging in it to be scrubbed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KEEP = {"how": "keep", "why": "is nothing to hide"}
 
 
 def rules(**tables: dict[str, Any] | str) -> Rules:
-    """Rules: for each table its columns, or why it is emptied."""
+    """Make rules: for each table its columns, or the reason to empty it."""
     return Rules.model_validate(
         {
             "tables": {
@@ -39,22 +39,22 @@ def rules(**tables: dict[str, Any] | str) -> Rules:
 
 
 def fake(kind: str) -> dict[str, str]:
-    """The rule of a column that is faked."""
+    """Make the rule of a column with fakes."""
     return {"how": "fake", "kind": kind}
 
 
 class Copy:
-    """A copy of a database, as its owner meets it after a restore.
+    """A copy of a database, as it is after a restore.
 
     Attributes:
-        database: Where it is.
+        database: The database.
     """
 
     def __init__(self, database: PreparedDatabase) -> None:
         self.database = database
 
     def connect(self, user: str = "boss") -> connection:
-        """A connection, of the owner where nobody else is named."""
+        """Connect, as the owner unless another user is named."""
         return self.database.server.connect(self.database.name, user=user, password=PASSWORD)
 
     def execute(self, *statements: str, user: str = "boss") -> list[tuple[Any, ...]]:
@@ -65,7 +65,7 @@ class Copy:
             return cursor.fetchall() if cursor.description else []
 
     def column(self, query: str) -> list[Any]:
-        """The first column of a query's rows."""
+        """Return the first column of a query's rows."""
         return [row[0] for row in self.execute(query)]
 
     def scrub(self, rules: Rules, **options: Any) -> None:

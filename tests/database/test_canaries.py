@@ -1,4 +1,4 @@
-"""People whose marks are known are looked for everywhere, by PostgreSQL's own dump."""
+"""Marks of invented people, searched for in all tables by PostgreSQL's own dump."""
 
 from __future__ import annotations
 
@@ -59,5 +59,5 @@ def test_the_proof_finds_a_canary_in_a_column_that_was_kept_by_mistake(
     rules = rules.model_copy(update={"tables": rules.tables | {"customers": careless}})
     with pytest.raises(ScrubError) as error:
         seeded.scrub(rules)
-    assert f"customers.{column} holds " in str(error.value)
+    assert f"customers.{column} contains " in str(error.value)
     assert not any(mark in str(error.value) for mark in canaries.MARKS)

@@ -1,4 +1,4 @@
-"""Rules against tables, without a database: each refusal, and what is next to it and passes."""
+"""Rules against tables, without a database: each refusal, and its nearest accepted case."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 
 from database.scrub.catalogue import Column, ForeignKey, Table
-from database.scrub.classification import Work, classify
+from database.scrub.classification import TableTask, classify
 from database.scrub.errors import ScrubError
+from database.scrub.fakes import FAKE_KINDS
 from database.scrub.rules import Rules
 
-KEEP = {"how": "keep", "why": "tells nothing of anybody"}
+KEEP = {"how": "keep", "why": "contains no personal data"}
 HASH = {"how": "hash"}
 NULL = {"how": "null"}
 CONSTANT = {"how": "constant", "value": "x"}
 EMPTIED = "nobody needs it there"
-HEAD = "nothing was scrubbed, and nobody may connect: "
+HEAD = "the rules don't fit the database, so nothing was scrubbed and connections stay disabled: "
 
 
 def fake(kind: str) -> dict[str, str]:
@@ -24,7 +25,7 @@ def fake(kind: str) -> dict[str, str]:
 
 
 def column(name: str = "c", base: str = "text", **more: Any) -> Column:
-    known: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "number": 1,
         "type": base,
         "category": "S",
@@ -35,11 +36,11 @@ def column(name: str = "c", base: str = "text", **more: Any) -> Column:
         "generated": False,
         "unique": False,
     }
-    return Column(name=name, base=base, **{**known, **more})
+    return Column(name=name, base=base, **{**defaults, **more})
 
 
 def table(name: str = "t", *columns: Column, oid: int = 1, **more: Any) -> Table:
-    known: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "schema": "public",
         "kind": "r",
         "owner": "app",
@@ -48,7 +49,7 @@ def table(name: str = "t", *columns: Column, oid: int = 1, **more: Any) -> Table
         "root": oid,
         "size": 0,
     }
-    return Table(oid=oid, name=name, columns={c.name: c for c in columns}, **{**known, **more})
+    return Table(oid=oid, name=name, columns={c.name: c for c in columns}, **{**defaults, **more})
 
 
 def rules(**tables: Any) -> Rules:
@@ -71,30 +72,30 @@ def test_each_column_gets_its_own_rule() -> None:
     kept, hashed = table("a", column("x"), column("y")), table("b", column("x"), oid=2)
     by = rules(a=columns(x=KEEP, y=HASH), b={"truncate": EMPTIED})
     assert classify([kept, hashed], [], by, exact=True) == [
-        Work(
+        TableTask(
             kept,
             truncate=False,
             columns={"x": by.tables["a"].columns["x"], "y": by.tables["a"].columns["y"]},
         ),
-        Work(hashed, truncate=True),
+        TableTask(hashed, truncate=True),
     ]
 
 
-def test_what_has_no_rows_of_its_own_is_no_work() -> None:
+def test_what_has_no_rows_of_its_own_is_no_task() -> None:
     whole = table("t", column(), kind="p")
     part = table("t_1", column(), oid=2, partition=True, root=1)
     other = table("t_2", column(), oid=3, partition=True, root=1)
     view = table("v", column(), oid=4, kind="m")
     found = classify([whole, part, other, view], [], rules(t=columns(c=HASH)), exact=True)
     # A part has the rule of the whole.
-    assert [(work.table.name, work.truncate, list(work.columns)) for work in found] == [
+    assert [(task.table.name, task.truncate, list(task.columns)) for task in found] == [
         ("t_1", False, ["c"]),
         ("t_2", False, ["c"]),
     ]
 
 
 def test_a_table_without_columns_and_rule_is_emptied() -> None:
-    assert classify([table("t")], [], rules(), exact=True) == [Work(table("t"), truncate=True)]
+    assert classify([table("t")], [], rules(), exact=True) == [TableTask(table("t"), truncate=True)]
 
 
 def test_every_column_that_is_not_classified_is_named() -> None:
@@ -109,15 +110,16 @@ def test_every_column_that_is_not_classified_is_named() -> None:
         rules(e={"truncate": EMPTIED}, t=columns(b=KEEP)),
     )
     assert found == [
-        f"{name} is not classified: say in database/scrub.yaml on the main branch"
-        " what becomes of it"
+        f"{name} is not classified: add a rule for it to database/scrub.yaml on the main branch"
         for name in ("t.a", "t.c", "p.x", "audit.u.x")
     ]
 
 
 def test_a_foreign_table_is_refused_and_the_next_is_looked_at() -> None:
     found = refusals([table("f", kind="f"), table("t", column("a"), oid=2)], rules())
-    assert found[0] == "f is a foreign table, whose rows are elsewhere: drop it"
+    assert found[0] == (
+        "f is a foreign table, whose rows are on another server and can't be scrubbed: drop it"
+    )
     assert found[1].startswith("t.a is not classified")
 
 
@@ -128,39 +130,54 @@ def test_every_rule_without_anything_to_do_is_named_where_the_rules_are_exact() 
         t=columns(c=KEEP, misspelled=KEEP, leaving={**KEEP, "leaving": True}),
         lost=columns(a=KEEP),
     )
-    advice = "correct its name in database/scrub.yaml, remove it, or mark it `leaving: true`"
+    advice = (
+        "correct the name in database/scrub.yaml, or remove the rule, or mark it `leaving: true` if"
+        " a migration drops it"
+    )
     assert refusals([table("t", column())], by) == [
-        f"gone has a rule and is no table here: {advice}",
-        f"t.misspelled has a rule and is no column here: {advice}",
-        f"lost has a rule and is no table here: {advice}",
+        f"table gone has a rule but does not exist: {advice}",
+        f"column t.misspelled has a rule but does not exist: {advice}",
+        f"table lost has a rule but does not exist: {advice}",
     ]
     assert refusals([table("t", column())], by, exact=False) == []
 
 
 IMPOSSIBLE: list[tuple[Column, dict[str, Any], str | None]] = [
     (column(generated=True), KEEP, None),
-    (column(generated=True), HASH, "is computed from other columns: classify those"),
-    (column(required=True), NULL, "refuses NULL: choose another rule"),
+    (column(generated=True), HASH, "is generated from other columns: classify those"),
+    (column(required=True), NULL, "is NOT NULL: choose another rule"),
     (column(), NULL, None),
-    (column(unique=True), CONSTANT, "is in a unique index: choose another rule"),
+    (
+        column(unique=True),
+        CONSTANT,
+        "is in a unique index, which a constant violates: choose another rule",
+    ),
     (column(), CONSTANT, None),
     (column(unique=True, required=True), KEEP, None),
     *((column(base=base), HASH, None) for base in ("text", "varchar", "bpchar", "citext")),
     *((column(base=base), HASH, None) for base in ("name", "bytea")),
-    (column(base="int4"), HASH, "is int4, which holds no hash: choose another rule"),
+    (column(base="int4"), HASH, "has type int4, which can't store a hash: choose another rule"),
     (column(length=16), HASH, None),
     (column(length=15), HASH, "has room for 15 characters, a hash needs 16"),
-    (column(base="int4"), fake("email"), "is int4, which holds no fake of kind email"),
+    (
+        column(base="int4"),
+        fake("email"),
+        "has type int4, which can't store a fake of kind email: choose another",
+    ),
     (column(base="timestamptz"), fake("year"), None),
     (column(base="timestamp"), fake("year"), None),
     (column(base="date"), fake("year"), None),
-    (column(), fake("year"), "is text, which holds no fake of kind year"),
+    (
+        column(),
+        fake("year"),
+        "has type text, which can't store a fake of kind year: choose another",
+    ),
     (column(base="uuid"), fake("uuid"), None),
     (column(base="citext", unique=True), fake("email"), None),
     (
         column(unique=True),
         fake("person"),
-        "is in a unique index, and fakes of kind person repeat: choose another",
+        "is in a unique index, which fakes of kind person violate: choose another",
     ),
     (column(), fake("person"), None),
     (column(length=1), fake("text"), None),
@@ -177,10 +194,7 @@ def test_a_rule_that_can_not_be_kept_is_named(
 
 @pytest.mark.parametrize("kind", ["email", "phone", "first-name"])
 def test_a_fake_fits_exactly_into_as_many_characters_as_it_has(kind: str) -> None:
-    from database.scrub import fakes
-    from database.scrub.rules import Kind
-
-    longest = fakes.form(Kind(kind)).longest
+    longest = FAKE_KINDS[kind].longest
     assert longest is not None
     by = rules(t=columns(c=fake(kind)))
     assert refusals([table("t", column(length=longest))], by) == []
@@ -197,7 +211,7 @@ def test_every_rule_of_every_table_is_looked_at() -> None:
     ]
     by = rules(n=columns(x=KEEP), a=columns(x=NULL, z=NULL, y=NULL), b=columns(x=NULL))
     assert refusals(tables, by, exact=False) == [
-        f"{name} refuses NULL: choose another rule" for name in ("a.x", "a.y", "b.x")
+        f"{name} is NOT NULL: choose another rule" for name in ("a.x", "a.y", "b.x")
     ]
 
 
@@ -235,8 +249,8 @@ def test_both_ends_of_a_foreign_key_need_the_same_rule(
 ) -> None:
     by = rules(parent=columns(id=parent, other=KEEP), child=columns(parent_id=child, other_id=KEEP))
     found = refusals([PARENT, CHILD], by, key(("parent_id", "id")))
-    said = "child.parent_id refers to parent.id (t_fk): give both the same rule"
-    assert found == ([] if joins else [said])
+    refusal = "child.parent_id refers to parent.id (t_fk): give both the same rule"
+    assert found == ([] if joins else [refusal])
 
 
 def test_every_column_of_every_foreign_key_is_looked_at() -> None:
@@ -252,10 +266,10 @@ def test_every_column_of_every_foreign_key_is_looked_at() -> None:
         parent=columns(id=KEEP, other=HASH),
         child=columns(parent_id=NULL, other_id=KEEP),
     )
-    said = ["child.other_id refers to parent.other (t_fk): give both the same rule"]
-    assert refusals([PARENT, CHILD], by, unknown, elsewhere, lacking, both) == said
+    expected = ["child.other_id refers to parent.other (t_fk): give both the same rule"]
+    assert refusals([PARENT, CHILD], by, unknown, elsewhere, lacking, both) == expected
     # What becomes NULL joins nothing, and the next column is looked at.
-    assert refusals([PARENT, CHILD], null, both) == said
+    assert refusals([PARENT, CHILD], null, both) == expected
 
 
 def test_a_key_into_a_table_that_is_emptied_is_refused_unless_it_is_emptied_too() -> None:
@@ -264,8 +278,8 @@ def test_a_key_into_a_table_that_is_emptied_is_refused_unless_it_is_emptied_too(
     by = rules(parent={"truncate": EMPTIED}, child=kept, sibling=columns(parent_id=KEEP))
     keys = (key(("parent_id", "id")), key(("parent_id", "id"), child=3))
     assert refusals([PARENT, CHILD, sibling], by, *keys) == [
-        "child refers to parent, which is emptied (t_fk)",
-        "sibling refers to parent, which is emptied (t_fk)",
+        "child refers to parent, which is emptied (t_fk): empty both, or none",
+        "sibling refers to parent, which is emptied (t_fk): empty both, or none",
     ]
     emptied = rules(
         parent={"truncate": EMPTIED},
@@ -274,7 +288,7 @@ def test_a_key_into_a_table_that_is_emptied_is_refused_unless_it_is_emptied_too(
     )
     # The first has nothing to join, and the second is looked at.
     assert refusals([PARENT, CHILD, sibling], emptied, *keys) == [
-        "sibling refers to parent, which is emptied (t_fk)"
+        "sibling refers to parent, which is emptied (t_fk): empty both, or none"
     ]
 
 

@@ -59,7 +59,7 @@ def boxes(deployment: Deployment) -> list[Box]:
 
 
 def mermaid(stacks: Mapping[str, Deployment]) -> str:
-    """Several stacks as one flowchart; the first one is what the others read."""
+    """Draw several stacks as one flowchart; the others read the first one's outputs."""
     lines = ["flowchart LR", _STYLE]
     first = next(iter(stacks))
     for stack, deployment in stacks.items():
@@ -76,7 +76,7 @@ def mermaid(stacks: Mapping[str, Deployment]) -> str:
 
 
 def _is_ours(resource: Registration) -> bool:
-    """Whether it is a component that only groups others."""
+    """Return whether a resource is a component, which only groups others."""
     return resource.type.startswith((_OURS, "pulumi:"))
 
 
@@ -86,7 +86,7 @@ def _owner(resource: Registration, by_urn: Mapping[str, Registration]) -> Regist
 
 
 def _title(component: Registration) -> str:
-    """What it is, and its name where that says more."""
+    """Return a component's kind, with its name if that adds something."""
     kind = component.type.rpartition(":")[2]
     words = _WORD.sub(" ", kind).lower().split()
     named = component.name.replace("-", " ")

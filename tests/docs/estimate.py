@@ -1,4 +1,4 @@
-"""What the platform and a preview cost, counted in what the program declares for them."""
+"""The costs of the platform and of a preview, computed from the declared resources."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _DAYS = HOURS_PER_MONTH / 24
 
 
 def of_type(deployment: Deployment, token: str) -> list[Mapping[str, Any]]:
-    """What was asked for, of every resource of a type."""
+    """Return the inputs of every resource of a type."""
     return [r.inputs for r in deployment.registrations if r.type == token]
 
 
 def platform_sizes(staging: Deployment) -> PlatformSizes:
-    """Staging's sizes: one node for each pool, and whatever else AWS asks money for."""
+    """Return staging's sizes: one node for each pool, and all other resources with a price."""
     (database,) = of_type(staging, "aws:rds/instance:Instance")
     (cluster,) = of_type(staging, "eks:index:Cluster")
     pools = len(cluster["autoMode"]["computeConfig"]["nodePools"])

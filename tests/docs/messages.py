@@ -1,7 +1,7 @@
-"""Messages of failure, read from the code that raises them, for docs/runbook.md.
+"""Error messages for docs/runbook.md, read from the code that raises them.
 
-What a message names when it is shown (a number, an address, what another program said) is known
-then alone, and stands as "…" in the tables.
+Values that exist only at run time (a number, an address, another program's output) appear as "…"
+in the tables.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SAID_THEN = "…"
-_NOTHING = f"{SAID_THEN} :;,."
+PLACEHOLDER = "…"
+_NOTHING = f"{PLACEHOLDER} :;,."
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Message:
     Attributes:
         place: File and line that raise it.
         what: The thing that failed.
-        why: What was found, and what was expected instead; empty where `what` is all that is said.
-        remedy: What to do; empty likewise.
+        why: The cause; empty if the message has only `what`.
+        remedy: The remedy; empty likewise.
     """
 
     place: str
@@ -35,7 +35,7 @@ class Message:
 
 
 class _Module:
-    """A module's code, and what its expressions can come to."""
+    """A module's code, and the possible values of its expressions."""
 
     def __init__(self, file: Path, others: Sequence[_Module] = ()) -> None:
         self._file = file
@@ -58,20 +58,20 @@ class _Module:
         return f"{self._file.relative_to(ROOT)}:{node.lineno}"
 
     def text(self, node: ast.expr) -> str:
-        """What is said, in one line; each wording where it depends."""
+        """Return the possible texts of an expression in one line."""
         wordings = dict.fromkeys(
             " ".join(each.split()) for each in self._wordings(node, frozenset())
         )
         known = [each.rstrip(".") for each in wordings if each.strip(_NOTHING)]
-        return "; or ".join(known) or SAID_THEN
+        return "; or ".join(known) or PLACEHOLDER
 
     def _wordings(self, node: ast.expr, above: frozenset[str]) -> list[str]:
-        """What an expression can come to, which is reached by way of these names."""
+        """Return the possible texts of an expression, found through the names in ``above``."""
         match node:
             case ast.Constant(value=str(text)):
                 return [text]
             case ast.JoinedStr(values=parts):
-                texts = (p.value if isinstance(p, ast.Constant) else SAID_THEN for p in parts)
+                texts = (p.value if isinstance(p, ast.Constant) else PLACEHOLDER for p in parts)
                 return ["".join(map(str, texts))]
             case ast.BinOp(left=left, op=ast.Add(), right=right):
                 both = self._wordings(left, above), self._wordings(right, above)
@@ -85,10 +85,10 @@ class _Module:
                     for module, value in self._given(node, name)
                     for each in module._wordings(value, below)
                 ]
-        return [SAID_THEN]
+        return [PLACEHOLDER]
 
     def _given(self, node: ast.AST, name: str) -> list[tuple[_Module, ast.expr]]:
-        """What a name can stand for: what is assigned to it, or given for it as an argument."""
+        """Return the values that are assigned to a name or passed for it as an argument."""
         function = self._function_around(node)
         here = _assigned(function, name) if function else []
         there = self._arguments(function, name) if function else []
@@ -104,7 +104,7 @@ class _Module:
         return None
 
     def _arguments(self, function: ast.FunctionDef, name: str) -> list[tuple[_Module, ast.expr]]:
-        """What this module and the others give for a parameter of a function."""
+        """Return the arguments that all modules pass for a parameter of a function."""
         positional = [a.arg for a in function.args.args if a.arg not in {"self", "cls"}]
         if name not in {*positional, *(a.arg for a in function.args.kwonlyargs)}:
             return []
@@ -121,7 +121,7 @@ class _Module:
 
 
 def structured(*rooms: str) -> list[Message]:
-    """Messages that say what, why and what to do, in the order of their files."""
+    """Return the messages with subject, cause and remedy, in the order of their files."""
     return [
         Message(
             module.place(call),
@@ -141,7 +141,7 @@ def sentences(*rooms: str, errors: frozenset[str]) -> list[Message]:
         Message(module.place(call), module.text(call.args[0]))
         for module in _modules(rooms)
         for call in module.calls()
-        if _called(call) in errors and call.args and module.text(call.args[0]) != SAID_THEN
+        if _called(call) in errors and call.args and module.text(call.args[0]) != PLACEHOLDER
     ]
 
 
@@ -152,7 +152,7 @@ def table(messages: Sequence[Message]) -> str:
         head = ["| message |", "|---|"]
     else:
         rows = [f"| {_cell(m.what)} | {_cell(m.why)} | {_cell(m.remedy)} |" for m in messages]
-        head = ["| message | means | do |", "|---|---|---|"]
+        head = ["| message | meaning | remedy |", "|---|---|---|"]
     return "\n".join([*head, *sorted(set(rows))])
 
 
@@ -192,6 +192,6 @@ def _assigned(scope: ast.AST, name: str) -> list[ast.expr]:
 
 
 def _cell(text: str) -> str:
-    """Nothing in it is markup but code, in which Markdown takes everything as it stands."""
+    """Escape all markup except code, in which Markdown escapes nothing."""
     parts = text.replace("|", "\\|").split("`")
     return "`".join(p if i % 2 else p.replace("<", "&lt;") for i, p in enumerate(parts))

@@ -1,13 +1,13 @@
-"""What docs/runbook.md takes from the code: the messages of every room but ``previews``.
+"""The generated tables of docs/runbook.md: the messages of every room except ``previews``.
 
-Those of ``previews`` have a code each, and are written by hand (tests/previews/test_runbook.py).
+Each message of ``previews`` has a code, and a row by hand (tests/previews/test_runbook.py).
 """
 
 from __future__ import annotations
 
 from infra.policies.catalogue import RULES, STACK_RULES
 from sandbox.tools import failures
-from tests.docs.messages import SAID_THEN, Message, sentences, structured, table
+from tests.docs.messages import PLACEHOLDER, Message, sentences, structured, table
 
 PREPARING = ("service/prepare", "service/gate", "service/migrate.py", "service/settings.py")
 PREPARING_ERRORS = frozenset(
@@ -15,21 +15,22 @@ PREPARING_ERRORS = frozenset(
     | {"RulesError", "ScrubError"}
 )
 BRANCHING_ERRORS = frozenset(
-    {"BranchError", "BusyError", "FullError", "LostError", "NotReadyError", "ScrubFailedError"}
+    {"BranchError", "DatabaseMissingError", "NotReadyError", "ScrubFailedError"}
+    | {"ServerBusyError", "ServerFullError"}
 )
 PROGRAM_ERRORS = frozenset({"StackNameError", "UpdateError"})
 
 
 def is_passed_on(message: Message) -> bool:
-    """Whether it says what another one says, in that one's words."""
-    return {message.why, message.remedy} == {SAID_THEN}
+    """Return whether a message only repeats another one."""
+    return {message.why, message.remedy} == {PLACEHOLDER}
 
 
 def tables() -> dict[str, str]:
-    """Each table by the name of its marks."""
+    """Return each table by the name of its marks."""
     sandbox = [message for message in structured("sandbox") if not is_passed_on(message)]
     building = [
-        Message("", f"building {SAID_THEN}", cause, remedy.rstrip("."))
+        Message("", f"building {PLACEHOLDER}", cause, remedy.rstrip("."))
         for _, cause, remedy in failures.CAUSES
     ]
     return {
@@ -47,4 +48,4 @@ def tables() -> dict[str, str]:
 def _policies() -> str:
     rules = sorted({(rule.name, rule.description) for rule in (*RULES, *STACK_RULES)})
     rows = [f"| `{name}` | {sentence} |" for name, sentence in rules]
-    return "\n".join(["| policy | what has to hold |", "|---|---|", *rows])
+    return "\n".join(["| policy | requirement |", "|---|---|", *rows])

@@ -1,4 +1,4 @@
-"""What the documentation takes from the program is what the program says."""
+"""The generated parts of the documentation are up to date."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_documents_hold() -> None:
 
 
 def test_every_resource_is_in_the_picture(both: tuple[Deployment, Deployment]) -> None:
-    """But for providers, stacks and other stacks' outputs, which stand nowhere."""
+    """Except providers, stacks and other stacks' outputs, which are not drawn."""
     for stack in both:
         drawn = sum(sum(box.resources.values()) for box in boxes(stack))
         held = [r for r in stack.registrations if not r.type.startswith(("previews:", "pulumi:"))]

@@ -1,4 +1,4 @@
-"""The runbook's tables hold what the code says, and leave nothing out."""
+"""The runbook's tables contain every message of the code."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs import messages
-from tests.docs.messages import SAID_THEN, Message, sentences, structured, table
+from tests.docs.messages import PLACEHOLDER, Message, sentences, structured, table
 from tests.docs.runbook import is_passed_on
 
 _CODE = """
@@ -38,23 +38,23 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_a_message_is_read_with_all_its_wordings(room: str) -> None:
     refused, box = structured(room)
-    assert refused == Message("room/code.py:5", "lid", f"found {SAID_THEN}", "close it, or wait")
+    assert refused == Message("room/code.py:5", "lid", f"found {PLACEHOLDER}", "close it, or wait")
     assert box == Message(
-        "room/code.py:11", "box", f"it is empty; or it holds {SAID_THEN}", "fill it"
+        "room/code.py:11", "box", f"it is empty; or it holds {PLACEHOLDER}", "fill it"
     )
 
 
 def test_an_error_of_one_sentence_is_read(room: str) -> None:
     (plain,) = sentences(room, errors=frozenset({"Plain"}))
-    assert plain.what == f"port {SAID_THEN} is taken. Choose another"
-    assert table([plain]).splitlines()[2] == f"| port {SAID_THEN} is taken. Choose another |"
+    assert plain.what == f"port {PLACEHOLDER} is taken. Choose another"
+    assert table([plain]).splitlines()[2] == f"| port {PLACEHOLDER} is taken. Choose another |"
 
 
 @pytest.mark.parametrize("room", ["infra", "sandbox"])
 def test_every_message_says_what_to_do(room: str) -> None:
     """But for those that pass on another one, in its own words."""
     found = structured(room)
-    unknown = {m.place.rpartition(":")[0] for m in found if m.remedy == SAID_THEN}
+    unknown = {m.place.rpartition(":")[0] for m in found if m.remedy == PLACEHOLDER}
     passed_on = {m.place.rpartition(":")[0] for m in found if is_passed_on(m)}
     assert unknown == passed_on
     assert (

@@ -115,7 +115,7 @@ class Actions:
         """Return the variables that people set on the environments, from staging's outputs."""
         platform = self._ci.world.outputs("staging")["platform"]
         return {
-            "vars.IMAGE_REPOSITORY": platform["repository_url"],
+            "vars.IMAGE_REPOSITORY": platform["images"]["repository_url"],
             "vars.PULUMI_BACKEND_URL": self._ci.environment(1)["PULUMI_BACKEND_URL"],
         }
 

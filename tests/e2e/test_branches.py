@@ -115,7 +115,7 @@ def test_ten_at_once_get_a_database_each_and_enter_no_other(
     assigned = {claim(world, stack)["status"]["database"] for stack in stacks}
     assert assigned == {f"pr_{number}" for number in numbers}
     assert assigned | {"branch_template", NAMESPACE, "postgres", "template1"} <= there
-    assert [name for name in there if name.startswith("branch_making")] == []
+    assert [name for name in there if name.startswith("branch_pending")] == []
     for stack in (preview, stacks[0], stacks[-1]):
         for secret in ROLES:
             own = {claim(world, stack)["status"]["database"]}
@@ -180,7 +180,10 @@ def end_its_connection(world: World, server: str, pid: int) -> None:
         cursor.execute("SELECT pg_terminate_backend(%s)", (pid,))
         assert cursor.fetchall() == [(True,)]
     eventually(
-        lambda: '"pr-7020/database", "error": "the server went away' in controller_log(world),
+        lambda: (
+            '"pr-7020/database", "error": "the connection to the server was lost'
+            in controller_log(world)
+        ),
         "the controller noticed that its connection was ended",
     )
 
@@ -204,7 +207,9 @@ def test_a_clone_that_is_killed_half_way_is_made_on_the_next_try(
         kill(world, server, pid)
     until_ready(world, "pr-7020")
     # The registry knew what had been begun, and it was dropped before another was made.
-    dropped = f'{{"database": "{name}", "server": "{server}", "event": "dropped what a killed run'
+    dropped = (
+        f'{{"database": "{name}", "server": "{server}", "event": "dropped an unfinished database'
+    )
     assert dropped in controller_log(world)
-    assert not any("branch_making" in line for line in on_server(world, server))
+    assert not any("branch_pending" in line for line in on_server(world, server))
     assert entered(world, "pr-7020", "database-app", {"pr_7020"}) == {"pr_7020"}

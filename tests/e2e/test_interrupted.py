@@ -105,6 +105,6 @@ def test_a_destroy_that_was_killed_is_finished_by_a_destroy(world: World, number
         eventually(lambda: ends(world, stack), f"{stack} is being removed", seconds=120)
         everything_below(process, signal.SIGKILL)
         process.communicate()
-    with changed(world, "infra/stacks/program.py", NO_PROGRAM):
+    with changed(world, "infra/stacks/__init__.py", NO_PROGRAM):
         world.sandbox("destroy", str(number))
     assert everything(world) == before

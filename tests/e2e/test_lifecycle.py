@@ -21,7 +21,7 @@ from tests.e2e.world import World, commit, git
 from tests.github import Fault, LocalGitHub
 
 LABEL = {"label": {"name": "preview"}}
-BUILDS = ["Look before anything is made", "Build the image", "Bring up"]
+BUILDS = ["Check the prerequisites", "Build the image", "Deploy"]
 BEFORE = ["Check out the commit", "Get the tools", "Decide again"]
 
 

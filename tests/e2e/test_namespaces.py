@@ -35,7 +35,7 @@ def test_a_namespace_that_an_api_keeps_is_named_and_the_next_destroy_finishes(
     with held_by_a_dead_api(world, preview) as words:
         output = world.sandbox("destroy", str(number), fails=True)
     one_message(output, f"namespace {preview}", *words, "kubectl get apiservices")
-    with changed(world, "infra/stacks/program.py", NO_PROGRAM):
+    with changed(world, "infra/stacks/__init__.py", NO_PROGRAM):
         world.sandbox("destroy", str(number))
     assert is_gone(world, preview)
 

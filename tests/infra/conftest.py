@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.stacks.program import main
+from infra.stacks import main
 from tests.infra.world import (
     CREATED_CLUSTER,
     PREVIEW_CONFIG,

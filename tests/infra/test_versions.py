@@ -118,7 +118,7 @@ def test_a_digest_is_the_registry_s_and_that_of_what_it_answers() -> None:
 
 
 def test_a_digest_that_does_not_fit_is_refused() -> None:
-    with pytest.raises(UpdateError, match="its answer is sha256:"):
+    with pytest.raises(UpdateError, match="the content has sha256:"):
         image_digest(registry(b"other", "sha256:0"), IMAGE, "v0.20.4")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from infra.app.preview_namespace import quota
 from infra.config.models import ServiceConfig
-from infra.stacks.program import main
+from infra.stacks import main
 from tests.infra.world import PREVIEW_CONFIG, SERVICE_CONFIG, STAGING_CONFIG, Cloud, deploy
 from tests.manifests.reachability import Place, reaches
 from tests.manifests.rendering import objects

@@ -13,8 +13,9 @@ from previews.clients import Clients
 from previews.pulumi.command import Answer
 from previews.pulumi.state import StackSummary
 from previews.settings import Settings
+from tests.contract.platform import PLATFORM
 from tests.github import LocalGitHub
-from tests.previews.world import PLATFORM, MemoryStacks
+from tests.previews.world import MemoryStacks
 
 LOGS = Path(__file__).parent / "events"
 MIGRATIONS = Path(__file__).parent / "logs"

@@ -12,19 +12,11 @@ from typing import Any, cast
 from previews.clients import Clients
 from previews.errors import PreviewsError
 from previews.inventory.item import Item
-from previews.platform import Platform
 from previews.pulumi.stacks import Stacks
 from previews.pulumi.state import StackState, StackSummary, read_state
+from tests.contract.platform import PLATFORM
 
 NOW = datetime.now(UTC)
-PLATFORM = Platform(
-    region="us-east-1",
-    cluster_name="sandbox",
-    load_balancer_group="previews",
-    domain="preview.example.com",
-    repository_url="123456789012.dkr.ecr.us-east-1.amazonaws.com/previews",
-    database_instance="staging",
-)
 
 
 def failure(what: str) -> PreviewsError:

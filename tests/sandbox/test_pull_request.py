@@ -12,7 +12,8 @@ from previews.clients import Clients
 from previews.errors import PreviewsError
 from sandbox import pull_request
 from sandbox.errors import SandboxError
-from tests.previews.world import PLATFORM, MemoryPlace, thing
+from tests.contract.platform import PLATFORM
+from tests.previews.world import MemoryPlace, thing
 
 NAMESPACE = {
     "urn": "urn:pulumi:pr-42::previews::kubernetes:core/v1:Namespace::namespace",

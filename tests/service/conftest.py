@@ -90,7 +90,7 @@ class PreparedDatabase:
         return MigrationSettings(**self.address, user="migrator", password=PASSWORD)
 
     def app(self, **values: object) -> DatabaseSettings:
-        """As the application, with other limits where ``values`` says so."""
+        """Return the application's settings, with the overrides in ``values``."""
         return DatabaseSettings(**self.address, user="app", password=PASSWORD, **values)
 
     def environment(self, user: str = "app") -> dict[str, str]:

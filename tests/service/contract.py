@@ -1,7 +1,7 @@
 """The committed contract: what clients were promised, and what a change does to them.
 
 ``python -m tests.service.contract`` compares, ``python -m tests.service.contract --write``
-accepts. What breaks clients is told by oasdiff, found on the PATH or run by Go.
+accepts. oasdiff, found on the PATH or run by Go, reports breaking changes.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def oasdiff() -> list[str] | None:
 def _changelog(before: str, after: str) -> str:
     command = oasdiff()
     if command is None:
-        return "Without oasdiff or Go, nothing tells whether clients break."
+        return "Without oasdiff or Go, it is unknown whether clients break."
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / name for name in ("committed.json", "this-code.json")]
         for path, text in zip(paths, (before, after), strict=True):
@@ -77,12 +77,12 @@ def _changelog(before: str, after: str) -> str:
                 check=False,
             )
 
-        told = run("changelog", "--format", "text")
-        if told.returncode != 0:
-            return f"oasdiff failed: {told.stderr.strip()}"
+        done = run("changelog", "--format", "text")
+        if done.returncode != 0:
+            return f"oasdiff failed: {done.stderr.strip()}"
         breaks = run("breaking", "--fail-on", "ERR").returncode != 0
     head = f"{BREAKING} for clients." if breaks else "No client breaks."
-    return f"{head}\n{told.stdout.strip()}"
+    return f"{head}\n{done.stdout.strip()}"
 
 
 def main() -> int:
@@ -95,9 +95,9 @@ def main() -> int:
     if sys.argv[1:] == ["--write"]:
         CONTRACT.write_text(after)
         return 0
-    told = differences(CONTRACT.read_text() if CONTRACT.exists() else "", after)
-    sys.stdout.write(told)
-    return 1 if told else 0
+    report = differences(CONTRACT.read_text() if CONTRACT.exists() else "", after)
+    sys.stdout.write(report)
+    return 1 if report else 0
 
 
 if __name__ == "__main__":

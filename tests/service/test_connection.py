@@ -29,7 +29,7 @@ def test_the_bundle_holds_amazons_roots_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "given", "expected"),
+    ("mode", "configured", "expected"),
     [
         ("require", None, None),
         ("verify-full", None, RDS_AUTHORITIES),
@@ -37,8 +37,8 @@ def test_the_bundle_holds_amazons_roots_and_nothing_else() -> None:
         ("verify-full", Path("/certs/ca.pem"), Path("/certs/ca.pem")),
     ],
 )
-def test_who_is_trusted(mode: str, given: Path | None, expected: Path | None) -> None:
-    arguments = connect_arguments(settings(sslmode=mode, sslrootcert=given), application="x")
+def test_who_is_trusted(mode: str, configured: Path | None, expected: Path | None) -> None:
+    arguments = connect_arguments(settings(sslmode=mode, sslrootcert=configured), application="x")
     assert arguments["sslmode"] == mode
     assert arguments.get("sslrootcert") == (None if expected is None else str(expected))
 

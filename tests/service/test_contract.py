@@ -20,8 +20,8 @@ needs_oasdiff = pytest.mark.skipif(oasdiff() is None, reason="neither oasdiff no
 
 
 def test_the_contract_is_the_committed_one() -> None:
-    told = differences(CONTRACT.read_text(), dump(current()))
-    assert not told, told
+    report = differences(CONTRACT.read_text(), dump(current()))
+    assert not report, report
 
 
 def test_it_is_what_is_served(client: TestClient) -> None:
@@ -34,10 +34,10 @@ def test_a_change_that_breaks_clients_is_named_so() -> None:
     after = json.loads(CONTRACT.read_text())
     after["components"]["schemas"]["CustomerCreate"]["required"].append("phone")
     del after["paths"]["/customers/{customer_id}"]["delete"]
-    told = differences(dump(before), dump(after))
-    assert told.startswith(BREAKING)
-    assert "phone" in told
-    assert "--write" in told
+    report = differences(dump(before), dump(after))
+    assert report.startswith(BREAKING)
+    assert "phone" in report
+    assert "--write" in report
 
 
 @needs_oasdiff

@@ -150,7 +150,7 @@ def test_a_missing_customer_is_a_problem(client: TestClient) -> None:
 
 
 def test_an_id_may_be_written_in_any_way_that_a_uuid_may(client: TestClient) -> None:
-    """Plain ids take a shorter way through the service; the answer is the same."""
+    """Plain ids take a shorter path in the service; the answer is the same."""
     created = client.post("/customers", json={"name": "Ann", "email": "ann@example.com"}).json()
     plain = client.get(f"/customers/{created['id']}")
     for other in (created["id"].upper(), created["id"].replace("-", "")):

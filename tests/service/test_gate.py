@@ -99,17 +99,17 @@ def columns(database: PreparedDatabase) -> set[object]:
 
 def report(capsys: pytest.CaptureFixture[str]) -> tuple[Report, str]:
     """The report in the log, and the last line of what went wrong."""
-    told = capsys.readouterr()
-    (line,) = (line for line in told.out.splitlines() if line.startswith("migrate: report "))
+    output = capsys.readouterr()
+    (line,) = (line for line in output.out.splitlines() if line.startswith("migrate: report "))
     data = json.loads(line.removeprefix("migrate: report "))
-    return Report.model_validate(data), (told.err.splitlines() or [""])[-1]
+    return Report.model_validate(data), (output.err.splitlines() or [""])[-1]
 
 
 ADD = "ALTER TABLE customers ADD COLUMN region text"
 SLEEP = "SELECT pg_sleep(0.5)"
 
 
-def test_a_quick_step_is_applied_and_told_with_locks_rows_and_the_difference(
+def test_a_quick_step_is_applied_and_reported_with_locks_rows_and_the_difference(
     database: PreparedDatabase, write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(
@@ -151,8 +151,8 @@ def test_a_lock_held_for_too_long_is_refused_and_nothing_is_changed(
     capsys.readouterr()
     assert main() == 1
     found, last = report(capsys)
-    told = r"step t1 \(Step 1\) would hold AccessExclusiveLock on customers for (\d+\.\d) s"
-    held = re.search(told, last)
+    pattern = r"step t1 \(Step 1\) would hold AccessExclusiveLock on customers for (\d+\.\d) s"
+    held = re.search(pattern, last)
     assert held is not None
     # What it sleeps for, and more on a machine that does other work.
     assert float(held[1]) >= 0.5
@@ -164,7 +164,7 @@ def test_a_lock_held_for_too_long_is_refused_and_nothing_is_changed(
     assert (revision(database), "region" in columns(database)) == (HEAD, False)
 
 
-def test_a_long_lock_that_is_meant_is_told_and_applied(
+def test_a_long_lock_that_is_meant_is_reported_and_applied(
     database: PreparedDatabase,
     write: Write,
     capsys: pytest.CaptureFixture[str],

@@ -26,7 +26,7 @@ KEY = {"Idempotency-Key": "order-7"}
 def connection(
     migrated: PreparedDatabase,
 ) -> Iterator[tuple[TestClient, Connection]]:
-    """A client, and the connection that its requests go through."""
+    """A client, and the connection of its requests."""
     opened: list[RolledBackDatabase] = []
 
     def connect(settings: object) -> Database:

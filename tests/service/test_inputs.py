@@ -109,13 +109,13 @@ def test_a_wrong_id_is_refused(client: TestClient, path: str) -> None:
 
 def test_a_body_is_bounded(client: TestClient) -> None:
     content = json.dumps(GOOD | {"notes": "a" * 70_000}).encode()
-    given = client.post("/customers", content=content, headers={"Content-Type": "application/json"})
+    sized = client.post("/customers", content=content, headers={"Content-Type": "application/json"})
     streamed = client.post(
         "/customers",
         content=iter([content[:1000], content[1000:]]),
         headers={"Content-Type": "application/json"},
     )
-    for response in (given, streamed):
+    for response in (sized, streamed):
         assert response.status_code == 413
         assert response.headers["content-type"] == "application/problem+json"
 

@@ -97,31 +97,31 @@ def test_every_step_can_be_undone_and_done_again(as_migrator: PreparedDatabase) 
     assert set(left) <= {"alembic_version", "alembic_version_pkc"}
 
 
-def test_each_step_is_told_and_a_second_run_does_nothing(
+def test_each_step_is_reported_and_a_second_run_does_nothing(
     as_migrator: PreparedDatabase, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main() == 0
-    told = capsys.readouterr().out.splitlines()
+    output = capsys.readouterr().out.splitlines()
     assert (
-        told[0]
+        output[0]
         == f"migrate: database is at no revision, this image at {HEAD}: {len(REVISIONS)} to apply"
     )
-    assert told[1].startswith(f"migrate: 1/{len(REVISIONS)} applied 0001 (Customers)")
-    assert told[-1] == "migrate: done"
+    assert output[1].startswith(f"migrate: 1/{len(REVISIONS)} applied 0001 (Customers)")
+    assert output[-1] == "migrate: done"
     assert main() == 0
     assert f"database is at {HEAD}, this image at {HEAD}: 0 to apply" in capsys.readouterr().out
 
 
-def test_a_step_that_fails_is_undone_and_told_last(
+def test_a_step_that_fails_is_undone_and_reported_last(
     as_migrator: PreparedDatabase, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with migration_engine(as_migrator.migrator).connect() as connection:
         connection.execute(text("CREATE TABLE idempotency_keys (mine int)"))
         connection.commit()
     assert main() == 1
-    told = capsys.readouterr()
-    assert "1/2 applied 0001" in told.out
-    last = told.err.splitlines()[-1]
+    output = capsys.readouterr()
+    assert "1/2 applied 0001" in output.out
+    last = output.err.splitlines()[-1]
     assert last.startswith("migrate: step 0002 (Idempotency keys) failed and was undone: ")
     assert "already exists" in last
     with migration_engine(as_migrator.migrator).connect() as connection:
@@ -148,16 +148,16 @@ def test_two_heads_are_refused(prepared: PreparedDatabase, monkeypatch: pytest.M
         migrate(connection)
 
 
-def test_a_refused_login_is_told(
+def test_a_refused_login_is_reported(
     as_migrator: PreparedDatabase,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("DATABASE_PASSWORD", "not-the-password")
     assert main() == 1
-    told = capsys.readouterr().err
-    assert "password authentication failed" in told
-    assert "not-the-password" not in told
+    output = capsys.readouterr().err
+    assert "password authentication failed" in output
+    assert "not-the-password" not in output
 
 
 def test_a_missing_variable_is_named(
@@ -165,10 +165,10 @@ def test_a_missing_variable_is_named(
 ) -> None:
     monkeypatch.setenv("DATABASE_HOST", "db")
     assert main() == 2
-    told = capsys.readouterr().err
-    assert "DATABASE_NAME: Field required" in told
-    assert "DATABASE_PASSWORD: Field required" in told
-    assert "DATABASE_HOST" not in told
+    output = capsys.readouterr().err
+    assert "DATABASE_NAME: Field required" in output
+    assert "DATABASE_PASSWORD: Field required" in output
+    assert "DATABASE_HOST" not in output
 
 
 def test_two_migrations_at_once_run_one_after_the_other(prepared: PreparedDatabase) -> None:
@@ -183,9 +183,9 @@ def test_two_migrations_at_once_run_one_after_the_other(prepared: PreparedDataba
         )
         for _ in range(2)
     ]
-    told = [process.communicate(timeout=60)[0] for process in running]
+    output = [process.communicate(timeout=60)[0] for process in running]
     assert [process.returncode for process in running] == [0, 0]
-    assert sorted(f"{len(REVISIONS)} to apply" in one for one in told) == [False, True]
+    assert sorted(f"{len(REVISIONS)} to apply" in one for one in output) == [False, True]
 
 
 def test_sql_can_be_written_for_review(capsys: pytest.CaptureFixture[str]) -> None:

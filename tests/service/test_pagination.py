@@ -27,8 +27,8 @@ def add(client: TestClient, number: int, **values: Any) -> dict[str, Any]:
 def pages(client: TestClient, **query: Any) -> Iterator[list[dict[str, Any]]]:
     cursor = None
     while True:
-        asked = query | ({} if cursor is None else {"cursor": cursor})
-        response = client.get("/customers", params=asked)
+        parameters = query | ({} if cursor is None else {"cursor": cursor})
+        response = client.get("/customers", params=parameters)
         assert response.status_code == 200, response.text
         yield response.json()["items"]
         cursor = response.json()["next_cursor"]

@@ -145,7 +145,7 @@ async def test_a_read_on_connections_that_died_in_the_pool_is_not_noticed(
 async def test_a_connection_that_dies_after_its_read_takes_nothing_with_it(
     migrated: PreparedDatabase,
 ) -> None:
-    """What was read was read: giving the connection back asks nothing of the server."""
+    """Returning the connection after a read sends nothing to the server."""
 
     def backend_of(connection: Connection) -> int:
         return int(connection.scalar(text("SELECT pg_backend_pid()")) or 0)
@@ -209,19 +209,19 @@ async def test_a_mistake_of_ours_is_not_the_databases(migrated: PreparedDatabase
 async def test_many_questions_about_health_are_one(
     migrated: PreparedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[int] = []
+    queries: list[int] = []
     async with opened(migrated, pool_size=1) as database:
         select_one = database._select_one
 
         def counting() -> str | None:
-            asked.append(1)
+            queries.append(1)
             return select_one()
 
         monkeypatch.setattr(database, "_select_one", counting)
         assert await asyncio.gather(*(database.check() for _ in range(50))) == [None] * 50
-        assert len(asked) == 1
+        assert len(queries) == 1
         assert await database.check() is None
-        assert len(asked) == 2
+        assert len(queries) == 2
 
 
 async def test_nothing_is_stored_by_work_that_fails(migrated: PreparedDatabase) -> None:

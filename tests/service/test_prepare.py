@@ -163,7 +163,7 @@ def test_a_role_that_may_too_much_is_refused(empty_database: PreparedDatabase) -
     server.execute("CREATE ROLE strong CREATEDB")
     try:
         settings = empty_database.prepare.model_copy(update={"app_user": "strong"})
-        with pytest.raises(PrepareError, match="strong exists and may do more"):
+        with pytest.raises(PrepareError, match="strong exists and has too many privileges"):
             prepare(settings)
     finally:
         server.execute("DROP ROLE strong")
@@ -213,23 +213,23 @@ def test_as_a_command_it_tells_what_it_did(
 ) -> None:
     environment(empty_database, monkeypatch)
     assert main() == 0
-    told = capsys.readouterr()
-    assert told.out.splitlines()[-1] == "prepare: done"
-    assert PASSWORD not in told.out + told.err
+    output = capsys.readouterr()
+    assert output.out.splitlines()[-1] == "prepare: done"
+    assert PASSWORD not in output.out + output.err
 
 
-def test_a_refusal_is_told_in_one_line(
+def test_a_refusal_is_reported_in_one_line(
     empty_database: PreparedDatabase,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     environment(empty_database, monkeypatch, master_password="wrong-password")
     assert main() == 1
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert told.startswith("prepare: ")
-    assert "password authentication failed" in told
-    assert "wrong-password" not in told
+    output = capsys.readouterr().err
+    assert output.count("\n") == 1
+    assert output.startswith("prepare: ")
+    assert "password authentication failed" in output
+    assert "wrong-password" not in output
 
 
 def test_a_wrong_environment_is_named(
@@ -239,9 +239,9 @@ def test_a_wrong_environment_is_named(
 ) -> None:
     environment(empty_database, monkeypatch, app_password="short", app_user="")
     assert main() == 2
-    told = capsys.readouterr().err
-    assert "DATABASE_APP_PASSWORD: " in told
-    assert "DATABASE_APP_USER: " in told
+    output = capsys.readouterr().err
+    assert "DATABASE_APP_PASSWORD: " in output
+    assert "DATABASE_APP_USER: " in output
     environment(empty_database, monkeypatch, app_user="migrator")
     with pytest.raises(ConfigurationError, match="three different roles"):
         load(PrepareSettings)

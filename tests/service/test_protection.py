@@ -108,17 +108,17 @@ async def test_a_failed_storage_is_left_alone_for_a_while(monkeypatch: pytest.Mo
         lambda *_: None,  # type: ignore[arg-type,return-value]
         settings=Settings(rate_limit_storage="redis://127.0.0.1:1"),
     )
-    asked = []
+    requests = []
 
     async def fail(*_: object) -> bool:
-        asked.append(1)
+        requests.append(1)
         raise StorageError(ConnectionError())
 
     assert middleware._shared is not None
     monkeypatch.setattr(middleware._shared, "hit", fail)
     for _ in range(3):
         await middleware._count({"client": "x"})
-    assert len(asked) == 1
+    assert len(requests) == 1
 
     async def fail_too(*_: object) -> bool:
         raise ZeroDivisionError
@@ -193,5 +193,5 @@ def test_without_origins_no_browser_may(client: TestClient) -> None:
 )
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigurationError, match=f"^The environment is not complete:\n{name}: "):
+    with pytest.raises(ConfigurationError, match=f"^The environment is invalid:\n{name}: "):
         load(Settings)

@@ -22,8 +22,8 @@ def default(key: str) -> Any:
 def test_a_pod_is_not_killed_while_it_drains() -> None:
     settings = Settings()
     taken = settings.drain_seconds + settings.shutdown_seconds + SLACK
-    given = default("service.gracePeriodSeconds") - default("service.preStopSeconds")
-    assert taken <= given
+    available = default("service.gracePeriodSeconds") - default("service.preStopSeconds")
+    assert taken <= available
 
 
 def test_every_request_ends_within_the_drain() -> None:

@@ -54,14 +54,14 @@ def test_every_line_of_a_request_carries_its_identifiers(app: FastAPI) -> None:
         )
     assert response.headers["x-request-id"] == "from-the-client.1"
     found = [line for line in lines(stream) if not line["logger"].startswith(("httpx", "asyncio"))]
-    # The statement is told by SQLAlchemy, from another thread, through the standard library.
+    # The statement is logged by SQLAlchemy, from another thread, through the standard library.
     assert {"service.request"} < {line["logger"] for line in found}
     assert any(line["logger"].startswith("sqlalchemy.engine") for line in found)
-    asked = [line for line in found if line.get("request_id") == "from-the-client.1"]
-    assert any("FROM customers" in line["event"] for line in asked)
-    assert all(line["trace_id"] == TRACE for line in asked)
+    requested = [line for line in found if line.get("request_id") == "from-the-client.1"]
+    assert any("FROM customers" in line["event"] for line in requested)
+    assert all(line["trace_id"] == TRACE for line in requested)
     # Only the opening of the connection belongs to no request.
-    assert not any("customers" in line["event"] for line in found if line not in asked)
+    assert not any("customers" in line["event"] for line in found if line not in requested)
     request = next(line for line in found if line["event"] == "request")
     assert request["route"] == "/customers"
     assert request["status"] == 200
@@ -99,7 +99,7 @@ def test_a_trace_is_followed_if_it_is_one(parent: str, trace: str | None) -> Non
 def test_no_line_tells_of_people_or_secrets(
     app: FastAPI,
 ) -> None:
-    """Whatever is asked, however it ends, at the lowest level."""
+    """All requests, whatever their outcome, at the lowest log level."""
     secrets = {
         "address": "zoe.private@mail.example.com",
         "name": "Zoe Sensitive",
@@ -191,8 +191,8 @@ def test_no_address_survives(address: str, before: str, after: str) -> None:
 
 def test_a_terminal_is_written_for_people() -> None:
     with captured(style="console") as stream:
-        structlog.stdlib.get_logger("x").info("said", to="ann@example.com")
-    assert "said" in stream.getvalue()
+        structlog.stdlib.get_logger("x").info("logged", to="ann@example.com")
+    assert "logged" in stream.getvalue()
     assert "ann@" not in stream.getvalue()
     assert not stream.getvalue().startswith("{")
 
@@ -206,8 +206,8 @@ def test_nothing_costs_a_line() -> None:
 
 def test_lower_levels_are_left_out() -> None:
     with captured("warning") as stream:
-        structlog.stdlib.get_logger("x").info("said")
-        logging.getLogger("x").info("said")
+        structlog.stdlib.get_logger("x").info("logged")
+        logging.getLogger("x").info("logged")
         structlog.stdlib.get_logger("x").warning("kept")
     assert [line["event"] for line in lines(stream)] == ["kept"]
 
@@ -217,21 +217,21 @@ def test_numbers_are_by_route_template(client: TestClient) -> None:
     client.get("/customers/00000000-0000-4000-a000-000000000000")
     client.get("/nobody/knows/this")
     client.request("BREW", "/customers")
-    told = client.get("/metrics").text
-    assert 'http_requests_total{method="GET",route="/customers",status="200"} 1.0' in told
+    output = client.get("/metrics").text
+    assert 'http_requests_total{method="GET",route="/customers",status="200"} 1.0' in output
     assert (
         'http_requests_total{method="GET",route="/customers/{customer_id}",status="404"} 1.0'
-        in told
+        in output
     )
-    assert 'http_requests_total{method="GET",route="unmatched",status="404"} 1.0' in told
-    assert 'http_requests_total{method="OTHER"' in told
+    assert 'http_requests_total{method="GET",route="unmatched",status="404"} 1.0' in output
+    assert 'http_requests_total{method="OTHER"' in output
     assert (
-        'http_request_duration_seconds_bucket{le="0.005",method="GET",route="/customers"}' in told
+        'http_request_duration_seconds_bucket{le="0.005",method="GET",route="/customers"}' in output
     )
-    assert "http_requests_in_progress 1.0" in told
-    assert 'database_pool_connections{state="limit"} 1.0' in told
-    assert 'database_pool_connections{state="in_use"} 0.0' in told
-    assert "database_pool_waiting 0.0" in told
+    assert "http_requests_in_progress 1.0" in output
+    assert 'database_pool_connections{state="limit"} 1.0' in output
+    assert 'database_pool_connections{state="in_use"} 0.0' in output
+    assert "database_pool_waiting 0.0" in output
 
 
 def test_numbers_are_not_for_the_outside(client: TestClient) -> None:

@@ -1,4 +1,4 @@
-"""``python -m tests.workflows``: what zizmor (pedantic) and actionlint say of the workflows."""
+"""``python -m tests.workflows``: lint the workflows with zizmor (pedantic) and actionlint."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PROJECT = Path(__file__).parents[2]
 
 
 def main() -> int:
-    """Run both; returns the worse exit code."""
+    """Run both, and return the worse exit code."""
     zizmor = [str(Path(sys.executable).with_name("zizmor")), "--offline", "--pedantic", ".github"]
     return max(
         subprocess.run(command, cwd=PROJECT, check=False).returncode

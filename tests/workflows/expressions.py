@@ -12,7 +12,7 @@ _FALSE = {"", "false"}
 
 
 def evaluate(text: str, context: Mapping[str, str]) -> str:
-    """A value whose expressions are alternatives of names: ``${{ a.b || c.d }}``."""
+    """Evaluate a value whose expressions are alternatives of names: ``${{ a.b || c.d }}``."""
 
     def first(match: re.Match[str]) -> str:
         values = (_value(name, context) for name in match[1].split("||"))
@@ -22,7 +22,7 @@ def evaluate(text: str, context: Mapping[str, str]) -> str:
 
 
 def holds(condition: str, context: Mapping[str, str], *, failed: bool = False) -> bool:
-    """Whether a step or a job runs: names, comparisons, ``!``, ``&&`` and ``||`` without brackets.
+    """Evaluate a condition: names, comparisons, ``!``, ``&&`` and ``||`` without brackets.
 
     Args:
         condition: What stands behind ``if:``; empty where nothing does.

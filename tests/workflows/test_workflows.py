@@ -1,4 +1,4 @@
-"""What every workflow is held to, read from the files themselves."""
+"""Requirements of every workflow, checked in the files themselves."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.workflows.actionlint import actionlint
 from tests.workflows.expressions import evaluate
@@ -25,7 +26,7 @@ from tests.workflows.reading import (
 )
 
 PRIVILEGED = {"pull_request_target", "issue_comment", "workflow_run", "schedule"}
-"""Events whose runs have the repository's secrets whatever they are about."""
+"""Events whose runs have the repository's secrets, whoever caused them."""
 
 TOUCHES_A_STACK = re.compile(r"previews (?:up|reset-db|destroy|sweep --only)\b")
 
@@ -40,7 +41,7 @@ EXPECTED_WRITES = {
     "preview-command:command": {"actions", "pull-requests"},
     "staging:staging": {"attestations", "id-token", "statuses"},
 }
-"""What a job may change; one that is not here changes nothing."""
+"""A job's write permissions; a job that is not listed has none."""
 
 
 def by_name(job: Job) -> str:
@@ -114,7 +115,7 @@ def test_nothing_of_a_pull_request_is_checked_out_where_there_are_secrets(name: 
     text = (GITHUB / "workflows" / f"{name}.yml").read_text()
     for taken in ("pull_request.head", "head_ref", "head.sha", "pull_request.title", "refs/pull"):
         assert taken not in text
-    # What a stranger wrote is compared, and goes nowhere else.
+    # A stranger's text is compared, and used nowhere else.
     assert text.count("comment.body") == (1 if name == "preview-command" else 0)
 
 
@@ -156,7 +157,7 @@ def test_what_touches_a_stack_is_never_cancelled_and_never_dropped(job: Job) -> 
     concurrency = job.body["concurrency"]
     assert concurrency["cancel-in-progress"] is False
     assert concurrency["queue"] == "max"
-    # A group of the whole workflow would drop a waiting run before its job's own group is asked.
+    # A group of the whole workflow would drop a waiting run before its job's own group applies.
     workflow = WORKFLOWS[job.workflow].get("concurrency")
     assert workflow is None or workflow["cancel-in-progress"] is False
 
@@ -180,8 +181,8 @@ def test_a_job_ends_before_its_credentials_do(job: Job) -> None:
     minutes = job.body["timeout-minutes"]
     assert 0 < minutes <= 60
     if job.uses("/actions/tools"):
-        # A minute and a half passes before the role is taken at the latest point: the margin is
-        # what a cancelled job is given to write its state.
+        # At the latest, the role is assumed after a minute and a half: the margin is
+        # the time in which a cancelled job writes its state.
         assert minutes * 60 <= role_seconds() - 300
     assert role_seconds() <= 3600, "a role grants no more unless its own limit is raised"
 
@@ -267,6 +268,67 @@ def test_ci_passes_only_when_every_job_did() -> None:
     assert set(WORKFLOWS["ci"]["jobs"]["passed"]["needs"]) == jobs
 
 
+def test_the_image_is_built_when_a_file_that_it_holds_has_changed() -> None:
+    (step,) = (s for s in WORKFLOWS["ci"]["jobs"]["changes"]["steps"] if s.get("id") == "filter")
+    filtered = set(yaml.safe_load(step["with"]["filters"])["image"])
+    copied = {
+        source
+        for line in (PROJECT / "Dockerfile").read_text().splitlines()
+        if line.startswith("COPY ") and "--from=" not in line
+        for source in line.split()[1:-1]
+    }
+    assert {"requirements/service.txt", "service", "database"} <= copied
+    folders = {source for source in copied if (PROJECT / source).is_dir()}
+    files = copied - folders
+    assert {f"{folder}/**" for folder in folders} <= filtered
+    assert {f"{Path(file).parent}/**" for file in files} <= filtered
+
+
+PULUMI = "3.274.1"
+"""The command line and the engine: every pin of them."""
+
+PULUMI_SDK = "3.272.0"
+"""The SDK of Python that is tested with it; the newest in the registry when they were paired."""
+
+
+def test_pulumi_is_pinned_as_one_pair_of_command_line_and_sdk() -> None:
+    from sandbox.tools.recipes import PULUMI_VERSION
+
+    (installed,) = (
+        step["with"]["pulumi-version"]
+        for step in ACTIONS["tools"]["runs"]["steps"]
+        if "pulumi/actions@" in step.get("uses", "")
+    )
+    assert installed == PULUMI_VERSION == PULUMI
+    # Whatever else installs it in CI would be a second pin.
+    assert [where for where, line in lines_of_code() if "pulumi-version" in line] == [
+        GITHUB / "actions" / "tools" / "action.yml"
+    ]
+    modules = (PROJECT / "sandbox" / "tools" / "modules").glob("pulumi*/**/go.mod")
+    pinned = {
+        (str(path), version)
+        for path in modules
+        for version in re.findall(r"pulumi/pulumi/(?:pkg|sdk)/v3 v(\S+)", path.read_text())
+        if "language-python" not in str(path)
+    }
+    assert len(pinned) >= 3
+    assert {version for _, version in pinned} == {PULUMI}
+    locked = re.search(
+        r"^pulumi==(\S+) ", (PROJECT / "requirements" / "dev.txt").read_text(), re.MULTILINE
+    )
+    assert locked is not None
+    assert locked[1] == PULUMI_SDK
+    # The SDK of a newer minor version may call what the engine does not have.
+    assert _numbers(PULUMI_SDK) <= _numbers(PULUMI)
+    lower = re.search(r'"pulumi>=([\d.]+),<4"', (PROJECT / "pyproject.toml").read_text())
+    assert lower is not None
+    assert PULUMI_SDK.startswith(lower[1])
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.split("."))
+
+
 def test_zizmor_has_no_finding() -> None:
     zizmor = Path(sys.executable).with_name("zizmor")
     found = subprocess.run(
@@ -292,7 +354,7 @@ def test_actionlint_has_no_finding() -> None:
 
 
 def test_an_image_that_is_built_again_has_a_tag_of_its_own() -> None:
-    """A tag never moves (infra/platform/registry.py), and provenance says when it was built."""
+    """A tag never moves (infra/platform/registry.py), and provenance has the time of the build."""
     (build,) = (step for step in ACTIONS["image"]["runs"]["steps"] if step.get("id") == "build")
     run = {"github.run_id": "7", "github.run_attempt": "2"}
     tag = evaluate(

@@ -1,1 +1,1 @@
-"""What CI may do in AWS: `table` has the rows, `grant` makes policies of them."""
+"""CI's permissions in AWS: `table` has the rows, `grant` turns them into policies."""

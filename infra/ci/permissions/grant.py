@@ -15,11 +15,11 @@ class Grant:
     """A row of the table.
 
     Attributes:
-        why: What it is for.
+        why: Reason for the grant.
         actions: The actions.
-        on: The resources; ``{…}`` stand for the place's own.
+        on: The resources; ``{…}`` are filled in by `Place.fill`.
         when: The conditions.
-        effect: Whether it allows or denies; a denial beats whatever allows.
+        effect: ``Allow`` or ``Deny``; a denial overrides every permission.
     """
 
     why: str
@@ -31,19 +31,19 @@ class Grant:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the policies hold.
+    """Account, region and resources that the policies are for.
 
     Attributes:
-        partition: ``aws``, or another of AWS's separate worlds.
+        partition: ``aws``, or another partition of AWS.
         region: The region of everything.
         account: The account's number.
         cluster: The EKS cluster.
         vpc: Its VPC.
         repository: The ECR repository's name.
         boundary: ARN of the permissions boundary of previews' roles.
-        data_boundary: ARN of that of shared servers' roles.
-        state_bucket: The bucket of Pulumi's state, empty where it is kept elsewhere.
-        state_key: Alias of the key that encrypts its secrets, empty likewise.
+        data_boundary: ARN of the permissions boundary of shared servers' roles.
+        state_bucket: Bucket of Pulumi's state, empty where it is kept elsewhere.
+        state_key: Alias of the key that encrypts its secrets, empty where there is none.
     """
 
     partition: str
@@ -58,7 +58,7 @@ class Place:
     state_key: str = ""
 
     def fill(self, template: str) -> str:
-        """A template with the place's own in it."""
+        """Return a template with this place's values filled in."""
         return template.format(
             arn=f"arn:{self.partition}",
             here=f"{self.region}:{self.account}",
@@ -75,7 +75,7 @@ class Place:
 
 
 def policy(grants: Sequence[Grant], place: Place) -> str:
-    """The policy of a table, as AWS's JSON."""
+    """Return the policy of a table as JSON."""
     return json.dumps(
         {"Version": "2012-10-17", "Statement": [_statement(grant, place) for grant in grants]},
         sort_keys=True,

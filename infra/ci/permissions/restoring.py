@@ -8,11 +8,11 @@ STAGING = "staging"
 
 
 def own_instance(stacks: str, *, boundary: str) -> tuple[Grant, ...]:
-    """What an instance asks for, with its firewall and the role that reads its password.
+    """Return the grants for an instance, its security group and the role that reads its password.
 
     Args:
-        stacks: What the stacks' resources are named and tagged like.
-        boundary: The permissions boundary that the role must have.
+        stacks: Wildcard of the stacks' names, which their resources are named and tagged with.
+        boundary: Permissions boundary that the role must have.
     """
     own = {"aws:ResourceTag/stack": stacks}
     becomes = {"aws:RequestTag/stack": stacks}
@@ -30,7 +30,7 @@ def own_instance(stacks: str, *, boundary: str) -> tuple[Grant, ...]:
             {"StringLike": becomes, "BoolIfExists": {"rds:PubliclyAccessible": "false"}},
         ),
         Grant(
-            "what an instance is changed in after its restore, and its end",
+            "changes of an instance after its restore, and its deletion",
             ("rds:DeleteDBInstance", "rds:ListTagsForResource", "rds:ModifyDBInstance"),
             (f"{{arn}}:rds:{{here}}:db:{stacks}",),
         ),
@@ -60,7 +60,7 @@ def own_instance(stacks: str, *, boundary: str) -> tuple[Grant, ...]:
             },
         ),
         Grant(
-            "a security group that says from the start whose it is",
+            "a security group that is tagged with its stack from the start",
             ("ec2:CreateSecurityGroup",),
             ("{arn}:ec2:{here}:security-group/*",),
             {"StringLike": becomes},
@@ -80,7 +80,7 @@ def own_instance(stacks: str, *, boundary: str) -> tuple[Grant, ...]:
             },
         ),
         Grant(
-            "the stack's own group, its rules and its end",
+            "the stack's own group, its rules and its deletion",
             (
                 "ec2:AuthorizeSecurityGroupIngress",
                 "ec2:DeleteSecurityGroup",
@@ -103,13 +103,13 @@ def own_instance(stacks: str, *, boundary: str) -> tuple[Grant, ...]:
             {"ArnEquals": {"iam:PermissionsBoundary": boundary}, "StringLike": becomes},
         ),
         Grant(
-            "what that role may do and who takes it: only while it has the boundary",
+            "that role's permissions and trust: only while it has the boundary",
             ("iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole"),
             (f"{{arn}}:iam::{{account}}:role/{stacks}-secrets",),
             {"ArnEquals": {"iam:PermissionsBoundary": boundary}},
         ),
         Grant(
-            "look at it, tag it, remove it",
+            "read it, tag it, delete it",
             (
                 "iam:DeleteRole",
                 "iam:DeleteRolePolicy",

@@ -3,7 +3,40 @@
 from __future__ import annotations
 
 from infra.ci.permissions.grant import Grant
-from infra.ci.permissions.sign_in import BYPASS_ARN
+
+BYPASS = "previews-bypass-"
+"""Prefix of the names of bypass secrets; CI reads no other secret."""
+
+BYPASS_ARN = f"{{arn}}:secretsmanager:{{here}}:secret:{BYPASS}*"
+
+
+def sign_in_grants(user_pool_arn: str) -> tuple[Grant, ...]:
+    """Return the grants for a stack's client of the user pool.
+
+    Cognito has no resource below the pool, so IAM can't keep stacks from each other's clients; the
+    stack's own load balancer rules decide which requests a client admits.
+
+    Args:
+        user_pool_arn: ARN of the user pool.
+    """
+    return (
+        Grant(
+            "a stack's own client of the user pool",
+            (
+                "cognito-idp:CreateUserPoolClient",
+                "cognito-idp:DeleteUserPoolClient",
+                "cognito-idp:DescribeUserPoolClient",
+                "cognito-idp:UpdateUserPoolClient",
+            ),
+            (user_pool_arn,),
+        ),
+        Grant(
+            "the token that lets tests in, which becomes a rule of the load balancer",
+            ("secretsmanager:GetSecretValue",),
+            (BYPASS_ARN,),
+        ),
+    )
+
 
 NEVER = (
     Grant(
@@ -23,13 +56,13 @@ NEVER = (
         effect="Deny",
     ),
     Grant(
-        "and the same one by one; what lets tests in is no password",
+        "and the same one by one; the bypass secret is no password",
         ("secretsmanager:GetSecretValue",),
         when={"StringNotLike": {"secretsmanager:SecretId": BYPASS_ARN}},
         effect="Deny",
     ),
     Grant(
-        "nobody is made more powerful by passing a role, taking one, or lifting a boundary",
+        "no escalation by passing a role, assuming one, or removing a boundary",
         (
             "iam:AttachRolePolicy",
             "iam:CreatePolicyVersion",
@@ -43,7 +76,9 @@ NEVER = (
 )
 
 IMAGES = (
-    Grant("a login to the registry; it knows no resource", ("ecr:GetAuthorizationToken",)),
+    Grant(
+        "a login to the registry; the action supports no resource", ("ecr:GetAuthorizationToken",)
+    ),
     Grant(
         "push and find images; tags are immutable, so nobody's image is overwritten",
         (
@@ -62,7 +97,7 @@ IMAGES = (
 )
 
 CLUSTER = Grant(
-    "find the Kubernetes API, whose own rights are given by an access entry",
+    "find the Kubernetes API, whose permissions come from an access entry",
     ("eks:DescribeCluster",),
     ("{arn}:eks:{here}:cluster/{cluster}",),
 )
@@ -77,11 +112,11 @@ STATE_KEY = Grant(
 
 
 def state_grants(*stacks: str) -> tuple[Grant, ...]:
-    """What the bucket of Pulumi's state asks for.
+    """Return the grants for the bucket of Pulumi's state.
 
     Args:
-        stacks: Which stacks' state may be written; any may be read, since previews read
-            staging's outputs.
+        stacks: Wildcards of the stacks whose state may be written; any may be read, since
+            previews read staging's outputs.
     """
     return (
         Grant("find a stack", ("s3:ListBucket",), ("{arn}:s3:::{bucket}",)),

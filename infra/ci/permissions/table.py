@@ -1,23 +1,18 @@
-"""What CI may do in AWS: the one table from which its policies are made.
+"""CI's permissions in AWS: the one table from which its policies are made.
 
-The role of previews touches what is named or tagged ``pr-*``; the role of staging keeps what a
-person has made up to date, and makes nothing but servers ``data-*`` for databases of previews.
-Each grant says why it is there. Which action knows which resource and which condition is AWS's to
-say (its Service Authorization Reference); a test holds every grant against it, since a condition
-that an action does not know grants nothing.
+The role of previews may change what is named or tagged ``pr-*``; the role of staging updates what
+a person has created, and creates nothing but servers ``data-*`` for databases of previews. Each
+grant has its reason. AWS's Service Authorization Reference defines the resources and conditions
+that an action supports; a test compares every grant with it, since a condition that an action does
+not support grants nothing.
 """
 
 from __future__ import annotations
 
+from contract.stack_name import DATA_GLOB, PREVIEW_GLOB
 from infra.ci.permissions.grant import Grant
 from infra.ci.permissions.restoring import STAGING, own_instance
 from infra.ci.permissions.shared import CLUSTER, IMAGES, NEVER
-
-PREVIEWS = "pr-*"
-"""What a preview's resources are named and tagged like (contract/stack_name.py)."""
-
-DATA = "data-*"
-"""The same of the servers that previews share in mode ``branch``."""
 
 _INSTANCE_TAG = "aws:ResourceTag/aws:rds:primaryDBInstanceArn"
 
@@ -25,14 +20,14 @@ PREVIEW: tuple[Grant, ...] = (
     *NEVER,
     *IMAGES,
     Grant(
-        "a preview's image goes with it; ECR knows no condition on a tag, so this alone reaches"
+        "a preview's image is deleted with it; ECR has no condition on a tag, so this alone reaches"
         " beyond pr-*, and staging's images are kept by name in `previews`",
         ("ecr:BatchDeleteImage",),
         ("{arn}:ecr:{here}:repository/{repository}",),
     ),
     CLUSTER,
     Grant(
-        "look before acting; these know no resource, and show no data",
+        "look before acting; these actions support no resource, and show no data",
         (
             "ec2:DescribeNetworkInterfaces",
             "ec2:DescribeSecurityGroupRules",
@@ -47,7 +42,7 @@ PREVIEW: tuple[Grant, ...] = (
         ),
     ),
     Grant(
-        "find snapshots, instances, and how many there may be",
+        "find snapshots, instances, and the quotas of both",
         (
             "rds:DescribeDBInstances",
             "rds:DescribeDBSnapshots",
@@ -55,16 +50,16 @@ PREVIEW: tuple[Grant, ...] = (
             "servicequotas:GetServiceQuota",
         ),
     ),
-    *own_instance(PREVIEWS, boundary="{boundary}"),
+    *own_instance(PREVIEW_GLOB, boundary="{boundary}"),
 )
-"""What the role of the environment ``preview`` may do."""
+"""Permissions of the role of the environment ``preview``."""
 
 STAGING_DEPLOYMENT: tuple[Grant, ...] = (
     *NEVER,
     *IMAGES,
     CLUSTER,
     Grant(
-        "compare what is with what is declared; secrets' values are none of it",
+        "compare what exists with what is declared, without secrets' values",
         (
             "acm:DescribeCertificate",
             "acm:ListTagsForCertificate",
@@ -97,7 +92,7 @@ STAGING_DEPLOYMENT: tuple[Grant, ...] = (
         ),
     ),
     Grant(
-        "each resource says of which commit it is",
+        "each resource is tagged with its commit",
         (
             "acm:AddTagsToCertificate",
             "ec2:CreateTags",
@@ -122,15 +117,15 @@ STAGING_DEPLOYMENT: tuple[Grant, ...] = (
         {"BoolIfExists": {"rds:ManageMasterUserPassword": "true"}},
     ),
     # `previews refresh`: what holds unscrubbed data for a while is none of the preview role's.
-    *own_instance(DATA, boundary="{data_boundary}"),
+    *own_instance(DATA_GLOB, boundary="{data_boundary}"),
 )
-"""What the role of the environment ``staging`` may do."""
+"""Permissions of the role of the environment ``staging``."""
 
 
 def _reads_secrets_of(instances: str) -> tuple[Grant, ...]:
     return (
         Grant(
-            f"whatever the role is given, it reads the secrets of databases {instances} alone",
+            f"whatever policies the role gets, it reads the secrets of databases {instances} alone",
             ("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"),
             ("{arn}:secretsmanager:{here}:secret:rds!db-*",),
             # RDS itself puts this tag on the secrets that it keeps.
@@ -139,8 +134,8 @@ def _reads_secrets_of(instances: str) -> tuple[Grant, ...]:
     )
 
 
-BOUNDARY = _reads_secrets_of(PREVIEWS)
-"""The permissions boundary of the roles that previews make."""
+BOUNDARY = _reads_secrets_of(PREVIEW_GLOB)
+"""Permissions boundary of the roles that previews create."""
 
-DATA_BOUNDARY = _reads_secrets_of(DATA)
-"""The same of those that shared servers have: a preview's role never reads their passwords."""
+DATA_BOUNDARY = _reads_secrets_of(DATA_GLOB)
+"""Permissions boundary of shared servers' roles: a preview's role never reads their passwords."""

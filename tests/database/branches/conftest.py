@@ -1,4 +1,4 @@
-"""A shared server for each worker, with a template made from what a snapshot would hold."""
+"""A shared server for each worker, with a template made from data like a snapshot's."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from database.branches import handing, janitor, registry, template
-from database.branches.handing import Claim, Limits
+from database.branches import clones, provisioning, registry, template
 from database.branches.names import BranchNames
+from database.branches.provisioning import BranchRequest, ConnectionLimits
 from database.branches.registry import Session
 from database.branches.server import Master
-from database.branches.template import Restored
+from database.branches.template import RestoredServer
 from tests.service.postgres import Server
 
 PASSWORD = "only-for-tests"
-LIMITS = Limits(app=4, migrator=2, platform=10)
+LIMITS = ConnectionLimits(app=4, migrator=2, platform=10)
 ROWS = 500
 _NUMBERS = itertools.count(1)
 
@@ -51,7 +51,7 @@ class Shared:
         return shared
 
     def restore(self) -> None:
-        """What comes with a snapshot."""
+        """Create the roles and data that a snapshot contains."""
         with self.master.connect("postgres") as connection, connection.cursor() as cursor:
             for role in ("service_migrator", "service_app"):
                 cursor.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
@@ -68,8 +68,8 @@ class Shared:
             cursor.execute("GRANT SELECT ON customers TO service_app")
 
     @property
-    def restored(self) -> Restored:
-        return Restored(self.master, "service", "rds:staging-2030-01-31-03-05")
+    def restored(self) -> RestoredServer:
+        return RestoredServer(self.master, "service", "rds:staging-2030-01-31-03-05")
 
     def scrub(self) -> None:
         with self.master.connect("service") as connection, connection.cursor() as cursor:
@@ -123,24 +123,25 @@ def session(shared: Shared) -> Iterator[Session]:
 
 
 @pytest.fixture
-def new_claim(session: Session) -> Iterator[Callable[..., Claim]]:
-    """Claims that no other test of this worker has, and whose databases go with the test."""
+def new_request(session: Session) -> Iterator[Callable[..., BranchRequest]]:
+    """Requests of namespaces of their own, whose databases are dropped after the test."""
     made: set[BranchNames] = set()
 
-    def make(number: int | None = None, **values: Any) -> Claim:
+    def make(number: int | None = None, **values: Any) -> BranchRequest:
         names = BranchNames.of(f"pr-{number or next(_NUMBERS)}")
         assert names is not None
         made.add(names)
-        given = {
+        values = {
             "names": names,
             "uid": f"uid-of-{names.namespace}",
             "reset": "",
             "migrator_password": SecretStr(f"{names.migrator}-password"),
             "app_password": SecretStr(f"{names.app}-password"),
+            **values,
         }
-        return Claim(**given | values)
+        return BranchRequest(**values)
 
     yield make
-    janitor.clear_unfinished(session)
+    clones.drop_unfinished(session)
     for names in made:
-        handing.remove(session, names)
+        provisioning.remove(session, names)

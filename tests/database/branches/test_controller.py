@@ -1,4 +1,4 @@
-"""Passes of the controller: claims in a cluster kept in memory, databases on a real server."""
+"""Passes of the controller: requests in a cluster kept in memory, databases on a real server."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from unittest import mock
 
 import pytest
 
-from database.branches import copying, registry
+from contract.kubernetes import FINALIZER, RESET_ANNOTATION
+from database.branches import clones, registry
+from database.branches.clones import SparePool
 from database.branches.controller import Controller
-from database.branches.errors import NotReadyError
+from database.branches.errors import NotReadyError, ServerBusyError
 from database.branches.resources import (
-    FINALIZER,
-    RESET,
     Branch,
     Generation,
     Object,
     read_branch,
     read_generation,
 )
-from database.branches.spares import Pool
 from tests.database.branches.conftest import LIMITS, PASSWORD, ROWS, Shared
 
 NUMBERS = itertools.count(5000)
@@ -47,7 +46,7 @@ class MemoryCluster:
 
     def login(self, namespace: str, secret: str) -> tuple[str, str]:
         if (namespace, secret) not in self.secrets:
-            raise NotReadyError(f"there is no Secret {namespace}/{secret} yet.")
+            raise NotReadyError(f"Secret {namespace}/{secret} does not exist yet.")
         return self.secrets[namespace, secret]
 
     def is_gone(self, namespace: str) -> bool:
@@ -55,14 +54,14 @@ class MemoryCluster:
             raise NotReadyError("the cluster does not answer")
         return namespace not in self.namespaces
 
-    def keep(self, item: Object) -> None:
+    def add_finalizer(self, item: Object) -> None:
         self._metadata(item)["finalizers"] = [*item.finalizers, FINALIZER]
 
-    def release(self, item: Object) -> None:
+    def remove_finalizer(self, item: Object) -> None:
         self._metadata(item)["finalizers"] = []
         self.objects = [o for o in self.objects if o["metadata"]["uid"] != item.uid]
 
-    def report(self, item: Object, status: Mapping[str, Any]) -> None:
+    def write_status(self, item: Object, status: Mapping[str, Any]) -> None:
         found = next(o for o in self.objects if o["metadata"]["uid"] == item.uid)
         found["status"] = {**found.get("status", {}), **status}
 
@@ -86,7 +85,7 @@ class MemoryCluster:
         self.objects.append(made)
         return made
 
-    def claim(self, number: int | None = None, *, secrets: bool = True) -> Item:
+    def request(self, number: int | None = None, *, secrets: bool = True) -> Item:
         namespace = f"pr-{number or next(NUMBERS)}"
         self.namespaces.add(namespace)
         if secrets:
@@ -129,8 +128,8 @@ class World:
             if not self.controller.reconcile().waiting:
                 return
 
-    def rows(self, claim: Item) -> int:
-        database = claim["status"]["database"]
+    def rows(self, request: Item) -> int:
+        database = request["status"]["database"]
         found = self.shared.ask(
             database, "SELECT count(*) FROM customers", user=f"{database}_app", password=PASSWORD
         )
@@ -142,13 +141,13 @@ class World:
 
 @pytest.fixture
 def world(shared: Shared) -> Iterator[World]:
-    """A cluster with one server, which knows of what other tests have made."""
+    """A cluster with one server, in which the namespaces of other tests exist."""
     cluster = MemoryCluster()
     with registry.session(shared.master) as session:
         for entry in session.entries():
             if entry.namespace:
                 cluster.namespaces.add(entry.namespace)
-    made = World(cluster, Controller(cluster, LIMITS, Pool(0)), shared)
+    made = World(cluster, Controller(cluster, LIMITS, SparePool(0)), shared)
     yield made
     for item in cluster.branches():
         cluster.namespaces.discard(item.namespace)
@@ -156,15 +155,15 @@ def world(shared: Shared) -> Iterator[World]:
     made.settle()
 
 
-def test_a_claim_is_handed_a_database(world: World) -> None:
+def test_a_request_gets_a_database(world: World) -> None:
     generation = world.cluster.publish(world.shared)
-    claim = world.cluster.claim()
+    request = world.cluster.request()
     world.settle()
     world.settle()
     assert ready(generation) == ("True", "Serving")
-    assert ready(claim) == ("True", "HandedOver")
-    namespace = claim["metadata"]["namespace"]
-    assert {k: v for k, v in claim["status"].items() if k != "conditions"} == {
+    assert ready(request) == ("True", "Provisioned")
+    namespace = request["metadata"]["namespace"]
+    assert {k: v for k, v in request["status"].items() if k != "conditions"} == {
         "generation": "data-1",
         "host": world.shared.server.address,
         "port": 5432,
@@ -173,50 +172,50 @@ def test_a_claim_is_handed_a_database(world: World) -> None:
         "snapshotCreated": "2030-01-31T03:05:11Z",
         "reset": "",
     }
-    assert claim["metadata"]["finalizers"] == [FINALIZER]
-    assert world.rows(claim) == ROWS
+    assert request["metadata"]["finalizers"] == [FINALIZER]
+    assert world.rows(request) == ROWS
 
 
-def test_ten_claims_at_once(world: World) -> None:
+def test_ten_requests_at_once(world: World) -> None:
     world.cluster.publish(world.shared)
     world.settle()
-    claims = [world.cluster.claim() for _ in range(10)]
+    requests = [world.cluster.request() for _ in range(10)]
     world.settle()
-    assert [ready(claim) for claim in claims] == [("True", "HandedOver")] * 10
-    assert [world.rows(claim) for claim in claims] == [ROWS] * 10
+    assert [ready(request) for request in requests] == [("True", "Provisioned")] * 10
+    assert [world.rows(request) for request in requests] == [ROWS] * 10
 
 
-def test_without_a_server_a_claim_says_what_to_do(world: World) -> None:
-    claim = world.cluster.claim()
+def test_without_a_server_a_request_reports_what_to_do(world: World) -> None:
+    request = world.cluster.request()
     world.settle()
-    assert ready(claim) == ("False", "NoGeneration")
-    assert "previews refresh" in claim["status"]["conditions"][0]["message"]
-    assert "generation" not in claim["status"]
+    assert ready(request) == ("False", "NoGeneration")
+    assert "previews refresh" in request["status"]["conditions"][0]["message"]
+    assert "generation" not in request["status"]
 
 
-def test_a_claim_waits_for_its_secrets(world: World) -> None:
+def test_a_request_waits_for_its_secrets(world: World) -> None:
     world.cluster.publish(world.shared)
     world.settle()
-    claim = world.cluster.claim(secrets=False)
+    request = world.cluster.request(secrets=False)
     assert world.controller.reconcile().waiting
-    assert ready(claim) == ("False", "Waiting")
-    world.cluster.give_secrets(claim["metadata"]["namespace"])
+    assert ready(request) == ("False", "Waiting")
+    world.cluster.give_secrets(request["metadata"]["namespace"])
     world.settle()
-    assert ready(claim) == ("True", "HandedOver")
+    assert ready(request) == ("True", "Provisioned")
 
 
 def test_a_secret_that_was_made_anew_lets_its_role_in(world: World) -> None:
-    """The claim is served already: a pass looks at what the Secret has now."""
+    """The request is served already: a pass looks at what the Secret has now."""
     world.cluster.publish(world.shared)
     world.settle()
-    claim = world.cluster.claim()
+    request = world.cluster.request()
     world.settle()
-    namespace, database = claim["metadata"]["namespace"], claim["status"]["database"]
+    namespace, database = request["metadata"]["namespace"], request["status"]["database"]
     user = f"{database}_app"
     world.cluster.secrets[namespace, "database-app"] = (user, "made-anew")
     world.controller.reconcile()
     assert world.shared.ask(database, "SELECT 1", user=user, password="made-anew") == [(1,)]
-    assert ready(claim) == ("True", "HandedOver")
+    assert ready(request) == ("True", "Provisioned")
 
 
 @pytest.mark.parametrize("namespace", ["default", "staging", "pr-042"])
@@ -224,96 +223,96 @@ def test_other_namespaces_get_nothing(world: World, namespace: str) -> None:
     world.cluster.publish(world.shared)
     world.settle()
     before = world.shared.databases()
-    claim = world.cluster.make("DatabaseBranch", namespace, "database")
+    request = world.cluster.make("DatabaseBranch", namespace, "database")
     world.settle()
-    assert ready(claim) == ("False", "Refused")
+    assert ready(request) == ("False", "Refused")
     assert world.shared.databases() == before
 
 
 def test_the_login_of_somebody_else_is_refused(world: World) -> None:
     world.cluster.publish(world.shared)
     world.settle()
-    claim = world.cluster.claim()
-    namespace = claim["metadata"]["namespace"]
+    request = world.cluster.request()
+    namespace = request["metadata"]["namespace"]
     world.cluster.secrets[namespace, "database-app"] = ("pr_1_app", PASSWORD)
     world.settle()
-    assert ready(claim)[0] == "False"
-    assert "expected" in claim["status"]["conditions"][0]["message"]
+    assert ready(request)[0] == "False"
+    assert "expected" in request["status"]["conditions"][0]["message"]
 
 
-def test_one_claim_s_failure_is_its_own(world: World) -> None:
+def test_one_request_s_failure_is_its_own(world: World) -> None:
     world.cluster.publish(world.shared)
     world.settle()
-    bad, good = world.cluster.claim(secrets=False), world.cluster.claim()
+    bad, good = world.cluster.request(secrets=False), world.cluster.request()
     world.settle()
     assert ready(bad)[0] == "False"
     assert ready(good)[0] == "True"
 
 
-def test_a_deleted_claim_takes_its_database_and_roles_along(world: World) -> None:
+def test_a_deleted_request_takes_its_database_and_roles_along(world: World) -> None:
     world.cluster.publish(world.shared)
     world.settle()
     databases, roles = world.shared.databases(), world.shared.roles()
-    claim = world.cluster.claim()
+    request = world.cluster.request()
     world.settle()
     assert world.shared.databases() != databases
-    world.delete(claim)
+    world.delete(request)
     world.settle()
     assert (world.shared.databases(), world.shared.roles()) == (databases, roles)
-    assert claim not in world.cluster.objects
+    assert request not in world.cluster.objects
 
 
 def test_what_outlived_its_namespace_goes_and_nothing_on_no_answer(world: World) -> None:
     world.cluster.publish(world.shared)
     world.settle()
-    claim = world.cluster.claim()
+    request = world.cluster.request()
     world.settle()
-    # Somebody took the finalizer off, and the namespace with everything in it is gone.
-    world.cluster.objects.remove(claim)
+    # Somebody removed the finalizer, and the namespace with everything in it is gone.
+    world.cluster.objects.remove(request)
     before = world.shared.databases()
     world.cluster.answers = False
     world.controller.reconcile()
     assert world.shared.databases() == before
     world.cluster.answers = True
     world.controller.reconcile()
-    assert world.shared.databases() == before  # The namespace lives: a claim may come again.
-    world.cluster.namespaces.remove(claim["metadata"]["namespace"])
+    assert world.shared.databases() == before  # The namespace lives: a request may come again.
+    world.cluster.namespaces.remove(request["metadata"]["namespace"])
     world.controller.reconcile()
-    assert before - world.shared.databases() == {claim["status"]["database"]}
+    assert before - world.shared.databases() == {request["status"]["database"]}
 
 
-def test_a_reset_hands_over_a_fresh_clone_at_the_same_address(world: World) -> None:
+def test_a_reset_provisions_a_fresh_clone_at_the_same_address(world: World) -> None:
     world.cluster.publish(world.shared)
     world.settle()
-    claim = world.cluster.claim()
+    request = world.cluster.request()
     world.settle()
-    before = claim["status"]
+    before = request["status"]
     database = before["database"]
     world.shared.ask(database, "DELETE FROM customers", user=f"{database}_app", password=PASSWORD)
-    claim["metadata"]["annotations"][RESET] = "once"
+    request["metadata"]["annotations"][RESET_ANNOTATION] = "once"
     world.settle()
-    assert world.rows(claim) == ROWS
+    assert world.rows(request) == ROWS
     unchanged = ("host", "port", "database", "generation", "snapshot", "snapshotCreated")
-    assert {k: claim["status"][k] for k in unchanged} == {k: before[k] for k in unchanged}
-    assert claim["status"]["reset"] == "once"
+    assert {k: request["status"][k] for k in unchanged} == {k: before[k] for k in unchanged}
+    assert request["status"]["reset"] == "once"
 
 
 def test_living_previews_stay_where_they_are(world: World, fresh: Shared) -> None:
-    """A refresh publishes a newer server; what was handed out is left alone."""
+    """A refresh publishes a newer server; provisioned databases stay."""
     from database.branches import template
 
     world.cluster.publish(world.shared, 1)
     world.settle()
-    old = world.cluster.claim()
+    old = world.cluster.request()
     world.settle()
     template.make(fresh.restored, fresh.scrub, lambda _: None)
     newer = world.cluster.publish(fresh, 2)
     world.settle()
-    new = world.cluster.claim()
+    new = world.cluster.request()
     world.settle()
     assert (old["status"]["generation"], new["status"]["generation"]) == ("data-1", "data-2")
     assert world.rows(old) == ROWS
-    # The old server is kept while it has a preview; the new one's claims are none of its.
+    # The old server is kept while it has a preview; it does not serve the new one's requests.
     first = next(o for o in world.cluster.objects if o["metadata"]["name"] == "data-1")
     world.delete(first)
     world.controller.reconcile()
@@ -334,38 +333,38 @@ def test_a_server_without_a_template_is_never_chosen(world: World, fresh: Shared
     world.cluster.publish(world.shared, 1)
     broken = world.cluster.publish(fresh, 2)
     world.settle()
-    claim = world.cluster.claim()
+    request = world.cluster.request()
     world.settle()
     assert ready(broken) == ("False", "Failed")
-    assert claim["status"]["generation"] == "data-1"
+    assert request["status"]["generation"] == "data-1"
 
 
-def test_a_server_that_can_not_be_reached_keeps_what_it_handed_out(world: World) -> None:
+def test_a_server_that_can_not_be_reached_keeps_its_databases(world: World) -> None:
     generation = world.cluster.publish(world.shared)
     world.settle()
-    old = world.cluster.claim()
+    old = world.cluster.request()
     world.settle()
     world.cluster.secrets["branches", "data-1"] = ("boss", "rotated")
-    new = world.cluster.claim()
+    new = world.cluster.request()
     assert world.controller.reconcile().waiting
-    assert ready(old) == ("True", "HandedOver")
+    assert ready(old) == ("True", "Provisioned")
     assert ready(generation) == ("True", "Serving")
     assert ready(new) == ("False", "Waiting")
     world.cluster.secrets["branches", "data-1"] = ("boss", PASSWORD)
     world.settle()
-    assert ready(new) == ("True", "HandedOver")
+    assert ready(new) == ("True", "Provisioned")
 
 
 def test_a_namespace_made_anew_gets_a_fresh_database(world: World) -> None:
     world.cluster.publish(world.shared)
     world.settle()
-    first = world.cluster.claim()
+    first = world.cluster.request()
     world.settle()
     database = first["status"]["database"]
     world.shared.ask(database, "DELETE FROM customers", user=f"{database}_app", password=PASSWORD)
     world.cluster.objects.remove(first)
     number = int(first["metadata"]["namespace"].removeprefix("pr-"))
-    second = world.cluster.claim(number)
+    second = world.cluster.request(number)
     world.settle()
     assert world.rows(second) == ROWS
 
@@ -373,42 +372,42 @@ def test_a_namespace_made_anew_gets_a_fresh_database(world: World) -> None:
 def test_a_busy_template_is_tried_again(world: World) -> None:
     world.cluster.publish(world.shared)
     world.settle()
-    claim = world.cluster.claim()
-    busy = copying.BusyError("the template is in use")
-    with mock.patch.object(copying, "copy_template", side_effect=busy):
+    request = world.cluster.request()
+    busy = ServerBusyError("the template is in use")
+    with mock.patch.object(clones, "copy_template", side_effect=busy):
         assert world.controller.reconcile().waiting
-    assert ready(claim) == ("False", "Waiting")
+    assert ready(request) == ("False", "Waiting")
     world.settle()
-    assert ready(claim) == ("True", "HandedOver")
+    assert ready(request) == ("True", "Provisioned")
 
 
 def test_a_second_pass_writes_nothing(world: World) -> None:
     world.cluster.publish(world.shared)
-    world.cluster.claim()
+    world.cluster.request()
     world.settle()
     world.settle()
-    with mock.patch.object(MemoryCluster, "report", side_effect=AssertionError("written")):
+    with mock.patch.object(MemoryCluster, "write_status", side_effect=AssertionError("written")):
         assert not world.controller.reconcile().waiting
 
 
-def test_a_registry_of_an_older_version_is_brought_up_to_date_once(world: World) -> None:
+def test_a_registry_of_an_older_version_is_upgraded_once(world: World) -> None:
     world.cluster.publish(world.shared)
-    claim = world.cluster.claim()
+    request = world.cluster.request()
     with registry.session(world.shared.master) as session:
         session.execute("ALTER TABLE database DROP COLUMN logins")
     with mock.patch.object(registry, "upgrade", wraps=registry.upgrade) as upgrade:
         world.settle()
         world.settle()
-    assert ready(claim) == ("True", "HandedOver")
+    assert ready(request) == ("True", "Provisioned")
     assert upgrade.call_count == 1
 
 
 def test_spares_are_made_when_nobody_waits(world: World) -> None:
-    controller = Controller(world.cluster, LIMITS, Pool(spares=1, above_bytes=0))
+    controller = Controller(world.cluster, LIMITS, SparePool(spares=1, above_bytes=0))
     made = replace(world, controller=controller)
     world.cluster.publish(world.shared)
     made.settle()
     with registry.session(world.shared.master) as session:
         spares = [e.name for e in session.entries() if e.kind.value == "spare"]
         assert len(spares) == 1
-        copying.drop(session, spares[0])
+        clones.drop(session, spares[0])

@@ -1,4 +1,4 @@
-"""Names on a shared server: what is a preview's, and what may be dropped."""
+"""Names on a shared server: those of a preview, and those that may be dropped."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def test_any_other_namespace_has_none(namespace: str) -> None:
 @pytest.mark.parametrize(
     ("make", "form"),
     [
-        (names.making, "branch_making_[0-9a-f]{12}"),
+        (names.pending, "branch_pending_[0-9a-f]{12}"),
         (names.spare, "branch_spare_[0-9a-f]{12}"),
-        (names.former, "branch_former_[0-9a-f]{12}"),
+        (names.retired, "branch_retired_[0-9a-f]{12}"),
     ],
 )
 def test_a_new_name_is_like_no_other_and_may_be_dropped(make: object, form: str) -> None:
@@ -46,9 +46,15 @@ def test_what_this_program_did_not_name_is_never_dropped() -> None:
     others = [
         *("postgres", "template1", "rdsadmin", "service", names.REGISTRY, names.TEMPLATE, ""),
         *("pr_0", "pr_042", "pr_1000000000", "pr_42_app", "xpr_42", "pr-42"),
-        *(f"branch_making_{part}" for part in (hexadecimal[:-1], hexadecimal + "0", "g" * 12)),
+        *(f"branch_pending_{part}" for part in (hexadecimal[:-1], hexadecimal + "0", "g" * 12)),
         f"branch_other_{hexadecimal}",
     ]
     assert [name for name in others if may_be_dropped(name)] == []
     kept = [f"{a}{b}" for a, b in product(("pr_",), ("1", "42", "999999999"))]
     assert all(may_be_dropped(name) for name in kept)
+
+
+@pytest.mark.parametrize("kind", ["making", "former"])
+def test_names_of_an_earlier_version_may_be_dropped(kind: str) -> None:
+    assert may_be_dropped(f"branch_{kind}_0123456789ab")
+    assert not may_be_dropped(f"branch_{kind}_0123456789abc")

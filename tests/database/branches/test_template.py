@@ -5,15 +5,15 @@ from __future__ import annotations
 import psycopg2
 import pytest
 
-from database.branches import copying, names, registry, template
-from database.branches.errors import BranchError, BusyError
+from database.branches import clones, names, registry, template
+from database.branches.errors import BranchError, ServerBusyError
 from tests.database.branches.conftest import PASSWORD, ROWS, Shared
 
 
 def make(shared: Shared) -> list[str]:
-    said: list[str] = []
-    template.make(shared.restored, shared.scrub, said.append)
-    return said
+    lines: list[str] = []
+    template.make(shared.restored, shared.scrub, lines.append)
+    return lines
 
 
 class ScrubFailedError(Exception):
@@ -21,23 +21,26 @@ class ScrubFailedError(Exception):
 
 
 def test_a_template_is_scrubbed_closed_and_known(fresh: Shared) -> None:
-    said = make(fresh)
+    lines = make(fresh)
     assert "service" not in fresh.databases()
-    assert [line for line in said if "scrubbed and proven" in line]
+    assert [line for line in lines if "scrubbed and proven" in line]
     with pytest.raises(psycopg2.OperationalError, match="not currently accepting connections"):
         fresh.ask(names.TEMPLATE, "SELECT 1")
     with registry.session(fresh.master) as session:
         assert template.require(session) == fresh.restored.snapshot
-        clone = copying.copy_template(session)
-        copying.allow_connections(session, clone, allow=True)
+        clone = clones.copy_template(session)
+        clones.allow_connections(session, clone, allow=True)
     emails = fresh.ask(clone, "SELECT count(*) FROM customers WHERE email LIKE '%@example.com'")
     assert emails == [(ROWS,)]
 
 
 def test_a_template_is_not_dropped_by_mistake(fresh: Shared) -> None:
     make(fresh)
-    with registry.session(fresh.master) as session, pytest.raises(BranchError, match="not made"):
-        copying.drop(session, names.TEMPLATE)
+    with (
+        registry.session(fresh.master) as session,
+        pytest.raises(BranchError, match="not created by"),
+    ):
+        clones.drop(session, names.TEMPLATE)
     with pytest.raises(psycopg2.errors.WrongObjectType, match="template database"):
         fresh.server.execute(f"DROP DATABASE {names.TEMPLATE}")
 
@@ -63,7 +66,7 @@ def test_a_scrub_that_fails_leaves_no_template(fresh: Shared) -> None:
         with pytest.raises(BranchError, match="no scrubbed template"):
             template.require(session)
         with pytest.raises(BranchError, match="no database branch_template"):
-            copying.copy_template(session)
+            clones.copy_template(session)
     # And the next run mends it.
     make(fresh)
     with registry.session(fresh.master) as session:
@@ -73,7 +76,7 @@ def test_a_scrub_that_fails_leaves_no_template(fresh: Shared) -> None:
 def test_it_is_made_once(fresh: Shared) -> None:
     make(fresh)
     before = fresh.databases()
-    assert make(fresh) == ["branch_template is there already"]
+    assert make(fresh) == ["branch_template exists already"]
     assert fresh.databases() == before
 
 
@@ -84,7 +87,7 @@ def test_a_template_in_use_is_waited_for(fresh: Shared) -> None:
         fresh.server.execute(f"ALTER DATABASE {names.TEMPLATE} ALLOW_CONNECTIONS true")
         inside = fresh.server.connect(names.TEMPLATE)
         fresh.server.execute(f"ALTER DATABASE {names.TEMPLATE} ALLOW_CONNECTIONS false")
-        with pytest.raises(BusyError, match="in use"):
-            copying.copy_template(session)
+        with pytest.raises(ServerBusyError, match="in use"):
+            clones.copy_template(session)
         inside.close()
-        assert copying.copy_template(session) in fresh.databases()
+        assert clones.copy_template(session) in fresh.databases()

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from infra.app.app_ingress import ingress_annotations, url
+from infra.app.app_ingress import url
 from infra.config.platform import Listener
-from infra.stacks.program import main
+from infra.kubernetes.ingress_annotations import app_annotations
+from infra.stacks import main
 from tests.infra.world import PREVIEW_CONFIG, STAGING_CONFIG, Cloud, Deployment, deploy
 
 ALB = "alb.ingress.kubernetes.io"
@@ -30,7 +31,7 @@ def test_the_listener(
     protocol: Any, port: int, listens: list[dict[str, int]], redirects: str | None, address: str
 ) -> None:
     listener = Listener(protocol=protocol, port=port)
-    annotations = ingress_annotations(listener)
+    annotations = app_annotations(listener)
     assert json.loads(annotations[f"{ALB}/listen-ports"]) == listens
     assert annotations.get(f"{ALB}/ssl-redirect") == redirects
     assert url(listener, "a.example.com") == address

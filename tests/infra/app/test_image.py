@@ -19,7 +19,7 @@ PROGRAM_FOLDER = Path(__file__).resolve().parents[3] / "infra"
 
 
 def declare(stack: str = "pr-42", commit: str = COMMIT, **given: Any) -> Deployment:
-    arguments: dict[str, Any] = {"given": None, "keep_former": False} | given
+    arguments: dict[str, Any] = {"existing": None, "keep_former": False} | given
 
     def program() -> None:
         image = ServiceImage(
@@ -99,6 +99,6 @@ def test_former_images_stay_only_where_they_are_wanted(*, keep: bool) -> None:
     ],
 )
 def test_an_image_that_exists_is_taken_as_it_is(given: str, reference: str) -> None:
-    stack = declare(given=given)
+    stack = declare(existing=given)
     assert stack.outputs["image"] == reference
     assert IMAGE not in stack.cloud.made

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.stacks.program import main
+from infra.stacks import main
 from tests.infra.world import PREVIEW_CONFIG, SERVICE_CONFIG, Cloud, Deployment, deploy
 
 JOB, DEPLOYMENT = "kubernetes:batch/v1:Job", "kubernetes:apps/v1:Deployment"

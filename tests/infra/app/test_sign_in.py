@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from infra.app.sign_in import HEALTH_PATHS, checked_token
-from infra.ci.sign_in_permissions import sign_in_policy
+from infra.ci.roles import sign_in_policy
 from infra.errors import ProgramError
 from infra.policies.catalogue import violations
-from infra.stacks.program import main
+from infra.stacks import main
 from tests.infra.ci.permissions.simulator import Attempt, decide, unknown
 from tests.infra.ci.permissions.test_permissions import POLICIES
 from tests.infra.ci.test_deploy_role import GITHUB
@@ -136,7 +136,7 @@ def test_what_lets_tests_in_is_a_secret_in_the_state() -> None:
 
 @pytest.mark.parametrize("value", ["", "short", "x" * 129, "t" * 39 + "*", "t" * 39 + "?"])
 def test_a_token_that_could_be_guessed_is_refused_and_not_shown(value: str) -> None:
-    with pytest.raises(ProgramError, match="it is no token") as caught:
+    with pytest.raises(ProgramError, match="its value is no token") as caught:
         checked_token(BYPASS, value)
     assert not value or value not in str(caught.value).replace(BYPASS, "")
     assert "put-secret-value" in caught.value.remedy

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from infra.ci.deploy_role import ISSUER, WORKFLOWS, trust_policy
-from infra.config.github import GithubConfig
+from infra.config.platform import GithubConfig
 from infra.errors import ProgramError
-from infra.stacks.program import main
+from infra.stacks import main
 from tests.infra.ci.permissions.simulator import take, unknown
 from tests.infra.world import PREVIEW_CONFIG, STAGING_CONFIG, Cloud, Deployment, deploy
 
@@ -161,13 +161,13 @@ def test_a_bucket_of_state_is_written_only_where_a_stack_is_the_roles_own() -> N
 
 def test_without_github_no_role_is_made_for_ci(staging: Deployment) -> None:
     assert "previews:platform:DeployRoles" not in {r.type for r in staging.registrations}
-    assert staging.outputs["platform"]["permissions_boundary"] == ""
+    assert staging.outputs["platform"]["boundaries"]["preview"] == ""
 
 
 def test_a_previews_role_has_the_boundary_and_stagings_has_none(guarded: Deployment) -> None:
     cloud = Cloud(staging=guarded.outputs)
     preview = deploy("pr-42", main, config=PREVIEW_CONFIG, cloud=cloud)
-    boundary = guarded.outputs["platform"]["permissions_boundary"]
+    boundary = guarded.outputs["platform"]["boundaries"]["preview"]
     assert boundary
     reader = preview.one("aws:iam/role:Role", "reader-role").inputs
     assert reader["permissionsBoundary"] == boundary

@@ -9,9 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from infra.config.access import AccessConfig, DnsConfig, PlatformAccessConfig
 from infra.config.base import Model
-from infra.config.branches import BranchesConfig
-from infra.config.budget import BudgetConfig
-from infra.config.cluster import ClusterConfig
+from infra.config.cluster import Cidr, ClusterConfig, NetworkConfig
 from infra.config.models import (
     MigrationConfig,
     PlatformConfig,
@@ -19,8 +17,13 @@ from infra.config.models import (
     PreviewDatabaseConfig,
     ServiceConfig,
 )
-from infra.config.network import Cidr, NetworkConfig
-from infra.config.platform import Listener, LoadBalancerConfig, StagingDatabaseConfig
+from infra.config.platform import (
+    BranchesConfig,
+    BudgetConfig,
+    Listener,
+    LoadBalancerConfig,
+    StagingDatabaseConfig,
+)
 from tests.infra.world import CREATED_CLUSTER, PREVIEW_CONFIG, SERVICE_CONFIG, STAGING_CONFIG
 
 DATABASE = {"instanceClass": "db.t4g.micro"}

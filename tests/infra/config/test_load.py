@@ -314,7 +314,7 @@ def _row(key: str, field: FieldInfo) -> str:
 
 def test_every_key_is_documented_with_its_default_and_no_other() -> None:
     text = (ROOT / "docs" / "configuration.md").read_text()
-    keys, _, _ = text.partition("## What comes from the environment")
+    keys, _, _ = text.partition("## Environment variables")
     documented = {line for line in keys.splitlines() if line.startswith("| `")}
     known = _fields(PlatformConfig) | _fields(PreviewConfig)
     assert documented == {_row(key, field) for key, field in known.items()}

@@ -13,7 +13,7 @@ from infra.database.database import master_secret_arn
 from infra.database.security_group import SecurityGroup
 from infra.database.snapshot_database import Snapshot, newest_available
 from infra.errors import ProgramError
-from infra.stacks.program import main
+from infra.stacks import main
 from tests.infra.world import PREVIEW_CONFIG, STAGING_CONFIG, Cloud, Deployment, deploy
 
 INSTANCE = "aws:rds/instance:Instance"
@@ -110,7 +110,7 @@ def test_staging_may_have_subnets_of_its_own_for_databases() -> None:
         "subnet-8",
         "subnet-9",
     ]
-    assert stack.outputs["platform"]["database_cidrs"] == ["10.0.8.0/24", "10.0.9.0/24"]
+    assert stack.outputs["platform"]["database"]["cidrs"] == ["10.0.8.0/24", "10.0.9.0/24"]
 
 
 def test_only_the_cluster_gets_to_a_database(staging: Deployment, preview: Deployment) -> None:
@@ -231,5 +231,5 @@ def test_a_preview_without_a_snapshot_stops_the_whole_program(staging: Deploymen
 
 @pytest.mark.parametrize("secrets", [None, []])
 def test_an_instance_without_a_master_secret_is_named(secrets: list[Any] | None) -> None:
-    with pytest.raises(pulumi.RunError, match="RDS instance pr-42: AWS names no secret"):
+    with pytest.raises(pulumi.RunError, match="RDS instance pr-42: AWS lists no secret"):
         master_secret_arn("pr-42", secrets)

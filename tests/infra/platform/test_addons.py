@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.platform.external_dns import records_policy
+from infra.platform.addons import records_policy
 from infra.platform.external_secrets_operator import ARGUMENTS, RULES
 from infra.policies.catalogue import violations
-from infra.stacks.program import main
+from infra.stacks import main
 from infra.versions import pinned
 from tests.infra.policies.resources import declared
 from tests.infra.world import CREATED_CLUSTER, STAGING_CONFIG, Deployment, deploy

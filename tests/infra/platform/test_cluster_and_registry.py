@@ -41,7 +41,7 @@ def test_an_unknown_cluster_says_what_to_check() -> None:
 
 
 def test_a_cluster_without_an_issuer_is_refused() -> None:
-    with pytest.raises(ProgramError, match="EKS cluster lab: AWS names no OIDC issuer"):
+    with pytest.raises(ProgramError, match="EKS cluster lab: it has no OIDC issuer"):
         look_up("lab", Cloud(issuer=None))
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from infra.platform.node_pool import node_pool_spec
-from infra.stacks.program import main
+from infra.stacks import main
 from infra.versions import pinned
 from tests.infra.world import CREATED_CLUSTER, STAGING_CONFIG, Deployment, deploy
 
@@ -85,9 +85,9 @@ def test_everything_in_the_cluster_is_declared_by_its_own_kubeconfig(
 def test_databases_are_in_subnets_of_their_own(new_staging: Deployment) -> None:
     group = new_staging.one("aws:rds/subnetGroup:SubnetGroup").inputs
     assert group["subnetIds"] == ["databases-a-id", "databases-b-id"]
-    facts = new_staging.outputs["platform"]
-    assert facts["database_cidrs"] == ["10.64.128.0/24", "10.64.129.0/24"]
-    assert facts["load_balancer_cidrs"] == ["10.64.0.0/16"]
+    platform = new_staging.outputs["platform"]
+    assert platform["database"]["cidrs"] == ["10.64.128.0/24", "10.64.129.0/24"]
+    assert platform["ingress"]["source_cidrs"] == ["10.64.0.0/16"]
 
 
 def test_a_cluster_can_be_made_in_an_existing_vpc() -> None:
@@ -101,9 +101,9 @@ def test_a_cluster_can_be_made_in_an_existing_vpc() -> None:
     inputs = stack.one(CLUSTER).inputs
     assert (inputs["vpcId"], inputs["privateSubnetIds"]) == ("vpc-9", subnets)
     assert not any(r.type == "aws:ec2/vpc:Vpc" for r in stack.registrations)
-    facts = stack.outputs["platform"]
-    assert facts["database_cidrs"] == ["10.0.1.0/24", "10.0.2.0/24"]
-    assert facts["load_balancer_cidrs"] == ["10.0.0.0/16", "100.64.0.0/16"]
+    platform = stack.outputs["platform"]
+    assert platform["database"]["cidrs"] == ["10.0.1.0/24", "10.0.2.0/24"]
+    assert platform["ingress"]["source_cidrs"] == ["10.0.0.0/16", "100.64.0.0/16"]
 
 
 def test_network_policies_are_enforced_before_a_pod_can_start(new_staging: Deployment) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from contract.stack_name import StackName
-from infra.stacks.program import main
+from infra.stacks import main
 from infra.tagging import stack_tags
 from tests.infra.test_tagging import SOURCE
 from tests.infra.world import STAGING_CONFIG, Deployment, deploy

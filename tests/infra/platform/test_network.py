@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.config.network import NetworkConfig
+from infra.config.cluster import NetworkConfig
 from infra.platform.network import Network, plan
 from tests.infra.world import Deployment, deploy
 

@@ -8,8 +8,8 @@ import pytest
 
 from infra.config.platform import Controller
 from infra.errors import ProgramError
-from infra.platform.wildcard_record import checked_load_balancer
-from infra.stacks.program import main
+from infra.platform.dns import checked_load_balancer
+from infra.stacks import main
 from tests.infra.world import CREATED_CLUSTER, STAGING_CONFIG, Deployment, deploy
 
 ALB = "alb.ingress.kubernetes.io"
@@ -168,6 +168,6 @@ def test_a_record_for_each_stack_is_not_staging_s_to_write() -> None:
 
 def test_a_load_balancer_that_never_came_is_said() -> None:
     assert checked_load_balancer("lb.example.com") == "lb.example.com"
-    with pytest.raises(ProgramError, match="says no name of a load balancer") as caught:
+    with pytest.raises(ProgramError, match="status has no load balancer") as caught:
         checked_load_balancer("")
     assert "kubectl describe ingress" in caught.value.remedy

@@ -187,7 +187,7 @@ def test_every_variable_of_every_container_counts() -> None:
     given: list[Any] = [*fine, {"name": "A_TOKEN", "value": "1"}, {"name": "API_KEY", "value": "1"}]
     found = workload("pr-42", container(env=fine), container("two", env=given))
     assert rule.complaints(found) == [
-        f"container two: variable {name} is given outright" for name in ("A_TOKEN", "API_KEY")
+        f"container two: variable {name} has a plain value" for name in ("A_TOKEN", "API_KEY")
     ]
     empty = [{"name": "DATABASE_PASSWORD", "value": ""}]
     assert rule.complaints(workload("pr-42", container(env=empty))) == []
@@ -197,8 +197,8 @@ def test_every_value_is_looked_at_and_a_name_of_a_secret_is_none() -> None:
     rule = BY_NAME["no-plain-secret"]
     found = made("pr-42", "x", {"a": [{"ok": "1"}, {"password": "x"}], "token": "y", "n": 7})
     assert rule.complaints(found) == [
-        "a.1.password is given in plain text",
-        "token is given in plain text",
+        "a.1.password is in plain text",
+        "token is in plain text",
     ]
     for value, fine in (("pr-42", True), ("pr-42-x", True), ("pr-421", False), ("x", False)):
         assert (rule.complaints(made("pr-42", "x", {"aSecret": value})) == []) is fine
@@ -222,8 +222,8 @@ def test_every_port_and_every_probe_of_every_container_counts() -> None:
     assert rule.complaints(workload("pr-42", good, bad)) == [
         f"container two: '{'x' * 16}' is no name of a port",
         "container two has port 22, which is SSH's",
-        "container two: startupProbe asks web, which it does not have",
-        "container two: readinessProbe asks 24, which it does not have",
+        "container two: startupProbe uses web, which it does not have",
+        "container two: readinessProbe uses 24, which it does not have",
     ]
     longest = container(ports=[{"name": "a" * 15, "containerPort": 21}])
     assert rule.complaints(workload("pr-42", longest)) == []
@@ -235,7 +235,7 @@ def test_a_variable_is_given_twice_when_it_is_given_twice() -> None:
     assert rule.complaints(workload("pr-42", container(env=once), container(env=once))) == []
     twice = [{"name": name} for name in "abbcac"]
     assert rule.complaints(workload("pr-42", container(env=once), container(env=twice))) == [
-        f"container one: variable {name} is given more than once" for name in "abc"
+        f"container one: variable {name} is set more than once" for name in "abc"
     ]
 
 
@@ -499,7 +499,7 @@ def test_a_path_leads_to_what_is_there() -> None:
     ]
 
 
-def test_an_export_is_read_as_the_engine_tells_it(preview: Deployment) -> None:
+def test_an_export_is_read_as_the_in_engine_it(preview: Deployment) -> None:
     first = one(preview, INSTANCE)
     held = [
         {
@@ -671,7 +671,7 @@ def test_pods_are_found_in_whatever_makes_them(type_: str, way: list[str]) -> No
 def test_each_stack_s_outputs_are_looked_at() -> None:
     clean, leaky = (made("pr-42", "pulumi:pulumi:Stack", out) for out in ({}, {"password": "x"}))
     assert TOGETHER["no-secret-output"].complaints([clean, leaky]) == [
-        (leaky, "password is given in plain text")
+        (leaky, "password is in plain text")
     ]
 
 

@@ -61,7 +61,14 @@ BROKEN: list[tuple[str, str, str, str, Any, str]] = [
     ("database-final-snapshot", "preview", INSTANCE, "skipFinalSnapshot", False, "snapshot behind"),
     ("database-final-snapshot", "preview", INSTANCE, "skipFinalSnapshot", None, "behind"),
     ("database-final-snapshot", "preview", INSTANCE, "deleteAutomatedBackups", False, "outlive"),
-    ("database-password-kept-by-rds", "staging", INSTANCE, "password", "hunter2", "is given"),
+    (
+        "database-password-kept-by-rds",
+        "staging",
+        INSTANCE,
+        "password",
+        "hunter2",
+        "it sets a password",
+    ),
     ("database-password-kept-by-rds", "preview", INSTANCE, "manageMasterUserPassword", None, "not"),
     ("security-group-closed", "preview", GROUP, "ingress/0/cidrBlocks", ["0.0.0.0/0"], "connect"),
     ("security-group-closed", "staging", GROUP, "ingress/0/ipv6CidrBlocks", ["::/0"], "::/0"),
@@ -93,7 +100,7 @@ BROKEN: list[tuple[str, str, str, str, Any, str]] = [
         ROLE,
         "assumeRolePolicy",
         trust("sts:AssumeRole", "system:serviceaccount:pr-42:external-secrets"),
-        "taken by sts:AssumeRole",
+        "assumed by sts:AssumeRole",
     ),
     ("preview-role-taken-by-its-own", "preview", ROLE, "managedPolicyArns", ["arn:x"], "policies"),
     (
@@ -173,7 +180,7 @@ BROKEN: list[tuple[str, str, str, str, Any, str]] = [
         "beyond its own host",
     ),
     ("ingress-has-rules", "preview", INGRESS, "spec/rules", [], "no rule"),
-    ("no-plain-secret", "preview", INSTANCE, "password", "hunter2", "password is given in plain"),
+    ("no-plain-secret", "preview", INSTANCE, "password", "hunter2", "password is in plain"),
     ("no-plain-secret", "staging", IMAGE, "registries", [{"password": "x"}], "registries.0.passwo"),
     ("no-plain-secret", "staging", IMAGE, "buildArgs/url", "postgres://a:b@host/db", "a URL with"),
     ("no-plain-secret", "staging", IMAGE, "buildArgs/key", "AKIA" + 16 * "A", "an AWS access key"),
@@ -201,7 +208,7 @@ BROKEN: list[tuple[str, str, str, str, Any, str]] = [
         DEPLOYMENT,
         f"{CONTAINER}/env/0",
         {"name": "DATABASE_PASSWORD", "value": "hunter2"},
-        "DATABASE_PASSWORD is given outright",
+        "DATABASE_PASSWORD has a plain value",
     ),
     ("database-bounded", "preview", INSTANCE, "instanceClass", "db.t4g.large", "at most medium"),
     (
@@ -215,7 +222,7 @@ BROKEN: list[tuple[str, str, str, str, Any, str]] = [
     ("database-bounded", "staging", INSTANCE, "maxAllocatedStorage", 65536.0, "is 65536: expected"),
     ("pod-bounded", "preview", DEPLOYMENT, f"{CONTAINER}/resources/limits/cpu", "64", "at most 2"),
     ("pod-bounded", "preview", JOB, f"{CONTAINER}/resources/limits/memory", "1Ti", "at most 2Gi"),
-    ("pod-bounded", "preview", JOB, f"{CONTAINER}/resources/requests/cpu", None, "names no cpu"),
+    ("pod-bounded", "preview", JOB, f"{CONTAINER}/resources/requests/cpu", None, "sets no cpu"),
     ("replicas-bounded", "preview", AUTOSCALER, "spec/maxReplicas", 100.0, "at most 5"),
     ("replicas-bounded", "staging", DEPLOYMENT, "spec/replicas", 21.0, "at most 20"),
 ]
@@ -343,7 +350,7 @@ def test_a_secret_that_a_stack_puts_out_is_found(preview: Deployment) -> None:
     rule = STACKS_BY_NAME["no-secret-output"]
     assert rule.complaints(declared(preview)) == []
     stack = changed(one(preview, STACK), ["adminPassword"], "hunter2")
-    assert rule.complaints([stack]) == [(stack, "adminPassword is given in plain text")]
+    assert rule.complaints([stack]) == [(stack, "adminPassword is in plain text")]
 
 
 def test_every_rule_is_tested_both_ways() -> None:

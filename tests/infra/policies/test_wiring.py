@@ -20,8 +20,8 @@ AUTOSCALER = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
 CONTAINER = "spec/template/spec/containers/0"
 
 ALONE: list[tuple[str, str, str, Any, str]] = [
-    ("ports-found", DEPLOYMENT, f"{CONTAINER}/livenessProbe/httpGet/port", "web", "asks web"),
-    ("ports-found", DEPLOYMENT, f"{CONTAINER}/readinessProbe/httpGet/port", 81, "asks 81"),
+    ("ports-found", DEPLOYMENT, f"{CONTAINER}/livenessProbe/httpGet/port", "web", "uses web"),
+    ("ports-found", DEPLOYMENT, f"{CONTAINER}/readinessProbe/httpGet/port", 81, "uses 81"),
     ("ports-found", DEPLOYMENT, f"{CONTAINER}/startupProbe/httpGet/port", 81, "startupProbe"),
     ("ports-found", DEPLOYMENT, f"{CONTAINER}/ports/0/containerPort", 22, "SSH's"),
     ("ports-found", DEPLOYMENT, f"{CONTAINER}/ports/0/name", "HTTP_", "no name of a port"),

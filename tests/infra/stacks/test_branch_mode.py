@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from contract.kubernetes import APP_SECRET, MIGRATOR_SECRET
 from contract.stack_name import StackName
-from database.branches import controller, names, resources
-from infra.database import branch_api, branch_controller
-from infra.database.database import APP, MIGRATOR
+from database.branches import names
+from infra.database import branch_controller
 from infra.errors import ProgramError
-from infra.stacks.program import main
+from infra.stacks import main
 from tests.infra.answers import CLONE
 from tests.infra.app.test_pods import environment
 from tests.infra.stacks.test_program import SERVICE, changes, held
@@ -46,7 +46,7 @@ def test_a_preview_loads_nothing_of_aws(platform: Deployment) -> None:
 import json, sys
 from tests.infra.stacks.test_branch_mode import BRANCH_CONFIG
 from tests.infra.world import *
-from infra.stacks.program import main
+from infra.stacks import main
 deploy("pr-42", main, config=BRANCH_CONFIG, cloud=Cloud(staging=json.loads(sys.argv[1])))
 print(sorted(name for name in sys.modules if name.partition(".")[0] == "pulumi_aws"))
 """
@@ -135,7 +135,7 @@ def test_a_claim_made_anew_is_migrated_again(platform: Deployment, branch: Deplo
 def test_a_platform_without_the_mode_says_how_to_turn_it_on(staging: Deployment) -> None:
     for stack, config in (("pr-42", BRANCH_CONFIG), ("data-8", PREVIEW_CONFIG)):
         given = {k: v for k, v in config.items() if stack == "pr-42" or k != "expires"}
-        with pytest.raises(ProgramError, match="hands out no databases") as caught:
+        with pytest.raises(ProgramError, match="provides no databases") as caught:
             deploy(stack, main, config=given, cloud=Cloud(staging=staging.outputs))
         assert "previews:branches.enabled true" in caught.value.remedy
 
@@ -162,7 +162,7 @@ def test_a_server_is_published_last(data: Deployment) -> None:
 def test_the_template_is_made_by_the_image_of_main(data: Deployment, platform: Deployment) -> None:
     (container,) = data.one(JOB, "template").inputs["spec"]["template"]["spec"]["containers"]
     assert container["image"] == platform.outputs["image"]
-    assert container["command"] == ["python", "-m", "database.branches.prepare_template"]
+    assert container["command"] == ["python", "-m", "database.branches.template"]
     variables = environment(data, JOB, "template")
     assert variables["DATABASE_PASSWORD"] == "secret data-8/password"
     assert variables["DATABASE_SNAPSHOT"] == CLONE["snapshot"]
@@ -195,8 +195,8 @@ def test_staging_holds_the_controller_only_where_it_is_asked_for(
         "databasebranches",
         "databasegenerations",
     }
-    assert staging.outputs["platform"]["branches_namespace"] == ""
-    assert platform.outputs["platform"]["branches_namespace"] == "branches"
+    assert staging.outputs["platform"]["branches"]["namespace"] == ""
+    assert platform.outputs["platform"]["branches"]["namespace"] == "branches"
 
 
 def test_the_controller_may_read_two_secrets_of_previews_and_no_other(
@@ -226,19 +226,17 @@ def test_the_controller_alone_gets_a_token(platform: Deployment) -> None:
     assert pod.inputs["spec"]["strategy"] == {"type": "Recreate"}
 
 
-def test_program_and_controller_speak_of_the_same(branch: Deployment) -> None:
-    """They share no code: the program is the pull request's, the controller main's."""
-    stack = StackName.parse("pr-42")
-    found = names.BranchNames.of(stack.namespace)
+def test_program_and_controller_name_the_same_roles(branch: Deployment) -> None:
+    """The program is the pull request's, the controller main's."""
+    found = names.BranchNames.of(StackName.parse("pr-42").namespace)
     assert found is not None
     users = {
         secret: branch.one("kubernetes:external-secrets.io/v1:ExternalSecret", secret).inputs[
             "spec"
         ]["target"]["template"]["data"]["username"]
-        for secret in (MIGRATOR, APP)
+        for secret in (MIGRATOR_SECRET, APP_SECRET)
     }
-    assert users == {MIGRATOR: found.migrator, APP: found.app}
-    assert (controller.MIGRATOR_SECRET, controller.APP_SECRET) == (MIGRATOR, APP)
-    assert found.database == stack.branch
-    assert (resources.GROUP, resources.VERSION) == (branch_api.GROUP, branch_api.VERSION)
+    assert users == {MIGRATOR_SECRET: found.migrator, APP_SECRET: found.app}
+    assert found.database == StackName.parse("pr-42").branch
+    assert (MIGRATOR_SECRET, APP_SECRET) == ("database-migrator", "database-app")
     assert branch_controller.NAMESPACE == "branches"

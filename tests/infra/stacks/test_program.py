@@ -11,7 +11,7 @@ import pulumi
 import pytest
 
 from infra.errors import ProgramError
-from infra.stacks.program import main
+from infra.stacks import main
 from tests.infra.world import (
     COMMIT,
     NEXT_COMMIT,
@@ -117,7 +117,7 @@ def test_the_outputs_of_a_preview(preview: Deployment) -> None:
 def test_the_outputs_of_staging(staging: Deployment) -> None:
     assert staging.outputs["url"] == "https://staging.preview.example.com"
     assert staging.outputs["expires"] == "never"
-    assert staging.outputs["platform"]["trusted_image"] == staging.outputs["image"]
+    assert staging.outputs["platform"]["images"]["trusted"] == staging.outputs["image"]
 
 
 @pytest.mark.parametrize("kind", ["staging", "preview"])
@@ -380,7 +380,7 @@ def test_an_image_that_ci_built_is_deployed_as_it_is(staging: Deployment) -> Non
         config=PREVIEW_CONFIG | {"image": digest},
         cloud=Cloud(staging=staging.outputs),
     )
-    url = staging.outputs["platform"]["repository_url"]
+    url = staging.outputs["platform"]["images"]["repository_url"]
     assert stack.outputs["image"] == f"{url}@{digest}"
     assert "docker-build:index:Image" not in {r.type for r in stack.registrations}
 
@@ -417,11 +417,11 @@ def test_declaring_a_stack_leaves_nothing_behind(preview: Deployment) -> None:
 
 
 def test_a_preview_imports_no_more_than_it_needs(staging: Deployment) -> None:
-    """Each of these packages takes a tenth of a second or more; see imports-are-counted.md."""
+    """Each of them takes 0.1 s or more (docs/decisions/0008-imports-cost-time.md)."""
     script = """
 import json, sys
 from tests.infra.world import *
-from infra.stacks.program import main
+from infra.stacks import main
 facts = json.loads(sys.argv[1])
 deploy("pr-42", main, config=PREVIEW_CONFIG, cloud=Cloud(staging=facts))
 # A package that is only reserved for later has not loaded its modules.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from contract.kubernetes import STACK_LABEL
 from previews.errors import PreviewsError
 from previews.inventory.item import Item
-from previews.inventory.namespaces import STACK_LABEL, Namespaces
+from previews.inventory.namespaces import Namespaces
 from tests.previews.memory_cluster import MemoryCluster
 
 INGRESSES = "ingresses.networking.k8s.io"

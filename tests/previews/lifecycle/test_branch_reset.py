@@ -7,11 +7,12 @@ from typing import Any, cast
 import pytest
 from tenacity import stop_after_attempt
 
+from contract.kubernetes import RESET_ANNOTATION
 from contract.stack_name import StackName
 from previews.clients import Clients
 from previews.errors import PreviewsError
 from previews.lifecycle import branch_reset
-from previews.lifecycle.branch_reset import CLAIMS, RESET, reset
+from previews.lifecycle.branch_reset import CLAIMS, reset
 from tests.previews.memory_cluster import Live, MemoryCluster
 from tests.previews.world import MemoryStacks, clients_of
 
@@ -44,7 +45,7 @@ ROLLED_OUT = {
 def obliging(live: Live) -> None:
     """Controllers that do what they are asked for."""
     if live.kind == CLAIMS:
-        live.raw["status"] = {**STATUS, "reset": live.annotations[RESET]}
+        live.raw["status"] = {**STATUS, "reset": live.annotations[RESET_ANNOTATION]}
     if live.kind == "jobs.v1.batch":
         live.raw["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
 

@@ -10,7 +10,8 @@ from moto import mock_aws
 
 from previews.clients import Clients
 from previews.errors import PreviewsError
-from tests.previews.world import PLATFORM, MemoryStacks, clients_of
+from tests.contract.platform import PLATFORM, platform_with
+from tests.previews.world import MemoryStacks, clients_of
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
 
 def clients(aws: Session, arn: str) -> Clients:
     made = clients_of(MemoryStacks())
-    made.__dict__["platform"] = PLATFORM.model_copy(update={"bypass_secret_arn": arn})
+    made.__dict__["platform"] = platform_with(sign_in={"bypass_secret_arn": arn})
     made.__dict__["aws"] = aws
     return made
 

@@ -18,9 +18,10 @@ from previews.lifecycle.preflight import preflight
 from previews.lifecycle.preflight_branch import TEMPLATE
 from previews.lifecycle.preflight_report import Report
 from previews.lifecycle.refresh import PUBLICATIONS
+from tests.contract.platform import PLATFORM, platform_with
 from tests.github import LocalGitHub
 from tests.previews.memory_cluster import MemoryCluster
-from tests.previews.world import PLATFORM, MemoryStacks, clients_of
+from tests.previews.world import MemoryStacks, clients_of
 
 STACK = StackName.parse("pr-42")
 
@@ -133,8 +134,8 @@ def test_a_preview_can_come_up(clients: Clients) -> None:
 
 
 def test_credentials_of_another_account_are_named(clients: Clients) -> None:
-    platform = PLATFORM.model_copy(
-        update={"repository_url": "999999999999.dkr.ecr.us-east-1.amazonaws.com/previews"}
+    platform = platform_with(
+        images={"repository_url": "999999999999.dkr.ecr.us-east-1.amazonaws.com/previews"}
     )
     clients.__dict__["platform"] = platform
     report = preflight(clients, STACK)
@@ -357,7 +358,7 @@ def branching(clients: Clients, hub: LocalGitHub) -> tuple[Clients, MemoryCluste
     """A pull request that asks for a clone, where the platform hands them out."""
     hub.state.pull(42, labels=["preview", "preview-db-branch"])
     cluster = MemoryCluster()
-    on = PLATFORM.model_copy(update={"branches_namespace": "branches"})
+    on = platform_with(branches={"namespace": "branches"})
     clients.__dict__["platform"] = on
     clients.__dict__["cluster"] = cluster
     return clients, cluster

@@ -17,9 +17,10 @@ from previews.errors import PreviewsError
 from previews.lifecycle.branch_reset import CLAIMS
 from previews.lifecycle.refresh import PUBLICATIONS, refresh
 from previews.pulumi.locks import TAG, Note
+from tests.contract.platform import PLATFORM, platform_with
 from tests.github import LocalGitHub
 from tests.previews.memory_cluster import MemoryCluster
-from tests.previews.world import NOW, PLATFORM, MemoryStacks, clients_of
+from tests.previews.world import NOW, MemoryStacks, clients_of
 
 
 class Stacks(MemoryStacks):
@@ -118,7 +119,7 @@ def test_where_the_mode_is_on_the_command_refreshes(
     monkeypatch: pytest.MonkeyPatch, previews: Callable[..., tuple[int, str, str]]
 ) -> None:
     clients, stacks, _ = world("data-8")
-    clients.__dict__["platform"] = PLATFORM.model_copy(update={"branches_namespace": "branches"})
+    clients.__dict__["platform"] = platform_with(branches={"namespace": "branches"})
     monkeypatch.setattr("previews.commands.refresh.Clients", lambda: clients)
     code, printed, _ = previews("refresh")
     assert code == 0

@@ -15,8 +15,8 @@ from previews.clients import Clients
 from previews.pull_request.github_presenter import PullRequestPresenter
 from previews.pull_request.terminal_presenter import TerminalPresenter
 from previews.settings import Settings
+from tests.contract.platform import PLATFORM
 from tests.previews.memory_cluster import MemoryCluster
-from tests.previews.world import PLATFORM
 
 
 def local(**settings: Any) -> Clients:
@@ -76,7 +76,7 @@ def test_all_places_but_github_are_looked_at_whichever_repository_made_it(
     with mock_aws():
         clients = local()
         ecr = Session(region_name="us-east-1").client("ecr")
-        ecr.create_repository(repositoryName=PLATFORM.images)
+        ecr.create_repository(repositoryName=PLATFORM.images.repository)
         ec2 = Session(region_name="us-east-1").client("ec2")
         vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         group = ec2.create_security_group(GroupName="any", Description="any", VpcId=vpc)["GroupId"]

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from infra.ci.cluster_access import GROUP
-from infra.stacks.program import main
+from infra.stacks import main
 from tests.infra.ci.test_deploy_role import GITHUB
 from tests.infra.world import CREATED_CLUSTER, STAGING_CONFIG, Registration, deploy
 from tests.sandbox.cluster.running import Cluster, await_that

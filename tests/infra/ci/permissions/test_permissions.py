@@ -7,14 +7,13 @@ from collections.abc import Mapping
 
 import pytest
 
+from contract.stack_name import DATA_GLOB, PREVIEW_GLOB
 from infra.ci.permissions.grant import Place, policy
 from infra.ci.permissions.shared import STATE_KEY, state_grants
 from infra.ci.permissions.table import (
     BOUNDARY,
-    DATA,
     DATA_BOUNDARY,
     PREVIEW,
-    PREVIEWS,
     STAGING_DEPLOYMENT,
 )
 from tests.infra.ci.permissions.simulator import ACCOUNT, Attempt, decide, unknown
@@ -36,8 +35,10 @@ PLACE = Place(
     state_key="alias/acme-state",
 )
 POLICIES = {
-    "preview": policy((*PREVIEW, STATE_KEY, *state_grants(PREVIEWS)), PLACE),
-    "staging": policy((*STAGING_DEPLOYMENT, STATE_KEY, *state_grants("staging*", DATA)), PLACE),
+    "preview": policy((*PREVIEW, STATE_KEY, *state_grants(PREVIEW_GLOB)), PLACE),
+    "staging": policy(
+        (*STAGING_DEPLOYMENT, STATE_KEY, *state_grants("staging*", DATA_GLOB)), PLACE
+    ),
     "boundary": policy(BOUNDARY, PLACE),
     "data-boundary": policy(DATA_BOUNDARY, PLACE),
 }

@@ -1,0 +1,43 @@
+"""Names of Kubernetes objects, labels and kinds that more than one room uses."""
+
+from __future__ import annotations
+
+API_GROUP = "previews.internal"
+"""API group of the branch controller. `.internal` is reserved for private use, so no other
+project has it."""
+
+API_VERSION = "v1alpha1"
+
+BRANCH_KIND = "DatabaseBranch"
+BRANCHES = "databasebranches"
+"""Plural of `BRANCH_KIND`: a preview's request for a database."""
+
+GENERATION_KIND = "DatabaseGeneration"
+GENERATIONS = "databasegenerations"
+"""Plural of `GENERATION_KIND`: the publication of a shared server."""
+
+FINALIZER = f"{API_GROUP}/database"
+"""Finalizer that keeps an object until its database or server is gone."""
+
+RESET_ANNOTATION = f"{API_GROUP}/reset"
+"""Annotation of a `BRANCH_KIND` object: a changed value requests a fresh clone."""
+
+STACK_LABEL = "previews/stack"
+"""Label of a stack's namespace with the stack's name."""
+
+PULL_REQUEST_LABEL = "previews/pull-request"
+"""Label of a preview's namespace with the pull request's number."""
+
+MASTER_SECRET = "database-master"  # noqa: S105  the name of a Secret is no secret
+"""Secret with the master user's login, where a stack has one."""
+
+MIGRATOR_SECRET = "database-migrator"  # noqa: S105
+"""Secret with the login of the role that migrates."""
+
+APP_SECRET = "database-app"  # noqa: S105
+"""Secret with the login of the service's role."""
+
+
+def qualified(plural: str) -> str:
+    """Return a kind of `API_GROUP` as kubectl names it: ``<plural>.<version>.<group>``."""
+    return f"{plural}.{API_VERSION}.{API_GROUP}"

@@ -1,0 +1,146 @@
+"""Settings of the AWS Load Balancer Controller: the one place that declares them.
+
+An annotation belongs to one of four functions, by what it sets:
+
+| function | carried by | sets |
+|---|---|---|
+| `shared_annotations` | each Ingress without an IngressClassParams | the shared load balancer |
+| `class_parameters` | the IngressClassParams | the shared load balancer |
+| `app_annotations` | each Ingress | listener and target group of one app |
+| `sign_in_annotations` | an Ingress whose app requires signing in | the rules of one host |
+
+The load balancer is one for all stacks: the controller refuses an Ingress whose shared settings
+differ from those of the others in its group. So a shared setting goes into both of the first
+two, and staging publishes the first (``ingress.annotations`` of contract/platform_outputs.py).
+Listener ports, redirect and TLS policy of an Ingress are merged with those of its group; they are
+equal in all stacks, since they follow from the listener that staging publishes.
+
+Which keys no Ingress may carry is in infra/policies/ingresses.py.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from contract.platform_outputs import BYPASS_HEADER
+from infra.kubernetes.pod import TIMEOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from infra.config.platform import Listener
+
+ALB = "alb.ingress.kubernetes.io"
+"""Prefix of the controller's annotations."""
+
+BYPASS = "bypass"
+"""Service behind the rule that lets requests with the bypass token through."""
+
+NO_SIGN_IN = {f"{ALB}/auth-type": "none"}
+"""Annotation of a Service that needs no signing in, whatever its Ingress requires."""
+
+DEFAULT_PORTS = {"HTTP": 80, "HTTPS": 443}
+SCOPES = ("openid", "email")
+
+# A target goes on draining at most this long. It is shorter than what a pod has from the end
+# of its preStop to its kill, so that no request is cut off by either.
+_DEREGISTRATION_SECONDS = 5
+
+# TLS 1.2 and 1.3 with forward secrecy; the controller's default goes back to 1.0.
+_TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
+
+_SESSION_SECONDS = 8 * 3600
+
+
+def shared_annotations(group: str, scheme: str, cidrs: Sequence[str]) -> dict[str, str]:
+    """Return the annotations needed where there is no IngressClassParams."""
+    return {
+        f"{ALB}/group.name": group,
+        f"{ALB}/scheme": scheme,
+        f"{ALB}/inbound-cidrs": ",".join(cidrs),
+    }
+
+
+def class_parameters(
+    group: str, scheme: str, cidrs: Sequence[str], namespace_labels: dict[str, str]
+) -> dict[str, object]:
+    """Return the spec of the IngressClassParams, which no Ingress of the class can override.
+
+    Args:
+        group: Name of the group of Ingresses that share the load balancer.
+        scheme: ``internal`` or ``internet-facing``.
+        cidrs: Networks from which the load balancer can be reached.
+        namespace_labels: Labels of the namespaces that may use the class.
+    """
+    return {
+        "group": {"name": group},
+        "scheme": scheme,
+        "inboundCIDRs": list(cidrs),
+        "namespaceSelector": {"matchLabels": namespace_labels},
+        "loadBalancerAttributes": [
+            {"key": "routing.http.drop_invalid_header_fields.enabled", "value": "true"}
+        ],
+    }
+
+
+def app_annotations(listener: Listener) -> dict[str, str]:
+    """Return the annotations of every stack's Ingress.
+
+    None names a certificate: that is in the class, or the controller finds one by the host name.
+    """
+    return {
+        f"{ALB}/target-type": "ip",
+        f"{ALB}/backend-protocol": "HTTP",
+        f"{ALB}/healthcheck-path": "/health/ready",
+        f"{ALB}/healthcheck-interval-seconds": "5",
+        f"{ALB}/healthcheck-timeout-seconds": "3",
+        f"{ALB}/healthy-threshold-count": "2",
+        f"{ALB}/unhealthy-threshold-count": "2",
+        f"{ALB}/success-codes": "200",
+        f"{ALB}/target-group-attributes": (
+            f"deregistration_delay.timeout_seconds={_DEREGISTRATION_SECONDS}"
+        ),
+        TIMEOUT: "420",
+        **_listen(listener),
+    }
+
+
+def sign_in_annotations(pool_arn: str, client: str, domain: str, token: str) -> dict[str, str]:
+    """Return the annotations that require signing in for all Services without `NO_SIGN_IN`.
+
+    Args:
+        pool_arn: ARN of the user pool.
+        client: ID of the stack's client of that pool.
+        domain: Prefix of the user pool's domain.
+        token: Token that lets tests in; empty for none.
+    """
+    idp = {"userPoolARN": pool_arn, "userPoolClientID": client, "userPoolDomain": domain}
+    annotations = {
+        f"{ALB}/auth-type": "cognito",
+        f"{ALB}/auth-idp-cognito": json.dumps(idp, sort_keys=True),
+        f"{ALB}/auth-on-unauthenticated-request": "authenticate",
+        f"{ALB}/auth-scope": " ".join(SCOPES),
+        f"{ALB}/auth-session-timeout": str(_SESSION_SECONDS),
+    }
+    if token:
+        condition = {
+            "field": "http-header",
+            "httpHeaderConfig": {"httpHeaderName": BYPASS_HEADER, "values": [token]},
+        }
+        annotations[f"{ALB}/conditions.{BYPASS}"] = json.dumps([condition], sort_keys=True)
+    return annotations
+
+
+def _listen(listener: Listener) -> dict[str, str]:
+    """Listen on the port; plain HTTP on the usual port is redirected to HTTPS."""
+    ports = [{listener.protocol: listener.port}]
+    if listener.protocol == "HTTP":
+        return {f"{ALB}/listen-ports": json.dumps(ports)}
+    if listener.port == DEFAULT_PORTS["HTTPS"]:
+        ports.insert(0, {"HTTP": DEFAULT_PORTS["HTTP"]})
+    return {
+        f"{ALB}/listen-ports": json.dumps(ports),
+        f"{ALB}/ssl-redirect": str(listener.port),
+        f"{ALB}/ssl-policy": _TLS_POLICY,
+    }

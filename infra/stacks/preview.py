@@ -1,0 +1,124 @@
+"""Stack ``pr-<n>``: a pull request's image, namespace, database, service and address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pulumi
+
+from infra.app.image import ServiceImage
+from infra.app.preview_namespace import PreviewNamespace
+from infra.app.service_stack import ServiceArgs, ServiceStack
+from infra.config.load import load_preview_config
+from infra.config.models import DatabaseMode
+from infra.kubernetes.provider import existing_cluster
+from infra.source import CHECKOUT, read_source
+from infra.stacks.stack_outputs import (
+    PREPARE_IMAGE,
+    export_service,
+    prepared_with,
+    read_staging,
+)
+from infra.tagging import tag_every_resource
+
+if TYPE_CHECKING:
+    from contract.stack_name import StackName
+    from infra.config.models import PreviewConfig
+    from infra.database.database import ProvisionedDatabase
+    from infra.platform_inputs import PlatformInputs
+
+
+def declare_preview(stack: StackName) -> None:
+    """Declare one preview on the platform that staging published."""
+    config = load_preview_config(stack)
+    source = read_source(
+        CHECKOUT,
+        commit=config.commit,
+        repository=config.repository,
+        expires=config.expires,
+        ttl_days=config.ttl_days,
+    )
+    tag_every_resource(stack, source)
+
+    platform = read_staging()
+    image = ServiceImage(
+        "image",
+        stack=stack,
+        source=source,
+        repository_url=platform.images.repository_url,
+        existing=config.image,
+        keep_former=False,
+    )
+    provider = existing_cluster(platform.cluster.name)
+    service = ServiceStack("service", opts=pulumi.ResourceOptions(providers=[provider]))
+    namespace = PreviewNamespace(
+        "namespace",
+        stack=stack,
+        resources=config.service,
+        platform=platform,
+        opts=service.child,
+    )
+    match config.database.mode:
+        case DatabaseMode.SNAPSHOT:
+            database = _snapshot_database(stack, config, platform, namespace, service)
+        case DatabaseMode.BRANCH:
+            database = _branch_database(stack, platform, namespace, service)
+    endpoint = service.deploy(
+        ServiceArgs(
+            stack=stack,
+            source=source,
+            resources=config.service,
+            platform=platform,
+            image=image.reference,
+            sign_in=config.access.sign_in,
+            migration=config.migration,
+        ),
+        namespace,
+        database,
+    )
+    export_service(stack, source, image, endpoint)
+    if database.prepared_with is not None:
+        pulumi.export(PREPARE_IMAGE, database.prepared_with)
+    pulumi.export("databaseMode", config.database.mode.value)
+    pulumi.export("snapshot", database.snapshot)
+    pulumi.export("snapshotCreated", database.snapshot_created)
+
+
+def _snapshot_database(
+    stack: StackName,
+    config: PreviewConfig,
+    platform: PlatformInputs,
+    namespace: PreviewNamespace,
+    service: ServiceStack,
+) -> ProvisionedDatabase:
+    """Declare an RDS instance of the preview's own, restored from staging's latest snapshot."""
+    from infra.database.own_database import provision_own_database
+    from infra.database.snapshot_database import SnapshotDatabase
+
+    restored = SnapshotDatabase(
+        "database", stack=stack, instance_class=config.database.instance_class, platform=platform
+    )
+    return provision_own_database(
+        restored.database,
+        stack=stack,
+        namespace=namespace,
+        platform=platform,
+        resources=config.service,
+        image=prepared_with(otherwise=platform.images.trusted),
+        restored=restored,
+        parent=service,
+    )
+
+
+def _branch_database(
+    stack: StackName,
+    platform: PlatformInputs,
+    namespace: PreviewNamespace,
+    service: ServiceStack,
+) -> ProvisionedDatabase:
+    """Declare a clone on a shared server. It needs no AWS resource, and imports no AWS SDK."""
+    from infra.database.branch_database import provision_branch_database
+
+    return provision_branch_database(
+        stack=stack, namespace=namespace, platform=platform, parent=service
+    )
