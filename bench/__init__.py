@@ -1,1 +1,1 @@
-"""Measures what the documentation claims: ``python -m bench`` writes ``docs/benchmarks.md``."""
+"""Benchmarks of the documentation's figures: ``python -m bench`` writes docs/benchmarks.md."""

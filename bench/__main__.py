@@ -1,4 +1,4 @@
-"""Takes the figures of the whole: set-up, preview, push, no change, destroy, memory, both modes."""
+"""Figures of the whole: set-up, preview, push, no change, destroy, memory, both modes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _RUNS = 3
 
 
 def memory(world: World) -> float:
-    """Proportional set size of the sandbox with all below it, in MiB."""
+    """Return the proportional set size of the sandbox and its children, in MiB."""
     return sum(process.memory_full_info().pss for process in world.processes()) / 2**20
 
 
 def previews(world: World, results: Results) -> None:
-    """Preview, no change, push and destroy of one pull request, some times over."""
+    """Measure preview, no change, push and destroy of a pull request, several times."""
     taken: dict[str, list[float]] = {"preview": [], "same": [], "push": [], "destroy": []}
     for run in range(_RUNS):
         taken["preview"].append(seconds(lambda: world.sandbox("preview", "43")))
@@ -38,12 +38,12 @@ def previews(world: World, results: Results) -> None:
 
 
 def pulumi_up(world: World, stack: str, project: Path) -> None:
-    """``pulumi up`` as a person types it, in the sandbox's environment."""
+    """Run ``pulumi up`` as a person does, in the sandbox's environment."""
     world.run("pulumi", "up", "--cwd", str(project), "--stack", stack, "--yes", "--skip-preview")
 
 
 def three_previews(world: World, results: Results) -> None:
-    """Memory with staging and three previews that have answered."""
+    """Measure the memory with staging and three used previews."""
     for number in ("43", "44", "45"):
         world.sandbox("preview", number)
     what = "memory of the sandbox with staging and three previews (PSS)"
@@ -51,13 +51,13 @@ def three_previews(world: World, results: Results) -> None:
 
 
 def cold(results: Results, folder: Path) -> None:
-    """The first command of the README on a new machine: nothing cached, every tool built."""
+    """Measure the README's first command on a new machine: nothing cached, all tools built."""
     clone, home = folder / "clone", folder / "home"
     home.mkdir()
     subprocess.run(["git", "clone", "--quiet", f"file://{ROOT}", clone], check=True)
     caches = ("GOCACHE", "GOMODCACHE", "SANDBOX_CACHE", "SANDBOX_HOME", "XDG_CACHE_HOME")
     environment = {name: value for name, value in os.environ.items() if name not in caches}
-    # Go writes its modules read-only, which the folder's removal at the end would stumble on.
+    # Go's modules are read-only, which would prevent the deletion of the folder.
     environment |= {"HOME": str(home), "GOFLAGS": "-modcacherw"}
 
     def make(*arguments: str) -> None:
@@ -73,7 +73,7 @@ def cold(results: Results, folder: Path) -> None:
 
 
 def main() -> None:
-    """Take the figures and write the report."""
+    """Measure the figures and write the report."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--cold", action="store_true", help="take the cold set-up alone")
     arguments = parser.parse_args()
@@ -92,7 +92,7 @@ def main() -> None:
             )
             previews(world, results)
             three_previews(world, results)
-            # Last: from here on there is one more server.
+            # Last, since it adds a server.
             modes.both(world, results, folder)
 
 

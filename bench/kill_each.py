@@ -1,7 +1,7 @@
-"""Kills an `up` after each of its resource operations; one recovery then has to do.
+"""Kill of an `up` after each of its resource operations; one recovery must succeed.
 
-After an even number of operations the recovery is `previews unlock` and one more `up`, which has
-to converge; after an odd number it is `previews destroy`, after which nothing may be left.
+After an even number of operations the recovery is `previews unlock` and another `up`, which must
+converge; after an odd number it is `previews destroy`, after which nothing may be left.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FIRST_NUMBER = 3000
 
 
 def recover(ci: Lifecycle, number: int, *, run: int, converge: bool) -> None:
-    """One recovery: to a preview that answers and then goes, or to nothing at once."""
+    """Recover: to a working preview that is then destroyed, or destroy it at once."""
     if converge:
         ci.previews("unlock", str(number))
         ci.up(f"pr-{number}", run=run)
@@ -37,10 +37,10 @@ def recover(ci: Lifecycle, number: int, *, run: int, converge: bool) -> None:
 
 
 def kill_each(ci: Lifecycle, *, first: int, last: int | None) -> tuple[list[float], list[str]]:
-    """Kill after each operation from ``first`` on; one that fails keeps no other from it.
+    """Kill after each operation from ``first`` on; a failure does not stop the others.
 
     Returns:
-        The seconds of each recovery, and what failed.
+        Seconds of each recovery, and the failures.
     """
     seconds: list[float] = []
     failures: list[str] = []
@@ -67,7 +67,7 @@ def kill_each(ci: Lifecycle, *, first: int, last: int | None) -> tuple[list[floa
 
 
 def main() -> None:
-    """Do it on a sandbox of its own, and write the figures."""
+    """Run it on a sandbox of its own, and write the figures."""
     parser = argparse.ArgumentParser(prog="python -m bench.kill_each", description=__doc__)
     parser.add_argument("--first", type=int, default=0, help="the first number of operations")
     parser.add_argument("--last", type=int, help="the last one; all of them without it")

@@ -1,4 +1,4 @@
-"""Both modes of a preview's data in one run: each step's time, and what 20 cost a month."""
+"""Both database modes: the time of each step, and the monthly cost of 20 previews."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ _GOALS = {
     "snapshot": {"first": 4.0, "same": 1.5, "push": 2.0, "destroy": 3.0},
     "branch": {"first": 2.0, "same": 1.5, "push": 2.0, "destroy": 3.0},
 }
-"""At most so many times the `up` of a program that declares nothing."""
+"""Maximum ratio to the `up` of an empty program."""
 
 
 def pulumi(world: World, *command: str, cwd: Path | None = None) -> str:
-    """A command of Pulumi's in the sandbox's environment, with nothing of the sandbox before it."""
+    """Run a Pulumi command in the sandbox's environment, without the sandbox's own code."""
     return subprocess.run(
         command,
         cwd=cwd or world.checkout,
@@ -58,14 +58,14 @@ def pulumi(world: World, *command: str, cwd: Path | None = None) -> str:
 
 
 def seconds(action: Callable[[], object]) -> float:
-    """How long ``action`` takes."""
+    """Return the duration of ``action`` in seconds."""
     began = time.perf_counter()
     action()
     return time.perf_counter() - began
 
 
 def up(world: World, number: int, mode: str, *options: str) -> None:
-    """``pulumi up`` of a preview, and its first 200 after it."""
+    """Run ``pulumi up`` of a preview, and wait for its first 200."""
     stack = f"pr-{number}"
     settings = ("--config-path", "--config", f"previews:database.mode={mode}")
     pulumi(world, *pulumi_up(stack, *settings, *options))
@@ -78,13 +78,13 @@ def up(world: World, number: int, mode: str, *options: str) -> None:
 
 
 def destroy(world: World, number: int, *options: str) -> None:
-    """``pulumi destroy`` of a preview."""
+    """Run ``pulumi destroy`` of a preview."""
     stack = f"pr-{number}"
     pulumi(world, "pulumi", "destroy", "--stack", stack, "--yes", "--skip-preview", *options)
 
 
 def once(world: World, number: int, mode: str, run: int) -> dict[str, float]:
-    """The seconds of each step in the life of one preview."""
+    """Return the seconds of each step in the life of a preview."""
     pulumi(world, "pulumi", "stack", "init", f"pr-{number}")
     taken = {"first": seconds(lambda: up(world, number, mode))}
     taken["same"] = seconds(lambda: up(world, number, mode))
@@ -95,7 +95,7 @@ def once(world: World, number: int, mode: str, run: int) -> dict[str, float]:
 
 
 def empty_up(world: World, folder: Path) -> Callable[[], object]:
-    """``pulumi up`` of a program that declares nothing."""
+    """Return a function that runs ``pulumi up`` of an empty program."""
     project = folder / "empty"
     project.mkdir()
     (project / "Pulumi.yaml").write_text("name: empty\nruntime: python\n")
@@ -105,7 +105,7 @@ def empty_up(world: World, folder: Path) -> Callable[[], object]:
 
 
 def draw_timelines(world: World, numbers: Mapping[str, int]) -> None:
-    """Draw where the time of a new preview goes, and of its end, as part of the report."""
+    """Draw timelines of a new preview and of its destruction for the report."""
     text = "## Where the time goes\n"
     for mode, number in numbers.items():
         pulumi(world, "pulumi", "stack", "init", f"pr-{number}")
@@ -119,7 +119,7 @@ def draw_timelines(world: World, numbers: Mapping[str, int]) -> None:
 
 
 def cost(world: World, stack: str) -> Cost:
-    """What a stack costs, from its state and the dated prices."""
+    """Return the cost of a stack, from its state and the dated prices."""
     state = read_state(stack, json.loads(pulumi(world, "pulumi", "stack", "export", "-s", stack)))
     found = summarize(state, region=_REGION, prices=read_prices()).cost
     if found is None:
@@ -129,9 +129,9 @@ def cost(world: World, stack: str) -> Cost:
 
 
 def both(world: World, results: Results, folder: Path) -> None:
-    """All of it, the modes in turns and an empty program between, so that noise meets each."""
+    """Measure both modes and an empty program in turns, so that noise affects all alike."""
     numbers = dict(zip(MODES, (_FIRST_NUMBER, _FIRST_NUMBER + 1), strict=True))
-    # The server that previews in mode branch share is made once, and the image is built.
+    # The server of mode branch is created only once, and the image is built.
     for mode, number in numbers.items():
         world.sandbox("preview", str(number), "--database", mode)
     a_month = {mode: cost(world, f"pr-{n}").a_month * _PREVIEWS for mode, n in numbers.items()}
@@ -166,7 +166,7 @@ def both(world: World, results: Results, folder: Path) -> None:
 
 
 def main() -> None:
-    """Take these figures alone, on a sandbox of their own."""
+    """Measure these figures only, on a sandbox of their own."""
     with (
         tempfile.TemporaryDirectory(prefix="bench-modes-") as folder,
         new_world(Path(folder)) as world,

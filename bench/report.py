@@ -1,4 +1,4 @@
-"""Figures with their goals, kept as data and shown as Markdown."""
+"""Figures with their goals, stored as data and shown as Markdown."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ REPORT = ROOT / "docs" / "benchmarks.md"
 
 
 def machine() -> str:
-    """What the figures were taken on, without naming the machine."""
+    """Describe this machine, without its name."""
     memory = psutil.virtual_memory().total / 2**30
     return f"{psutil.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release().split('-')[0]}"
 
 
 class Figure(BaseModel):
-    """One measured quantity.
+    """A measured quantity.
 
     Attributes:
-        what: What was measured.
-        unit: Its unit: ``s``, ``MiB``, ``ratio``.
-        values: Every run's value, in the order in which they were taken.
-        goal: At most this, in the same unit; None where there is none.
-        taken: Date, ISO 8601.
-        machine: What it was taken on.
+        what: Description of the measured quantity.
+        unit: Unit: ``s``, ``MiB``, ``ratio``.
+        values: Values of all runs, in their order.
+        goal: Maximum in the same unit, or None.
+        taken: Date in ISO 8601.
+        machine: Description of the machine.
     """
 
     what: str
@@ -43,11 +43,11 @@ class Figure(BaseModel):
 
     @property
     def median(self) -> float:
-        """The value to quote."""
+        """Median of the values."""
         return statistics.median(self.values)
 
     def row(self) -> str:
-        """The figure as a row of the table."""
+        """Return the figure as a row of the table."""
         spread = f"{min(self.values):.1f} to {max(self.values):.1f}, {len(self.values)} runs"
         goal = "" if self.goal is None else f"at most {self.goal:g} {self.unit}"
         met = "" if self.goal is None else ("yes" if self.median <= self.goal else "**no**")
@@ -58,19 +58,19 @@ class Figure(BaseModel):
 
 
 class Results(BaseModel):
-    """All figures, by name: one that this run did not take again stays as it was."""
+    """All figures by name; those that a run does not measure again are kept."""
 
     figures: dict[str, Figure] = {}
 
     @classmethod
     def read(cls) -> Results:
-        """What earlier runs left."""
+        """Read the results of earlier runs."""
         return cls.model_validate_json(RESULTS.read_text()) if RESULTS.exists() else cls()
 
     def add(
         self, name: str, what: str, unit: str, values: Sequence[float], goal: float | None = None
     ) -> None:
-        """Add a figure taken now, and write everything: a later failure loses nothing."""
+        """Add a new figure and write the results, so that a later failure loses none."""
         self.figures[name] = Figure(
             what=what,
             unit=unit,
@@ -84,12 +84,12 @@ class Results(BaseModel):
         print(self.figures[name].row(), flush=True)
 
     def markdown(self) -> str:
-        """The report."""
+        """Return the report."""
         machines = sorted({figure.machine for figure in self.figures.values()})
         lines = [
             "# Benchmarks",
             "",
-            "Written by `make bench`; `make bench-cold` takes the cold set-up as well,",
+            "Written by `make bench`; `make bench-cold` measures the cold set-up, too,",
             "`make kill-each` and `make bench-twenty` what their names say. Medians;",
             "such machines are noisy, so ratios in one run say more than seconds.",
             "",

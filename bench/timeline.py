@@ -1,4 +1,4 @@
-"""When an ``up`` works on which resource: one line each, drawn from the engine's event log."""
+"""Timeline of an ``up``'s work on each resource, from the engine's event log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from previews.pulumi import events
 from previews.pulumi.events import EngineEvent, ResourceOperation
 
 ENVIRONMENT = {"PULUMI_DEBUG_COMMANDS": "true"}
-"""What makes the CLI know ``--event-log``."""
+"""Environment that enables the CLI's ``--event-log``."""
 
 _LOOK_SECONDS = 0.01
 _NAME_COLUMNS = 36
@@ -22,7 +22,7 @@ _BAR_COLUMNS = 34
 
 @dataclass(frozen=True)
 class Work:
-    """One operation on one resource, in seconds from the start of the command."""
+    """Operation on a resource, in seconds from the start of the command."""
 
     name: str
     began: float
@@ -30,9 +30,9 @@ class Work:
 
 
 def record(command: Callable[[Path], object]) -> list[Work]:
-    """Run a command that writes the event log to the path that it is given.
+    """Run a command that writes the event log to a path.
 
-    The events hold whole seconds, so the moment is taken at which each is written.
+    Events have whole seconds, so the time at which each is written is used instead.
     """
     over = threading.Event()
     seen: list[tuple[float, EngineEvent]] = []
@@ -56,7 +56,7 @@ def _follow(log: Path, over: threading.Event) -> Iterator[tuple[float, EngineEve
             continue
         now = time.perf_counter() - began
         written = log.read_bytes()[position:]
-        # The last line may be half written: it is read again when it is whole.
+        # The last line may be incomplete: it is read again.
         whole = written[: written.rfind(b"\n") + 1]
         position += len(whole)
         for event in map(events.parse, whole.decode().splitlines()):
@@ -65,7 +65,7 @@ def _follow(log: Path, over: threading.Event) -> Iterator[tuple[float, EngineEve
 
 
 def operations(seen: Iterable[tuple[float, EngineEvent]]) -> list[Work]:
-    """What was done to resources of providers, in the order in which it began."""
+    """Return the operations on providers' resources, in the order of their start."""
     running: dict[tuple[str, str], float] = {}
     found: list[Work] = []
     for moment, event in seen:
@@ -79,7 +79,7 @@ def operations(seen: Iterable[tuple[float, EngineEvent]]) -> list[Work]:
 
 
 def _is_shown(about: ResourceOperation) -> bool:
-    # Components have no work of their own, and a replacement is shown as what it consists of.
+    # Components have no operations, and a replacement is shown as its steps.
     return (
         about.is_change
         and about.op != "replace"
@@ -96,7 +96,7 @@ def _title(about: ResourceOperation) -> str:
 
 
 def draw(works: list[Work]) -> str:
-    """The timeline as text of at most 80 columns."""
+    """Return the timeline as text of at most 80 columns."""
     whole = max((work.ended for work in works), default=0.0) or 1.0
     return "\n".join(_line(work, whole) for work in works)
 

@@ -1,4 +1,4 @@
-"""Many previews at once: all of them come up together, answer, and go together."""
+"""Many previews at once: they are created, used and destroyed concurrently."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _FIRST_NUMBER = 4000
 
 
 def at_once(world: World, commands: list[list[str]]) -> list[float]:
-    """Start all the commands at the same time; the seconds that each took."""
+    """Run all commands concurrently, and return the seconds of each."""
     with ThreadPoolExecutor(len(commands)) as pool:
         return list(pool.map(lambda command: seconds(lambda: world.sandbox(*command)), commands))
 
 
 def answer(world: World, number: int) -> None:
-    """A preview serves staging's rows, and keeps what is written to it."""
+    """Check that a preview serves staging's rows, and keeps what is written to it."""
     with world.client("staging") as http:
         expected = customers.oldest(http)
     with world.client(f"pr-{number}") as http:
@@ -37,7 +37,7 @@ def answer(world: World, number: int) -> None:
 
 
 def together(world: World, results: Results | None, count: int, mode: Mode) -> None:
-    """Take one mode's figures, with staging and what the mode needs up already."""
+    """Measure a mode's figures, after staging and the mode's server are deployed."""
     numbers = [_FIRST_NUMBER + index for index in range(count)]
     before, memory_before = everything(world), memory(world)
     up = at_once(world, [["preview", str(n), "--database", mode.value] for n in numbers])
@@ -58,7 +58,7 @@ def together(world: World, results: Results | None, count: int, mode: Mode) -> N
 
 
 def main() -> None:
-    """Take the figures of both modes; only those of twenty are written down."""
+    """Measure the figures of both modes; only those of twenty previews are stored."""
     parser = argparse.ArgumentParser(prog="python -m bench.twenty", description=__doc__)
     parser.add_argument("--count", type=int, default=20, help="how many previews")
     parser.add_argument("--mode", type=Mode, action="append", help="this mode alone")
@@ -70,7 +70,7 @@ def main() -> None:
     ):
         world.sandbox("staging")
         for mode in arguments.mode or Mode:
-            # What the mode needs is made with the first preview that asks for it.
+            # The mode's server is created with its first preview.
             world.sandbox("preview", "1", "--database", mode.value)
             world.sandbox("destroy", "1")
             together(world, results, arguments.count, mode)

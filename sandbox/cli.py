@@ -1,4 +1,4 @@
-"""The command line: ``sandbox up | down | status | env | logs | reset | run | …``."""
+"""The command line: ``sandbox preview N``, ``sandbox status``, ``sandbox down`` and the others."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _preview(text: str) -> Preview:
         raise SandboxError(
             f"pull request {text!r}",
             why="expected its number, 1 to 999999999, without leading zeros",
-            remedy="give it as in: sandbox preview 42.",
+            remedy="pass the number alone, for example: sandbox preview 42.",
         ) from error
 
 
@@ -70,133 +70,9 @@ def _stacks(settings: Settings, tools: Tools) -> Stacks:
 def _clients(
     settings: Settings, mode: pull_request.Mode | None = None, *, verbose: bool = False
 ) -> Clients:
-    """What the lifecycle talks to, on a sandbox that runs."""
+    """Start the sandbox, and return the clients that the lifecycle uses on it."""
     variables = _stacks(settings, _up(settings)).environment
     return pull_request.clients(variables, mode, verbose=verbose)
-
-
-@app.command("tools")
-def make_tools(
-    key: Annotated[
-        bool, typer.Option("--cache-key", help="Only print the name of a cache with all of them.")
-    ] = False,
-    pin: Annotated[
-        bool, typer.Option("--pin", help="Only pin the checksums of what is downloaded.")
-    ] = False,
-) -> None:
-    """Make the tools that this machine lacks, without starting anything."""
-    if key:
-        typer.echo(cache_key())
-        return
-    if pin:
-        released.pin(recipes.RELEASES)
-        return
-    settings = Settings()
-    ensure(settings, console=console)
-    Console().print(show.tools_table(tools_status(settings)))
-
-
-@app.command()
-def up() -> None:
-    """Start the sandbox, building the tools that this machine lacks."""
-    _up(Settings())
-
-
-@app.command()
-def down() -> None:
-    """Stop everything. The state stays; `sandbox up` goes on from it."""
-    stopped = lifecycle.stop(Settings())
-    console.print("sandbox stopped; its state stays" if stopped else "sandbox was not running")
-
-
-@app.command()
-def status() -> None:
-    """Show the sandbox's parts, and the stacks with their URLs."""
-    settings = Settings()
-    parts = read_status(settings) if is_running(settings) else []
-    Console().print(show.parts_table(parts))
-    stacks = Stacks({}, environment.backend_folder(settings))
-    Console().print(show.stacks_table({name: stacks.outputs(name) for name in stacks.names()}))
-
-
-@app.command()
-def env() -> None:
-    """Print shell exports: eval "$(sandbox env)", then plain pulumi, kubectl, aws, psql."""
-    settings = Settings()
-    tools = _up(settings)
-    psql.write_services(settings)
-    for name, value in environment.variables(settings, tools).items():
-        typer.echo(f"export {name}={shlex.quote(value)}")
-
-
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def run(context: typer.Context) -> None:
-    """Run a command in the sandbox's environment: sandbox run -- pulumi up -s pr-42."""
-    if not context.args:
-        raise SandboxError(
-            "sandbox run",
-            why="no command was given",
-            remedy="put it behind two dashes: sandbox run -- pulumi up -s pr-42.",
-        )
-    settings = Settings()
-    stacks = _stacks(settings, _up(settings))
-    psql.write_services(settings)
-    locks = pull_request.clients(stacks.environment).locks
-    for stack in stacks.names():
-        # One whose holder lives is for the command to meet.
-        with suppress(PreviewsError):
-            locks.break_stale(stack)
-    code, _ = stacks.run(context.args)
-    raise typer.Exit(code)
-
-
-@app.command()
-def logs(
-    part: Annotated[str, typer.Argument(help="A part, as `sandbox status` names it.")] = "",
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
-) -> None:
-    """Show the last lines of one part's log, or list the logs."""
-    settings = Settings()
-    if not part:
-        for file in sorted(settings.logs.glob("*.log")):
-            typer.echo(f"{file.stem:<28} {file.stat().st_size / 1024:>9.0f} KiB")
-        return
-    path = settings.logs / f"{part}.log"
-    if not path.exists():
-        known = ", ".join(sorted(file.stem for file in settings.logs.glob("*.log"))) or "none yet"
-        raise SandboxError(
-            f"log of {part!r}", why="there is no such part", remedy=f"choose one of: {known}."
-        )
-    subprocess.run(["tail", "-n", "100", *(["-F"] if follow else []), str(path)], check=False)
-
-
-@app.command()
-def snapshot(
-    instance: Annotated[str, typer.Argument(help="Stack whose database is snapshot.")] = "staging",
-) -> None:
-    """Take an automated snapshot now, as AWS does every night."""
-    settings = Settings()
-    _up(settings)
-    typer.echo(take_automated_snapshot(settings, instance))
-
-
-@app.command()
-def reset(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-) -> None:
-    """Stop the sandbox and forget everything in it. The built tools stay."""
-    settings = Settings()
-    if not yes:
-        typer.confirm(f"Remove {settings.home} with every database in it?", abort=True)
-    lifecycle.forget(settings)
-    console.print(f"{settings.home} is gone")
-
-
-@app.command("staging")
-def bring_staging_up() -> None:
-    """Bring staging up, filled with data and snapshot; what is there stays as it is."""
-    settings = Settings()
-    staging.ensure(settings, _clients(settings), console)
 
 
 @app.command()
@@ -204,11 +80,11 @@ def preview(
     number: PreviewArgument,
     database: Annotated[
         pull_request.Mode | None,
-        typer.Option(help="Where its data comes from; without it as it is, or snapshot."),
+        typer.Option(help="Source of its data; by default unchanged, or snapshot if new."),
     ] = None,
     verbose: Verbose = False,
 ) -> None:
-    """Deploy the working tree as a preview, and staging before it when it is not there yet."""
+    """Deploy a preview of the working tree; staging is deployed first if it is missing."""
     settings = Settings()
     clients = _clients(settings, database, verbose=verbose)
     staging.ensure(settings, clients, console)
@@ -219,14 +95,14 @@ def preview(
 
 @app.command()
 def push(number: PreviewArgument, verbose: Verbose = False) -> None:
-    """Deploy the working tree to an existing preview."""
+    """Update an existing preview to the working tree."""
     settings = Settings()
     stacks = _stacks(settings, _up(settings))
     if not stacks.exists(number.name):
         raise SandboxError(
             number.name,
-            why="there is no such preview to push to",
-            remedy=f"deploy it first: make preview PR={number.number}.",
+            why="the preview does not exist",
+            remedy=f"create it first: make preview PR={number.number}.",
         )
     clients = pull_request.clients(stacks.environment, verbose=verbose)
     _print_url(pull_request.deploy(number, clients))
@@ -240,20 +116,146 @@ def _print_url(url: str) -> None:
 
 @app.command()
 def destroy(number: PreviewArgument) -> None:
-    """Remove a preview, and look whether anything of it is left."""
+    """Delete a preview, and check that nothing of it is left."""
     pull_request.destroy(number, _clients(Settings()))
 
 
 @app.command()
+def status() -> None:
+    """Show the sandbox's processes, and the stacks with their URLs."""
+    settings = Settings()
+    processes = read_status(settings) if is_running(settings) else []
+    Console().print(show.processes_table(processes))
+    stacks = Stacks({}, environment.backend_folder(settings))
+    Console().print(show.stacks_table({name: stacks.outputs(name) for name in stacks.names()}))
+
+
+@app.command()
+def logs(
+    process: Annotated[str, typer.Argument(help="Name of a process in `sandbox status`.")] = "",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Print new lines, too.")] = False,
+) -> None:
+    """Print the last 100 lines of a process's log, or list all logs."""
+    settings = Settings()
+    if not process:
+        for file in sorted(settings.logs.glob("*.log")):
+            typer.echo(f"{file.stem:<28} {file.stat().st_size / 1024:>9.0f} KiB")
+        return
+    path = settings.logs / f"{process}.log"
+    if not path.exists():
+        names = ", ".join(sorted(file.stem for file in settings.logs.glob("*.log"))) or "none yet"
+        raise SandboxError(
+            f"log of {process!r}", why="no process has that name", remedy=f"choose one of: {names}."
+        )
+    subprocess.run(["tail", "-n", "100", *(["-F"] if follow else []), str(path)], check=False)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run(context: typer.Context) -> None:
+    """Run a command in the sandbox's environment: sandbox run -- kubectl get pods."""
+    if not context.args:
+        raise SandboxError(
+            "sandbox run",
+            why="no command was given",
+            remedy="write it after two dashes: sandbox run -- pulumi up -s pr-42.",
+        )
+    settings = Settings()
+    stacks = _stacks(settings, _up(settings))
+    psql.write_services(settings)
+    locks = pull_request.clients(stacks.environment).locks
+    for stack in stacks.names():
+        # A lock whose owner still runs stays; the command then reports it.
+        with suppress(PreviewsError):
+            locks.break_stale(stack)
+    code, _ = stacks.run(context.args)
+    raise typer.Exit(code)
+
+
+@app.command()
+def env() -> None:
+    """Print shell exports for plain pulumi, kubectl, aws and psql: eval "$(sandbox env)"."""
+    settings = Settings()
+    tools = _up(settings)
+    psql.write_services(settings)
+    for name, value in environment.variables(settings, tools).items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def up() -> None:
+    """Start the sandbox; tools that this machine lacks are downloaded or built first."""
+    _up(Settings())
+
+
+@app.command()
+def down() -> None:
+    """Stop the sandbox. Its state is kept; `sandbox up` starts from it."""
+    stopped = lifecycle.stop(Settings())
+    console.print("sandbox stopped; its state is kept" if stopped else "sandbox was not running")
+
+
+@app.command()
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+) -> None:
+    """Stop the sandbox and delete all its state. The built tools are kept."""
+    settings = Settings()
+    if not yes:
+        typer.confirm(f"Delete {settings.home} with every database in it?", abort=True)
+    lifecycle.reset(settings)
+    console.print(f"{settings.home} is deleted")
+
+
+@app.command("staging")
+def deploy_staging() -> None:
+    """Deploy staging with generated rows and a snapshot, unless it is there already."""
+    settings = Settings()
+    staging.ensure(settings, _clients(settings), console)
+
+
+@app.command()
+def snapshot(
+    instance: Annotated[str, typer.Argument(help="Stack of the database.")] = "staging",
+) -> None:
+    """Take an automated snapshot of a database now, as AWS does every night."""
+    settings = Settings()
+    _up(settings)
+    typer.echo(take_automated_snapshot(settings, instance))
+
+
+@app.command()
 def policy() -> None:
-    """Hold staging and the previews to infra/policies, by the real engine."""
+    """Check staging and the previews against infra/policies, with Pulumi's engine."""
     settings = Settings()
     stacks = _stacks(settings, _up(settings))
     policies.check(settings, stacks, pull_request.clients(stacks.environment), console)
 
 
+@app.command("tools")
+def make_tools(
+    key: Annotated[
+        bool,
+        typer.Option("--cache-key", help="Only print the name of a CI cache of all tools."),
+    ] = False,
+    pin: Annotated[
+        bool,
+        typer.Option("--pin", help="Only pin the publishers' checksums of downloads."),
+    ] = False,
+) -> None:
+    """Download or build the tools that this machine lacks, and list all of them."""
+    if key:
+        typer.echo(cache_key())
+        return
+    if pin:
+        released.pin(recipes.RELEASES)
+        return
+    settings = Settings()
+    ensure(settings, console=console)
+    Console().print(show.tools_table(tools_status(settings)))
+
+
 def main() -> None:
-    """Run the command line; a failure is one message with what to do, never a traceback."""
+    """Run the command line; a failure is one message with a remedy, never a traceback."""
     try:
         app()
     except SandboxError as error:
@@ -267,7 +269,7 @@ def main() -> None:
             f"SANDBOX_{e['loc'][0]}".upper() + f": {e['msg']}" for e in error.errors()
         )
         settings_error = SandboxError(
-            "settings", why=wrong, remedy="unset the variable, or set it to what is expected."
+            "settings", why=wrong, remedy="unset the variable, or set it to a valid value."
         )
         show.failure(console, settings_error)
         sys.exit(1)
@@ -277,7 +279,7 @@ def main() -> None:
         full = SandboxError(
             f"disk of {error.filename or Settings().home}",
             why="it is full",
-            remedy="free some space and run the same command again; nothing was lost.",
+            remedy="free some space, then run the same command again; nothing was lost.",
         )
         show.failure(console, full)
         sys.exit(1)

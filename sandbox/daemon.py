@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import os
 
-from sandbox.aws import parts as aws
-from sandbox.cluster import parts as cluster
-from sandbox.node import parts as node
-from sandbox.part import Part
-from sandbox.processes import ProcessIdentity
-from sandbox.providers import parts as providers
+from sandbox.aws import processes as aws
+from sandbox.cluster import processes as cluster
+from sandbox.node import processes as node
+from sandbox.process import Process
+from sandbox.providers import processes as providers
 from sandbox.settings import Settings
 from sandbox.supervisor import Supervisor, only_one
+from sandbox.system import ProcessIdentity
 
 
-def parts(settings: Settings) -> tuple[Part, ...]:
-    """Return all parts; the supervisor orders them by what they come after."""
-    return tuple(part for room in (cluster, aws, node, providers) for part in room.parts(settings))
+def processes(settings: Settings) -> tuple[Process, ...]:
+    """Return all processes of the sandbox; the supervisor orders them by ``depends_on``."""
+    return tuple(
+        process for room in (cluster, aws, node, providers) for process in room.processes(settings)
+    )
 
 
 def main() -> None:
-    """Hold the lock, say who holds it, and keep the parts running until told to stop."""
+    """Take the lock, record its owner, and keep the processes running until SIGTERM or SIGINT."""
     settings = Settings()
     with only_one(settings):
         ProcessIdentity.of(os.getpid()).write(settings.home / "run" / "supervisor.json")
-        Supervisor(parts(settings), settings).run()
+        Supervisor(processes(settings), settings).run()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What a shell needs so that plain ``pulumi``, ``kubectl``, ``aws`` and ``psql`` meet the sandbox.
+"""Environment in which plain ``pulumi``, ``kubectl``, ``aws`` and ``psql`` use the sandbox.
 
-This is the whole seam between the program and the sandbox: nothing in
-``infra/`` knows more of it than a process knows of its environment.
+These variables are all that connects the program to the sandbox; nothing in ``infra/``
+refers to it.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from pathlib import Path
 from sandbox import psql
 from sandbox.aws.identity import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 from sandbox.postgres.binaries import client_folder
-from sandbox.processes import write_atomically
 from sandbox.providers.attachments import attachments
 from sandbox.settings import Settings
+from sandbox.system import write_atomically
 from sandbox.tools import Tools
 
 
 def variables(settings: Settings, tools: Tools) -> dict[str, str]:
-    """The environment variables that point every client at this sandbox."""
+    """Return the environment variables that point every client at this sandbox."""
     pulumi = settings.home / "pulumi"
     attached = ",".join(f"{name}:{port}" for name, port in attachments(settings).items())
     return {
@@ -29,7 +29,7 @@ def variables(settings: Settings, tools: Tools) -> dict[str, str]:
                 str(tools.bin),
                 str(settings.python_environment / "bin"),
                 os.environ.get("PATH", ""),
-                str(client_folder()),  # Last: a psql that is installed has TLS, this one has not.
+                str(client_folder()),  # Last: an installed psql has TLS, this one has not.
             ]
         ),
         "KUBECONFIG": str(settings.kubeconfig),
@@ -37,34 +37,34 @@ def variables(settings: Settings, tools: Tools) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
         "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
         "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,  # What the AWS CLI reads before its version 2.
+        "AWS_DEFAULT_REGION": REGION,  # Read by version 1 of the AWS CLI.
         "AWS_EC2_METADATA_DISABLED": "true",
         "PGSERVICEFILE": str(psql.service_file(settings)),
         "PULUMI_HOME": str(pulumi / "home"),
-        # Beside each file its store would write another, not atomically: a run that is killed
+        # With metadata, Pulumi writes a second file per state, not atomically: a killed run
         # then leaves a state that can't be read ("failed to load checkpoint: EOF").
         "PULUMI_BACKEND_URL": f"file://{backend_folder(settings)}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(pulumi / "passphrase"),
         "PULUMI_DEBUG_PROVIDERS": attached,
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
-        # A browser knows that *.localhost is this machine; not every machine's resolver does.
+        # Browsers resolve *.localhost to this machine; not every machine's resolver does.
         "PREVIEWS_THROUGH": f"http://127.0.0.1:{settings.http_port}",
-        # There is no GitHub: the working tree is the pull request, the terminal shows its preview.
+        # There is no GitHub: the working tree stands for the pull request.
         "PREVIEWS_LOCAL": "true",
         "PREVIEWS_PULUMI_LOG": str(settings.logs / "pulumi.log"),
-        # Each `up` starts Python anew: without bytecode it would compile the SDKs each time.
+        # Each `up` starts Python again: without bytecode it would compile the SDKs each time.
         "PYTHONDONTWRITEBYTECODE": "",
     }
 
 
 def backend_folder(settings: Settings) -> Path:
-    """Pulumi's backend: a folder, where a team has Pulumi Cloud or a bucket."""
+    """Return the folder that is Pulumi's backend, where a team has Pulumi Cloud or a bucket."""
     return settings.home / "pulumi" / "state"
 
 
 def prepare(settings: Settings) -> None:
-    """Make what the variables name; what is there already stays as it is."""
+    """Create the files and folders that the variables name, where they are missing."""
     backend_folder(settings).mkdir(parents=True, exist_ok=True)
     passphrase = settings.home / "pulumi" / "passphrase"
     if not passphrase.exists():

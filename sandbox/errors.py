@@ -1,4 +1,4 @@
-"""The one error that a person sees: what failed, why, and what to do."""
+"""The error that is shown to people: what failed, why, and what to do."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ class SandboxError(Exception):
     """A failure with its remedy.
 
     Attributes:
-        what: The thing that failed, by name ("port 127.0.0.1:8080").
-        why: What was found, and what was expected instead.
-        remedy: What the reader can do now, as an instruction.
+        what: Name of the thing that failed ("port 127.0.0.1:8080").
+        why: Cause: the state that was found, and the expected one.
+        remedy: Instruction to the reader.
     """
 
     def __init__(self, what: str, *, why: str, remedy: str) -> None:

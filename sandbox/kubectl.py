@@ -1,4 +1,4 @@
-"""The sandbox's objects by way of ``kubectl``, as a person would look at them."""
+"""Access to the sandbox's Kubernetes objects through ``kubectl``."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from sandbox.tools import locate
 
 
 def kubectl(settings: Settings, *arguments: str, document: dict[str, Any] | None = None) -> str:
-    """Run ``kubectl`` as the sandbox's administrator and return what it prints.
+    """Run ``kubectl`` as the sandbox's administrator and return its output.
 
     Args:
         settings: The sandbox; it must be running.
-        arguments: As on the command line.
-        document: An object given to it as a file, for ``apply -f -``.
+        arguments: Command-line arguments.
+        document: Object for its standard input, as ``apply -f -`` reads it.
 
     Raises:
-        SandboxError: With kubectl's own words when it fails.
+        SandboxError: kubectl fails; its error output is the reason.
     """
     result = subprocess.run(
         [
@@ -37,11 +37,11 @@ def kubectl(settings: Settings, *arguments: str, document: dict[str, Any] | None
         raise SandboxError(
             f"`kubectl {' '.join(arguments)}`",
             why=result.stderr.strip(),
-            remedy="see what runs with `sandbox status`, then run the command again.",
+            remedy="check with `sandbox status` that all is ready, then run the command again.",
         )
     return result.stdout
 
 
 def read(settings: Settings, *arguments: str) -> dict[str, Any]:
-    """The objects that ``kubectl get`` finds, as its JSON."""
+    """Return the JSON that ``kubectl get`` prints."""
     return dict(json.loads(kubectl(settings, "get", *arguments, "--output=json")))

@@ -1,4 +1,4 @@
-"""Starting, awaiting, stopping and forgetting the sandbox as a whole."""
+"""Start, stop and reset of the sandbox as a whole."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pathlib import Path
 
 from sandbox import environment
 from sandbox.errors import SandboxError
-from sandbox.processes import ProcessIdentity, require_free, write_atomically
 from sandbox.settings import PROJECT_ROOT, Settings
 from sandbox.supervisor import (
-    PartStatus,
-    State,
+    ProcessState,
+    ProcessStatus,
     is_running,
     last_lines,
     lock_path,
     read_status,
     status_path,
 )
+from sandbox.system import ProcessIdentity, require_free, write_atomically
 
 _POLL_SECONDS = 0.05
 _START_SECONDS = 120.0
@@ -32,16 +32,16 @@ _GIVE_UP_AFTER_RESTARTS = 4
 _FREE_BYTES_NEEDED = 1 << 30
 
 
-def start(settings: Settings, watch: Callable[[Sequence[PartStatus]], None]) -> None:
-    """Start the supervisor unless it runs, and wait until every part is ready.
+def start(settings: Settings, watch: Callable[[Sequence[ProcessStatus]], None]) -> None:
+    """Start the supervisor unless it runs, and wait until every process is ready.
 
     Args:
         settings: The sandbox to start.
-        watch: Called with the parts' status whenever it is looked at.
+        watch: Called every 50 ms with the processes' status.
 
     Raises:
-        SandboxError: When the disk is nearly full, a port is taken, the state was
-            made with other settings, or a part does not come up.
+        SandboxError: The disk is nearly full, a port is taken, the state was
+            made with other settings, or a process does not start.
     """
     _require_disk(settings)
     _require_same_settings(settings)
@@ -63,7 +63,7 @@ def _launch(settings: Settings) -> None:
             env={
                 **os.environ,
                 **settings.environment,
-                # Parts are started again after a failure: not without their bytecode.
+                # With the bytecode kept, a restart after a failure is faster.
                 "PYTHONDONTWRITEBYTECODE": "",
             },
             cwd=PROJECT_ROOT,
@@ -74,40 +74,46 @@ def _launch(settings: Settings) -> None:
         )
 
 
-def _await_ready(settings: Settings, watch: Callable[[Sequence[PartStatus]], None]) -> None:
+def _await_ready(settings: Settings, watch: Callable[[Sequence[ProcessStatus]], None]) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while True:
-        parts = read_status(settings)
-        watch(parts)
-        if parts and all(part.state is State.READY for part in parts):
+        processes = read_status(settings)
+        watch(processes)
+        if processes and all(process.state is ProcessState.READY for process in processes):
             return
-        _require_hope(settings, parts, deadline)
+        _check_progress(settings, processes, deadline)
         time.sleep(_POLL_SECONDS)
 
 
-def _require_hope(settings: Settings, parts: Sequence[PartStatus], deadline: float) -> None:
-    for part in parts:
-        if part.state is State.RESTARTING and part.restarts >= _GIVE_UP_AFTER_RESTARTS:
+def _check_progress(
+    settings: Settings, processes: Sequence[ProcessStatus], deadline: float
+) -> None:
+    for process in processes:
+        if process.state is ProcessState.RESTARTING and process.restarts >= _GIVE_UP_AFTER_RESTARTS:
             raise SandboxError(
-                f"sandbox part {part.name}",
-                why=f"it does not stay up: {part.detail}",
-                remedy=f"read `sandbox logs {part.name}`; the sandbox goes on trying.",
+                f"process {process.name}",
+                why=f"it keeps failing: {process.detail}",
+                remedy=f"read `sandbox logs {process.name}`; the supervisor keeps restarting it.",
             )
     if time.monotonic() > deadline:
-        waiting = [f"{p.name} ({p.detail or p.state})" for p in parts if p.state is not State.READY]
+        waiting = ", ".join(
+            f"{p.name} ({p.detail or p.state})"
+            for p in processes
+            if p.state is not ProcessState.READY
+        )
         raise SandboxError(
             "sandbox",
-            why=f"not ready after {_START_SECONDS:.0f} s: {', '.join(waiting) or 'no supervisor'}. "
+            why=f"not ready after {_START_SECONDS:.0f} s: {waiting or 'no supervisor'}. "
             + last_lines(settings.logs / "supervisor.log", 5),
-            remedy="read `sandbox logs` of the part named, then run the command again.",
+            remedy="read `sandbox logs` of that process, then run the command again.",
         )
 
 
 def stop(settings: Settings) -> bool:
-    """Stop every part; the state stays.
+    """Stop every process; the state is kept.
 
     Returns:
-        Whether there was anything to stop.
+        True if the sandbox was running.
     """
     identity = ProcessIdentity.read(settings.home / "run" / "supervisor.json")
     if not is_running(settings):
@@ -115,21 +121,21 @@ def stop(settings: Settings) -> bool:
     if identity is None or not identity.is_alive():
         raise SandboxError(
             f"sandbox in {settings.home}",
-            why=f"something holds {lock_path(settings)}, and it is not the supervisor on record",
-            remedy=f"see who it is with `fuser {lock_path(settings)}`.",
+            why=f"another process than the recorded supervisor holds {lock_path(settings)}",
+            remedy=f"find that process with `fuser {lock_path(settings)}`, and stop it.",
         )
     os.kill(identity.pid, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_SECONDS
     while is_running(settings) or identity.is_alive():
         if time.monotonic() > deadline:
-            # Its parts end with it, by the kernel's word (PR_SET_PDEATHSIG).
+            # The kernel ends its processes with it (PR_SET_PDEATHSIG).
             os.kill(identity.pid, signal.SIGKILL)
         time.sleep(_POLL_SECONDS)
     return True
 
 
-def forget(settings: Settings) -> None:
-    """Stop the sandbox and remove all its state; the built tools stay in the cache."""
+def reset(settings: Settings) -> None:
+    """Stop the sandbox and delete all its state; the built tools stay in the cache."""
     stop(settings)
     if settings.home.exists():
         shutil.rmtree(settings.home)
@@ -147,21 +153,21 @@ def _require_disk(settings: Settings) -> None:
 
 
 def _require_same_settings(settings: Settings) -> None:
-    """Refuse settings that databases, certificates and stacks were not made with."""
+    """Reject settings other than those that databases, certificates and stacks were made with."""
     path = _settings_path(settings)
     if not path.exists():
         return
     made = Settings.model_validate_json(path.read_text())
     other = [
-        f"{name} is {getattr(made, name)}, asked for {getattr(settings, name)}"
+        f"{name} was {getattr(made, name)}, now it is {getattr(settings, name)}"
         for name in Settings.model_fields
         if name != "cache" and getattr(made, name) != getattr(settings, name)
     ]
     if other:
         raise SandboxError(
             f"sandbox in {settings.home}",
-            why=f"it was made with other settings: {'; '.join(other)}",
-            remedy="ask for the same, or forget it with `sandbox reset --yes`.",
+            why=f"it was created with other settings: {'; '.join(other)}",
+            remedy="set them as they were, or delete its state with `sandbox reset --yes`.",
         )
 
 

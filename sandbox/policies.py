@@ -1,7 +1,7 @@
-"""The program's policies, held against the sandbox's stacks by the real engine.
+"""Check of the sandbox's stacks against the program's policies, by Pulumi's engine.
 
-The language host that can be built from a registry starts no policy pack: it takes the
-program's folder for the pack's. The engine also takes a program that answers as an analyzer.
+The language host that can be built from a registry can't start a policy pack: it uses the
+program's folder as the pack's. The engine also accepts a program that serves as an analyzer.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from rich.console import Console
 from previews.clients import Clients
 from sandbox import show, staging
 from sandbox.errors import SandboxError
-from sandbox.processes import write_atomically
 from sandbox.settings import PROJECT_ROOT, Settings
 from sandbox.stacks import Stacks
+from sandbox.system import write_atomically
 
 PACK = PROJECT_ROOT / "infra" / "policies"
 NEW_PREVIEW = "pr-999999999"
-"""The preview that is only planned, where none is living; no pull request has its number."""
+"""A preview that is planned and never deployed; no pull request has its number."""
 
 
 def check(settings: Settings, stacks: Stacks, clients: Clients, console: Console) -> None:
-    """Hold staging, each living preview and a new one to the policies.
+    """Check staging, each existing preview and a new one.
 
-    The engine asks the pack about what an `up` would make. What stands is then checked once
-    more by its state, which says more than the engine tells a policy, and knows every value.
+    The engine checks the plan of an `up`. The state of each stack is then checked as well: it
+    holds more than the engine passes to a policy, and every value.
 
     Raises:
-        SandboxError: A policy is broken; Pulumi has printed which, and by which resource.
+        SandboxError: A policy is violated; Pulumi has printed the policy and the resource.
     """
     staging.ensure(settings, clients, console)
     pack = write_pack(settings)
@@ -38,13 +38,13 @@ def check(settings: Settings, stacks: Stacks, clients: Clients, console: Console
         _plan(stacks, stack, pack, _options(settings, stack))
         if stacks.outputs(stack):
             _check_state(settings, stacks, stack)
-        show.done(console, stack, "breaks no policy")
+        show.done(console, stack, "violates no policy")
     clients.stacks.create(NEW_PREVIEW)
     try:
         _plan(stacks, NEW_PREVIEW, pack, [])
     finally:
         clients.stacks.remove(NEW_PREVIEW)
-    show.done(console, "a new one", "would break no policy")
+    show.done(console, "a new pr-N", "would violate no policy")
 
 
 def write_pack(settings: Settings) -> Path:
@@ -62,7 +62,7 @@ def _plan(stacks: Stacks, stack: str, pack: Path, options: list[str]) -> None:
         raise SandboxError(
             f"policies on {stack}",
             why=f"`pulumi preview --policy-pack` ended with exit code {code}",
-            remedy="mend what its output names; infra/policies says what each rule is for.",
+            remedy="correct the resources in its output; infra/policies gives each rule's reason.",
         )
 
 
@@ -72,9 +72,9 @@ def _check_state(settings: Settings, stacks: Stacks, stack: str) -> None:
     code, _ = stacks.run(["python3", "-m", "infra.policies.check", str(file)])
     if code != 0:
         raise SandboxError(
-            f"policies on {stack} as it stands",
+            f"policies on the state of {stack}",
             why=f"`python -m infra.policies.check` ended with exit code {code}",
-            remedy="mend what its output names, and bring the stack up again.",
+            remedy="correct the resources in its output, and run `pulumi up` of the stack again.",
         )
 
 

@@ -1,7 +1,7 @@
-"""Connection services, so that ``psql service=pr-42`` needs no password typed or shown.
+"""Connection services, so that ``psql service=pr-42`` needs no password.
 
-They lead to the server's Unix socket where its path is short enough for one: the psql that
-comes with the sandbox has no TLS, without which the address is not served.
+They use the server's Unix socket where its path is short enough: the psql that comes with
+the sandbox has no TLS, which the server requires on its address.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from sandbox import branches
 from sandbox.aws.client import client
 from sandbox.kubectl import read
 from sandbox.postgres.folder import LONGEST_SOCKET_PATH, InstanceFolder
-from sandbox.processes import write_atomically
 from sandbox.settings import Settings
+from sandbox.system import write_atomically
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def write_services(settings: Settings) -> None:
 
 
 def service_file(settings: Settings) -> Path:
-    """Where libpq finds the services: ``PGSERVICEFILE``."""
+    """Return the path of libpq's service file (``PGSERVICEFILE``)."""
     return settings.home / "psql" / "services.conf"
 
 
@@ -67,8 +67,8 @@ def _services(settings: Settings) -> list[_Service]:
 
 
 def _branches(settings: Settings, servers: dict[str, _Service]) -> list[_Service]:
-    """Databases on servers that previews share, as their master users."""
-    if not branches.are_handed_out(settings):
+    """Return the databases of mode ``branch``, each with its server's master user."""
+    if not branches.is_ready(settings):
         return []
     claims = read(settings, "databasebranches", "--all-namespaces")
     return [

@@ -1,4 +1,4 @@
-"""A pull request's preview on the sandbox: by the same code as in CI, shown on the terminal."""
+"""A pull request's preview on the sandbox: the same code as in CI, with output on the terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Mode(StrEnum):
-    """Where the preview's data comes from (``previews:database.mode``)."""
+    """Source of the preview's data (``previews:database.mode``)."""
 
     SNAPSHOT = "snapshot"
     BRANCH = "branch"
@@ -46,13 +46,13 @@ def clients(
 
 
 def deploy(preview: Preview, clients: Clients) -> str:
-    """Deploy the working tree as a preview.
+    """Create the preview, or update it to the working tree.
 
     Returns:
-        Its URL, which has passed the smoke test.
+        Its URL; the preview has passed the smoke test.
 
     Raises:
-        PreviewsError: The deployment failed; the terminal shows why.
+        PreviewsError: The deployment failed; the terminal shows the reason.
     """
     connect_to = os.environ["PREVIEWS_THROUGH"]
     presenter = clients.presenter(preview, connect_to=connect_to)
@@ -61,16 +61,17 @@ def deploy(preview: Preview, clients: Clients) -> str:
 
 
 def destroy(preview: Preview, clients: Clients) -> None:
-    """Remove the preview, then look for anything of it that is left.
+    """Delete the preview, then check that nothing of it is left.
 
     Raises:
-        PreviewsError: Pulumi fails, or another process works on the stack.
-        SandboxError: Something is still there afterwards.
+        PreviewsError: Pulumi fails, or another run holds the stack's lock.
+        SandboxError: Something is left.
     """
     report = clients.destroy(preview, leftovers=False)
     if not report.complete:
         raise SandboxError(
             preview.name,
-            why=f"still there after it was destroyed: {', '.join(report.left)}",
-            remedy=f"run it again: make destroy PR={preview.number}; remove the rest by hand.",
+            why=f"left after its deletion: {', '.join(report.left)}",
+            remedy=f"run `make destroy PR={preview.number}` again; delete by hand what is left"
+            " then.",
         )

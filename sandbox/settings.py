@@ -1,7 +1,7 @@
-"""Where a sandbox lives: its folder, its loopback subnet and its ports.
+"""Settings of a sandbox: its folder, its loopback subnet and its ports.
 
-Two sandboxes can run side by side when their folder, subnet and port differ;
-the end-to-end tests use that, so that they never touch the one a person runs.
+Two sandboxes run side by side if their folder, subnet and port differ; the end-to-end tests
+use their own, so that they never touch a person's.
 """
 
 from __future__ import annotations
@@ -16,6 +16,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
+CLUSTER_NAME = "sandbox"
+"""Name of the EKS cluster, of the kubeconfig's context, and of the one node."""
+
+OIDC_ISSUER = "https://oidc.eks.us-east-1.amazonaws.com/id/5A4D80C5B0A04E5C9F1D2B7E6C3A9F10"
+"""Issuer of the service accounts' tokens, in the form that EKS uses.
+
+The API server writes it into each token, EKS returns it in the cluster's description, and
+IAM roles for service accounts (IRSA) trust it.
+"""
+
 
 def _loopback_16(value: str) -> str:
     network = ipaddress.IPv4Network(value)
@@ -27,18 +37,18 @@ def _loopback_16(value: str) -> str:
 
 
 class Settings(BaseSettings):
-    """Read from the environment as ``SANDBOX_<NAME>``.
+    """Settings from environment variables named ``SANDBOX_<NAME>``.
 
     Attributes:
         home: Folder of all state (``SANDBOX_HOME``, default ``.sandbox`` in the checkout).
         cache: Folder of the built tools, shared by every checkout
             (``SANDBOX_CACHE``, default ``~/.cache/preview-sandbox``).
-        subnet: A /16 of loopback addresses (``SANDBOX_SUBNET``). Its third octet says what
-            an address is: 0 the control plane and AWS, 1-9 databases, 10-255 pods.
+        subnet: A /16 of loopback addresses (``SANDBOX_SUBNET``). The third octet of an
+            address is 0 for the control plane and AWS, 1-9 for databases, 10-255 for Pods.
         http_port: Port on 127.0.0.1 of the load balancer (``SANDBOX_HTTP_PORT``).
-        domain: What previews are named under (``SANDBOX_DOMAIN``); a browser resolves
+        domain: Domain of the previews' names (``SANDBOX_DOMAIN``); a browser resolves
             any name below ``localhost`` to this machine.
-        seed_rows: How many rows staging is filled with (``SANDBOX_SEED_ROWS``).
+        seed_rows: Number of rows generated in staging (``SANDBOX_SEED_ROWS``).
     """
 
     model_config = SettingsConfigDict(env_prefix="SANDBOX_", frozen=True)
@@ -51,13 +61,13 @@ class Settings(BaseSettings):
     seed_rows: int = Field(default=100_000, ge=1)
 
     def model_post_init(self, _context: object, /) -> None:
-        """Make both folders absolute once, so that no later ``chdir`` moves them."""
+        """Make both folders absolute, so that a later ``chdir`` does not change them."""
         object.__setattr__(self, "home", self.home.expanduser().resolve())
         object.__setattr__(self, "cache", self.cache.expanduser().resolve())
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables from which another process reads these settings."""
+        """Environment variables from which another process reads these settings."""
         return {
             f"SANDBOX_{name.upper()}": str(getattr(self, name)) for name in type(self).model_fields
         }
@@ -68,7 +78,7 @@ class Settings(BaseSettings):
         return ipaddress.IPv4Network(self.subnet)
 
     def address(self, third: int, fourth: int) -> str:
-        """The address ``127.<second>.<third>.<fourth>`` of this sandbox."""
+        """Return the address ``127.<second>.<third>.<fourth>`` of this sandbox."""
         return str(self.network.network_address + third * 256 + fourth)
 
     @property
@@ -98,7 +108,7 @@ class Settings(BaseSettings):
 
     @property
     def logs(self) -> Path:
-        """One log file for each part of the sandbox."""
+        """Folder of the log files, one for each process of the sandbox."""
         return self.home / "logs"
 
     @property

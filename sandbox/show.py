@@ -1,4 +1,4 @@
-"""What people see of the sandbox: progress, tables and failures."""
+"""Terminal output of the sandbox: progress, tables and failures."""
 
 from __future__ import annotations
 
@@ -12,58 +12,62 @@ from rich.markup import escape
 from rich.table import Table
 
 from sandbox.errors import SandboxError
-from sandbox.supervisor import PartStatus, State
+from sandbox.supervisor import ProcessState, ProcessStatus
 from sandbox.tools import ToolStatus
 
 _COLOURS = {
-    State.READY: "green",
-    State.STARTING: "yellow",
-    State.WAITING: "dim",
-    State.RESTARTING: "red",
-    State.STOPPED: "dim",
+    ProcessState.READY: "green",
+    ProcessState.STARTING: "yellow",
+    ProcessState.WAITING: "dim",
+    ProcessState.RESTARTING: "red",
+    ProcessState.STOPPED: "dim",
 }
 
 
 @contextmanager
-def starting(console: Console) -> Iterator[Callable[[Sequence[PartStatus]], None]]:
-    """Show the parts as they come up: live on a terminal, a line at the end elsewhere."""
+def starting(console: Console) -> Iterator[Callable[[Sequence[ProcessStatus]], None]]:
+    """Show the start of the processes: live on a terminal, a line at the end elsewhere."""
     began = time.monotonic()
     with console.status("sandbox: starting") as line:
 
-        def watch(parts: Sequence[PartStatus]) -> None:
-            ready = sum(part.state is State.READY for part in parts)
-            left = [part.name for part in parts if part.state is not State.READY]
-            line.update(f"sandbox: {ready} of {len(parts)} parts ready; left: {', '.join(left)}")
+        def watch(processes: Sequence[ProcessStatus]) -> None:
+            ready = sum(process.state is ProcessState.READY for process in processes)
+            left = [
+                process.name for process in processes if process.state is not ProcessState.READY
+            ]
+            line.update(
+                f"sandbox: {ready} of {len(processes)} ready; waiting for {', '.join(left)}"
+            )
 
         yield watch
     done(console, "sandbox", f"ready in {time.monotonic() - began:.1f} s")
 
 
 def done(console: Console, what: str, detail: str) -> None:
-    """One line for a step that is finished."""
+    """Print one line for a finished step."""
     console.print(f"[green]✓[/] {escape(what):<10} {escape(detail)}")
 
 
 def failure(console: Console, error: SandboxError) -> None:
-    """A failure: the thing, why, and what to do."""
+    """Print a failure: the thing, the cause and the remedy."""
     console.print(f"[red]✗ {escape(error.what)}[/]: {escape(error.why)}", soft_wrap=True)
     console.print(f"  [bold]What to do:[/] {escape(error.remedy)}", soft_wrap=True)
 
 
-def parts_table(parts: Sequence[PartStatus]) -> Table:
-    """Return the sandbox's parts, a row each."""
-    table = _table("Sandbox", "Part", "State", "Pid", "Restarts", "Detail")
-    for part in parts:
-        state = f"[{_COLOURS[part.state]}]{part.state}[/]"
-        pid, restarts = str(part.pid or ""), str(part.restarts or "")
-        table.add_row(part.name, state, pid, restarts, escape(part.detail))
-    if not parts:
-        table.add_row("", "[dim]not running[/]", "", "", "start it with `sandbox up`")
+def processes_table(processes: Sequence[ProcessStatus]) -> Table:
+    """Return the sandbox's processes, one per row."""
+    table = _table("Sandbox", "Process", "State", "PID", "Restarts", "Detail")
+    for process in processes:
+        state = f"[{_COLOURS[process.state]}]{process.state}[/]"
+        pid, restarts = str(process.pid or ""), str(process.restarts or "")
+        table.add_row(process.name, state, pid, restarts, escape(process.detail))
+    if not processes:
+        table.add_row("[dim]none[/]", "not running", "", "", "start it with `sandbox up`")
     return table
 
 
 def tools_table(tools: Sequence[ToolStatus]) -> Table:
-    """Return the tools that the sandbox runs, a row each."""
+    """Return the tools that the sandbox runs, one per row."""
     table = _table("Tools", "Tool", "Version", "From", "Programs")
     for tool in tools:
         table.add_row(tool.name, tool.version, tool.source, ", ".join(tool.programs))
@@ -71,19 +75,21 @@ def tools_table(tools: Sequence[ToolStatus]) -> Table:
 
 
 def stacks_table(outputs: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Return the stacks with their outputs, a row each."""
+    """Return the stacks with their outputs, one per row."""
     table = _table("Stacks", "Stack", "URL", "Commit", "Expires")
-    for column in table.columns[:2]:
-        column.no_wrap = True  # Both are there to be copied.
     for name, values in outputs.items():
         url, commit, expires = (str(values.get(key) or "") for key in ("url", "commit", "expires"))
         day, _, _ = expires.partition("T")
         table.add_row(name, url, commit[:7], day)
+    if not outputs:
+        table.add_row("[dim]none yet[/]", "create one with `sandbox preview 42`", "", "")
     return table
 
 
 def _table(title: str, *headings: str) -> Table:
+    """Return an empty table; only its last column is wrapped, so that names can be copied."""
     table = Table(title=title, title_justify="left", title_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
+    for heading in headings[:-1]:
+        table.add_column(heading, no_wrap=True)
+    table.add_column(headings[-1], overflow="fold")
     return table

@@ -1,4 +1,4 @@
-"""Commands in the sandbox's environment, and its stacks as their states show them."""
+"""Commands in the sandbox's environment, and its stacks as read from their state files."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.processes import end_with_parent
 from sandbox.settings import PROJECT_ROOT
+from sandbox.system import end_with_parent
 
 PROJECT = "previews"
 
 
 @dataclass(frozen=True)
 class Stacks:
-    """The stacks in this sandbox's backend, which can be read when nothing runs.
+    """Stacks in this sandbox's backend, readable while nothing runs.
 
     Attributes:
-        environment: What ``sandbox.environment.variables`` returned.
+        environment: Result of ``sandbox.environment.variables``.
         backend: Folder of Pulumi's self-managed backend.
         project: Folder of ``Pulumi.yaml``.
     """
@@ -33,16 +33,16 @@ class Stacks:
     project: Path = PROJECT_ROOT
 
     def exists(self, stack: str) -> bool:
-        """Whether the backend holds the stack."""
+        """Return True if the backend has the stack."""
         return self._state_file(stack).exists()
 
     def names(self) -> list[str]:
-        """Every stack of the project, sorted."""
+        """Return the names of all stacks of the project, sorted."""
         folder = self.backend / ".pulumi" / "stacks" / PROJECT
         return sorted(file.stem for file in folder.glob("*.json"))
 
     def outputs(self, stack: str) -> dict[str, Any]:
-        """The stack's outputs; empty when it has none yet."""
+        """Return the stack's outputs; empty if it has none yet."""
         try:
             state = json.loads(self._state_file(stack).read_text())
         except FileNotFoundError:
@@ -58,11 +58,11 @@ class Stacks:
     def run(self, command: Sequence[str], *, quiet: bool = False) -> tuple[int, str]:
         """Run a command in the sandbox's environment, in the project's folder.
 
-        Ctrl-C reaches the command, which ends in its own time: Pulumi then
+        Ctrl-C reaches the command, and this function waits until it ends: Pulumi first
         writes its state and releases its lock.
 
         Returns:
-            The exit code, and the output where ``quiet`` kept it from the terminal.
+            The exit code, and the output if ``quiet`` kept it from the terminal.
         """
         stop = end_with_parent(signal.SIGTERM)
 

@@ -1,4 +1,4 @@
-"""Staging on the sandbox: brought up by the program, filled with data, and snapshot."""
+"""Staging on the sandbox: deployed by the program, filled with rows, with a snapshot."""
 
 from __future__ import annotations
 
@@ -19,28 +19,27 @@ from sandbox import show
 from sandbox.aws.client import client, take_automated_snapshot
 from sandbox.containers.locks import hold
 from sandbox.errors import SandboxError
-from sandbox.identity import CLUSTER_NAME
 from sandbox.kubectl import kubectl, read
-from sandbox.processes import write_atomically
-from sandbox.settings import Settings
+from sandbox.settings import CLUSTER_NAME, Settings
 from sandbox.stacks import PROJECT
+from sandbox.system import write_atomically
 
 STACK = "staging"
 _SEED_SECONDS = 300
 _ENDED = {"Complete", "Failed"}
-# Of the versions that the sandbox has, what RDS runs most.
+# The version that is most used on RDS, of those that the sandbox has.
 _POSTGRES = "16"
 
 
 def ensure(settings: Settings, clients: Clients, console: Console) -> None:
-    """Bring staging up unless it is there, whole: database, rows, snapshot, service.
+    """Deploy staging with its rows and a snapshot, unless it is complete.
 
-    What was begun and interrupted is gone through again; each step can be run twice. Of several
-    that find it missing at once, one makes it and the others wait.
+    An interrupted run is repeated from its beginning; each step can be run twice. If several
+    callers find it missing at once, one deploys it and the others wait.
 
     Raises:
-        SandboxError: When a step fails.
-        PreviewsError: When Pulumi does.
+        SandboxError: A step fails.
+        PreviewsError: Pulumi fails.
     """
     with hold(settings.home / "staging.lock"):
         if not _finished(settings).exists():
@@ -49,24 +48,24 @@ def ensure(settings: Settings, clients: Clients, console: Console) -> None:
 
 def _make(settings: Settings, clients: Clients, console: Console) -> None:
     began = time.monotonic()
-    console.print("staging is brought up first; later previews find it there")
+    console.print("deploying staging first (only once)")
     up(settings, clients)
     _seed(settings, console)
     if not _has_snapshot_of_the_rows(settings):
         take_automated_snapshot(settings, STACK)
     write_atomically(_finished(settings), f"{settings.seed_rows}\n")
     rows = f"{settings.seed_rows:,} rows"
-    show.done(console, STACK, f"up with {rows} in {time.monotonic() - began:.1f} s")
+    show.done(console, STACK, f"ready with {rows} after {time.monotonic() - began:.1f} s")
 
 
 def up(settings: Settings, clients: Clients) -> None:
-    """Bring staging to what the program declares with its configuration on this sandbox.
+    """Update staging to the program, with its configuration on this sandbox.
 
     Raises:
-        PreviewsError: Pulumi fails; the terminal shows why.
+        PreviewsError: Pulumi fails; the terminal shows the reason.
     """
     config = write_config(settings)
-    # The stack is made in a folder of its own: the checkout's file of staging is a team's.
+    # The stack is created from another folder: Pulumi.staging.yaml in the checkout is a team's.
     own = clients.settings.model_copy(update={"project": _own_project(config.parent)})
     Clients(own).stacks.create(STACK)
     clients.locks.record_owner(STACK)
@@ -79,19 +78,19 @@ def up(settings: Settings, clients: Clients) -> None:
         raise UpFailedError.of(STACK, found)
     presenter.end()
     if clients.stacks.state(STACK).pending:
-        # This `up` has found what a killed one had begun; Pulumi keeps the note of it.
+        # This `up` adopted what a killed one had created; Pulumi still lists it as pending.
         forget = ["--clear-pending-creates", "--yes", "--skip-preview", *options]
         clients.stacks.command.check("state of staging", ["refresh", "--stack", STACK, *forget])
 
 
 def _own_project(folder: Path) -> Path:
-    """A project of the program's name that holds nothing, for making the stack in it."""
+    """Write an empty project with the program's name, in which the stack can be created."""
     write_atomically(folder / "Pulumi.yaml", f"name: {PROJECT}\nruntime: python\n")
     return folder
 
 
 def config_file(settings: Settings) -> Path:
-    """Staging's configuration on this sandbox, in place of ``Pulumi.staging.yaml``."""
+    """Return the path of staging's configuration here, in place of ``Pulumi.staging.yaml``."""
     return settings.home / "pulumi" / STACK / f"Pulumi.{STACK}.yaml"
 
 
@@ -99,31 +98,30 @@ def _finished(settings: Settings) -> Path:
     return settings.home / "staging.finished"
 
 
-def want_branches(settings: Settings) -> None:
-    """Have staging hand out databases in mode ``branch`` from its next `up` on."""
+def enable_branches(settings: Settings) -> None:
+    """Set ``branches.enabled`` in staging's configuration from its next `up` on."""
     settings.home.mkdir(parents=True, exist_ok=True)
-    _wanted(settings).touch()
+    _branches_file(settings).touch()
 
 
-def wants_branches(settings: Settings) -> bool:
-    """Whether it does."""
-    return _wanted(settings).exists()
+def _branches_enabled(settings: Settings) -> bool:
+    return _branches_file(settings).exists()
 
 
-def _wanted(settings: Settings) -> Path:
+def _branches_file(settings: Settings) -> Path:
     return settings.home / "branches.wanted"
 
 
 def write_config(settings: Settings) -> Path:
-    """Write what a team would write for a cluster and a load balancer like these."""
+    """Write the configuration that a team would write for this cluster and load balancer."""
     path = config_file(settings)
-    # What Pulumi wrote into it, the salt of its encryption, stays.
+    # Keep the salt of its encryption, which Pulumi wrote into it.
     kept: dict[str, Any] = yaml.safe_load(path.read_text()) if path.exists() else {}
     values = {
         "domain": settings.domain,
         "cluster": {"name": CLUSTER_NAME},
         "listener": {"protocol": "HTTP", "port": settings.http_port},
-        # The balancer is a process of this machine.
+        # The load balancer is a process of this machine.
         "loadBalancer": {"sourceCidrs": ["127.0.0.0/8"]},
         "database": {
             "instanceClass": "db.t4g.medium",
@@ -132,14 +130,14 @@ def write_config(settings: Settings) -> Path:
             "sslMode": "require",
             "deletionProtection": False,
         },
-        # Nobody takes these roles here; their policies are made and kept as on AWS.
+        # Nobody assumes these roles here; they are created with their policies as on AWS.
         "github": {
             "repository": "sandbox/previews",
             "repositoryId": "1",
             "subjectPrefix": "repo:sandbox@1/previews@1",
         },
     }
-    if wants_branches(settings):
+    if _branches_enabled(settings):
         values["branches"] = {"enabled": True}
     kept["config"] = {f"{PROJECT}:{key}": value for key, value in values.items()}
     write_atomically(path, yaml.safe_dump(kept, sort_keys=False))
@@ -147,7 +145,7 @@ def write_config(settings: Settings) -> Path:
 
 
 def _seed(settings: Settings, console: Console) -> None:
-    """Fill staging by a Job of its own image, with the rights of its migrations."""
+    """Generate staging's rows by a Job of its image, with the permissions of its migrations."""
     kubectl(settings, "apply", "--filename=-", document=_seed_job(settings))
     until_ended = Retrying(
         retry=retry_if_result(lambda status: not _ENDED & _conditions(status)),
@@ -155,14 +153,14 @@ def _seed(settings: Settings, console: Console) -> None:
         wait=wait_fixed(0.3),
         retry_error_callback=lambda state: state.outcome and state.outcome.result(),
     )
-    with console.status(f"staging: {settings.seed_rows:,} rows are generated"):
+    with console.status(f"staging: generating {settings.seed_rows:,} rows"):
         status = until_ended(lambda: _seed_status(settings))
     if "Complete" not in _conditions(status):
         raise SandboxError(
-            "staging's rows",
-            why="the Job that generates them did not end well: "
+            "rows of staging",
+            why="the Job that generates them failed: "
             + kubectl(settings, "logs", "job/seed", f"--namespace={STACK}", "--tail=20"),
-            remedy="mend what it names, then run the command again.",
+            remedy="correct what its log reports, then run the command again.",
         )
 
 
@@ -175,12 +173,12 @@ def _seed_status(settings: Settings) -> dict[str, Any]:
 
 
 def _seed_job(settings: Settings) -> dict[str, Any]:
-    """The migration's Job of staging, with another name and command."""
+    """Return staging's migration Job with another name and command."""
     selector = "--selector=app.kubernetes.io/name=migrate"
     (migrate,) = read(settings, "jobs", f"--namespace={STACK}", selector)["items"]
     pod = migrate["spec"]["template"]["spec"]
     container = {key: value for key, value in pod["containers"][0].items() if key != "args"}
-    # With canaries, by which it is seen that nobody of staging's is in a preview.
+    # With canaries: rows by which tests prove that no person of staging is in a preview.
     rows = ["--rows", str(settings.seed_rows), "--canaries"]
     container["command"] = ["python", "-m", "service.seed", *rows]
     return {
@@ -198,12 +196,12 @@ def _seed_job(settings: Settings) -> dict[str, Any]:
 
 
 def _has_snapshot_of_the_rows(settings: Settings) -> bool:
-    """Whether a snapshot was taken since the Job that made the rows ended."""
+    """Return True if a snapshot was taken after the Job that generated the rows had ended."""
     ended = _seed_status(settings)["completionTime"]
     answer = client(settings, "rds").describe_db_snapshots(
         DBInstanceIdentifier=STACK, SnapshotType="automated"
     )
-    # Both are kept to the second and in UTC; one taken in the same second is not trusted.
+    # Both have a resolution of a second, in UTC; a snapshot of the same second does not count.
     return any(
         snapshot["SnapshotCreateTime"].strftime("%Y-%m-%dT%H:%M:%SZ") > ended
         for snapshot in answer["DBSnapshots"]

@@ -1,7 +1,7 @@
-"""The one process that keeps the sandbox's parts running.
+"""Supervisor: the process that keeps all others of the sandbox running.
 
-Each part ends with its supervisor, even when that is killed: there is nothing
-to clean up before the next start. What a person sees of it is the status file.
+Each process ends with its supervisor, even if that is killed: there is nothing to clean up
+before the next start. `sandbox status` shows the status file that it writes.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import IO
 
 from sandbox.errors import SandboxError
-from sandbox.part import Part
-from sandbox.processes import end_with_parent, require_free, write_atomically
+from sandbox.process import Process
 from sandbox.settings import Settings
+from sandbox.system import end_with_parent, require_free, write_atomically
 
 _TICK_SECONDS = 0.05
 _FIRST_BACKOFF_SECONDS = 0.5
@@ -30,10 +30,10 @@ _LAST_BACKOFF_SECONDS = 30.0
 _STEADY_AFTER_SECONDS = 60.0
 
 
-class State(StrEnum):
-    """Where a part stands."""
+class ProcessState(StrEnum):
+    """State of a process."""
 
-    WAITING = "waiting"  # for the parts that it comes after
+    WAITING = "waiting"  # for the processes that it depends on
     STARTING = "starting"
     READY = "ready"
     RESTARTING = "restarting"
@@ -41,50 +41,50 @@ class State(StrEnum):
 
 
 @dataclass
-class PartStatus:
+class ProcessStatus:
     """One row of ``sandbox status``."""
 
     name: str
-    state: State
+    state: ProcessState
     pid: int | None = None
     restarts: int = 0
     detail: str = ""
 
 
 class _Keeper:
-    """Starts one part, watches it, and starts it again."""
+    """Starts one process, watches it, and starts it again."""
 
-    def __init__(self, part: Part, settings: Settings) -> None:
-        self.part = part
-        self.status = PartStatus(part.name, State.WAITING)
-        self._log_path = settings.logs / f"{part.name}.log"
-        self._process: subprocess.Popen[bytes] | None = None
+    def __init__(self, process: Process, settings: Settings) -> None:
+        self.process = process
+        self.status = ProcessStatus(process.name, ProcessState.WAITING)
+        self._log_path = settings.logs / f"{process.name}.log"
+        self._running: subprocess.Popen[bytes] | None = None
         self._started = 0.0
         self._next_start = 0.0
         self._backoff = _FIRST_BACKOFF_SECONDS
 
     def tick(self, ready: set[str]) -> None:
-        if self._process is not None:
-            self._watch(self._process)
-        elif self.status.state is State.READY:
+        if self._running is not None:
+            self._watch(self._running)
+        elif self.status.state is ProcessState.READY:
             return  # A task that is done.
-        elif not ready.issuperset(self.part.after):
-            missing = sorted(set(self.part.after) - ready)
+        elif not ready.issuperset(self.process.depends_on):
+            missing = sorted(set(self.process.depends_on) - ready)
             self.status.detail = f"for {', '.join(missing)}"
         elif time.monotonic() >= self._next_start:
             self._start()
 
     def _start(self) -> None:
         try:
-            for address, port in self.part.listens:
+            for address, port in self.process.listens:
                 require_free(address, port, remedy=_PORT_REMEDY)
         except SandboxError as error:
             self._retry_later(f"{error.what}: {error.why}")
             return
         with self._open_log() as log:
-            self._process = subprocess.Popen(
-                self.part.argv,
-                env={**os.environ, **self.part.env},
+            self._running = subprocess.Popen(
+                self.process.argv,
+                env={**os.environ, **self.process.env},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -92,8 +92,8 @@ class _Keeper:
                 preexec_fn=end_with_parent(),  # noqa: PLW1509 - this process has one thread
             )
         self._started = time.monotonic()
-        self.status.pid = self._process.pid
-        self.status.state = State.STARTING
+        self.status.pid = self._running.pid
+        self.status.state = ProcessState.STARTING
         self.status.detail = ""
 
     def _open_log(self) -> IO[bytes]:
@@ -104,19 +104,19 @@ class _Keeper:
         code = process.poll()
         if code is not None:
             self._ended(code)
-        elif self.status.state is State.STARTING and not self.part.oneshot:
-            waiting_for = self.part.ready()
+        elif self.status.state is ProcessState.STARTING and not self.process.oneshot:
+            waiting_for = self.process.ready()
             self.status.detail = waiting_for or ""
             if waiting_for is None:
-                self.status.state = State.READY
+                self.status.state = ProcessState.READY
         elif time.monotonic() - self._started > _STEADY_AFTER_SECONDS:
             self._backoff = _FIRST_BACKOFF_SECONDS
 
     def _ended(self, code: int) -> None:
-        self._process = None
+        self._running = None
         self.status.pid = None
-        if self.part.oneshot and code == 0:
-            self.status.state = State.READY
+        if self.process.oneshot and code == 0:
+            self.status.state = ProcessState.READY
             self.status.detail = "done"
             return
         how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
@@ -124,34 +124,34 @@ class _Keeper:
 
     def _retry_later(self, why: str) -> None:
         self.status.restarts += 1
-        self.status.state = State.RESTARTING
+        self.status.state = ProcessState.RESTARTING
         self.status.detail = why
         self._next_start = time.monotonic() + self._backoff
         self._backoff = min(self._backoff * 2, _LAST_BACKOFF_SECONDS)
 
     def stop(self) -> None:
-        if self._process is not None:
-            _signal_group(self._process, signal.SIGTERM)
+        if self._running is not None:
+            _signal_group(self._running, signal.SIGTERM)
             try:
-                self._process.wait(self.part.stop_seconds)
+                self._running.wait(self.process.stop_seconds)
             except subprocess.TimeoutExpired:
-                _signal_group(self._process, signal.SIGKILL)
-                self._process.wait()
-            self._process = None
-        self.status = PartStatus(self.part.name, State.STOPPED)
+                _signal_group(self._running, signal.SIGKILL)
+                self._running.wait()
+            self._running = None
+        self.status = ProcessStatus(self.process.name, ProcessState.STOPPED)
 
 
 class Supervisor:
-    """Runs parts in the order of what they come after; stops them in reverse."""
+    """Runs processes in the order of their dependencies, and stops them in reverse."""
 
-    def __init__(self, parts: Sequence[Part], settings: Settings) -> None:
+    def __init__(self, processes: Sequence[Process], settings: Settings) -> None:
         self._settings = settings
-        self._keepers = [_Keeper(part, settings) for part in _in_order(parts)]
+        self._keepers = [_Keeper(process, settings) for process in _in_order(processes)]
         self._stopping = False
         self._written = ""
 
     def run(self) -> None:
-        """Keep the parts running until SIGTERM or SIGINT."""
+        """Keep the processes running until SIGTERM or SIGINT."""
         self.handle_signals()
         while not self._stopping:
             self._tick()
@@ -161,16 +161,16 @@ class Supervisor:
             self._write_status()
 
     def handle_signals(self) -> None:
-        """Let SIGTERM and SIGINT end the loop."""
+        """Make SIGTERM and SIGINT end the loop."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: self.stop_soon())
 
     def stop_soon(self) -> None:
-        """End the loop after this turn, then stop every part."""
+        """End the loop after this turn, then stop every process."""
         self._stopping = True
 
     def _tick(self) -> None:
-        ready = {k.part.name for k in self._keepers if k.status.state is State.READY}
+        ready = {k.process.name for k in self._keepers if k.status.state is ProcessState.READY}
         for keeper in self._keepers:
             keeper.tick(ready)
         self._write_status()
@@ -183,23 +183,23 @@ class Supervisor:
         self._written = text
 
 
-def _in_order(parts: Sequence[Part]) -> list[Part]:
-    """Parts so that each comes behind all that it names in ``after``."""
-    left = {part.name: part for part in parts}
-    ordered: list[Part] = []
+def _in_order(processes: Sequence[Process]) -> list[Process]:
+    """Sort processes so that each follows all those in its ``depends_on``."""
+    left = {process.name: process for process in processes}
+    ordered: list[Process] = []
     while left:
-        free = [p for p in left.values() if not left.keys() & set(p.after)]
+        free = [p for p in left.values() if not left.keys() & set(p.depends_on)]
         if not free:
-            msg = f"parts wait for each other: {', '.join(sorted(left))}"
+            msg = f"processes wait for each other: {', '.join(sorted(left))}"
             raise ValueError(msg)
         ordered += free
-        for part in free:
-            del left[part.name]
+        for process in free:
+            del left[process.name]
     return ordered
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Signal the part and what it started: each part leads a session of its own."""
+    """Signal the process and its children: each process leads its own session."""
     try:
         os.killpg(process.pid, number)
     except ProcessLookupError:
@@ -213,7 +213,7 @@ _PORT_REMEDY = (
 
 
 def last_lines(path: Path, count: int) -> str:
-    """The last non-empty lines of a log, joined by newlines; empty when there are none."""
+    """Return the last non-empty lines of a log, joined by newlines."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 16_384))
@@ -224,25 +224,25 @@ def last_lines(path: Path, count: int) -> str:
 
 
 def status_path(settings: Settings) -> Path:
-    """Where the supervisor writes what ``sandbox status`` shows."""
+    """Return the path of the status file, which ``sandbox status`` shows."""
     return settings.home / "run" / "status.json"
 
 
-def read_status(settings: Settings) -> list[PartStatus]:
-    """What the supervisor last wrote; empty when it never ran."""
+def read_status(settings: Settings) -> list[ProcessStatus]:
+    """Return the status that the supervisor wrote last; empty if it never ran."""
     try:
         rows = json.loads(status_path(settings).read_text())
     except (OSError, ValueError):
         return []
-    return [PartStatus(**{**row, "state": State(row["state"])}) for row in rows]
+    return [ProcessStatus(**{**row, "state": ProcessState(row["state"])}) for row in rows]
 
 
 @contextmanager
 def only_one(settings: Settings) -> Iterator[None]:
-    """Hold the supervisor's lock, which the kernel releases however the process ends.
+    """Hold the supervisor's lock; the kernel releases it however the process ends.
 
     Raises:
-        SandboxError: When another supervisor holds it.
+        SandboxError: Another supervisor holds it.
     """
     path = lock_path(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -253,13 +253,13 @@ def only_one(settings: Settings) -> Iterator[None]:
             raise SandboxError(
                 f"sandbox in {settings.home}",
                 why="it is already running",
-                remedy="use it as it is, or stop it with `sandbox down`.",
+                remedy="use it, or stop it with `sandbox down`.",
             ) from error
         yield
 
 
 def is_running(settings: Settings) -> bool:
-    """Whether a supervisor holds the lock: true of a live one alone, never of a stale file."""
+    """Return True if a live supervisor holds the lock; a stale file does not count."""
     try:
         with lock_path(settings).open("a+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -271,5 +271,5 @@ def is_running(settings: Settings) -> bool:
 
 
 def lock_path(settings: Settings) -> Path:
-    """The file that a running supervisor keeps locked; it holds the supervisor's identity."""
+    """Return the path of the file that a running supervisor keeps locked."""
     return settings.home / "run" / "supervisor.lock"

@@ -33,7 +33,7 @@ def published_program(
     name = f"{program}-{version}"
     with display(Console(stderr=True)) as report_for:
         report = report_for(name)
-        with cache.making(name, report.say) as folder:
+        with cache.making(name, report.message) as folder:
             if folder is not None and download(release, folder, report, Event()):
                 report.done("downloaded")
             elif folder is not None:

@@ -1,1 +1,1 @@
-"""Measures how a database comes to a preview, by ways that do the same."""
+"""Comparison of ways to create a preview's database."""

@@ -1,7 +1,7 @@
-"""A clone, against dump and restore, against a copy of a whole stopped server, at some sizes.
+"""Times of a clone, of dump and restore, and of a copy of a stopped server, by size.
 
-The third is the sandbox's restore of a snapshot: what it takes on AWS besides are the 8 to 14
-minutes of making an instance, and its blocks' way from S3.
+The third is the sandbox's restore of a snapshot. On AWS it takes 8 to 14 minutes more for the
+instance, and the time of loading its blocks from S3.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from database.branches import clones, registry, template
 from tests.database.branches.conftest import Shared
 from tests.service.postgres import CLIENTS, FAST, Server
 
-# A row with its index takes about this much.
+# Approximate size of a row with its index.
 _BYTES_A_ROW = 1100
 
 
 def seconds(action: Callable[[], object]) -> float:
-    """How long ``action`` takes."""
+    """Return the duration of ``action`` in seconds."""
     began = time.perf_counter()
     action()
     return time.perf_counter() - began
 
 
 def fill(shared: Shared, gigabytes: float) -> None:
-    """Grow the restored database to about this size, in rows that do not compress."""
+    """Grow the restored database to this size, by rows that do not compress."""
     rows = int(gigabytes * 2**30 / _BYTES_A_ROW)
     with shared.master.connect("service") as connection, connection.cursor() as cursor:
         cursor.execute("SET ROLE service_migrator")
@@ -44,13 +44,13 @@ def fill(shared: Shared, gigabytes: float) -> None:
 
 
 def clone(shared: Shared) -> None:
-    """What a preview in mode branch waits for, without roles and grants."""
+    """Clone as for a preview in mode branch, without roles and grants."""
     with registry.session(shared.master) as session:
         clones.drop(session, clones.copy_template(session))
 
 
 def dump_and_restore(server: Server, source: str) -> None:
-    """``pg_dump | pg_restore`` into a database of its own on the same server."""
+    """Run ``pg_dump | pg_restore`` into another database on the same server."""
     login = {**os.environ, "PGPASSWORD": server.password, "PGHOST": server.address}
     server.execute("CREATE DATABASE restored")
     dump = subprocess.Popen(
@@ -70,10 +70,10 @@ def dump_and_restore(server: Server, source: str) -> None:
 
 
 def copy_of_the_server(server: Server, folder: Path) -> None:
-    """A server of one's own on a copy of all files, up to its first answer."""
+    """Start a server on a copy of all files, and wait for its first response."""
     copied = Server(folder, server.address, server.password)
     shutil.copytree(server.folder / "data", folder / "data", copy_function=shutil.copy2)
-    if os.getuid() == 0:  # PostgreSQL refuses root.
+    if os.getuid() == 0:  # PostgreSQL does not run as root.
         subprocess.run(["chown", "-R", "nobody", folder], check=True)
     folder.chmod(0o755)
     try:
@@ -83,7 +83,7 @@ def copy_of_the_server(server: Server, folder: Path) -> None:
 
 
 def measure(gigabytes: float, runs: int, results: Results) -> None:
-    """All three at one size, in turns, so that noise meets each."""
+    """Measure all three at one size, in turns, so that noise affects all alike."""
     taken: dict[str, list[float]] = {"clone": [], "dump": [], "copy": []}
     shared = Shared.create()
     try:
@@ -108,7 +108,7 @@ def measure(gigabytes: float, runs: int, results: Results) -> None:
 
 
 def main() -> None:
-    """Take the figures and write the report."""
+    """Measure the figures and write the report."""
     parser = argparse.ArgumentParser(prog="python -m bench.branches", description=__doc__)
     parser.add_argument("--sizes", type=float, nargs="+", default=[0.1, 1, 5], help="in GB")
     parser.add_argument("--runs", type=int, default=3, help="clones of each size")

@@ -1,1 +1,1 @@
-"""Measures the scrub."""
+"""Benchmark of the scrub."""

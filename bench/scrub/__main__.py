@@ -1,4 +1,4 @@
-"""``python -m bench.scrub``: how long a million customers take to be scrubbed and proven."""
+"""``python -m bench.scrub``: time of the scrub and the proof of a million customers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ROWS = 1_000_000
 
 
 def main() -> None:
-    """Take the two figures."""
+    """Measure the two figures."""
     results = Results.read()
     rules = scrub.load()
     with database(_ROWS) as (server, environment):

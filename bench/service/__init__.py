@@ -1,1 +1,1 @@
-"""The service against a bare route and against what the tutorials write."""
+"""Comparison of the service with a bare route and with the tutorials' code."""

@@ -1,8 +1,8 @@
 """``python -m bench.service``: measure the service, and write docs/benchmarks/service.md.
 
-Subjects take turns within each round, so that what else the machine does hits them alike.
-Each figure is the median of the rounds; processor time is told besides, since it does not
-depend on who else runs.
+Subjects take turns within each round, so that other load of the machine affects all alike. Each
+figure is the median of the rounds. Processor time is reported too, since it does not depend on
+other load.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Requests = Callable[[], Iterator[bytes]]
 
 @dataclass(frozen=True)
 class Row:
-    """Medians over the rounds: rate a second, milliseconds, and processor time a request."""
+    """Medians of the rounds: requests a second, milliseconds, processor time a request."""
 
     rate: float
     p50: float
@@ -64,7 +64,7 @@ def compare(
 
 
 def comparison(rounds: int, seconds: float) -> Iterator[str]:
-    """The table of get, list and create."""
+    """Yield the table of get, list and create."""
     yield "| what | clients | | a second | p50 ms | p95 ms | p99 ms | CPU µs | errors | of bare |"
     yield "|---|---|---|---|---|---|---|---|---|---|"
     with ExitStack() as stack:
@@ -92,15 +92,15 @@ def comparison(rounds: int, seconds: float) -> Iterator[str]:
 
 
 def large_tables(few: int, many: int, rounds: int, seconds: float) -> Iterator[str]:
-    """Pages of 100 out of few and out of many rows, in turns, and how fast they were stored."""
+    """Yield the times of pages of 100 from few and from many rows, and of storing the rows."""
     yield "| customers | stored | page of 100, p50 | p95 | deep page, p50 | p95 |"
     yield "|---|---|---|---|---|---|"
     taken: dict[tuple[int, str], list[Measurement]] = {}
-    told, pages = {}, {}
+    seeds, pages = {}, {}
     with ExitStack() as stack:
         for rows in (few, many):
             _, environment = stack.enter_context(database(0))
-            told[rows] = fill(environment, rows).removeprefix("seed: ")
+            seeds[rows] = fill(environment, rows).removeprefix("seed: ")
             subject = stack.enter_context(running("service", environment))
             first = "/customers?limit=100&sort=name"
             for page in (first, f"{first}&cursor={_deep_cursor(subject)}"):
@@ -122,20 +122,20 @@ def large_tables(few: int, many: int, rounds: int, seconds: float) -> Iterator[s
             for page in ("first", "deep")
             for percent in (50, 95)
         )
-        yield f"| {rows:,} | {told[rows]} | {cells} |"
+        yield f"| {rows:,} | {seeds[rows]} | {cells} |"
     ratios = {page: middle[many, page, 95] / middle[few, page, 95] for page in ("first", "deep")}
     yield ""
     yield "p95 of many against few: " + ", ".join(f"{k} page {v:.2f}" for k, v in ratios.items())
 
 
 def _deep_cursor(subject: Subject) -> str:
-    """A cursor in the middle of the alphabet."""
+    """Return a cursor in the middle of the alphabet."""
     import httpx  # noqa: PLC0415
 
     from service.customers.listing import ORDERS, CustomerQuery, Sort  # noqa: PLC0415
 
     class Last:
-        """Stands for a row in the middle."""
+        """Row in the middle."""
 
         name = "Maria"
         id = "80000000-0000-4000-a000-000000000000"
@@ -148,7 +148,7 @@ def _deep_cursor(subject: Subject) -> str:
 
 
 def cold_start() -> Iterator[str]:
-    """Processor time from the start of the process to the first 200 of /health/ready."""
+    """Yield the processor time from the process's start to the first 200 of /health/ready."""
     taken = []
     with database(1) as (_, environment):
         for _ in range(5):
@@ -158,7 +158,7 @@ def cold_start() -> Iterator[str]:
 
 
 def main() -> int:
-    """Measure and write.
+    """Measure and write the report.
 
     Returns:
         Exit code.

@@ -1,4 +1,4 @@
-"""The least that answers: Starlette, psycopg2, the same pool, the same statements."""
+"""Minimal program: Starlette, psycopg2, the same pool, the same statements."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ def _rows(statement: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
 
 
 def get_customer(request: Request) -> JSONResponse:
-    """One customer."""
+    """Return a customer."""
     return JSONResponse(_rows(_GET, (request.path_params["customer_id"],))[0])
 
 
 def list_customers(request: Request) -> JSONResponse:
-    """The first page."""
+    """Return the first page."""
     return JSONResponse({"items": _rows(_LIST, (int(request.query_params["limit"]) + 1,))})
 
 
 async def create_customer(request: Request) -> JSONResponse:
-    """A new one."""
+    """Create a customer."""
     new = await request.json()
     values = (str(uuid.uuid4()), new["name"], new["email"], "free")
     rows = await run_in_threadpool(_rows, _CREATE, values)

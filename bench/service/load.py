@@ -1,4 +1,4 @@
-"""A client that costs little itself: raw HTTP/1.1 on kept connections, a bounded loop."""
+"""Load generator with little own cost: raw HTTP/1.1 on persistent connections."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import uvloop
 
 @dataclass
 class Measurement:
-    """What a run gave.
+    """Result of a run.
 
     Attributes:
-        milliseconds: How long each answer took.
-        seconds: How long the run took.
-        errors: Answers that were not 2xx, or did not come in time.
+        milliseconds: Duration of each response.
+        seconds: Duration of the run.
+        errors: Number of responses that were not 2xx or timed out.
     """
 
     milliseconds: list[float] = field(default_factory=list)
@@ -29,24 +29,24 @@ class Measurement:
 
     @property
     def rate(self) -> float:
-        """Answers a second."""
+        """Responses a second."""
         return len(self.milliseconds) / self.seconds
 
     def percentile(self, percent: float) -> float:
-        """Milliseconds within which so many in a hundred answers came."""
+        """Return a percentile of the responses' durations in milliseconds."""
         ordered = sorted(self.milliseconds)
         return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 
 
-# A request that takes longer is an error, and its client starts over.
+# A longer request is an error, and its client reconnects.
 LIMIT_SECONDS = 5.0
 _NUMBERS = count()
-# So that two runs on one database create different customers.
+# So that two runs on the same database create different customers.
 _RUN = token_hex(4)
 
 
 def creates(host: str) -> Iterator[bytes]:
-    """Requests that each create another customer."""
+    """Yield requests that each create another customer."""
     while True:
         address = f"bench-{_RUN}-{next(_NUMBERS)}@example.com"
         body = json.dumps({"name": "Bench Mark", "email": address}).encode()
@@ -57,7 +57,7 @@ def creates(host: str) -> Iterator[bytes]:
 
 
 def gets(host: str, paths: list[str]) -> Iterator[bytes]:
-    """Requests for each path in turn, over and over."""
+    """Yield requests for the paths in turn, endlessly."""
     requests = [f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode() for path in paths]
     for number in count():
         yield requests[number % len(requests)]
@@ -100,7 +100,7 @@ async def _measure(
 
 
 async def _answer(reader: asyncio.StreamReader) -> int:
-    """Read one answer; return its status."""
+    """Read a response, and return its status."""
     head = await reader.readuntil(b"\r\n\r\n")
     at = head.lower().index(b"content-length:") + len(b"content-length:")
     await reader.readexactly(int(head[at : head.index(b"\r", at)]))

@@ -1,4 +1,4 @@
-"""The three programs that are measured, each one process, on one database."""
+"""The three measured programs, each a single process, on the same database."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ SUBJECTS = {
 
 @dataclass(frozen=True)
 class Subject:
-    """A program that is measured.
+    """A measured program.
 
     Attributes:
         name: Key in ``SUBJECTS``.
-        address: Where it listens.
-        process: The program.
+        address: Address of its listener.
+        process: Its process.
     """
 
     name: str
@@ -44,18 +44,18 @@ class Subject:
     process: psutil.Process
 
     def settle(self) -> None:
-        """Return once it answers: a program that locked itself out needs its time."""
+        """Wait until it responds: a program that exhausted its pool needs some time."""
         _wait("http://{}:{}/customers?limit=1".format(*self.address))
 
     def cpu_seconds(self) -> float:
-        """Processor time that it has used."""
+        """Return the processor time that it has used."""
         times = self.process.cpu_times()
         return float(times.user + times.system)
 
 
 @contextmanager
 def database(rows: int) -> Iterator[tuple[Server, dict[str, str]]]:
-    """A server with so many customers, and the environment that names it."""
+    """Yield a server with ``rows`` customers, and the environment with its address."""
     server = Server.create()
     try:
         environment = {
@@ -82,7 +82,7 @@ def database(rows: int) -> Iterator[tuple[Server, dict[str, str]]]:
 
 
 def fill(environment: dict[str, str], rows: int) -> str:
-    """Seed, and return what the seed says of itself."""
+    """Seed the database, and return the seed's output."""
     return subprocess.run(
         [sys.executable, "-m", "service.seed", "--rows", str(rows)],
         env=_variables() | environment,
@@ -94,7 +94,7 @@ def fill(environment: dict[str, str], rows: int) -> str:
 
 
 def ids(server: Server, number: int) -> list[str]:
-    """Some customers' ids, spread over the table."""
+    """Return ids of customers, spread over the table."""
     with closing(server.connect()) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT id::text FROM customers ORDER BY id LIMIT %s", (number,))
         return [row[0] for row in cursor.fetchall()]
@@ -102,7 +102,7 @@ def ids(server: Server, number: int) -> list[str]:
 
 @contextmanager
 def running(name: str, environment: dict[str, str]) -> Iterator[Subject]:
-    """One of ``SUBJECTS``, answering."""
+    """Run one of ``SUBJECTS`` while the context is open."""
     port = free_port()
     arguments = SUBJECTS[name]
     place = ("--port", str(port)) if arguments[0] == "uvicorn" else ()
@@ -123,7 +123,7 @@ def running(name: str, environment: dict[str, str]) -> Iterator[Subject]:
         try:
             process.wait(10)
         except subprocess.TimeoutExpired:
-            # A program that locked itself out does not drain either.
+            # A program that exhausted its pool does not drain either.
             process.kill()
             process.wait(10)
 

@@ -1,4 +1,4 @@
-"""FastAPI and SQLModel as their tutorials write them."""
+"""FastAPI and SQLModel as in their tutorials."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ engine = create_engine(
 
 
 class CustomerBase(SQLModel):
-    """What is shared."""
+    """Shared fields."""
 
     name: str
     email: str
@@ -31,7 +31,7 @@ class CustomerBase(SQLModel):
 
 
 class Customer(CustomerBase, table=True):
-    """The table."""
+    """Table of customers."""
 
     __tablename__ = "customers"
 
@@ -42,7 +42,7 @@ class Customer(CustomerBase, table=True):
 
 
 class CustomerPublic(CustomerBase):
-    """What is shown."""
+    """Fields of a response."""
 
     id: uuid.UUID
     created_at: datetime
@@ -50,7 +50,7 @@ class CustomerPublic(CustomerBase):
 
 
 def get_session() -> Iterator[Session]:
-    """A session for each request."""
+    """Yield a session for each request."""
     with Session(engine) as session:
         yield session
 
@@ -63,14 +63,14 @@ app = FastAPI()
 def list_customers(
     session: SessionDep, limit: Annotated[int, Query(le=200)] = 100
 ) -> list[Customer]:
-    """The first page."""
+    """Return the first page."""
     statement = select(Customer).order_by(desc(Customer.created_at), desc(Customer.id))
     return list(session.exec(statement.limit(limit)).all())
 
 
 @app.post("/customers", response_model=CustomerPublic, status_code=201)
 def create_customer(new: CustomerBase, session: SessionDep) -> Customer:
-    """A new one."""
+    """Create a customer."""
     customer = Customer.model_validate(new)
     session.add(customer)
     session.commit()
@@ -80,7 +80,7 @@ def create_customer(new: CustomerBase, session: SessionDep) -> Customer:
 
 @app.get("/customers/{customer_id}", response_model=CustomerPublic)
 def get_customer(customer_id: uuid.UUID, session: SessionDep) -> Customer:
-    """One customer."""
+    """Return a customer."""
     customer = session.get(Customer, customer_id)
     if customer is None:
         raise HTTPException(status_code=404, detail="Customer not found")

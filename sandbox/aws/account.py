@@ -1,4 +1,4 @@
-"""One sandbox's AWS account: the APIs, their state, the database servers."""
+"""AWS account of a sandbox: the APIs, their state, the database servers."""
 
 from __future__ import annotations
 
@@ -10,27 +10,26 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from sandbox.aws import authorization, ecr, foundation
 from sandbox.aws.application import Application
 from sandbox.aws.rds import backend
-from sandbox.aws.rds.hosting import Hosting
 from sandbox.aws.rds.lifecycle import Lifecycle
-from sandbox.aws.state import State
+from sandbox.aws.rds.servers import DatabaseServers
+from sandbox.aws.state import AccountState
 from sandbox.cluster.layout import Layout
 from sandbox.containers.store import ImageStore
-from sandbox.identity import OIDC_ISSUER
-from sandbox.settings import Settings
+from sandbox.settings import OIDC_ISSUER, Settings
 
 
 class Account:
-    """Puts the parts together; there can be one in a process, since moto's backends are global.
+    """The account; a process can have only one, since moto's backends are global.
 
     Attributes:
-        application: What to serve.
+        application: WSGI application of the APIs.
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Load the state, or lay the foundation of a new account."""
-        state = State(settings.home / "aws" / "state")
-        self._hosting = Hosting(settings)
-        self._lifecycle = Lifecycle(self._hosting, state)
+        """Load the state, or create the first resources of a new account."""
+        state = AccountState(settings.home / "aws" / "state")
+        self._servers = DatabaseServers(settings)
+        self._lifecycle = Lifecycle(self._servers, state)
         ecr.install(ImageStore(settings.home / "images"))
         backend.install(self._lifecycle)
         authorization.install(OIDC_ISSUER, Layout(settings).service_account_key)
@@ -41,21 +40,21 @@ class Account:
         self.application = Application(moto, state)
 
     def resume(self) -> None:
-        """Bring the servers back, finish what a kill interrupted, then answer as ready."""
+        """Start the servers, finish what a kill interrupted, then report readiness."""
         self._lifecycle.resume()
         self._lifecycle.settle()
         _return_memory()
         self.application.ready = True
 
     def shut_down(self) -> None:
-        """Shut all database servers down; their instances stay what they are."""
-        self._hosting.stop_all()
+        """Shut all database servers down; the status of their instances stays."""
+        self._servers.stop_all()
 
 
 def _return_memory() -> None:
-    """What importing moto took and freed, some 30 MB, goes back to the system."""
+    """Return the memory that the import of moto used and freed, some 30 MB, to the system."""
     gc.collect()
-    # Never collected again: nothing of it ends before the process.
+    # Excluded from garbage collection: all of it lives as long as the process.
     gc.freeze()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

@@ -1,4 +1,4 @@
-"""The WSGI application: moto, with the state on disk behind it, and the sandbox's own calls."""
+"""WSGI application: moto, with its state on disk, and the sandbox's own calls."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from moto.rds.exceptions import RDSClientError
 from moto.rds.models import rds_backends
 
 from sandbox.aws.identity import ACCOUNT, READY_PATH, REGION, SNAPSHOT_PATH
-from sandbox.aws.rds.backend import Backend
-from sandbox.aws.state import State
+from sandbox.aws.rds.backend import DatabaseBackend
+from sandbox.aws.state import AccountState
 
 _log = logging.getLogger(__name__)
 
@@ -24,20 +24,20 @@ Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 _READS = re.compile(r"Describe|List|Get|BatchGet|BatchCheck|Head|Lookup|Filter|Simulate")
 _REST_READS = frozenset({"GET", "HEAD", "OPTIONS"})
-# Reads by their name that change the account.
+# Named like reads, but they change the account.
 _WRITES = frozenset({"GetSessionToken", "GetFederationToken"})
 _FORM_ACTION = re.compile(rb"(?:^|&)Action=(\w+)")
 
 
 class Application:
-    """One request at a time: moto's backends are not made for several."""
+    """Serves one request at a time, since moto's backends are not thread-safe."""
 
-    def __init__(self, moto: Wsgi, state: State) -> None:
-        """Serve what moto serves.
+    def __init__(self, moto: Wsgi, state: AccountState) -> None:
+        """Serve moto's APIs.
 
         Args:
-            moto: moto's own application.
-            state: Saved before a request that changes something is answered.
+            moto: Application of moto.
+            state: State, saved before the response to a request that changes it.
         """
         self._moto = moto
         self._state = state
@@ -51,7 +51,7 @@ class Application:
             return _json(start_response, status, {"ready": self.ready})
         if path.startswith(SNAPSHOT_PATH) and environ["REQUEST_METHOD"] == "POST":
             return self._take_snapshot(path.removeprefix(SNAPSHOT_PATH), start_response)
-        # Held back until the state is saved.
+        # Delayed until the state is saved.
         kept: list[tuple[Any, ...]] = []
         with self._state.lock:
             changes = changes_state(environ)
@@ -67,7 +67,7 @@ class Application:
     def _take_snapshot(self, instance: str, start_response: Any) -> Iterable[bytes]:
         try:
             with self._state.change():
-                backend = cast("Backend", rds_backends[ACCOUNT][REGION])
+                backend = cast("DatabaseBackend", rds_backends[ACCOUNT][REGION])
                 snapshot, copying = backend.take_automated_snapshot(instance)
             copying.result()
         except RDSClientError as error:
@@ -94,7 +94,7 @@ class Application:
 
 
 def changes_state(environ: dict[str, Any]) -> bool:
-    """Report if a request may change what the account holds; its body can be read again."""
+    """Return True if a request may change the account; its body stays readable."""
     length = int(environ.get("CONTENT_LENGTH") or 0)
     body = environ["wsgi.input"].read(length) if length else b""
     environ["wsgi.input"] = io.BytesIO(body)

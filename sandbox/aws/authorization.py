@@ -1,10 +1,10 @@
-"""Who may assume a role by a service account's token (IRSA), and what its sessions may read.
+"""Authorization of roles that service accounts' tokens assume (IRSA), and of their sessions.
 
-moto gives any role to anybody, and enforces policies for all callers or for none, without their
-resources and principals. Here a token must be one that the cluster's API server signed, and the
-role's trust policy must name its subject and audience:
-AWS/latest/APIReference/API_AssumeRoleWithWebIdentity.html in the STS reference. Sessions are held
-to their role's policies where it matters: a preview must not read another's password.
+moto lets anybody assume any role, and enforces policies for all callers or for none, without
+resources and principals. Here a token must be signed by the cluster's API server, and the role's
+trust policy must allow its subject and audience:
+AWS/latest/APIReference/API_AssumeRoleWithWebIdentity.html in the STS reference. The policies of
+a session's role are enforced for secrets: a preview must not read another's password.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ from sandbox.aws.policy import Attempt, is_allowed
 
 _PARTITION = "aws"
 _ASSUME = "sts:AssumeRoleWithWebIdentity"
-# Access keys of sessions begin so: IAM/latest/UserGuide/reference_identifiers.html
+# Prefix of sessions' access keys: IAM/latest/UserGuide/reference_identifiers.html
 _SESSION_KEY = "ASIA"
 
 
 def install(issuer: str, signing_key: Path) -> None:
-    """Have moto authorize these two; all other requests pass.
+    """Make moto authorize these requests; all others are allowed.
 
     Args:
-        issuer: Who must have issued the tokens; IAM has an OIDC provider for it.
-        signing_key: PEM file of the key by which the API server signs them.
+        issuer: Issuer that tokens must have; IAM has an OIDC provider for it.
+        signing_key: PEM file of the key with which the API server signs them.
     """
     assume = TokenResponse.assume_role_with_web_identity
 
     def assume_role_with_web_identity(request: TokenResponse) -> Any:
         _forget_expired_sessions()
-        claims = _claims(request._get_param("WebIdentityToken") or "", issuer, signing_key)  # noqa: SLF001 - responses are given no other way
+        claims = _claims(request._get_param("WebIdentityToken") or "", issuer, signing_key)  # noqa: SLF001 - there is no other way to the parameters
         _require_trust(request._get_param("RoleArn"), claims)  # noqa: SLF001 - as above
         return assume(request)
 
@@ -73,7 +73,7 @@ def _claims(token: str, issuer: str, signing_key: Path) -> dict[str, Any]:
         message = f"The token can't be verified: {error}"
         raise STSClientError("InvalidIdentityToken", message) from error
     if claims.get("iss") != issuer:
-        raise STSClientError("InvalidIdentityToken", "Issuer of the token is another one")
+        raise STSClientError("InvalidIdentityToken", "Token has another issuer")
     if float(claims.get("exp", 0)) < time.time():
         raise STSClientError("ExpiredTokenException", "Token is expired")
     return claims
@@ -100,7 +100,7 @@ def _require_trust(role_arn: str, claims: dict[str, Any]) -> None:
 
 
 def _forget_expired_sessions() -> None:
-    """A session an hour for every preview would fill the state."""
+    """Delete expired sessions: each preview adds one an hour to the state."""
     sessions, keys = sts_backends[ACCOUNT][_PARTITION].assumed_roles, _iam().access_keys
     now = time.time()
     for session in [one for one in sessions if one.expiration.timestamp() <= now]:
@@ -109,7 +109,7 @@ def _forget_expired_sessions() -> None:
 
 
 def _authorize_session(request: SecretsManagerResponse, _: str = "*") -> None:
-    """Refuse what a session's role is not allowed; other callers are the administrator."""
+    """Reject what a session's role does not allow; other callers are the administrator."""
     key = request.get_access_key()
     if not key.startswith(_SESSION_KEY):
         return
@@ -124,8 +124,8 @@ def _authorize_session(request: SecretsManagerResponse, _: str = "*") -> None:
         )
     action = f"secretsmanager:{request._get_action()}"  # noqa: SLF001 - as above
     secret = str(request._get_param("SecretId") or "*")  # noqa: SLF001 - as above
-    known = secretsmanager_backends[ACCOUNT][REGION].secrets
-    arn = known[secret].arn if secret in known else secret
+    secrets = secretsmanager_backends[ACCOUNT][REGION].secrets
+    arn = secrets[secret].arn if secret in secrets else secret
     if not is_allowed(_policies(session.role_arn), Attempt(action, arn)):
         raise JsonRESTError(
             "AccessDeniedException",

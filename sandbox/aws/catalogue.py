@@ -1,4 +1,4 @@
-"""moto's EC2 without what the sandbox has no use for."""
+"""moto's EC2 without its catalogue of instance types."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from moto.utilities import utils
 
 @contextlib.contextmanager
 def without_instance_types() -> Iterator[None]:
-    """Import moto's EC2 in here: its catalogue of instance types stays empty.
+    """Keep the catalogue of instance types empty while the block imports moto's EC2.
 
-    The catalogue of every region is 180 MB in memory, and the sandbox offers no
-    EC2 instances.
+    The catalogue of all regions takes 180 MB of memory, and the sandbox has no EC2 instances.
     """
     load = utils.load_resource
 

@@ -1,4 +1,4 @@
-"""Clients of the sandbox's AWS for its other rooms and for tests."""
+"""Clients of the sandbox's AWS APIs."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ _making = threading.Lock()
 
 
 def client(settings: Settings, service: str) -> Any:
-    """A boto3 client with the administrator's credentials.
+    """Return a boto3 client with the administrator's credentials.
 
     Args:
-        settings: The sandbox to talk to.
-        service: Name as boto3 has it: ``rds``, ``ecr``.
+        settings: The sandbox.
+        service: boto3's name of the service: ``rds``, ``ecr``.
     """
     return client_at(settings.aws_endpoint, REGION, service)
 
 
 def client_at(endpoint: str, region: str, service: str) -> Any:
-    """The same at an endpoint; never with the environment's credentials, which may be real."""
-    with _making:  # boto3's clients may be shared by threads, but not made by several at once.
+    """Return a client of an endpoint; it never uses the environment's credentials."""
+    with _making:  # boto3's clients are thread-safe, but their creation is not.
         return _client(endpoint, region, service)
 
 
 @functools.cache
 def _client(endpoint: str, region: str, service: str) -> Any:
-    # Loading a service's model takes 50 ms and 5 MB.
+    # To load a service's model takes 50 ms and 5 MB.
     return boto3.session.Session().client(
         service,  # type: ignore[call-overload]
         endpoint_url=endpoint,
@@ -57,14 +57,14 @@ def take_automated_snapshot(settings: Settings, instance: str) -> str:
     """Take an automated snapshot now, as AWS does once in the backup window, and wait for it.
 
     Args:
-        settings: The sandbox to talk to.
+        settings: The sandbox.
         instance: Identifier of an available instance with automated backups.
 
     Returns:
         The snapshot's identifier, ``rds:<instance>-<yyyy>-<mm>-<dd>-<hh>-<mm>``.
 
     Raises:
-        SandboxError: When the instance is not there, is not available or keeps no
+        SandboxError: The instance does not exist, is not available or keeps no
             backups, or the copy fails.
     """
     try:
@@ -74,7 +74,7 @@ def take_automated_snapshot(settings: Settings, instance: str) -> str:
     except httpx.TransportError as error:
         raise SandboxError(
             f"snapshot of {instance}",
-            why=f"{settings.aws_endpoint} does not answer: {error}",
+            why=f"{settings.aws_endpoint} does not respond: {error}",
             remedy="start the sandbox with `sandbox up`, then run the command again.",
         ) from error
     document = answer.json()
@@ -86,7 +86,7 @@ def take_automated_snapshot(settings: Settings, instance: str) -> str:
 
 
 def is_ready(settings: Settings) -> bool:
-    """Whether the APIs answer and the account's foundation is laid."""
+    """Return True if the APIs respond and the account's first resources exist."""
     try:
         return httpx.get(f"{settings.aws_endpoint}{READY_PATH}", timeout=0.8).is_success
     except httpx.TransportError:

@@ -1,4 +1,4 @@
-"""ECR in front of the image store: what the registry forgets is gone from the machine."""
+"""ECR on the image store: an image deleted from the registry is deleted from the machine."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _store: list[ImageStore] = []
 
 
 def install(store: ImageStore) -> None:
-    """Have moto make its ECR backends from this class, in front of ``store``."""
+    """Make moto use this class, with ``store``, for its ECR backends."""
     _store[:] = [store]
-    ecr_backends.backend = Backend
+    ecr_backends.backend = RegistryBackend
 
 
-class Backend(ECRBackend):  # type: ignore[misc] # mypy does not follow moto
-    """The methods that add or remove images; what is not here is moto's."""
+class RegistryBackend(ECRBackend):  # type: ignore[misc] # mypy does not follow moto
+    """ECR backend that overrides moto's methods which add or delete images."""
 
     @property
     def _url_module(self) -> Any:
@@ -36,13 +36,13 @@ class Backend(ECRBackend):  # type: ignore[misc] # mypy does not follow moto
         image_manifest_mediatype: str | None = None,
         digest: str | None = None,
     ) -> Image:
-        """Name an image that is in the store. Its digest is that of its manifest."""
+        """Register an image in the store. Its digest is that of its manifest."""
         repository = self._get_repository(repository_name, None)
         actual = f"sha256:{hashlib.sha256(image_manifest.encode()).hexdigest()}"
         if digest and digest != actual:
             raise JsonRESTError(
                 "ImageDigestDoesNotMatchException",
-                f"The manifest's digest is {actual}, the request says {digest}",
+                f"The manifest's digest is {actual}, the request has {digest}",
             )
         try:
             _store[0].get(actual)
@@ -64,7 +64,7 @@ class Backend(ECRBackend):  # type: ignore[misc] # mypy does not follow moto
         registry_id: str | None = None,
         image_ids: list[dict[str, str]] | None = None,
     ) -> dict[str, Any]:
-        """Remove images or their tags, from the store too."""
+        """Delete images or their tags, from the store too."""
         repository = self._get_repository(repository_name, registry_id)
         before = _names(repository)
         answer: dict[str, Any] = super().batch_delete_image(repository_name, registry_id, image_ids)
@@ -74,7 +74,7 @@ class Backend(ECRBackend):  # type: ignore[misc] # mypy does not follow moto
     def delete_repository(
         self, repository_name: str, registry_id: str | None = None, force: bool = False
     ) -> Repository:
-        """Remove a repository with its images."""
+        """Delete a repository with its images."""
         repository = super().delete_repository(repository_name, registry_id, force)
         self._forget(repository, _names(repository))
         return repository
@@ -91,7 +91,7 @@ class Backend(ECRBackend):  # type: ignore[misc] # mypy does not follow moto
 
 
 def _names(repository: Repository) -> set[tuple[str, str | None]]:
-    """Digest and tag of every tag, and of every image."""
+    """Return digest and tag of each tag and of each image."""
     return {
         (image.get_image_digest(), tag)
         for image in repository.images

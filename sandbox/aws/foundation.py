@@ -1,7 +1,7 @@
-"""What the account has before anybody uses it: a network, an EKS cluster, its identity provider.
+"""First resources of the account: a network, an EKS cluster, its identity provider.
 
-Made with moto's own backends, since a boto3 client of each service would cost
-more memory than the rest of the process.
+They are created through moto's backends, since boto3 clients of all services would take more
+memory than the rest of the process.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from moto.kms.models import kms_backends
 from sandbox.aws.identity import ACCOUNT, REGION
 from sandbox.cluster.credentials import ensure_credentials
 from sandbox.cluster.layout import Layout
-from sandbox.identity import CLUSTER_NAME, OIDC_ISSUER
-from sandbox.settings import Settings
+from sandbox.settings import CLUSTER_NAME, OIDC_ISSUER, Settings
 
 _PARTITION = "aws"
 _NETWORK = "10.0.0.0/16"
@@ -26,14 +25,14 @@ _SUBNETS = {"us-east-1a": "10.0.0.0/20", "us-east-1b": "10.0.16.0/20"}
 _SERVICES = "10.100.0.0/16"
 _VERSION = "1.36"
 _ROLE = "sandbox-cluster"
-# EKS signs with a certificate of Amazon's; the thumbprint is not checked for it any more.
+# AWS does not check the thumbprint of EKS's issuer any more.
 _THUMBPRINT = "9e99a48a9960b14926bb7f3b02e22da2b0ab7280"
 
 
 def lay(settings: Settings) -> None:
-    """Make everything. The caller saves it as one, so that a kill leaves all or nothing."""
-    # AWS's own keys, which AWS makes when they are first used: an inventory
-    # then shows them before and after alike.
+    """Create all of them. The caller saves them at once, so that a kill leaves all or none."""
+    # AWS creates its own keys at their first use. Here they exist from the start, so that an
+    # inventory has them before and after a preview.
     for alias in ("alias/aws/rds", "alias/aws/secretsmanager"):
         kms_backends[ACCOUNT][REGION].describe_key(alias)
     vpc, subnets = _network()

@@ -1,4 +1,4 @@
-"""The one AWS account and region of a sandbox, who everybody signs as, where it is served."""
+"""Account, region, credentials and port of the sandbox's AWS APIs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from sandbox.settings import Settings
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 
-# The administrator of the account. Only roles that are assumed are held to
-# their policies; these credentials are not checked, as nothing here is worth it.
+# Credentials of the account's administrator, which are not checked. Policies are enforced for
+# assumed roles only.
 ACCESS_KEY_ID = "sandbox"
-SECRET_ACCESS_KEY = "sandbox"  # noqa: S105 - known to everybody
+SECRET_ACCESS_KEY = "sandbox"  # noqa: S105 - not a secret
 
 PORT = 4566
 
@@ -22,5 +22,5 @@ SNAPSHOT_PATH = "/sandbox/automated-snapshots/"
 
 
 def database_authority(settings: Settings) -> Path:
-    """The certificate that the databases' are signed by: clients' ``sslrootcert``."""
+    """Return the path of the authority of the databases' certificates (``sslrootcert``)."""
     return settings.home / "aws" / "database-authority.crt"

@@ -1,4 +1,4 @@
-"""Everything that exists in the account, for comparing before and after."""
+"""Inventory of the account, for a comparison before and after."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sandbox.settings import Settings
 
 @dataclass(frozen=True, order=True)
 class Item:
-    """One thing.
+    """A resource.
 
     Attributes:
-        type: ``rds:db``, as the service's ARNs name it.
-        id: Unique among its type; what belongs to something else is ``<owner>/<id>``.
+        type: Type as in the service's ARNs: ``rds:db``.
+        id: ID, unique for its type; a dependent resource has ``<owner>/<id>``.
         tags: Its tags, or those of its owner.
     """
 
@@ -26,10 +26,10 @@ class Item:
 
 
 def inventory(settings: Settings) -> list[Item]:
-    """Every resource of every AWS API that the program uses, sorted.
+    """Return all resources of the AWS APIs that the program uses, sorted.
 
     Args:
-        settings: The sandbox to look into; it must be running.
+        settings: The sandbox; it must be running.
     """
 
     def service(name: str) -> Any:
@@ -117,7 +117,7 @@ def _kms(kms: Any) -> Iterator[Item]:
     for key in kms.list_keys()["Keys"]:
         identifier = key["KeyId"]
         found = kms.describe_key(KeyId=identifier)["KeyMetadata"]
-        # A deleted key is AWS's to keep for some days more.
+        # AWS keeps a deleted key for some days.
         if found["KeyState"] != "PendingDeletion":
             tags = kms.list_resource_tags(KeyId=identifier)["Tags"]
             yield Item("kms:key", identifier, {tag["TagKey"]: tag["TagValue"] for tag in tags})

@@ -1,6 +1,6 @@
-"""IAM's decision over policy documents, as far as the sandbox's roles need it.
+"""Evaluation of IAM policies, as far as the sandbox's roles need it.
 
-What a document says and this module does not know never grants anything:
+A statement that this module does not support never grants anything:
 AmazonIAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
@@ -15,12 +15,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Attempt:
-    """What somebody tries to do.
+    """Request that is evaluated.
 
     Attributes:
-        action: ``secretsmanager:GetSecretValue``.
-        resource: ARN, or ``*``; None for a trust policy, which names no resource.
-        federated: ARN of the identity provider that vouches, for a trust policy.
+        action: Action: ``secretsmanager:GetSecretValue``.
+        resource: ARN, or ``*``; None for a trust policy, which has no resource.
+        federated: ARN of the caller's identity provider, for a trust policy.
         context: Condition keys and their values.
     """
 
@@ -31,7 +31,7 @@ class Attempt:
 
 
 def is_allowed(documents: Iterable[str], attempt: Attempt) -> bool:
-    """Whether a statement allows the attempt and none denies it."""
+    """Return True if a statement allows the request and none denies it."""
     effects = {
         statement.get("Effect")
         for document in documents
@@ -93,7 +93,7 @@ def _holds(
 def _matches_any(patterns: list[str], value: str, *, ignore_case: bool = False) -> bool:
     if ignore_case:
         patterns, value = [pattern.lower() for pattern in patterns], value.lower()
-    # IAM knows * and ?, and no character sets.
+    # IAM supports * and ?, and no character sets.
     return any(fnmatch.fnmatchcase(value, pattern.replace("[", "[[]")) for pattern in patterns)
 
 

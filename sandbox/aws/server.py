@@ -1,4 +1,4 @@
-"""The emulated AWS account as a process: ``python -m sandbox.aws.server``."""
+"""Server of the emulated AWS account: ``python -m sandbox.aws.server``."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from sandbox.aws.catalogue import without_instance_types
 from sandbox.aws.identity import PORT
 from sandbox.errors import SandboxError
-from sandbox.processes import require_free
 from sandbox.settings import Settings
+from sandbox.system import require_free
 
 
 def _listen(settings: Settings) -> socket.socket:
-    """Take the address before anything else, so that two servers never share one state."""
+    """Bind the address first, so that two servers never share a state."""
     require_free(
         settings.aws_address,
         PORT,
@@ -57,7 +57,7 @@ def main() -> None:
 
 def _stop_on_signals(server: BaseWSGIServer) -> None:
     def stop(*_: object) -> None:
-        # From another thread: this one is serving, and shutdown waits for it.
+        # From another thread: shutdown waits for this one, which serves.
         threading.Thread(target=server.shutdown).start()
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,7 +1,7 @@
-"""Everything that the AWS account holds, on disk before an answer is sent.
+"""State of the AWS account, written to disk before each response.
 
-The state is one file, so that what one request changes in several services (an
-instance and its secret) is kept together or not at all.
+The state is one file, so that a request's changes in several services (an instance and its
+secret) are saved together or not at all.
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ from moto.core.base_backend import BackendDict
 
 from sandbox.errors import SandboxError
 
-# Raise it when a class that is kept here changes its shape.
-_FORMAT = 2
+# Increase it when a class in the state gets other attributes or another name.
+_FORMAT = 3
 
 _Backends = dict[str, dict[str, dict[str, Any]]]
 
 
-class State:
-    """The backends of all of moto's services in this process.
+class AccountState:
+    """Backends of all of moto's services in this process.
 
     Attributes:
-        lock: Held while a request or a job reads or changes the state.
+        lock: Lock of requests and jobs that read or change the state.
     """
 
     def __init__(self, path: Path) -> None:
-        """Use the file at ``path``; nothing is read yet."""
+        """Use the file at ``path``, without reading it."""
         self.lock = threading.RLock()
         self._path = path
 
     @contextlib.contextmanager
     def change(self) -> Iterator[None]:
-        """The state for a job to change; it is saved at the end."""
+        """Lock the state for a change by a job, and save it at the end."""
         with self.lock:
             yield
             self.save()
 
     def save(self) -> None:
-        """Write the state, whole or not at all; milliseconds for a whole account."""
+        """Write the state atomically; this takes milliseconds."""
         with self.lock:
             content = io.BytesIO()
             content.write(json.dumps(_stamp()).encode() + b"\n")
@@ -61,7 +61,7 @@ class State:
             temporary = self._path.with_suffix(".partial")
             self._path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            # No fsync: a kill can't lose what the kernel has taken over.
+            # No fsync: a kill does not lose what was written to the kernel.
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content.getbuffer())
             temporary.replace(self._path)
@@ -70,10 +70,10 @@ class State:
         """Read the state into moto's backends.
 
         Returns:
-            Whether there was one.
+            True if there was one.
 
         Raises:
-            SandboxError: When it was written by other versions than are here now, or is damaged.
+            SandboxError: It was written by other versions, or is damaged.
         """
         try:
             content = self._path.open("rb")
@@ -94,15 +94,15 @@ class State:
         try:
             found = json.loads(stamp)
         except ValueError as error:
-            raise self._unreadable("it does not begin with its version") from error
+            raise self._unreadable("its first line is not its version") from error
         if found != _stamp():
-            raise self._unreadable(f"it was written by {found}, and here is {_stamp()}")
+            raise self._unreadable(f"its versions are {found}, expected {_stamp()}")
 
     def _unreadable(self, why: str) -> SandboxError:
         return SandboxError(
             f"state of the AWS account in {self._path}",
             why=why,
-            remedy="go back to the versions that wrote it, or begin anew with `sandbox reset`.",
+            remedy="use the versions that wrote it, or delete all state with `sandbox reset`.",
         )
 
 
@@ -124,7 +124,7 @@ def _collect() -> _Backends:
 
 
 class _Pickler(pickle.Pickler):
-    """Knows the two kinds of things in moto's state that ``pickle`` refuses."""
+    """Pickler with support for two types in moto's state that ``pickle`` rejects."""
 
     dispatch_table = copyreg.dispatch_table.copy()
 

@@ -1,4 +1,4 @@
-"""Keeps the load balancer as the Ingresses say."""
+"""Controller: updates the load balancer to the Ingresses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lightkube.resources.networking_v1 import Ingress
 from sandbox.balancer import model
 from sandbox.balancer.follower import Follower, connect
 from sandbox.balancer.ingress_status import IngressStatus
-from sandbox.balancer.model import Backend, Model, Object, Rule
+from sandbox.balancer.model import Model, Object, Rule, ServicePort
 from sandbox.balancer.proxy import Preview, Proxy
 from sandbox.balancer.targets import LiveGroup
 from sandbox.errors import SandboxError
@@ -31,12 +31,12 @@ _LINE_BYTES = 16 * 1024
 
 @dataclass(frozen=True)
 class BalancerConfig:
-    """Plain values, as the node's.
+    """Configuration of the load balancer.
 
     Attributes:
-        kubeconfig: The controller's credentials.
-        port: Where it listens, and what ``listen-ports`` has to name.
-        address: Of this machine.
+        kubeconfig: Credentials of the controller.
+        port: Port of the listener, which ``listen-ports`` must contain.
+        address: Address of the listener.
     """
 
     kubeconfig: Path
@@ -48,27 +48,27 @@ class Balancer:
     """The controller and the load balancer.
 
     Args:
-        config: What it was told when it started.
+        config: Its configuration.
     """
 
     def __init__(self, config: BalancerConfig) -> None:
         self._config = config
         self._model = Model()
-        self._groups: dict[Backend, LiveGroup] = {}
+        self._groups: dict[ServicePort, LiveGroup] = {}
         self._followers: dict[Any, Follower] = {}
         self._status: IngressStatus | None = None
         self._built = False
 
     def healthy(self) -> str | None:
-        """None once every rule of the cluster is in place, else what it waits for."""
+        """Return None once all rules of the cluster are in place, else the reason."""
         return None if self._built else "the Ingresses"
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Listen, and follow the cluster.
+        """Listen, and follow the cluster's objects.
 
         Raises:
-            SandboxError: When the port is taken, or there are no credentials.
+            SandboxError: The port is taken, or there are no credentials.
         """
         async with contextlib.AsyncExitStack() as stack:
             await self._start(stack)
@@ -117,7 +117,7 @@ class Balancer:
             raise SandboxError(
                 f"load balancer on {address}:{port}",
                 why=str(error),
-                remedy="stop what listens there, or choose another with SANDBOX_HTTP_PORT",
+                remedy="stop the process that uses it, or set another SANDBOX_HTTP_PORT",
             ) from error
 
     async def _first_build(self) -> None:
@@ -127,7 +127,7 @@ class Balancer:
         self._build()
 
     def _on_change(self) -> None:
-        # At once, so that an endpoint that is removed gets no further request.
+        # At once, so that a removed endpoint gets no further request.
         if self._built:
             self._build()
 

@@ -1,4 +1,4 @@
-"""The cluster as the balancer reads it: a client, and caches that follow the API server."""
+"""Client of the cluster, and caches that follow the API server."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ _LOG = logging.getLogger(__name__)
 _FIELD_MANAGER = "sandbox-balancer"
 _EVERYWHERE = "*"
 _RETRY_SECONDS = 0.3
-# How lightkube fails on what is no kubeconfig: only some are errors of its own.
+# lightkube's errors for an invalid kubeconfig; not all are its own.
 _UNUSABLE = (ConfigError, OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError)
 
 
 def connect(kubeconfig: Path) -> AsyncClient:
-    """Make a client of the current context of ``kubeconfig``.
+    """Return a client of the current context of ``kubeconfig``.
 
     Raises:
-        SandboxError: When the file is missing, is no kubeconfig, or names what it does not hold.
+        SandboxError: The file is missing, invalid or incomplete.
     """
     try:
         config = KubeConfig.from_file(kubeconfig)
-        # The proxies of the environment do not lead to this machine.
+        # No proxy is needed for this machine.
         return AsyncClient(config, field_manager=_FIELD_MANAGER, trust_env=False)
     except _UNUSABLE as error:
         raise SandboxError(
             f"kubeconfig {kubeconfig}",
             why=f"it can't be used: {type(error).__name__}: {error}",
-            remedy="run `sandbox down` and `sandbox up`, which write it anew",
+            remedy="run `sandbox down` and `sandbox up`, which write it again",
         ) from error
 
 
 class Follower:
-    """A cache of one kind of object in all namespaces.
+    """Cache of one kind of object in all namespaces.
 
-    Level-triggered: it lists anew after every disconnect and every 410 Gone, so nothing that
-    happened meanwhile is missed.
+    It is level-triggered: after each disconnect and each 410 Gone it lists all objects again, so
+    that no change is missed.
 
     Attributes:
-        objects: What exists, by ``namespace/name``.
+        objects: Existing objects by ``namespace/name``.
         synced: Set after the first list.
     """
 

@@ -1,4 +1,4 @@
-"""One request carried to a target and its answer back, as an ALB does it.
+"""Forwarding of a request to a target and of its response, as by an ALB.
 
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/x-forwarded-headers.html
 """
@@ -17,10 +17,10 @@ from aiohttp import WSMsgType, web
 from multidict import CIMultiDict, CIMultiDictProxy
 
 _LOG = logging.getLogger(__name__)
-# How long an ALB tries to reach a target before it answers 504.
+# Time that an ALB tries to connect to a target before it returns 504.
 _CONNECT_SECONDS = 10.0
 _NOT_ADDED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
-# RFC 9110, 7.6.1: they are about one connection, not about the message.
+# RFC 9110, 7.6.1: headers of one connection, not of the message.
 _HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
      "te", "trailer", "transfer-encoding", "upgrade"}
@@ -30,17 +30,17 @@ Side = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
 
 
 class Exchange:
-    """A request and its answer.
+    """A request and its response.
 
     Args:
         session: Client for the targets.
-        request: As the client sends it.
+        request: The client's request.
         target: ``address:port``.
-        port: The listener's.
-        idle: Seconds without a byte in either direction after which it is given up.
+        port: Port of the listener.
+        idle: Idle timeout: seconds without a byte in either direction.
 
     Attributes:
-        waits_for_client: Whether the next byte has to come from the client.
+        waits_for_client: True while the next byte must come from the client.
     """
 
     def __init__(
@@ -62,21 +62,23 @@ class Exchange:
         self.waits_for_client = False
 
     async def run(self) -> web.StreamResponse:
-        """Carry both; an answer that breaks off breaks the client's connection.
+        """Forward both; a response that is cut off closes the client's connection.
 
         Raises:
-            TimeoutError: When nothing came for too long, before the answer began.
-            aiohttp.ClientError: When the target could not be reached, or gave no answer.
+            TimeoutError: The idle timeout was exceeded before the response began.
+            aiohttp.ClientError: The target can't be reached, or sends no response.
         """
         upgrade = self._request.headers.get("Upgrade", "").lower() == "websocket"
         try:
             async with self._quiet:
                 return await (self._carry_websocket() if upgrade else self._carry())
-        except (aiohttp.ClientError, OSError) as error:  # A TimeoutError is an OSError.
+        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is a subclass of OSError.
             if self._response is None:
                 raise
-            # The status is out: only a broken connection can say that the rest is missing.
-            _LOG.warning("%s %s: the answer broke off: %r", self._request.method, self._url, error)
+            # The status is sent: only a closed connection can show that the rest is missing.
+            _LOG.warning(
+                "%s %s: the response was cut off: %r", self._request.method, self._url, error
+            )
             if self._request.transport:
                 self._request.transport.abort()
             return self._response
@@ -88,7 +90,7 @@ class Exchange:
             self._url,
             headers=self._headers,
             data=self._body() if request.can_read_body else None,
-            # aiohttp's sock_read would count the time that a long upload takes.
+            # aiohttp's sock_read would include the time of a long upload.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
             allow_redirects=False,
             skip_auto_headers=_NOT_ADDED,
@@ -123,7 +125,7 @@ class Exchange:
 
     async def _carry_websocket(self) -> web.StreamResponse:
         offered = self._headers.popall("Sec-WebSocket-Protocol", ())
-        # The client library makes a handshake of its own.
+        # The client library does its own handshake.
         for name in ("Key", "Version", "Extensions"):
             self._headers.popall(f"Sec-WebSocket-{name}", None)
         try:
@@ -136,7 +138,7 @@ class Exchange:
                 max_msg_size=0,
             )
         except aiohttp.WSServerHandshakeError as error:
-            # The target answered, but not with a WebSocket: that is its answer to the client.
+            # The target does not accept the WebSocket: its response goes to the client.
             return web.Response(status=error.status, text=error.message)
         async with target:
             client = web.WebSocketResponse(
@@ -178,7 +180,7 @@ async def _carry_frames(source: Side, sink: Side, heard: Callable[[], None]) -> 
 
 
 def _end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
-    """Leave out the headers of the connection; keep every value of the others."""
+    """Return all headers except those of the connection."""
     values = headers.getall("Connection", ())
     named = {name.strip().lower() for value in values for name in value.split(",")}
     left_out = _HOP_BY_HOP | named
@@ -188,10 +190,10 @@ def _end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
 
 
 def _to_target(headers: CIMultiDictProxy[str], *, client: str, port: int) -> CIMultiDict[str]:
-    """Make a target's headers of a request's."""
+    """Return the headers of the request to the target."""
     sent = _end_to_end(headers)
-    sent.popall("Expect", None)  # It has been answered here.
-    # Appended, so that the last entry is always what the load balancer saw itself.
+    sent.popall("Expect", None)  # It is handled here.
+    # Appended, so that the last entry is always the client's address as seen here.
     sent["X-Forwarded-For"] = ", ".join([*sent.popall("X-Forwarded-For", ()), client])
     sent["X-Forwarded-Proto"] = "http"
     sent["X-Forwarded-Port"] = str(port)

@@ -1,7 +1,7 @@
-"""What an Ingress asks of the AWS Load Balancer Controller: one table of annotations.
+"""Annotations of the AWS Load Balancer Controller: one table of those that are supported.
 
 https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/ingress/annotations/
-An annotation that is not in the table, or a value that can't be honoured, is refused by name.
+An annotation that is not in the table, or a value that is not supported, is refused by name.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ PREFIX = "alb.ingress.kubernetes.io/"
 
 
 class ModelError(Exception):
-    """The Ingress asks for what this load balancer can't do; the message says what instead."""
+    """An Ingress is not supported; the message has the expected values."""
 
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """How targets are checked; the controller's defaults."""
+    """Health check of targets, with the controller's defaults."""
 
     path: str = "/"
     port: int | None = None
@@ -31,7 +31,7 @@ class HealthCheck:
     codes: str = "200"
 
     def accepts(self, status: int) -> bool:
-        """Whether a status is among the success codes ("200,202" or "200-299")."""
+        """Return True if a status is among the success codes ("200,202" or "200-299")."""
         for part in self.codes.split(","):
             low, _, high = part.strip().partition("-")
             if int(low) <= status <= int(high or low):
@@ -41,14 +41,14 @@ class HealthCheck:
 
 @dataclass(frozen=True)
 class Options:
-    """An Ingress's annotations, read.
+    """Options from an Ingress's annotations.
 
     Attributes:
-        group: Ingresses of one group share a load balancer.
-        order: Whose rules come first within the group.
-        health: How targets are checked.
-        least_outstanding: Whether the least busy target gets a request, instead of the next.
-        idle_seconds: How long either side of a connection may say nothing.
+        group: Group of Ingresses that share a load balancer.
+        order: Order of its rules within the group.
+        health: Health check of the targets.
+        least_outstanding: True if the least busy target gets a request, instead of the next.
+        idle_seconds: Idle timeout of connections.
     """
 
     group: str | None = None
@@ -59,7 +59,7 @@ class Options:
 
 
 def _any(_: str) -> None:
-    """About AWS alone: there is nothing to do on one machine."""
+    """Accept a value that concerns AWS only, and has no effect on one machine."""
 
 
 def _only(*values: str, why: str) -> Callable[[str], None]:
@@ -119,8 +119,8 @@ def _pairs_of(checks: Mapping[str, Callable[[str], object]]) -> Callable[[str], 
     return check
 
 
-_NO_TLS = _only(why="the sandbox's load balancer speaks HTTP; leave it out")
-# Fields of ``HealthCheck``, and how each is read.
+_NO_TLS = _only(why="the sandbox's load balancer supports HTTP only; remove it")
+# Fields of ``HealthCheck`` with their parsers.
 _HEALTH: dict[str, tuple[str, Callable[[str], Any]]] = {
     "healthcheck-path": ("path", str),
     "healthcheck-port": ("port", _port),
@@ -144,7 +144,7 @@ _TABLE: dict[str, Callable[[str], object]] = {
     "certificate-arn": _NO_TLS,
     "ssl-policy": _NO_TLS,
     "ssl-redirect": _NO_TLS,
-    # About AWS alone; the listener is on this machine's loopback address whatever they say.
+    # These concern AWS only: the listener is on this machine's loopback address in any case.
     "load-balancer-name": _any,
     "scheme": _any,
     "ip-address-type": _any,
@@ -158,14 +158,14 @@ _TABLE: dict[str, Callable[[str], object]] = {
 
 
 def read(annotations: Mapping[str, str], *, port: int) -> Options:
-    """Read an Ingress's annotations.
+    """Parse an Ingress's annotations.
 
     Args:
-        annotations: All of them; those with other prefixes are somebody else's.
-        port: Where the balancer listens.
+        annotations: All annotations; those with other prefixes are ignored.
+        port: Port of the listener.
 
     Raises:
-        ModelError: Naming each annotation that can't be honoured.
+        ModelError: The message names each annotation that is not supported.
     """
     own = _honoured(annotations)
     _require_listener(own.get("listen-ports"), port)
@@ -181,10 +181,10 @@ def read(annotations: Mapping[str, str], *, port: int) -> Options:
 
 
 def health_check(annotations: Mapping[str, str]) -> HealthCheck:
-    """Read the health check that annotations describe.
+    """Parse the health check in annotations.
 
     Raises:
-        ModelError: Naming each annotation that can't be honoured.
+        ModelError: The message names each annotation that is not supported.
     """
     own = _honoured(annotations)
     return HealthCheck(
@@ -193,13 +193,13 @@ def health_check(annotations: Mapping[str, str]) -> HealthCheck:
 
 
 def pairs(value: str) -> dict[str, str]:
-    """``a=b,c=d`` as a mapping."""
+    """Parse ``a=b,c=d`` into a mapping."""
     items = (item.strip().partition("=") for item in value.split(",") if item.strip())
     return {name: item for name, _, item in items}
 
 
 def _honoured(annotations: Mapping[str, str]) -> dict[str, str]:
-    """Take the controller's own annotations, each of which has to be one of the table."""
+    """Return the controller's annotations, each of which must be in the table."""
     own = {
         name.removeprefix(PREFIX): value
         for name, value in annotations.items()
@@ -217,7 +217,7 @@ def _problem(name: str, value: str) -> str | None:
     try:
         _TABLE[name](value)
     except ValueError as error:
-        return f"{PREFIX}{name}: {value!r} can't be honoured: {error}"
+        return f"{PREFIX}{name}: {value!r} is not supported: {error}"
     return None
 
 

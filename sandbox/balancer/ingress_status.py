@@ -1,4 +1,4 @@
-"""What the controller writes to Ingresses: finalizer, address and Events."""
+"""Updates of Ingresses by the controller: finalizer, address and Events."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LONGEST_MESSAGE = 1024  # validation of core/v1 Event
 
 
 class IngressStatus:
-    """Brings Ingresses to what the latest model says, in the background."""
+    """Updates Ingresses to the latest model, in the background."""
 
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
@@ -40,13 +40,13 @@ class IngressStatus:
         self._told: dict[str, str] = {}
 
     def update(self, ingresses: Iterable[Object], model: Model) -> None:
-        """Take in what is."""
+        """Set the current Ingresses and model."""
         self._ingresses = list(ingresses)
         self._model = model
         self._changed.set()
 
     async def run(self) -> None:
-        """Write, until cancelled; what could not be written is tried again."""
+        """Write until cancelled; failed writes are tried again."""
         while True:
             await self._changed.wait()
             self._changed.clear()
@@ -68,14 +68,14 @@ class IngressStatus:
             return
         key = key_of(ingress)
         if problem := self._model.problems.get(key):
-            await self._tell(ingress, problem)
+            await self._report(ingress, problem)
         elif options := self._model.served.get(key):
             await self._claim(ingress, options)
             await self._publish(ingress, options)
-            await self._tell(ingress, "")
+            await self._report(ingress, "")
 
     async def _claim(self, ingress: Object, options: Options) -> None:
-        """So that the Ingress stays until its rules are gone."""
+        """Add the finalizer, so that the Ingress stays until its rules are deleted."""
         finalizers = ingress["metadata"].get("finalizers") or []
         wanted = _GROUP + options.group if options.group else _OWN
         others = [name for name in finalizers if not _is_own(name)]
@@ -83,7 +83,7 @@ class IngressStatus:
             await self._finalizers(ingress, [*others, wanted])
 
     async def _release(self, ingress: Object) -> None:
-        # The model has been built without it already: nothing is routed by it any more.
+        # The current model does not contain it: it routes nothing any more.
         finalizers = ingress["metadata"].get("finalizers") or []
         others = [name for name in finalizers if not _is_own(name)]
         if others != finalizers:
@@ -111,8 +111,8 @@ class IngressStatus:
             if error.status.code != HTTPStatus.NOT_FOUND:
                 raise
 
-    async def _tell(self, ingress: Object, problem: str) -> None:
-        """An Event for each change between served and not, or of the reason."""
+    async def _report(self, ingress: Object, problem: str) -> None:
+        """Create an Event when an Ingress begins or stops being served, or the reason changes."""
         uid = ingress["metadata"]["uid"]
         if self._told.get(uid) == problem:
             return
@@ -122,7 +122,7 @@ class IngressStatus:
         try:
             await self._client.create(_event(ingress, problem))
         except httpx2.HTTPError as error:
-            # An Event is news, not state.
+            # An Event is not part of the state, so its loss is accepted.
             _LOG.info("event of ingress %s not written: %s", key_of(ingress), error)
 
     def _forget(self) -> None:
@@ -131,10 +131,10 @@ class IngressStatus:
 
 
 def host_name(ingress: Object, options: Options) -> str:
-    """The load balancer's name, formed as AWS does; below ``localhost`` it resolves."""
+    """Return the load balancer's name in AWS's form, below ``localhost`` so that it resolves."""
     group = options.group or key_of(ingress).replace("/", "-")
     digest = hashlib.sha256(group.encode()).hexdigest()[:10]
-    # A label of DNS: at most 63 characters.
+    # A DNS label has at most 63 characters.
     return f"k8s-{group.replace('.', '-')[:40].strip('-')}-{digest}.elb.localhost"
 
 
@@ -142,7 +142,7 @@ def _event(ingress: Object, problem: str) -> Event:
     metadata, now = ingress["metadata"], datetime.now(UTC)
     message = f"Failed build model due to {problem}" if problem else "Successfully reconciled"
     return Event(
-        # As client-go names them: kubectl shows those of one second in the order of their names.
+        # Named as by client-go: kubectl sorts Events of the same second by name.
         metadata=ObjectMeta(
             name=f"{metadata['name']}.{time.time_ns():x}", namespace=metadata["namespace"]
         ),

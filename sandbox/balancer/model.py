@@ -1,4 +1,4 @@
-"""From Ingresses, Services and EndpointSlices to rules and the targets behind them."""
+"""Model of the load balancer: rules and targets from Ingresses, Services and EndpointSlices."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from sandbox.balancer import ingress_options
 from sandbox.balancer.ingress_options import HealthCheck, ModelError, Options
 
 Object = dict[str, Any]
-"""A Kubernetes object, as its JSON says."""
+"""A Kubernetes object as JSON."""
 
 INGRESS_CLASS = "alb"
 _CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 
 
 @dataclass(frozen=True)
-class Backend:
-    """A Service's port, which is a target group.
+class ServicePort:
+    """A Service's port, to which a target group belongs.
 
     Attributes:
-        namespace: The Service's.
-        service: Its name.
-        port: Name or number of its port, as the Ingress gives it.
+        namespace: Namespace of the Service.
+        service: Name of the Service.
+        port: Name or number of the port, as in the Ingress.
     """
 
     namespace: str
@@ -37,26 +37,26 @@ class Backend:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule of the listener.
+    """A rule of the listener.
 
     Attributes:
-        host: Lower case, may begin with ``*.``; None is every host.
-        path: The path, read by ``path_type``.
+        host: Host in lower case, which may begin with ``*.``; None matches every host.
+        path: The path, interpreted by ``path_type``.
         path_type: ``Exact``, ``Prefix`` or ``ImplementationSpecific``.
-        backend: Where matching requests go.
+        backend: Service port that receives matching requests.
         ingress: ``namespace/name`` of the Ingress.
-        options: The Ingress's.
+        options: Options of the Ingress.
     """
 
     host: str | None
     path: str
     path_type: str
-    backend: Backend
+    backend: ServicePort
     ingress: str
     options: Options
 
     def matches(self, host: str, path: str) -> bool:
-        """Whether a request to this host (lower case, without port) and path is meant."""
+        """Return True if the rule matches a host (lower case, without port) and path."""
         return self._matches_host(host) and self._matches_path(path)
 
     def _matches_host(self, host: str) -> bool:
@@ -72,18 +72,18 @@ class Rule:
         if self.path_type == "Prefix":
             prefix = self.path.rstrip("/")
             return path == prefix or path.startswith(f"{prefix}/")
-        # The ALB's own patterns: * is any text, ? one character, and "/" is "/" alone.
+        # The ALB's patterns: * is any text, ? one character, and "/" only "/".
         pattern = re.escape(self.path).replace(r"\*", ".*").replace(r"\?", ".")
         return re.fullmatch(pattern, path) is not None
 
 
 @dataclass(frozen=True)
 class TargetGroup:
-    """What stands behind a Backend.
+    """Target group of a ServicePort.
 
     Attributes:
         targets: ``(address, port)`` of each ready endpoint.
-        health: How they are checked.
+        health: Their health check.
     """
 
     targets: frozenset[tuple[str, int]]
@@ -92,32 +92,32 @@ class TargetGroup:
 
 @dataclass
 class Model:
-    """Everything that the load balancer is to do.
+    """Configuration of the load balancer.
 
     Attributes:
-        rules: In the order in which they are tried.
+        rules: Rules in the order of evaluation.
         groups: Target groups of all rules.
-        problems: Why an Ingress is not, or not wholly, served, by ``namespace/name``.
-        served: Ingresses that are, by ``namespace/name``.
+        problems: Reason why an Ingress is not (fully) served, by ``namespace/name``.
+        served: Options of the served Ingresses, by ``namespace/name``.
     """
 
     rules: list[Rule] = field(default_factory=list)
-    groups: dict[Backend, TargetGroup] = field(default_factory=dict)
+    groups: dict[ServicePort, TargetGroup] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     served: dict[str, Options] = field(default_factory=dict)
 
     def find(self, host: str, path: str) -> Rule | None:
-        """The first rule that matches."""
+        """Return the first matching rule, or None."""
         return next((rule for rule in self.rules if rule.matches(host, path)), None)
 
 
 def key_of(item: Object) -> str:
-    """``namespace/name``."""
+    """Return ``namespace/name``."""
     return f"{item['metadata']['namespace']}/{item['metadata']['name']}"
 
 
 def is_ours(ingress: Object) -> bool:
-    """Whether the Ingress is of the class ``alb``."""
+    """Return True if the Ingress is of the class ``alb``."""
     named = ingress["spec"].get("ingressClassName")
     if named is None:
         named = (ingress["metadata"].get("annotations") or {}).get(_CLASS_ANNOTATION)
@@ -131,13 +131,13 @@ def build(
     *,
     port: int,
 ) -> Model:
-    """Build the model anew from what is.
+    """Build the model from all objects.
 
     Args:
-        ingresses: Those of the class that are not being deleted.
-        services: By ``namespace/name``.
+        ingresses: Ingresses of the class that are not being deleted.
+        services: Services by ``namespace/name``.
         slices: All EndpointSlices.
-        port: Where the balancer listens.
+        port: Port of the listener.
     """
     model = Model()
     endpoints = _by_service(slices)
@@ -145,12 +145,12 @@ def build(
     for ingress in ingresses:
         key = key_of(ingress)
         try:
-            given = ingress_options.read(ingress["metadata"].get("annotations") or {}, port=port)
-            rules = _rules(ingress, given)
+            options = ingress_options.read(ingress["metadata"].get("annotations") or {}, port=port)
+            rules = _rules(ingress, options)
         except ModelError as error:
             model.problems[key] = str(error)
             continue
-        ranked += [((given.order, key, *rank), rule) for rank, rule in rules]
+        ranked += [((options.order, key, *rank), rule) for rank, rule in rules]
         missing = {
             problem
             for _, rule in rules
@@ -159,7 +159,7 @@ def build(
         if missing:
             model.problems[key] = "; ".join(sorted(missing))
         else:
-            model.served[key] = given
+            model.served[key] = options
     model.rules = [rule for _, rule in sorted(ranked, key=lambda pair: pair[0])]
     return model
 
@@ -167,11 +167,11 @@ def build(
 _Rank = tuple[int, ...]
 
 
-def _rules(ingress: Object, given: Options) -> list[tuple[_Rank, Rule]]:
+def _rules(ingress: Object, options: Options) -> list[tuple[_Rank, Rule]]:
     found: list[tuple[_Rank, Rule]] = []
     spec = ingress["spec"]
     if spec.get("tls"):
-        raise ModelError("spec.tls: the sandbox's load balancer speaks HTTP; leave it out")
+        raise ModelError("spec.tls: the sandbox's load balancer supports HTTP only; remove it")
     entries = spec.get("rules") or ()
     for index, entry in enumerate(entries):
         host = entry.get("host") or None
@@ -182,26 +182,26 @@ def _rules(ingress: Object, given: Options) -> list[tuple[_Rank, Rule]]:
                 path_type=path["pathType"],
                 backend=_backend(ingress, path["backend"]),
                 ingress=key_of(ingress),
-                options=given,
+                options=options,
             )
-            # As the controller sorts them: exact paths, then the longest prefix; else as given.
+            # In the controller's order: exact paths, the longest prefix, the Ingress's order.
             rank = (index, rule.path_type != "Exact", -len(rule.path))
             found.append((rank, rule))
     if default := spec.get("defaultBackend"):
         last = (len(entries),)
         backend = _backend(ingress, default)
-        found.append((last, Rule(None, "/", "Prefix", backend, key_of(ingress), given)))
+        found.append((last, Rule(None, "/", "Prefix", backend, key_of(ingress), options)))
     return found
 
 
-def _backend(ingress: Object, backend: Object) -> Backend:
+def _backend(ingress: Object, backend: Object) -> ServicePort:
     service = backend.get("service")
     if service is None:
-        raise ModelError("a backend that is no Service is not implemented here")
+        raise ModelError("a backend that is not a Service is not supported here")
     port = service["port"]
     if port.get("name") == "use-annotation":
-        raise ModelError("actions in annotations (port name use-annotation) are not implemented")
-    return Backend(
+        raise ModelError("actions in annotations (port name use-annotation) are not supported")
+    return ServicePort(
         ingress["metadata"]["namespace"],
         service["name"],
         str(port.get("name") or port.get("number")),
@@ -215,7 +215,7 @@ def _add_group(
     services: Mapping[str, Object],
     endpoints: Mapping[str, list[Object]],
 ) -> str | None:
-    """Add the rule's target group; say what is missing for it to have targets."""
+    """Add the rule's target group; return the reason if it can't have targets."""
     backend = rule.backend
     key = f"{backend.namespace}/{backend.service}"
     service = services.get(key)
@@ -232,13 +232,13 @@ def _add_group(
     )
     if port is None:
         return f"Service {key} has no port {backend.port}"
-    # What the Service says of its target group wins over what the Ingress says.
-    said = {
+    # The Service's annotations override the Ingress's.
+    annotations = {
         **(ingress["metadata"].get("annotations") or {}),
         **(service["metadata"].get("annotations") or {}),
     }
     try:
-        health = ingress_options.health_check(said)
+        health = ingress_options.health_check(annotations)
     except ModelError as error:
         return f"Service {key}: {error}"
     targets = {

@@ -1,4 +1,4 @@
-"""The load balancer's answer to a request: a target's, or its own."""
+"""The load balancer's handler of requests: it returns a target's response, or its own."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _TITLES = {
 }
 
 Find = Callable[[str, str], tuple[Rule, LiveGroup] | None]
-"""The rule and the target group for a host and a path."""
+"""Function that returns the rule and the target group for a host and a path."""
 
 
 @dataclass(frozen=True)
 class Preview:
-    """A host that is served.
+    """A served host.
 
     Attributes:
-        url: Where it is.
-        ingress: ``namespace/name`` of what serves it.
+        url: Its URL.
+        ingress: ``namespace/name`` of its Ingress.
         healthy: Number of healthy targets.
         targets: Number of targets.
     """
@@ -49,13 +49,13 @@ class Preview:
 
 
 class Proxy:
-    """The load balancer's handler of requests.
+    """Handler of requests.
 
     Args:
-        find: Looks up rules.
-        previews: Returns what is served, by host, for the page of an unknown host.
+        find: Returns the rule of a request.
+        previews: Returns the served hosts, for the page of an unknown host.
         session: Client for the targets.
-        port: Where the balancer listens.
+        port: Port of the listener.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Proxy:
             exchange = Exchange(self._session, request, where, port=self._port, idle=idle)
             try:
                 return await exchange.run()
-            except TimeoutError:  # aiohttp's own timeouts are such, too.
+            except TimeoutError:  # aiohttp's timeouts are subclasses of it.
                 if exchange.waits_for_client:
                     return _failure(408, f"the client sent nothing for {idle:g} s")
                 return _failure(504, f"{target} did not answer in time")
@@ -106,7 +106,7 @@ def _failure(status: int, reason: str) -> web.Response:
     title = _TITLES[status]
     return web.Response(
         status=status,
-        # As an ALB words it.
+        # The text of an ALB.
         text=f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
         f"<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n",
         content_type="text/html",
@@ -115,7 +115,7 @@ def _failure(status: int, reason: str) -> web.Response:
 
 
 def unknown_host(host: str, previews: dict[str, Preview], *, as_html: bool) -> str:
-    """List the previews that there are, for a browser or for a terminal."""
+    """Return a page with the existing previews, for a browser or a terminal."""
     title = f"No preview is served at {host!r}."
     none = "" if previews else "There is none at all yet: run `make preview PR=42`."
     if not as_html:

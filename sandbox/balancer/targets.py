@@ -1,4 +1,4 @@
-"""Target groups at work: which targets are healthy, and whose turn it is."""
+"""Live target groups: health checks and the choice of targets."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import aiohttp
 import yarl
 
 from sandbox.balancer.ingress_options import HealthCheck
-from sandbox.balancer.model import Backend, TargetGroup
+from sandbox.balancer.model import ServicePort, TargetGroup
 
 _LOG = logging.getLogger(__name__)
-# A target that has not passed yet is asked again this soon, then at twice the time, and so on
-# up to the interval, so that a preview is reachable when its Pod is; an ALB waits for the interval.
+# First delay between checks of a target that has not passed yet. It doubles up to the interval,
+# so that a preview is reachable as soon as its Pod; an ALB always waits for the interval.
 _INITIAL_SECONDS = 0.25
 
 
 class Health(enum.Enum):
-    """A target's state, in the words of Elastic Load Balancing."""
+    """State of a target, by the names of Elastic Load Balancing."""
 
     INITIAL = "initial"
     HEALTHY = "healthy"
@@ -31,14 +31,14 @@ class Health(enum.Enum):
 
 @dataclass
 class Target:
-    """One registered endpoint.
+    """A registered endpoint.
 
     Attributes:
-        address: Its IP address.
-        port: Its port.
-        health: As the last checks found it.
-        detail: What the last failed check found.
-        outstanding: Requests that it is at work on.
+        address: IP address.
+        port: Port.
+        health: Result of the last checks.
+        detail: Reason of the last failed check.
+        outstanding: Number of requests in progress.
     """
 
     address: str
@@ -54,9 +54,9 @@ class Target:
 
 
 class LiveGroup:
-    """The targets of one Backend."""
+    """Targets of a ServicePort."""
 
-    def __init__(self, backend: Backend, session: aiohttp.ClientSession) -> None:
+    def __init__(self, backend: ServicePort, session: aiohttp.ClientSession) -> None:
         self._backend = backend
         self._session = session
         self._check = HealthCheck()
@@ -64,7 +64,7 @@ class LiveGroup:
         self.targets: dict[tuple[str, int], Target] = {}
 
     def update(self, wanted: TargetGroup) -> None:
-        """Register and deregister; running requests of a deregistered target go on."""
+        """Register and deregister targets; requests in progress are finished."""
         if wanted.health != self._check:
             self.close()
             self._check = wanted.health
@@ -82,12 +82,12 @@ class LiveGroup:
 
     @property
     def healthy(self) -> list[Target]:
-        """Targets that may get requests."""
+        """Targets that get requests."""
         return [t for t in self.targets.values() if t.health is Health.HEALTHY]
 
     @contextlib.contextmanager
     def next_target(self, *, least_outstanding: bool) -> Iterator[Target | None]:
-        """The target of the next request while it is at work on it; None without a healthy one."""
+        """Yield the target of the next request, counted as in progress; None if none is healthy."""
         target = self._choose(least_outstanding=least_outstanding)
         if target is None:
             yield None
@@ -109,7 +109,7 @@ class LiveGroup:
         return healthy[self._turn % len(healthy)]
 
     def explain(self) -> str:
-        """Why there is no healthy target."""
+        """Return the reason why there is no healthy target."""
         if not self.targets:
             return f"{self._backend} has no ready endpoint"
         states = ", ".join(str(target) for target in self.targets.values())
@@ -126,7 +126,7 @@ class LiveGroup:
             problem = await self._ask(target)
             if problem is None:
                 passed, failed = passed + 1, 0
-                # A target that was just registered needs to pass once.
+                # A newly registered target must pass once.
                 enough = 1 if target.health is Health.INITIAL else self._check.healthy_threshold
                 if passed >= enough and target.health is not Health.HEALTHY:
                     target.health = Health.HEALTHY

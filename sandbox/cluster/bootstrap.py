@@ -1,13 +1,14 @@
-"""What a cluster has from its start: definitions, roles, the Ingress class, metrics.
+"""First objects of a cluster: definitions, roles, the Ingress class, the metrics API.
 
 Run as ``python -m sandbox.cluster.bootstrap`` once the API server is ready.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from sandbox.cluster.definitions import CHECKSUM, definitions
 from sandbox.cluster.health import tls_context
-from sandbox.cluster.layout import Identity, Layout
-from sandbox.cluster.metrics_api import METRICS_NAMESPACE, metrics_api
+from sandbox.cluster.layout import Identity, Layout, Port
 from sandbox.errors import SandboxError
 from sandbox.settings import Settings
 from sandbox.tools import locate
 
+_METRICS_NAMESPACE = "kube-system"
+_METRICS_SERVER = "metrics-server"
+_METRICS_GROUP, _METRICS_VERSION = "metrics.k8s.io", "v1beta1"
 _MANIFESTS = Path(__file__).parent / "manifests"
 _FIELD_MANAGER = "sandbox-bootstrap"
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -30,7 +33,7 @@ _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=
 _ESTABLISHED_SECONDS = 30
 _REQUEST_SECONDS = 30
 
-# Where each kind is served; all but the one Service belong to the whole cluster.
+# API paths of the kinds; all but the one Service are cluster-scoped.
 _PATHS = {
     "APIService": "/apis/apiregistration.k8s.io/v1/apiservices",
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
@@ -38,21 +41,21 @@ _PATHS = {
     "CustomResourceDefinition": _DEFINITIONS,
     "IngressClass": "/apis/networking.k8s.io/v1/ingressclasses",
     "Namespace": "/api/v1/namespaces",
-    "Service": f"/api/v1/namespaces/{METRICS_NAMESPACE}/services",
+    "Service": f"/api/v1/namespaces/{_METRICS_NAMESPACE}/services",
 }
 
 
 class _NotEstablishedError(Exception):
-    """Definitions that the API server does not serve yet."""
+    """Some definitions are not served yet."""
 
 
 def bootstrap(settings: Settings) -> None:
-    """Apply what is missing or differs, and wait until every definition is served.
+    """Apply missing and changed objects, and wait until all definitions are served.
 
-    Can be run again at any time, and killed at any time.
+    It can be run again, and killed, at any time.
 
     Raises:
-        SandboxError: When the API server refuses an object, or can't be reached.
+        SandboxError: The API server rejects an object, or can't be reached.
     """
     layout = Layout(settings)
     crds = locate(settings, ["external-secrets"]).crds
@@ -64,7 +67,7 @@ def bootstrap(settings: Settings) -> None:
     ) as api:
         try:
             _apply_all(api, crds)
-            for document in metrics_api(layout):
+            for document in _metrics_api(layout):
                 _apply(api, document)
         except httpx.HTTPError as error:
             raise SandboxError(
@@ -90,7 +93,7 @@ def _apply_all(api: httpx.Client, crds: Path) -> None:
         raise SandboxError(
             "CustomResourceDefinitions of the External Secrets Operator",
             why=f"not established after {_ESTABLISHED_SECONDS} s: {error}",
-            remedy="read `sandbox logs kube-apiserver`; `sandbox reset` starts from nothing.",
+            remedy="read `sandbox logs kube-apiserver`; `sandbox reset` makes a new cluster.",
         ) from error
 
 
@@ -108,15 +111,15 @@ def _apply(api: httpx.Client, document: dict[str, Any]) -> None:
     answer = api.patch(
         f"{_PATHS[document['kind']]}/{name}",
         params={"fieldManager": _FIELD_MANAGER, "force": "true"},
-        # JSON is YAML, and this is the content type of server-side apply.
+        # The content type of server-side apply is YAML, of which JSON is a subset.
         headers={"Content-Type": "application/apply-patch+yaml"},
         content=json.dumps(document),
     )
     if answer.is_error:
         raise SandboxError(
             f"{document['kind']} {name}",
-            why=f"the API server refuses it with {answer.status_code}: {_message(answer)}",
-            remedy="read `sandbox logs kube-apiserver`; `sandbox reset` starts from nothing.",
+            why=f"the API server rejects it with {answer.status_code}: {_message(answer)}",
+            remedy="read `sandbox logs kube-apiserver`; `sandbox reset` makes a new cluster.",
         )
 
 
@@ -142,13 +145,44 @@ def _await_established(api: httpx.Client, names: Iterable[str]) -> None:
 def _is_established(api: httpx.Client, name: str) -> bool:
     answer = api.get(f"{_DEFINITIONS}/{name}/status")
     answer.raise_for_status()
-    # Null for a moment after the definition was made.
+    # Null at first, after the definition was created.
     conditions = answer.json().get("status", {}).get("conditions") or []
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 
+def _metrics_api(layout: Layout) -> Iterator[dict[str, Any]]:
+    """Yield the Service and the APIService, as in metrics-server's own manifests.
+
+    Since metrics-server is a process and no Pod, its Service is an external name for its
+    address.
+    """
+    yield {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": _METRICS_SERVER, "namespace": _METRICS_NAMESPACE},
+        "spec": {"type": "ExternalName", "externalName": layout.settings.control_plane},
+    }
+    yield {
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "metadata": {"name": f"{_METRICS_VERSION}.{_METRICS_GROUP}"},
+        "spec": {
+            "group": _METRICS_GROUP,
+            "version": _METRICS_VERSION,
+            "groupPriorityMinimum": 100,
+            "versionPriority": 100,
+            "caBundle": base64.b64encode(layout.authority.read_bytes()).decode(),
+            "service": {
+                "name": _METRICS_SERVER,
+                "namespace": _METRICS_NAMESPACE,
+                "port": Port.METRICS_SERVER.value,
+            },
+        },
+    }
+
+
 def main() -> None:
-    """Entry of the part ``cluster-bootstrap``."""
+    """Run the process ``cluster-bootstrap``."""
     try:
         bootstrap(Settings())
     except SandboxError as error:

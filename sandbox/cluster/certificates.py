@@ -1,4 +1,4 @@
-"""Making certificates: an authority, and what it signs."""
+"""Certificates: an authority and the certificates that it signs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from sandbox.errors import SandboxError
-from sandbox.processes import write_atomically
+from sandbox.system import write_atomically
 
 _VALID = dt.timedelta(days=3650)
 _RENEW_BEFORE = dt.timedelta(days=30)
-# A clock that is set back a little must not make a new certificate invalid.
+# Valid a little earlier, in case a clock is set back.
 _BACKDATED = dt.timedelta(hours=1)
 _PRIVATE = 0o600
 
@@ -28,13 +28,13 @@ Pair = tuple[x509.Certificate, Key]
 
 @dataclass(frozen=True)
 class Subject:
-    """Whom a certificate is for.
+    """Subject of a certificate.
 
     Attributes:
-        common_name: The user, to Kubernetes.
-        organisations: The groups, to Kubernetes.
-        names: DNS names that it serves.
-        addresses: IP addresses that it serves; with neither it is a client's alone.
+        common_name: User name in Kubernetes.
+        organisations: Groups in Kubernetes.
+        names: DNS names of the server.
+        addresses: IP addresses of the server; without names and addresses, for clients only.
     """
 
     common_name: str
@@ -54,7 +54,7 @@ class Subject:
 
     @property
     def extensions(self) -> list[x509.ExtensionType]:
-        """What the certificate is for, and the names that a client checks."""
+        """Extensions: key usage, and the names that a client checks."""
         alternatives: list[x509.GeneralName] = [
             *(x509.DNSName(name) for name in self.names),
             *(x509.IPAddress(ipaddress.ip_address(each)) for each in self.addresses),
@@ -65,14 +65,14 @@ class Subject:
 
 
 class Authority:
-    """Signs certificates. Kept in one file, and made when that is not there."""
+    """Certificate authority, kept in one file; created if that is missing."""
 
     def __init__(self, pair: Pair) -> None:
         self._pair = pair
 
     @classmethod
     def ensure(cls, name: str, pair: Path, certificate_file: Path) -> Authority:
-        """Read the authority from ``pair``, or make it, and publish its certificate."""
+        """Read the authority from ``pair``, or create it, and write its certificate."""
         found = _read(pair)
         if found is None or _expires_soon(found[0]):
             found = _new_pair(Subject(name))
@@ -83,7 +83,7 @@ class Authority:
         return cls(found)
 
     def ensure_pair(self, pair: Path, subject: Subject) -> None:
-        """Write a certificate and its key for ``subject`` to ``pair``, unless they are there."""
+        """Write a certificate and its key for ``subject`` to ``pair``, unless that exists."""
         found = _read(pair)
         if found is None or not self._is_for(subject, found[0]):
             _write(pair, _new_pair(subject, self._pair))
@@ -103,9 +103,9 @@ class Authority:
 
 
 def ensure_signing_key(path: Path) -> None:
-    """Write the RSA key that signs the service accounts' tokens, unless it is there.
+    """Write the RSA key that signs service accounts' tokens, unless it exists.
 
-    RSA because EKS signs with RS256, which is all that some verifiers accept.
+    RSA, since EKS signs with RS256, the only algorithm that some verifiers accept.
     """
     if path.exists():
         return
@@ -114,7 +114,7 @@ def ensure_signing_key(path: Path) -> None:
 
 
 def _new_pair(subject: Subject, authority: Pair | None = None) -> Pair:
-    """Make a certificate that ``authority`` signs, or one of a new authority."""
+    """Create a certificate signed by ``authority``, or the one of a new authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     issuer = authority[0].subject if authority else subject.name
     issuer_key = authority[1] if authority else key
@@ -150,7 +150,7 @@ def _read(pair: Path) -> Pair | None:
         raise SandboxError(
             f"certificate {pair}",
             why=f"it is not a certificate with its key: {error}",
-            remedy="remove the file; the next start makes it anew.",
+            remedy="delete the file; the next start creates it again.",
         ) from error
     return (certificate, key) if isinstance(key, Key) else None
 

@@ -1,7 +1,7 @@
-"""The command lines of etcd, the API server, its controllers, the scheduler and metrics-server.
+"""Command lines of etcd, the API server, its controllers, the scheduler and metrics-server.
 
-What differs from Kubernetes' defaults is either said by EKS, or sized for one
-machine, one node and a few namespaces; each such flag says why.
+Flags that differ from Kubernetes' defaults are set as on EKS, or for one machine with one node and
+a few namespaces; a comment gives the reason of each.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from __future__ import annotations
 import yaml
 
 from sandbox.cluster.layout import Identity, Layout, Port
-from sandbox.identity import OIDC_ISSUER
-from sandbox.processes import write_atomically
+from sandbox.settings import OIDC_ISSUER
+from sandbox.system import write_atomically
 from sandbox.tools import Tools
 
 SERVICE_RANGE = "10.100.0.0/16"
-"""Of Services' cluster addresses, as on EKS."""
+"""Range of Services' cluster addresses, as on EKS."""
 
 API_AUDIENCE = "https://kubernetes.default.svc"
-"""Whom the service accounts' own tokens are for, as on EKS."""
+"""Audience of service accounts' own tokens, as on EKS."""
 
-# Volumes, cloud providers, certificates of joining nodes and devices don't exist here,
-# and what watches for them takes memory. Everything that acts on what a preview can
-# hold is on.
+# Persistent volumes, cloud providers, certificates of joining nodes and devices don't exist
+# here, and their controllers take memory. All controllers of objects that a preview can have
+# run.
 _CONTROLLERS_OFF = (
     "certificatesigningrequest-approving-controller",
     "certificatesigningrequest-cleaner-controller",
@@ -41,19 +41,19 @@ _CONTROLLERS_OFF = (
 )
 
 _NO_WAITING = (
-    # There is no other one to lead.
+    # There is only one.
     "--leader-elect=false",
-    # The default of 20 a second makes bringing up and deleting a namespace wait.
+    # The default of 20 a second delays the creation and deletion of namespaces.
     "--kube-api-qps=200",
     "--kube-api-burst=400",
 )
 
 
 def etcd(layout: Layout, tools: Tools) -> tuple[str, ...]:
-    """One member, which only who has a certificate of the cluster can talk to.
+    """Return the command line of etcd: one member, which requires a certificate of the cluster.
 
-    Writes are synced to the disk: a killed process loses nothing without that either,
-    but a crashed machine would leave a data folder that etcd refuses to start from.
+    Writes are synced to the disk. A killed process would lose nothing without that, but a crashed
+    machine would leave a data folder from which etcd does not start.
     """
     address = layout.settings.control_plane
     client, peer = (
@@ -72,12 +72,12 @@ def etcd(layout: Layout, tools: Tools) -> tuple[str, ...]:
         *(f"--{whose}cert-file={pair}" for whose in ("", "peer-")),
         *(f"--{whose}key-file={pair}" for whose in ("", "peer-")),
         *(f"--{whose}trusted-ca-file={authority}" for whose in ("", "peer-")),
-        # Being alone it elects itself, after this long.
+        # A single member elects itself after this time.
         "--heartbeat-interval=50",
         "--election-timeout=250",
         "--client-cert-auth",
         "--peer-client-cert-auth",
-        # Entries kept in memory for followers that lag; there are none.
+        # Entries are kept in memory for slow followers, of which there are none.
         "--snapshot-count=1000",
         "--snapshot-catchup-entries=100",
         "--log-level=warn",
@@ -85,12 +85,12 @@ def etcd(layout: Layout, tools: Tools) -> tuple[str, ...]:
 
 
 def api_server(layout: Layout, tools: Tools) -> tuple[str, ...]:
-    """The API server."""
+    """Return the command line of the API server."""
     address = layout.settings.control_plane
     return (
         str(tools.kube_apiserver),
         f"--bind-address={address}",
-        # Or it looks for an address of the machine's network, which may have none.
+        # By default it uses an address of the machine's network, which may have none.
         f"--advertise-address={address}",
         f"--secure-port={Port.API_SERVER.value}",
         f"--tls-cert-file={layout.pair('kube-apiserver')}",
@@ -102,9 +102,9 @@ def api_server(layout: Layout, tools: Tools) -> tuple[str, ...]:
         f"--service-cluster-ip-range={SERVICE_RANGE}",
         *_authentication(layout),
         "--authorization-mode=Node,RBAC",
-        # As on EKS; Pod Security is among those that are on by default.
+        # As on EKS; Pod Security is enabled by default.
         "--enable-admission-plugins=NodeRestriction",
-        # As on EKS too: what may run privileged is for each namespace's standard to say.
+        # As on EKS: each namespace's Pod Security standard limits privileged Pods.
         "--allow-privileged=true",
         f"--kubelet-client-certificate={layout.pair('kubelet-client')}",
         f"--kubelet-client-key={layout.pair('kubelet-client')}",
@@ -116,14 +116,14 @@ def api_server(layout: Layout, tools: Tools) -> tuple[str, ...]:
         "--requestheader-username-headers=X-Remote-User",
         f"--proxy-client-cert-file={layout.pair('front-proxy')}",
         f"--proxy-client-key-file={layout.pair('front-proxy')}",
-        # A namespace is emptied by one deletecollection for each kind.
+        # A namespace is emptied by one deletecollection request per kind.
         "--delete-collection-workers=4",
         "--profiling=false",
     )
 
 
 def _behind_front_proxy(layout: Layout) -> tuple[str, ...]:
-    """How the API server is known when it passes a request on, with whose request it is."""
+    """Return the flags by which extension API servers recognise the API server and its users."""
     return (
         f"--requestheader-client-ca-file={layout.front_proxy_authority}",
         "--requestheader-allowed-names=front-proxy-client",
@@ -142,7 +142,7 @@ def _authentication(layout: Layout) -> tuple[str, ...]:
 
 
 def _authentication_file(layout: Layout) -> str:
-    """Lets an unknown client see the health checks, and nothing else."""
+    """Write a file that permits anonymous clients the health checks, and nothing else."""
     path = layout.folder / "authentication.yaml"
     document = {
         "apiVersion": "apiserver.config.k8s.io/v1",
@@ -157,7 +157,7 @@ def _authentication_file(layout: Layout) -> str:
 
 
 def controller_manager(layout: Layout, tools: Tools) -> tuple[str, ...]:
-    """Kubernetes' own controllers."""
+    """Return the command line of Kubernetes' controllers."""
     off = (f"-{name}" for name in _CONTROLLERS_OFF)
     return (
         str(tools.kube_controller_manager),
@@ -167,14 +167,14 @@ def controller_manager(layout: Layout, tools: Tools) -> tuple[str, ...]:
         "--use-service-account-credentials=true",
         f"--service-account-private-key-file={layout.service_account_key}",
         f"--root-ca-file={layout.authority}",
-        # Who looks on waits neither 15 s for another Pod nor 5 min for one fewer.
+        # A demonstration should not wait 15 s for another Pod, nor 5 min for one fewer.
         "--horizontal-pod-autoscaler-sync-period=5s",
         "--horizontal-pod-autoscaler-downscale-stabilization=30s",
     )
 
 
 def scheduler(layout: Layout, tools: Tools) -> tuple[str, ...]:
-    """What gives each Pod its node."""
+    """Return the command line of the scheduler."""
     return (
         str(tools.kube_scheduler),
         *_as_client(layout, Identity.SCHEDULER, Port.SCHEDULER),
@@ -183,13 +183,13 @@ def scheduler(layout: Layout, tools: Tools) -> tuple[str, ...]:
 
 
 def metrics_server(layout: Layout, tools: Tools) -> tuple[str, ...]:
-    """What tells autoscalers and ``kubectl top`` how much Pods use, which the kubelet knows."""
+    """Return the command line of metrics-server, which reads Pods' usage from the kubelet."""
     return (
         str(tools.program("metrics-server")),
         *_as_client(layout, Identity.METRICS_SERVER, Port.METRICS_SERVER),
         *_behind_front_proxy(layout),
         "--kubelet-preferred-address-types=InternalIP",
-        # The shortest that it takes, with the longest wait that goes with it.
+        # The shortest resolution that it accepts, with the longest timeout that fits.
         "--metric-resolution=10s",
         "--kubelet-request-timeout=9s",
     )

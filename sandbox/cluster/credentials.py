@@ -1,4 +1,4 @@
-"""Who the parts of the cluster are to each other: certificates and kubeconfigs."""
+"""Certificates and kubeconfigs of the cluster's processes."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import yaml
 
 from sandbox.cluster.certificates import Authority, Subject, ensure_signing_key
 from sandbox.cluster.layout import Identity, Layout
-from sandbox.identity import CLUSTER_NAME
-from sandbox.processes import write_atomically
+from sandbox.settings import CLUSTER_NAME
+from sandbox.system import write_atomically
 
-# First address of the Services' range: where a Pod finds the API server on EKS.
+# First address of the Services' range: the API server's address for Pods on EKS.
 _API_SERVICE_ADDRESS = "10.100.0.1"
 
 
 def ensure_credentials(layout: Layout) -> None:
-    """Make the certificates and kubeconfigs that are missing or no longer fit.
+    """Create the certificates and kubeconfigs that are missing or outdated.
 
-    Safe to run twice, at once, and to be killed: each file is written whole, and one
-    that fits is left alone.
+    It can be run twice, concurrently, and killed: each file is written atomically, and a valid
+    one is not changed.
     """
     layout.certificates.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (layout.certificates / "lock").open("w") as lock:
@@ -59,7 +59,7 @@ def _servers(layout: Layout) -> dict[str, Subject]:
             ),
             addresses=(control_plane, _API_SERVICE_ADDRESS),
         ),
-        # The API server knows metrics-server by the name of its Service.
+        # The API server connects to metrics-server by the name of its Service.
         "control-plane": Subject(
             "control-plane", names=("metrics-server.kube-system.svc",), addresses=(control_plane,)
         ),
@@ -69,7 +69,7 @@ def _servers(layout: Layout) -> dict[str, Subject]:
             names=(CLUSTER_NAME,),
             addresses=(layout.settings.node_address,),
         ),
-        # As whom the API server reads logs from the kubelet.
+        # The API server's identity when it reads logs from the kubelet.
         "kubelet-client": Subject("kube-apiserver-kubelet-client", ("system:masters",)),
     }
 
@@ -82,7 +82,7 @@ def _ensure_kubeconfig(layout: Layout, identity: Identity, pair: Path) -> None:
 
 
 def _kubeconfig(layout: Layout, identity: Identity, pair: Path) -> str:
-    """With everything in it, so that the file can be copied elsewhere."""
+    """Return a kubeconfig with its certificates embedded, so that it can be copied elsewhere."""
     certificate, _, key = pair.read_text().partition("-----BEGIN PRIVATE KEY-----")
     user = identity.common_name
     document = {

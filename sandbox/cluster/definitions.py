@@ -1,4 +1,4 @@
-"""The External Secrets Operator's CustomResourceDefinitions, as this cluster serves them."""
+"""CustomResourceDefinitions of the External Secrets Operator, as this cluster serves them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 import yaml
 
 CHECKSUM = "sandbox.preview/checksum"
-"""Annotation by which a definition that is already served is recognised."""
+"""Annotation with the checksum of a definition, by which an unchanged one is recognised."""
 
-# Kinds without a controller here, or with a provider that the sandbox's build leaves
-# out. Whoever applies one is told that there is no such kind, and not left waiting.
+# Kinds without a controller here, or with a provider that the sandbox's build omits. To apply
+# one fails at once ("no matches for kind"), instead of waiting for ever.
 _NOT_SERVED = frozenset(
     {
         "ClusterExternalSecret",
@@ -35,15 +35,14 @@ _NOT_SERVED = frozenset(
 
 
 def definitions(folder: Path) -> Iterator[dict[str, Any]]:
-    """Each definition in ``folder`` whose kind is served, without what nobody reads.
+    """Yield each definition in ``folder`` whose kind is served, with its served version only.
 
-    Versions that are not served only make the API server keep a second schema of half
-    a megabyte. What is left has one version, so there is nothing to convert: a
-    conversion webhook, of which the operator would have to run another process, is
-    taken out where a definition has one.
+    For a version that is not served, the API server would keep another schema of half a
+    megabyte. With one version left there is nothing to convert, so a conversion webhook, which
+    would need another process of the operator, is removed.
     """
     for path in sorted(folder.glob("*.yaml")):
-        # The C parser: the schemas are long, and the other one takes ten times as long.
+        # The C parser is ten times as fast, and the schemas are long.
         document: dict[str, Any] = yaml.load(path.read_bytes(), yaml.CSafeLoader)
         if document["spec"]["names"]["kind"] in _NOT_SERVED:
             continue

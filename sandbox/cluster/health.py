@@ -1,4 +1,4 @@
-"""Asking a part of the cluster whether it serves."""
+"""Health checks of the cluster's processes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _SHOWN = 200
 def serving(
     address: str, port: int, path: str, *, authority: Path | None = None, pair: Path | None = None
 ) -> Callable[[], str | None]:
-    """A check of ``path`` that returns None once it answers 200, else what it says.
+    """Return a check of ``path`` that returns None after status 200, else the reason.
 
     Args:
         address: IP address of the server.
         port: Its port.
         path: Path of the health check.
-        authority: Who signed its certificate; plain HTTP when None.
-        pair: The client's certificate and key, where the server asks for one.
+        authority: Certificate of the authority that signed the server's; plain HTTP when None.
+        pair: The client's certificate and key, if the server requires them.
     """
     kept: list[ssl.SSLContext] = []
 
@@ -37,7 +37,7 @@ def serving(
 
 
 def tls_context(authority: Path, pair: Path | None) -> ssl.SSLContext:
-    """Context of a client that trusts ``authority`` and shows the certificate of ``pair``."""
+    """Return a client's context that trusts ``authority`` and uses the certificate in ``pair``."""
     context = ssl.create_default_context(cafile=authority)
     if pair is not None:
         context.load_cert_chain(pair)
@@ -59,4 +59,4 @@ def _ask(address: str, port: int, path: str, tls: ssl.SSLContext | None) -> str 
     if answer.status == http.client.OK:
         return None
     failed = [line for line in body.splitlines() if line.startswith("[-]")]
-    return f"{path} says {answer.status}: {'; '.join(failed) or body[:_SHOWN]}"
+    return f"{path} returns {answer.status}: {'; '.join(failed) or body[:_SHOWN]}"

@@ -1,4 +1,4 @@
-"""Where the cluster keeps what, and where its parts listen."""
+"""Paths, ports and identities of the cluster's processes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from sandbox.identity import CLUSTER_NAME
-from sandbox.settings import Settings
+from sandbox.settings import CLUSTER_NAME, Settings
 
 
 class Port(int, Enum):
-    """Ports on ``settings.control_plane``, Kubernetes' own where it has them."""
+    """Ports on ``settings.control_plane``; Kubernetes' defaults where there are any."""
 
     ETCD_CLIENT = 2379
     ETCD_PEER = 2380
@@ -24,10 +23,10 @@ class Port(int, Enum):
 
 
 class Identity(Enum):
-    """Who talks to the API server: the certificate's common name and organisations.
+    """Clients of the API server: common name and organisations of their certificates.
 
-    The names of Kubernetes' own components are those that its built-in roles are bound
-    to; the others are bound in ``manifests/``.
+    Kubernetes' built-in roles are bound to the names of its own components; the other names are
+    bound in ``manifests/``.
     """
 
     ADMIN = ("sandbox-admin", "system:masters")
@@ -44,7 +43,7 @@ class Identity(Enum):
 
     @property
     def file_name(self) -> str:
-        """A name for files: ``load-balancer``."""
+        """Name for files: ``load-balancer``."""
         return self.name.lower().replace("_", "-")
 
 
@@ -52,55 +51,55 @@ class Identity(Enum):
 class Layout:
     """Files of one cluster.
 
-    A ``.pem`` file holds a certificate and its key together, so that no kill can
-    leave one without the other.
+    A ``.pem`` file holds a certificate and its key, so that a kill can't leave one without the
+    other.
     """
 
     settings: Settings
 
     @property
     def folder(self) -> Path:
-        """All that the cluster keeps."""
+        """Folder of all the cluster's files."""
         return self.settings.home / "cluster"
 
     @property
     def certificates(self) -> Path:
-        """Certificates and keys."""
+        """Folder of the certificates and keys."""
         return self.folder / "pki"
 
     @property
     def etcd_data(self) -> Path:
-        """Every object of the cluster."""
+        """Folder of etcd's data, all objects of the cluster."""
         return self.folder / "etcd"
 
     @property
     def authority(self) -> Path:
-        """The certificate of the cluster's authority, which everybody trusts."""
+        """Certificate of the cluster's authority, which all clients trust."""
         return self.certificates / "ca.crt"
 
     @property
     def front_proxy_authority(self) -> Path:
-        """The authority by which extension API servers know the API server."""
+        """Authority by which extension API servers authenticate the API server."""
         return self.certificates / "front-proxy-ca.crt"
 
     @property
     def service_account_key(self) -> Path:
-        """Signs the service accounts' tokens."""
+        """Key that signs service accounts' tokens."""
         return self.certificates / "service-accounts.key"
 
     def pair(self, name: str) -> Path:
-        """Certificate and key of ``name`` in one file."""
+        """Return the file with the certificate and key of ``name``."""
         return self.certificates / f"{name}.pem"
 
     def kubeconfig(self, identity: Identity) -> Path:
-        """The kubeconfig of ``identity``."""
+        """Return the path of the kubeconfig of ``identity``."""
         if identity is Identity.ADMIN:
             return self.settings.kubeconfig
         return self.folder / "kubeconfigs" / f"{identity.file_name}.kubeconfig"
 
     @property
     def kubelet_pair(self) -> Path:
-        """What the node serves its kubelet API with."""
+        """Certificate and key of the kubelet's API."""
         return self.pair("kubelet")
 
     @property

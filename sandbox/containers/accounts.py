@@ -1,4 +1,4 @@
-"""Users and groups as an image's ``/etc/passwd`` and ``/etc/group`` name them."""
+"""Users and groups from an image's ``/etc/passwd`` and ``/etc/group``."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from sandbox.containers.tree import ImageTree
 
 
 def user_of(text: str, tree: ImageTree, base: BaseImage) -> tuple[int, int]:
-    """The uid and gid of ``USER name|uid[:group|gid]``, the group the user's own by default.
+    """Return uid and gid of ``USER name|uid[:group|gid]``; the default group is the user's.
 
     Raises:
-        ValueError: When the image has no such user or group.
+        ValueError: The image has no such user or group.
     """
     user, _, group = text.partition(":")
     lines = _lines("etc/passwd", tree, base)
-    known = next((line for line in lines if user in (line[0], line[2])), None)
-    if known is None and not user.isdecimal():
+    entry = next((line for line in lines if user in (line[0], line[2])), None)
+    if entry is None and not user.isdecimal():
         msg = f"the image has no user {user!r}"
         raise ValueError(msg)
-    uid = int(known[2]) if known else int(user)
+    uid = int(entry[2]) if entry else int(user)
     if group:
         return uid, _group_of(group, tree, base)
-    return uid, int(known[3]) if known else 0
+    return uid, int(entry[3]) if entry else 0
 
 
 def owner_of(text: str, tree: ImageTree, base: BaseImage) -> tuple[int, int]:
-    """The uid and gid of ``--chown=user[:group]``; without a group the uid stands for both.
+    """Return uid and gid of ``--chown=user[:group]``; without a group, the gid equals the uid.
 
     Raises:
-        ValueError: When the image has no such user or group.
+        ValueError: The image has no such user or group.
     """
     uid, _ = user_of(text.partition(":")[0], tree, base)
     group = text.partition(":")[2]

@@ -1,9 +1,9 @@
-"""Builds an image from a Dockerfile, without a container engine.
+"""Build of an image from a Dockerfile, without a container engine.
 
-FROM always means this machine (``machine.py``) or an earlier stage. Every instruction that
-changes files adds a layer; what it came to is remembered under everything that it depends on, so
-that an unchanged Dockerfile with unchanged files gives the same image within milliseconds. Only
-the stages that the target needs are built.
+FROM always means this machine (``machine.py``) or an earlier stage. Each instruction that
+changes files adds a layer. Its result is cached by a key of all its inputs, so that an unchanged
+Dockerfile with unchanged files gives the same image within milliseconds. Only the stages that
+the target needs are built.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from sandbox.containers.image_config import architecture
 from sandbox.containers.machine import fingerprint
 from sandbox.containers.running import Interrupt
 from sandbox.containers.settings_instructions import SETTINGS, describe
-from sandbox.containers.stage import Named, StageState, Workshop
-from sandbox.containers.store import Image, ImageStore
+from sandbox.containers.stage import BuildEnvironment, Named, StageState
+from sandbox.containers.store import ImageStore, StoredImage
 from sandbox.containers.words import expand, split_words
 from sandbox.errors import SandboxError
 
@@ -39,28 +39,28 @@ def build(
     use_cache: bool = True,
     log: Callable[[str], None] = lambda _: None,
     interrupt: Interrupt | None = None,
-) -> Image:
-    """Builds an image and puts it into the store.
+) -> StoredImage:
+    """Build an image and put it into the store.
 
     Args:
         dockerfile: The file, or its text.
-        context: Folder that COPY copies from; its ``.dockerignore`` counts.
-        store: Where the image goes.
+        context: Folder that COPY copies from, without what its ``.dockerignore`` excludes.
+        store: Store that receives the image.
         build_args: Values for the Dockerfile's ARGs.
-        labels: Added to the image's.
+        labels: Labels added to the image's.
         target: Name or number of the stage to build, None for the last.
-        named_contexts: Further folders that ``--from`` may name.
-        cache: What earlier builds came to; by default the store's own.
-        use_cache: Whether to use it. What this build comes to is remembered in any case.
-        log: Gets each line that a person may want to see.
+        named_contexts: Further folders for ``--from``.
+        cache: Cache of results; by default the store's own.
+        use_cache: False ignores earlier results; results of this build are cached in any case.
+        log: Called with each line of progress.
         interrupt: Set by another thread to end the build early.
 
     Raises:
-        SandboxError: For a Dockerfile that can't be built, naming the instruction and its line.
+        SandboxError: The Dockerfile can't be built; the error has the instruction and its line.
     """
     text, path = _read(dockerfile)
     parsed = parse(text)
-    workshop = Workshop(
+    shared = BuildEnvironment(
         store=store,
         cache=cache or store.cache,
         context=BuildContext(context, path),
@@ -72,7 +72,7 @@ def build(
         interrupt=interrupt or Interrupt(),
     )
     with store.collecting_nothing():
-        builder = _Builder(parsed, workshop, dict(build_args or {}))
+        builder = _Builder(parsed, shared, dict(build_args or {}))
         state = builder.build(_target(parsed, target))
         builder.report_unused()
         state.config.labels.update(labels or {})
@@ -101,7 +101,7 @@ def _target(parsed: Dockerfile, target: str | None) -> Stage:
         raise SandboxError(
             f"build target {target!r}",
             why=f"the Dockerfile has no such stage; it has {names}",
-            remedy="name one of them",
+            remedy="choose one of them",
         )
     return found
 
@@ -116,23 +116,21 @@ def _find_stage(stages: tuple[Stage, ...], name: str) -> Stage | None:
 @dataclass
 class _Builder:
     parsed: Dockerfile
-    workshop: Workshop
+    shared: BuildEnvironment
     build_args: dict[str, str]
     built: dict[int, StageState] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
 
     def build(self, stage: Stage) -> StageState:
-        """Builds a stage and those that it needs, once."""
+        """Build a stage and those that it needs, once."""
         if stage.index not in self.built:
             self.built[stage.index] = self._build(stage)
         return self.built[stage.index]
 
     def report_unused(self) -> None:
-        """Says which build arguments no stage asked for, as other builders do."""
+        """Log the build arguments that no stage declares, as other builders do."""
         for name in sorted(self.build_args.keys() - self.used):
-            self.workshop.log(
-                f"warning: build argument {name}: no ARG of the Dockerfile asks for it"
-            )
+            self.shared.log(f"warning: build argument {name}: the Dockerfile has no such ARG")
 
     def _build(self, stage: Stage) -> StageState:
         state = self._start(stage)
@@ -163,7 +161,7 @@ class _Builder:
         if platform not in {"", _platform()}:
             raise start.error(
                 f"--platform={platform} is not this machine's {_platform()}",
-                "remove it, or build on such a machine",
+                "remove it, or build on a machine of that platform",
             )
         if not base:
             raise start.error("its image has an empty name", "give its ARG a default value")
@@ -183,7 +181,7 @@ class _Builder:
             return None if earlier is None else Named(f"stage {name}", self.build(earlier))
 
         escape = self.parsed.escape
-        files = FileInstructions(self.workshop, state, instruction, title, escape, find)
+        files = FileInstructions(self.shared, state, instruction, title, escape, find)
         match instruction.name:
             case "ARG":
                 state.arguments.update(self._arguments(instruction, state.variables))
@@ -197,7 +195,7 @@ class _Builder:
                 SETTINGS[name](state.config, instruction, state.variables, escape)
 
     def _arguments(self, instruction: Instruction, variables: Mapping[str, str]) -> dict[str, str]:
-        """The values of an ARG: given, else its default, else that of an ARG before FROM."""
+        """Return an ARG's values: build argument, else default, else that of an ARG before FROM."""
         values = {}
         declared = {**_platform_arguments(), **self._globals()}
         for word in split_words(instruction.text, self.parsed.escape):
@@ -217,9 +215,9 @@ class _Builder:
             for word in split_words(instruction.text, self.parsed.escape):
                 name, _, default = word.partition("=")
                 self.used.add(name)
-                given = self.build_args.get(name)
+                argument = self.build_args.get(name)
                 values[name] = (
-                    expand(default, values, self.parsed.escape) if given is None else given
+                    expand(default, values, self.parsed.escape) if argument is None else argument
                 )
         return values
 

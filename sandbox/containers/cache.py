@@ -1,4 +1,4 @@
-"""What the instructions of earlier builds came to, and the folders that builds share."""
+"""Results of earlier builds' instructions, and the folders that builds share."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from typing import Final
 from sandbox.containers import locks
 
 KEEP_SECONDS: Final = 14 * 24 * 3600
-"""How long the result of an instruction is kept after its last use."""
+"""Time for which the result of an instruction is kept after its last use."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What an instruction came to.
+    """Result of an instruction.
 
     Attributes:
-        layer: Digest of the layer that it added, None when it changed no file.
+        layer: Digest of the layer that it added; None if it changed no file.
     """
 
     layer: str | None
 
 
 class BuildCache:
-    """Results by key, in a folder that any number of builds may use at once."""
+    """Results by key, in a folder that several builds may use at once."""
 
     def __init__(self, root: Path) -> None:
-        """Opens the cache at ``root``, which is made when something is first put into it."""
+        """Use the cache at ``root``, which is created at the first write."""
         self._root = root
 
     @staticmethod
     def key(*parts: object) -> str:
-        """A key of everything that an instruction's result depends on."""
+        """Return the key of an instruction's result, a hash of all its inputs."""
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def get(self, key: str) -> Result | None:
-        """The result of that key, which counts as used now; None when there is none."""
+        """Return the result of a key, or None, and mark it as used now."""
         path = self._record(key)
         try:
             record = json.loads(path.read_bytes())
@@ -53,7 +53,7 @@ class BuildCache:
         return Result(record["layer"])
 
     def put(self, key: str, result: Result) -> None:
-        """Remembers a result."""
+        """Store a result."""
         path = self._record(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
@@ -61,8 +61,8 @@ class BuildCache:
         temporary.replace(path)
 
     @contextmanager
-    def alone(self, key: str) -> Iterator[None]:
-        """Lets one build at a time work on a key, so that the second finds the first's result."""
+    def lock(self, key: str) -> Iterator[None]:
+        """Lock a key, so that a second build waits for the first one's result."""
         path = self._root / "locks" / key
         with locks.hold(path):
             try:
@@ -71,12 +71,12 @@ class BuildCache:
                 path.unlink(missing_ok=True)
 
     def mount(self, name: str, owner: tuple[int, int] = (0, 0), mode: int = 0o755) -> Path:
-        """The folder of ``RUN --mount=type=cache`` of that id.
+        """Return the folder of ``RUN --mount=type=cache`` with an id.
 
         Args:
             name: Its id.
-            owner: Uid and gid that a new folder gets; the user's own without root.
-            mode: Permissions that a new folder gets.
+            owner: Uid and gid of a new folder; without root, the user's own.
+            mode: Permissions of a new folder.
         """
         folder = self._mount(name)
         with locks.hold(self._root / "locks" / folder.name):
@@ -90,11 +90,11 @@ class BuildCache:
         return folder
 
     def mount_lock(self, name: str) -> AbstractContextManager[None]:
-        """Holds a cache mount for one build alone."""
+        """Return the lock that gives one build exclusive use of a cache mount."""
         return locks.hold(self._mount(name).with_suffix(".lock"))
 
     def layers(self) -> frozenset[str]:
-        """Forgets results that were long not used; the layers of all others."""
+        """Delete results that have not been used for long; return the layers of the others."""
         kept = set()
         oldest = time.time() - KEEP_SECONDS
         records = self._root / "results"

@@ -1,4 +1,4 @@
-"""The files that a build may copy, without those that ``.dockerignore`` leaves out."""
+"""Files that a build may copy, without those that ``.dockerignore`` excludes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from sandbox.errors import SandboxError
 
 
 def pattern_to_regex(pattern: str) -> re.Pattern[str]:
-    """A path pattern: ``*`` and ``?`` within a name, ``[a-z]``, ``**`` across folders.
+    """Translate a path pattern: ``*`` and ``?`` within a name, ``[a-z]``, ``**`` across folders.
 
     Raises:
-        ValueError: When a bracket is not closed.
+        ValueError: A bracket is not closed.
     """
     regex, position = "", 0
     while position < len(pattern):
@@ -52,13 +52,13 @@ def pattern_to_regex(pattern: str) -> re.Pattern[str]:
 
 
 class IgnoreRules:
-    """A ``.dockerignore``: the last rule that matches a path or a folder above it decides."""
+    """Rules of a ``.dockerignore``; the last that matches a path or a parent folder applies."""
 
     def __init__(self, text: str) -> None:
-        """Reads the rules.
+        """Parse the rules.
 
         Raises:
-            ValueError: For a pattern that can't be read.
+            ValueError: A pattern is invalid.
         """
         self._rules: list[tuple[re.Pattern[str], bool]] = []
         self._exceptions: list[str] = []
@@ -75,7 +75,7 @@ class IgnoreRules:
                 self._exceptions.append(pattern)
 
     def excludes(self, path: str) -> bool:
-        """Whether the context lacks that path, relative to its root."""
+        """Return True if a path relative to the context's root is excluded."""
         excluded = False
         parts = path.split("/")
         prefixes = ["/".join(parts[: count + 1]) for count in range(len(parts))]
@@ -85,7 +85,7 @@ class IgnoreRules:
         return excluded
 
     def excludes_all_below(self, folder: str) -> bool:
-        """Whether nothing below an excluded folder can be let in again."""
+        """Return True if no rule can include a path below an excluded folder again."""
         for exception in self._exceptions:
             literal = re.split(r"[*?\[\\]", exception, maxsplit=1)[0]
             if literal.startswith(f"{folder}/") or f"{folder}/".startswith(literal):
@@ -95,25 +95,25 @@ class IgnoreRules:
 
 @dataclass(frozen=True)
 class Entry:
-    """A file, folder or link of the context."""
+    """File, folder or link of the context."""
 
     path: Path
     status: os.stat_result
 
 
 class BuildContext:
-    """A folder, looked at once: a file that changes during a build is not noticed twice."""
+    """Folder of a build, listed once: changes during the build do not count."""
 
     def __init__(self, root: Path, dockerfile: Path | None = None) -> None:
-        """Reads the ignore file beside the Dockerfile, else the one at the context's root.
+        """Read the ignore file beside the Dockerfile, or else the one at the context's root.
 
         Raises:
-            SandboxError: When the folder or the ignore file can't be used.
+            SandboxError: The folder or the ignore file can't be used.
         """
         if not root.is_dir():
             raise SandboxError(
                 f"build context {root}",
-                why="there is no such folder",
+                why="the folder does not exist",
                 remedy="pass the folder that the Dockerfile copies from",
             )
         self.root = root
@@ -128,15 +128,15 @@ class BuildContext:
 
     @cached_property
     def entries(self) -> dict[str, Entry]:
-        """Every entry that is not ignored, by its path relative to the root, sorted."""
+        """Entries that are not ignored, by path relative to the root, sorted."""
         return dict(self._walk(self.root, ""))
 
     def ignores(self, path: str) -> bool:
-        """Whether ``.dockerignore`` leaves that path out."""
+        """Return True if ``.dockerignore`` excludes a path."""
         return self._rules.excludes(path)
 
     def digest(self) -> str:
-        """A digest of every file's name, mode and content; times and owners don't matter."""
+        """Return a digest of all files' names, modes and contents, without times and owners."""
         return content_digest((path, entry) for path, entry in self.entries.items())
 
     def _walk(self, folder: Path, prefix: str) -> Iterator[tuple[str, Entry]]:
@@ -153,10 +153,10 @@ class BuildContext:
 
 
 def content_digest(entries: Iterable[tuple[str, Entry]]) -> str:
-    """A digest of names, kinds, permissions and contents.
+    """Return a digest of entries' names, types, permissions and contents.
 
     Raises:
-        OSError: When a file can't be read.
+        OSError: A file can't be read.
     """
     digest = hashlib.sha256()
     for name, entry in entries:

@@ -1,4 +1,4 @@
-"""COPY: which files it means, and writing them into a layer."""
+"""COPY: selection of files, and writing them into a layer."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ _WILDCARDS = frozenset("*?[")
 
 
 @dataclass(frozen=True)
-class Item:
-    """One entry to copy: where it comes from, and where below the target it goes."""
+class CopyItem:
+    """One entry to copy, with its path below the target."""
 
     relative: str
     entry: Entry
 
 
 class Source(Protocol):
-    """What files can be copied from."""
+    """Source of files to copy."""
 
     def select(self, pattern: str) -> list[tuple[str, Entry]]:
-        """The entries that one source argument names, with their paths.
+        """Return the entries that match a source argument, with their paths.
 
         Raises:
-            ValueError: When it names nothing.
+            ValueError: Nothing matches.
         """
 
     def below(self, path: str) -> Iterable[tuple[str, Entry]]:
-        """What a folder that ``select`` found holds, relative to it."""
+        """Yield the content of a folder that ``select`` returned, relative to it."""
 
 
 class ContextSource:
     """Files of the build context."""
 
     def __init__(self, context: BuildContext) -> None:
-        """Copies from a context."""
+        """Copy from a context."""
         self._context = context
 
     def select(self, pattern: str) -> list[tuple[str, Entry]]:
-        """The entries that one source argument names, with their paths.
+        """Return the entries that match a source argument, with their paths.
 
         Raises:
-            ValueError: When it names nothing.
+            ValueError: Nothing matches.
         """
         path = _inside(pattern)
         if not path:
@@ -64,7 +64,7 @@ class ContextSource:
         return [self._follow(name) for name in found]
 
     def below(self, path: str) -> Iterator[tuple[str, Entry]]:
-        """What a folder that ``select`` found holds, relative to it."""
+        """Yield the content of a folder that ``select`` returned, relative to it."""
         prefix = f"{path}/" if path else ""
         for name, entry in self._context.entries.items():
             if name.startswith(prefix):
@@ -77,7 +77,7 @@ class ContextSource:
     def _follow(self, name: str) -> tuple[str, Entry]:
         entry = self._context.entries.get(name)
         if entry is None:
-            # Ignored itself, but not all that it holds.
+            # Ignored itself, but not all of its content.
             path = self._context.root / name
             return name, Entry(path, path.stat())
         if not stat.S_ISLNK(entry.status.st_mode):
@@ -98,15 +98,15 @@ class ImageSource:
     """Files of another stage."""
 
     def __init__(self, tree: ImageTree, name: str) -> None:
-        """Copies from the files of the stage called ``name``."""
+        """Copy from the files of the stage ``name``."""
         self._tree = tree
         self._name = name
 
     def select(self, pattern: str) -> list[tuple[str, Entry]]:
-        """The entries that one source argument names, with their paths.
+        """Return the entries that match a source argument, with their paths.
 
         Raises:
-            ValueError: When it names nothing.
+            ValueError: Nothing matches.
         """
         found = []
         for path in self._tree.glob(pattern):
@@ -119,27 +119,27 @@ class ImageSource:
         return found
 
     def below(self, path: str) -> Iterator[tuple[str, Entry]]:
-        """What a folder that ``select`` found holds, relative to it."""
+        """Yield the content of a folder that ``select`` returned, relative to it."""
         return self._tree.walk(path)
 
 
-def gather(source: Source, patterns: Iterable[str], *, into_folder: bool) -> list[Item]:
-    """Everything that the source arguments of one COPY name.
+def gather(source: Source, patterns: Iterable[str], *, into_folder: bool) -> list[CopyItem]:
+    """Return all items that the source arguments of a COPY select.
 
-    A file goes below the target under its own name, or becomes the target (an empty
-    ``relative``) unless ``into_folder``; of a folder its contents are copied, not itself.
+    With ``into_folder`` a file keeps its name below the target; else it becomes the target (an
+    empty ``relative``). Of a folder, the content is copied without the folder itself.
 
     Raises:
-        ValueError: When an argument names nothing, or several files would become one.
+        ValueError: An argument matches nothing, or several files would become one.
     """
     items = []
     for pattern in patterns:
         for path, entry in source.select(pattern):
             if stat.S_ISDIR(entry.status.st_mode):
-                items.append(Item("", entry))
-                items += [Item(name, inner) for name, inner in source.below(path)]
+                items.append(CopyItem("", entry))
+                items += [CopyItem(name, inner) for name, inner in source.below(path)]
             else:
-                items.append(Item(path.rpartition("/")[2] if into_folder else "", entry))
+                items.append(CopyItem(path.rpartition("/")[2] if into_folder else "", entry))
     files = [item for item in items if not item.relative and not _is_folder(item.entry)]
     if files and len(items) > 1:
         msg = "several files are copied, and the target is no folder"
@@ -149,26 +149,26 @@ def gather(source: Source, patterns: Iterable[str], *, into_folder: bool) -> lis
 
 @dataclass(frozen=True)
 class Owner:
-    """Who owns what is copied; None keeps the owner that the source has."""
+    """Owner of the copied files; None keeps the source's."""
 
     uid: int
     gid: int
 
 
 class LayerWriter:
-    """Writes entries into a new layer over an image."""
+    """Writes entries into a new layer on an image."""
 
     def __init__(
         self, folder: Path, tree: ImageTree, *, owner: Owner | None, mode: int | None, links: Path
     ) -> None:
-        """Writes into ``folder``.
+        """Write into ``folder``.
 
         Args:
             folder: The new layer.
-            tree: The image below, whose links and whose folders' permissions are kept.
-            owner: Who owns what is written.
-            mode: The permissions of all that is written; None keeps the source's.
-            links: Files below this folder never change, so they are linked and not copied.
+            tree: The image below, whose links and folders' permissions are kept.
+            owner: Owner of the written files.
+            mode: Permissions of the written files; None keeps the source's.
+            links: Folder whose files never change, so that they are linked instead of copied.
         """
         self._folder = folder
         self._tree = tree
@@ -177,11 +177,11 @@ class LayerWriter:
         self._links = str(links)
         self._resolved: dict[str, str] = {}
 
-    def write(self, target: str, items: Iterable[Item]) -> None:
-        """Writes items at or below a path of the image.
+    def write(self, target: str, items: Iterable[CopyItem]) -> None:
+        """Write items at or below a path of the image.
 
         Raises:
-            ValueError: For an entry that no image can hold.
+            ValueError: An entry is of a type that an image can't hold.
         """
         for item in items:
             path = f"{target}/{item.relative}".strip("/") if item.relative else target.strip("/")
@@ -194,7 +194,7 @@ class LayerWriter:
                 self._write_file(self._folder / folder / name, item.entry)
 
     def make_folder(self, path: str, *, mode: int = 0o755) -> None:
-        """Makes a folder and the ones above it where the image has none."""
+        """Create a folder and its parents where the image has none."""
         self._make_folder(self._resolve(path.strip("/")), None, mode)
 
     def _resolve(self, path: str) -> str:
@@ -247,7 +247,7 @@ class LayerWriter:
 
 
 def _set(place: Path, mode: int, uid: int, gid: int) -> None:
-    # Without root, all files of an image are the user's own and belong to whoever runs it.
+    # Without root, all files of an image are the user's, and appear as the container user's.
     if os.geteuid() == 0:
         os.chown(place, uid, gid, follow_symlinks=False)
     if not place.is_symlink():
@@ -258,7 +258,7 @@ def _link(source: Path, place: Path) -> bool:
     try:
         place.hardlink_to(source)
     except OSError:
-        return False  # Another file system, or too many links: copying always works.
+        return False  # Another file system, or too many links: copy instead.
     return True
 
 

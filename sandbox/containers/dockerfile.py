@@ -1,7 +1,7 @@
-"""Reads a Dockerfile into stages and instructions.
+"""Parser of Dockerfiles into stages and instructions.
 
 The grammar is that of the Dockerfile reference: parser directives, comments, continued lines,
-``--flags``, the JSON form, and here-documents. What an instruction means is not decided here.
+``--flags``, the JSON form, and here-documents. Instructions are interpreted elsewhere.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FLAGS: Final = {
     "VOLUME": (),
     "WORKDIR": (),
 }
-"""Every instruction that a build honours, and its flags."""
+"""Supported instructions and their flags."""
 _INSTEAD: Final = {
     "ADD": "use COPY for files of the context; download in a RUN",
     "MAINTAINER": 'use LABEL org.opencontainers.image.authors="..."',
@@ -47,7 +47,7 @@ _HEREDOC = re.compile(r"(\d*)<<(?P<strip>-?)(?P<quote>['\"]?)(?P<name>[A-Za-z_]\
 
 @dataclass(frozen=True)
 class Heredoc:
-    """A here-document of RUN or COPY; ``expands`` unless its delimiter was quoted."""
+    """Here-document of RUN or COPY; ``expands`` unless its delimiter is quoted."""
 
     name: str
     text: str
@@ -59,9 +59,9 @@ class Instruction:
     """One instruction.
 
     Attributes:
-        name: In capitals.
-        flags: ``(name, value)`` in their order; a flag without a value has "true".
-        text: What follows the flags, lines joined.
+        name: Name in capitals.
+        flags: ``(name, value)`` in order; a flag without a value has "true".
+        text: Text after the flags, lines joined.
         line: Number of its first line.
         heredocs: Its here-documents.
     """
@@ -74,7 +74,7 @@ class Instruction:
 
     @property
     def json(self) -> list[str] | None:
-        """The words of the JSON (exec) form, None when it is not in that form."""
+        """Words of the JSON (exec) form; None in another form."""
         if not self.text.startswith("["):
             return None
         try:
@@ -85,14 +85,14 @@ class Instruction:
         return words if is_words else None
 
     def flag(self, name: str) -> str | None:
-        """The value of a flag that may be given once."""
+        """Return the value of a flag that may occur once."""
         values = [value for key, value in self.flags if key == name]
         if len(values) > 1:
-            raise self.error(f"--{name} is given {len(values)} times", "give it once")
+            raise self.error(f"--{name} occurs {len(values)} times", "keep one of them")
         return next(iter(values), None)
 
     def error(self, why: str, remedy: str) -> SandboxError:
-        """The error that names this instruction and its line."""
+        """Return an error with this instruction and its line."""
         first, *more = f"{self.name} {self.text}".splitlines()
         shown = first if len(first) <= 80 and not more else f"{first[:80]}..."  # noqa: PLR2004
         return SandboxError(f"Dockerfile line {self.line}: {shown}", why=why, remedy=remedy)
@@ -100,7 +100,7 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Stage:
-    """``FROM base AS name`` and what follows."""
+    """``FROM base AS name`` and the instructions that follow."""
 
     index: int
     name: str | None
@@ -118,10 +118,10 @@ class Dockerfile:
 
 
 def parse(text: str) -> Dockerfile:
-    """Reads a Dockerfile.
+    """Parse a Dockerfile.
 
     Raises:
-        SandboxError: For anything that a build would not honour, naming the line.
+        SandboxError: Something is not supported; the error has its line.
     """
     escape = _read_directives(text)
     arguments: list[Instruction] = []
@@ -169,7 +169,7 @@ def _read_directives(text: str) -> str:
         elif key == "syntax" and not _SYNTAX.fullmatch(value):
             raise SandboxError(
                 f"Dockerfile line {number}: {line.strip()}",
-                why="the sandbox knows the syntax docker/dockerfile:1 only",
+                why="the sandbox supports the syntax docker/dockerfile:1 only",
                 remedy="remove the directive, or use docker/dockerfile:1",
             )
     return escape
@@ -182,7 +182,7 @@ def _instructions(text: str, escape: str) -> Iterator[Instruction]:
             continue
         line = first.strip()
         while line.endswith(escape):
-            # A comment or an empty line inside a continued instruction counts as nothing.
+            # Comments and empty lines within a continued instruction are ignored.
             line = line[: -len(escape)].rstrip() + " "
             for _, more in lines:
                 if more.strip() and not more.lstrip().startswith("#"):
@@ -196,11 +196,11 @@ def _instructions(text: str, escape: str) -> Iterator[Instruction]:
 def _read(line: str, number: int, lines: Iterator[tuple[int, str]]) -> Instruction:
     word, *rest = line.split(maxsplit=1)
     bare = Instruction(word.upper(), (), "".join(rest).strip(), number)
-    known = FLAGS.get(bare.name)
-    if known is None:
+    allowed = FLAGS.get(bare.name)
+    if allowed is None:
         remedy = _INSTEAD.get(bare.name, f"use one of {', '.join(FLAGS)}")
-        raise bare.error(f"{bare.name} is no instruction that the sandbox knows", remedy)
-    flags, text = _read_flags(bare, known)
+        raise bare.error(f"{bare.name} is not an instruction that the sandbox supports", remedy)
+    flags, text = _read_flags(bare, allowed)
     if not text and bare.name != "HEALTHCHECK":
         raise bare.error("it has no argument", "complete the line")
     heredocs: tuple[Heredoc, ...] = ()
@@ -210,14 +210,14 @@ def _read(line: str, number: int, lines: Iterator[tuple[int, str]]) -> Instructi
 
 
 def _read_flags(
-    bare: Instruction, known: tuple[str, ...]
+    bare: Instruction, allowed: tuple[str, ...]
 ) -> tuple[tuple[tuple[str, str], ...], str]:
     flags, text = [], bare.text
     while match := _FLAG.match(text):
-        if match["name"] not in known:
-            expected = ", ".join(f"--{name}" for name in known) or "none"
-            why = f"--{match['name']} is no flag of {bare.name} that the sandbox knows"
-            raise bare.error(why, f"remove it; known are: {expected}")
+        if match["name"] not in allowed:
+            expected = ", ".join(f"--{name}" for name in allowed) or "none"
+            why = f"--{match['name']} is no flag of {bare.name} that the sandbox supports"
+            raise bare.error(why, f"remove it; supported are: {expected}")
         flags.append((match["name"], "true" if match["value"] is None else match["value"]))
         text = text[match.end() :]
     return tuple(flags), text

@@ -1,4 +1,4 @@
-"""The instructions that change an image's files: WORKDIR, COPY and RUN."""
+"""Instructions that change an image's files: WORKDIR, COPY and RUN."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from sandbox.containers.accounts import owner_of, user_of
 from sandbox.containers.context import BuildContext, Entry, content_digest
 from sandbox.containers.copying import (
     ContextSource,
+    CopyItem,
     ImageSource,
-    Item,
     LayerWriter,
     Owner,
     Source,
@@ -27,7 +27,7 @@ from sandbox.containers.run_mounts import RunMount, parse_mount
 from sandbox.containers.running import Run, RunFailed, run
 from sandbox.containers.runtime import Mount
 from sandbox.containers.settings_instructions import command_of
-from sandbox.containers.stage import Named, StageState, Step, Workshop
+from sandbox.containers.stage import BuildEnvironment, Named, StageState, Step
 from sandbox.containers.words import expand, split_words
 
 _OCTAL = re.compile(r"[0-7]{3,4}")
@@ -36,13 +36,13 @@ _ROOT = Owner(0, 0)
 
 @dataclass(frozen=True)
 class FileInstructions:
-    """Carries out one instruction on one stage.
+    """Executes an instruction on a stage.
 
     Attributes:
-        find: Gives the stage that ``--from`` names, None when there is none.
+        find: Returns the stage for a name in ``--from``, or None.
     """
 
-    workshop: Workshop
+    shared: BuildEnvironment
     state: StageState
     instruction: Instruction
     title: str
@@ -50,7 +50,7 @@ class FileInstructions:
     find: Callable[[str], Named | None]
 
     def workdir(self) -> None:
-        """WORKDIR: the folder is made when the image has none."""
+        """Execute WORKDIR: create the folder if the image has none."""
         path = posixpath.normpath(self.state.absolute(self._expand(self.instruction.text)))
         self.state.config.workdir = path
 
@@ -65,7 +65,7 @@ class FileInstructions:
         self._step().apply(produce, "WORKDIR", path)
 
     def copy(self) -> None:
-        """COPY, from the context, another stage or a here-document."""
+        """Execute COPY, from the context, another stage or a here-document."""
         origin = self.instruction.flag("from")
         words = self.instruction.json or split_words(self.instruction.text, self.escape)
         *patterns, target = [self._expand(word) for word in words]
@@ -87,7 +87,7 @@ class FileInstructions:
         self._copy_files(patterns, path, into, (source, identity), owner, mode)
 
     def run(self) -> None:
-        """RUN, in the image's root on this machine."""
+        """Execute RUN, in the image's root on this machine."""
         if (network := self.instruction.flag("network")) not in {None, "default", "host"}:
             msg = f"--network={network} is not supported; the machine's network is always there"
             raise ValueError(msg)
@@ -110,12 +110,12 @@ class FileInstructions:
                 try:
                     image = (tree, base_image())
                     upper = scratch / "upper"
-                    return run(mounted, upper, image, self._log, self.workshop.interrupt)
+                    return run(mounted, upper, image, self._log, self.shared.interrupt)
                 except RunFailed as failure:
                     output = "\n".join(f"    {line}" for line in failure.lines)
                     raise self.instruction.error(
                         f"exited with {failure.code}; its last lines:\n{output or '    (none)'}",
-                        "correct the command, or what it works on, and build again",
+                        "correct the command or its input, and build again",
                     ) from failure
 
         described = [repr(mount) for mount in mounts]
@@ -124,7 +124,7 @@ class FileInstructions:
         )
 
     def _script(self) -> list[str] | None:
-        """A RUN whose here-document is all there is to it; else the shell reads it itself."""
+        """Return the command of a RUN that is only a here-document; else the shell reads it."""
         documents = self.instruction.heredocs
         if not documents:
             return None
@@ -147,8 +147,8 @@ class FileInstructions:
                 command = replace(command, tmpfs=(*command.tmpfs, target))
             elif mount.kind == "cache":
                 if mount.exclusive:
-                    locks.enter_context(self.workshop.cache.mount_lock(mount.name))
-                folder = self.workshop.cache.mount(mount.name, mount.owner, mount.mode)
+                    locks.enter_context(self.shared.cache.mount_lock(mount.name))
+                folder = self.shared.cache.mount(mount.name, mount.owner, mount.mode)
                 shown.append(Mount(folder, target, read_only=not mount.writable))
             else:
                 source = self._staged(mount, scratch / f"bind-{number}")
@@ -156,17 +156,19 @@ class FileInstructions:
         return replace(command, mounts=tuple(shown))
 
     def _staged(self, mount: RunMount, folder: Path) -> Path:
-        """A copy of what a bind shows: the context without what it ignores, or a stage's files."""
+        """Copy the source of a bind mount: files of the context (not ignored ones) or a stage."""
         source, _ = self._source(mount.origin, [mount.source])
         path, entry = source.select(mount.source)[0]
         folder.mkdir()
-        # A command that may write could write through a link into the store.
-        links = folder if mount.writable else self.workshop.store.root
+        # A writable mount of links would let the command change the store.
+        links = folder if mount.writable else self.shared.store.root
         writer = LayerWriter(folder, self.state.tree, owner=None, mode=None, links=links)
         if not stat.S_ISDIR(entry.status.st_mode):
-            writer.write("bound", [Item("", entry)])
+            writer.write("bound", [CopyItem("", entry)])
         else:
-            writer.write("bound", [Item("", entry), *(Item(*each) for each in source.below(path))])
+            writer.write(
+                "bound", [CopyItem("", entry), *(CopyItem(*each) for each in source.below(path))]
+            )
         return folder / "bound"
 
     def _bind_identity(self, mount: RunMount) -> str:
@@ -184,7 +186,7 @@ class FileInstructions:
         owner: Owner | None,
         mode: int | None,
     ) -> None:
-        def collect() -> list[Item]:
+        def collect() -> list[CopyItem]:
             return gather(source[0], patterns, into_folder=into)
 
         def produce(scratch: Path) -> Path:
@@ -219,17 +221,17 @@ class FileInstructions:
                 path = scratch / name
                 path.write_text(text, encoding="utf-8")
                 path.chmod(0o644)
-                items.append(Item(name if into else "", Entry(path, path.stat())))
+                items.append(CopyItem(name if into else "", Entry(path, path.stat())))
             self._writer(folder, owner, mode).write(target, items)
             return folder
 
         self._step().apply(produce, "COPY <<", contents, target, into, repr(owner), mode)
 
     def _source(self, origin: str | None, patterns: list[str]) -> tuple[Source, str]:
-        """Where to copy from, and what stands for the files named ("" to read them)."""
+        """Return the source, and a digest of the selected files ("" if they must be read)."""
         if origin is None:
-            return ContextSource(self.workshop.context), ""
-        context: BuildContext | None = self.workshop.named_contexts.get(origin)
+            return ContextSource(self.shared.context), ""
+        context: BuildContext | None = self.shared.named_contexts.get(origin)
         if context is not None:
             return ContextSource(context), ""
         stage = self.find(origin)
@@ -262,20 +264,20 @@ class FileInstructions:
 
     def _writer(self, folder: Path, owner: Owner | None, mode: int | None) -> LayerWriter:
         return LayerWriter(
-            folder, self.state.tree, owner=owner, mode=mode, links=self.workshop.store.root
+            folder, self.state.tree, owner=owner, mode=mode, links=self.shared.store.root
         )
 
     def _step(self) -> Step:
-        return Step(self.workshop, self.state, self.title)
+        return Step(self.shared, self.state, self.title)
 
     def _log(self, line: str) -> None:
-        self.workshop.log(f"    {line}")
+        self.shared.log(f"    {line}")
 
     def _expand(self, text: str) -> str:
         return expand(text, self.state.variables, self.escape)
 
     def _expand_text(self, text: str) -> str:
-        # Quotes mean nothing in a here-document.
+        # Quotes have no meaning in a here-document.
         quoted = text.replace("'", "\\'").replace('"', '\\"')
         return expand(quoted, self.state.variables)
 
@@ -284,5 +286,5 @@ def _heredoc_name(word: str) -> str:
     return word.lstrip("0123456789").removeprefix("<<").removeprefix("-").strip("'\"")
 
 
-def _digest(items: list[Item]) -> str:
+def _digest(items: list[CopyItem]) -> str:
     return content_digest((item.relative, item.entry) for item in items)

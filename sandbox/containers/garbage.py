@@ -1,4 +1,4 @@
-"""Finds and removes what no image, no build cache and no running container needs."""
+"""Garbage collection: what no image, build cache or running container needs is deleted."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from sandbox.containers.locks import try_hold
 
 @dataclass(frozen=True)
 class Usage:
-    """What has to stay.
+    """References that keep content in the store.
 
     Attributes:
-        images: Digests of the manifests that are wanted.
-        layers: Digests of layers wanted besides theirs.
+        images: Digests of the manifests to keep.
+        layers: Digests of further layers to keep.
     """
 
     images: frozenset[str]
@@ -28,10 +28,10 @@ class Usage:
 
 
 def sweep(root: Path, usage: Usage) -> tuple[str, ...]:
-    """Removes everything else from the store at ``root``, while nothing is put into it.
+    """Delete everything else from the store at ``root``, while nothing is put into it.
 
     Returns:
-        The digests of the removed layers.
+        Digests of the deleted layers.
     """
     blobs, layers = set[str](), {digest.removeprefix("sha256:") for digest in usage.layers}
     for manifest, described in _manifests(root):
@@ -56,12 +56,12 @@ def _manifests(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _is_in_use(root: Path, manifest: str) -> bool:
-    with try_hold(root / "locks" / manifest) as alone:
-        return not alone
+    with try_hold(root / "locks" / manifest) as exclusive:
+        return not exclusive
 
 
 def _remove(root: Path, folder: Path) -> None:
-    # Away in one step: whoever is killed in between leaves no half layer behind.
+    # Renamed first, so that a kill leaves no incomplete layer.
     doomed = root / "scratch" / f"doomed-{secrets.token_hex(8)}"
     doomed.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileNotFoundError):

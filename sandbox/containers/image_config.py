@@ -1,4 +1,4 @@
-"""What an image says of its process, as a Dockerfile's instructions set it."""
+"""Configuration of an image, as a Dockerfile's instructions set it."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _NANOSECONDS: Final = {
 
 
 def architecture() -> str:
-    """This machine's architecture by the name that images use."""
+    """Return this machine's architecture by its name in images."""
     machine = os.uname().machine
     return _ARCHITECTURES.get(machine, machine)
 
 
 @dataclass
 class ImageConfig:
-    """The ``config`` of an OCI image configuration; ``healthcheck`` as Docker records it.
+    """``config`` of an OCI image configuration, with Docker's ``healthcheck``.
 
     Attributes:
-        cmd_is_inherited: Whether ``cmd`` is an earlier stage's, which ENTRYPOINT takes back.
+        cmd_is_inherited: True if ``cmd`` is an earlier stage's, which ENTRYPOINT resets.
     """
 
     env: dict[str, str] = field(default_factory=lambda: {"PATH": DEFAULT_PATH})
@@ -50,9 +50,9 @@ class ImageConfig:
     cmd_is_inherited: bool = False
 
     def document(self) -> dict[str, Any]:
-        """The image configuration without ``rootfs``, and without a time of creation.
+        """Return the image configuration without ``rootfs`` and time of creation.
 
-        The same files and settings are the same image, whenever it was built.
+        The same files and settings give the same image, whenever it is built.
         """
         config: dict[str, Any] = {
             "Env": [f"{name}={value}" for name, value in self.env.items()],
@@ -75,10 +75,10 @@ class ImageConfig:
 
 
 def nanoseconds(text: str) -> int:
-    """A duration such as ``1m30s``, in nanoseconds.
+    """Parse a duration such as ``1m30s`` into nanoseconds.
 
     Raises:
-        ValueError: When it is none.
+        ValueError: It is not a duration.
     """
     parts = _DURATION.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:

@@ -1,10 +1,9 @@
-"""An image layer as a folder: its digest, and what overlayfs writes into it.
+"""Image layers as folders in overlayfs's format, and their digests.
 
-A layer is kept unpacked, the way overlayfs wants it: a removed file is a character device 0/0, a
-folder that hides the ones below carries the attribute ``user.overlay.opaque``. Its digest is the
-one that the same files have as a layer of the OCI image specification: of an uncompressed tar
-archive, with ``.wh.`` files for what was removed. Entries are sorted and carry no times, so that
-the same files always have the same digest.
+In an unpacked layer, a deleted file is a character device 0/0, and a folder that hides the ones
+below has the attribute ``user.overlay.opaque``. The digest is that of the layer in the OCI image
+specification: of an uncompressed tar archive, with ``.wh.`` files for deleted ones. Entries are
+sorted and have no times, so that the same files always have the same digest.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class Layer:
 
     Attributes:
         digest: ``sha256:<hex>`` of its canonical archive.
-        size: Bytes of that archive.
+        size: Size of that archive in bytes.
         path: Folder of its files.
     """
 
@@ -40,12 +39,12 @@ class Layer:
 
 
 def is_whiteout(status: os.stat_result) -> bool:
-    """Whether the entry only says that the one below is gone."""
+    """Return True if the entry marks the one below as deleted."""
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
 
 
 def is_opaque(folder: Path) -> bool:
-    """Whether a layer's folder hides the folders of that name in the layers below."""
+    """Return True if a layer's folder hides those of the same path in the layers below."""
     try:
         return os.getxattr(folder, _OPAQUE, follow_symlinks=False) == b"y"
     except OSError:
@@ -53,18 +52,18 @@ def is_opaque(folder: Path) -> bool:
 
 
 def is_empty(folder: Path) -> bool:
-    """Whether a layer changes nothing."""
+    """Return True if a layer changes nothing."""
     return next(folder.iterdir(), None) is None
 
 
 def digest_of(folder: Path) -> tuple[str, int]:
-    """The digest and the size of a layer's canonical archive, without writing it.
+    """Return digest and size of a layer's canonical archive, without writing it.
 
     Raises:
-        OSError: When a file can't be read.
+        OSError: A file can't be read.
     """
     sink = _Digest()
-    # PAX: readable by any tool, and without a limit on the length of names.
+    # PAX is readable by all tools, and has no limit on the length of names.
     with tarfile.open(
         fileobj=cast("IO[bytes]", sink), mode="w|", format=tarfile.PAX_FORMAT, bufsize=1 << 16
     ) as tar:
@@ -78,7 +77,7 @@ def digest_of(folder: Path) -> tuple[str, int]:
 
 
 class _Digest:
-    """As much of a file as ``tarfile`` needs; remembers only what digest it would have."""
+    """The methods of a file that ``tarfile`` needs; it only computes the digest."""
 
     def __init__(self) -> None:
         self.hash = hashlib.sha256()
@@ -102,7 +101,7 @@ def _entries(folder: Path, prefix: str) -> Iterator[tuple[Path, tarfile.TarInfo]
             yield path, tarfile.TarInfo(prefix + _WHITEOUT_PREFIX + entry.name)
             continue
         if stat.S_ISSOCK(status.st_mode):
-            continue  # An archive can't hold one, and without its process it is nothing.
+            continue  # A socket can't be archived, and is useless without its process.
         yield path, _describe(path, prefix + entry.name, status)
         if stat.S_ISDIR(status.st_mode):
             yield from _entries(path, f"{prefix}{entry.name}/")
@@ -111,7 +110,7 @@ def _entries(folder: Path, prefix: str) -> Iterator[tuple[Path, tarfile.TarInfo]
 def _describe(path: Path, name: str, status: os.stat_result) -> tarfile.TarInfo:
     info = tarfile.TarInfo(name)
     info.mode = stat.S_IMODE(status.st_mode)
-    # Without root every file is the user's own, which an image calls root's.
+    # Without root all files are the user's; in the image they are root's.
     if os.geteuid() == 0:
         info.uid, info.gid = status.st_uid, status.st_gid
     if stat.S_ISDIR(status.st_mode):
@@ -129,14 +128,14 @@ def _describe(path: Path, name: str, status: os.stat_result) -> tarfile.TarInfo:
 
 
 def remove_tree(folder: Path) -> None:
-    """Removes a folder with whatever a container left in it; one that is gone already is fine."""
+    """Delete a folder with all content that a container left, if it exists."""
     try:
         shutil.rmtree(folder)
     except FileNotFoundError:
         if folder.exists():
             raise
     except PermissionError:
-        # overlayfs's own folders, and a container's, may forbid their owner to enter them.
+        # Folders of overlayfs and of containers may deny access to their owner.
         folder.chmod(0o700)
         for parent, names, _ in os.walk(folder):
             for name in names:

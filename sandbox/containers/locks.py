@@ -1,4 +1,4 @@
-"""Locks between processes that end with their holder, however it ends."""
+"""File locks between processes, released however their owner ends."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 
 @contextmanager
 def hold(path: Path, *, shared: bool = False) -> Iterator[None]:
-    """Waits for the lock and holds it; ``shared`` locks keep out exclusive ones alone.
+    """Wait for a lock and hold it; a ``shared`` one excludes exclusive ones only.
 
     Raises:
-        OSError: When the lock's file can't be made.
+        OSError: The lock's file can't be created.
     """
     descriptor = _lock(path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
     try:
@@ -25,7 +25,7 @@ def hold(path: Path, *, shared: bool = False) -> Iterator[None]:
 
 @contextmanager
 def try_hold(path: Path) -> Iterator[bool]:
-    """Holds the lock exclusively if nobody else holds it; says whether."""
+    """Hold a lock exclusively if it is free; yield True if so."""
     try:
         descriptor = _lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -48,7 +48,7 @@ def _lock(path: Path, operation: int) -> int:
         except BaseException:
             os.close(descriptor)
             raise
-        # Its last holder removed the file while we waited: lock the one that is there now.
+        # The last owner deleted the file meanwhile: lock the new one.
         os.close(descriptor)
 
 

@@ -1,8 +1,8 @@
-"""This machine as the image that every Dockerfile starts FROM.
+"""This machine as the base image of every Dockerfile.
 
-What an image built from ``python:3.x-slim`` would have: the distribution's programs, Python and
-pip at ``/usr/local``, no user's data, no package that someone installed besides. ``/var``,
-``/home``, ``/root`` and ``/opt`` are empty.
+It looks like ``python:3.x-slim``: it has the distribution's programs, and Python and pip at
+``/usr/local``, but no user's data and no other installed packages. ``/var``, ``/home``, ``/root``
+and ``/opt`` are empty.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from typing import TypedDict
 
 from sandbox.containers.layers import remove_tree
 
-# Merged into /usr on some distributions (then links), folders of their own on others.
+# Links into /usr on some distributions, folders on others.
 _TOP_LEVEL = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc")
 _ACCOUNT_FILES = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")
-_FORMAT = 2  # Of the folder that is made below; another one gets another folder.
+_FORMAT = 2  # Version of the folder that is created below; another version gets another folder.
 _SKELETON = (
     *("dev", "proc", "sys", "run", "home", "opt", "srv", "mnt", "media", "usr", "etc"),
     *("var", "var/cache", "var/lib", "var/log", "var/spool"),
 )
-# What the official Python image installs, and what belongs to the interpreter itself.
+# Packages of the official Python image, and files of the interpreter itself.
 _PACKAGES = re.compile(r"(pip|setuptools|wheel|_distutils_hack|distutils-precedence|README)\b.*")
 _PROGRAMS = re.compile(r"(python|pip|pydoc|idle|2to3|easy_install|wheel)[\d.]*(-config|t)?")
 
 
 class BaseImage(TypedDict):
-    """What of this machine stands in for the image that a Dockerfile starts FROM.
+    """Files of this machine that make up the base image.
 
     Attributes:
         folders: Top-level folders shown from the machine ("usr", "etc").
@@ -55,7 +55,7 @@ class BaseImage(TypedDict):
 
 @cache
 def base_image() -> BaseImage:
-    """Describes the machine; the same for every container of this process."""
+    """Describe the machine, once for all containers of this process."""
     root = Path("/")
     links = {
         name: str((root / name).readlink()) for name in _TOP_LEVEL if (root / name).is_symlink()
@@ -67,7 +67,7 @@ def base_image() -> BaseImage:
         python=None,
         files=_accounts(),
         symlinks={},
-        # Locks and backups that only the machine's root may write: useradd makes its own.
+        # Locks and backups that only the machine's root may write; useradd creates its own.
         hidden=["etc/.pwd.lock", *(f"etc/{name}-" for name in _ACCOUNT_FILES)],
     )
     _resolver(base)
@@ -76,25 +76,25 @@ def base_image() -> BaseImage:
 
 
 def parts_of(base: BaseImage) -> list[str]:
-    """The folders that are overlays of their own, parents first, after the root ("")."""
+    """Return the folders with an overlay of their own besides the root (""), parents first."""
     return [*base["folders"], *(["usr/local"] if base["python"] else [])]
 
 
 def lent_folder(part: str) -> str:
-    """The machine's folder that a container sees at ``part``."""
+    """Return the machine's folder that a container sees at ``part``."""
     return (part == "usr/local" and base_image()["python"]) or f"/{part}"
 
 
 @cache
 def base_folder() -> Path:
-    """A folder with the skeleton of a root, and with what replaces or hides files of the machine.
+    """Return a folder with an empty root's skeleton, and replacements of the machine's files.
 
-    Kept in the cache of the tools: it is the same for every checkout, and never changes.
+    It is kept in the tools' cache, since it is the same for every checkout.
     """
     base = base_image()
     cache = Path(os.environ.get("SANDBOX_CACHE", "~/.cache/preview-sandbox")).expanduser()
-    known = hashlib.sha256(repr((_FORMAT, sorted(base.items()))).encode()).hexdigest()[:16]
-    folder = cache.resolve() / "machine" / known / "base"
+    name = hashlib.sha256(repr((_FORMAT, sorted(base.items()))).encode()).hexdigest()[:16]
+    folder = cache.resolve() / "machine" / name / "base"
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(dir=folder.parent))
@@ -103,7 +103,7 @@ def base_folder() -> Path:
         _make_replacements(made, base)
         try:
             made.rename(folder)
-        except OSError:  # Another process made it first.
+        except OSError:  # Another process created it first.
             remove_tree(made)
             if not folder.is_dir():
                 raise
@@ -117,7 +117,7 @@ def _make_skeleton(folder: Path, base: BaseImage) -> None:
     for name in ("tmp", "var/tmp"):
         (folder / name).mkdir()
         (folder / name).chmod(0o1777)
-    (folder / "var/run").symlink_to("../run")  # Within the root while it is put together.
+    (folder / "var/run").symlink_to("../run")  # Relative to the root while it is assembled.
     for name, target in base["links"].items():
         (folder / name).symlink_to(target)
 
@@ -137,14 +137,14 @@ def _make_replacements(folder: Path, base: BaseImage) -> None:
 
 @cache
 def fingerprint() -> str:
-    """Changes when an image that was built on this machine may no longer run on it."""
+    """Return a hash that changes when images built on this machine may no longer run on it."""
     release = Path("/etc/os-release")
-    known = (sys.version, sys.base_prefix, release.read_text() if release.is_file() else "")
-    return hashlib.sha256("\0".join(known).encode()).hexdigest()
+    parts = (sys.version, sys.base_prefix, release.read_text() if release.is_file() else "")
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def _accounts() -> dict[str, bytes]:
-    """The machine's accounts, each without a password and readable by whoever builds."""
+    """Return the machine's account files, without passwords and readable by the builder."""
     files = {"etc/subuid": b"", "etc/subgid": b""}
     for name, shadow, line in (
         ("passwd", "shadow", "{}:*:19000:0:99999:7:::\n"),
@@ -159,7 +159,7 @@ def _accounts() -> dict[str, bytes]:
 
 
 def _resolver(base: BaseImage) -> None:
-    # systemd-resolved keeps the file below /run, which a container does not see.
+    # With systemd-resolved it is a link to /run, which a container does not see.
     path = Path("/etc/resolv.conf")
     if path.is_symlink() and path.is_file():
         base["files"]["etc/resolv.conf"] = path.read_bytes()
@@ -168,7 +168,7 @@ def _resolver(base: BaseImage) -> None:
 def _python(base: BaseImage, prefix: Path) -> None:
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     if prefix == Path("/usr"):
-        # Debian's interpreter: the names that the official image has at /usr/local/bin.
+        # For Debian's interpreter: the official image's names in /usr/local/bin.
         for name in ("python", "python3", version):
             if not Path("/usr/local/bin", name).exists():
                 base["symlinks"][f"usr/local/bin/{name}"] = f"/usr/bin/{version}"
@@ -187,10 +187,10 @@ def _python(base: BaseImage, prefix: Path) -> None:
 
 
 def _shared_library(base: BaseImage, name: str) -> None:
-    """Leads every place where the loader looks to the interpreter's own library.
+    """Link each path where the loader searches to the interpreter's own library.
 
-    The interpreter names its own prefix, which is elsewhere inside; the loader then takes the
-    distribution's library of the same name, which is another patch release of Python.
+    The interpreter refers to its prefix, which has another path inside. The loader would then use
+    the distribution's library of the same name, another patch release of Python.
     """
     multiarch = str(sysconfig.get_config_var("MULTIARCH") or "")
     for folder in ("lib", "lib64", f"lib/{multiarch}"):
@@ -199,7 +199,7 @@ def _shared_library(base: BaseImage, name: str) -> None:
 
 
 def _programs(base: BaseImage, prefix: Path) -> None:
-    """Hides what packages installed, and lets pip's scripts find the interpreter inside."""
+    """Hide programs of installed packages, and adapt pip's scripts to the interpreter's path."""
     for entry in sorted((prefix / "bin").iterdir()):
         name = f"usr/local/bin/{entry.name}"
         if not _PROGRAMS.fullmatch(entry.name):

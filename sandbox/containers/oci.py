@@ -1,4 +1,4 @@
-"""The documents of the OCI image specification: manifests, digests and references."""
+"""Documents of the OCI image specification: manifests, digests and references."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Reference:
 
 
 def parse_reference(text: str) -> Reference:
-    """Reads the name of an image.
+    """Parse the name of an image.
 
     Raises:
-        SandboxError: When it is none.
+        SandboxError: It is not a valid name.
     """
     match = _REFERENCE.fullmatch(text)
     if match is None:
@@ -50,33 +50,33 @@ def parse_reference(text: str) -> Reference:
 
 
 def hex_of(digest: str) -> str:
-    """The hexadecimal part of a digest.
+    """Return the hexadecimal part of a digest.
 
     Raises:
-        SandboxError: When it is no ``sha256:`` digest.
+        SandboxError: It is not a ``sha256:`` digest.
     """
     if not _DIGEST.fullmatch(digest):
         raise SandboxError(
             f"image digest {digest!r}",
             why="expected sha256: and 64 hexadecimal digits",
-            remedy="pass the digest that the build put out",
+            remedy="pass the digest from the build's output",
         )
     return digest.removeprefix("sha256:")
 
 
 def digest_of(content: bytes) -> str:
-    """The digest of a document."""
+    """Return the digest of a document."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def config_document(config: dict[str, Any], layers: Sequence[Layer]) -> bytes:
-    """The image configuration with its ``rootfs``; layers from the bottom to the top."""
+    """Return the image configuration with its ``rootfs``; layers are from bottom to top."""
     diff_ids = [layer.digest for layer in layers]
     return _json({**config, "rootfs": {"type": "layers", "diff_ids": diff_ids}})
 
 
 def manifest_document(config: bytes, layers: Sequence[Layer]) -> bytes:
-    """The manifest of an image; layers from the bottom to the top."""
+    """Return the manifest of an image; layers are from bottom to top."""
     return _json(
         {
             "schemaVersion": 2,

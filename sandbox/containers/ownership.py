@@ -1,8 +1,8 @@
-"""Lets a build go on without root where it only wants to give files away.
+"""Seccomp filter that makes changes of ownership succeed without root.
 
-A user can map one uid into a container, so ``chown`` to any other fails; and since every file
-of an image then appears to belong to whoever the container runs as, whom it was given to makes
-no difference. The kernel answers such calls with success and does nothing (a seccomp filter).
+A user can map one uid into a container, so ``chown`` to any other fails. Every file of an image
+then appears as the container user's anyway, so the filter lets such calls return success
+without effect.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _RET_SUCCESS = 0x00050000  # SECCOMP_RET_ERRNO with error 0
 
 
 def pretending() -> bytes:
-    """The compiled filter, as ``bwrap --seccomp`` reads it; empty on other architectures."""
+    """Return the compiled filter for ``bwrap --seccomp``; empty on other architectures."""
     machine = os.uname().machine
     calls = _CALLS.get(machine)
     if calls is None:

@@ -1,4 +1,4 @@
-"""``RUN --mount=...``: folders that a command sees and its layer does not keep."""
+"""``RUN --mount=...``: folders that a command sees and that are not part of its layer."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class RunMount:
 
     Attributes:
         kind: ``bind``, ``cache`` or ``tmpfs``.
-        target: As written; relative to the working directory.
-        source: Of a bind, a path within ``origin``.
-        origin: Of a bind, the stage or named context, None for the build context.
-        name: Of a cache, what builds share it by.
-        exclusive: Of a cache, whether one build at a time may use it.
-        writable: Of a bind, whether the command may write; what it writes is forgotten.
-        owner: Of a new cache, its uid and gid.
-        mode: Of a new cache, its permissions.
+        target: Path as written; relative to the working directory.
+        source: For a bind: path within ``origin``.
+        origin: For a bind: stage or named context; None is the build context.
+        name: For a cache: the id by which builds share it.
+        exclusive: For a cache: True if one build at a time may use it.
+        writable: For a bind: True if the command may write; the changes are discarded.
+        owner: For a new cache: uid and gid.
+        mode: For a new cache: permissions.
     """
 
     kind: str
@@ -49,23 +49,23 @@ class RunMount:
 
 
 def parse_mount(text: str) -> RunMount:
-    """Reads the value of ``--mount``.
+    """Parse the value of ``--mount``.
 
     Raises:
-        ValueError: For a kind or a key that a build here can't honour.
+        ValueError: A type or a key is not supported.
     """
     fields = _fields(text)
     kind = fields.pop("type", "bind")
-    known = _KEYS.get(kind)
-    if known is None:
+    keys = _KEYS.get(kind)
+    if keys is None:
         msg = f"--mount=type={kind} is not supported; use one of {', '.join(_KEYS)}"
         raise ValueError(msg)
     if _is_true(fields.pop("readonly", "false")):
         fields["rw"] = "false"
-    unknown = fields.keys() - known
+    unknown = fields.keys() - keys
     if unknown:
         names = ", ".join(sorted(unknown))
-        msg = f"--mount=type={kind} has no {names}; known are {', '.join(sorted(known))}"
+        msg = f"--mount=type={kind} has no {names}; supported are {', '.join(sorted(keys))}"
         raise ValueError(msg)
     target = fields.get("target")
     if not target:

@@ -8,30 +8,48 @@ import signal
 import stat
 import subprocess
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from sandbox.containers import runtime
-from sandbox.containers.builder_environment import machine_environment
 from sandbox.containers.layers import is_empty, is_opaque
 from sandbox.containers.machine import BaseImage, parts_of
 from sandbox.containers.runtime import ContainerSpec, Mount, part_name
 from sandbox.containers.tree import ImageTree
 from sandbox.errors import SandboxError
 
-# What Docker gives a build, but for raw sockets and devices.
+# Docker's capabilities for a build, without raw sockets and devices.
 _CAPABILITIES: Final = (
     *("chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap"),
     *("net_bind_service", "sys_chroot", "audit_write", "setfcap"),
 )
 _LAST_LINES: Final = 20
 
+# Settings of this machine by which a RUN reaches package registries; images do not keep them.
+_PROXIES: Final = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy")
+_PASSED: Final = (
+    *_PROXIES,
+    *(name.upper() for name in _PROXIES),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    *("NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO", "NPM_CONFIG_REGISTRY", "GOPROXY", "GOSUMDB"),
+    *("PIP_CERT", "PIP_CONFIG_FILE", "PIP_DEFAULT_TIMEOUT", "PIP_EXTRA_INDEX_URL"),
+    *("PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_NO_INDEX", "PIP_RETRIES", "PIP_TRUSTED_HOST"),
+    *("UV_CONFIG_FILE", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_INDEX"),
+    *("UV_HTTP_TIMEOUT", "UV_INDEX_URL", "UV_INSECURE_HOST", "UV_NATIVE_TLS", "UV_NO_INDEX"),
+)
+# Configuration files that no variable refers to.
+_SETTINGS: Final = {
+    "PIP_CONFIG_FILE": ("~/.config/pip/pip.conf", "~/.pip/pip.conf"),
+    "UV_CONFIG_FILE": ("~/.config/uv/uv.toml",),
+}
+_VISIBLE: Final = ("/etc/", "/usr/", "/dev/")
+
 
 class RunFailed(Exception):  # noqa: N818 - it is the RUN that failed
-    """A RUN that did not exit with 0.
+    """A RUN exited with another code than 0.
 
     Attributes:
         code: Its exit code.
@@ -45,37 +63,37 @@ class RunFailed(Exception):  # noqa: N818 - it is the RUN that failed
 
 
 class Interrupt:
-    """Lets another thread end a build: the running command at once, the rest not begun."""
+    """Event by which another thread ends a build: it kills the running command."""
 
     def __init__(self) -> None:
-        """Interrupts nothing yet."""
+        """Interrupt nothing yet."""
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._is_set = False
 
     def set(self) -> None:
-        """Ends the build."""
+        """End the build."""
         with self._lock:
             self._is_set = True
             if self._process is not None:
                 _kill(self._process)
 
     def check(self) -> None:
-        """Goes on unless interrupted.
+        """Check that the build is not interrupted.
 
         Raises:
-            SandboxError: When interrupted.
+            SandboxError: It is interrupted.
         """
         if self._is_set:
             raise SandboxError(
                 "the build",
                 why="it was interrupted",
-                remedy="build again: it goes on from the last instruction that was finished",
+                remedy="build again: it continues after the last finished instruction",
             )
 
     @contextmanager
     def ending(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
-        """Ends that process when interrupted, and in any case after the block."""
+        """Kill a process when interrupted, and in any case after the block."""
         with self._lock:
             self._process = process
             if self._is_set:
@@ -85,7 +103,7 @@ class Interrupt:
         finally:
             with self._lock:
                 self._process = None
-            # All that it started ends with the first process of its namespace.
+            # All its children end with the first process of its namespace.
             _kill(process)
             process.wait()
 
@@ -103,7 +121,7 @@ class Run:
     Attributes:
         layers: The image so far, top first.
         tmpfs: Targets of ``--mount=type=tmpfs``.
-        locks: Held as long as the command runs, for cache mounts that are not shared.
+        locks: Locks of unshared cache mounts, held while the command runs.
     """
 
     layers: tuple[Path, ...]
@@ -124,21 +142,21 @@ def run(
     log: Callable[[str], None],
     interrupt: Interrupt,
 ) -> Path:
-    """Runs a command and returns the folder of what it changed.
+    """Run a command, and return the folder of its changes.
 
     Args:
-        command: What to run.
-        upper: An empty folder for what it writes.
-        image: The image so far, and the machine that it stands on.
-        log: Gets each line of the output.
-        interrupt: Ends the command early.
+        command: Command to run.
+        upper: Empty folder for its changes.
+        image: The image so far, on the machine as its base.
+        log: Called with each line of the output.
+        interrupt: Event that ends the command early.
 
     Raises:
-        RunFailed: When it does not exit with 0.
-        SandboxError: When it was interrupted.
+        RunFailed: It exits with another code than 0.
+        SandboxError: It was interrupted.
     """
     tree, base = image
-    variables, machine = machine_environment(os.environ)
+    variables, machine = _machine_environment(os.environ)
     mounts = (*machine, *command.mounts)
     stubs = [_stubs(target, tree) for target in (*(m.target for m in mounts), *command.tmpfs)]
     spec = ContainerSpec(
@@ -178,7 +196,7 @@ def _follow(
 
 
 def _collect(upper: Path, base: BaseImage) -> Path:
-    """Puts together what was written to the root and to the overlays within it."""
+    """Merge the changes of the root and of the overlays within it."""
     layer = upper / "diff" / part_name("")
     for part in parts_of(base):
         changes = upper / "diff" / part_name(part)
@@ -191,7 +209,7 @@ def _collect(upper: Path, base: BaseImage) -> Path:
 
 
 def _stubs(target: str, tree: ImageTree) -> list[str]:
-    """The paths that mounting at ``target`` makes and the image has not, deepest first."""
+    """Return the paths that a mount at ``target`` creates in the image, deepest first."""
     path = tree.resolve(target)
     missing = []
     while path and tree.find(path) is None:
@@ -220,3 +238,30 @@ def _is_unchanged(place: Path, status: os.stat_result, below: os.stat_result | N
         return True
     same = (status.st_mode, status.st_uid, status.st_gid)
     return same == (below.st_mode, below.st_uid, below.st_gid) and not is_opaque(place)
+
+
+def _machine_environment(environ: Mapping[str, str]) -> tuple[dict[str, str], tuple[Mount, ...]]:
+    """Return variables for a RUN, and mounts of the files that they refer to.
+
+    Args:
+        environ: The builder's own environment.
+    """
+    variables = {name: environ[name] for name in _PASSED if environ.get(name)}
+    for name, candidates in _SETTINGS.items():
+        found = [path for text in candidates if (path := Path(text).expanduser()).is_file()]
+        if found and name not in variables:
+            variables[name] = str(found[0])
+    mounts = []
+    for name, value in variables.items():
+        path = Path(value)
+        if not path.is_absolute() or not path.exists() or _is_visible(path):
+            continue
+        # At a path of its own: the original may be below a folder that is not accessible.
+        target = f"/run/builder/{name.lower()}/{path.name}"
+        mounts.append(Mount(path.resolve(), target))
+        variables[name] = target
+    return variables, tuple(mounts)
+
+
+def _is_visible(path: Path) -> bool:
+    return os.path.realpath(path).startswith(_VISIBLE) and str(path).startswith(_VISIBLE)

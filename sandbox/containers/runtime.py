@@ -1,14 +1,14 @@
-"""Starts processes in containers with bubblewrap, without a container engine and without root.
+"""Containers by bubblewrap, without a container engine and without root.
 
-The root is one overlay of the image's layers over an empty skeleton. Each folder that the machine
-lends (``/usr``, ``/etc``, and the interpreter at ``/usr/local``) is an overlay of its own, of the
-layers' part of that folder over the machine's: overlayfs refuses ``/`` below a layer that is
-stored somewhere under ``/``.
+The root is an overlay of the image's layers on an empty skeleton. Each folder of the machine
+(``/usr``, ``/etc``, and the interpreter at ``/usr/local``) has an overlay of its own, of the
+layers' files on the machine's, since overlayfs rejects ``/`` below a layer that is stored
+somewhere under ``/``.
 
-The container's program runs below bubblewrap in a PID namespace, and all that it started ends
-with it. It ends with the thread that started it, so start it from one that lives on, such as the
-main thread; it begins only once that is so, and until then a guard ends it when that process dies:
-bubblewrap's child waits forever for a bubblewrap that was killed before it let the child go on.
+The container's program runs below bubblewrap in a PID namespace, and all its children end with
+it. It ends with the thread that started it, so start it from a lasting one, such as the main
+thread. Until the kernel has set that up, a guard ends it if the starting process dies:
+bubblewrap's child waits forever if bubblewrap is killed before it lets the child continue.
 It is no security boundary against the person who runs it: all containers share the machine's
 network.
 """
@@ -40,10 +40,10 @@ DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
 
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?")
 _MAX_ID = 2**31 - 1
-# mount(2) takes one page of options, in which every layer is named.
+# mount(2) accepts one page of options, which lists all layers.
 _MOST_OVERLAY_BYTES = 3800
 _SETPRIV = "/usr/bin/setpriv"
-# Each reads one line from the starter's pipe, which ends without one when the starter has died.
+# Each reads one line from the starter's pipe, which ends without one if the starter dies.
 _GUARD = '{ (read -r _ || kill -s KILL -- "-$$") <&3 >/dev/null 2>&1 & } 3<&0; exec "$@"'
 _GATE = 'read -r _ && exec "$@" </dev/null'
 _POLL_SECONDS = 0.0005
@@ -66,12 +66,12 @@ File = int | IO[bytes] | None
 
 @dataclass(frozen=True)
 class Mount:
-    """A file or folder of the machine shown in the container.
+    """Mount of a file or folder of the machine in a container.
 
     Attributes:
-        source: What is shown.
-        target: Where, absolute; made when the image has no such path.
-        read_only: Whether the container may not write to it.
+        source: File or folder of the machine.
+        target: Absolute path in the container; created if the image lacks it.
+        read_only: True if the container may not write to it.
     """
 
     source: Path
@@ -81,23 +81,23 @@ class Mount:
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """One container's process.
+    """Specification of a container's process.
 
     Attributes:
-        layers: Unpacked image layers, top first; none is this machine's base alone.
+        layers: Unpacked image layers, top first; without any, the base image only.
         argv: Program, looked up in the PATH of ``env`` inside the container, and arguments.
-        env: The whole environment; PATH and HOME get the usual values when absent.
-        cwd: Working directory, which has to exist.
+        env: The whole environment; PATH and HOME have default values.
+        cwd: Working directory, which must exist.
         uid: User; when the caller is not root, its own files appear to be this user's.
         gid: Group.
-        groups: Further groups, which only root can give.
-        read_only_root: Whether only ``mounts`` and ``tmpfs`` can be written. Otherwise writes
-            go to memory and are forgotten with the process.
-        mounts: Shown besides the image.
+        groups: Supplementary groups, which require root.
+        read_only_root: True if only ``mounts`` and ``tmpfs`` are writable. Otherwise writes go
+            to memory and are lost with the process.
+        mounts: Mounts besides the image.
         tmpfs: Empty folders in memory, writable by all.
-        hostname: Own host name; None shares the machine's.
-        capabilities: Names of what uid 0 may do ("chown"); a Pod's may nothing beyond its files.
-        upper: Folder that collects what the process writes (``diff/<part>``), for builds.
+        hostname: Host name; None is the machine's.
+        capabilities: Capabilities of uid 0 ("chown"); Pods have none.
+        upper: Folder that receives the process's writes (``diff/<part>``), for builds.
     """
 
     layers: tuple[Path, ...]
@@ -115,7 +115,7 @@ class ContainerSpec:
     upper: Path | None = None
 
     def __post_init__(self) -> None:
-        """Refuses what would fail later with a worse message, or be misread there."""
+        """Reject values that would fail later with a worse message, or be misread."""
         if not self.argv or not self.argv[0]:
             raise _invalid("argv", str(self.argv), "a program, and its arguments")
         texts = (*self.argv, *self.env, *self.env.values(), self.cwd)
@@ -138,12 +138,12 @@ class ContainerSpec:
             raise _invalid("hostname", repr(self.hostname), "at most 64 of a-z, 0-9, '-' and '.'")
 
 
-class Container(subprocess.Popen[bytes]):
-    """A started container; ``pid`` is bubblewrap's, which exits as the container's program does.
+class ContainerProcess(subprocess.Popen[bytes]):
+    """A running container; ``pid`` is bubblewrap's, which exits with the program's exit code.
 
     Attributes:
         init: The first process of its PID namespace, which starts the program and ends with
-            bubblewrap; 0 when there never was one.
+            bubblewrap; 0 if there never was one.
     """
 
     init: int = 0
@@ -155,13 +155,13 @@ class Container(subprocess.Popen[bytes]):
                 os.kill(self._program() or self.init, sig)
 
     def kill(self) -> None:
-        """End all of its processes."""
+        """Kill all its processes."""
         if self.poll() is None and self.init:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.init, signal.SIGKILL)
 
     def executes(self) -> bool:
-        """Whether the container's own program runs."""
+        """Return True if the container's own program runs."""
         program = self._program()
         if program is None:
             return False
@@ -172,22 +172,22 @@ class Container(subprocess.Popen[bytes]):
         return bool(command) and _GATE.encode() not in command
 
     def until_started(self, information: IO[bytes]) -> None:
-        """Set ``init`` once bubblewrap has written it, unless it has ended without one."""
+        """Wait for the pid that bubblewrap writes, and set ``init``, unless it ends without one."""
         while True:
             ended = self.poll() is not None
-            # The position in the file is bubblewrap's own too, so it is left where it is.
+            # The file position is shared with bubblewrap, so it must not move.
             written = os.pread(information.fileno(), 4096, 0)
-            with contextlib.suppress(ValueError):  # Not written, or not wholly.
+            with contextlib.suppress(ValueError):  # Not written, or incomplete.
                 self.init = int(json.loads(written)["child-pid"])
             if ended or self.init:
                 return
             time.sleep(_POLL_SECONDS)
 
     def until_bound(self) -> None:
-        """Return once all of its processes end with bubblewrap, or it has ended itself.
+        """Wait until the kernel ends all its processes with bubblewrap's, or it has ended.
 
-        Its first process asks the kernel for that after it has started the next, before it waits
-        for processes to end: the one sleep that a signal would interrupt.
+        Its first process requests that from the kernel after it has started the next, and before
+        it waits for processes to end: its only sleep that a signal would interrupt.
         """
         stat = Path(f"/proc/{self.init}/stat")
         while self.poll() is None and not (self._program() and _state(stat) == "S"):
@@ -198,7 +198,7 @@ class Container(subprocess.Popen[bytes]):
             children = Path(f"/proc/{self.init}/task/{self.init}/children").read_text().split()
         except OSError:
             return None
-        # Orphans come after it: the kernel lists children as they became so.
+        # Orphans come after it: the kernel lists children in the order of adoption.
         return int(children[0]) if children else None
 
 
@@ -209,16 +209,16 @@ def _state(stat: Path) -> str | None:
         return None
 
 
-def popen(spec: ContainerSpec, *, stdout: File, stderr: File) -> Container:
+def popen(spec: ContainerSpec, *, stdout: File, stderr: File) -> ContainerProcess:
     """Start the container's process in a session of its own.
 
     Args:
-        spec: What to run.
-        stdout: As for ``subprocess.Popen``.
-        stderr: Likewise; a container that can't be started says so here.
+        spec: Container to run.
+        stdout: File, as in ``subprocess.Popen``.
+        stderr: Likewise; receives the reason if the container can't be started.
 
     Raises:
-        SandboxError: When the spec can't be honoured.
+        SandboxError: The specification is not supported.
     """
     gate, gate_write = os.pipe()
     with (
@@ -232,7 +232,7 @@ def popen(spec: ContainerSpec, *, stdout: File, stderr: File) -> Container:
             options.write("\0".join(arguments).encode() + b"\0")
             options.seek(0)
             program = [str(bwrap_path()), "--args", str(options.fileno()), "--", *_command(spec)]
-            container = Container(
+            container = ContainerProcess(
                 ["/bin/sh", "-c", _GUARD, "sh", *program],
                 stdin=gate,
                 stdout=stdout,
@@ -254,10 +254,10 @@ def popen(spec: ContainerSpec, *, stdout: File, stderr: File) -> Container:
     return container
 
 
-def enter(container: Container, spec: ContainerSpec, argv: Iterable[str]) -> list[str]:
-    """Return the command that runs ``argv`` inside a container that runs.
+def enter(container: ContainerProcess, spec: ContainerSpec, argv: Iterable[str]) -> list[str]:
+    """Return the command that runs ``argv`` in a running container.
 
-    Its environment and working directory are those that it is started with.
+    Start it with the environment and working directory that it should have.
     """
     command = ["nsenter", f"--target={container.init}", "--mount", "--pid", "--root"]
     if os.geteuid() == 0:
@@ -266,7 +266,7 @@ def enter(container: Container, spec: ContainerSpec, argv: Iterable[str]) -> lis
 
 
 def start_error(output: bytes) -> str | None:
-    """Return why a container's program could not be started, from what it wrote to stderr."""
+    """Return the reason why a container's program could not be started, from its stderr."""
     match = re.match(rb"(?:bwrap|sh: (?:line )?[0-9]+: exec): (.+)", output)
     return match[1].decode(errors="replace") if match else None
 
@@ -280,7 +280,7 @@ def check_machine() -> None:
     """Run the smallest container.
 
     Raises:
-        SandboxError: When this machine can't run containers for this user.
+        SandboxError: This machine can't run containers for this user.
     """
     spec = ContainerSpec(layers=(), argv=("/bin/true",), env={})
     process = popen(spec, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -297,7 +297,7 @@ def check_machine() -> None:
 
 
 def setting_to_change(settings: str = "/proc/sys") -> str | None:
-    """Return the kernel's setting that refuses namespaces, as ``sysctl -w`` takes it."""
+    """Return the kernel's setting that forbids namespaces, in the form for ``sysctl -w``."""
     for name, refuses, allows in _SETTINGS:
         path = Path(settings, name)
         if path.is_file() and path.read_text().strip() == refuses:
@@ -324,7 +324,7 @@ class _Files:
 
 
 def _options(spec: ContainerSpec, files: _Files) -> Iterator[str]:
-    """Yield bubblewrap's options, in the order in which it carries them out."""
+    """Yield bubblewrap's options, in the order of execution."""
     yield from ("--die-with-parent", "--unshare-pid", "--unshare-ipc")
     if spec.hostname is not None:
         yield from ("--unshare-uts", "--hostname", spec.hostname)
@@ -347,15 +347,15 @@ def _options(spec: ContainerSpec, files: _Files) -> Iterator[str]:
 
 
 def _identity(spec: ContainerSpec, files: _Files) -> Iterator[str]:
-    """Yield who the process is.
+    """Yield the options for the process's identity.
 
-    Root becomes the user asked for. Anybody else maps the one user that the kernel lets them:
-    the process sees itself as that user, and the caller's files as its own.
+    Root becomes the requested user. Another caller can map one user only: the process then sees
+    itself as that user, and the caller's files as its own.
     """
     yield from ("--cap-drop", "ALL")
     kept = spec.capabilities if spec.uid == 0 else ()
     if os.geteuid() == 0:
-        # Until setpriv has dropped them; the last one to enter a folder that is the user's alone.
+        # Dropped by setpriv; the last one permits access to the user's private folders.
         kept = (*kept, "setuid", "setgid", "setpcap", "dac_read_search")
     else:
         yield from ("--unshare-user", "--uid", str(spec.uid), "--gid", str(spec.gid))
@@ -386,7 +386,7 @@ def _setpriv(spec: ContainerSpec) -> tuple[str, ...]:
 
 
 def _overlay(spec: ContainerSpec, part: str) -> Iterator[str]:
-    """Yield the overlay of the machine, what replaces some of it, and the layers."""
+    """Yield the overlay of the machine's files, their replacements and the layers."""
     base = base_folder() / part
     lowers = [*([lent_folder(part)] if part else []), *([str(base)] if base.is_dir() else [])]
     for layer in reversed(spec.layers):
@@ -410,12 +410,12 @@ def _overlay(spec: ContainerSpec, part: str) -> Iterator[str]:
 
 
 def part_name(part: str) -> str:
-    """Return the folder below an upper's ``diff`` that collects what is written to ``part``."""
+    """Return the folder below an upper's ``diff`` that receives writes to ``part``."""
     return part.replace("/", "-") or "root"
 
 
 def _mount_points(spec: ContainerSpec, part: str, lowers: list[str]) -> Path | None:
-    """Make the volumes' mount points in a folder that the machine lends.
+    """Create mount points of volumes that lie in a folder of the machine.
 
     A user can't write into the machine's folders, not even through an overlay.
     """
@@ -431,8 +431,8 @@ def _mount_points(spec: ContainerSpec, part: str, lowers: list[str]) -> Path | N
     if spec.upper is not None:
         points = spec.upper.absolute() / "diff" / part_name(part)
     else:
-        known = hashlib.sha256(json.dumps([part, sorted(targets.items())]).encode())
-        points = base_folder().with_name(f"mount-points-{known.hexdigest()[:16]}")
+        name = hashlib.sha256(json.dumps([part, sorted(targets.items())]).encode())
+        points = base_folder().with_name(f"mount-points-{name.hexdigest()[:16]}")
     for path, is_folder in targets.items():
         place = points / path
         (place if is_folder else place.parent).mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -447,9 +447,9 @@ def _linked(path: str, lowers: list[str]) -> bool:
 
 
 def _devices() -> Iterator[str]:
-    """Yield what bubblewrap's ``--dev`` makes, but for a second user namespace for new terminals.
+    """Yield the devices of bubblewrap's ``--dev``, without its second user namespace.
 
-    A namespace within another can't be entered by ``nsenter``.
+    ``nsenter`` can't enter a nested namespace.
     """
     yield from ("--perms", "0755", "--tmpfs", "/dev")
     for name in ("null", "zero", "full", "random", "urandom", "tty", "pts"):
@@ -460,10 +460,10 @@ def _devices() -> Iterator[str]:
 
 
 def _volumes(spec: ContainerSpec) -> Iterator[str]:
-    """Yield mounts and temporary file systems, parents before what lies in them."""
+    """Yield mounts and temporary file systems, parents first."""
     mounts = {os.path.normpath(mount.target): mount for mount in spec.mounts}
     for target in sorted({*mounts, *map(os.path.normpath, spec.tmpfs)}):
-        # Bubblewrap itself would make them for the caller alone.
+        # Bubblewrap itself would make them accessible to the caller only.
         for parent in reversed(Path(target).parents[:-1]):
             yield from ("--perms", "0755", "--dir", str(parent))
         mount = mounts.get(target)
@@ -475,9 +475,9 @@ def _volumes(spec: ContainerSpec) -> Iterator[str]:
 
 
 def _account(spec: ContainerSpec) -> tuple[bytes | None, str]:
-    """Return ``/etc/passwd`` with the user in it, None when it is already, and its home folder.
+    """Return ``/etc/passwd`` with the user added (None if it is there), and the home folder.
 
-    initdb and others ask for a user's name.
+    initdb and other programs need a user's name.
     """
     path = next(
         (p for layer in spec.layers if (p := layer / "etc/passwd").is_file()),
@@ -493,8 +493,8 @@ def _account(spec: ContainerSpec) -> tuple[bytes | None, str]:
     return content + newline + line, "/"
 
 
-def _give_pipes(container: Container, files: Iterable[File], uid: int) -> None:
-    """Let the process open ``/dev/stdout``: a pipe belongs to whoever made it."""
+def _give_pipes(container: ContainerProcess, files: Iterable[File], uid: int) -> None:
+    """Let the process open ``/dev/stdout``: change the owner of the pipes."""
     for file in (*files, container.stdout, container.stderr):
         if file is None or (isinstance(file, int) and file < 0):
             continue

@@ -1,4 +1,4 @@
-"""The instructions that change what an image says, and none of its files."""
+"""Instructions that change an image's configuration, and none of its files."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ Variables = Mapping[str, str]
 
 
 def pairs(instruction: Instruction, variables: Variables, escape: str) -> dict[str, str]:
-    """The names and values of ENV or LABEL, also in the old form without ``=``.
+    """Return the names and values of ENV or LABEL, also in the old form without ``=``.
 
     Raises:
-        ValueError: When a word is no ``name=value``.
+        ValueError: A word is not ``name=value``.
     """
     words = split_words(instruction.text, escape)
     if "=" not in words[0]:
@@ -62,7 +62,7 @@ def _user(config: ImageConfig, instruction: Instruction, variables: Variables, e
 
 
 def _cmd(config: ImageConfig, instruction: Instruction, variables: Variables, escape: str) -> None:
-    del variables, escape  # Variables are the shell's here.
+    del variables, escape  # The shell expands variables here.
     config.cmd = command_of(instruction, config)
     config.cmd_is_inherited = False
 
@@ -142,7 +142,7 @@ def _healthcheck(
 
 
 def command_of(instruction: Instruction, config: ImageConfig) -> list[str]:
-    """The words of CMD, ENTRYPOINT or RUN: the JSON form as it is, else through the shell."""
+    """Return the words of CMD, ENTRYPOINT or RUN: the JSON form as it is, else a shell command."""
     words = instruction.json
     return words or [*config.shell, instruction.text]
 
@@ -159,11 +159,11 @@ SETTINGS: Final[dict[str, Callable[[ImageConfig, Instruction, Variables, str], N
     "USER": _user,
     "VOLUME": _volume,
 }
-"""What each of these instructions does to the configuration; all raise ValueError."""
+"""Functions that apply each of these instructions; all raise ValueError."""
 
 
 def describe(instruction: Instruction) -> str:
-    """The instruction as an image's history has it."""
+    """Return the instruction as an entry of an image's history."""
     flags = "".join(f"--{name}={value} " for name, value in instruction.flags)
     words = instruction.json
     text = json.dumps(words) if words is not None else instruction.text

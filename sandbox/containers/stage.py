@@ -1,4 +1,4 @@
-"""One stage of a Dockerfile on its way to an image."""
+"""State of a stage of a Dockerfile during a build."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from sandbox.containers.tree import ImageTree
 
 
 @dataclass(frozen=True)
-class Workshop:
-    """What all stages of a build share.
+class BuildEnvironment:
+    """Environment that all stages of a build share.
 
     Attributes:
-        store: Where layers go.
+        store: Store of the layers.
         cache: Results of earlier builds.
-        context: The files that COPY copies.
-        named_contexts: Further folders that ``--from`` may name.
-        use_cache: Whether results of earlier builds count.
-        log: Gets each line that a person may want to see.
-        interrupt: Ends the build early.
+        context: Files for COPY.
+        named_contexts: Further folders for ``--from``.
+        use_cache: False ignores results of earlier builds.
+        log: Called with each line of progress.
+        interrupt: Event that ends the build early.
     """
 
     store: ImageStore
@@ -45,81 +45,81 @@ class Workshop:
 
 @dataclass
 class StageState:
-    """What the instructions so far have made: layers from bottom to top, settings, arguments."""
+    """Result of the instructions so far: layers from bottom to top, settings, arguments."""
 
     layers: list[Layer] = field(default_factory=list)
     config: ImageConfig = field(default_factory=ImageConfig)
     arguments: dict[str, str] = field(default_factory=dict)
 
     def continued(self) -> StageState:
-        """What a stage that is built FROM this one begins with."""
+        """Return the initial state of a stage that is built FROM this one."""
         config = copy.deepcopy(self.config)
         config.cmd_is_inherited = config.cmd is not None
         return StageState(list(self.layers), config, {})
 
     @property
     def variables(self) -> dict[str, str]:
-        """What instructions may name: ENV wins over ARG."""
+        """Variables for instructions: ENV overrides ARG."""
         return {**self.arguments, **self.config.env}
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The unpacked layers, top first."""
+        """Unpacked layers, top first."""
         return tuple(layer.path for layer in reversed(self.layers))
 
     @property
     def tree(self) -> ImageTree:
-        """The image's files so far."""
+        """Files of the image so far."""
         return ImageTree(self.paths, base_image())
 
     @property
     def identity(self) -> str:
-        """Changes with any file of the image so far, and with the machine below it."""
+        """Hash that changes with any file of the image so far, and with the machine below it."""
         return BuildCache.key(fingerprint(), [layer.digest for layer in self.layers])
 
     def absolute(self, path: str) -> str:
-        """A path of the image, relative ones being relative to the working directory."""
+        """Return the absolute path; relative ones start at the working directory."""
         return posixpath.join(self.config.workdir, path)
 
 
 @dataclass
 class Step:
-    """An instruction that may change files, with the cache around it."""
+    """An instruction that may change files, with its cache."""
 
-    workshop: Workshop
+    shared: BuildEnvironment
     state: StageState
     title: str
 
     def apply(self, produce: Callable[[Path], Path], *inputs: object) -> None:
-        """Adds the layer that ``produce`` makes, or that an earlier build made of the same.
+        """Add the layer that ``produce`` creates, or the cached one of the same inputs.
 
         Args:
-            produce: Makes the layer's folder somewhere in the scratch folder that it gets.
-            inputs: Everything that the layer depends on besides the image below it.
+            produce: Creates the layer's folder within the scratch folder that it is passed.
+            inputs: All inputs of the layer besides the image below it.
         """
-        self.workshop.interrupt.check()
+        self.shared.interrupt.check()
         key = BuildCache.key(self.state.identity, *inputs)
         if self._reuse(key):
             return
-        with self.workshop.cache.alone(key):
-            # Another build may have done the work while this one waited for it.
+        with self.shared.cache.lock(key):
+            # Another build may have stored the result meanwhile.
             if self._reuse(key):
                 return
-            self.workshop.log(self.title)
-            with self.workshop.store.scratch() as scratch:
+            self.shared.log(self.title)
+            with self.shared.store.scratch() as scratch:
                 folder = produce(scratch)
-                layer = None if is_empty(folder) else self.workshop.store.put_layer(folder)
-            self.workshop.cache.put(key, Result(layer.digest if layer else None))
+                layer = None if is_empty(folder) else self.shared.store.put_layer(folder)
+            self.shared.cache.put(key, Result(layer.digest if layer else None))
             self._add(layer)
 
     def _reuse(self, key: str) -> bool:
-        result = self.workshop.cache.get(key) if self.workshop.use_cache else None
+        result = self.shared.cache.get(key) if self.shared.use_cache else None
         if result is None:
             return False
-        layer = self.workshop.store.layer(result.layer) if result.layer else None
+        layer = self.shared.store.layer(result.layer) if result.layer else None
         if result.layer and layer is None:
             return False
-        self.workshop.log(f"{self.title} (cached)")
+        self.shared.log(f"{self.title} (cached)")
         self._add(layer)
         return True
 
@@ -130,21 +130,21 @@ class Step:
 
 @dataclass
 class Named:
-    """A stage by the names under which the Dockerfile speaks of it."""
+    """A stage that the Dockerfile refers to by name."""
 
     title: str
     state: StageState
 
     @cached_property
     def tree(self) -> ImageTree:
-        """Its files."""
+        """Files of the stage."""
         return self.state.tree
 
     def digest(self, patterns: Sequence[str]) -> str:
-        """Stands for the files that these patterns name, without reading them.
+        """Return a digest for the files that patterns select, without reading them.
 
-        A layer above that says nothing of them changes nothing: new code of a service leaves
-        the copy of its dependencies as it was.
+        It depends only on the layers that contain them: a layer of a service's new code does not
+        invalidate a copy of its dependencies.
         """
         if any(character in pattern for pattern in patterns for character in "*?["):
             return self.state.identity

@@ -2,14 +2,13 @@
 
     blobs/<hex>               manifests and configurations, as the OCI image specification has them
     layers/<hex>/root         one layer's files; layers/<hex>/size the length of its archive
-    images/<hex>              an empty file for each manifest that is wanted
-    tags/<repository>/<tag>   the digest that a tag names
-    locks/, scratch/, cache/  who uses what, work in progress, and what builds came to
+    images/<hex>              an empty file for each image to keep
+    tags/<repository>/<tag>   digest of a tag
+    locks/, scratch/, cache/  locks of users, work in progress, results of builds
 
-Whatever is named by a digest never changes and appears by a rename, so readers need no lock.
-Forgetting an image only removes its mark; ``collect_garbage`` removes what neither a marked image,
-nor a build's cache, nor a running container needs. Whether a tag may be moved is for the registry
-to say: ECR's immutable tags are ECR's.
+Content with a digest never changes and is created by a rename, so readers need no lock. To delete
+an image deletes its mark only; ``collect_garbage`` deletes what no marked image, build cache or
+running container needs. Immutable tags are enforced by the registry (ECR), not here.
 """
 
 from __future__ import annotations
@@ -36,14 +35,14 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:/-]*")
 
 
 @dataclass(frozen=True)
-class Image:
+class StoredImage:
     """An image in the store.
 
     Attributes:
         digest: ``sha256:<hex>`` of the manifest.
-        manifest: The manifest, byte for byte as its digest was taken.
+        manifest: The manifest, byte for byte as it was digested.
         config: The image configuration, with ``config.Env``, ``config.Cmd`` and so on.
-        layers: Unpacked layers, top first, as ``ContainerSpec`` wants them.
+        layers: Unpacked layers, top first, as in ``ContainerSpec``.
     """
 
     digest: str
@@ -53,15 +52,15 @@ class Image:
 
 
 class ImageStore:
-    """A folder of images; any number of processes may use it at once."""
+    """Folder of images, which several processes may use at once."""
 
     def __init__(self, root: Path) -> None:
-        """Opens the store at ``root``, which is made when something is first put into it."""
+        """Use the store at ``root``, which is created at the first write."""
         self.root = root
         self.cache = BuildCache(root / "cache")
 
     def put_layer(self, folder: Path) -> Layer:
-        """Moves a folder, which has to be on the store's file system, in as a layer."""
+        """Move a folder on the store's file system into it as a layer."""
         digest, size = digest_of(folder)
         home = self._layer(digest)
         if not home.exists():
@@ -73,7 +72,7 @@ class ImageStore:
             try:
                 packed.rename(home)
             except OSError:
-                # Another build put the same layer first.
+                # Another build stored the same layer first.
                 if not home.exists():
                     raise
                 remove_tree(packed)
@@ -82,7 +81,7 @@ class ImageStore:
         return Layer(digest, size, home / "root")
 
     def layer(self, digest: str) -> Layer | None:
-        """The layer of that digest, or None."""
+        """Return the layer of a digest, or None."""
         home = self._layer(digest)
         try:
             return Layer(digest, int((home / "size").read_text()), home / "root")
@@ -90,14 +89,14 @@ class ImageStore:
             return None
 
     def put(self, config: dict[str, Any], layers: Sequence[Layer]) -> str:
-        """Stores an image.
+        """Store an image.
 
         Args:
             config: The OCI image configuration without ``rootfs``.
-            layers: From the bottom to the top, all of them in this store.
+            layers: Layers from bottom to top, all in this store.
 
         Returns:
-            The manifest's digest.
+            Digest of the manifest.
         """
         config_blob = oci.config_document(config, layers)
         manifest = oci.manifest_document(config_blob, layers)
@@ -115,11 +114,11 @@ class ImageStore:
             self._write(self._mark(digest), b"")
         return digest
 
-    def get(self, digest: str) -> Image:
-        """The image whose manifest has that digest.
+    def get(self, digest: str) -> StoredImage:
+        """Return the image whose manifest has a digest.
 
         Raises:
-            SandboxError: When there is none.
+            SandboxError: There is none.
         """
         try:
             self._mark(digest).stat()
@@ -127,34 +126,34 @@ class ImageStore:
         except FileNotFoundError as error:
             raise SandboxError(
                 f"image {digest}",
-                why="no such image in the sandbox's store",
-                remedy="build and push it: make push, or pulumi up with the Dockerfile's context",
+                why="the sandbox's store has no such image",
+                remedy="build and push it, by `make push` or `pulumi up`",
             ) from error
 
-    def find(self, reference: str) -> Image:
-        """The image that ``repository[:tag][@digest]`` names, tag ``latest`` by default.
+    def find(self, reference: str) -> StoredImage:
+        """Return the image of ``repository[:tag][@digest]``; the default tag is ``latest``.
 
         Raises:
-            SandboxError: When the reference can't be read, or names no image.
+            SandboxError: The reference is invalid, or there is no such image.
         """
         parsed = oci.parse_reference(reference)
         digest = parsed.digest or self.resolve(parsed.repository, parsed.tag or "latest")
         if digest is None:
             raise SandboxError(
                 f"image {reference}",
-                why="no image of the sandbox's store has that tag",
+                why="no image in the sandbox's store has that tag",
                 remedy="build and push it, or correct the name in the manifest",
             )
         return self.get(digest)
 
     def list(self) -> tuple[str, ...]:
-        """The digests of all images, sorted."""
+        """Return the digests of all images, sorted."""
         return tuple(sorted(f"sha256:{path.name}" for path in _files(self.root / "images")))
 
     def delete(self, digest: str) -> None:
-        """Forgets an image and its tags; one that is not there is fine.
+        """Delete an image and its tags, if it exists.
 
-        Its files stay until ``collect_garbage`` finds that nothing uses them.
+        Its files stay until ``collect_garbage`` finds them unused.
         """
         for repository, tag, named in self.tags():
             if named == digest:
@@ -162,33 +161,33 @@ class ImageStore:
         self._mark(digest).unlink(missing_ok=True)
 
     def delete_untagged(self, digest: str) -> None:
-        """Forgets an image that nobody pushed, and removes what it alone needs of the store.
+        """Delete an image without tags, and the files that only it uses.
 
-        Leaves everything as it is while a build runs, which may be about to push the same.
+        Nothing is deleted while a build runs, which may be about to push the same.
         """
-        with try_hold(self._work) as alone:
-            if alone and all(named != digest for _, _, named in self.tags()):
+        with try_hold(self._work) as exclusive:
+            if exclusive and all(named != digest for _, _, named in self.tags()):
                 self._mark(digest).unlink(missing_ok=True)
         self.collect_garbage()
 
     def tag(self, repository: str, tag: str, digest: str) -> None:
-        """Lets ``repository:tag`` name an image, whatever it named before."""
+        """Set or move the tag ``repository:tag`` to an image."""
         self.get(digest)
         self._write(self._tag(repository, tag), digest.encode())
 
     def untag(self, repository: str, tag: str) -> None:
-        """Removes a tag; one that is not there is fine."""
+        """Delete a tag, if it exists."""
         self._tag(repository, tag).unlink(missing_ok=True)
 
     def resolve(self, repository: str, tag: str) -> str | None:
-        """The digest that ``repository:tag`` names, or None."""
+        """Return the digest of ``repository:tag``, or None."""
         try:
             return self._tag(repository, tag).read_text()
         except FileNotFoundError:
             return None
 
     def tags(self) -> Iterator[tuple[str, str, str]]:
-        """Every ``(repository, tag, digest)``."""
+        """Yield ``(repository, tag, digest)`` of each tag."""
         for repository in _files(self.root / "tags"):
             for tag in _files(repository):
                 digest = self.resolve(unquote(repository.name), unquote(tag.name))
@@ -196,20 +195,20 @@ class ImageStore:
                     yield unquote(repository.name), unquote(tag.name), digest
 
     @contextmanager
-    def use(self, digest: str) -> Iterator[Image]:
-        """Keeps an image's files as long as the block runs, even if it is deleted meanwhile."""
+    def use(self, digest: str) -> Iterator[StoredImage]:
+        """Keep an image's files while the block runs, even if the image is deleted."""
         with hold(self._lock(digest), shared=True):
             yield self.get(digest)
 
     @contextmanager
     def collecting_nothing(self) -> Iterator[None]:
-        """Keeps ``collect_garbage`` away, for work that no image refers to yet."""
+        """Prevent ``collect_garbage`` while the block writes what no image refers to yet."""
         with hold(self._work, shared=True):
             yield
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """An empty folder on the store's file system, removed after the block."""
+        """Yield an empty folder on the store's file system, deleted after the block."""
         folder = self.root / "scratch" / secrets.token_hex(8)
         with hold(folder.with_suffix(".lock")):
             folder.mkdir(parents=True)
@@ -220,30 +219,30 @@ class ImageStore:
                 folder.with_suffix(".lock").unlink(missing_ok=True)
 
     def collect_garbage(self) -> tuple[str, ...]:
-        """Removes the layers, manifests and abandoned work that nothing needs.
+        """Delete the layers, manifests and abandoned files that nothing needs.
 
-        Does nothing while a build runs.
+        Nothing is deleted while a build runs.
 
         Returns:
-            The digests of the removed layers.
+            Digests of the deleted layers.
         """
-        with try_hold(self._work) as alone:
-            if not alone:
+        with try_hold(self._work) as exclusive:
+            if not exclusive:
                 return ()
             usage = Usage(images=frozenset(self.list()), layers=self.cache.layers())
             return sweep(self.root, usage)
 
     @property
     def _work(self) -> Path:
-        """The lock that builds share, and that collecting has alone."""
+        """Path of the lock that builds share, and that garbage collection holds exclusively."""
         return self.root / "locks" / "work"
 
-    def _load(self, digest: str) -> Image:
+    def _load(self, digest: str) -> StoredImage:
         manifest = self._blob(digest).read_bytes()
         described = json.loads(manifest)
         config = json.loads(self._blob(described["config"]["digest"]).read_bytes())
         layers = [self._layer(layer["digest"]) / "root" for layer in described["layers"]]
-        return Image(digest, manifest, config, tuple(reversed(layers)))
+        return StoredImage(digest, manifest, config, tuple(reversed(layers)))
 
     def _write(self, path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -268,14 +267,14 @@ class ImageStore:
             if not _NAME.fullmatch(name):
                 raise SandboxError(
                     f"tag {repository}:{tag}",
-                    why=f"{name!r} is no name of a repository or a tag",
+                    why=f"{name!r} is not a valid name",
                     remedy="use letters, digits, '_', '.', '-' and '/'",
                 )
         return self.root / "tags" / quote(repository, safe="") / quote(tag, safe="")
 
 
 def _files(folder: Path) -> list[Path]:
-    """What a folder holds, without what is still being written; none when there is no folder."""
+    """Return a folder's content without unfinished files; empty if there is no folder."""
     try:
         return [folder / name for name in sorted(os.listdir(folder)) if not name.startswith(".")]  # noqa: PTH208
     except FileNotFoundError:

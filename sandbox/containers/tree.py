@@ -1,4 +1,4 @@
-"""The files of an image as its processes see them, read without mounting anything."""
+"""Files of an image as its processes see them, read without a mount."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from sandbox.containers.layers import is_opaque, is_whiteout
 from sandbox.containers.machine import BaseImage
 from sandbox.errors import SandboxError
 
-_MOST_LINKS: Final = 40  # As many as the kernel follows.
+_MOST_LINKS: Final = 40  # The kernel's limit.
 _SKELETON_LINKS: Final = {"var/run": "/run"}
 SKELETON_MODES: Final = {"root": 0o700, "tmp": 0o1777, "var/tmp": 0o1777}
 """Folders of the skeleton whose permissions are not 0755."""
 
 
 class ImageTree:
-    """The layers of an image over the machine, whose paths are relative to the root."""
+    """Layers of an image on the machine; all paths are relative to the root."""
 
     def __init__(self, layers: Sequence[Path], base: BaseImage) -> None:
-        """Looks at unpacked layers, top first."""
+        """Read unpacked layers, top first."""
         self._layers = layers
         self._base = base
         self._links = {**_SKELETON_LINKS, **base["links"]}
         self._hidden = frozenset(base["hidden"])
-        # Where one part of the machine begins inside another.
+        # Folders of the machine within others.
         self._seams = {*base["folders"], *(["usr/local"] if base["python"] else [])}
 
     def find(self, path: str) -> Path | None:
-        """Where a resolved path lies on this machine, None when the image has no such path."""
+        """Return the path on this machine of a resolved path, or None if the image lacks it."""
         found, hides = self._find_in_layers(path)
         return found if found is not None or hides else self._find_in_machine(path)
 
     def find_in_layers(self, path: str) -> Path | None:
-        """Like ``find``, without the machine."""
+        """Return the path of a resolved path in the layers only, or None."""
         return self._find_in_layers(path)[0]
 
     def _find_in_layers(self, path: str) -> tuple[Path | None, bool]:
@@ -48,20 +48,20 @@ class ImageTree:
         return None, False
 
     def status(self, path: str) -> os.stat_result | None:
-        """The status of what a resolved path names, without following it."""
+        """Return the status of a resolved path, without following a link."""
         found = self.find(path)
         return None if found is None else found.lstat()
 
     def is_folder(self, path: str) -> bool:
-        """Whether a resolved path is a folder of the image."""
+        """Return True if a resolved path is a folder of the image."""
         status = self.status(path)
         return path in SKELETON_MODES or (status is not None and stat.S_ISDIR(status.st_mode))
 
     def resolve(self, path: str) -> str:
-        """The path without links, ``.`` and ``..``; what does not exist stays as it is.
+        """Return the path without links, ``.`` and ``..``; missing components stay as they are.
 
         Raises:
-            SandboxError: When links lead in a circle.
+            SandboxError: Links form a loop.
         """
         done: list[str] = []
         left = list(reversed(path.split("/")))
@@ -81,7 +81,7 @@ class ImageTree:
             if links > _MOST_LINKS:
                 raise SandboxError(
                     f"path /{path} of the image",
-                    why="its symbolic links lead in a circle",
+                    why="its symbolic links form a loop",
                     remedy="correct the instruction that made them",
                 )
             done = [] if target.startswith("/") else done
@@ -89,11 +89,11 @@ class ImageTree:
         return "/".join(done)
 
     def names(self, folder: str) -> list[str]:
-        """What a resolved folder holds, sorted."""
+        """Return the names in a resolved folder, sorted."""
         return [name for name, _ in self._children(folder, self._folders(folder))]
 
     def walk(self, folder: str) -> Iterator[tuple[str, Entry]]:
-        """Everything below a resolved folder, folders before what they hold."""
+        """Yield everything below a resolved folder, folders before their content."""
         yield from self._walk(folder, self._folders(folder), "")
 
     def _walk(self, folder: str, layered: list[Path], prefix: str) -> Iterator[tuple[str, Entry]]:
@@ -116,7 +116,7 @@ class ImageTree:
         return [(name, entry) for name, entry in sorted(seen.items()) if entry is not None]
 
     def _folders(self, path: str) -> list[Path]:
-        """The folders that make up a resolved path, top first."""
+        """Return the folders that are merged at a resolved path, top first."""
         folders = []
         for layer in self._layers:
             found, hides = _find_in_layer(layer, path)
@@ -128,7 +128,7 @@ class ImageTree:
         return [*folders, machine] if machine is not None and machine.is_dir() else folders
 
     def origins(self, path: str) -> list[Path]:
-        """The layers that have something to say of a resolved path, top first."""
+        """Return the layers that contain or hide a resolved path, top first."""
         origins = []
         for layer in self._layers:
             found, hides = _find_in_layer(layer, path)
@@ -139,10 +139,10 @@ class ImageTree:
         return origins
 
     def glob(self, pattern: str) -> list[str]:
-        """The paths that a pattern names, sorted.
+        """Return the paths that match a pattern, sorted.
 
         Raises:
-            ValueError: For a pattern that can't be read.
+            ValueError: The pattern is invalid.
         """
         paths = [""]
         for part in PurePosixPath(pattern.strip("/")).parts:
@@ -179,7 +179,7 @@ class ImageTree:
 
 
 def _find_in_layer(layer: Path, path: str) -> tuple[Path | None, bool]:
-    """Where a path is in one layer, and whether that layer hides the ones below."""
+    """Return a path's file in a layer, and True if the layer hides those below."""
     current, hides = layer, False
     for part in path.split("/") if path else ():
         current /= part

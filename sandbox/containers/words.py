@@ -12,10 +12,10 @@ _BLANK: Final = " \t\n"
 
 
 def split_words(text: str, escape: str = "\\") -> list[str]:
-    """Splits at blanks outside quotes; quotes and escapes stay for ``expand``.
+    """Split at blanks outside quotes; ``expand`` removes quotes and escapes.
 
     Raises:
-        ValueError: When a quote is not closed.
+        ValueError: A quote is not closed.
     """
     words, word, quote = [], "", ""
     position = 0
@@ -44,10 +44,10 @@ def split_words(text: str, escape: str = "\\") -> list[str]:
 
 
 def expand(word: str, variables: Mapping[str, str], escape: str = "\\") -> str:
-    """Replaces variables and removes quotes and escapes, as for ENV, COPY and the like.
+    """Replace variables, and remove quotes and escapes, as in ENV or COPY.
 
     Raises:
-        ValueError: For an expansion that is not known or not closed, or ``${name:?why}``.
+        ValueError: An expansion is not supported or not closed, or ``${name:?why}`` fails.
     """
     return _Expansion(word, variables, escape).run()
 
@@ -98,9 +98,7 @@ class _Expansion:
         inner = self._until_closed()
         match = _BRACED.fullmatch(inner)
         if match is None:
-            msg = (
-                f"${{{inner}}} is no expansion that the sandbox knows; use ${{name}}, :-, :+ or :?"
-            )
+            msg = f"${{{inner}}} is not a supported expansion; use ${{name}}, :-, :+ or :?"
             raise ValueError(msg)
         name, operator = match["name"], match["operator"] or ""
         value = self._variables.get(name, "")

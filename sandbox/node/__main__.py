@@ -30,13 +30,13 @@ _POLL_SECONDS = 0.05
 
 
 def main() -> None:
-    """Run until SIGTERM or SIGINT; a SandboxError is shown as text and ends it with 1."""
+    """Run until SIGTERM or SIGINT; a SandboxError is printed, and the exit code is 1."""
     options = _arguments()
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     if sys.version_info < (3, 12):
-        # From 3.12 on this is the default; before, each child costs a thread.
+        # The default from 3.12 on; before, each child costs a thread.
         asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
     try:
         check_machine()
@@ -77,7 +77,7 @@ async def _run(options: argparse.Namespace) -> None:
         await server.start()
         _LOG.info("the container runtime listens on %s", options.socket)
         await stopping.wait()
-        # First, so that the kubelet reports nothing that only the node's end causes.
+        # Before the containers, so that the kubelet does not report their end as failures.
         await server.stop(grace=None)
         await runtime.shut_down(_SHUTDOWN_SECONDS)
 

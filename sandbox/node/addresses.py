@@ -8,14 +8,14 @@ from pathlib import Path
 from sandbox.errors import SandboxError
 
 FIRST_THIRD_OCTET = 10
-"""Below are the control plane (0) and the databases (1-9)."""
+"""Lower ones are the control plane's (0) and the databases' (1-9)."""
 
 
 class Addresses:
-    """Hands out addresses in turn, so that one just given back is not used again at once.
+    """Allocator that reuses a released address as late as possible.
 
-    What still talks to a Pod that is gone then gets a refused connection, not another Pod.
-    The last address given is kept in a file, as the CNI's host-local plugin does.
+    A client of a deleted Pod then gets a refused connection, not another Pod. The last allocated
+    address is kept in a file, as in the CNI's host-local plugin.
     """
 
     def __init__(self, network: ipaddress.IPv4Network, cursor: Path) -> None:
@@ -29,7 +29,7 @@ class Addresses:
             self._next = 0
 
     def reserve(self, address: str) -> bool:
-        """Take the very address that a Pod had before; False when it is taken or not ours."""
+        """Allocate a Pod's former address; return False if it is taken or outside the range."""
         try:
             offset = int(ipaddress.IPv4Address(address)) - self._first
         except ValueError:
@@ -39,29 +39,29 @@ class Addresses:
         self._taken.add(address)
         return True
 
-    def take(self) -> str:
-        """The next free address.
+    def allocate(self) -> str:
+        """Allocate and return the next free address.
 
         Raises:
-            SandboxError: When every address is in use.
+            SandboxError: All addresses are in use.
         """
         for _ in range(self._count):
             offset = self._next
             self._next = (offset + 1) % self._count
             address = str(ipaddress.IPv4Address(self._first + offset))
-            # .0 and .255 work on loopback, but look wrong to whoever reads them.
+            # .0 and .255 work on loopback, but look like network and broadcast addresses.
             if offset % 256 in {0, 255} or address in self._taken:
                 continue
             self._taken.add(address)
-            # Not atomic, not synced: an unreadable cursor only begins anew.
+            # Not atomic or synced: without a readable file, allocation starts from the first.
             self._cursor.write_text(str(self._next))
             return address
         raise SandboxError(
-            "address for a Pod",
+            "address of a Pod",
             why=f"all {len(self._taken)} addresses of the node are in use",
-            remedy="delete Pods that are not needed",
+            remedy="destroy previews that are not needed",
         )
 
-    def give_back(self, address: str) -> None:
-        """The Pod is gone; giving back twice is harmless."""
+    def release(self, address: str) -> None:
+        """Release a Pod's address; releasing it twice has no effect."""
         self._taken.discard(address)

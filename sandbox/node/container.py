@@ -1,4 +1,4 @@
-"""One container: its record, its process and its end."""
+"""Lifecycle of one container: its status, its process and its end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sandbox.node.logs import LogFile, OutputPipe
 from sandbox.node.messages import Message, Messages
 
 _START_POLL_SECONDS = 0.002
-# What a container's processes wrote is in the pipes already when they are dead.
+# All output of ended processes is in the pipes already.
 _DRAIN_SECONDS = 2.0
 _START_FAILED = 128
 _KILLED = 128 + signal.SIGKILL
@@ -29,13 +29,13 @@ _LONGEST_OUTPUT = 1 << 20
 
 @dataclass(frozen=True)
 class Plan:
-    """How a container is run.
+    """Plan of a container's process.
 
     Attributes:
         spec: Its process.
         image: Digest of its image.
-        memory_limit: In bytes, 0 for none.
-        stop_signal: What asks it to end.
+        memory_limit: Limit in bytes; 0 for none.
+        stop_signal: Signal that requests its end.
     """
 
     spec: ContainerSpec
@@ -46,7 +46,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Output:
-    """How a command inside a container ended, and what it wrote."""
+    """Result of a command in a container."""
 
     exit_code: int
     stdout: bytes
@@ -58,7 +58,7 @@ class Container:
 
     Attributes:
         pod: Identifier of its Pod's sandbox.
-        status: What the kubelet is told of it; also kept in a file, for the next process.
+        status: Status that is reported to the kubelet; also in a file, for a restarted runtime.
     """
 
     def __init__(self, messages: Messages, pod: str, status: Message, path: Path) -> None:
@@ -70,30 +70,30 @@ class Container:
         self.status = status
         self._path = path
         self._plan: Plan | None = None
-        self._process: runtime.Container | None = None
+        self._process: runtime.ContainerProcess | None = None
         self._log: LogFile | None = None
         self._following: asyncio.Task[None] | None = None
         self._exceeded = False
 
     def create(self, plan: Plan) -> None:
-        """Become a new container that can be started."""
+        """Make it a new container with this plan, which can be started."""
         self._plan = plan
         self.status.state = self._states["CREATED"]
         self.status.created_at = time.time_ns()
         self._keep()
 
     def recover(self) -> None:
-        """Report what an earlier process left running as killed: it ended with that process."""
+        """Report a container of an earlier runtime as killed, since it ended with that process."""
         if self.status.state != self._states["EXITED"]:
             self._ended(_KILLED, "ContainerStatusUnknown", "the node was ended while it ran")
 
     @property
     def running(self) -> bool:
-        """Whether its process runs."""
+        """True while its process runs."""
         return bool(self.status.state == self._states["RUNNING"])
 
     async def start(self, images: ImageStore) -> None:
-        """Start its process, and return once its program runs or has failed to."""
+        """Start its process, and return when its program runs or has failed to start."""
         assert self._plan is not None  # noqa: S101 - narrows the type: only who creates starts
         self._log = LogFile(Path(self.status.log_path))
         pipes = (OutputPipe(self._log, "stdout"), OutputPipe(self._log, "stderr"))
@@ -108,7 +108,7 @@ class Container:
             raise
         finally:
             for pipe in pipes:
-                pipe.given_away()
+                pipe.close_write_end()
                 await pipe.connect()
         self.status.started_at = time.time_ns()
         self._following = asyncio.create_task(self._follow(self._process, pipes, lock))
@@ -120,7 +120,7 @@ class Container:
             self._keep()
 
     async def stop(self, seconds: float) -> None:
-        """Ask its program to end, and end it after ``seconds``."""
+        """Send its program the stop signal, and kill it after ``seconds``."""
         if self._process is None or self._following is None or self._following.done():
             return
         assert self._plan is not None  # noqa: S101 - narrows the type: it has been started
@@ -131,24 +131,24 @@ class Container:
         await asyncio.shield(self._following)
 
     async def remove(self) -> None:
-        """End it and forget it."""
+        """Kill it, and delete its status."""
         await self.stop(0)
         self._path.unlink(missing_ok=True)
 
     def reopen_log(self) -> None:
-        """Begin a new log file."""
+        """Start a new log file."""
         if self._log and self.running:
             self._log.reopen()
 
     async def run(self, command: Sequence[str], seconds: float) -> Output:
-        """Run a command inside.
+        """Run a command in the container.
 
         Args:
-            command: What to run, as the container's user with its environment.
-            seconds: How long it may take; 0 for as long as it takes.
+            command: Command, run as the container's user with its environment.
+            seconds: Time limit; 0 for none.
 
         Raises:
-            TimeoutError: When it took longer.
+            TimeoutError: The time limit was exceeded.
         """
         assert self._process is not None  # noqa: S101 - narrows the type
         assert self._plan is not None  # noqa: S101 - narrows the type
@@ -175,16 +175,16 @@ class Container:
         return Output(code, stdout[:_LONGEST_OUTPUT], stderr[:_LONGEST_OUTPUT])
 
     def processor_nanoseconds(self) -> int:
-        """Processor time used so far."""
+        """Return the processor time used so far."""
         return usage.processor_nanoseconds(self._process.init) if self._process else 0
 
     def memory_bytes(self) -> int:
-        """Memory in use."""
+        """Return the memory in use."""
         return usage.memory_bytes(self._process.init) if self._process else 0
 
     async def _follow(
         self,
-        process: runtime.Container,
+        process: runtime.ContainerProcess,
         pipes: tuple[OutputPipe, ...],
         lock: contextlib.ExitStack,
     ) -> None:
@@ -210,7 +210,7 @@ class Container:
         else:
             self._ended(code, "Error" if code else "Completed", "")
 
-    async def _kill_above(self, process: runtime.Container, limit: int) -> None:
+    async def _kill_above(self, process: runtime.ContainerProcess, limit: int) -> None:
         await usage.until_exceeded(process.init, limit)
         self._exceeded = True
         process.kill()
@@ -224,14 +224,14 @@ class Container:
         self._keep()
 
     def _keep(self) -> None:
-        # Not synced: when the machine crashes, its containers are gone as well.
+        # Not synced: a crash of the machine ends its containers as well.
         temporary = self._path.with_suffix(".new")
         temporary.write_bytes(self.status.SerializeToString())
         temporary.replace(self._path)
 
 
 async def _exit_code(process: subprocess.Popen[bytes]) -> int:
-    """Wait for a process without a thread."""
+    """Wait for a process without using a thread."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     descriptor = os.pidfd_open(process.pid)

@@ -1,4 +1,4 @@
-"""The sandbox's image store as the kubelet sees images."""
+"""The Container Runtime Interface's service of images, from the sandbox's image store."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import time
 from collections import defaultdict
 
 from sandbox.containers import oci
-from sandbox.containers.store import Image, ImageStore
+from sandbox.containers.store import ImageStore, StoredImage
 from sandbox.errors import SandboxError
 from sandbox.node.messages import Message, Messages
 
 
 class ImageService:
-    """The methods of ``runtime.v1.ImageService``; an image is pulled when it is in the store."""
+    """Methods of ``runtime.v1.ImageService``; an image in the store counts as pulled."""
 
     def __init__(self, messages: Messages, store: ImageStore) -> None:
         self._m = messages
@@ -49,7 +49,7 @@ class ImageService:
         return self._m.PullImageResponse(image_ref=self._find(request.image.image).digest)
 
     async def remove_image(self, _request: Message) -> Message:
-        # The registry's lifecycle rules decide what stays, and the builder's cache.
+        # Images are deleted by the registry's lifecycle rules and the builder's cache instead.
         return self._m.RemoveImageResponse()
 
     async def image_fs_info(self, _request: Message) -> Message:
@@ -60,7 +60,7 @@ class ImageService:
         )
         return self._m.ImageFsInfoResponse(image_filesystems=[usage], container_filesystems=[usage])
 
-    def _find(self, reference: str) -> Image:
+    def _find(self, reference: str) -> StoredImage:
         if _is_digest(reference):
             return self._store.get(reference)
         return self._store.find(reference)
@@ -71,7 +71,7 @@ class ImageService:
             id=digest,
             repo_tags=[f"{repository}:{tag}" for repository, tag in named if tag],
             repo_digests=[f"{repository}@{digest}" for repository, _ in named],
-            # The kubelet refuses one of size 0, as an image without layers would be.
+            # The kubelet rejects size 0, which an image without layers would have.
             size=len(manifest) + sum(layer["size"] for layer in json.loads(manifest)["layers"]),
         )
 

@@ -1,4 +1,4 @@
-"""One container run's log, in the format of the CRI: ``<time> <stream> <tag> <text>``.
+"""Logs of containers, in the format of the CRI: ``<time> <stream> <tag> <text>``.
 
 https://github.com/kubernetes/design-proposals-archive/blob/main/node/kubelet-cri-logging.md
 """
@@ -16,7 +16,7 @@ _MAX_LINE_BYTES = 16 * 1024
 
 
 class LogFile:
-    """Takes the lines of one run of a container; the kubelet moves the file when it is long."""
+    """Log file of one run of a container; the kubelet rotates it when it is long."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,17 +37,17 @@ class LogFile:
         self._failing = False
 
     def reopen(self) -> None:
-        """Begin a new file, since the kubelet has moved the one before."""
+        """Start a new file after the kubelet has moved the former one."""
         self._file.close()
         self._file = self._path.open("ab", buffering=0)
 
     def close(self) -> None:
-        """No more lines will come."""
+        """Close the file."""
         self._file.close()
 
 
 class _Splitter(asyncio.Protocol):
-    """Cuts one output stream into lines."""
+    """Splits an output stream into lines."""
 
     def __init__(self, log: LogFile, stream: str) -> None:
         self._log = log
@@ -81,7 +81,7 @@ class _Splitter(asyncio.Protocol):
 
 
 class OutputPipe:
-    """The write end goes to a process as its stdout or stderr; what comes out goes to the log."""
+    """Pipe from a process's stdout or stderr to the log."""
 
     def __init__(self, log: LogFile, stream: str) -> None:
         self._log = log
@@ -92,19 +92,19 @@ class OutputPipe:
 
     @property
     def first_line(self) -> bytes:
-        """What was written first."""
+        """The first line that was written."""
         return self._splitter.first if self._splitter else b""
 
     async def connect(self) -> None:
-        """Begin to read; the caller gives the write end away before or after."""
+        """Start reading; the process may get the write end before or after."""
         loop = asyncio.get_running_loop()
         file = os.fdopen(self._read_end, "rb", buffering=0)
         self._transport, self._splitter = await loop.connect_read_pipe(
             lambda: _Splitter(self._log, self._stream), file
         )
 
-    def given_away(self) -> None:
-        """The process has its copy of the write end: let go of ours, or no end would come."""
+    def close_write_end(self) -> None:
+        """Close our copy of the write end, without which the stream would not end."""
         os.close(self.write_end)
 
     async def drained(self, seconds: float) -> None:

@@ -1,7 +1,7 @@
-"""The Container Runtime Interface: its messages, and a server of its services.
+"""Messages of the Container Runtime Interface, and a server of its services.
 
-They are taken from the kubelet's own description of them, so that both always agree and
-nothing is generated.
+They are built from the kubelet's own descriptors, so that both always agree and no code is
+generated.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from sandbox.errors import SandboxError
 
 _PACKAGE = "runtime.v1"
 Message = Any
-"""A message of the interface; its class is made when the program runs."""
+"""A message of the interface; its class is created at run time."""
 
 
 class MissingError(Exception):
-    """The kubelet named a Pod, container or image that is not there."""
+    """A Pod, container or image that the kubelet requests does not exist."""
 
 
 class Messages:
-    """The classes of all messages, as attributes: ``messages.ContainerStatus``."""
+    """Classes of all messages, as attributes: ``messages.ContainerStatus``."""
 
     def __init__(self, description: bytes) -> None:
         self._pool = descriptor_pool.DescriptorPool()
@@ -36,7 +36,7 @@ class Messages:
 
     @classmethod
     def of(cls, program: Path) -> Messages:
-        """Ask a program of the ``kubernetes`` tool, ``cri-descriptors``."""
+        """Read the descriptors from ``cri-descriptors``, a program of the kubernetes tool."""
         answer = subprocess.run([program], capture_output=True, check=True, timeout=60)
         return cls(answer.stdout)
 
@@ -47,19 +47,19 @@ class Messages:
         return made
 
     def number(self, enum: str, name: str) -> int:
-        """The number of an enumeration's value."""
+        """Return the number of an enumeration's value."""
         values = self._pool.FindEnumTypeByName(f"{_PACKAGE}.{enum}").values_by_name
         return int(values[name].number)
 
     def name(self, enum: str, number: int) -> str:
-        """The name of an enumeration's value."""
+        """Return the name of an enumeration's value."""
         values = self._pool.FindEnumTypeByName(f"{_PACKAGE}.{enum}").values_by_number
         return str(values[number].name)
 
     def handler(self, service: str, implementation: object) -> grpc.GenericRpcHandler:
-        """Serve a service: ``ListContainers`` by the method ``list_containers``.
+        """Return the handler of a service: ``list_containers`` serves ``ListContainers``.
 
-        What has no method is answered with UNIMPLEMENTED, which the kubelet understands.
+        A missing method returns UNIMPLEMENTED, which the kubelet handles.
         """
         described = self._pool.FindServiceByName(f"{_PACKAGE}.{service}")
         handlers = {}

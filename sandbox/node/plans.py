@@ -1,36 +1,36 @@
-"""How the kubelet's wishes and the image's configuration become a container's process."""
+"""Plan of a container's process, from the kubelet's request and the image's configuration."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from sandbox.containers.accounts import user_of
 from sandbox.containers.machine import base_image
-from sandbox.containers.runtime import ContainerSpec, Mount
-from sandbox.containers.store import Image
+from sandbox.containers.runtime import ContainerSpec
+from sandbox.containers.store import StoredImage
 from sandbox.containers.tree import ImageTree
 from sandbox.errors import SandboxError
 from sandbox.node.container import Plan
 from sandbox.node.messages import Message, Messages
+from sandbox.node.volumes import mounts
 
 
 def plan(
-    messages: Messages, config: Message, pod: Message, image: Image, api: tuple[str, int]
+    messages: Messages, config: Message, pod: Message, image: StoredImage, api: tuple[str, int]
 ) -> Plan:
-    """Return how to run a container.
+    """Return the plan of a container.
 
     Args:
-        messages: For the names of signals.
+        messages: Source of the signals' names.
         config: The kubelet's ``ContainerConfig``.
         pod: Its ``PodSandboxConfig``.
         image: The container's image.
-        api: Where containers find the API server.
+        api: Address and port of the API server.
 
     Raises:
-        SandboxError: When the image has no such user, or nothing says what to run.
+        SandboxError: The image lacks the user, or neither it nor the Pod has a command.
     """
     defaults: Mapping[str, Any] = image.config.get("config") or {}
     security = config.linux.security_context
@@ -45,10 +45,7 @@ def plan(
             gid=gid,
             groups=tuple(security.supplemental_groups),
             read_only_root=security.readonly_rootfs,
-            mounts=tuple(
-                Mount(Path(mount.host_path), mount.container_path, mount.readonly)
-                for mount in config.mounts
-            ),
+            mounts=mounts(config),
             hostname=pod.hostname or None,
         ),
         image=image.digest,
@@ -69,8 +66,8 @@ def _command(config: Message, defaults: Mapping[str, Any]) -> tuple[str, ...]:
     if not command + arguments:
         raise SandboxError(
             f"container {config.metadata.name}",
-            why="neither the Pod nor the image names a command",
-            remedy="name one in the Pod, or with CMD in the Dockerfile",
+            why="neither the Pod nor the image has a command",
+            remedy="set one in the Pod, or with CMD in the Dockerfile",
         )
     return tuple(command + arguments)
 
@@ -90,17 +87,17 @@ def _environment(
     return values
 
 
-def _user(security: Message, defaults: Mapping[str, Any], image: Image) -> tuple[int, int]:
-    """Return uid and gid; the kubelet has checked whether the image's user may be root."""
-    asked = str(security.run_as_user.value) if security.HasField("run_as_user") else ""
-    name = asked or security.run_as_username or defaults.get("User") or "0"
+def _user(security: Message, defaults: Mapping[str, Any], image: StoredImage) -> tuple[int, int]:
+    """Return uid and gid; the kubelet has checked ``runAsNonRoot``."""
+    requested = str(security.run_as_user.value) if security.HasField("run_as_user") else ""
+    name = requested or security.run_as_username or defaults.get("User") or "0"
     try:
         uid, gid = user_of(name, ImageTree(image.layers, base_image()), base_image())
     except ValueError as error:
         raise SandboxError(
             f"user {name} of image {image.digest}",
             why=str(error),
-            remedy="make it in the Dockerfile, or name a number in the Pod",
+            remedy="create it in the Dockerfile, or set a number in the Pod",
         ) from error
     return uid, security.run_as_group.value if security.HasField("run_as_group") else gid
 
@@ -112,6 +109,6 @@ def _signal(name: str) -> signal.Signals:
     except (KeyError, ValueError) as error:
         raise SandboxError(
             f"stop signal {name}",
-            why="it is no signal of Linux that has a name",
+            why="Linux has no signal of that name",
             remedy="use one of signal(7), such as SIGTERM",
         ) from error

@@ -1,7 +1,7 @@
-"""What a Pod asks for that this node can't honour, by name.
+"""Refusal, by name, of the fields of a Pod that this node does not support.
 
-The kubelet honours or refuses the rest itself. A field that were ignored would make a Pod
-behave here as it would not on a real node.
+A field that was ignored instead would make a Pod behave differently from a real node. The kubelet
+itself supports or refuses all other fields; kinds of volumes are in ``volumes.py``.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from pathlib import Path
 
 from sandbox.errors import SandboxError
 from sandbox.node.messages import Message
+from sandbox.node.volumes import unsupported
 
 CLUSTER_DNS = "10.100.0.10"
-"""Where Pods would look names up on EKS; here they do as this machine does."""
+"""Address of the cluster's DNS on EKS; here Pods use this machine's resolver."""
 
 _RESOLVER = Path("/etc/resolv.conf")
 _NODE = 2  # NamespaceMode
@@ -20,10 +21,10 @@ _POD = 0
 
 
 def refuse_sandbox(config: Message) -> None:
-    """Refuse a Pod.
+    """Refuse a Pod with a field that is not supported.
 
     Raises:
-        SandboxError: Naming each field that can't be honoured.
+        SandboxError: Its message names each such field.
     """
     options = config.linux.security_context.namespace_options
     _raise_if(
@@ -38,19 +39,18 @@ def refuse_sandbox(config: Message) -> None:
 
 
 def refuse_container(config: Message) -> None:
-    """Refuse a container.
+    """Refuse a container with a field or a volume that is not supported.
 
     Raises:
-        SandboxError: Naming each field that can't be honoured.
+        SandboxError: Its message names each of them.
     """
     security = config.linux.security_context
     _raise_if(
         ("securityContext.privileged", security.privileged),
         ("securityContext.capabilities.add", bool(security.capabilities.add_capabilities)),
         ("stdin or tty", config.stdin or config.tty),
-        ("volumeMounts.mountPropagation", any(mount.propagation for mount in config.mounts)),
         ("volumeDevices or resources.claims", bool(config.devices or config.CDI_devices)),
-        ("volumes.image", any(mount.image.image for mount in config.mounts)),
+        *((name, True) for name in dict.fromkeys(unsupported(config))),
     )
 
 
@@ -64,7 +64,7 @@ def _raise_if(*fields: tuple[str, bool]) -> None:
     if named:
         raise SandboxError(
             "UnsupportedBySandbox",
-            why=f"the sandbox's node can't honour {', '.join(named)}: containers are processes of"
-            " this machine, without privileges, in its network",
-            remedy="leave it out of the Pod",
+            why=f"the sandbox's node does not support {', '.join(named)}: containers are"
+            " processes of this machine, without privileges, in its network",
+            remedy="remove it from the Pod",
         )

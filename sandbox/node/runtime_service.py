@@ -1,7 +1,7 @@
-"""Kubernetes' container runtime on this node: Pods and containers as the kubelet asks for them.
+"""The Container Runtime Interface's service of Pods and containers on this node.
 
-A Pod's sandbox is an address and a folder. What is known of it and of its containers is kept
-in that folder, ``pods/<sandbox>/``, for a runtime that is started again.
+A Pod's sandbox is an address and a folder, ``pods/<sandbox>/``. The folder holds the status of the
+Pod and of its containers, from which a restarted runtime recovers.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class _Pod:
     """A Pod's sandbox.
 
     Attributes:
-        status: What the kubelet is told of it.
-        folder: Where it is kept.
+        status: Status that is reported to the kubelet.
+        folder: Folder that holds the status.
         containers: Its containers, by identifier.
     """
 
@@ -48,9 +48,9 @@ class RuntimeService:
     Args:
         messages: The interface's messages.
         home: The runtime's own folder.
-        images: Where images come from.
-        addresses: Where Pods' addresses come from.
-        api: Where containers find the API server.
+        images: Images of containers.
+        addresses: Allocator of Pods' addresses.
+        api: Address and port of the API server, for containers.
     """
 
     def __init__(
@@ -72,13 +72,13 @@ class RuntimeService:
         self._running = messages.number("ContainerState", "CONTAINER_RUNNING")
 
     def recover(self) -> None:
-        """Take over what an earlier runtime kept; its processes have ended with it."""
+        """Load the Pods of an earlier runtime; its containers' processes ended with it."""
         self._home.mkdir(parents=True, exist_ok=True)
-        self._home.parent.chmod(0o700)  # Whoever reaches the socket in it runs what they like.
+        self._home.parent.chmod(0o700)  # The socket in it gives access to everything.
         for folder in self._home.iterdir():
             try:
                 status = self._m.PodSandboxStatus.FromString((folder / _POD_FILE).read_bytes())
-            except FileNotFoundError:  # It was being made, or removed.
+            except FileNotFoundError:  # Killed while it was created or deleted.
                 shutil.rmtree(folder)
                 continue
             pod = _Pod(status, folder)
@@ -92,7 +92,7 @@ class RuntimeService:
                 pod.containers[record.id] = container
 
     async def shut_down(self, seconds: float) -> None:
-        """Let every container end."""
+        """Stop all containers, each within ``seconds``."""
         await asyncio.gather(*(each.stop(seconds) for each in self._containers()))
 
     async def version(self, _request: Message) -> Message:
@@ -122,7 +122,7 @@ class RuntimeService:
             labels=config.labels,
             annotations=config.annotations,
         )
-        status.network.ip = self._addresses.take()
+        status.network.ip = self._addresses.allocate()
         pod = _Pod(status, self._home / identifier)
         _make_folders(pod.folder, Path(config.log_directory))
         self._keep(pod)
@@ -135,7 +135,7 @@ class RuntimeService:
             await asyncio.gather(*(each.stop(0) for each in pod.containers.values()))
             if pod.status.state == self._ready:
                 pod.status.state = self._not_ready
-                self._addresses.give_back(pod.status.network.ip)
+                self._addresses.release(pod.status.network.ip)
                 self._keep(pod)
         return self._m.StopPodSandboxResponse()
 
@@ -323,9 +323,9 @@ class RuntimeService:
 def _no_streams(what: str) -> SandboxError:
     return SandboxError(
         f"kubectl {what}",
-        why=f"the sandbox's node does not offer {what}: its containers are processes of this"
+        why=f"the sandbox's node does not support {what}: its containers are processes of this"
         " machine",
-        remedy="read their logs with `kubectl logs`, and look at them with `ps`",
+        remedy="read their logs with `kubectl logs`, and list them with `ps`",
     )
 
 
@@ -334,19 +334,19 @@ def _make_folders(*folders: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def _matches(status: Message, asked: Message) -> bool:
-    """Whether a Pod or container is one of those that a filter asks for."""
-    if asked.id and asked.id != status.id:
+def _matches(status: Message, chosen: Message) -> bool:
+    """Return True if a Pod or container matches a filter."""
+    if chosen.id and chosen.id != status.id:
         return False
-    has_state = "state" in asked.DESCRIPTOR.fields_by_name and asked.HasField("state")
-    if has_state and asked.state.state != status.state:
+    has_state = "state" in chosen.DESCRIPTOR.fields_by_name and chosen.HasField("state")
+    if has_state and chosen.state.state != status.state:
         return False
-    wanted: Iterable[tuple[str, str]] = asked.label_selector.items()
+    wanted: Iterable[tuple[str, str]] = chosen.label_selector.items()
     return all(status.labels.get(name) == value for name, value in wanted)
 
 
 def _reference(image: str, digest: str) -> str:
-    """Return ``repository@digest`` of an image that is named by tag or digest."""
+    """Return ``repository@digest`` of an image reference with a tag or a digest."""
     repository = image.partition("@")[0]
     name, colon, tag = repository.rpartition(":")
     return f"{name if colon and '/' not in tag else repository}@{digest}"

@@ -1,8 +1,8 @@
-"""Processor time and memory that containers use, and keeping them within their memory limit.
+"""Processor time and memory of containers, and their memory limit.
 
-By looking at the process tree instead of at a cgroup: a user who is not root gets none on most
-machines, and a limit that holds on one machine only would be worth nothing. What counts is
-anonymous memory, which the kernel can't take back, as it is what makes a cgroup run out.
+Both are measured over the process tree, since most machines give a user who is not root no
+cgroup, and a limit must hold on every machine. Only anonymous memory counts: the kernel can't
+reclaim it, so it is what exhausts a cgroup.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ _TICK_NANOSECONDS = 10**9 // os.sysconf("SC_CLK_TCK")
 
 
 async def until_exceeded(pid: int, limit: int) -> None:
-    """Return when the process and its descendants hold more than ``limit`` bytes."""
+    """Wait until the process and its descendants use more than ``limit`` bytes."""
     while True:
         await asyncio.sleep(CHECK_SECONDS)
         pids = list(_tree(pid))
-        # Pages that forked processes share are counted for each: a cheap upper bound first.
+        # A cheap upper bound first: it counts pages that forked processes share more than once.
         if sum(map(_anonymous, pids)) > limit and memory_bytes(pid) > limit:
             return
 
 
 def memory_bytes(pid: int) -> int:
-    """Anonymous memory of the process and its descendants."""
+    """Return the anonymous memory of the process and its descendants."""
     return sum(map(_proportional, _tree(pid)))
 
 
 def processor_nanoseconds(pid: int) -> int:
-    """Processor time of the process, its descendants and those of them that have ended."""
+    """Return the processor time of the process and its descendants, ended ones included."""
     return sum(_ticks(each) for each in _tree(pid)) * _TICK_NANOSECONDS
 
 
@@ -43,7 +43,7 @@ def _tree(pid: int) -> Iterator[int]:
         for thread in os.scandir(f"/proc/{pid}/task"):
             for child in Path(thread.path, "children").read_text().split():
                 yield from _tree(int(child))
-    except OSError:  # It has ended meanwhile.
+    except OSError:  # The process has ended.
         return
 
 

@@ -1,1 +1,1 @@
-"""PostgreSQL servers as RDS runs them: own address, TLS only, a master user who is no superuser."""
+"""PostgreSQL servers as on RDS: own address, TLS only, a master user who is no superuser."""

@@ -1,4 +1,4 @@
-"""Copies of a server's data: of a running one without stopping it, and back."""
+"""Snapshots of a server's data, taken while it runs, and their restore."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandbox.postgres.copying import copy_file, copy_tree, remove, whole_or_noth
 from sandbox.postgres.folder import InstanceFolder, give_to_server
 from sandbox.postgres.server import Server
 
-# Rebuilt at start, or about the server that was copied; listed in
+# Rebuilt at start, or specific to the copied server; listed in
 # https://www.postgresql.org/docs/16/continuous-archiving.html, "Backing Up the Data Directory".
 _CONTENTS_LEFT_OUT = {
     "pg_dynshmem",
@@ -27,11 +27,11 @@ _SLOT = "sandbox_backup"
 
 
 def take_snapshot(server: Server, target: Path) -> None:
-    """Copy a server's data to the folder ``target``, which appears whole or not at all.
+    """Copy a server's data to the folder ``target``, atomically.
 
-    A running server goes on serving: the copy is an online backup, and what was
-    committed before the call is in it. Its log begins at a checkpoint that the
-    copy forces, so a restored server is up after replaying milliseconds of it.
+    A running server continues to serve: the copy is an online backup, with all that was committed
+    before the call. It forces a checkpoint, so that a restored server replays only milliseconds
+    of its log.
     """
     with whole_or_nothing(target) as partial:
         snapshot = InstanceFolder(partial)
@@ -43,7 +43,7 @@ def take_snapshot(server: Server, target: Path) -> None:
 
 
 def restore(snapshot: Path, target: InstanceFolder) -> None:
-    """Copy a snapshot's data to a new server's folder, which appears whole or not at all."""
+    """Copy a snapshot's data to a new server's folder, atomically."""
     remove(target.path)
     with whole_or_nothing(target.path) as partial:
         source = InstanceFolder(snapshot)
@@ -62,7 +62,7 @@ def _left_out(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class _Stopped:
-    """What ends an online backup: its label, and the log that it needs."""
+    """Result of an online backup's end: its label, and the log that it needs."""
 
     label: str
     last_segment: str
@@ -70,7 +70,7 @@ class _Stopped:
 
 def _copy_online(server: Server, target: Path) -> None:
     with server.connect() as connection, connection.cursor() as cursor:
-        # The slot keeps the log that the copy needs from being recycled meanwhile.
+        # The slot keeps the log that the copy needs.
         cursor.execute("SELECT pg_create_physical_replication_slot(%s, true, true)", [_SLOT])
         cursor.execute("SELECT pg_walfile_name(pg_backup_start('snapshot', fast => true))")
         [(first_segment,)] = cursor.fetchall()
@@ -79,7 +79,7 @@ def _copy_online(server: Server, target: Path) -> None:
             target,
             skip=lambda path: _left_out(path) or _comes_later(path),
         )
-        # Last, so that it is never older than the pages it speaks of.
+        # Last, so that it is never older than the pages that it refers to.
         copy_file(server.folder.data / "global" / "pg_control", target / "global" / "pg_control")
         stopped = _stop_backup(cursor)
         _copy_log(server.folder.data, target, first_segment, stopped.last_segment)

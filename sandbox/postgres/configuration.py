@@ -1,4 +1,4 @@
-"""A server's settings: small on a laptop, strict as RDS."""
+"""Settings of a server: small for one machine, strict as on RDS."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from collections.abc import Mapping
 ADMINISTRATOR = "rdsadmin"
 PORT = 5432
 
-# Durability: `fsync` guards against a crash of the machine alone. A killed
-# server loses nothing without it, since what it wrote is in the page cache,
-# and a sandbox that lost power is made anew by one command.
+# `fsync` protects against a crash of the machine only. A killed server loses nothing without it,
+# since its writes are in the page cache; after a power cut the sandbox is reset.
 _SETTINGS = {
     "unix_socket_directories": "../run",
     "unix_socket_permissions": "0700",
@@ -39,7 +38,7 @@ _SETTINGS = {
     "timezone": "UTC",
 }
 
-# What would undo the server's place in the sandbox.
+# Parameters that would change the server's files or address.
 _OURS = frozenset(
     {
         "listen_addresses",
@@ -64,7 +63,7 @@ _OURS = frozenset(
 )
 _NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
 
-# RDS takes no connection without TLS (``rds.force_ssl`` is 1 since PostgreSQL 15).
+# RDS rejects connections without TLS (``rds.force_ssl`` is 1 since PostgreSQL 15).
 HOST_BASED_AUTHENTICATION = "".join(
     f"{line} scram-sha-256\n" for line in ("local all all", "hostssl all all all")
 )
@@ -73,23 +72,23 @@ _CERTIFICATE = "../run/server.pem"
 
 # LEAST({DBInstanceClassMemory/9531392}, 5000) of 1 and 2 GiB.
 _CONNECTIONS = {"micro": "112", "small": "225"}
-# A medium's; each place takes memory of this machine, whether or not somebody has it.
+# Of a medium class; each allowed connection takes memory, even if unused.
 _MOST_CONNECTIONS = "450"
 
 
 def max_connections(instance_class: str) -> str:
-    """What RDS gives a class, and a larger one no more than a medium."""
+    """Return RDS's value for an instance class, at most that of a medium one."""
     return _CONNECTIONS.get(instance_class.rpartition(".")[2], _MOST_CONNECTIONS)
 
 
 def postgresql_conf(parameters: Mapping[str, str], *, address: str = "", port: int = PORT) -> str:
-    """The text of ``postgresql.conf``.
+    """Return the text of ``postgresql.conf``.
 
     Args:
-        parameters: From the instance's DB parameter group. RDS's formulas over the
-            memory of an instance class are left to the sandbox's own sizes.
-        address: Where clients are served, by TLS; empty for the socket alone.
-        port: Of the address, and of the socket's name.
+        parameters: Parameters of the instance's DB parameter group. RDS's formulas over the
+            memory of an instance class are replaced by the sandbox's own sizes.
+        address: Address for clients, with TLS; empty for the socket only.
+        port: Port of the address and in the socket's name.
     """
     served = {"listen_addresses": address, "port": str(port)}
     if address:

@@ -1,4 +1,4 @@
-"""Copies of data folders: shared blocks where the file system can, whole or not at all."""
+"""Atomic copies of data folders, with shared blocks where the file system supports that."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-# ioctl that makes two files share their blocks (btrfs, XFS), from linux/fs.h.
+# ioctl by which two files share their blocks (btrfs, XFS), from linux/fs.h.
 _FICLONE = 0x40049409
 _CANT_SHARE = {errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.EXDEV, errno.ENOSYS}
 _BLOCK = 1 << 30
@@ -22,8 +22,8 @@ def copy_file(source: Path, target: Path) -> None:
     """Copy content, mode and owner inside the kernel; blocks are shared where possible.
 
     Args:
-        source: An ordinary file; it may grow meanwhile, what was there first is copied.
-        target: Made or overwritten.
+        source: A regular file; if it grows meanwhile, its first size is copied.
+        target: File to create or overwrite.
     """
     with source.open("rb") as reader, target.open("wb") as writer:
         status = os.fstat(reader.fileno())
@@ -55,12 +55,12 @@ def _keep_owner(target: int, status: os.stat_result) -> None:
 
 
 def copy_tree(source: Path, target: Path, *, skip: Callable[[Path], bool]) -> None:
-    """Copy a folder that may be changing: a file that vanishes meanwhile is left out.
+    """Copy a folder that may change; a file that is deleted meanwhile is left out.
 
     Args:
         source: Folder to copy.
-        target: Folder to make; must not exist.
-        skip: Called with each path relative to ``source``; True leaves it out.
+        target: Folder to create; must not exist.
+        skip: Called with each path relative to ``source``; True omits it.
     """
     _copy_folder(source, target)
     for folder, folders, files in os.walk(source):
@@ -84,10 +84,9 @@ def _copy_folder(source: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def whole_or_nothing(target: Path) -> Iterator[Path]:
-    """A folder to fill that becomes ``target`` at the end, or is removed on any failure.
+    """Yield a folder that becomes ``target`` at the end, or is deleted on any failure.
 
-    A kill leaves ``<target>.partial``, which the next attempt and
-    ``remove_partial`` take away.
+    A kill leaves ``<target>.partial``, which the next attempt and ``remove_partial`` delete.
     """
     partial = target.with_name(target.name + PARTIAL)
     remove(partial)
@@ -101,7 +100,7 @@ def whole_or_nothing(target: Path) -> Iterator[Path]:
 
 
 def remove_partial(folder: Path) -> list[str]:
-    """Remove what killed copies left in ``folder``; returns their names."""
+    """Delete the remains of killed copies in ``folder``, and return their names."""
     left = sorted(folder.glob(f"*{PARTIAL}"))
     for path in left:
         remove(path)
@@ -109,6 +108,6 @@ def remove_partial(folder: Path) -> list[str]:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder wholly; one that is not there is fine."""
+    """Delete a folder with its content, if it exists."""
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(folder)

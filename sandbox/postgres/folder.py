@@ -1,4 +1,4 @@
-"""What belongs to one server on disk, and how to reach its socket."""
+"""Files of a server, and the path of its socket."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.postgres.configuration import PORT
-from sandbox.processes import write_atomically
+from sandbox.system import write_atomically
 
-# User and group of PostgreSQL in its official image. A sandbox that does not
-# run as root has its servers run as the same person.
+# User and group of PostgreSQL in its official image. Without root, servers run as the sandbox's
+# user.
 _POSTGRES_USER = 70
 
 # sizeof(sockaddr_un.sun_path), with the ending zero.
@@ -21,21 +21,21 @@ LONGEST_SOCKET_PATH = 107
 
 
 def server_user() -> int:
-    """User ID of the server processes."""
+    """Return the user ID of the server processes."""
     return _POSTGRES_USER if os.geteuid() == 0 else os.geteuid()
 
 
 def server_group() -> int:
-    """Group ID of the server processes."""
+    """Return the group ID of the server processes."""
     return _POSTGRES_USER if os.geteuid() == 0 else os.getegid()
 
 
 @dataclass(frozen=True)
 class InstanceFolder:
-    """One server's folder: ``data``, ``run`` with socket and certificate, log and password.
+    """Folder of a server: ``data``, ``run`` with socket and certificate, log and password.
 
     Attributes:
-        path: The folder; a snapshot has the same shape, with ``data`` and password only.
+        path: The folder; that of a snapshot has ``data`` and password only.
     """
 
     path: Path
@@ -52,29 +52,29 @@ class InstanceFolder:
 
     @property
     def certificate(self) -> Path:
-        """Certificate and key, in one file, of the address that clients connect to."""
+        """File with the certificate and key of the address for clients."""
         return self.run / "server.pem"
 
     @property
     def log(self) -> Path:
-        """What the server writes."""
+        """Log of the server."""
         return self.path / "postgresql.log"
 
     def socket(self, port: int = PORT) -> Path:
-        """The Unix socket of a server that serves ``port``."""
+        """Return the path of the Unix socket of a server on ``port``."""
         return self.run / f".s.PGSQL.{port}"
 
     @property
     def password_file(self) -> Path:
-        """The administrator's password; it goes with the data, so snapshots carry it."""
+        """File with the administrator's password, which snapshots contain, as the data do."""
         return self.path / "administrator-password"
 
     def administrator_password(self) -> str:
-        """Password of the role ``rdsadmin``, which only the sandbox uses."""
+        """Return the password of the role ``rdsadmin``, which only the sandbox uses."""
         return self.password_file.read_text()
 
     def make(self) -> None:
-        """Make what a server needs before its data are there; can be run again."""
+        """Create the files that a server needs besides its data; can be run again."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in (self.data, self.run):
             folder.mkdir(exist_ok=True, mode=0o700)
@@ -85,17 +85,17 @@ class InstanceFolder:
 
 
 def give_to_server(path: Path) -> None:
-    """Hand a file or folder to the user that the servers run as."""
+    """Change the owner of a file or folder to the servers' user."""
     if os.geteuid() == 0:
         os.chown(path, server_user(), server_group())
 
 
 @contextlib.contextmanager
 def reachable_socket(folder: Path) -> Iterator[str]:
-    """A name of a socket's folder that is short enough for ``connect``.
+    """Yield a path of a socket's folder that is short enough for ``connect``.
 
-    A socket's path may have 107 bytes, fewer than folders have that sit deep
-    in a home; the way through an open descriptor is always short.
+    A socket's path may have 107 bytes, which a path in a home folder can exceed; the path of an
+    open descriptor is always short.
     """
     if len(os.fsencode(folder / f".s.PGSQL.{PORT}")) <= LONGEST_SOCKET_PATH:
         yield str(folder)

@@ -1,4 +1,4 @@
-"""The roles of a fresh RDS server, and changes of the master user's password."""
+"""Roles of a new RDS server, and changes of the master user's password."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 from psycopg2.extensions import encrypt_password
 
-# What members of rds_superuser may do on RDS for PostgreSQL 16:
+# Permissions of rds_superuser's members on RDS for PostgreSQL 16:
 # AmazonRDS/latest/UserGuide/Appendix.PostgreSQL.CommonDBATasks.Roles.html
 _GRANTED_TO_RDS_SUPERUSER = (
     "pg_monitor",
@@ -25,19 +25,19 @@ _RESERVED = re.compile(r"(rds.*|pg_.*|public|none|current_user|session_user)", r
 
 
 def is_reserved(username: str) -> bool:
-    """Whether RDS refuses a master user of this name."""
+    """Return True if RDS rejects a master user of this name."""
     return _RESERVED.fullmatch(username) is not None
 
 
 def create_master(
     connection: Connection, *, username: str, password: str, database: str | None
 ) -> None:
-    """What RDS does to a new server: its roles, the master user, the first database.
+    """Create RDS's roles, the master user and the first database on a new server.
 
     Args:
-        connection: The administrator's.
-        username: Master user; no superuser, but a member of ``rds_superuser``.
-        password: Sent as a SCRAM verifier, so that no log can hold it.
+        connection: Connection of the administrator.
+        username: Master user, a member of ``rds_superuser`` and no superuser.
+        password: Sent as a SCRAM verifier, so that no log contains it.
         database: Name of the first database, owned by the master user.
     """
     with connection.cursor() as cursor:
@@ -52,7 +52,7 @@ def create_master(
             sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE IN ROLE rds_superuser").format(master)
         )
         set_password(connection, username, password)
-        # RDS makes the master user the owner of template1 too, so that it can close it.
+        # On RDS the master user also owns template1, so that it can close it.
         present = ("postgres", "template1")
         for name in dict.fromkeys([*present, database or "postgres"]):
             here = sql.Identifier(name)
@@ -62,7 +62,7 @@ def create_master(
 
 
 def set_password(connection: Connection, username: str, password: str) -> None:
-    """Change a role's password. Only its SCRAM verifier reaches the server."""
+    """Change a role's password; only its SCRAM verifier is sent to the server."""
     verifier = encrypt_password(password, username, connection, "scram-sha-256")
     with connection.cursor() as cursor:
         cursor.execute(

@@ -1,4 +1,4 @@
-"""One PostgreSQL server: made, started, stopped, asked."""
+"""Lifecycle of a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -7,37 +7,92 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import psutil
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 
+from sandbox.containers.runtime import ContainerSpec, Mount, popen
 from sandbox.errors import SandboxError
 from sandbox.postgres import configuration
 from sandbox.postgres.binaries import Installation
 from sandbox.postgres.configuration import ADMINISTRATOR, PORT
 from sandbox.postgres.copying import remove
-from sandbox.postgres.folder import InstanceFolder, give_to_server, reachable_socket
-from sandbox.postgres.process import Program
+from sandbox.postgres.folder import (
+    InstanceFolder,
+    give_to_server,
+    reachable_socket,
+    server_group,
+    server_user,
+)
 
 _LOG_LINES = 5
 _LOG_LIMIT = 8 << 20
 _POLL_SECONDS = 0.02
+_PROGRAMS = "/usr/lib/postgresql"
+_HOME = "/var/lib/postgresql"
+
+# A child ends with the thread that started it (prctl(2), PR_SET_PDEATHSIG), so all servers are
+# started from this one, which lasts as long as the process.
+_starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="postgres-starter")
+
+
+@dataclass(frozen=True)
+class _Program:
+    """A program of PostgreSQL in a container that contains only the server's folder.
+
+    So it runs as a user who is not root even if the checkout, with the programs and the data, is
+    in a folder that only root can access.
+
+    Attributes:
+        installation: Installed version of the program.
+        folder: The server's folder.
+        name: ``postgres`` or ``initdb``.
+        arguments: Arguments without secrets; paths are relative to the data folder.
+    """
+
+    installation: Installation
+    folder: InstanceFolder
+    name: str
+    arguments: tuple[str, ...] = ()
+
+    def start(self, output: IO[bytes]) -> subprocess.Popen[bytes]:
+        """Start it in the data folder; it ends with this process."""
+        spec = ContainerSpec(
+            layers=(),
+            argv=(
+                f"{_PROGRAMS}/bin/{self.name}",
+                *self.arguments,
+            ),
+            env={"LC_ALL": "C.UTF-8", "TZ": "UTC"},
+            cwd=f"{_HOME}/data",
+            uid=server_user(),
+            gid=server_group(),
+            read_only_root=True,
+            mounts=(
+                Mount(self.installation.folder, _PROGRAMS),
+                Mount(self.folder.data, f"{_HOME}/data", read_only=False),
+                Mount(self.folder.run, f"{_HOME}/run", read_only=False),
+            ),
+        )
+        return _starter.submit(popen, spec, stdout=output, stderr=output).result()
 
 
 @dataclass
 class Server:
-    """A server of one folder.
+    """A server with its folder.
 
     Attributes:
-        folder: Its files.
-        installation: The PostgreSQL version its data belong to.
+        folder: Folder of its files.
+        installation: PostgreSQL version of its data.
         parameters: Settings of the DB parameter group, by name.
-        address: Where clients are served, by TLS with the folder's certificate; empty for nobody
-            but the administrator, who comes by the socket.
-        port: Of the address.
+        address: Address for clients, with TLS and the folder's certificate; empty if only the
+            administrator may connect, by the socket.
+        port: Port of the address.
     """
 
     folder: InstanceFolder
@@ -53,10 +108,10 @@ class Server:
         return self._process.pid if self._process and self._process.poll() is None else None
 
     def initialise(self) -> None:
-        """Make an empty database cluster; what a killed attempt left is removed first.
+        """Create an empty database cluster; remains of a killed attempt are deleted first.
 
         Raises:
-            SandboxError: With the last lines of ``initdb``.
+            SandboxError: ``initdb`` fails; the error has its last lines.
         """
         remove(self.folder.data)
         self.folder.make()
@@ -67,7 +122,7 @@ class Server:
         try:
             with self.folder.log.open("ab") as log:
                 code = (
-                    Program(
+                    _Program(
                         self.installation,
                         self.folder,
                         "initdb",
@@ -78,7 +133,7 @@ class Server:
                             "--auth=scram-sha-256",
                             "--encoding=UTF8",
                             "--locale=C.UTF-8",
-                            # Small segments keep an idle server, and its copies, small.
+                            # Small segments keep an idle server and its copies small.
                             "--wal-segsize=4",
                             "--data-checksums",
                             "--no-sync",
@@ -94,13 +149,13 @@ class Server:
             raise self._failed(f"initdb ended with {code}")
 
     def start(self, *, timeout: float = 60.0) -> None:
-        """Start the server and wait until it answers.
+        """Start the server and wait until it accepts connections.
 
         Args:
-            timeout: Seconds; recovery after a kill is part of them.
+            timeout: Seconds, including recovery after a kill.
 
         Raises:
-            SandboxError: When it ends or does not answer, with its last log lines.
+            SandboxError: It ends or does not respond; the error has its last log lines.
         """
         self.folder.make()
         end_leftovers(self.folder)
@@ -108,7 +163,7 @@ class Server:
         with self.folder.log.open("ab") as log:
             if log.tell() > _LOG_LIMIT:
                 log.truncate(0)
-            process = Program(self.installation, self.folder, "postgres", ("-D", ".")).start(log)
+            process = _Program(self.installation, self.folder, "postgres", ("-D", ".")).start(log)
         self._process = process
         self._wait_until_it_answers(process, time.monotonic() + timeout)
 
@@ -141,13 +196,13 @@ class Server:
             time.sleep(_POLL_SECONDS)
 
     def wait(self) -> None:
-        """Return when the server has ended, for whatever reason."""
+        """Wait until the server has ended, for whatever reason."""
         process = self._process
         if process is not None:
             process.wait()
 
     def stop(self, *, timeout: float = 20.0) -> None:
-        """Fast shutdown; after ``timeout`` seconds the server is killed, which loses nothing."""
+        """Shut down fast; after ``timeout`` seconds the server is killed, which loses nothing."""
         if self._process is None:
             return
         if self._process.poll() is None:
@@ -159,14 +214,14 @@ class Server:
         self._process = None
 
     def kill(self) -> None:
-        """End the server at once, as a power switch would."""
+        """Kill the server and all its processes."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
     @contextlib.contextmanager
     def connect(self, database: str = "postgres") -> Iterator[Connection]:
-        """An administrator's connection in autocommit mode, over the server's socket."""
+        """Open the administrator's connection, in autocommit mode, over the server's socket."""
         with reachable_socket(self.folder.run) as folder:
             opened = psycopg2.connect(
                 host=folder,
@@ -187,10 +242,10 @@ class Server:
         with contextlib.suppress(FileNotFoundError):
             lines = self.folder.log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
             why = "\n  ".join([why, *lines])
-        remedy = f"see {self.folder.log}; `sandbox reset` makes all databases anew."
+        remedy = f"see {self.folder.log}; `sandbox reset` creates all databases again."
         if "could not bind" in why:
             remedy = (
-                "stop what listens there, or give the sandbox other addresses with"
+                "stop the process that uses it, or set other addresses with"
                 " SANDBOX_SUBNET=127.<2-254>.0.0/16."
             )
         return SandboxError(
@@ -199,10 +254,10 @@ class Server:
 
 
 def end_leftovers(folder: InstanceFolder) -> None:
-    """End what a killed server left running, and remove its pid file and socket.
+    """End remaining processes of a killed server, and delete its pid file and socket.
 
-    PostgreSQL takes a reused pid in ``postmaster.pid`` for a living server and
-    refuses to start; whether one lives is told by who works in the data folder.
+    PostgreSQL takes a reused pid in ``postmaster.pid`` for a running server and does not start.
+    A server that really runs has the data folder as its working directory.
     """
     left = [process for process in psutil.process_iter() if _works_in(process, folder)]
     for process in left:
@@ -215,7 +270,7 @@ def end_leftovers(folder: InstanceFolder) -> None:
 
 
 def _works_in(process: psutil.Process, folder: InstanceFolder) -> bool:
-    # By inode, since a container sees the folder under another name.
+    # By inode, since the folder has another path in a container.
     try:
         return Path(f"/proc/{process.pid}/cwd").samefile(folder.data)
     except (OSError, psutil.Error):

@@ -1,1 +1,1 @@
-"""Stand-ins for Pulumi's provider plugins, attached to the engine through its environment."""
+"""Emulators of Pulumi's provider plugins, attached to the engine by its environment."""

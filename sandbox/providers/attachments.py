@@ -1,4 +1,4 @@
-"""Which emulators a Pulumi engine is to be attached to, and at which ports."""
+"""Emulators to which Pulumi's engine attaches, and their ports."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
-from sandbox.processes import ProcessIdentity, write_atomically
 from sandbox.settings import Settings
+from sandbox.system import ProcessIdentity, write_atomically
 
 NAMES = ("aws", "docker-build")
 
 
 def plugin_version(name: str) -> str:
-    """The version of a plugin that the installed SDK asks the engine for."""
+    """Return the version of a plugin that the installed SDK requires."""
     return metadata.version(f"pulumi-{name}")
 
 
 def attachments(settings: Settings) -> dict[str, int]:
-    """The running emulators by plugin name, with their ports on 127.0.0.1.
+    """Return the ports on 127.0.0.1 of the running emulators, by plugin name.
 
-    An installed plugin is used, so its emulator is left out. The one for docker-build
-    always attaches: the real plugin needs a Docker or BuildKit daemon, and pushes over
-    the network to a registry that speaks the distribution protocol; the sandbox has neither.
+    The emulator of an installed plugin is omitted, so that the plugin is used. The one for
+    docker-build always attaches: the real plugin needs a Docker or BuildKit daemon, and a
+    registry that implements the distribution protocol, which the sandbox lacks.
     """
     return {
         name: port
@@ -34,26 +34,26 @@ def attachments(settings: Settings) -> dict[str, int]:
 
 
 def is_installed(name: str, pulumi_home: Path) -> bool:
-    """Whether the engine would find this plugin: on PATH, else of the SDK's very version."""
+    """Return True if the engine finds the plugin: on PATH, or of exactly the SDK's version."""
     if shutil.which(f"pulumi-resource-{name}"):
         return True
     return (pulumi_home / "plugins" / f"resource-{name}-v{plugin_version(name)}").is_dir()
 
 
 def ports_file(settings: Settings) -> Path:
-    """Where the server says at which ports it serves, and who it is."""
+    """Return the file with the server's ports and its process identity."""
     return settings.home / "run" / "providers.json"
 
 
 def write_ports(settings: Settings, ports: dict[str, int], server: ProcessIdentity) -> None:
-    """Say where the emulators serve, whole or not at all."""
+    """Write the emulators' ports, atomically."""
     path = ports_file(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, json.dumps({"server": asdict(server), "ports": ports}))
 
 
 def read_ports(settings: Settings) -> dict[str, int]:
-    """Where the emulators serve; empty while none does."""
+    """Return the emulators' ports; empty while the server does not run."""
     try:
         document = json.loads(ports_file(settings).read_text())
         server = ProcessIdentity(**document["server"])
@@ -64,7 +64,7 @@ def read_ports(settings: Settings) -> dict[str, int]:
 
 
 def last_ports(settings: Settings) -> dict[str, int]:
-    """Where the emulators served last, to be used again: shells may have them exported."""
+    """Return the last ports, to be reused, since shells may have exported them."""
     try:
         ports = json.loads(ports_file(settings).read_text())["ports"]
         return {str(name): int(port) for name, port in ports.items()}

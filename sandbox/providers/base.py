@@ -1,20 +1,20 @@
-"""An emulator of a provider plugin: what it is made of, and what it knows of an engine's call.
+"""Base classes of an emulated provider plugin.
 
-``servicer.Servicer`` speaks the engine's protocol for a ``Provider``, which never sees a protobuf
-message:
+``servicer.Servicer`` implements the engine's protocol for a ``Provider``, which handles no
+protobuf messages:
 
-* **Values** are plain Python. Secrets arrive bare, since the engine is told that the provider does
-  not take them, and then marks every output whose input of the same name was secret. An unknown is
+* **Values** are plain Python. Secrets arrive unwrapped, since the provider declares no support for
+  them; the engine then marks each output whose input of the same name was secret. An unknown is
   ``values.UNKNOWN`` and occurs in ``check``, ``diff`` and previews only.
-* **Check** refuses every input that the schema does not list. **Diff** compares the old inputs with
+* **Check** rejects every input that is not in the schema. **Diff** compares the old inputs with
   the new ones by the schema.
-* **Create** can be run twice: pulumi may have been killed between the remote call and its own
-  state. What exists already is adopted if it is this stack's, else refused.
-* **Settle** then waits until the resource works. Whatever fails there leaves the resource in the
-  engine's state with the reason, so that nothing that exists is ever forgotten.
-* **A preview** calls nothing: the outputs are the inputs, over the old outputs.
-* **Errors**: raise ``SandboxError``; the person reads it at the resource. Waits go through
-  ``call.wait``, so that Ctrl-C and time limits end them.
+* **Create** can be run twice, since Pulumi may be killed between the remote call and the update of
+  its state. An existing resource is adopted if it is this stack's, and rejected otherwise.
+* **Settle** then waits until the resource works. After a failure the resource stays in the
+  engine's state with the reason, so that no existing resource is lost.
+* **A preview** calls nothing: the outputs are the old outputs updated by the inputs.
+* **Errors**: raise ``SandboxError``; the engine shows it at the resource. Use ``call.wait`` to
+  wait, so that Ctrl-C and time limits end it.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ _LOG_SECONDS: Final = 2.0
 
 
 class InterruptedWaitError(SandboxError):
-    """The person, or the engine's time limit, ended a wait."""
+    """A wait was ended by a cancellation or a time limit."""
 
 
 class Connection:
-    """One provider instance of one engine.
+    """A provider instance of an engine.
 
-    The engine opens one connection for each provider instance of a program, so that two engines, or
+    The engine opens a connection for each provider instance of a program, so that two engines, or
     two providers with different settings, never share one.
 
     Attributes:
-        config: What ``Provider.configure`` made of this connection's settings.
-        configured: Whether the engine has configured it.
-        cancelled: Set once the engine asked to end what is running.
-        engine_address: Where the engine listens, ``host:port``; empty when it is not known.
+        config: Result of ``Provider.configure`` for this connection's settings.
+        configured: True once the engine has configured it.
+        cancelled: Set once the engine requests a cancellation.
+        engine_address: Address of the engine, ``host:port``; empty if unknown.
     """
 
     def __init__(self, engine_address: str = "") -> None:
@@ -63,7 +63,7 @@ class Connection:
         self._channel: grpc.aio.Channel | None = None
 
     async def log(self, urn: str, message: str) -> None:
-        """Show a message beside the running operation; an engine that is gone is no error."""
+        """Show a message at the running operation; an engine that has ended is no error."""
         if not self.engine_address:
             return
         if self._channel is None:
@@ -77,10 +77,10 @@ class Connection:
     async def wait(
         self, awaitable: Awaitable[_Value], seconds: float, *, waiting_for: str
     ) -> _Value:
-        """Wait for something that may never happen.
+        """Wait for an event, with a time limit.
 
         Raises:
-            InterruptedWaitError: When the engine was cancelled, or the time is over.
+            InterruptedWaitError: The operation was cancelled, or the time limit exceeded.
         """
         task = asyncio.ensure_future(awaitable)
         cancelled = asyncio.ensure_future(self.cancelled.wait())
@@ -97,27 +97,27 @@ class Connection:
         if self.cancelled.is_set():
             raise InterruptedWaitError(
                 waiting_for,
-                why="the update was cancelled while this was being waited for",
-                remedy="run the same command again: it goes on from here",
+                why="the update was cancelled during this wait",
+                remedy="run the same command again; it continues from here",
             )
         raise InterruptedWaitError(
             waiting_for,
-            why=f"not so after {seconds:g} s",
-            remedy="see the reasons above; a longer limit is set with custom_timeouts",
+            why=f"not reached after {seconds:g} s",
+            remedy="read the reasons above; set a longer limit with custom_timeouts",
         )
 
     async def close(self) -> None:
-        """Drop the channel to the engine."""
+        """Close the channel to the engine."""
         if self._channel is not None:
             await self._channel.close()
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request of the engine.
+    """A request of the engine.
 
     Attributes:
-        connection: The provider instance that it came through.
+        connection: The provider instance.
         urn: The resource, ``urn:pulumi:<stack>::<project>::<types>::<name>``.
         type: Type token, ``aws:ecr/repository:Repository``.
         seconds: The program's ``custom_timeouts`` for this operation, None without.
@@ -130,7 +130,7 @@ class Call:
 
     @property
     def stack(self) -> str:
-        """The stack's name."""
+        """Name of the stack."""
         return self.urn.split("::")[0].rpartition(":")[2]
 
     async def log(self, message: str) -> None:
@@ -140,10 +140,10 @@ class Call:
     async def wait(
         self, awaitable: Awaitable[_Value], *, default_seconds: float, waiting_for: str
     ) -> _Value:
-        """Wait within the program's time limit, else the default one.
+        """Wait with the program's time limit, or else the default one.
 
         Raises:
-            InterruptedWaitError: On cancellation or when the time is over.
+            InterruptedWaitError: The operation was cancelled, or the time limit exceeded.
         """
         seconds = self.seconds or default_seconds
         return await self.connection.wait(awaitable, seconds, waiting_for=waiting_for)
@@ -155,7 +155,7 @@ class Call:
         default_seconds: float,
         waiting_for: str,
     ) -> _Value:
-        """Wait until the probe returns something other than None."""
+        """Wait until the probe returns another value than None, and return that."""
 
         async def until_found() -> _Value:
             while (found := await probe()) is None:  # noqa: ASYNC110 - remote state has no event
@@ -172,9 +172,9 @@ class Existing:
     """A remote object.
 
     Attributes:
-        identity: The provider's id of it.
-        outputs: What it is.
-        inputs: When read: the inputs that it has now, None for those that are recorded.
+        identity: ID in the provider.
+        outputs: Its outputs.
+        inputs: After a read: its current inputs; None for the recorded ones.
     """
 
     identity: str
@@ -183,12 +183,12 @@ class Existing:
 
 
 class Resource(abc.ABC):
-    """One type of resource.
+    """A type of resource.
 
     Attributes:
         schema: Its inputs.
-        name_input: The input that names the remote object. A replacement that keeps the
-            name can only be created once the old object is gone.
+        name_input: Input with the remote object's name. A replacement with the same name can be
+            created only after the old object is deleted.
     """
 
     schema: Schema
@@ -197,12 +197,12 @@ class Resource(abc.ABC):
     async def check(
         self, call: Call, old: Properties, new: Properties
     ) -> tuple[Properties, list[Problem]]:
-        """The inputs to record, and what is wrong with them. ``old`` is empty on creation."""
+        """Return the inputs to record, and their problems. ``old`` is empty on creation."""
         del call, old
         return new, problems(self.schema, new)
 
     async def diff(self, call: Call, identity: str, old: Properties, new: Properties) -> Diff:
-        """What changed between two checked sets of inputs."""
+        """Return the difference of two checked sets of inputs."""
         del call, identity
         diff = compare(self.schema, old, new)
         name = self.name_input
@@ -211,12 +211,12 @@ class Resource(abc.ABC):
 
     @abc.abstractmethod
     async def create(self, call: Call, inputs: Properties) -> Existing:
-        """Make it, or adopt what an interrupted run of this stack made."""
+        """Create it, or adopt what an interrupted run of this stack created."""
 
     async def settle(
         self, call: Call, identity: str, inputs: Properties, outputs: Properties
     ) -> Properties:
-        """Wait until it works; returns the outputs then.
+        """Wait until it works, and return its outputs.
 
         Raises:
             SandboxError: It exists but does not work; it stays in the state.
@@ -228,37 +228,37 @@ class Resource(abc.ABC):
     async def read(
         self, call: Call, identity: str, inputs: Properties, outputs: Properties
     ) -> Existing | None:
-        """Look it up; None when it is gone. Inputs and outputs are empty on an import."""
+        """Read it; None if it does not exist. Inputs and outputs are empty on an import."""
 
     @abc.abstractmethod
     async def update(
         self, call: Call, identity: str, old: Properties, outputs: Properties, new: Properties
     ) -> Properties:
-        """Change it in place; returns the outputs."""
+        """Change it in place, and return its outputs."""
 
     @abc.abstractmethod
     async def delete(
         self, call: Call, identity: str, inputs: Properties, outputs: Properties
     ) -> None:
-        """Delete it and wait until it is gone; one that is gone already is no error."""
+        """Delete it, if it exists, and wait until it is gone."""
 
 
 class Function(abc.ABC):
-    """One function that reads something (``invoke``)."""
+    """A function that reads something (``invoke``)."""
 
     schema: Schema
 
     @abc.abstractmethod
     async def invoke(self, call: Call, arguments: Properties) -> Properties:
-        """Look it up."""
+        """Return the result."""
 
 
 class Provider(abc.ABC):
-    """An emulator of one plugin.
+    """Emulator of a plugin.
 
     Attributes:
-        name: The plugin's name, as in ``PULUMI_DEBUG_PROVIDERS``.
-        version: The version of the plugin that it emulates.
+        name: Name of the plugin, as in ``PULUMI_DEBUG_PROVIDERS``.
+        version: Version of the emulated plugin.
         settings: Its configuration keys, all of them strings.
         resources: Its resource types by token.
         functions: Its functions by token.
@@ -272,29 +272,29 @@ class Provider(abc.ABC):
 
     @abc.abstractmethod
     async def configure(self, settings: Properties) -> Any:
-        """Make what the resources need of a connection's checked settings."""
+        """Return the configuration of resources from a connection's checked settings."""
 
     async def moves(self, old: Properties, new: Properties) -> bool:  # noqa: ARG002 - most stay
-        """Whether changed settings mean that all resources live elsewhere.
+        """Return True if changed settings refer to another place of all resources.
 
-        The engine then makes every resource anew *before* it deletes the old ones, so settings
-        that still mean the same place must never move.
+        The engine then creates all resources again *before* it deletes the old ones, so it must be
+        False for settings that refer to the same place.
         """
         return False
 
     def resource(self, token: str) -> Resource:
-        """The resource type of a token.
+        """Return the resource type of a token.
 
         Raises:
-            SandboxError: Naming the type and what is known.
+            SandboxError: The emulator lacks it; the error lists its types.
         """
         return self._known(self.resources, f"resource type {token}", token)
 
     def function(self, token: str) -> Function:
-        """The function of a token.
+        """Return the function of a token.
 
         Raises:
-            SandboxError: Naming the function and what is known.
+            SandboxError: The emulator lacks it; the error lists its functions.
         """
         return self._known(self.functions, f"function {token}", token)
 
@@ -303,8 +303,8 @@ class Provider(abc.ABC):
             return table[token]
         raise SandboxError(
             what,
-            why=f"the sandbox's emulator of the {self.name} plugin does not know it; it knows "
+            why=f"the sandbox's emulator of the {self.name} plugin lacks it; it has "
             + (", ".join(sorted(table)) or "none"),
             remedy=f"install the {self.name} plugin (`pulumi plugin install resource"
-            f" {self.name}`), or teach the emulator under sandbox/providers/",
+            f" {self.name}`), or add it to the emulator in sandbox/providers/",
         )

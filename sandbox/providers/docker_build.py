@@ -1,9 +1,9 @@
 """``docker-build:index:Image``: built from a Dockerfile and pushed to the sandbox's ECR.
 
-As the real plugin has it: its identity is the first digest; whatever changes, it is updated in
-place by building again; an update leaves the former image in the registry; a deletion removes
-the image of the current digest. Unlike it, a failing deletion fails. An input that is not in the
-schema would need BuildKit, or a registry with passwords, and is refused by its name.
+As in the real plugin, its ID is the first digest; any change is an update in place by another
+build; an update leaves the former image in the registry; a deletion deletes the image of the
+current digest. In contrast to it, a deletion reports its failure. An input that is not in the
+schema would need BuildKit, or a registry with passwords, and is rejected by its name.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ from sandbox.containers.dockerfile import parse
 from sandbox.containers.image_config import architecture
 from sandbox.containers.oci import MANIFEST_TYPE, Reference, parse_reference
 from sandbox.containers.running import Interrupt
-from sandbox.containers.store import Image as StoredImage
-from sandbox.containers.store import ImageStore
+from sandbox.containers.store import ImageStore, StoredImage
 from sandbox.errors import SandboxError
 from sandbox.providers.attachments import plugin_version
 from sandbox.providers.aws.clients import AwsError, Clients
@@ -35,7 +34,7 @@ from sandbox.providers.inputs import Input, Problem, Schema, Type, problems
 from sandbox.providers.values import Properties, has_unknown
 
 _BUILD_SECONDS: Final = 1800.0
-# Recorded with the inputs, so that a changed file shows as a change of the resource.
+# Recorded with the inputs, so that a changed file is a change of the resource.
 _CONTEXT_HASH: Final = "contextHash"
 _LOCATION: Final = {"location": Input(required=True)}
 _SCHEMA: Final[Schema] = {
@@ -45,7 +44,7 @@ _SCHEMA: Final[Schema] = {
     _CONTEXT_HASH: Input(),
     "dockerfile": Input(Type.MAP, fields=_LOCATION),
     "labels": Input(Type.MAP),
-    # The SDK always names one.
+    # The SDK always sets one.
     "network": Input(allowed=("default",)),
     "platforms": Input(Type.LIST),
     "push": Input(Type.BOOLEAN, required=True, allowed=(True,)),
@@ -57,13 +56,13 @@ _GONE: Final = frozenset({_NO_REPOSITORY, "ImageNotFoundException"})
 
 
 class DockerBuildProvider(Provider):
-    """The emulator of the docker-build plugin: it pushes to the ECR at one endpoint."""
+    """Emulator of the docker-build plugin; it pushes to the ECR at one endpoint."""
 
     name = "docker-build"
 
     def __init__(self, store: ImageStore, aws: Clients, project: Path) -> None:
         self.version = plugin_version("docker-build")
-        # ``host`` and ``registries`` mean a daemon and passwords that the sandbox has not.
+        # ``host`` and ``registries`` refer to a daemon and passwords, which the sandbox lacks.
         self.settings = {}
         self.resources = {"docker-build:index:Image": Image(store, aws, project)}
         self.functions = {}
@@ -74,7 +73,7 @@ class DockerBuildProvider(Provider):
 
 
 class Image(Resource):
-    """One image; see the module."""
+    """The resource type ``Image``."""
 
     schema = _SCHEMA
 
@@ -82,14 +81,14 @@ class Image(Resource):
         """Build into a store.
 
         Args:
-            store: Where images go.
+            store: Store of the images.
             aws: The registry's API.
-            project: The project's folder, for an engine that can't be found.
+            project: Folder of the project, used if the engine can't be found.
         """
         self._store = store
         self._registry = _Registry(aws)
         self._project = project
-        # Looking through all of a machine's sockets takes a tenth of a second.
+        # A search of all the machine's sockets takes a tenth of a second.
         self._folders: WeakKeyDictionary[Connection, Path] = WeakKeyDictionary()
 
     @override
@@ -179,7 +178,7 @@ class Image(Resource):
 
 
 class _Making:
-    """A build whose image is forgotten when it is not pushed: nothing else would ever remove it."""
+    """A build whose image is deleted if it is not pushed, since nothing else would delete it."""
 
     def __init__(self, store: ImageStore) -> None:
         self._store = store
@@ -193,7 +192,7 @@ class _Making:
         labels: Mapping[str, str],
         log: Callable[[str], None],
     ) -> StoredImage:
-        """Build in this thread; it goes on for a moment after whoever waits has been cancelled."""
+        """Build in this thread, which may continue for a moment after a cancellation."""
         self._made = build(
             dockerfile,
             context,
@@ -210,7 +209,7 @@ class _Making:
         return self._made
 
     def abandon(self) -> None:
-        """End the build, or forget what it has made already."""
+        """End the build, or delete its image."""
         self._interrupt.set()
         if self._made is not None:
             self._store.delete_untagged(self._made.digest)
@@ -218,7 +217,7 @@ class _Making:
 
 async def _show(call: Call, lines: asyncio.Queue[str | None]) -> None:
     while (line := await lines.get()) is not None:
-        # A build writes faster than an engine shows: only the newest line is worth a call.
+        # A build writes faster than the engine shows lines, so only the newest is sent.
         while not lines.empty():
             newer = lines.get_nowait()
             if newer is None:
@@ -232,14 +231,14 @@ def _tags(properties: Properties) -> list[Reference]:
 
 
 def _paths(inputs: Properties, folder: Path) -> tuple[Path, Path]:
-    """The Dockerfile and the context; both may be relative to the program's folder."""
+    """Return the Dockerfile and the context; both may be relative to the program's folder."""
     context = folder / inputs["context"]["location"]
     dockerfile = inputs.get("dockerfile")
     return folder / dockerfile["location"] if dockerfile else context / "Dockerfile", context
 
 
 def _invalid(inputs: Properties) -> Iterator[Problem]:
-    """What the schema can't tell."""
+    """Yield the problems that the schema does not cover."""
     own = f"linux/{architecture()}"
     for index, platform in enumerate(inputs.get("platforms") or ()):
         if platform != own and not has_unknown(platform):
@@ -277,23 +276,23 @@ def _unreadable(dockerfile: Path, context: Path) -> Problem | None:
 
 
 def _context_hash(dockerfile: Path, context: Path) -> str:
-    """A hash that changes with the Dockerfile, and with any file that it may copy."""
+    """Return a hash of the Dockerfile and of all files that it may copy."""
     digest = hashlib.sha256(dockerfile.read_bytes())
     digest.update(BuildContext(context, dockerfile).digest().encode())
     return digest.hexdigest()
 
 
 class _Registry:
-    """Pushing to, and deleting from, the sandbox's ECR."""
+    """The sandbox's ECR."""
 
     def __init__(self, aws: Clients) -> None:
         self._aws = aws
 
     async def push(self, image: StoredImage, tag: Reference) -> None:
-        """Register an image under a tag; one that is there already is no error.
+        """Register an image with a tag, unless it is registered.
 
         Raises:
-            SandboxError: When there is no such repository, or the tag names another image for good.
+            SandboxError: The repository is missing, or the tag is immutable and another image's.
         """
         await self._check_repository(tag)
         name = tag.tag or "latest"
@@ -307,7 +306,7 @@ class _Registry:
                 imageDigest=image.digest,
             )
         except AwsError as error:
-            # Which of the two codes comes does not tell if it is this very image.
+            # Both codes also occur if the tag is this image's already.
             named = await self.find(tag, {"imageTag": name}) if error.code in _TAG_EXISTS else None
             if named == image.digest:
                 return
@@ -315,12 +314,12 @@ class _Registry:
                 raise
             raise SandboxError(
                 f"push of {tag.repository}:{name}",
-                why=f"the tag names {named}, and the repository's tags are immutable ({error.why})",
-                remedy="give every change a tag of its own (commit it), or delete the old image",
+                why=f"the tag belongs to {named}, and the tags are immutable ({error.why})",
+                remedy="commit the change, which gives it another tag, or delete the old image",
             ) from error
 
     async def find(self, tag: Reference, image: Mapping[str, str]) -> str | None:
-        """The digest of an image in the tag's repository, None when it is not there."""
+        """Return the digest of an image in the tag's repository, or None."""
         try:
             found = await self._call("describe_images", tag, imageIds=[image])
         except AwsError as error:
@@ -331,10 +330,10 @@ class _Registry:
         return str(details[0]["imageDigest"]) if details else None
 
     async def delete(self, tag: Reference, digest: str) -> None:
-        """Delete the image of that digest, with all its tags; one that is gone is no error.
+        """Delete the image of a digest with all its tags, if it exists.
 
         Raises:
-            SandboxError: When the registry refuses.
+            SandboxError: The registry does not delete it.
         """
         if await self.find(tag, {"imageDigest": digest}) is None:
             return
@@ -345,7 +344,7 @@ class _Registry:
                 raise SandboxError(
                     f"image {tag.repository}@{digest}",
                     why=f"ECR did not delete it: {failure.get('failureReason', failure)}",
-                    remedy="see to what it names, and destroy again",
+                    remedy="correct that, and run the destroy again",
                 )
 
     async def _check_repository(self, tag: Reference) -> None:
@@ -358,14 +357,14 @@ class _Registry:
             raise SandboxError(
                 f"push to {tag.repository}",
                 why=f"ECR has no repository {name!r}",
-                remedy="bring staging up, which makes it, or correct the image's tags",
+                remedy="deploy staging, which creates it, or correct the image's tags",
             ) from error
         address = found["repositories"][0]["repositoryUri"]
         if address != tag.repository:
             raise SandboxError(
                 f"push to {tag.repository}",
-                why=f"the sandbox's repository of that name is {address}",
-                remedy="push to the repository's URL as ECR gives it",
+                why=f"the URL of that repository is {address}",
+                remedy="use the repository's URL that ECR returns",
             )
 
     async def _call(self, operation: str, tag: Reference, **parameters: Any) -> Properties:
@@ -374,9 +373,9 @@ class _Registry:
 
 
 def folder_of_engine(address: str) -> Path | None:
-    """The working directory of the engine that listens at ``host:port``, None if it is gone.
+    """Return the working directory of the engine at ``host:port``; None if it has ended.
 
-    The engine does not tell a plugin that it is attached to where it runs.
+    The engine does not pass its working directory to an attached plugin.
     """
     port = address.rpartition(":")[2]
     if not port.isdecimal():
@@ -395,10 +394,10 @@ def folder_of_engine(address: str) -> Path | None:
 def program_folder(start: Path) -> Path:
     """Return the program's folder, of the project that ``start`` is in.
 
-    Its Pulumi.yaml names the folder or a file in it as ``main``.
+    ``main`` in Pulumi.yaml is the folder or a file in it.
 
     Raises:
-        SandboxError: When there is no project, or its file can't be read.
+        SandboxError: There is no project, or its file can't be read.
     """
     for folder in (start, *start.parents):
         project = folder / "Pulumi.yaml"

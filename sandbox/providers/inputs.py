@@ -1,4 +1,4 @@
-"""Inputs as a table: which an emulator knows, and what a change of each means."""
+"""Schema of inputs: their types, and the consequence of a change of each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.providers.values import Properties, Unknown, has_unknown
 
 
 class Type(enum.Enum):
-    """The types of Pulumi's package schemas."""
+    """Types of Pulumi's package schemas."""
 
     STRING = "a string"
     NUMBER = "a number"
@@ -23,7 +23,7 @@ class Type(enum.Enum):
 
 
 class Equality(enum.Enum):
-    """When two values of an input are the same."""
+    """Definition of equality of an input's values."""
 
     EXACT = "exact"
     UNORDERED = "the same items in any order"
@@ -32,15 +32,15 @@ class Equality(enum.Enum):
 
 @dataclass(frozen=True)
 class Input:
-    """One input that an emulator knows.
+    """Schema of one input.
 
     Attributes:
-        type: What it must be.
-        replace: Whether a change of it forces a replacement.
-        required: Whether it must be given.
-        fields: For a map, or a list of maps: the keys that may be in it; None for any key.
-        allowed: The only values that may be given; None for any value.
-        equality: When two values are the same.
+        type: Its type.
+        replace: True if a change of it forces a replacement.
+        required: True if it must be set.
+        fields: Allowed keys of a map, or of a list's maps; None for any key.
+        allowed: Allowed values; None for any value.
+        equality: Definition of equality of two values.
     """
 
     type: Type = Type.STRING
@@ -56,14 +56,14 @@ Schema = Mapping[str, Input]
 
 @dataclass(frozen=True)
 class Problem:
-    """Why one input cannot be taken; ``property`` is its path in Pulumi's notation."""
+    """Problem of an input; ``property`` is its path in Pulumi's notation."""
 
     property: str
     reason: str
 
 
 class Change(enum.Enum):
-    """What happened to one input, under the engine's own names."""
+    """Change of an input, by the engine's names."""
 
     ADD = "ADD"
     DELETE = "DELETE"
@@ -72,13 +72,13 @@ class Change(enum.Enum):
 
 @dataclass(frozen=True)
 class Diff:
-    """What an update would do.
+    """Difference of two sets of inputs.
 
     Attributes:
-        changes: Every changed input by its name; empty when nothing has to be done.
-        replacing: Those of them that force a replacement.
-        delete_before_replace: Whether a replacement, whoever asks for one, can only be
-            made once the old one is gone, because both would have the same name.
+        changes: Changed inputs by name; empty if nothing is to be done.
+        replacing: Changed inputs that force a replacement.
+        delete_before_replace: True if a replacement, for whatever reason, can be created only
+            after the deletion of the old one, because both have the same name.
     """
 
     changes: Mapping[str, Change] = field(default_factory=dict)
@@ -87,12 +87,12 @@ class Diff:
 
     @property
     def replaces(self) -> bool:
-        """Whether any change forces a replacement."""
+        """True if any change forces a replacement."""
         return bool(self.replacing)
 
 
 def compare(schema: Schema, old: Properties, new: Properties) -> Diff:
-    """List the inputs that differ; a None counts as absent, an unknown as changed."""
+    """Return the inputs that differ; None counts as absent, an unknown as changed."""
     changes = {}
     for key in sorted(old.keys() | new.keys()):
         before, after = old.get(key), new.get(key)
@@ -105,16 +105,16 @@ def compare(schema: Schema, old: Properties, new: Properties) -> Diff:
     return Diff(changes, frozenset(key for key in changes if key in schema and schema[key].replace))
 
 
-def same(known: Input, one: Any, other: Any) -> bool:
-    """Report if two values of an input mean the same."""
-    return _canonical(known, one) == _canonical(known, other)
+def same(expected: Input, one: Any, other: Any) -> bool:
+    """Return True if two values of an input are equal."""
+    return _canonical(expected, one) == _canonical(expected, other)
 
 
-def _canonical(known: Input, value: Any) -> str:
-    """A text that equal values share: unlike in Python, True is not 1 to a remote API."""
-    if known.equality is Equality.UNORDERED and isinstance(value, list):
+def _canonical(expected: Input, value: Any) -> str:
+    """Return a text that is the same for equal values; True and 1 are not equal."""
+    if expected.equality is Equality.UNORDERED and isinstance(value, list):
         value = sorted(value, key=_text)
-    if known.equality is Equality.JSON and isinstance(value, str):
+    if expected.equality is Equality.JSON and isinstance(value, str):
         with contextlib.suppress(json.JSONDecodeError):
             value = json.loads(value)
     return _text(value)
@@ -131,35 +131,35 @@ def _without_nulls(value: Any) -> Any:
 
 
 def problems(schema: Schema, inputs: Properties, path: str = "") -> list[Problem]:
-    """List everything that is wrong with the inputs, in the order of their names."""
+    """Yield all problems of the inputs, in the order of their names."""
     found = []
     for key in sorted(inputs.keys() | schema.keys()):
-        here, known, value = f"{path}{key}", schema.get(key), inputs.get(key)
-        if known is None:
+        here, expected, value = f"{path}{key}", schema.get(key), inputs.get(key)
+        if expected is None:
             names = ", ".join(sorted(schema))
-            reason = f"{key!r} is not known to this emulator; it knows {names}"
+            reason = f"this emulator does not support {key!r}; it supports {names}"
             found.append(Problem(here, reason))
         elif value is not None:
-            found += _problems_of_value(known, value, here)
-        elif known.required:
-            found.append(Problem(here, f"is required and must be {known.type.value}"))
+            found += _problems_of_value(expected, value, here)
+        elif expected.required:
+            found.append(Problem(here, f"is required and must be {expected.type.value}"))
     return found
 
 
-def _problems_of_value(known: Input, value: Any, path: str) -> Iterator[Problem]:
+def _problems_of_value(expected: Input, value: Any, path: str) -> Iterator[Problem]:
     if isinstance(value, Unknown):
         return
-    if not _has_type(known.type, value):
-        yield Problem(path, f"must be {known.type.value}, not {_type_of(value)}")
-    elif known.allowed is not None and value not in known.allowed:
-        choices = ", ".join(map(repr, known.allowed))
-        yield Problem(path, f"{value!r} is not known to this emulator, only {choices}")
-    elif known.fields is not None:
-        items = value if known.type is Type.LIST else [value]
+    if not _has_type(expected.type, value):
+        yield Problem(path, f"must be {expected.type.value}, not {_type_of(value)}")
+    elif expected.allowed is not None and value not in expected.allowed:
+        choices = ", ".join(map(repr, expected.allowed))
+        yield Problem(path, f"this emulator does not support {value!r}, only {choices}")
+    elif expected.fields is not None:
+        items = value if expected.type is Type.LIST else [value]
         for index, item in enumerate(items):
-            here = f"{path}[{index}]" if known.type is Type.LIST else path
+            here = f"{path}[{index}]" if expected.type is Type.LIST else path
             if isinstance(item, Mapping):
-                yield from problems(known.fields, dict(item), f"{here}.")
+                yield from problems(expected.fields, dict(item), f"{here}.")
             elif not isinstance(item, Unknown):
                 yield Problem(here, f"must be an object, not {_type_of(item)}")
 
@@ -180,6 +180,6 @@ def _has_type(expected: Type, value: Any) -> bool:
 
 
 def _type_of(value: Any) -> str:
-    """The type of a value, which itself may be a secret."""
-    found = (known.value for known in Type if _has_type(known, value))
+    """Return the type of a value without the value, which may be a secret."""
+    found = (each.value for each in Type if _has_type(each, value))
     return next(found, f"a {type(value).__name__}")

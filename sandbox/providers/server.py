@@ -1,8 +1,8 @@
-"""Serves every emulated plugin from one process, each on a port of its own.
+"""Server of all emulated plugins, each on its own port.
 
-Run as ``python -m sandbox.providers.server``. The engine dials 127.0.0.1 only, so the
-sandbox's own loopback subnet is of no use here: free ports are taken and written to
-``run/providers.json``, and the same ones again after a restart when they are still free.
+Run as ``python -m sandbox.providers.server``. The engine connects to 127.0.0.1 only, so that the
+sandbox's loopback subnet can't be used. The server chooses free ports and writes them to
+``run/providers.json``; after a restart it uses the same ones if they are still free.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from pulumi.runtime.proto import provider_pb2_grpc
 
 from sandbox.aws.identity import REGION
 from sandbox.containers.store import ImageStore
-from sandbox.processes import ProcessIdentity
 from sandbox.providers.attachments import last_ports, write_ports
 from sandbox.providers.aws.clients import Clients
 from sandbox.providers.aws.provider import AwsProvider
@@ -28,22 +27,23 @@ from sandbox.providers.base import Provider
 from sandbox.providers.docker_build import DockerBuildProvider
 from sandbox.providers.servicer import Servicer
 from sandbox.settings import PROJECT_ROOT, Settings
+from sandbox.system import ProcessIdentity
 
 _LARGEST_MESSAGE = 400 * 1024 * 1024  # The engine's own limit, rpcutil.GrpcChannelOptions.
 _STOP_SECONDS = 3.0
-# boto3 blocks; an engine works on as many resources at once as it likes.
+# boto3 blocks, and the engine does not limit its concurrent operations.
 _THREADS = 32
 _OPTIONS = (
     ("grpc.max_receive_message_length", _LARGEST_MESSAGE),
     ("grpc.max_send_message_length", _LARGEST_MESSAGE),
-    # Else a second server would silently share the port.
+    # Otherwise a second server would silently share the port.
     ("grpc.so_reuseport", 0),
 )
 _log = logging.getLogger(__name__)
 
 
 def emulators(settings: Settings) -> tuple[Provider, ...]:
-    """One for each plugin of the program that the registries don't have."""
+    """Return an emulator for each of the program's plugins that no registry has."""
     images, clients = ImageStore(settings.home / "images"), Clients(settings.aws_endpoint, REGION)
     return (
         AwsProvider(settings.aws_endpoint, REGION),
@@ -53,7 +53,7 @@ def emulators(settings: Settings) -> tuple[Provider, ...]:
 
 @contextlib.asynccontextmanager
 async def serving(settings: Settings, providers: tuple[Provider, ...]) -> AsyncIterator[None]:
-    """Serve while the context is open; the ports are written once all of them listen."""
+    """Serve while the context is open; the ports are written once all listen."""
     wanted = last_ports(settings)
     servers: list[grpc.aio.Server] = []
     ports: dict[str, int] = {}

@@ -1,10 +1,10 @@
-"""The engine's provider protocol, spoken for a ``base.Provider``.
+"""The engine's provider protocol for a ``base.Provider``.
 
-Pulumi's own ``pulumi.provider`` serves components: it has one configuration for all engines, no
-unknowns, and no way to keep a resource that was made and does not work.
+Pulumi's own ``pulumi.provider`` is for components: it has one configuration for all engines, no
+unknowns, and can't keep a resource that was created and does not work.
 """
 
-# gRPC dictates the methods' names and arguments; provider.proto describes them.
+# gRPC defines the methods' names and arguments; provider.proto documents them.
 # ruff: noqa: N802, D102, ARG002
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _REMEMBERED: Final = 256
 def _answers(
     method: Callable[[Any, Any, _Context], Awaitable[_Response]],
 ) -> Callable[[Any, Any, _Context], Awaitable[_Response]]:
-    """Turn what an emulator raises into a status that the engine shows at the resource."""
+    """Convert an emulator's exceptions into a status that the engine shows at the resource."""
 
     async def call(self: Any, request: Any, context: _Context) -> _Response:
         try:
@@ -48,7 +48,8 @@ def _answers(
             _log.exception("emulator failed: %s", method.__name__)
             await context.abort(
                 grpc.StatusCode.UNKNOWN,
-                f"the emulator failed: {type(error).__name__}: {error} (see the providers' log)",
+                f"the emulator failed: {type(error).__name__}: {error}"
+                " (see `sandbox logs providers`)",
             )
         raise AssertionError(method.__name__)  # abort always raises
 
@@ -56,7 +57,7 @@ def _answers(
 
 
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
-    """Serves one emulator to any number of engines at once."""
+    """Serves an emulator to several engines at once."""
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
@@ -68,7 +69,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     async def Handshake(
         self, request: provider_pb2.ProviderHandshakeRequest, context: _Context
     ) -> provider_pb2.ProviderHandshakeResponse:
-        # A peer that shakes hands is new, even if its port was used before.
+        # A handshake begins a new connection, even from a port that was used before.
         stale = [self._connections.pop(context.peer(), None)]
         if len(self._connections) >= _REMEMBERED:
             stale.append(self._connections.pop(next(iter(self._connections))))
@@ -218,14 +219,14 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
 
 def _settings(struct: Any) -> Properties:
-    # The engine adds the version of the SDK to the settings of a default provider.
+    # The engine adds the SDK's version to the settings of a default provider.
     return {key: value for key, value in from_struct(struct).items() if key != "version"}
 
 
 async def _settle(
     resource: Resource, call: Call, made: Existing, inputs: Properties, context: _Context
 ) -> Properties:
-    """Wait for a resource that exists; its failure must not make the engine forget it."""
+    """Wait for an existing resource; after a failure it stays in the engine's state."""
     try:
         return await resource.settle(call, made.identity, inputs, made.outputs)
     except SandboxError as error:

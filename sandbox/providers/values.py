@@ -1,7 +1,7 @@
-"""Pulumi's property values on the wire, as plain Python and back.
+"""Conversion of Pulumi's property values between protobuf and plain Python.
 
-A ``google.protobuf.Struct`` holds JSON. A value that is not known yet is a reserved string in it,
-and what JSON has no type for is an object with a signature: the constants of the engine's
+A ``google.protobuf.Struct`` holds JSON. An unknown value is a reserved string in it, and a type
+that JSON lacks is an object with a signature. The constants are those of the engine's
 ``sdk/go/common/resource/plugin/rpc.go`` and ``sdk/go/common/resource/sig``.
 """
 
@@ -33,10 +33,10 @@ Properties = dict[str, Any]
 
 
 class Unknown:
-    """A value that the engine will know only after something else was created."""
+    """A value that is unknown until something else is created."""
 
     def __repr__(self) -> str:
-        """Name it as Pulumi's own output does."""
+        """Return the text that Pulumi's output has for it."""
         return "<unknown>"
 
 
@@ -47,7 +47,7 @@ def from_struct(struct: struct_pb2.Struct) -> Properties:
     """Decode a property bag.
 
     Raises:
-        ValueError: For a value that an emulator has no use for, such as an asset.
+        ValueError: A value is of an unsupported type, such as an asset.
     """
     decoded: Properties = _decode(json_format.MessageToDict(struct))
     return decoded
@@ -57,7 +57,7 @@ def to_struct(properties: Mapping[str, Any]) -> struct_pb2.Struct:
     """Encode a property bag.
 
     Raises:
-        TypeError: For a value that no property can hold.
+        TypeError: A value is of a type that no property can have.
     """
     try:
         return json_format.ParseDict(_encode(properties), struct_pb2.Struct())
@@ -66,7 +66,7 @@ def to_struct(properties: Mapping[str, Any]) -> struct_pb2.Struct:
 
 
 def has_unknown(value: Any) -> bool:
-    """Report if any part of the value is not known yet."""
+    """Return True if the value is or contains an unknown."""
     if isinstance(value, Mapping):
         return any(has_unknown(item) for item in value.values())
     if isinstance(value, list):
@@ -82,7 +82,7 @@ def _decode(value: Any) -> Any:
     if isinstance(value, list):
         return [_decode(item) for item in value]
     if isinstance(value, float) and value.is_integer() and abs(value) <= _LARGEST_EXACT_INTEGER:
-        # JSON has one kind of number; the remote APIs insist on integers for counts.
+        # JSON has one type of number; the remote APIs require integers for counts.
         return int(value)
     if isinstance(value, str) and value in _UNKNOWNS:
         return UNKNOWN
@@ -90,7 +90,7 @@ def _decode(value: Any) -> Any:
 
 
 def _decode_special(fields: Properties) -> Any:
-    """Open a secret or an output; the engine itself marks outputs that were secret as inputs."""
+    """Unwrap a secret or an output; the engine marks outputs of secret inputs itself."""
     if fields[SIGNATURE] in (_SECRET, _OUTPUT):
         return _decode(fields.get("value", _UNKNOWN_STRING))
     msg = f"a value carries the signature {fields[SIGNATURE]!r}: an asset, an archive or a resource"

@@ -1,11 +1,12 @@
-"""The real tools that the sandbox runs: Pulumi, Kubernetes, External Secrets.
+"""Tools that the sandbox runs: Pulumi, Kubernetes, External Secrets.
 
-Each is found on the machine, else its pinned release is downloaded, else it is built
-from its published Go module, and kept in the cache outside the checkout.
+Each is used from the machine, or else downloaded as a pinned release, or else built from its
+published Go module. Downloads and builds are kept in a cache outside the checkout.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,6 @@ from rich.console import Console
 
 from sandbox.errors import SandboxError
 from sandbox.settings import Settings
-from sandbox.tools.links import link_all
 from sandbox.tools.provide import ToolStatus, make_missing, status
 from sandbox.tools.recipes import cache_key, recipe
 
@@ -23,12 +23,12 @@ __all__ = ["ToolStatus", "Tools", "cache_key", "ensure", "locate", "status"]
 
 @dataclass(frozen=True)
 class Tools:
-    """Where the tools are.
+    """Paths of the tools.
 
     Attributes:
-        bin: Folder of links to all programs, to be put first on PATH.
-        programs: Each program by its name.
-        folders: Each tool's folder in the cache, where it is there, by the tool's name.
+        bin: Folder of links to all programs, for the beginning of PATH.
+        programs: Programs by name.
+        folders: Folders of tools in the cache, by the tool's name.
     """
 
     bin: Path
@@ -36,37 +36,37 @@ class Tools:
     folders: Mapping[str, Path]
 
     def program(self, name: str) -> Path:
-        """The link by which a program is started.
+        """Return the link to a program.
 
         Raises:
-            SandboxError: When its tool was not asked for.
+            SandboxError: Its tool was not requested.
         """
         if name not in self.programs:
             raise SandboxError(
                 f"program {name!r}",
-                why=f"it is not among the tools asked for: {', '.join(sorted(self.programs))}",
-                remedy="ask for its tool by name, or for all of them.",
+                why=f"it is not in the requested tools: {', '.join(sorted(self.programs))}",
+                remedy="request its tool by name, or all tools.",
             )
         return self.bin / name
 
     @property
     def pulumi(self) -> Path:
-        """The Pulumi CLI; its language host is in the same folder."""
+        """Pulumi's CLI; its language host is in the same folder."""
         return self.program("pulumi")
 
     @property
     def kubectl(self) -> Path:
-        """The command line of Kubernetes."""
+        """Command line of Kubernetes."""
         return self.program("kubectl")
 
     @property
     def etcd(self) -> Path:
-        """The store of the Kubernetes API."""
+        """Database of the Kubernetes API."""
         return self.program("etcd")
 
     @property
     def kube_apiserver(self) -> Path:
-        """The Kubernetes API server."""
+        """API server of Kubernetes."""
         return self.program("kube-apiserver")
 
     @property
@@ -76,7 +76,7 @@ class Tools:
 
     @property
     def kube_scheduler(self) -> Path:
-        """What assigns Pods to nodes."""
+        """Scheduler of Kubernetes."""
         return self.program("kube-scheduler")
 
     @property
@@ -94,25 +94,24 @@ class Tools:
 def ensure(
     settings: Settings, names: Iterable[str] | None = None, console: Console | None = None
 ) -> Tools:
-    """Make what is missing, and show how far that is.
+    """Download or build the missing tools, and show the progress.
 
     Args:
-        settings: Whose cache and home to use.
+        settings: The sandbox, with its cache and home.
         names: Names of tools; all when None.
-        console: Where progress goes: bars on a terminal, plain lines elsewhere.
+        console: Receives progress: bars on a terminal, plain lines elsewhere.
 
     Raises:
-        SandboxError: When a tool can't be had: no compiler, no network, no space,
-            a build that fails.
+        SandboxError: A tool can't be made: no compiler, no network, no space, a failed build.
     """
     return _linked(settings, make_missing(settings, names, console or Console(stderr=True)))
 
 
 def locate(settings: Settings, names: Iterable[str] | None = None) -> Tools:
-    """The tools, without making any.
+    """Return the tools without making any.
 
     Raises:
-        SandboxError: Naming those that are missing.
+        SandboxError: Some are missing; the error names them.
     """
     found = status(settings, names)
     missing = [f"{each.name} {each.version}" for each in found if each.source == "missing"]
@@ -131,9 +130,27 @@ def _linked(settings: Settings, found: Iterable[ToolStatus]) -> Tools:
     for each in found:
         plugin = recipe(each.name).plugin
         if plugin:
-            link_all(settings.home / "pulumi" / "home" / "plugins" / plugin, each.programs)
+            _link_all(settings.home / "pulumi" / "home" / "plugins" / plugin, each.programs)
         else:
             programs |= each.programs
         if each.folder is not None:
             folders[each.name] = each.folder
-    return Tools(link_all(settings.home / "bin", programs), programs, folders)
+    return Tools(_link_all(settings.home / "bin", programs), programs, folders)
+
+
+def _link_all(folder: Path, programs: Mapping[str, Path]) -> Path:
+    """Make ``folder/<name>`` a link to each program; each is replaced in one step.
+
+    Links that are right already are not touched, so a running shell or a second
+    run never misses one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, target in programs.items():
+        link = folder / name
+        if link.is_symlink() and link.readlink() == target:
+            continue
+        temporary = folder / f".{name}.{os.getpid()}"
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(target)
+        temporary.replace(link)
+    return folder

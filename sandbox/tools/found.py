@@ -1,4 +1,4 @@
-"""Tools that the machine already has, of a version that fits."""
+"""Tools that the machine already has, in a suitable version."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from sandbox.tools.recipes import Recipe
 
 _ANSWER_SECONDS = 15
 
-# How each program is asked for its version. The External Secrets Operator can't be
-# asked, and is published as a container image alone, so none is looked for; nor is
-# Kubernetes, whose released kubelet needs root and whose API server refuses loopback endpoints.
+# Arguments by which each program prints its version. Only these are searched for: the External
+# Secrets Operator prints none, and is published as a container image only; Kubernetes' released
+# kubelet needs root, and its API server rejects loopback endpoints.
 _QUESTIONS: Mapping[str, tuple[str, ...]] = {"pulumi": ("version",)}
 _MAJOR_MINOR = re.compile(r"(\d+)\.(\d+)\.\d+")
 
 
 def find(recipe: Recipe) -> dict[str, Path] | None:
-    """All programs of a tool on PATH, or None when one is missing or another version.
+    """Return all programs of a tool on PATH; None if one is missing or of another version.
 
-    Pulumi fits from the version of the recipe on, within the major version.
+    Pulumi must have at least the recipe's version, and the same major version.
     """
     programs: dict[str, Path] = {}
     for name in recipe.programs:
@@ -30,8 +30,8 @@ def find(recipe: Recipe) -> dict[str, Path] | None:
         if path is None:
             return None
         programs[name] = Path(path)
-    asked = [name for name in recipe.programs if name in _QUESTIONS]
-    if not asked or not all(_fits(recipe, name, programs[name]) for name in asked):
+    requested = [name for name in recipe.programs if name in _QUESTIONS]
+    if not requested or not all(_fits(recipe, name, programs[name]) for name in requested):
         return None
     return programs
 

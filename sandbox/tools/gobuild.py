@@ -1,4 +1,4 @@
-"""Building a tool from its published Go modules."""
+"""Build of a tool from its published Go modules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from sandbox.errors import SandboxError
-from sandbox.processes import end_with_parent
+from sandbox.system import end_with_parent
 from sandbox.tools.compiler import Compiler
 from sandbox.tools.failures import explain
 from sandbox.tools.progress import Report
@@ -22,15 +22,15 @@ from sandbox.tools.recipes import BUILD_FLAGS, Edit, GoBinary, ModuleFiles, Patc
 _NOT_BUILT = shutil.ignore_patterns("*_test.go", "testdata")
 
 _RunGo = Callable[[Sequence[str], Path, Callable[[str], None]], int]
-"""Runs ``go`` with arguments in a folder, gives each line it says, returns its exit code."""
+"""Runs ``go`` with arguments in a folder, passes each line on, returns the exit code."""
 
 
 class Builder:
-    """Runs the Go command for several tools at once; ``stop`` ends what runs."""
+    """Runs the Go command for several tools at once; ``stop`` ends all of them."""
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[str]] = set()
-        # One at a time: two at once would each compile the packages that they share.
+        # One at a time: two at once would both compile shared packages.
         self._turn = threading.Lock()
         self._lock = threading.Lock()
         self._stopped = False
@@ -38,10 +38,10 @@ class Builder:
     def build(
         self, recipe: Recipe, folder: Path, compiler: Compiler, log: Path, report: Report
     ) -> None:
-        """Make ``recipe`` in ``folder``, where nothing is yet.
+        """Build ``recipe`` in the empty ``folder``.
 
         Raises:
-            SandboxError: With the compiler's last lines and the path of the log.
+            SandboxError: The build fails; the error has the last lines and the log's path.
         """
         (folder / "bin").mkdir(exist_ok=True)
         log.write_text(f"{recipe.title} with {compiler.version}\n")
@@ -55,7 +55,7 @@ class Builder:
         shutil.rmtree(folder / "src")
 
     def stop(self) -> None:
-        """End every Go command that runs; those that would follow fail at once."""
+        """End all running Go commands; later ones fail at once."""
         with self._lock:
             self._stopped = True
             for process in self._running:
@@ -98,7 +98,7 @@ class Builder:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                # Only calls prctl(2) and kill(2), so the other threads' locks don't matter.
+                # It only calls prctl(2) and kill(2), so other threads' locks don't matter.
                 preexec_fn=end_with_parent(),  # noqa: PLW1509
             )
             self._running.add(process)
@@ -106,7 +106,7 @@ class Builder:
 
 
 class _Job:
-    """The making of one tool."""
+    """Build of one tool."""
 
     def __init__(
         self,
@@ -135,13 +135,13 @@ class _Job:
             ["list", *flags, "-deps", "-f={{if .Stale}}{{.ImportPath}}{{end}}", binary.package],
             source,
         )
-        # The lines also name what was downloaded ("go: downloading ...").
+        # Some lines are about downloads ("go: downloading ...").
         stale = [line for line in listed if line and " " not in line]
         self._report.expect(stale)
 
         def count(line: str) -> None:
             self._report.compiled(line)
-            if stale[-1:] == [line]:  # The main package, which all others come before.
+            if stale[-1:] == [line]:  # The main package is the last one.
                 self._report.step("linking")
 
         output = self._folder / "bin" / binary.output
@@ -155,7 +155,7 @@ class _Job:
         target.mkdir(exist_ok=True)
         directory = self._downloaded(files.path, self._folder / "src" / files.module)
         for path in sorted(directory.glob(files.pattern)):
-            # A module's files are kept without their executable bit.
+            # Files of a module have no executable bit.
             (target / path.name).write_bytes(path.read_bytes())
             (target / path.name).chmod(0o755 if files.target == "bin" else 0o644)
 
@@ -166,7 +166,7 @@ class _Job:
         for folder in patched.folders:
             target = copy / folder
             shutil.copytree(published / folder, target, ignore=_NOT_BUILT, dirs_exist_ok=True)
-        # A module's files are kept read-only.
+        # Files of a module are read-only.
         for path in (copy, *copy.rglob("*")):
             path.chmod(path.stat().st_mode | stat.S_IWUSR)
         for pattern in patched.without:
@@ -179,7 +179,7 @@ class _Job:
             apply_edit(edit, copy)
 
     def _downloaded(self, path: str, module: Path) -> Path:
-        """The folder of a module in the module cache, checked against go.sum."""
+        """Return the folder of a module in the module cache, checked against go.sum."""
         listed = self._go(["mod", "download", "-json", path], module)
         text = "\n".join(line for line in listed if not line.startswith("go: "))
         return Path(str(json.loads(text)["Dir"]))
@@ -200,7 +200,7 @@ def apply_edit(edit: Edit, folder: Path) -> None:
     """Change one file of a copied module.
 
     Raises:
-        SandboxError: When the published file is not what the edit was written for.
+        SandboxError: The published file is not the one that the edit was written for.
     """
     path = folder / edit.file
     pattern = re.escape(edit.before)
@@ -212,7 +212,7 @@ def apply_edit(edit: Edit, folder: Path) -> None:
         raise SandboxError(
             f"edit of {edit.file}",
             why=f"expected this text once, found it {found} times:\n{wanted}",
-            remedy="write the edit anew for the version that the recipe now builds.",
+            remedy="adapt the edit to the version that the recipe builds.",
         )
     path.write_text(text)
 

@@ -1,4 +1,4 @@
-"""Long work shown while it lasts: bars on a terminal, plain lines elsewhere."""
+"""Progress of the tools' builds and downloads: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ _PACKAGES_BEFORE_AN_ESTIMATE = 200
 
 
 class Report(Protocol):
-    """Where the making of one tool tells how far it is. Safe to call from any thread."""
+    """Receiver of one tool's progress. Safe to call from any thread."""
 
     def step(self, what: str) -> None:
-        """Begin another step."""
+        """Show the step that begins."""
 
     def expect(self, packages: Collection[str]) -> None:
-        """Set the packages that are to be compiled."""
+        """Set the packages to compile."""
 
     def compiled(self, package: str) -> None:
-        """Count a package as compiled, for each tool that expects it."""
+        """Count a package as compiled, for each tool that needs it."""
 
     def downloaded(self, size: int, total: int) -> None:
-        """Tell how many bytes are there, of how many (0 when unknown)."""
+        """Show the bytes received, and the total (0 if unknown)."""
 
-    def say(self, message: str) -> None:
-        """Show something worth a line of its own."""
+    def message(self, text: str) -> None:
+        """Print a line."""
 
     def done(self, result: str) -> None:
-        """End the making of the tool."""
+        """Show the result, such as "built", and the time it took."""
 
 
 @contextmanager
 def display(console: Console) -> Iterator[Callable[[str], Report]]:
-    """Give each tool, by its title, a report: a bar on a terminal of 80 columns, else lines."""
+    """Yield a function that returns a tool's report: a bar on a terminal, lines elsewhere."""
     work = Workload()
     if not console.is_terminal:
         yield lambda title: _Line(console, work, title)
@@ -51,7 +51,7 @@ def display(console: Console) -> Iterator[Callable[[str], Report]]:
 
 
 class Workload:
-    """The packages of all tools: what several tools share is compiled, and counted, once."""
+    """Packages of all tools; one that several tools share is compiled and counted once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -72,13 +72,13 @@ class Workload:
                 self._compiled.add(package)
 
     def count(self, packages: Collection[str] | None = None) -> tuple[int, int]:
-        """How many of ``packages``, or of all, are compiled, and how many there are."""
+        """Return the numbers of compiled and of all packages, among ``packages`` or overall."""
         with self._lock:
             wanted = self._expected if packages is None else packages
             return len(self._compiled.intersection(wanted)), len(wanted)
 
     def time_left(self) -> str:
-        """The time until all are compiled, at the pace so far; nothing while that is unknown."""
+        """Return the estimated time until all are compiled; empty while it is unknown."""
         done, total = self.count()
         if done < _PACKAGES_BEFORE_AN_ESTIMATE:
             return ""
@@ -93,6 +93,7 @@ class _Bar:
         self._all = for_all
         self._task = progress.add_task("", title=title, total=None)
         self._title = title
+        self._began = time.monotonic()
         self._packages: Collection[str] = ()
 
     def step(self, what: str) -> None:
@@ -110,10 +111,11 @@ class _Bar:
     def downloaded(self, size: int, total: int) -> None:
         self.step(_downloaded(size, total))
 
-    def say(self, message: str) -> None:
-        self._progress.console.print(f"{self._title}: {message}", highlight=False)
+    def message(self, text: str) -> None:
+        self._progress.console.print(f"{self._title}: {text}", highlight=False)
 
     def done(self, result: str) -> None:
+        result = f"{result} after {_elapsed(self._began)}"
         self._progress.update(self._task, description=result, total=1, completed=1)
 
     def _show(self) -> None:
@@ -124,7 +126,7 @@ class _Bar:
 
 
 class _Line:
-    """A line when something begins or ends, and every 15 s between."""
+    """Prints a line when something begins or ends, and every 15 s between."""
 
     def __init__(self, console: Console, work: Workload, title: str) -> None:
         self._console = console
@@ -135,7 +137,7 @@ class _Line:
 
     def step(self, what: str) -> None:
         self._last = time.monotonic()
-        self.say(what)
+        self.message(what)
 
     def expect(self, packages: Collection[str]) -> None:
         self._packages = packages
@@ -148,17 +150,17 @@ class _Line:
         done, total = self._work.count(self._packages)
         left = self._work.time_left()
         for_all = f"; for all tools, {left}" if left else ""
-        self.say(f"compiled {done} of {total} packages after {self._elapsed()}{for_all}")
+        self.message(f"compiled {done} of {total} packages after {_elapsed(self._began)}{for_all}")
 
     def downloaded(self, size: int, total: int) -> None:
         if self._due():
-            self.say(f"{_downloaded(size, total)} after {self._elapsed()}")
+            self.message(f"{_downloaded(size, total)} after {_elapsed(self._began)}")
 
-    def say(self, message: str) -> None:
-        self._console.print(f"{self._title}: {message}", highlight=False, soft_wrap=True)
+    def message(self, text: str) -> None:
+        self._console.print(f"{self._title}: {text}", highlight=False, soft_wrap=True)
 
     def done(self, result: str) -> None:
-        self.say(f"{result} after {self._elapsed()}")
+        self.message(f"{result} after {_elapsed(self._began)}")
 
     def _due(self) -> bool:
         due = time.monotonic() - self._last >= _SECONDS_BETWEEN_LINES
@@ -166,9 +168,10 @@ class _Line:
             self._last = time.monotonic()
         return due
 
-    def _elapsed(self) -> str:
-        minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
-        return f"{minutes}:{seconds:02d} min"
+
+def _elapsed(began: float) -> str:
+    minutes, seconds = divmod(int(time.monotonic() - began), 60)
+    return f"{minutes}:{seconds:02d} min"
 
 
 def _downloaded(size: int, total: int) -> str:

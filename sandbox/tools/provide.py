@@ -1,4 +1,4 @@
-"""Every tool: found on the machine, else downloaded, else built, each once."""
+"""Provision of tools: found on the machine, or else downloaded, or else built, each once."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Source = Literal["cache", "machine", "missing"]
 
 @dataclass(frozen=True)
 class ToolStatus:
-    """Where one tool is.
+    """Status of a tool.
 
     Attributes:
         name: Name of the tool.
         version: Version that the sandbox builds.
-        source: Whether it is in the cache, on the machine's PATH, or has to be made.
-        programs: Its programs by name.
-        folder: Its folder in the cache.
+        source: ``cache``, ``machine`` (on PATH) or ``missing``.
+        programs: Programs by name.
+        folder: Folder in the cache.
     """
 
     name: str
@@ -45,7 +45,7 @@ class ToolStatus:
 
 
 def status(settings: Settings, names: Iterable[str] | None = None) -> tuple[ToolStatus, ...]:
-    """Where each tool is now; makes nothing."""
+    """Return the status of each tool, without making any."""
     cache = Cache(settings.cache)
     return tuple(_look(cache, each) for each in _chosen(names))
 
@@ -71,21 +71,21 @@ def _look(cache: Cache, wanted: Recipe) -> ToolStatus:
 def make_missing(
     settings: Settings, names: Iterable[str] | None, console: Console
 ) -> tuple[ToolStatus, ...]:
-    """Make what is missing of the tools ``names`` (of all, when None).
+    """Download or build those of the tools ``names`` (None for all) that are missing.
 
     Raises:
-        SandboxError: When a tool can't be had; what was made so far stays.
+        SandboxError: A tool can't be made; the finished ones are kept.
     """
     cache = Cache(settings.cache)
     missing = [recipe(s.name) for s in status(settings, names) if s.source == "missing"]
     if missing:
         with display(console) as report_for:
-            _Making(cache, report_for).all(missing)
+            _Provision(cache, report_for).all(missing)
     return status(settings, names)
 
 
-class _Making:
-    """One run's making of several tools."""
+class _Provision:
+    """Provision of several tools in one run."""
 
     def __init__(self, cache: Cache, report_for: Callable[[str], Report]) -> None:
         self._cache = cache
@@ -99,7 +99,7 @@ class _Making:
         with ThreadPoolExecutor(len(CATALOGUE)) as pool:
             futures = [pool.submit(self._one, each) for each in recipes]
             try:
-                # In the order in which they end: the first failure is the cause of others.
+                # In the order of completion: the first failure causes the others.
                 for future in as_completed(futures):
                     future.result()
             finally:
@@ -110,7 +110,7 @@ class _Making:
     def _one(self, wanted: Recipe) -> None:
         report = self._report_for(wanted.title)
         try:
-            with self._cache.making(wanted.folder_name, report.say) as folder:
+            with self._cache.making(wanted.folder_name, report.message) as folder:
                 how = (
                     "made by another run" if folder is None else self._make(wanted, folder, report)
                 )

@@ -1,8 +1,8 @@
-"""Which tools the sandbox needs, in which versions, and how each is had.
+"""Recipes: the sandbox's tools, their versions, and how each is built or downloaded.
 
-A tool is built from its published Go module, unless its release is as good and can be
-downloaded. What pins both is data beside this file: ``modules/<name>/go.mod`` and ``go.sum``,
-and ``released.toml``.
+A tool is built from its published Go module, unless an equivalent release can be downloaded. Both
+are pinned by files beside this one: ``modules/<name>/go.mod`` and ``go.sum``, and
+``released.toml``.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ PULUMI_KUBERNETES_VERSION = "4.34.2"
 
 @dataclass(frozen=True)
 class Edit:
-    """A change to one published source file; ``before`` must be in it exactly once.
+    """Change to a published source file; ``before`` must be in it exactly once.
 
-    What is replaced ends with ``before``, or with the first ``through`` that follows it.
+    The replaced text ends with ``before``, or with the first ``through`` after it.
     """
 
     file: str
@@ -40,16 +40,16 @@ class Edit:
 
 @dataclass(frozen=True)
 class PatchedModule:
-    """A dependency that is built from a changed copy of its published source.
+    """Dependency that is built from a changed copy of its published source.
 
-    The main module replaces it by ``./source``, ``modules/<module>/published`` pins
-    what is copied there, and the files of ``modules/<module>/overlay`` are laid over it.
+    The main module replaces it by ``./source``. ``modules/<module>/published`` pins the copied
+    source, and the files of ``modules/<module>/overlay`` are added to it.
 
     Attributes:
-        path: Its module path.
-        folders: Which of its folders are copied.
-        without: Which of their files are left out, as globs.
-        edits: Changes too small for a file of their own.
+        path: Module path.
+        folders: Folders to copy.
+        without: Files to omit, as globs.
+        edits: Changes of single files.
     """
 
     path: str
@@ -65,9 +65,9 @@ class GoBinary:
     Attributes:
         module: Folder in ``modules/`` that holds the main module's go.mod and go.sum.
         output: Name of the binary.
-        package: Import path of its main package; "." is the module's own folder.
+        package: Import path of the main package; "." is the module's own folder.
         defines: String variables set at link time, by their full name.
-        patched: The dependency that is changed before the build, if any.
+        patched: Dependency that is changed before the build.
     """
 
     module: str
@@ -78,19 +78,19 @@ class GoBinary:
 
     @property
     def folder(self) -> Path:
-        """The folder of the main module in the checkout."""
+        """Folder of the main module in the checkout."""
         return MODULES / self.module
 
 
 @dataclass(frozen=True)
 class ModuleFiles:
-    """Files that a tool needs beside its binary, copied from a module that was downloaded for it.
+    """Files that a tool needs besides its binary, copied from a downloaded module.
 
     Attributes:
         module: Folder in ``modules/`` whose go.sum pins the download.
         path: Module path of the download.
-        pattern: Which of its files, as a glob.
-        target: Folder of the tool that they go to.
+        pattern: Glob of the files.
+        target: Folder of the tool that receives them.
     """
 
     module: str
@@ -101,18 +101,18 @@ class ModuleFiles:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A tool, and all that its place in the cache depends on.
+    """A tool, with all that its folder in the cache depends on.
 
     Attributes:
         name: Name of the tool.
-        version: Version of it that is built.
-        programs: Names that it is started by.
-        binaries: What is built for it.
-        links: ``(name, binary)``: other names of a binary that acts by its name.
-        files: What is copied for it.
-        plugin: Folder of Pulumi's plugins in which its programs are looked for, instead of PATH.
-        disk_gib: Free space that a build from nothing needs, measured, with a margin.
-        release: What is downloaded instead of a build, where it is pinned.
+        version: Version that is built.
+        programs: Names of its programs.
+        binaries: Binaries to build.
+        links: ``(name, binary)``: further names of a binary that acts by its name.
+        files: Files to copy.
+        plugin: Folder in Pulumi's plugins for its programs, instead of PATH.
+        disk_gib: Free space for a build without caches, measured, with a margin.
+        release: Release that is downloaded instead of a build, if it is pinned.
     """
 
     name: str
@@ -121,18 +121,18 @@ class Recipe:
     binaries: tuple[GoBinary, ...]
     links: tuple[tuple[str, str], ...] = ()
     files: tuple[ModuleFiles, ...] = ()
-    plugin: str = field(default="", repr=False)  # No part of what is built.
-    disk_gib: float = field(default=4.0, repr=False)  # Nor is this.
+    plugin: str = field(default="", repr=False)  # Does not affect the build.
+    disk_gib: float = field(default=4.0, repr=False)  # Nor does this.
     release: Release | None = field(default=None, repr=False)  # Counts where it is pinned.
 
     @cached_property
     def folder_name(self) -> str:
-        """Name in the cache; any change to the recipe or its modules gives another."""
+        """Name in the cache; it changes with the recipe and its modules."""
         return f"{self.name}-{self.version}-{self._fingerprint()}"
 
     @property
     def title(self) -> str:
-        """The tool as a person knows it."""
+        """Name and version for people."""
         return f"{self.name} {self.version}"
 
     def _fingerprint(self) -> str:
@@ -146,8 +146,8 @@ class Recipe:
         return digest.hexdigest()[:12]
 
 
-# No C compiler is needed, no path of this machine gets into the binary, and no
-# debugging data is made only to be stripped.
+# Without a C compiler, without paths of this machine in the binary, and without debugging data
+# that would be stripped.
 BUILD_FLAGS = (
     "-mod=readonly",
     "-trimpath",
@@ -174,9 +174,9 @@ _KUBERNETES_PROGRAMS = (
     "cri-descriptors",
 )
 
-# The sandbox's Pods have loopback addresses: the only ones that anybody can bind
-# without being root. Kubernetes refuses those in Endpoints and EndpointSlices alone,
-# lest one node's traffic went to another's; here there is one node.
+# The sandbox's Pods have loopback addresses, the only ones that can be bound without root.
+# Kubernetes rejects them in Endpoints and EndpointSlices only, since they could refer to another
+# node; here there is one node.
 _LOOPBACK_ENDPOINTS = Edit(
     "pkg/apis/core/validation/validation.go",
     before="""	if ip.IsLoopback() {
@@ -185,9 +185,8 @@ _LOOPBACK_ENDPOINTS = Edit(
 		allErrs = append(allErrs, field.Invalid(fldPath, ipAddress, "may not be in the loopback""",
 )
 
-# A namespace is emptied 5 s after its deletion, and looked at again 8 s later when a
-# finalizer held something: time for other API servers and etcd members to hear of it.
-# There is one of each.
+# A namespace is emptied 5 s after its deletion, and again 8 s later if a finalizer delayed
+# something, so that other API servers and etcd members are up to date. Here there is one of each.
 _NAMESPACE_DELAY = Edit(
     "pkg/controller/namespace/namespace_controller.go",
     before="namespaceDeletionGracePeriod = 5 * time.Second",
@@ -199,54 +198,54 @@ _FINALIZER_DELAY = Edit(
     after="finalizerEstimateSeconds = int64(1)",
 )
 
-# Changes of a Job's Pods are gathered before its status follows, for Jobs of thousands of Pods.
+# Changes of a Job's Pods are batched before its status follows, for Jobs with thousands of Pods.
 _JOB_DELAY = Edit(
     "pkg/controller/job/job_controller.go",
     before="SyncJobBatchPeriod = time.Second",
     after="SyncJobBatchPeriod = 100 * time.Millisecond",
 )
 
-# The kubelet needs neither root nor cgroups nor mounts when what it depends on is replaced
-# (overlay/cmd/kubelet/app/sandbox.go), which the published command offers no way to.
+# The kubelet needs no root, cgroups or mounts if its dependencies are replaced
+# (overlay/cmd/kubelet/app/sandbox.go), which the published command can't do.
 _KUBELET_DEPENDENCIES = Edit(
     "cmd/kubelet/app/server.go",
     before="			// run the kubelet\n",
     after="			withoutRoot(kubeletServer, kubeletDeps)\n			// run the kubelet\n",
 )
-# It would read the kernel's log, which root alone may; who exceeds a limit here is found by
-# the container runtime.
+# It would read the kernel's log, which requires root; here the container runtime enforces memory
+# limits.
 _KUBELET_KERNEL_LOG = Edit(
     "pkg/kubelet/kubelet.go",
     before="oomWatcher, err := oomwatcher.NewWatcher(kubeDeps.Recorder)",
     after="oomWatcher, err := oomwatcher.Watcher(nil), error(nil)",
 )
-# The node's address is one of the loopback network, which belongs to no interface.
+# The node's address is a loopback address that belongs to no interface.
 _KUBELET_NODE_ADDRESS = Edit(
     "pkg/kubelet/kubelet.go",
     before="nodeIPValidator:              validateNodeIP,",
     after="nodeIPValidator:              func(net.IP) error { return nil },",
 )
-# How late it is noticed that a container started or ended. A preview waits for several.
+# Delay until a container's start or end is noticed. A preview waits for several.
 _KUBELET_RELIST_PERIOD = Edit(
     "pkg/kubelet/kubelet.go",
     before="genericPlegRelistPeriod    = time.Second * 1",
     after="genericPlegRelistPeriod    = time.Millisecond * 100",
 )
-# A Pod that is gone leaves its logs and its containers' folders for a minute. A preview is to
-# leave nothing when it is destroyed.
+# A deleted Pod leaves its logs and its containers' folders for a minute. A destroyed preview must
+# leave nothing.
 _KUBELET_COLLECTION_PERIOD = Edit(
     "pkg/kubelet/kubelet.go",
     before="ContainerGCPeriod = time.Minute",
     after="ContainerGCPeriod = time.Second",
 )
-# A service account's token is given to the Pod's user, which root alone may. Without root all files
-# of a Pod are the caller's, whom the Pod's user is mapped to.
+# A service account's token is owned by the Pod's user, which requires root. Without root all files
+# of a Pod are the caller's, to whom the Pod's user is mapped.
 _KUBELET_TOKEN_OWNER = Edit(
     "pkg/volume/util/atomic_writer_linux.go",
     before="	return os.Lchown(name, uid, gid)\n",
     after="	if os.Geteuid() != 0 {\n		return nil\n	}\n	return os.Lchown(name, uid, gid)\n",
 )
-# Nobody asks for them, and the paths of their sockets would have to be short.
+# They have no clients, and their sockets would need short paths.
 _KUBELET_SOCKETS = Edit(
     "cmd/kubelet/app/server.go",
     before="	go k.ListenAndServePodResources(ctx)\n	go k.ListenAndServePods(ctx)\n",
@@ -293,10 +292,9 @@ KUBERNETES = Recipe(
     links=tuple((name, "kubernetes") for name in _KUBERNETES_PROGRAMS),
 )
 
-# What speaks to Google's, Azure's and HashiCorp's services, and three commands for Pulumi's
-# own service: `pulumi api`, `pulumi neo` and `pulumi env setup`. They are half of what there
-# is to compile. State in a folder, in S3 and in PostgreSQL stays, and secrets by passphrase
-# and by AWS KMS.
+# Clients of Google's, Azure's and HashiCorp's services, and three commands for Pulumi's own
+# service: `pulumi api`, `pulumi neo` and `pulumi env setup`. They are half of the code to compile.
+# State in a folder, in S3 and in PostgreSQL stays, and so do secrets by passphrase and AWS KMS.
 _PULUMI_WITHOUT = (
     "cmd/esc/cli/setup*.go",
     # All but envelope.go and resolve.go, which other commands use.
@@ -371,7 +369,7 @@ PULUMI = Recipe(
         _on_github("pulumi/pulumi", PULUMI_VERSION),
         archive=f"pulumi-v{PULUMI_VERSION}-linux-{{}}.tar.gz",
         checksums=f"pulumi-{PULUMI_VERSION}-checksums.txt",
-        # Its other language hosts are half of it.
+        # Other language hosts are half of the archive.
         kept=("pulumi", _PYTHON_HOST, "pulumi-*-python*"),
         amd64="x64",
     ),
@@ -381,7 +379,7 @@ PULUMI_KUBERNETES = Recipe(
     name="pulumi-kubernetes",
     version=PULUMI_KUBERNETES_VERSION,
     programs=("pulumi-resource-kubernetes",),
-    # Of a plugin on the PATH the engine warns at each `up`.
+    # The engine warns at each `up` about a plugin on the PATH.
     plugin=f"resource-kubernetes-v{PULUMI_KUBERNETES_VERSION}",
     binaries=(
         GoBinary(
@@ -389,20 +387,20 @@ PULUMI_KUBERNETES = Recipe(
             output="pulumi-resource-kubernetes",
             package=f"{_KUBERNETES_PROVIDER}/{_PROVIDER_MAIN}",
             defines=((f"{_KUBERNETES_PROVIDER}/pkg/version.Version", PULUMI_KUBERNETES_VERSION),),
-            # Without Helm, Kustomize and components, which nothing here uses: they are half
-            # of what there is to compile.
+            # Without Helm, Kustomize and components, which nothing here uses: they are half of the
+            # code to compile.
             patched=PatchedModule(
                 _KUBERNETES_PROVIDER,
                 folders=("cmd", "pkg"),
                 edits=(
-                    # Its libraries are newer here than where it was published.
+                    # Its libraries are newer here than in the published module.
                     Edit("pkg/await/await.go", "merge-diff/v4", "merge-diff/v6"),
                     Edit(
                         "pkg/gen/schema.go",
                         "Provider: pschema.ResourceSpec{",
                         "Provider: &pschema.ResourceSpec{",
                     ),
-                    # A release embeds these files made compact, and the schema with its version.
+                    # A release embeds compact forms of these files, the schema with its version.
                     Edit(f"{_PROVIDER_MAIN}/main.go", "schema-embed.json", "schema.json"),
                     Edit(f"{_PROVIDER_MAIN}/main.go", "mapping-embed.json", "mapping.json"),
                     Edit(
@@ -423,8 +421,8 @@ PULUMI_KUBERNETES = Recipe(
     ),
 )
 
-# The program keeps its secrets in Secrets Manager; the client of this other service of AWS
-# takes longer to compile than any other package.
+# The program keeps its secrets in Secrets Manager; the client of this other AWS service takes
+# longer to compile than any other package.
 _AWS_PROVIDER = "pkg/provider/aws/provider.go"
 _WITHOUT_PARAMETER_STORE = (
     Edit(_AWS_PROVIDER, '	"github.com/aws/aws-sdk-go-v2/service/ssm"\n'),
@@ -454,12 +452,12 @@ EXTERNAL_SECRETS = Recipe(
         GoBinary(
             module="external-secrets",
             output="external-secrets",
-            # With fewer providers: later releases leave that to build tags, and with all
-            # of them it takes three times as long to build and far more memory to run.
+            # With fewer providers (build tags in later releases): with all of them the build
+            # takes three times as long, and the operator far more memory.
             patched=PatchedModule(
                 _EXTERNAL_SECRETS,
                 folders=("apis", "cmd", "pkg"),
-                # The webhook, which nothing here starts: its library is newer here.
+                # Without the webhook, which nothing here starts, and whose library is newer here.
                 without=("apis/externalsecrets/*/*_webhook.go", "cmd/controller/webhook.go"),
                 edits=_WITHOUT_PARAMETER_STORE,
             ),
@@ -475,10 +473,10 @@ EXTERNAL_SECRETS = Recipe(
     ),
 )
 
-# The longest first, so that two that run at once end at about the same time.
+# The longest first, so that concurrent ones end at about the same time.
 CATALOGUE = (KUBERNETES, PULUMI, PULUMI_KUBERNETES, EXTERNAL_SECRETS)
 
-# Of the tests alone, which build them where they can't be downloaded.
+# For tests only, which build them if they can't be downloaded.
 ACTIONLINT_VERSION = "1.7.12"
 ACTIONLINT = Release(
     _on_github("rhysd/actionlint", ACTIONLINT_VERSION),
@@ -495,20 +493,20 @@ KUBE_SCORE = Release(
 )
 
 RELEASES = (*(each.release for each in CATALOGUE if each.release), ACTIONLINT, KUBE_SCORE)
-"""All that is downloaded where it is pinned."""
+"""All releases that are downloaded if they are pinned."""
 
 
 def cache_key() -> str:
-    """Name the content of a cache that has every tool; any change to one gives another name."""
+    """Return the name of a cache with all tools; it changes with each of them."""
     names = "\n".join(each.folder_name for each in CATALOGUE)
     return f"sandbox-tools-{hashlib.sha256(names.encode()).hexdigest()[:16]}"
 
 
 def recipe(name: str) -> Recipe:
-    """The recipe of the tool ``name``.
+    """Return the recipe of the tool ``name``.
 
     Raises:
-        SandboxError: When there is no such tool, with the names that there are.
+        SandboxError: There is no such tool; the error has the names of all tools.
     """
     for each in CATALOGUE:
         if each.name == name:

@@ -1,7 +1,7 @@
-"""Released binaries, downloaded where their host can be reached, and only those that are pinned.
+"""Download of released binaries that are pinned, if their host can be reached.
 
-``released.toml`` pins archives by their names. One that it doesn't name is never asked
-for: its tool is built.
+``released.toml`` pins archives by their names. One that is not pinned is not downloaded: its tool
+is built.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sandbox.tools.progress import Report
 PINS = Path(__file__).with_name("released.toml")
 
 _HEAD = """\
-# SHA-256 of released archives, as their publishers say it. `sandbox tools --pin` writes this file.
+# SHA-256 of released archives, from their publishers. `sandbox tools --pin` writes this file.
 """
 _TIMEOUT = httpx.Timeout(10, connect=3)
 _SECONDS = 600
@@ -39,11 +39,11 @@ class Release:
     """The archives of one release, one for each architecture.
 
     Attributes:
-        place: URL of the folder that the archives and their checksums are in.
+        place: URL of the folder of the archives and their checksums.
         archive: Name of an archive, with ``{}`` for the architecture.
         checksums: Name of the file of checksums.
-        kept: Which files of the archive are programs, as globs of their names.
-        amd64: What its names call x86_64.
+        kept: Globs of the names of programs in the archive.
+        amd64: Name of x86_64 in the archives' names.
     """
 
     place: str
@@ -54,7 +54,7 @@ class Release:
 
     @property
     def archives(self) -> dict[str, str]:
-        """The archive for each architecture, by the kernel's name for that."""
+        """Archive of each architecture, by the kernel's name for it."""
         return {
             "x86_64": self.archive.format(self.amd64),
             "aarch64": self.archive.format("arm64"),
@@ -62,30 +62,30 @@ class Release:
 
     @property
     def pin(self) -> str | None:
-        """Checksum of this machine's archive, where it is pinned."""
+        """Checksum of this machine's archive; None if it is not pinned."""
         return pins().get(self.archives.get(platform.machine(), ""))
 
 
 def pins() -> dict[str, str]:
-    """Each pinned archive's checksum by its name."""
+    """Return the checksums of pinned archives by name."""
     return tomllib.loads(PINS.read_text())
 
 
 def download(release: Release, binaries: Path, report: Report, ended: Event) -> bool:
-    """Put the programs of a release into the folder ``binaries``.
+    """Download the programs of a release into the folder ``binaries``.
 
     Args:
-        release: What is downloaded.
-        binaries: Is made; is left empty when nothing is downloaded.
-        report: Told how far it is, and why there is nothing.
-        ended: Ends the download when it is set.
+        release: Release to download.
+        binaries: Folder to create; empty if nothing is downloaded.
+        report: Receives the progress, or the reason why nothing is downloaded.
+        ended: Event that ends the download.
 
     Returns:
-        Whether they are there. They are not when no archive is pinned for this machine, or
-        when its host does not give it.
+        True if they were downloaded. False if no archive is pinned for this machine, or its host
+        does not return it.
 
     Raises:
-        SandboxError: What came is not what is pinned.
+        SandboxError: The download does not have the pinned checksum.
     """
     binaries.mkdir(parents=True, exist_ok=True)
     pinned = release.pin
@@ -97,13 +97,13 @@ def download(release: Release, binaries: Path, report: Report, ended: Event) -> 
         found = _fetch(f"{release.place}/{name}", archive, report, ended)
     except httpx.HTTPError as error:
         archive.unlink(missing_ok=True)
-        report.say(f"{name} can't be downloaded ({_reason(error)}); building it instead")
+        report.message(f"{name} can't be downloaded ({_reason(error)}); building it instead")
         return False
     if found != pinned:
         raise SandboxError(
             f"download of {release.place}/{name}",
             why=f"its SHA-256 is {found}, and {PINS.name} pins {pinned}",
-            remedy="don't use it: its publisher replaced it, or something on the way did. Compare"
+            remedy="don't use it: its publisher or an attacker replaced it. Compare"
             f" with {release.place}/{release.checksums}; without its line in {PINS} the tool is"
             " built instead.",
         )
@@ -123,9 +123,9 @@ def _fetch(url: str, archive: Path, report: Report, ended: Event) -> str:
         total = int(answer.raise_for_status().headers.get("content-length", 0))
         for chunk in answer.iter_bytes():
             if time.monotonic() > latest:
-                raise httpx.ReadTimeout(f"it was not there after {_SECONDS} s")
+                raise httpx.ReadTimeout(f"it was not complete after {_SECONDS} s")
             if file.tell() + len(chunk) > _LARGEST or ended.is_set():
-                break  # A part does not have the pinned checksum.
+                break  # An incomplete archive fails the checksum.
             file.write(chunk)
             digest.update(chunk)
             report.downloaded(file.tell(), total)
@@ -149,16 +149,16 @@ def _unpack(archive: Path, kept: tuple[str, ...], binaries: Path) -> None:
         raise SandboxError(
             f"archive {archive.name}",
             why=f"it is the pinned one, and has no file {' or '.join(sorted(missing))}",
-            remedy="correct what the recipe of its tool keeps of it.",
+            remedy="correct `kept` in the recipe of its tool.",
         )
 
 
 def pin(releases: Iterable[Release]) -> None:
-    """Pin what the publishers of ``releases`` say, and nothing else.
+    """Write the publishers' checksums of ``releases``, and no others.
 
     Raises:
-        SandboxError: Of each whose publisher can't be asked, or says something else of what is
-            pinned; its pins stay as they are, and the others are pinned.
+        SandboxError: A publisher can't be reached, or has another checksum than the pinned one;
+            those pins stay as they are, and all others are written.
     """
     before = pins()
     after: dict[str, str] = {}
@@ -170,20 +170,20 @@ def pin(releases: Iterable[Release]) -> None:
             answer = httpx.get(url, timeout=_TIMEOUT, follow_redirects=True).raise_for_status()
             lines = re.findall(r"^([0-9a-f]{64}) [ *](\S+)$", answer.text, re.MULTILINE)
             found = {name: checksum for checksum, name in lines if name in names}
-            said = "" if found.keys() == names else "it does not name each archive"
+            problem = "" if found.keys() == names else "it does not contain every archive"
         except httpx.HTTPError as error:
-            found, said = {}, _reason(error)
+            found, problem = {}, _reason(error)
         pinned = {name: before[name] for name in names & before.keys()}
         if any(pinned[name] != found[name] for name in pinned.keys() & found.keys()):
-            said = "a pinned archive was replaced, which a publisher does not do"
-        wrong += [f"{url}: {said}"] if said else []
-        after |= pinned if said else found
+            problem = "a pinned archive was replaced, which publishers don't do"
+        wrong += [f"{url}: {problem}"] if problem else []
+        after |= pinned if problem else found
     PINS.write_text(_HEAD + "".join(f'"{name}" = "{after[name]}"\n' for name in sorted(after)))
     if wrong:
         raise SandboxError(
             "pinning of releases",
-            why="\n  ".join(["their pins stay as they were:", *wrong]),
-            remedy="run this where those hosts can be reached; ask the publisher of what differs.",
+            why="\n  ".join(["these pins stay as they were:", *wrong]),
+            remedy="run this where those hosts are reachable; ask the publisher about differences.",
         )
 
 

@@ -1,6 +1,6 @@
 """GitHub Actions on one machine: plays the repository's own workflows, a step after the other.
 
-Commands run as they stand in the workflows' files, in checkouts of their own, with what the files
+Commands run as they are in the workflows' files, in checkouts of their own, with what the files
 pass to them and no more. Provided from here is what needs GitHub's runners or AWS: tools and
 credentials are the sandbox's, the image is built by the sandbox and pushed to its registry.
 """
@@ -35,7 +35,7 @@ class Actions:
 
         Args:
             ci: The sandbox and the local GitHub.
-            folder: For the checkouts of the jobs.
+            folder: Folder of the jobs' checkouts.
         """
         self.began: list[tuple[int, str, str]] = []
         self._ci = ci
@@ -49,7 +49,7 @@ class Actions:
 
         Args:
             name: ``pull_request`` or ``pull_request_target``.
-            action: What happens: ``labeled``, ``synchronize``, ``closed`` …
+            action: Event: ``labeled``, ``synchronize``, ``closed`` …
             number: The pull request's number.
             more: Further fields of the event.
         """
@@ -95,7 +95,7 @@ class Actions:
         return started
 
     def waiting(self, group: str) -> int:
-        """How many jobs wait for their turn in a concurrency group."""
+        """Return the number of jobs that wait in a concurrency group."""
         with self._changed:
             return max(len(self._queues.get(group, [])) - 1, 0)
 
@@ -104,7 +104,7 @@ class Actions:
         thread = run.thread
         assert thread is not None
         self._ci.await_operations(stack, operations, over=lambda: not thread.is_alive())
-        assert thread.is_alive(), f"{run.results}\n{''.join(run.said)}"
+        assert thread.is_alive(), f"{run.results}\n{''.join(run.output)}"
 
     def steps_of(self, run: Run, job: str) -> list[str]:
         """The steps of a job that ran."""
@@ -112,7 +112,7 @@ class Actions:
 
     @cached_property
     def _variables(self) -> dict[str, str]:
-        """What people set on the environments, from staging's outputs."""
+        """Return the variables that people set on the environments, from staging's outputs."""
         platform = self._ci.world.outputs("staging")["platform"]
         return {
             "vars.IMAGE_REPOSITORY": platform["images"]["repository_url"],
@@ -143,7 +143,7 @@ class Actions:
     def _play(self, run: Run) -> None:
         try:
             for name, job in WORKFLOWS[run.workflow]["jobs"].items():
-                run.results[name] = "failure"  # Until it is known to have ended otherwise.
+                run.results[name] = "failure"  # Until it ends otherwise.
                 run.results[name] = self._job(run, name, job)
         finally:
             self._ci.hub.state.run(run.id, "completed", run.conclusion)
@@ -186,7 +186,7 @@ class Actions:
 
     @contextmanager
     def _checkout(self, run: Run) -> Iterator[Path]:
-        """A folder for a job; what is in it is for its first step to say."""
+        """Create a folder for a job, which its first step fills."""
         checkout = self._ci.world.checkout
         folder = self._folder / f"{run.id}-{len(self.began)}"
         try:

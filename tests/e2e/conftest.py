@@ -85,7 +85,7 @@ def number(world: World) -> Iterator[int]:
 
 @pytest.fixture
 def mode(request: pytest.FixtureRequest) -> str:
-    """Where a preview's data comes from; `both_modes` goes through both."""
+    """Return the database mode; `both_modes` runs a test with both."""
     return str(getattr(request, "param", "snapshot"))
 
 

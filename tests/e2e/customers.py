@@ -9,7 +9,7 @@ import httpx
 
 
 def create(client: httpx.Client, name: str = "Ada Lovelace") -> dict[str, Any]:
-    """Create a customer that no other test knows."""
+    """Create a customer that no other test uses."""
     new = {"name": name, "email": f"{uuid.uuid4().hex}@example.com"}
     response = client.post("/customers", json=new)
     assert response.status_code == 201, response.text
@@ -41,7 +41,7 @@ def oldest(client: httpx.Client, count: int = 50) -> list[str]:
 
 
 def exists(client: httpx.Client, customer_id: str) -> bool:
-    """Whether the customer is there."""
+    """Return True if the customer exists."""
     response = client.get(f"/customers/{customer_id}")
     assert response.status_code in {200, 404}, response.text
     return response.status_code == 200

@@ -30,16 +30,16 @@ def login(world: World, namespace: str, secret: str) -> tuple[str, str]:
 
 
 def claim(world: World, stack: str) -> dict[str, Any]:
-    """What a preview in mode ``branch`` asked for, and what it got."""
+    """Return the request of a preview in mode ``branch``, with its status."""
     return dict(world.kubectl("get", "databasebranch", "database", "--namespace", stack))
 
 
 def identity(world: World, stack: str) -> dict[str, Any]:
-    """What would differ if a preview had another database."""
+    """Return an identity that changes if a preview gets another database."""
     if world.outputs(stack)["databaseMode"] == "branch":
-        given = claim(world, stack)
+        found = claim(world, stack)
         (oid,) = ask(world, stack, "select oid from pg_database where datname = current_database()")
-        return {"uid": given["metadata"]["uid"], "status": given["status"], "oid": oid}
+        return {"uid": found["metadata"]["uid"], "status": found["status"], "oid": oid}
     from sandbox.aws.client import client
 
     (instance,) = client(world.settings, "rds").describe_db_instances(DBInstanceIdentifier=stack)[

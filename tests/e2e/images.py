@@ -15,22 +15,22 @@ from tests.workflows.reading import ACTIONS
 
 
 def build_and_push(settings: Settings, checkout: Path, context: Mapping[str, str]) -> str:
-    """Build and push as ``.github/actions/image`` says, but by the sandbox; returns the digest.
+    """Build and push as ``.github/actions/image`` does, but by the sandbox; return the digest.
 
     Args:
         settings: The sandbox.
-        checkout: What is built.
-        context: What the action's expressions may name.
+        checkout: Folder to build.
+        context: Values for the action's expressions.
     """
     [step] = [one for one in ACTIONS["image"]["runs"]["steps"] if one.get("id") == "build"]
-    given = {key: evaluate(str(value), context) for key, value in step["with"].items()}
+    inputs = {key: evaluate(str(value), context) for key, value in step["with"].items()}
     image = build(
         checkout / "Dockerfile",
-        checkout / given["context"],
+        checkout / inputs["context"],
         store=ImageStore(settings.home / "images"),
-        build_args=dict(line.split("=", 1) for line in given["build-args"].splitlines()),
+        build_args=dict(line.split("=", 1) for line in inputs["build-args"].splitlines()),
     )
-    tag = parse_reference(given["tags"])
+    tag = parse_reference(inputs["tags"])
     client(settings, "ecr").put_image(
         repositoryName=tag.repository.partition("/")[2],
         imageManifest=image.manifest.decode(),

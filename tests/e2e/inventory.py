@@ -1,4 +1,4 @@
-"""Everything that exists in a sandbox, so that before and after can be compared."""
+"""Inventory of a sandbox, for a comparison before and after."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _listable_kinds(world: World) -> list[str]:
 
 
 def _processes(world: World) -> Iterator[str]:
-    """What runs below the supervisor, by what it is and how many times, not by its pid."""
+    """Return the supervisor's descendants by command and count, without pids."""
     seen: Counter[str] = Counter()
     for process in world.processes():
         # A server's short-lived workers come and go; what it serves stays.

@@ -43,7 +43,7 @@ class Lifecycle:
         return self.hub.state.pull(number, **more)
 
     def environment(self, run: int) -> dict[str, str]:
-        """What a job of a workflow has: the sandbox's clients, GitHub's variables."""
+        """Environment of a workflow's job: the sandbox's clients, GitHub's variables."""
         local = ("PREVIEWS_LOCAL", "PREVIEWS_PULUMI_LOG")
         machine = self.world.clients_environment
         return {
@@ -54,7 +54,7 @@ class Lifecycle:
         }
 
     def previews(self, *arguments: str, run: int = 1, exits: int = 0) -> Any:
-        """What ``previews <arguments> --json`` answers."""
+        """Return the result of ``previews <arguments> --json``."""
         ended = subprocess.run(
             [sys.executable, "-m", "previews.cli", *arguments, "--json"],
             cwd=self.world.checkout,
@@ -67,7 +67,7 @@ class Lifecycle:
         return json.loads(ended.stdout)
 
     def record_owner(self, stack: str, run: int) -> None:
-        """Create the stack, and record the run as its owner."""
+        """Create the stack, and record the run that works on it."""
         subprocess.run(
             [sys.executable, "-c", _RECORD_OWNER, stack],
             cwd=self.world.checkout,
@@ -119,14 +119,14 @@ class Lifecycle:
     ) -> None:
         """Wait until so many operations on resources of a stack are over, or the whole is."""
         Retrying(
-            retry=retry_if_result(lambda known: known is False),
+            retry=retry_if_result(lambda seen: seen is False),
             stop=stop_after_delay(240),
             wait=wait_fixed(0.005),
             retry_error_callback=lambda _: pytest.fail(f"never: {operations} of {stack}"),
         )(lambda: over() or self.operations(stack) >= operations)
 
     def operations(self, stack: str) -> int:
-        """How many operations on resources the state knows to be over."""
+        """Return the number of finished operations on resources in the state."""
         try:
             state = json.loads(self.world.state_file(stack).read_text())
         except (FileNotFoundError, ValueError):

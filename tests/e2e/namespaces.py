@@ -1,4 +1,4 @@
-"""Namespaces that can't end, each for a reason that clusters know."""
+"""Namespaces that can't be deleted, each for a reason that occurs in real clusters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ends(world: World, stack: str) -> Any:
 
 
 def is_gone(world: World, stack: str) -> bool:
-    """Whether a stack has no namespace."""
+    """Return True if a stack has no namespace."""
     namespaces = world.kubectl("get", "namespaces")["items"]
     return all(one["metadata"]["name"] != stack for one in namespaces)
 
@@ -90,8 +90,8 @@ def held_by_a_dead_api(world: World, _stack: str) -> Iterator[tuple[str, ...]]:
 @contextmanager
 def external_secrets_stopped(world: World) -> Iterator[None]:
     """The operator hangs: nothing that waits for it goes on, and nobody starts it again."""
-    (part,) = [one for one in read_status(world.settings) if one.name == "external-secrets"]
-    process = psutil.Process(part.pid)
+    (row,) = [one for one in read_status(world.settings) if one.name == "external-secrets"]
+    process = psutil.Process(row.pid)
     process.suspend()
     try:
         yield

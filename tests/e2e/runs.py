@@ -20,12 +20,12 @@ class Run:
     Attributes:
         id: Its id.
         workflow: The workflow's name.
-        context: What its expressions may name.
+        context: Values for its expressions.
         event: The event's JSON.
-        results: How each job ended: success, failure, skipped, cancelled.
-        said: What the commands printed.
+        results: Result of each job: success, failure, skipped, cancelled.
+        output: Output of the commands.
         process: The command that runs now.
-        cancelled: Whether its runner was lost.
+        cancelled: True if its runner was lost.
     """
 
     id: int
@@ -33,7 +33,7 @@ class Run:
     context: dict[str, str]
     event: dict[str, Any]
     results: dict[str, str] = field(default_factory=dict)
-    said: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
     process: subprocess.Popen[str] | None = None
     cancelled: bool = False
     thread: threading.Thread | None = None
@@ -59,7 +59,7 @@ class Run:
     def passed(self) -> Run:
         """Wait for its end, which has to be a good one."""
         self.wait()
-        assert self.conclusion == "success", f"{self.results}\n{''.join(self.said)}"
+        assert self.conclusion == "success", f"{self.results}\n{''.join(self.output)}"
         return self
 
     @contextmanager
@@ -75,7 +75,7 @@ class Run:
                 process.resume()
 
     def lose(self) -> None:
-        """Lose its runner: everything in it is killed, and GitHub says so."""
+        """Lose its runner: everything in it is killed, and GitHub reports that."""
         self.cancelled = True
         for process in self.processes():
             # One may have ended with another that was killed before it.

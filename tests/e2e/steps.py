@@ -21,10 +21,10 @@ _PASSED_BY_THE_WORKFLOW = ("GITHUB_TOKEN", "PULUMI_BACKEND_URL", "PREVIEWS_PROJE
 
 
 class Steps:
-    """What became of the steps so far.
+    """Results of the steps so far.
 
     Attributes:
-        failed: Whether one of them failed.
+        failed: True if one of them failed.
     """
 
     def __init__(self, ci: Lifecycle, run: Run, job: Mapping[str, Any], folder: Path) -> None:
@@ -46,12 +46,12 @@ class Steps:
             self._scope[f"env.{key}"] = evaluate(str(value), self._scope)
 
     def outputs(self) -> dict[str, str]:
-        """What the job puts out."""
+        """Return the job's outputs."""
         declared = self._job.get("outputs", {})
         return {key: evaluate(value, self._scope) for key, value in declared.items()}
 
     def wanted(self, step: Mapping[str, Any]) -> bool:
-        """Whether a step runs, as things stand."""
+        """Return True if a step runs after the results so far."""
         wanted = not self._run.cancelled and holds(
             str(step.get("if", "")), self._scope, failed=self.failed
         )
@@ -68,15 +68,15 @@ class Steps:
         self.failed = self.failed or outputs is None
 
     def _do(self, step: Mapping[str, Any]) -> dict[str, str] | None:
-        """What a step puts out; None where it failed."""
+        """Run a step and return its outputs; None if it failed."""
         uses = step.get("uses", "")
-        given = {key: self._evaluated(value) for key, value in step.get("with", {}).items()}
+        inputs = {key: self._evaluated(value) for key, value in step.get("with", {}).items()}
         if uses.startswith("actions/checkout@"):
             head = self._scope.get("github.event.pull_request.head.sha", BRANCH)
-            git(self._folder, "checkout", "--quiet", "--detach", given.get("ref") or head)
+            git(self._folder, "checkout", "--quiet", "--detach", inputs.get("ref") or head)
             return {}
         if uses == "$/.github/actions/image":
-            context = {**self._scope, **{f"inputs.{key}": value for key, value in given.items()}}
+            context = {**self._scope, **{f"inputs.{key}": value for key, value in inputs.items()}}
             settings = self._ci.world.settings
             return {"digest": images.build_and_push(settings, self._folder, context)}
         if uses == "$/.github/actions/tools" or step.get("run") == "make setup":
@@ -97,8 +97,8 @@ class Steps:
             text=True,
             start_new_session=True,
         )
-        said, _ = self._run.process.communicate()
-        self._run.said.append(f"--- {step['name']}\n{said}")
+        output, _ = self._run.process.communicate()
+        self._run.output.append(f"--- {step['name']}\n{output}")
         if self._run.process.returncode != 0:
             return None
         return dict(line.split("=", 1) for line in outputs.read_text().splitlines())

@@ -1,4 +1,4 @@
-"""What mode branch alone has to hold: one server, many databases, each its preview's alone."""
+"""Guarantees of mode branch: one server, many databases, each accessible to its preview only."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROLES = {"database-migrator": "migrator", "database-app": "app"}
 
 
 def asked_for(number: int) -> list[dict[str, Any]]:
-    """What a preview declares to get its database: a namespace, two passwords, a claim."""
+    """Return a preview's objects for its database: a namespace, two passwords, a request."""
     namespace = f"pr-{number}"
     here = {"namespace": namespace}
     logins = [
@@ -58,7 +58,7 @@ def asked_for(number: int) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def claims(world: World, preview: str, tmp_path: Path) -> Iterator[Callable[..., list[str]]]:
-    """Asks for databases all at once; they are let go at the end, and then nothing is left."""
+    """Request databases concurrently; they are released at the end, and then nothing is left."""
     server = server_of(world, preview)
     before = on_server(world, server)
     made: list[str] = []
@@ -95,7 +95,7 @@ def entered(world: World, stack: str, secret: str, databases: set[str]) -> set[s
             ).close()
         except psycopg2.OperationalError as error:
             refused[database] = str(error)
-    assert [said for said in refused.values() if not REFUSED.search(said)] == []
+    assert [output for output in refused.values() if not REFUSED.search(output)] == []
     return databases - set(refused)
 
 
@@ -112,9 +112,9 @@ def test_ten_at_once_get_a_database_each_and_enter_no_other(
         for line in on_server(world, server)
         if line.startswith("database ")
     }
-    given = {claim(world, stack)["status"]["database"] for stack in stacks}
-    assert given == {f"pr_{number}" for number in numbers}
-    assert given | {"branch_template", NAMESPACE, "postgres", "template1"} <= there
+    assigned = {claim(world, stack)["status"]["database"] for stack in stacks}
+    assert assigned == {f"pr_{number}" for number in numbers}
+    assert assigned | {"branch_template", NAMESPACE, "postgres", "template1"} <= there
     assert [name for name in there if name.startswith("branch_pending")] == []
     for stack in (preview, stacks[0], stacks[-1]):
         for secret in ROLES:

@@ -20,12 +20,12 @@ from tests.e2e.world import World
 
 
 def the_whole_command(process: subprocess.Popen[str], sent: signal.Signals) -> None:
-    """What Ctrl-C in a terminal does: every process of the foreground group is signalled."""
+    """Signal every process of the foreground group, as Ctrl-C in a terminal does."""
     os.killpg(process.pid, sent)
 
 
 def everything_below(process: subprocess.Popen[str], sent: signal.Signals) -> None:
-    """What a machine does that runs out of memory or is turned off."""
+    """Kill all processes, as a machine without memory or power does."""
     root = psutil.Process(process.pid)
     for each in [root, *root.children(recursive=True)]:
         _send(each, sent)

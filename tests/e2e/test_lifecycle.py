@@ -52,14 +52,14 @@ def commits(world: World, number: int, count: int) -> list[str]:
 
 
 def served(world: World, stack: str) -> str:
-    """The commit that a preview says it is at, after a round trip through its data."""
+    """Return the commit that a preview reports, after a round trip through its data."""
     with world.client(stack) as http:
         customers.crud_round_trip(http)
         return str(http.get("/version").json()["commit"])
 
 
 def comment(ci: Lifecycle, number: int) -> str:
-    """What the one comment of a preview says."""
+    """Return the text of a preview's comment."""
     [found] = ci.hub.state.comments_of(number)
     assert found.author.endswith("[bot]")
     assert found.body.startswith(MARKER)
@@ -67,7 +67,7 @@ def comment(ci: Lifecycle, number: int) -> str:
 
 
 def statuses(ci: Lifecycle, sha: str) -> list[str]:
-    """What the commit's status was, in turn."""
+    """Return the commit's statuses in order."""
     return [status["state"] for status in ci.hub.state.commit_statuses.get(sha, [])]
 
 
@@ -135,7 +135,7 @@ def test_a_preview_says_what_it_is_and_goes_though_it_conflicts(
     actions.bring_up("labeled", 2002, **LABEL).passed()
 
     assert served(world, "pr-2002") == head
-    said = comment(ci, 2002)
+    text = comment(ci, 2002)
     for part in (
         f"[pr-2002](http://pr-2002.{world.settings.domain}:{world.settings.http_port}) is up",
         f"`{head[:12]}`",
@@ -144,7 +144,7 @@ def test_a_preview_says_what_it_is_and_goes_though_it_conflicts(
         "a day",
         "https://github.test/local/checkout/actions/runs/",
     ):
-        assert part in said
+        assert part in text
     [deployment] = ci.hub.state.deployments_to("pr-2002")
     assert (deployment.sha, deployment.transient) == (head, True)
     assert [status["state"] for status in deployment.statuses] == ["in_progress", "success"]

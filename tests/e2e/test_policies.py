@@ -1,4 +1,4 @@
-"""The policies, asked by the real engine about real stacks."""
+"""The policies, evaluated by the real engine on real stacks."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from tests.e2e.world import World
 
 def test_the_program_breaks_no_policy(world: World) -> None:
     shown = world.sandbox("policy")
-    assert "staging    breaks no policy" in shown
+    assert "staging    violates no policy" in shown
     assert "0 violations" in shown
-    assert "a new one  would break no policy" in shown
+    assert "a new pr-N would violate no policy" in shown
 
 
 def test_a_preview_beyond_its_bounds_is_stopped(world: World, number: int) -> None:

@@ -32,8 +32,8 @@ def test_a_refresh_leaves_living_previews_where_they_are(
     newer = world.sandbox("snapshot", "staging").splitlines()[-1]
 
     with Visitors(world, preview) as visitors:
-        told = world.run(*REFRESH)
-    assert f"stays for {preview}" in told
+        output = world.run(*REFRESH)
+    assert f"stays for {preview}" in output
     assert visitors.answers > 20
     assert visitors.failures == []
     assert identity(world, preview) == before

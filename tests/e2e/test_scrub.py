@@ -1,4 +1,4 @@
-"""What real people gave to staging reaches no preview, and what is not classified stops one."""
+"""Personal data of staging reach no preview, and unclassified columns stop one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_staging_s_canaries_are_found_in_no_preview(world: World, preview: str) 
 
 @pytest.fixture
 def fax(world: World) -> Iterator[str]:
-    """A column that somebody added to staging, and a snapshot with it."""
+    """Add a column to staging, and take a snapshot with it."""
     ask(world, "staging", "alter table customers add column fax text")
     world.sandbox("snapshot", "staging")
     yield "customers.fax"
@@ -62,9 +62,9 @@ def test_a_column_that_nobody_classified_stops_the_next_refresh_by_name(
     world: World, preview: str, number: int, fax: str
 ) -> None:
     serving, before = server_of(world, preview), shared_servers(world)
-    told = world.run(sys.executable, "-m", "previews.cli", "refresh", fails=True)
-    assert f"{fax} is not classified" in told
-    assert f"{serving} goes on serving" in told
+    output = world.run(sys.executable, "-m", "previews.cli", "refresh", fails=True)
+    assert f"{fax} is not classified" in output
+    assert f"{serving} goes on serving" in output
     # What it had begun is gone, and others get their databases as before.
     assert shared_servers(world) == before
     with world.client(preview) as client:

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sandbox.processes import runs
-from sandbox.supervisor import State, read_status
+from sandbox.supervisor import ProcessState, read_status
+from sandbox.system import runs
 from tests.e2e import customers
 from tests.e2e.waiting import eventually
 from tests.e2e.world import World
@@ -31,7 +31,7 @@ def preview(number: int) -> str:
 
 
 def one_message(output: str, *words: str) -> None:
-    """A failure is one message that names the thing and says what to do: no traceback."""
+    """Check that a failure is one message with a name and a remedy, without a traceback."""
     assert "Traceback" not in output
     assert output.count("What to do:") == 1, output
     for word in words:
@@ -114,25 +114,25 @@ def test_a_pull_request_that_is_none(world: World, number: str) -> None:
     one_message(world.sandbox("preview", "--", number, fails=True), repr(number))
 
 
-def parts_with_processes(world: World) -> list[str]:
-    return [part.name for part in read_status(world.settings) if part.pid]
+def processes_that_run(world: World) -> list[str]:
+    return [row.name for row in read_status(world.settings) if row.pid]
 
 
-def test_every_part_comes_back_after_a_kill(world: World, preview: str, number: int) -> None:
+def test_every_process_comes_back_after_a_kill(world: World, preview: str, number: int) -> None:
     """Each killed in turn, as the kernel does when memory is short; nothing is lost."""
     with world.client(preview) as client:
         written = customers.create(client)["id"]
-    for name in parts_with_processes(world):
-        (part,) = [part for part in read_status(world.settings) if part.name == name]
-        psutil.Process(part.pid).kill()
+    for name in processes_that_run(world):
+        (row,) = [row for row in read_status(world.settings) if row.name == name]
+        psutil.Process(row.pid).kill()
 
-        def is_back(name: str = name, before: int | None = part.pid) -> bool:
-            parts = {part.name: part for part in read_status(world.settings)}
-            return parts[name].pid != before and all(
-                part.state is State.READY for part in parts.values()
+        def is_back(name: str = name, before: int | None = row.pid) -> bool:
+            rows = {row.name: row for row in read_status(world.settings)}
+            return rows[name].pid != before and all(
+                row.state is ProcessState.READY for row in rows.values()
             )
 
-        eventually(is_back, f"{name} is back, and every part with it")
+        eventually(is_back, f"{name} is back, and every process with it")
     world.sandbox("preview", str(number))
     with world.client(preview) as client:
         assert customers.exists(client, written)

@@ -21,6 +21,6 @@ def eventually(condition: Callable[[], bool], what: str, *, seconds: float = 60)
 
 
 def reached(world: World, stack: str, resource: str) -> Callable[[], bool]:
-    """Whether the stack's state speaks of a resource, begun or done."""
+    """Return True if the stack's state contains a resource, started or finished."""
     file = world.state_file(stack)
     return lambda: file.exists() and resource in file.read_text()

@@ -16,8 +16,8 @@ import httpx
 import psutil
 
 from sandbox import environment
-from sandbox.processes import ProcessIdentity
 from sandbox.settings import Settings
+from sandbox.system import ProcessIdentity
 from sandbox.tools import ensure
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -110,7 +110,7 @@ class World:
         return self.sandbox("run", "--", *command, fails=fails)
 
     def kubectl(self, *arguments: str) -> Any:
-        """What ``kubectl … -o json`` answers."""
+        """Return the output of ``kubectl … -o json``."""
         output = subprocess.run(
             ["kubectl", f"--kubeconfig={self.settings.kubeconfig}", *arguments, "-o", "json"],
             check=True,
@@ -125,12 +125,12 @@ class World:
 
     @property
     def clients_environment(self) -> dict[str, str]:
-        """That of every command, with what points Pulumi, kubectl and AWS's clients here."""
+        """Environment of every command, by which all clients use the sandbox."""
         settings = self.settings
         return {**self.environment, **environment.variables(settings, ensure(settings))}
 
     def state_file(self, stack: str) -> Path:
-        """Where Pulumi keeps what it knows of a stack."""
+        """Return the file of a stack's state."""
         return self._pulumi / "stacks" / "previews" / f"{stack}.json"
 
     def locks(self, stack: str | None = None) -> list[Path]:
@@ -167,5 +167,5 @@ class World:
 
 
 def pulumi_up(stack: str, *options: str) -> Sequence[str]:
-    """The command by which a person, or CI, brings a stack up."""
+    """Return the command by which a person, or CI, deploys a stack."""
     return ["pulumi", "up", "--stack", stack, "--yes", "--skip-preview", *options]

@@ -1,4 +1,4 @@
-"""How a test that runs as root shows that root is not needed."""
+"""Command by which a test that runs as root proves that root is not needed."""
 
 from __future__ import annotations
 

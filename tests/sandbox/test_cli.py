@@ -12,7 +12,7 @@ from sandbox.tools import cache_key
 def run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
 ) -> tuple[object, str]:
-    """What a person gets who types ``sandbox <arguments>``: the exit code and all output."""
+    """Run ``sandbox <arguments>``; return the exit code and all output."""
     monkeypatch.setattr(sys, "argv", ["sandbox", *arguments])
     with pytest.raises(SystemExit) as ended:
         cli.main()
@@ -42,7 +42,7 @@ def test_a_pull_request_that_is_none_is_named(
     assert not home.exists()
 
 
-def test_a_part_that_is_none_is_refused_with_those_that_are(
+def test_a_process_that_is_none_is_refused_with_those_that_are(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], home: Path
 ) -> None:
     (home / "logs").mkdir(parents=True)

@@ -10,9 +10,9 @@ from sandbox.settings import Settings
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
-        ({"http_port": 8090}, "http_port is 8080, asked for 8090"),
-        ({"subnet": "127.9.0.0/16"}, "subnet is 127.42.0.0/16, asked for 127.9.0.0/16"),
-        ({"seed_rows": 7}, "seed_rows is 100000, asked for 7"),
+        ({"http_port": 8090}, "http_port was 8080, now it is 8090"),
+        ({"subnet": "127.9.0.0/16"}, "subnet was 127.42.0.0/16, now it is 127.9.0.0/16"),
+        ({"seed_rows": 7}, "seed_rows was 100000, now it is 7"),
     ],
 )
 def test_a_state_is_not_started_with_settings_other_than_it_was_made_with(

@@ -1,4 +1,4 @@
-"""What the sandbox has the lifecycle do, with a Pulumi that notes what it is asked."""
+"""The sandbox's calls of the lifecycle, with a fake Pulumi that records its arguments."""
 
 from __future__ import annotations
 

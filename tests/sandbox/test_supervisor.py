@@ -15,11 +15,11 @@ import pytest
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from sandbox.errors import SandboxError
-from sandbox.part import Part
+from sandbox.process import Process
 from sandbox.settings import Settings
 from sandbox.supervisor import (
-    PartStatus,
-    State,
+    ProcessState,
+    ProcessStatus,
     Supervisor,
     is_running,
     last_lines,
@@ -51,13 +51,13 @@ def eventually(condition: Callable[[], bool], what: str) -> None:
 
 @pytest.fixture
 def run(settings: Settings) -> Iterator[Callable[..., None]]:
-    """Runs a supervisor's loop beside the test; stops it, with its parts, at the end."""
+    """Runs a supervisor's loop beside the test; stops it, with its processes, at the end."""
     running: list[tuple[Supervisor, threading.Thread]] = []
 
-    def begin(*parts: Part) -> None:
-        supervisor = Supervisor(parts, settings)
+    def begin(*processes: Process) -> None:
+        supervisor = Supervisor(processes, settings)
         # Signal handlers belong to the main thread, and death signals to the
-        # thread that starts the parts, which is this one until it is joined.
+        # thread that starts the processes, which is this one until it is joined.
         supervisor.handle_signals = lambda: None  # type: ignore[method-assign]
         thread = threading.Thread(target=supervisor.run)
         thread.start()
@@ -69,55 +69,59 @@ def run(settings: Settings) -> Iterator[Callable[..., None]]:
         thread.join()
 
 
-def status(settings: Settings, name: str) -> PartStatus:
-    found = [part for part in read_status(settings) if part.name == name]
-    return found[0] if found else PartStatus(name, State.WAITING)
+def status(settings: Settings, name: str) -> ProcessStatus:
+    found = [process for process in read_status(settings) if process.name == name]
+    return found[0] if found else ProcessStatus(name, ProcessState.WAITING)
 
 
-def test_a_part_starts_only_when_those_it_comes_after_are_ready(
+def test_a_process_starts_only_when_those_it_comes_after_are_ready(
     settings: Settings, run: Callable[..., None], tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
-    first = Part("first", python(FOREVER), ready=lambda: None if gate.exists() else "the gate")
-    second = Part("second", python(FOREVER), after=("first",))
+    first = Process("first", python(FOREVER), ready=lambda: None if gate.exists() else "the gate")
+    second = Process("second", python(FOREVER), depends_on=("first",))
     run(second, first)
     eventually(lambda: status(settings, "first").detail == "the gate", "first waits for the gate")
-    assert status(settings, "second").state is State.WAITING
+    assert status(settings, "second").state is ProcessState.WAITING
     assert status(settings, "second").detail == "for first"
     gate.touch()
-    eventually(lambda: status(settings, "second").state is State.READY, "second is ready")
+    eventually(lambda: status(settings, "second").state is ProcessState.READY, "second is ready")
 
 
-def test_a_killed_part_is_started_again(settings: Settings, run: Callable[..., None]) -> None:
-    run(Part("part", python(FOREVER)))
-    eventually(lambda: status(settings, "part").state is State.READY, "ready")
-    before = status(settings, "part").pid
+def test_a_killed_process_is_started_again(settings: Settings, run: Callable[..., None]) -> None:
+    run(Process("process", python(FOREVER)))
+    eventually(lambda: status(settings, "process").state is ProcessState.READY, "ready")
+    before = status(settings, "process").pid
     assert before is not None
     os.kill(before, signal.SIGKILL)
     eventually(
-        lambda: (now := status(settings, "part")).state is State.READY and now.pid != before,
+        lambda: (
+            (now := status(settings, "process")).state is ProcessState.READY and now.pid != before
+        ),
         "ready with another pid",
     )
-    assert status(settings, "part").restarts == 1
+    assert status(settings, "process").restarts == 1
 
 
-def test_a_part_that_fails_says_how_and_its_last_lines(
+def test_a_process_that_fails_says_how_and_its_last_lines(
     settings: Settings, run: Callable[..., None]
 ) -> None:
-    run(Part("part", python("import sys; print('no such disk'); sys.exit(3)")))
-    eventually(lambda: status(settings, "part").restarts > 0, "it failed")
-    assert status(settings, "part").state is State.RESTARTING
-    assert status(settings, "part").detail == "ended with exit code 3: no such disk"
+    run(Process("process", python("import sys; print('no such disk'); sys.exit(3)")))
+    eventually(lambda: status(settings, "process").restarts > 0, "it failed")
+    assert status(settings, "process").state is ProcessState.RESTARTING
+    assert status(settings, "process").detail == "ended with exit code 3: no such disk"
 
 
 def test_a_task_is_ready_once_it_has_ended_well_and_runs_once(
     settings: Settings, run: Callable[..., None]
 ) -> None:
     run(
-        Part("task", python("print('ran')"), oneshot=True),
-        Part("part", python(FOREVER), after=("task",)),
+        Process("task", python("print('ran')"), oneshot=True),
+        Process("process", python(FOREVER), depends_on=("task",)),
     )
-    eventually(lambda: status(settings, "part").state is State.READY, "the part behind it")
+    eventually(
+        lambda: status(settings, "process").state is ProcessState.READY, "the process behind it"
+    )
     assert status(settings, "task").detail == "done"
     assert (settings.logs / "task.log").read_text() == "ran\n"
 
@@ -127,26 +131,30 @@ def test_a_taken_port_is_named_with_its_holder(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
-        run(Part("part", python(FOREVER), listens=(("127.0.0.1", port),)))
-        eventually(lambda: bool(status(settings, "part").detail), "it says why")
-        assert f"port 127.0.0.1:{port}" in status(settings, "part").detail
-        assert f"pid {os.getpid()}" in status(settings, "part").detail
-    eventually(lambda: status(settings, "part").state is State.READY, "ready once it is free")
+        run(Process("process", python(FOREVER), listens=(("127.0.0.1", port),)))
+        eventually(lambda: bool(status(settings, "process").detail), "it says why")
+        assert f"port 127.0.0.1:{port}" in status(settings, "process").detail
+        assert f"pid {os.getpid()}" in status(settings, "process").detail
+    eventually(
+        lambda: status(settings, "process").state is ProcessState.READY, "ready once it is free"
+    )
 
 
-def test_parts_that_wait_for_each_other_are_refused(settings: Settings) -> None:
+def test_processes_that_wait_for_each_other_are_refused(settings: Settings) -> None:
     with pytest.raises(ValueError, match="wait for each other: a, b"):
-        Supervisor([Part("a", (), after=("b",)), Part("b", (), after=("a",))], settings)
+        Supervisor(
+            [Process("a", (), depends_on=("b",)), Process("b", (), depends_on=("a",))], settings
+        )
 
 
 DAEMON = """
 import sys
-from sandbox.part import Part
+from sandbox.process import Process
 from sandbox.settings import Settings
 from sandbox.supervisor import Supervisor, only_one
 settings = Settings()
 with only_one(settings):
-    Supervisor([Part("part", (sys.executable, "-S", "-c", {code!r}))], settings).run()
+    Supervisor([Process("process", (sys.executable, "-S", "-c", {code!r}))], settings).run()
 """
 
 
@@ -156,7 +164,7 @@ def daemon(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
         [sys.executable, "-c", DAEMON.format(code=FOREVER)],
         env={**os.environ, "SANDBOX_HOME": str(settings.home)},
     )
-    eventually(lambda: status(settings, "part").state is State.READY, "ready")
+    eventually(lambda: status(settings, "process").state is ProcessState.READY, "ready")
     yield process
     if process.poll() is None:
         process.kill()
@@ -166,24 +174,24 @@ def daemon(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
 def test_nothing_outlives_a_killed_supervisor(
     settings: Settings, daemon: subprocess.Popen[bytes]
 ) -> None:
-    part = status(settings, "part").pid
-    assert part is not None
+    process = status(settings, "process").pid
+    assert process is not None
     assert is_running(settings)
     daemon.kill()
     daemon.wait()
-    eventually(lambda: not psutil.pid_exists(part), "the part ended with its supervisor")
+    eventually(lambda: not psutil.pid_exists(process), "the process ended with its supervisor")
     assert not is_running(settings)
 
 
-def test_a_stopped_supervisor_stops_its_parts_and_says_so(
+def test_a_stopped_supervisor_stops_its_processes_and_says_so(
     settings: Settings, daemon: subprocess.Popen[bytes]
 ) -> None:
-    part = status(settings, "part").pid
-    assert part is not None
+    process = status(settings, "process").pid
+    assert process is not None
     daemon.terminate()
     assert daemon.wait() == 0
-    assert not psutil.pid_exists(part)
-    assert status(settings, "part").state is State.STOPPED
+    assert not psutil.pid_exists(process)
+    assert status(settings, "process").state is ProcessState.STOPPED
 
 
 @pytest.mark.usefixtures("daemon")
@@ -203,7 +211,7 @@ def test_a_lock_file_without_its_holder_means_nothing(settings: Settings) -> Non
 def test_a_status_file_that_is_cut_short_counts_as_none(settings: Settings) -> None:
     path = settings.home / "run" / "status.json"
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps([{"name": "part", "state": "ready"}])[:-3])
+    path.write_text(json.dumps([{"name": "process", "state": "ready"}])[:-3])
     assert read_status(settings) == []
 
 

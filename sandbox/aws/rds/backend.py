@@ -1,4 +1,4 @@
-"""moto's RDS backend, with servers behind the instances and data behind the snapshots."""
+"""RDS backend: moto's, with a server for each instance and data for each snapshot."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from sandbox.postgres.binaries import installation
 from sandbox.postgres.configuration import PORT
 
 INSTANCE_QUOTA = 40
-# AWS's own key for RDS, made when it is first used.
+# AWS's own key for RDS, created at its first use.
 _DEFAULT_KEY = "alias/aws/rds"
 _SHORTEST_PASSWORD = 8
 _DELETABLE = BROKEN | {"available", "stopped", "creating", "backing-up", "modifying", "rebooting"}
 _ONLY_IN_THE_CALL = ("db_snapshot_identifier", "apply_immediately", "copy_tags_to_restore")
-# What a restored instance always has from its snapshot, ...
+# Properties that a restored instance always inherits from its snapshot, ...
 _FIXED_BY_SNAPSHOT = ("db_name", "engine", "engine_version", "master_username")
-# ... and what it has unless the request asks for something else.
+# ... and those that it inherits unless the request sets them.
 _FROM_SNAPSHOT = (
     *_FIXED_BY_SNAPSHOT,
     "allocated_storage",
@@ -53,7 +53,7 @@ _FROM_SNAPSHOT = (
     "preferred_maintenance_window",
     "storage_type",
 )
-# moto would answer with things that are not there.
+# moto would respond with resources that don't exist.
 _NOT_OFFERED = {
     "copy_db_snapshot": "copies of snapshots",
     "create_db_instance_read_replica": "read replicas",
@@ -65,11 +65,11 @@ _NOT_OFFERED = {
 }
 
 
-class Backend(RDSBackend):  # type: ignore[misc] # mypy does not follow moto
-    """The methods that moto's responses call; what is not here is moto's.
+class DatabaseBackend(RDSBackend):  # type: ignore[misc] # mypy does not follow moto
+    """RDS backend that overrides moto's methods.
 
     Attributes:
-        lifecycle: The servers of this process; the backend is kept on disk, they are not.
+        lifecycle: Jobs and servers of this process; they are not part of the saved state.
     """
 
     lifecycle: ClassVar[Lifecycle]
@@ -79,21 +79,21 @@ class Backend(RDSBackend):  # type: ignore[misc] # mypy does not follow moto
         return urls
 
     def create_db_instance(self, db_kwargs: dict[str, Any]) -> DBInstance:
-        """An empty instance; ``creating`` until its server answers."""
-        properties = _new_instance(_given(db_kwargs))
+        """Create an empty instance; it is ``creating`` until its server responds."""
+        properties = _new_instance(_set_values(db_kwargs))
         if properties.get("storage_encrypted"):
             properties.setdefault("kms_key_id", self.kms.describe_key(_DEFAULT_KEY).arn)
-        return self._bring_up(properties)
+        return self._register(properties)
 
     def restore_db_instance_from_db_snapshot(
         self, from_snapshot_id: str, overrides: dict[str, Any]
     ) -> DBInstance:
-        """An instance with a snapshot's data and master user."""
+        """Create an instance with a snapshot's data and master user."""
         snapshot = self._available_snapshot(from_snapshot_id)
-        properties = _restored_instance(snapshot, _given(overrides))
-        return self._bring_up(properties, snapshot.db_snapshot_identifier)
+        properties = _restored_instance(snapshot, _set_values(overrides))
+        return self._register(properties, snapshot.db_snapshot_identifier)
 
-    def _bring_up(self, properties: dict[str, Any], restored_from: str | None = None) -> DBInstance:
+    def _register(self, properties: dict[str, Any], restored_from: str | None = None) -> DBInstance:
         identifier = properties["db_instance_identifier"]
         self._validate_db_identifier(identifier)
         if identifier in self.databases:
@@ -102,7 +102,7 @@ class Backend(RDSBackend):  # type: ignore[misc] # mypy does not follow moto
         if group and group not in self.subnet_groups:
             raise DBSubnetGroupNotFoundError(group)
         taken = {cast("DBInstance", instance).host for instance in self.databases.values()}
-        address = self.lifecycle.hosting.free_address(taken, int(properties["port"]))
+        address = self.lifecycle.servers.free_address(taken, int(properties["port"]))
         if address is None or len(self.databases) >= INSTANCE_QUOTA:
             raise RDSClientError(
                 "InstanceQuotaExceeded",
@@ -116,7 +116,7 @@ class Backend(RDSBackend):  # type: ignore[misc] # mypy does not follow moto
         return instance
 
     def _instance(self, identifier: str, action: str, *states: str) -> DBInstance:
-        """The instance, which must be in one of the states for the action."""
+        """Return an instance; its status must allow the action."""
         if identifier not in self.databases:
             raise DBInstanceNotFoundError(identifier)
         instance = cast("DBInstance", self.databases[identifier])
@@ -130,7 +130,7 @@ class Backend(RDSBackend):  # type: ignore[misc] # mypy does not follow moto
     def modify_db_instance(
         self, db_instance_identifier: str, db_kwargs: dict[str, Any]
     ) -> DBInstance:
-        """Change an available instance; only its password needs work on the server."""
+        """Change an available instance; only its password is changed on the server."""
         instance = self._instance(db_instance_identifier, "modified", "available")
         changes = {name: value for name, value in db_kwargs.items() if value is not None}
         if changes.pop("new_db_instance_identifier", None):
@@ -161,7 +161,7 @@ class Backend(RDSBackend):  # type: ignore[misc] # mypy does not follow moto
         skip_final_snapshot: bool | None = False,
         delete_automated_backups: bool | None = True,
     ) -> DBInstance:
-        """Begin a deletion; the instance is gone when its server and folder are."""
+        """Start a deletion; the instance exists until its server and folder are deleted."""
         instance = self._instance(db_instance_identifier, "deleted", *_DELETABLE)
         if instance.deletion_protection:
             raise _invalid_combination(
@@ -184,7 +184,7 @@ class Backend(RDSBackend):  # type: ignore[misc] # mypy does not follow moto
         return instance
 
     def reboot_db_instance(self, db_instance_identifier: str) -> DBInstance:
-        """Restart the server, with the current parameters of its group."""
+        """Restart the server with the current parameters of its group."""
         instance = self._instance(db_instance_identifier, "rebooted", "available")
         instance.status = "rebooting"
         self.lifecycle.start(instance, stop_first=True)
@@ -193,7 +193,7 @@ class Backend(RDSBackend):  # type: ignore[misc] # mypy does not follow moto
     def stop_db_instance(
         self, db_instance_identifier: str, db_snapshot_identifier: str | None = None
     ) -> DBInstance:
-        """Shut the server down; the data stay."""
+        """Shut the server down; the data are kept."""
         instance = self._instance(db_instance_identifier, "stopped", "available")
         if db_snapshot_identifier:
             self.create_db_snapshot(db_instance_identifier, db_snapshot_identifier)
@@ -216,7 +216,7 @@ class Backend(RDSBackend):  # type: ignore[misc] # mypy does not follow moto
         tags: list[dict[str, str]] | None = None,
         **_: Any,
     ) -> DBSnapshot:
-        """Begin a snapshot; ``creating`` until the copy is whole."""
+        """Start a snapshot; it is ``creating`` until the copy is complete."""
         instance = self._instance(db_instance_identifier, "copied", "available", "stopped")
         self._require_new_snapshot(db_snapshot_identifier)
         snapshot = self.lifecycle.add_snapshot(
@@ -226,7 +226,7 @@ class Backend(RDSBackend):  # type: ignore[misc] # mypy does not follow moto
         return snapshot
 
     def take_automated_snapshot(self, identifier: str) -> tuple[DBSnapshot, Future[None]]:
-        """Take the snapshot of AWS's backup window; returns it with the job that copies."""
+        """Take the snapshot of AWS's backup window; return it with its copy job."""
         instance = self._instance(identifier, "copied", "available")
         if not instance.backup_retention_period:
             raise _invalid_combination(
@@ -236,7 +236,7 @@ class Backend(RDSBackend):  # type: ignore[misc] # mypy does not follow moto
         return snapshot, self.lifecycle.snapshot(instance, snapshot)
 
     def delete_db_snapshot(self, db_snapshot_identifier: str) -> DBSnapshot:
-        """Remove a snapshot with its data."""
+        """Delete a snapshot with its data."""
         snapshot = self._available_snapshot(db_snapshot_identifier)
         name = snapshot.db_snapshot_identifier
         if any(cast("DBInstance", it).restored_from == name for it in self.databases.values()):
@@ -260,22 +260,22 @@ class Backend(RDSBackend):  # type: ignore[misc] # mypy does not follow moto
             raise SnapshotQuotaExceededFault
 
     def modify_db_subnet_group(self, subnet_name: str, description: str, subnets: Any) -> Any:
-        """Keep the group, which moto loses when it changes it."""
+        """Change a subnet group; moto's own method loses it."""
         group = super().modify_db_subnet_group(subnet_name, description, subnets)
         self.subnet_groups[subnet_name] = group
         return group
 
 
-def _given(asked: dict[str, Any]) -> dict[str, Any]:
+def _set_values(requested: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value
-        for name, value in asked.items()
+        for name, value in requested.items()
         if value is not None and name not in _ONLY_IN_THE_CALL
     }
 
 
 def _new_instance(properties: dict[str, Any]) -> dict[str, Any]:
-    """The properties of an empty instance, completed as RDS completes them."""
+    """Return the properties of an empty instance with RDS's defaults."""
     properties["engine_version"] = _engine_version(
         properties.get("engine"), properties.get("engine_version")
     )
@@ -305,38 +305,38 @@ def _new_instance(properties: dict[str, Any]) -> dict[str, Any]:
     return properties
 
 
-def _engine_version(engine: str | None, asked: str | None) -> str:
+def _engine_version(engine: str | None, requested: str | None) -> str:
     if engine != "postgres":
         raise _invalid_value(f"Invalid DB engine {engine}: the sandbox runs postgres.")
     try:
-        found = installation(asked or "16")
+        found = installation(requested or "16")
     except SandboxError as error:
         raise _invalid_combination(
-            f"Cannot find version {asked} for postgres: {error.why}."
+            f"Cannot find version {requested} for postgres: {error.why}."
         ) from error
-    return asked if asked and "." in asked else found.version
+    return requested if requested and "." in requested else found.version
 
 
-def _restored_instance(snapshot: DBSnapshot, given: dict[str, Any]) -> dict[str, Any]:
-    """The properties of an instance restored from a snapshot, which they may not contradict."""
+def _restored_instance(snapshot: DBSnapshot, overrides: dict[str, Any]) -> dict[str, Any]:
+    """Return the properties of a restored instance; they must agree with the snapshot."""
     source = snapshot.database
     properties = {name: getattr(source, name) for name in _FROM_SNAPSHOT}
-    # moto has the attribute only where a group was named.
+    # moto sets the attribute only if the request has a group.
     group = getattr(source, "db_subnet_group", None)
     if group is not None:
         properties["db_subnet_group_name"] = group.name
     for name in _FIXED_BY_SNAPSHOT:
-        if given.get(name, properties[name]) != properties[name]:
+        if overrides.get(name, properties[name]) != properties[name]:
             raise _invalid_value(
-                f"{name} is {properties[name]} in the snapshot, got {given[name]}."
+                f"{name} is {properties[name]} in the snapshot, got {overrides[name]}."
             )
-    if int(given.get("allocated_storage") or snapshot.allocated_storage) < int(
+    if int(overrides.get("allocated_storage") or snapshot.allocated_storage) < int(
         snapshot.allocated_storage
     ):
         raise _invalid_value(
             "The allocated storage size can't be less than the source snapshot or backup size."
         )
-    properties |= given
+    properties |= overrides
     properties["storage_encrypted"] = snapshot.storage_encrypted
     if snapshot.storage_encrypted:
         properties["kms_key_id"] = snapshot.kms_key_id
@@ -381,20 +381,20 @@ def _not_offered(what: str) -> RDSClientError:
 
 
 def _describe_account_attributes(response: RDSResponse) -> ActionResult:
-    """The account's quotas, of which moto knows none and that of instances alone binds here."""
+    """Return the account's quotas, which moto lacks; only that of instances is enforced."""
     used = len(response.backend.databases)
     quota = {"AccountQuotaName": "DBInstances", "Used": used, "Max": INSTANCE_QUOTA}
     return ActionResult({"AccountQuotas": [quota]})
 
 
 def install(lifecycle: Lifecycle) -> None:
-    """Have moto make its RDS backends from this class, with these servers."""
-    Backend.lifecycle = lifecycle
-    rds_backends.backend = Backend
+    """Make moto use this class, with these servers, for its RDS backends."""
+    DatabaseBackend.lifecycle = lifecycle
+    rds_backends.backend = DatabaseBackend
     RDSResponse.describe_account_attributes = _describe_account_attributes
     for operation, what in _NOT_OFFERED.items():
 
         def refuse(*_: Any, what: str = what, **__: Any) -> NoReturn:
             raise _not_offered(what)
 
-        setattr(Backend, operation, refuse)
+        setattr(DatabaseBackend, operation, refuse)

@@ -1,7 +1,7 @@
-"""What happens after RDS has answered: servers come up, copies are made, things go away.
+"""Jobs that run after RDS's responses: start of servers, copies, deletions.
 
-Every job can be run again from its start. The statuses in the state tell which
-jobs are unfinished, so ``resume`` after a kill finds them all.
+Each job can be run again from its start. The statuses in the state show which jobs are
+unfinished, so that ``resume`` finds them after a kill.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from moto.core.utils import utcnow
 from moto.rds.models import RDSBackend, rds_backends
 
 from sandbox.aws.identity import ACCOUNT, REGION
-from sandbox.aws.rds.hosting import Hosting
 from sandbox.aws.rds.models import BROKEN, RUNNING, DBInstance, DBSnapshot
-from sandbox.aws.state import State
+from sandbox.aws.rds.servers import DatabaseServers
+from sandbox.aws.state import AccountState
 from sandbox.errors import SandboxError
 
 _log = logging.getLogger(__name__)
@@ -30,17 +30,17 @@ Job = Callable[[], None]
 
 
 class Lifecycle:
-    """Runs the jobs of all instances: those of one instance in their order, others side by side."""
+    """Runs jobs: those of one instance in order, those of different ones concurrently."""
 
-    def __init__(self, hosting: Hosting, state: State) -> None:
-        """Nothing runs until something is asked for.
+    def __init__(self, servers: DatabaseServers, state: AccountState) -> None:
+        """Run no job yet.
 
         Args:
-            hosting: The servers.
-            state: Locked for every look at an instance, saved after every change.
+            servers: Servers of the instances.
+            state: State, locked while an instance is read, saved after each change.
         """
-        self.hosting = hosting
-        hosting.died = self.server_died
+        self.servers = servers
+        servers.died = self.server_died
         self._state = state
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="rds")
         self._last: dict[str, Future[None]] = {}
@@ -50,7 +50,7 @@ class Lifecycle:
         previous = self._last.get(identifier)
 
         def run() -> None:
-            # Its predecessor was submitted earlier, so it runs or has run: no deadlock.
+            # No deadlock: its predecessor was submitted earlier, so it runs or has ended.
             if previous is not None:
                 wait([previous])
             job()
@@ -59,7 +59,7 @@ class Lifecycle:
         self._last[identifier] = future
         return future
 
-    # Records; called with the state locked.
+    # Records; to be called with the state locked.
 
     @property
     def _backend(self) -> RDSBackend:
@@ -80,16 +80,16 @@ class Lifecycle:
         kind: str = "manual",
         tags: list[dict[str, str]] | None = None,
     ) -> DBSnapshot:
-        """Register a snapshot that is being made; the same name replaces an unfinished one."""
+        """Register a snapshot in progress; an unfinished one of the same name is replaced."""
         snapshot = DBSnapshot(self._backend, instance, identifier, snapshot_type=kind, tags=tags)
         self._backend.database_snapshots[identifier] = snapshot
         return snapshot
 
     def add_automated_snapshot(self, instance: DBInstance) -> DBSnapshot:
-        """Register an automated snapshot, named by the minute as AWS names them.
+        """Register an automated snapshot, with the minute in its name as on AWS.
 
-        AWS takes one a day; where several are asked for in one minute, the later
-        ones take the next minutes' names.
+        AWS takes one a day; of several in one minute, the later ones get the names of the next
+        minutes.
         """
         at = utcnow()
         while True:
@@ -101,11 +101,11 @@ class Lifecycle:
     # Jobs.
 
     def create(self, instance: DBInstance) -> None:
-        """Bring a new instance up, empty or from ``restored_from``."""
+        """Create a new instance's server, empty or from ``restored_from``."""
 
         def job() -> None:
             with self._failure_shown(instance):
-                self._bring_up(instance)
+                self._create_server(instance)
                 self._take_password(instance)
                 backs_up = instance.backup_retention_period > 0
                 with self._state.change():
@@ -116,19 +116,19 @@ class Lifecycle:
 
         self._submit(instance.db_instance_identifier, job)
 
-    def _bring_up(self, instance: DBInstance) -> None:
+    def _create_server(self, instance: DBInstance) -> None:
         try:
             if instance.restored_from:
-                self.hosting.restore(instance.machine, instance.restored_from)
+                self.servers.restore(instance.machine, instance.restored_from)
             else:
-                self.hosting.create(
+                self.servers.create(
                     instance.machine,
                     username=instance.master_username,
                     password=instance.wanted_password or "",
                     database=instance.db_name or "postgres",
                 )
         except BaseException:
-            self.hosting.delete(instance.machine)
+            self.servers.delete(instance.machine)
             raise
 
     def _first_backup(self, instance: DBInstance) -> None:
@@ -139,7 +139,7 @@ class Lifecycle:
             _become(instance, "available")
 
     def take_password(self, instance: DBInstance) -> None:
-        """Have the server take the password that is wanted."""
+        """Set the pending password on the server."""
 
         def job() -> None:
             with self._failure_shown(instance):
@@ -155,7 +155,7 @@ class Lifecycle:
         with self._state.lock:
             password = instance.wanted_password
         if password is not None:
-            self.hosting.set_password(instance.machine, instance.master_username, password)
+            self.servers.set_password(instance.machine, instance.master_username, password)
         with self._state.change():
             instance.password_taken()
 
@@ -166,14 +166,14 @@ class Lifecycle:
     def _copy(self, instance: DBInstance, snapshot: DBSnapshot) -> None:
         identifier = snapshot.db_snapshot_identifier
         try:
-            self.hosting.take_snapshot(instance.machine, identifier)
+            self.servers.take_snapshot(instance.machine, identifier)
         except BaseException:
             with self._state.change():
                 self._backend.database_snapshots.pop(identifier, None)
             raise
         with self._state.change():
             snapshot.finished()
-            # Each stands for a day of the retention period.
+            # Each counts as a day of the retention period.
             backups = self._automated_snapshots(instance.db_instance_identifier)
             backups = [backup for backup in backups if backup.status == "available"]
             backups.sort(key=lambda backup: backup.created)
@@ -182,8 +182,8 @@ class Lifecycle:
             self.delete_snapshot(backup.db_snapshot_identifier)
 
     def delete_snapshot(self, identifier: str) -> None:
-        """Remove a snapshot's data, then its record."""
-        self.hosting.delete_snapshot(identifier)
+        """Delete a snapshot's data, then its record."""
+        self.servers.delete_snapshot(identifier)
         with self._state.change():
             self._backend.database_snapshots.pop(identifier, None)
 
@@ -191,7 +191,7 @@ class Lifecycle:
         """Shut the server down."""
 
         def job() -> None:
-            self.hosting.stop(instance.machine)
+            self.servers.stop(instance.machine)
             with self._state.change():
                 _become(instance, "stopped")
 
@@ -203,25 +203,25 @@ class Lifecycle:
         def job() -> None:
             with self._failure_shown(instance):
                 if stop_first:
-                    self.hosting.stop(instance.machine)
+                    self.servers.stop(instance.machine)
                 self._bring_back(instance)
 
         self._submit(instance.db_instance_identifier, job)
 
     def _bring_back(self, instance: DBInstance) -> None:
-        self.hosting.start(instance.machine)
+        self.servers.start(instance.machine)
         self._take_password(instance)
         with self._state.change():
             _become(instance, "available")
 
     def delete(self, instance: DBInstance) -> None:
-        """Take the final snapshot if one is wanted, then remove everything of the instance."""
+        """Take the final snapshot if requested, then delete everything of the instance."""
         identifier = instance.db_instance_identifier
 
         def job() -> None:
             if instance.final_snapshot is not None and not self._take_final_snapshot(instance):
                 return
-            self.hosting.delete(instance.machine)
+            self.servers.delete(instance.machine)
             with self._state.lock:
                 backups = [] if instance.keeps_backups else self._automated_snapshots(identifier)
             for backup in backups:
@@ -233,7 +233,7 @@ class Lifecycle:
         self._submit(identifier, job)
 
     def _take_final_snapshot(self, instance: DBInstance) -> bool:
-        """Report if it worked; the instance is not deleted otherwise."""
+        """Return True if it succeeded; otherwise the instance is not deleted."""
         with self._state.change():
             snapshot = self.add_snapshot(instance, str(instance.final_snapshot))
         try:
@@ -247,7 +247,7 @@ class Lifecycle:
         return instance.status == "deleting"
 
     def server_died(self, identifier: str) -> None:
-        """Start a server again that ended by itself, ever more slowly when it keeps ending."""
+        """Restart a server that ended unexpectedly, with increasing delays if it keeps ending."""
         with self._state.lock:
             instance = self._backend.databases.get(identifier)
             if instance is None or instance.status not in RUNNING | BROKEN:
@@ -274,13 +274,13 @@ class Lifecycle:
                 self.server_died(instance.db_instance_identifier)
 
     def resume(self) -> None:
-        """After a start: bring every instance to what its status asks for."""
+        """Continue all unfinished jobs after a start, by the status of each instance."""
         with self._state.lock:
             instances, snapshots = self._backend.databases, self._backend.database_snapshots
-            # The copies that a kill interrupted: their data were removed already.
+            # Copies that a kill interrupted; their data are deleted already.
             for name in [name for name, it in snapshots.items() if it.status != "available"]:
                 del snapshots[name]
-            self.hosting.keep_only(
+            self.servers.keep_only(
                 {it.db_instance_identifier for it in instances.values()},
                 {it.db_snapshot_identifier for it in snapshots.values()},
             )
@@ -301,7 +301,7 @@ class Lifecycle:
     def _back_up_again(self, instance: DBInstance) -> None:
         def job() -> None:
             with self._failure_shown(instance):
-                self.hosting.start(instance.machine)
+                self.servers.start(instance.machine)
                 self._first_backup(instance)
 
         self._submit(instance.db_instance_identifier, job)
@@ -312,7 +312,7 @@ class Lifecycle:
 
     @contextlib.contextmanager
     def _failure_shown(self, instance: DBInstance) -> Iterator[None]:
-        """Turn a failure into the status that AWS has for it, and a line in the log."""
+        """Convert a failure into AWS's status for it, and a line in the log."""
         try:
             yield
         except Exception as error:  # noqa: BLE001 - whatever failed, the instance shows it
@@ -327,13 +327,13 @@ class Lifecycle:
 
 
 def _become(instance: DBInstance, status: str) -> None:
-    """Set a status, unless a deletion was asked for meanwhile: it comes next."""
+    """Set a status, unless a deletion was requested meanwhile, which runs next."""
     if instance.status != "deleting":
         instance.status = status
 
 
 def _status_of(error: Exception) -> str:
-    """The status that RDS has for a failure."""
+    """Return RDS's status for a failure."""
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return "storage-full"
     if isinstance(error, SandboxError) and error.what.startswith("database address"):

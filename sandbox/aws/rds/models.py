@@ -1,4 +1,4 @@
-"""RDS resources as the API shows them, with what the sandbox has to know beyond moto."""
+"""RDS resources of the API, with further attributes for the sandbox."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from moto.core.utils import utcnow
 from moto.rds import models as moto
 from moto.rds.models import RDSBackend
 
-from sandbox.aws.rds.hosting import Machine
+from sandbox.aws.rds.servers import Machine
 from sandbox.postgres.configuration import max_connections
 
-# Statuses of AmazonRDS/latest/UserGuide/accessing-monitoring.html in which a
-# server should be running.
+# Statuses in which a server should run: AmazonRDS/latest/UserGuide/accessing-monitoring.html
 RUNNING = frozenset(
     {"available", "backing-up", "modifying", "rebooting", "resetting-master-credentials"}
 )
@@ -24,7 +23,7 @@ BROKEN = frozenset({"failed", "storage-full", "incompatible-network"})
 
 
 class ManagedSecret(moto.MasterUserSecret):  # type: ignore[misc] # mypy does not follow moto
-    """The master user's secret, with a password that the server really takes."""
+    """The master user's secret, with the password that is set on the server."""
 
     resource: DBInstance
 
@@ -33,19 +32,19 @@ class ManagedSecret(moto.MasterUserSecret):  # type: ignore[misc] # mypy does no
 
     @property
     def secret_status(self) -> str:
-        """``creating`` until the server takes the password."""
+        """Status: ``creating`` until the password is set on the server."""
         return "creating" if self.resource.password_pending else "active"
 
     @property
     def password(self) -> str:
-        """The password in the secret's current version."""
+        """Password in the secret's current version."""
         value = self.secretsmanager.get_secret_value(
             secret_id=self.secret.arn, version_id="", version_stage="AWSCURRENT"
         )
         return str(json.loads(value["SecretString"])["password"])
 
     def rotate_secret(self) -> None:
-        """A new version with a new password; the caller has the server take it."""
+        """Add a version with a new password; the caller sets it on the server."""
         self.secretsmanager.put_secret_value(
             secret_id=self.secret.arn,
             secret_string=self._generate_secret_string(),
@@ -56,23 +55,23 @@ class ManagedSecret(moto.MasterUserSecret):  # type: ignore[misc] # mypy does no
 
 
 class DBInstance(moto.DBInstance):  # type: ignore[misc] # as above
-    """An instance with a server behind it.
+    """An instance with a server.
 
     Attributes:
         host: Loopback address of the server.
-        restored_from: The snapshot whose data it gets, while it is being restored.
-        password_pending: Whether the server has yet to take ``wanted_password``.
-        final_snapshot: Snapshot to take before the deletion that is under way.
-        keeps_backups: Whether that deletion leaves the automated backups.
+        restored_from: Snapshot of its data, while it is being restored.
+        password_pending: True until ``wanted_password`` is set on the server.
+        final_snapshot: Snapshot to take before the deletion in progress.
+        keeps_backups: True if that deletion keeps the automated backups.
     """
 
     def __init__(self, backend: RDSBackend, *, host: str, **properties: Any) -> None:
         """Register an instance that is being created.
 
         Args:
-            backend: Where it belongs.
-            host: Loopback address for its server.
-            properties: As RDS names them, in snake case.
+            backend: Backend that it belongs to.
+            host: Loopback address of its server.
+            properties: Properties by RDS's names in snake case.
         """
         self.manage_master_user_password = False
         managed = bool(properties.pop("manage_master_user_password", False))
@@ -95,19 +94,19 @@ class DBInstance(moto.DBInstance):  # type: ignore[misc] # as above
 
     @property
     def address(self) -> str:
-        """The host that clients connect to."""
+        """Host for clients."""
         return self.host
 
     @property
     def endpoint(self) -> dict[str, Any] | None:
-        """As on AWS, there is none until the instance has been available once."""
+        """Endpoint; as on AWS, None until the instance has been available once."""
         if self.status == "creating":
             return None
         return {"Address": self.host, "Port": self.port, "HostedZoneId": "Z2R2ITUGPM61AM"}
 
     @property
     def machine(self) -> Machine:
-        """What the hosting has to know."""
+        """Specification of its server."""
         return Machine(
             identifier=self.db_instance_identifier,
             address=self.host,
@@ -117,23 +116,23 @@ class DBInstance(moto.DBInstance):  # type: ignore[misc] # as above
         )
 
     def _parameters(self) -> dict[str, str]:
-        given = {
+        overrides = {
             name: str(parameter["ParameterValue"])
             for group in self.db_parameter_groups()
             for name, parameter in group.parameters.items()
             if "ParameterValue" in parameter
         }
-        return {"max_connections": max_connections(self.db_instance_class), **given}
+        return {"max_connections": max_connections(self.db_instance_class), **overrides}
 
     def manage_password(self, kms_key: str | None) -> None:
-        """Keep the master password in a secret from now on; nothing changes when it is already."""
+        """Keep the master password in a secret from now on, if it is not yet."""
         if not self.manage_master_user_password:
             self.master_user_secret = ManagedSecret(self, kms_key)
             self.manage_master_user_password = True
             self.password_pending = True
 
     def unmanage_password(self) -> None:
-        """Remove the secret; the password stays what it was."""
+        """Delete the secret; the password does not change."""
         if self.manage_master_user_password:
             self.master_user_secret.delete_secret()
             del self.master_user_secret
@@ -141,47 +140,47 @@ class DBInstance(moto.DBInstance):  # type: ignore[misc] # as above
 
     @property
     def wanted_password(self) -> str | None:
-        """What the server has to take, while ``password_pending``."""
+        """Password to set on the server, while ``password_pending``."""
         if self.manage_master_user_password:
             return str(self.master_user_secret.password)
         return self._wanted_password
 
     def password_taken(self) -> None:
-        """The server has it: forget a password that is in no secret."""
+        """Record that the password is set; one that is in no secret is deleted."""
         self.password_pending = False
         self._wanted_password = None
 
     def save_automated_backup(self) -> None:
-        """Nothing: the first backup is taken when the server has started."""
+        """Do nothing: the first backup is taken when the server has started."""
 
 
 class DBSnapshot(moto.DBSnapshot):  # type: ignore[misc] # as above
-    """A snapshot with a copy of the data behind it."""
+    """A snapshot with a copy of the data."""
 
     database: DBInstance
 
     def __init__(
         self, backend: RDSBackend, database: DBInstance, snapshot_id: str, **properties: Any
     ) -> None:
-        """Register a snapshot whose copy is yet to be made."""
+        """Register a snapshot without its copy."""
         super().__init__(backend, database, snapshot_id, **properties)
         self.status = "creating"
-        # It inherits the master user's password with the data, but not the secret.
+        # The data contain the master user's password, but the secret is not copied.
         self.database.__dict__.pop("master_user_secret", None)
         self.database.manage_master_user_password = False
 
     @property
     def percent_progress(self) -> int:
-        """All or nothing."""
+        """Progress: 0 or 100."""
         return 100 if self.status == "available" else 0
 
     def finished(self, at: datetime | None = None) -> None:
-        """The copy is whole."""
+        """Record that the copy is complete."""
         self.status = "available"
         self.created = at or utcnow()
         self.original_snapshot_create_time = self.created
 
 
 def new_password() -> str:
-    """A random password without what RDS excludes from its own: / @ " and space."""
+    """Return a random password without the characters that RDS excludes: / @ " and space."""
     return secrets.token_urlsafe(24)

@@ -1,1 +1,1 @@
-"""The emulated plugin for AWS."""
+"""Emulator of the AWS plugin."""

@@ -1,4 +1,4 @@
-"""Calls to the emulated AWS APIs, off the event loop, with errors that a person can use."""
+"""Calls to the emulated AWS APIs, in threads, with errors that have a remedy."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sandbox.errors import SandboxError
 
 
 class AwsError(SandboxError):
-    """An answer of an AWS API that is an error.
+    """An AWS API returned an error.
 
     Attributes:
-        code: The API's own, ``DBInstanceNotFound``.
+        code: The API's code: ``DBInstanceNotFound``.
     """
 
     def __init__(self, operation: str, code: str, message: str) -> None:
@@ -30,7 +30,7 @@ class AwsError(SandboxError):
 
 
 class Clients:
-    """The AWS APIs of one region at one endpoint; safe to use from any number of calls."""
+    """The AWS APIs of a region at an endpoint, for concurrent calls."""
 
     def __init__(self, endpoint: str, region: str) -> None:
         self.region = region
@@ -40,13 +40,13 @@ class Clients:
         """Call one operation.
 
         Args:
-            service: boto3's name of the API, ``rds``.
-            operation: boto3's name of the operation, ``describe_db_instances``.
-            parameters: The operation's own.
+            service: boto3's name of the API: ``rds``.
+            operation: boto3's name of the operation: ``describe_db_instances``.
+            parameters: Parameters of the operation.
 
         Raises:
-            AwsError: With the API's code.
-            SandboxError: When the API cannot be reached.
+            AwsError: The API returns an error.
+            SandboxError: The API can't be reached.
         """
         return await asyncio.to_thread(self._call, service, operation, parameters)
 
@@ -63,13 +63,13 @@ class Clients:
             raise SandboxError(
                 f"AWS {service} {operation} at {self._endpoint}",
                 why=str(error),
-                remedy="see `sandbox status` and `sandbox logs aws`; start it with `sandbox up`",
+                remedy="check `sandbox status` and `sandbox logs aws`; start it with `sandbox up`",
             ) from error
         return {key: _readable(value) for key, value in answer.items()}
 
 
 def _readable(value: Any) -> Any:
-    """The value with its times as the real provider writes them."""
+    """Return a value with its times in the real provider's format."""
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if isinstance(value, dict):

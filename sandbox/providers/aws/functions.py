@@ -1,4 +1,4 @@
-"""What the program looks up in AWS: the cluster, its network, the latest snapshot."""
+"""Functions that the program calls: cluster, network, latest snapshot and others."""
 
 from __future__ import annotations
 

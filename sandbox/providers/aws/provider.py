@@ -1,4 +1,4 @@
-"""The emulator of the AWS plugin: the types and functions that the program uses."""
+"""Emulator of the AWS plugin, with the types and functions that the program uses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sandbox.providers.values import Properties
 
 
 class AwsProvider(Provider):
-    """AWS at one endpoint; it never talks to any other, so never to the real one."""
+    """AWS at one endpoint; no other one, and so not the real AWS, is ever called."""
 
     name = "aws"
 
@@ -30,7 +30,7 @@ class AwsProvider(Provider):
 
     @override
     async def configure(self, settings: Properties) -> Clients:
-        """The APIs of the region; the sandbox's when the program names none."""
+        """Return the APIs of the program's region, or of the sandbox's if it has none."""
         region = settings.get("region") or self._region
         if region not in self._by_region:
             self._by_region[region] = Clients(self._endpoint, region)
@@ -38,5 +38,5 @@ class AwsProvider(Provider):
 
     @override
     async def moves(self, old: Properties, new: Properties) -> bool:
-        """Another region; naming the one that is used anyway is none."""
+        """Return True if the region changes; setting the default explicitly is no change."""
         return (old.get("region") or self._region) != (new.get("region") or self._region)

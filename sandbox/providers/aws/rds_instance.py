@@ -13,7 +13,7 @@ from sandbox.providers.base import Call, Existing
 from sandbox.providers.inputs import Equality, Input, Problem, Type
 from sandbox.providers.values import Properties
 
-# The real provider's own limits.
+# The real provider's limits.
 _CREATE_SECONDS: Final = 2400.0
 _DELETE_SECONDS: Final = 3600.0
 _FAILED: Final = frozenset({"failed", "incompatible-restore", "incompatible-parameters"})
@@ -22,7 +22,7 @@ _FIXED: Final = Input(replace=True)
 _TEXT: Final = Input()
 _NUMBER: Final = Input(Type.NUMBER)
 _FLAG: Final = Input(Type.BOOLEAN)
-# What the call that restores a snapshot takes, and what is changed in place later, ...
+# Parameters of the call that restores a snapshot, which are changed in place later, ...
 _AT_ONCE: Final = {
     "instanceClass": Property(Input(required=True), "DBInstanceClass"),
     "dbSubnetGroupName": Property(
@@ -40,7 +40,7 @@ _AT_ONCE: Final = {
     "autoMinorVersionUpgrade": Property(_FLAG, "AutoMinorVersionUpgrade"),
     "backupRetentionPeriod": Property(_NUMBER, "BackupRetentionPeriod"),
 }
-# ... what a restored instance is changed to once it is available, ...
+# ... those that a restored instance gets once it is available, ...
 _AFTER_RESTORING: Final = {
     "engineVersion": Property(_TEXT, "EngineVersion"),
     "allocatedStorage": Property(_NUMBER, "AllocatedStorage"),
@@ -52,7 +52,7 @@ _AFTER_RESTORING: Final = {
         output="MasterUserSecret && `true`",
     ),
 }
-# ... what can only be given when an instance is created empty, ...
+# ... those that can be set only when an empty instance is created, ...
 _AT_CREATION: Final = {
     "engine": Property(Input(replace=True, allowed=("postgres",)), "Engine"),
     "dbName": Property(_FIXED, "DBName"),
@@ -60,7 +60,7 @@ _AT_CREATION: Final = {
     "storageEncrypted": Property(Input(Type.BOOLEAN, replace=True), "StorageEncrypted"),
     "kmsKeyId": Property(_FIXED, "KmsKeyId"),
 }
-# ... and what is for other calls.
+# ... and those of other calls.
 _OTHERS: Final = {
     "identifier": Property(Input(required=True, replace=True), "DBInstanceIdentifier"),
     "tags": Property(TAGS, "Tags", value="tagList", output="TagList"),
@@ -78,16 +78,16 @@ def _parameters(properties: dict[str, Property]) -> dict[str, str]:
 
 
 class _Instance(AwsResource):
-    """``aws:rds/instance:Instance``; its identity here is its identifier.
+    """``aws:rds/instance:Instance``; its ID is its identifier.
 
-    (The real provider takes AWS's resource id, which moto makes the same for all.)
+    (The real provider uses AWS's resource ID, which is the same for all in moto.)
     """
 
     @override
     async def check(
         self, call: Call, old: Properties, new: Properties
     ) -> tuple[Properties, list[Problem]]:
-        """Besides the schema, what the API would refuse only after minutes."""
+        """Check the schema, and also what the API would reject only after minutes."""
         inputs, problems = await super().check(call, old, new)
         if not new.get("snapshotIdentifier"):
             problems += [
@@ -113,7 +113,7 @@ class _Instance(AwsResource):
 
     @override
     async def adopt(self, call: Call, inputs: Properties) -> Existing:
-        """Take it over as it is: ``settle`` changes what differs once it is available."""
+        """Adopt it unchanged; ``settle`` changes what differs once it is available."""
         identity = str(inputs["identifier"])
         live = await self.live(call, identity)
         require_ours(call, identity, inputs.get("tags"), live["tags"])
@@ -127,7 +127,7 @@ class _Instance(AwsResource):
                 raise SandboxError(
                     f"database instance {identity}",
                     why=f"its status is {live['status']}",
-                    remedy="see `sandbox logs aws`, then destroy it and run the same command again",
+                    remedy="read `sandbox logs aws`, destroy it, and run the same command again",
                 )
             return live if live["status"] == "available" else None
 
@@ -142,7 +142,7 @@ class _Instance(AwsResource):
         current = super().as_recorded(inputs, live)
         wanted = inputs.get("engineVersion")
         if wanted and str(live["engineVersion"]).startswith(f"{wanted}."):
-            # "16" asks for any 16.x, and AWS upgrades minor versions by itself.
+            # "16" matches any 16.x, and AWS upgrades minor versions by itself.
             current["engineVersion"] = wanted
         return current
 

@@ -1,10 +1,10 @@
-"""AWS resources and look-ups as tables: which API calls there are, and one engine that makes them.
+"""AWS resources and functions as tables of API calls, and the code that executes them.
 
-Every parameter of a call, and every output, is a JMESPath expression, as in the AWS CLI's
-``--query``: parameters over the inputs, outputs over the answers. Parameters see besides:
+Each parameter of a call, and each output, is a JMESPath expression, as in the AWS CLI's
+``--query``: parameters over the inputs, outputs over the responses. Parameters also have:
 
-* ``id``, the identity, ``idParts``, it split at colons, and ``live``, the resource as it is now;
-* ``tagList``, the tags as most APIs take them, and ``removedTags``, the keys that are to go.
+* ``id``, the ID; ``idParts``, the ID split at colons; ``live``, the resource's current outputs;
+* ``tagList``, the tags in most APIs' format; ``removedTags``, the keys of tags to remove.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from sandbox.providers.inputs import Equality, Input, Schema, Type, compare, sam
 from sandbox.providers.values import Properties
 
 TAGS = Input(Type.MAP)
-# The real provider waits as long for what still uses a security group, an instance say.
+# The real provider's time limit for a security group that is still in use.
 _IN_USE_SECONDS = 900.0
 
 _compiled = functools.lru_cache(maxsize=1024)(jmespath.compile)
 
 
 def search(expression: str, document: Any) -> Any:
-    """The expression's value in the document."""
+    """Return the value of an expression over a document."""
     return _compiled(expression).search(document)
 
 
 @dataclass(frozen=True)
 class Request:
-    """One API call; parameters whose expression is null are left out.
+    """An API call; parameters whose value is null are omitted.
 
     Attributes:
-        operation: boto3's name of it.
-        parameters: Each parameter's expression.
-        when: Whether an update needs the call at all.
-        always: For an update that sends only what changed: what it sends besides.
+        operation: boto3's name of the operation.
+        parameters: Expressions of the parameters.
+        when: Expression that is true if an update needs the call.
+        always: For an update that sends changed parameters only: those that it always sends.
     """
 
     operation: str
@@ -53,20 +53,20 @@ class Request:
     always: frozenset[str] | None = None
 
     def arguments(self, document: Properties) -> Properties:
-        """The parameters over a document."""
+        """Return the parameters' values over a document."""
         values = {name: search(text, document) for name, text in self.parameters.items()}
         return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True)
 class Api:
-    """One AWS service.
+    """An AWS service.
 
     Attributes:
-        service: boto3's name of it.
-        missing: Its codes for what is not there.
-        tag: Writes ``tagList``.
-        untag: Removes ``removedTags``.
+        service: boto3's name of the service.
+        missing: Error codes for a missing resource.
+        tag: Call that sets ``tagList``.
+        untag: Call that removes ``removedTags``.
     """
 
     service: str
@@ -77,13 +77,13 @@ class Api:
 
 @dataclass(frozen=True)
 class Property:
-    """An input, as a parameter of the call that creates and as an output.
+    """An input with its parameter of the create call and its output.
 
     Attributes:
-        input: What it may be.
-        parameter: The API's name of it, None when the call has none.
-        value: The parameter's expression, the property itself without.
-        output: The output's expression, the parameter's name without.
+        input: Schema of the input.
+        parameter: The API's name of it; None if the create call lacks it.
+        value: Expression of the parameter; by default the property itself.
+        output: Expression of the output; by default the parameter's name.
     """
 
     input: Input
@@ -97,20 +97,19 @@ class AwsResource(Resource):
     """A resource type.
 
     Attributes:
-        properties: Its inputs.
-        create_call: The operation that creates it.
-        identity: Expression of its id over the inputs and the answer of that call.
-        read_calls: The calls that describe it, each with the answers before it.
-        found: Expression of the resource in the answers, null when it is gone; its fields
-            are seen by outputs beside the answers. ``$id`` stands for the id.
-        outputs: What AWS alone decides.
-        updates: What changes it in place; called when a parameter differs from the live one.
-        creates_again: The call that creates it also changes it.
-        taken: Code of the API's error when the name is in use; None when creating
-            again means writing the same thing again.
-        locate: The call that finds one by its name, and the expression of its id.
-        looks_first: The API overwrites what has the same name, where AWS's own refuses.
-        in_use: Code of the API's error while something else still needs it.
+        properties: Inputs.
+        create_call: Operation that creates it.
+        identity: Expression of its ID over the inputs and the response of that call.
+        read_calls: Calls that describe it, each with the responses of those before it.
+        found: Expression of the resource in the responses, null if it does not exist; outputs
+            can use its fields and the responses. ``$id`` is the ID.
+        outputs: Outputs that only AWS sets.
+        updates: Calls that change it in place, made if a parameter differs from the live one.
+        creates_again: True if the call that creates it also changes it.
+        taken: Error code for a name in use; None if to create again writes the same again.
+        locate: Call that finds one by its name, and the expression of its ID.
+        looks_first: True if the API overwrites a resource of the same name, where AWS's rejects.
+        in_use: Error code while something else still uses it.
     """
 
     api: Api
@@ -136,7 +135,7 @@ class AwsResource(Resource):
 
     @override
     async def create(self, call: Call, inputs: Properties) -> Existing:
-        """Make it, or adopt this stack's own of the same name."""
+        """Create it, or adopt this stack's own of the same name."""
         if self.looks_first and await self.describe(call, inputs[self.name_input or ""]):
             return await self.adopt(call, inputs)
         try:
@@ -148,17 +147,17 @@ class AwsResource(Resource):
         return Existing(str(search(self.identity, {**inputs, **answer})), inputs)
 
     def creating(self, inputs: Properties) -> Request:  # noqa: ARG002 - one has two
-        """The call that creates it."""
+        """Return the call that creates it."""
         parameters = {
             it.parameter: it.value or name for name, it in self.properties.items() if it.parameter
         }
         return Request(self.create_call, parameters)
 
     async def adopt(self, call: Call, inputs: Properties) -> Existing:
-        """Take over what an interrupted run of this stack made; ``settle`` makes the rest of it.
+        """Adopt what an interrupted run of this stack created; ``settle`` completes it.
 
         Raises:
-            SandboxError: When it is not this stack's, or differs in what cannot be changed.
+            SandboxError: It is not this stack's, or differs in an input that can't be changed.
         """
         identity = await self._locate(call, inputs)
         live = await self.live(call, identity)
@@ -167,8 +166,8 @@ class AwsResource(Resource):
         if diff.replaces:
             raise SandboxError(
                 f"{call.type} {identity}",
-                why=f"an interrupted run made it with another {', '.join(sorted(diff.replacing))},"
-                " which cannot be changed",
+                why="an interrupted run created it with another"
+                f" {', '.join(sorted(diff.replacing))}, which can't be changed",
                 remedy="delete it, then run the same command again",
             )
         return Existing(identity, {**inputs, **live})
@@ -185,7 +184,7 @@ class AwsResource(Resource):
     async def settle(
         self, call: Call, identity: str, inputs: Properties, outputs: Properties
     ) -> Properties:
-        """Make it what the inputs ask for; here and not in ``create``, so that nothing is lost."""
+        """Change it to the inputs; not in ``create``, so that a failure does not lose it."""
         live = await self.ready(call, identity)
         if await self.converge(call, identity, inputs, live):
             live = await self.ready(call, identity)
@@ -194,7 +193,7 @@ class AwsResource(Resource):
     async def converge(
         self, call: Call, identity: str, inputs: Properties, live: Properties
     ) -> bool:
-        """Make the calls that change what differs; report if there were any."""
+        """Make the calls that change what differs; return True if there were any."""
         recorded = self.as_recorded(inputs, live)
         wanted = {**_document(inputs, identity), "live": live}
         current = {**wanted, **live, **recorded}
@@ -225,7 +224,7 @@ class AwsResource(Resource):
     async def update(
         self, call: Call, identity: str, old: Properties, outputs: Properties, new: Properties
     ) -> Properties:
-        """Leave it to ``settle``, which compares with the live resource."""
+        """Return the outputs; ``settle`` makes the changes by the live resource."""
         return {**outputs, **new}
 
     @override
@@ -238,7 +237,7 @@ class AwsResource(Resource):
         return Existing(identity, {**outputs, **live}, self.as_recorded(inputs, live))
 
     def as_recorded(self, inputs: Properties, live: Properties) -> Properties:
-        """The inputs as AWS has them now, written as they are recorded where both mean the same."""
+        """Return AWS's current inputs, in the recorded form where both are equal."""
         return live_inputs(self.schema, inputs, live)
 
     @override
@@ -261,7 +260,7 @@ class AwsResource(Resource):
         )
 
     async def describe(self, call: Call, identity: str) -> Properties | None:
-        """The outputs as AWS has them; None when there is none."""
+        """Return the current outputs; None if it does not exist."""
         answers = {**_document({}, identity), "region": clients(call).region}
         for request in self.read_calls:
             try:
@@ -285,20 +284,20 @@ class AwsResource(Resource):
         return values
 
     async def ready(self, call: Call, identity: str) -> Properties:
-        """The outputs once it can be changed."""
+        """Return the outputs once it can be changed."""
         return await self.live(call, identity)
 
     async def live(self, call: Call, identity: str) -> Properties:
-        """The outputs as AWS has them.
+        """Return the current outputs.
 
         Raises:
-            SandboxError: When it is gone.
+            SandboxError: It does not exist.
         """
         live = await self.describe(call, identity)
         if live is None:
             raise SandboxError(
                 f"{call.type} {identity}",
-                why="AWS does not know it any more: something else deleted it",
+                why="it no longer exists in AWS: something else deleted it",
                 remedy="run `pulumi refresh`, then the same command again",
             )
         return live
@@ -310,10 +309,10 @@ class AwsResource(Resource):
 
 @dataclass(frozen=True)
 class AwsFunction(Function):
-    """A look-up; attributes as those of ``AwsResource``.
+    """A function; attributes as those of ``AwsResource``.
 
     Attributes:
-        named: The noun of an error, when nothing is found; None when that is no error.
+        named: Noun for the error if nothing is found; None if that is no error.
     """
 
     api: Api
@@ -338,8 +337,8 @@ class AwsFunction(Function):
             [wanted, *_] = arguments.values()
             raise SandboxError(
                 f"{self.named} {wanted}",
-                why="AWS has none that matches",
-                remedy="change the search criteria, or make what is missing, and run it again",
+                why="nothing in AWS matches",
+                remedy="change the search criteria or create it, and run the same command again",
             )
         document = {**arguments, **(found or {}), "region": clients(call).region}
         outputs = {name: search(text, document) for name, text in self.outputs.items()}
@@ -359,23 +358,23 @@ def _document(inputs: Properties, identity: str = "") -> Properties:
 
 
 def clients(call: Call) -> Clients:
-    """The AWS APIs of the call's provider."""
+    """Return the AWS APIs of the call's provider."""
     config: Clients = call.connection.config
     return config
 
 
 def tag_map(tags: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
-    """Tags as the program writes them, without those that AWS keeps for itself."""
+    """Return tags in the program's form, without AWS's own."""
     return {tag["Key"]: tag["Value"] for tag in tags or () if not tag["Key"].startswith("aws:")}
 
 
 def require_ours(
     call: Call, identity: str, wanted: Mapping[str, str] | None, found: Mapping[str, str] | None
 ) -> None:
-    """Refuse to adopt what does not carry this stack's tags.
+    """Check that a resource has this stack's tags before it is adopted.
 
-    The tags that hold the stack's name tell whose it is; the others, like the commit,
-    may have changed between the interrupted run and this one.
+    Only the tags that contain the stack's name count; others, like the commit, may have changed
+    since the interrupted run.
     """
     marks = {key: value for key, value in (wanted or {}).items() if value == call.stack}
     if marks and all((found or {}).get(key) == value for key, value in marks.items()):
@@ -383,14 +382,14 @@ def require_ours(
     expected = ", ".join(f"{key}={value}" for key, value in marks.items())
     raise SandboxError(
         f"{call.type} {identity}",
-        why="it exists already and is not this stack's: "
-        + (f"it lacks the tag {expected}" if marks else f"no tag says {call.stack}"),
-        remedy="choose another name, delete the other one, or take it over with `pulumi import`",
+        why="it exists and is not this stack's: "
+        + (f"it lacks the tag {expected}" if marks else f"no tag contains {call.stack}"),
+        remedy="choose another name, delete it, or adopt it with `pulumi import`",
     )
 
 
 def live_inputs(schema: Schema, inputs: Properties, live: Properties) -> Properties:
-    """The inputs as AWS has them now; all known ones when none are recorded (an import)."""
+    """Return AWS's current inputs; all of them if none are recorded (an import)."""
     if not inputs:
         return {key: live[key] for key in schema if live.get(key) not in (None, [], {})}
     return {
@@ -399,7 +398,7 @@ def live_inputs(schema: Schema, inputs: Properties, live: Properties) -> Propert
     }
 
 
-def _recorded(known: Input, recorded: Any, live: Any) -> Any:
-    if isinstance(recorded, Mapping) and isinstance(live, Mapping) and known.fields:
+def _recorded(expected: Input, recorded: Any, live: Any) -> Any:
+    if isinstance(recorded, Mapping) and isinstance(live, Mapping) and expected.fields:
         return {key: live.get(key) for key in recorded}
-    return recorded if same(known, recorded, live) else live
+    return recorded if same(expected, recorded, live) else live

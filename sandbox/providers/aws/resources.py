@@ -1,4 +1,4 @@
-"""The resource types of AWS that the program declares, but for database instances."""
+"""Resource types of AWS that the program declares, except for database instances."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _KMS: Final = Api(
 
 
 def _iam(kind: str, identity: str) -> Api:
-    """IAM, which tags each type by calls of its own."""
+    """Return IAM, which has calls for tags for each type."""
     return Api(
         "iam",
         frozenset({"NoSuchEntity", "NoSuchEntityException"}),
@@ -191,7 +191,7 @@ _ROLE: Final = AwsResource(
     delete_call=Request("delete_role", {"RoleName": "id"}),
 )
 
-# Its identity is "role:name".
+# Its ID is "role:name".
 _OF_ROLE: Final = {"RoleName": "idParts[0]", "PolicyName": "idParts[1]"}
 _ROLE_POLICY: Final = AwsResource(
     api=_iam("role", "RoleName"),
@@ -230,7 +230,7 @@ _OPEN_ID_CONNECT_PROVIDER: Final = AwsResource(
 
 
 class _ManagedPolicy(AwsResource):
-    """``aws:iam/policy:Policy``, which AWS keeps in at most five versions."""
+    """``aws:iam/policy:Policy``, of which AWS keeps at most five versions."""
 
     @override
     async def converge(
@@ -239,7 +239,7 @@ class _ManagedPolicy(AwsResource):
         changed = await super().converge(call, identity, inputs, live)
         iam = clients(call)
         found = await iam.call("iam", "list_policy_versions", PolicyArn=identity)
-        # Nothing goes back to an older one.
+        # Older versions are not used.
         for old in search("Versions[?!IsDefaultVersion].VersionId", found):
             await iam.call("iam", "delete_policy_version", PolicyArn=identity, VersionId=old)
         return changed
@@ -283,7 +283,7 @@ _KEY: Final = AwsResource(
     properties={
         "description": Property(_TEXT, "Description"),
         "enableKeyRotation": Property(Input(Type.BOOLEAN), output="KeyRotationEnabled"),
-        # Only for deleting it; AWS knows it from then on.
+        # Only for its deletion; AWS stores it from then on.
         "deletionWindowInDays": Property(Input(Type.NUMBER)),
         "tags": Property(
             TAGS, "Tags", value=_KMS_TAGS, output="Tags[].{Key: TagKey, Value: TagValue}"
@@ -296,7 +296,7 @@ _KEY: Final = AwsResource(
         Request("get_key_rotation_status", {"KeyId": "id"}),
         Request("list_resource_tags", {"KeyId": "id"}),
     ),
-    # AWS keeps a deleted key for its window; until then it can't be used.
+    # AWS keeps a deleted key for this time, in which it can't be used.
     found="[KeyMetadata] | [?KeyState != 'PendingDeletion'] | [0]",
     outputs={"arn": "Arn", "keyId": "KeyId", "isEnabled": "Enabled", "multiRegion": "MultiRegion"},
     updates=(
@@ -368,14 +368,14 @@ _RULE: Final = {
     "description": _TEXT,
     "securityGroups": Input(Type.LIST, required=True),
 }
-# One source that may reach one range of ports, in the order of _RULE.
+# A source and a range of ports, in the order of _RULE.
 _Rule = tuple[str, int, int, str, str]
 
 
 class _SecurityGroup(AwsResource):
     """``aws:ec2/securityGroup:SecurityGroup`` with its ingress rules inline.
 
-    As with the real provider, a new group loses the rule by which AWS lets everything out.
+    As with the real provider, AWS's default rule for outgoing traffic is removed.
     """
 
     @override

@@ -52,7 +52,7 @@ def test_the_operator_may_do_what_the_sandbox_shows_to_be_enough() -> None:
 
 def test_the_operator_runs_as_in_the_sandbox() -> None:
     """But for addresses, logs, and the one store that a namespace has no use for."""
-    text = (ROOT / "sandbox/cluster/parts.py").read_text()
+    text = (ROOT / "sandbox/cluster/processes.py").read_text()
     switches = {a for a in ARGUMENTS if a.startswith("--enable-")}
     assert {s for s in switches if s not in text} == {"--enable-cluster-store-reconciler=false"}
 

@@ -19,9 +19,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.aws.client import client, is_ready, take_automated_snapshot
 from sandbox.aws.identity import PORT, database_authority
-from sandbox.aws.parts import parts
-from sandbox.processes import end_with_parent
+from sandbox.aws.processes import processes
 from sandbox.settings import PROJECT_ROOT, Settings
+from sandbox.system import end_with_parent
 
 DATABASE = "app"
 _SECONDS = 90.0
@@ -44,16 +44,16 @@ class Aws:
 
     def start(self) -> None:
         """Start it as the supervisor does, and wait until it is ready."""
-        [part] = parts(self.settings)
+        [declared] = processes(self.settings)
         environment = {
             **os.environ,
-            **part.env,
+            **declared.env,
             "SANDBOX_HOME": str(self.settings.home),
             "SANDBOX_SUBNET": self.settings.subnet,
         }
         with (self.settings.home / "aws.log").open("ab") as log:
             self.process = subprocess.Popen(
-                part.argv,
+                declared.argv,
                 env=environment,
                 cwd=PROJECT_ROOT,
                 stdout=log,
@@ -137,7 +137,7 @@ class Aws:
         until(lambda: self.status(identifier) is None, f"{identifier} to be gone")
 
     def master(self, identifier: str) -> dict[str, str]:
-        """What the instance's secret says."""
+        """Return the content of the instance's secret."""
         instance = self.describe(identifier)
         assert instance
         arn = instance["MasterUserSecret"]["SecretArn"]

@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.aws.inventory import inventory
-from sandbox.containers.store import Image, ImageStore
+from sandbox.containers.store import ImageStore, StoredImage
 from tests.sandbox.aws.conftest import Aws
 
 pytestmark = pytest.mark.sandbox
@@ -17,7 +17,7 @@ def store(aws: Aws) -> ImageStore:
     return ImageStore(aws.settings.home / "images")
 
 
-def stored(store: ImageStore, content: str) -> Image:
+def stored(store: ImageStore, content: str) -> StoredImage:
     with store.scratch() as folder:
         layer_folder = folder / "layer"
         layer_folder.mkdir()
@@ -26,7 +26,7 @@ def stored(store: ImageStore, content: str) -> Image:
     return store.get(store.put({"config": {"Cmd": ["true"]}}, [layer]))
 
 
-def push(aws: Aws, repository: str, tag: str, image: Image) -> None:
+def push(aws: Aws, repository: str, tag: str, image: StoredImage) -> None:
     aws.client("ecr").put_image(
         repositoryName=repository,
         imageTag=tag,

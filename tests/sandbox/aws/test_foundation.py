@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from sandbox.cluster.layout import Layout
-from sandbox.identity import CLUSTER_NAME, OIDC_ISSUER
+from sandbox.settings import CLUSTER_NAME, OIDC_ISSUER
 from tests.sandbox.aws.conftest import Aws
 
 pytestmark = pytest.mark.sandbox

@@ -1,4 +1,4 @@
-"""How instances fare when their servers fail, with servers that fail when told to."""
+"""Instances whose servers fail, with fake servers that fail on demand."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ with without_instance_types():
     from moto.rds.models import rds_backends
 
     from sandbox.aws.rds import backend as module
-    from sandbox.aws.rds.backend import INSTANCE_QUOTA, Backend
+    from sandbox.aws.rds.backend import INSTANCE_QUOTA, DatabaseBackend
     from sandbox.aws.rds.lifecycle import Lifecycle
-    from sandbox.aws.state import State
+    from sandbox.aws.state import AccountState
 
 
 class Servers:
-    """In the place of ``Hosting``: no process, but a failure or a delay where a test wants one."""
+    """Fake ``DatabaseServers``: no process, but a failure or a delay where a test wants one."""
 
     def __init__(self) -> None:
         self.alive: set[str] = set()
@@ -90,7 +90,7 @@ def lifecycle(
     BackendDict.reset()
     monkeypatch.setattr(rds_backends, "backend", rds_backends.backend)
     rds_backends.clear()
-    made = Lifecycle(servers, State(tmp_path / "state"))  # type: ignore[arg-type] # it stands in
+    made = Lifecycle(servers, AccountState(tmp_path / "state"))  # type: ignore[arg-type] # a fake
     module.install(made)
     yield made
     made.settle()
@@ -98,11 +98,11 @@ def lifecycle(
 
 
 @pytest.fixture
-def backend(lifecycle: Lifecycle) -> Backend:
+def backend(lifecycle: Lifecycle) -> DatabaseBackend:
     return rds_backends[ACCOUNT][REGION]
 
 
-def create(backend: Backend, name: str = "pr-42", **options: Any) -> Any:
+def create(backend: DatabaseBackend, name: str = "pr-42", **options: Any) -> Any:
     return backend.create_db_instance(
         {
             "db_instance_identifier": name,
@@ -133,7 +133,7 @@ FULL = OSError(errno.ENOSPC, "No space left on device")
     ],
 )
 def test_a_failure_shows_in_the_status_and_leaves_no_half_server(
-    backend: Backend, lifecycle: Lifecycle, servers: Servers, error: Exception, status: str
+    backend: DatabaseBackend, lifecycle: Lifecycle, servers: Servers, error: Exception, status: str
 ) -> None:
     servers.fails["create"] = error
 
@@ -149,7 +149,7 @@ def test_a_failure_shows_in_the_status_and_leaves_no_half_server(
 
 
 def test_a_snapshot_that_fails_is_forgotten_and_the_instance_serves(
-    backend: Backend, lifecycle: Lifecycle, servers: Servers
+    backend: DatabaseBackend, lifecycle: Lifecycle, servers: Servers
 ) -> None:
     instance = create(backend)
     lifecycle.settle()
@@ -163,7 +163,7 @@ def test_a_snapshot_that_fails_is_forgotten_and_the_instance_serves(
 
 
 def test_an_instance_whose_final_snapshot_fails_is_not_deleted(
-    backend: Backend, lifecycle: Lifecycle, servers: Servers
+    backend: DatabaseBackend, lifecycle: Lifecycle, servers: Servers
 ) -> None:
     instance = create(backend)
     lifecycle.settle()
@@ -178,7 +178,7 @@ def test_an_instance_whose_final_snapshot_fails_is_not_deleted(
 
 
 def test_a_deletion_asked_for_during_creation_has_the_last_word(
-    backend: Backend, lifecycle: Lifecycle, servers: Servers
+    backend: DatabaseBackend, lifecycle: Lifecycle, servers: Servers
 ) -> None:
     servers.go_on.clear()
     create(backend, backup_retention_period=1)
@@ -193,7 +193,7 @@ def test_a_deletion_asked_for_during_creation_has_the_last_word(
 
 
 def test_a_snapshot_in_use_can_not_be_deleted(
-    backend: Backend, lifecycle: Lifecycle, servers: Servers
+    backend: DatabaseBackend, lifecycle: Lifecycle, servers: Servers
 ) -> None:
     create(backend)
     lifecycle.settle()
@@ -212,7 +212,7 @@ def test_a_snapshot_in_use_can_not_be_deleted(
 
 
 def test_a_snapshot_that_is_being_made_can_not_be_restored(
-    backend: Backend, lifecycle: Lifecycle, servers: Servers
+    backend: DatabaseBackend, lifecycle: Lifecycle, servers: Servers
 ) -> None:
     create(backend)
     lifecycle.settle()
@@ -227,7 +227,7 @@ def test_a_snapshot_that_is_being_made_can_not_be_restored(
 
 @pytest.mark.parametrize("action", ["modify", "reboot", "stop", "snapshot"])
 def test_an_instance_that_is_being_created_is_left_in_peace(
-    backend: Backend, servers: Servers, action: str
+    backend: DatabaseBackend, servers: Servers, action: str
 ) -> None:
     servers.go_on.clear()
     create(backend)
@@ -244,7 +244,7 @@ def test_an_instance_that_is_being_created_is_left_in_peace(
     servers.go_on.set()
 
 
-def test_the_quota_is_that_of_aws(backend: Backend, lifecycle: Lifecycle) -> None:
+def test_the_quota_is_that_of_aws(backend: DatabaseBackend, lifecycle: Lifecycle) -> None:
     for number in range(INSTANCE_QUOTA):
         create(
             backend, f"pr-{number}", manage_master_user_password=False, master_user_password="x" * 8
@@ -258,7 +258,7 @@ def test_the_quota_is_that_of_aws(backend: Backend, lifecycle: Lifecycle) -> Non
 
 
 def test_a_snapshots_record_holds_no_password(
-    backend: Backend, lifecycle: Lifecycle, tmp_path: Path
+    backend: DatabaseBackend, lifecycle: Lifecycle, tmp_path: Path
 ) -> None:
     instance = create(backend)
     lifecycle.settle()
@@ -274,7 +274,7 @@ def test_a_snapshots_record_holds_no_password(
 
 
 def test_a_password_chosen_by_the_caller_is_forgotten_once_the_server_has_it(
-    backend: Backend, lifecycle: Lifecycle, tmp_path: Path
+    backend: DatabaseBackend, lifecycle: Lifecycle, tmp_path: Path
 ) -> None:
     create(backend, manage_master_user_password=False, master_user_password="chosen-by-hand")
     lifecycle.settle()

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from sandbox.aws.inventory import inventory
-from sandbox.identity import CLUSTER_NAME
+from sandbox.settings import CLUSTER_NAME
 from tests.sandbox.aws.conftest import Aws
 
 pytestmark = pytest.mark.sandbox

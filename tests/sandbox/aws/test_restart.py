@@ -138,8 +138,8 @@ def run_to_its_end(aws: Aws) -> str:
 @pytest.mark.parametrize(
     ("stamp", "why"),
     [
-        ({"format": 2, "moto": "4.0.0", "python": "3.11"}, "it was written by .*4.0.0"),
-        (None, "it does not begin with its version"),
+        ({"format": 2, "moto": "4.0.0", "python": "3.11"}, "its versions are .*4.0.0"),
+        (None, "its first line is not its version"),
     ],
 )
 def test_a_state_of_other_versions_is_refused_and_kept(
@@ -152,9 +152,9 @@ def test_a_state_of_other_versions_is_refused_and_kept(
     path.write_bytes(other + content.partition(b"\n")[2])
     left = path.read_bytes()
 
-    said = run_to_its_end(own)
+    output = run_to_its_end(own)
 
-    assert "sandbox reset" in said
+    assert "sandbox reset" in output
     assert path.read_bytes() == left
     path.write_bytes(content)
     own.start()
@@ -163,9 +163,9 @@ def test_a_state_of_other_versions_is_refused_and_kept(
 def test_a_port_in_use_is_named_with_its_holder(own: Aws) -> None:
     own.stop()
     with socket.create_server((own.settings.aws_address, PORT)):
-        said = run_to_its_end(own)
-        assert f"port {own.settings.aws_address}:{PORT}: it is in use by" in said
-        assert "SANDBOX_SUBNET" in said
+        output = run_to_its_end(own)
+        assert f"port {own.settings.aws_address}:{PORT}: it is in use by" in output
+        assert "SANDBOX_SUBNET" in output
     own.start()
 
 

@@ -34,7 +34,7 @@ def secrets() -> list[str]:
 
 
 def test_what_was_saved_is_there_again(tmp_path: Path) -> None:
-    state = module.State(tmp_path / "aws" / "state")
+    state = module.AccountState(tmp_path / "aws" / "state")
     add_secret("kept")
     key = kms_backends[ACCOUNT][REGION].describe_key("alias/aws/rds")
     state.save()
@@ -51,18 +51,18 @@ def test_what_was_saved_is_there_again(tmp_path: Path) -> None:
 
 
 def test_there_may_be_none(tmp_path: Path) -> None:
-    assert not module.State(tmp_path / "state").load()
+    assert not module.AccountState(tmp_path / "state").load()
 
 
 def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
-    state = module.State(tmp_path / "state")
+    state = module.AccountState(tmp_path / "state")
     state.save()
 
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_change_is_saved_at_its_end(tmp_path: Path) -> None:
-    state = module.State(tmp_path / "state")
+    state = module.AccountState(tmp_path / "state")
     with state.change():
         add_secret("changed")
     BackendDict.reset()
@@ -75,7 +75,7 @@ def test_a_change_is_saved_at_its_end(tmp_path: Path) -> None:
 def test_a_write_that_fails_leaves_what_was_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state = module.State(tmp_path / "state")
+    state = module.AccountState(tmp_path / "state")
     add_secret("before")
     state.save()
     add_secret("after")
@@ -96,7 +96,7 @@ def test_a_write_that_fails_leaves_what_was_there(
 
 @pytest.mark.parametrize("damage", [lambda raw: raw[:-40], lambda raw: raw[:60], lambda _: b"{}"])
 def test_a_damaged_state_is_refused_with_what_to_do(tmp_path: Path, damage: Any) -> None:
-    state = module.State(tmp_path / "state")
+    state = module.AccountState(tmp_path / "state")
     add_secret("kept")
     state.save()
     path = tmp_path / "state"

@@ -14,7 +14,7 @@ from joserfc.jwk import RSAKey
 
 from sandbox.aws.identity import ACCOUNT, REGION
 from sandbox.cluster.layout import Layout
-from sandbox.identity import OIDC_ISSUER
+from sandbox.settings import OIDC_ISSUER
 from tests.sandbox.aws.conftest import Aws
 
 pytestmark = pytest.mark.sandbox

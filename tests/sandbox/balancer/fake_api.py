@@ -1,4 +1,4 @@
-"""An API server of the tests' own: collections with list and watch, and what was asked of it."""
+"""Fake API server: collections with list and watch, and a record of the requests."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ class FakeApi:
         self._streams: list[tuple[str, asyncio.Queue[Object | None]]] = []
 
     def put(self, collection: str, name: str, **fields: Any) -> Object:
-        """Add an object, or a new version of it, and tell who watches."""
+        """Add an object, or a new version of it, and send it to the watchers."""
         items = self.objects.setdefault(collection, [])
         old = next((item for item in items if item["metadata"]["name"] == name), None)
         item = self._item(name, fields, old)
         if old is not None:
             items.remove(old)
         items.append(item)
-        self.tell(collection, "MODIFIED" if old else "ADDED", item)
+        self.notify(collection, "MODIFIED" if old else "ADDED", item)
         return item
 
     def remove(self, collection: str, name: str) -> None:
         items = self.objects[collection]
         old = next(item for item in items if item["metadata"]["name"] == name)
         items.remove(old)
-        self.tell(collection, "DELETED", self._item(name, {}, old))
+        self.notify(collection, "DELETED", self._item(name, {}, old))
 
-    def tell(self, collection: str, kind: str, item: Object) -> None:
+    def notify(self, collection: str, kind: str, item: Object) -> None:
         self._history.append((collection, {"type": kind, "object": item}))
         for path, stream in self._streams:
             if path == collection:
@@ -145,5 +145,5 @@ def _write_kubeconfig(path: Path, server: str) -> None:
 async def until(condition: Any, seconds: float = 5) -> None:
     """Wait until the condition holds."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for tells nobody
+        while not condition():  # noqa: ASYNC110 - the condition has no event
             await asyncio.sleep(0.005)

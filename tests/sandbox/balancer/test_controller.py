@@ -1,4 +1,4 @@
-"""What the controller writes to Ingresses, and how it starts."""
+"""The controller's updates of Ingresses, and its start."""
 
 from __future__ import annotations
 

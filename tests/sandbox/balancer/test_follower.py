@@ -1,4 +1,4 @@
-"""What the cache holds after disconnects, refusals and 410 Gone."""
+"""Content of the cache after disconnects, refusals and 410 Gone."""
 
 from __future__ import annotations
 

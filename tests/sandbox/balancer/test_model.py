@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sandbox.balancer import ingress_options, model
 from sandbox.balancer.ingress_options import PREFIX, HealthCheck, ModelError
 from sandbox.balancer.ingress_status import host_name
-from sandbox.balancer.model import Backend, Rule, TargetGroup
+from sandbox.balancer.model import Rule, ServicePort, TargetGroup
 from sandbox.balancer.proxy import Preview, unknown_host
 
 Object = dict[str, Any]
@@ -58,7 +58,7 @@ def test_annotations_that_previews_use() -> None:
         ("actions.x", "{}", "does not implement it"),
         ("auth-type", "oidc", "does not implement it"),
         ("wafv2-acl-arn", "arn:x", "does not implement it"),
-        ("certificate-arn", "arn:x", "speaks HTTP"),
+        ("certificate-arn", "arn:x", "supports HTTP only"),
         ("backend-protocol", "HTTPS", "reached by HTTP"),
         ("group.order", "first", "invalid literal"),
         ("success-codes", "all", "invalid literal"),
@@ -66,7 +66,7 @@ def test_annotations_that_previews_use() -> None:
         ("target-group-attributes", "stickiness.enabled=true", "no sticky sessions"),
         ("target-group-attributes", "what.is=this", "not implemented"),
         ("load-balancer-attributes", "waf.fail_open.enabled=true", "not implemented"),
-        ("listen-ports", "[{", "can't be honoured"),
+        ("listen-ports", "[{", "is not supported"),
         ("listen-ports", '[{"HTTPS": 443}]', 'expected [{"HTTP": 8080}], found [{"HTTPS": 443}]'),
         ("listen-ports", "[8080]", "expected"),
     ],
@@ -92,7 +92,7 @@ def test_what_is_not_said_is_as_the_controller_has_it() -> None:
 
 
 def test_a_health_check_is_read_whole() -> None:
-    said = {
+    annotations = {
         "healthcheck-path": "/up",
         "healthcheck-port": "81",
         "healthcheck-interval-seconds": "7",
@@ -101,7 +101,7 @@ def test_a_health_check_is_read_whole() -> None:
         "unhealthy-threshold-count": "4",
         "success-codes": "200-299",
     }
-    assert _read(**said).health == HealthCheck("/up", 81, 7, 0.5, 3, 4, "200-299")
+    assert _read(**annotations).health == HealthCheck("/up", 81, 7, 0.5, 3, 4, "200-299")
     assert _read(**{"healthcheck-port": "traffic-port"}).health == HealthCheck()
 
 
@@ -168,7 +168,7 @@ def test_attributes_are_pairs_between_commas() -> None:
 def test_everything_that_can_not_be_honoured_is_named_at_once() -> None:
     with pytest.raises(ModelError) as caught:
         _read(**{"auth-type": "oidc", "ssl-policy": "x", "ssl-redirect": "443"})
-    assert str(caught.value).count("; leave it out") == 2
+    assert str(caught.value).count("; remove it") == 2
     assert [part.split(":")[0] for part in str(caught.value).split(f"; {PREFIX}")] == [
         f"{PREFIX}auth-type",
         "ssl-policy",
@@ -218,7 +218,7 @@ def test_no_text_in_listen_ports_is_more_than_a_model_error(value: str) -> None:
 
 
 def _rule(path: str = "/", kind: str = "Prefix", host: str | None = "a.b") -> Rule:
-    return Rule(host, path, kind, Backend("n", "s", "http"), "n/i", ingress_options.Options())
+    return Rule(host, path, kind, ServicePort("n", "s", "http"), "n/i", ingress_options.Options())
 
 
 @pytest.mark.parametrize(
@@ -457,7 +457,7 @@ def test_what_is_wrong_with_a_services_annotations_is_said() -> None:
         (_ingress("i", _entry("a.b", ("/", "Prefix"), port={"name": "x"})), "has no port x"),
         (_ingress("i", _entry("a.b", ("/", "Prefix"), port={"name": "use-annotation"})), "actions"),
         (_ingress("i", tls=[{"hosts": ["a.b"]}]), "spec.tls"),
-        (_ingress("i", defaultBackend={"resource": {"kind": "X"}}), "no Service"),
+        (_ingress("i", defaultBackend={"resource": {"kind": "X"}}), "not a Service"),
     ],
 )
 def test_what_is_wrong_with_an_ingress_is_said_and_others_are_served(

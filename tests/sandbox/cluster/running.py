@@ -20,9 +20,9 @@ import psutil
 
 from sandbox.cluster.health import tls_context
 from sandbox.cluster.layout import Identity, Layout
-from sandbox.cluster.parts import parts
+from sandbox.cluster.processes import processes
 from sandbox.settings import Settings
-from sandbox.supervisor import State, Supervisor, read_status
+from sandbox.supervisor import ProcessState, Supervisor, read_status
 
 _START_SECONDS = 120
 
@@ -66,10 +66,10 @@ class Cluster:
         assert self._process is not None
         assert self._process.poll() is None, "the supervisor ended"
         rows = read_status(self.settings)
-        return bool(rows) and all(row.state is State.READY for row in rows)
+        return bool(rows) and all(row.state is ProcessState.READY for row in rows)
 
     def processes(self) -> dict[str, psutil.Process]:
-        """The parts that run, by name."""
+        """The processes that run, by name."""
         rows = read_status(self.settings)
         return {row.name: psutil.Process(row.pid) for row in rows if row.pid is not None}
 
@@ -92,4 +92,4 @@ def make(folder: Path) -> Cluster:
 
 if __name__ == "__main__":
     _settings = Settings()
-    Supervisor(parts(_settings), _settings).run()
+    Supervisor(processes(_settings), _settings).run()

@@ -1,4 +1,4 @@
-"""What is applied to a new cluster, and what to one that has it."""
+"""Objects applied to a new cluster, and to one that has them."""
 
 from __future__ import annotations
 

@@ -137,5 +137,5 @@ def test_the_signing_key_is_made_once(tmp_path: Path) -> None:
 
 def test_a_broken_file_is_named_with_what_to_do(tmp_path: Path, authority: Authority) -> None:
     (tmp_path / "server.pem").write_text("half a certi")
-    with pytest.raises(SandboxError, match=r"(?s)certificate .*server\.pem.*remove the file"):
+    with pytest.raises(SandboxError, match=r"(?s)certificate .*server\.pem.*delete the file"):
         authority.ensure_pair(tmp_path / "server.pem", SERVER)

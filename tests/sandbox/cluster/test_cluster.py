@@ -20,8 +20,8 @@ import pytest
 
 from sandbox.cluster.bootstrap import bootstrap
 from sandbox.cluster.layout import Identity
-from sandbox.cluster.parts import parts
-from sandbox.identity import CLUSTER_NAME, OIDC_ISSUER
+from sandbox.cluster.processes import processes
+from sandbox.settings import CLUSTER_NAME, OIDC_ISSUER
 from sandbox.tools import locate
 from tests.sandbox.cluster import objects
 from tests.sandbox.cluster.running import Cluster, await_that
@@ -49,7 +49,7 @@ def _make_secret(api: httpx.Client, namespace: str) -> dict[str, str]:
     return secret
 
 
-def test_every_part_runs_and_what_everyone_has_is_there(
+def test_every_process_runs_and_what_everyone_has_is_there(
     cluster: Cluster, api: httpx.Client
 ) -> None:
     assert set(cluster.processes()) == {
@@ -67,20 +67,20 @@ def test_every_part_runs_and_what_everyone_has_is_there(
 
 def test_kubectl_finds_its_context(cluster: Cluster) -> None:
     kubectl = locate(cluster.settings, ["kubernetes"]).kubectl
-    said = subprocess.run(
+    answer = subprocess.run(
         [kubectl, "--context", CLUSTER_NAME, "get", "namespaces", "-o", "name"],
         env={**os.environ, "KUBECONFIG": str(cluster.settings.kubeconfig)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "namespace/external-secrets" in said.stdout
+    assert "namespace/external-secrets" in answer.stdout
 
 
 def test_no_argument_holds_a_secret(cluster: Cluster) -> None:
     keys = [p.read_text() for p in cluster.layout.certificates.glob("*.key")]
-    for part in parts(cluster.settings):
-        words = " ".join([*part.argv, *part.env.values()])
+    for process in processes(cluster.settings):
+        words = " ".join([*process.argv, *process.env.values()])
         assert "PRIVATE KEY" not in words
         assert not any(key.splitlines()[1] in words for key in keys)
 
@@ -251,8 +251,8 @@ def test_a_pod_on_the_node_has_an_endpoint_on_loopback_and_logs(
 
     assert await_that(addresses, what="the EndpointSlice") == [address]
     with _kubelet(cluster):
-        said = api.get(f"{pods}/web/log", params={"tailLines": 5})
-    assert said.text == f"log of /containerLogs/{namespace}/web/web?tailLines=5"
+        answer = api.get(f"{pods}/web/log", params={"tailLines": 5})
+    assert answer.text == f"log of /containerLogs/{namespace}/web/web?tailLines=5"
     api.delete(f"/api/v1/nodes/{CLUSTER_NAME}")
 
 

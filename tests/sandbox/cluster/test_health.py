@@ -49,22 +49,22 @@ def test_a_healthy_part_is_waited_for_no_longer() -> None:
 
 def test_the_checks_that_fail_are_named() -> None:
     with _server() as port:
-        said = serving("127.0.0.1", port, "/waiting")()
-        assert said == "/waiting says 500: [-]etcd failed: reason withheld"
-        assert serving("127.0.0.1", port, "/other")() == "/other says 403: forbidden"
+        output = serving("127.0.0.1", port, "/waiting")()
+        assert output == "/waiting returns 500: [-]etcd failed: reason withheld"
+        assert serving("127.0.0.1", port, "/other")() == "/other returns 403: forbidden"
 
 
 def test_nobody_listening_is_an_answer_too() -> None:
     with _server() as port:
         pass
-    said = serving("127.0.0.1", port, "/ok")()
-    assert said is not None
-    assert said.startswith(f"no answer on 127.0.0.1:{port}")
+    output = serving("127.0.0.1", port, "/ok")()
+    assert output is not None
+    assert output.startswith(f"no answer on 127.0.0.1:{port}")
 
 
 def test_certificates_that_are_not_there_yet_are_an_answer_too(tmp_path: Path) -> None:
-    said = serving("127.0.0.1", 1, "/ok", authority=tmp_path / "ca.crt")()
-    assert said is not None
+    output = serving("127.0.0.1", 1, "/ok", authority=tmp_path / "ca.crt")()
+    assert output is not None
 
 
 def test_both_sides_show_a_certificate(tmp_path: Path) -> None:

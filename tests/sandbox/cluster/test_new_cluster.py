@@ -1,4 +1,4 @@
-"""What the program puts into a cluster that it makes, before the real API server."""
+"""The program's objects for a new cluster, applied to the real API server."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.containers.build import build
 from sandbox.containers.runtime import ContainerSpec, popen
-from sandbox.containers.store import Image, ImageStore
+from sandbox.containers.store import ImageStore, StoredImage
 
 
 @dataclass
@@ -27,12 +27,12 @@ class Bench:
         path.write_text(text or f"content of {name}\n")
         return path
 
-    def build(self, dockerfile: str, **options: Any) -> Image:
+    def build(self, dockerfile: str, **options: Any) -> StoredImage:
         self.log.clear()
         text = textwrap.dedent(dockerfile)
         return build(text, self.context, store=self.store, log=self.log.append, **options)
 
-    def run(self, image: Image, command: str, **options: Any) -> str:
+    def run(self, image: StoredImage, command: str, **options: Any) -> str:
         spec = ContainerSpec(
             layers=image.layers, argv=("/bin/sh", "-c", command), env={}, **options
         )

@@ -125,7 +125,7 @@ def test_arguments(bench: Bench) -> None:
     text = bench.run(image, "cat /out")
     assert text.split() == ["global", "mine", "mine-more", "env", image.config["architecture"]]
     assert image.config["config"]["Labels"] == {"given": "mine"}
-    assert "warning: build argument UNDECLARED: no ARG of the Dockerfile asks for it" in bench.log
+    assert "warning: build argument UNDECLARED: the Dockerfile has no such ARG" in bench.log
     bench.build(dockerfile, build_args={"GIVEN": "mine"})
     assert bench.worked == []
     bench.build(dockerfile, build_args={"GIVEN": "yours"})

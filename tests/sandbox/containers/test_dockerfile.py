@@ -144,7 +144,7 @@ def test_flags_without_a_value_are_true_and_most_are_given_once() -> None:
     (copy,) = body("COPY --link --from=a --from= b c\n")
     assert copy.flags == (("link", "true"), ("from", "a"), ("from", ""))
     assert (copy.flag("link"), copy.flag("chown")) == ("true", None)
-    with pytest.raises(SandboxError, match="--from is given 2 times"):
+    with pytest.raises(SandboxError, match="--from occurs 2 times"):
         copy.flag("from")
     (check,) = body("HEALTHCHECK --interval=1s NONE\n")
     assert (check.flag("interval"), check.text) == ("1s", "NONE")
@@ -192,7 +192,7 @@ def test_the_json_form_has_no_here_document() -> None:
 def test_an_unknown_flag_is_refused_with_those_that_are_known(text: str, flags: str) -> None:
     with pytest.raises(SandboxError) as caught:
         parse(f"FROM b\n{text}")
-    assert caught.value.remedy == f"remove it; known are: {flags}"
+    assert caught.value.remedy == f"remove it; supported are: {flags}"
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_what_is_not_honoured_is_told_with_what_is_instead(text: str, remedy: st
         ("", "it has no FROM"),
         ("RUN a\nFROM b", "line 1: RUN a"),
         ("FROM b\n\nADD a b", "line 3: ADD a b(.|\n)*use COPY"),
-        ("FROM b\nRUNN a", "RUNN is no instruction"),
+        ("FROM b\nRUNN a", "RUNN is not an instruction"),
         ("FROM b\nCOPY --parents a b", "--parents is no flag of COPY"),
         ("FROM b\nWORKDIR", "it has no argument"),
         ("FROM a b", "expected FROM image"),

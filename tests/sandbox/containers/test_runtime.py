@@ -326,11 +326,11 @@ def test_it_never_begins_when_its_parent_dies_while_it_is_started(
     script = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from sandbox.containers.runtime import Container, ContainerSpec, Mount, popen\n"
+        "from sandbox.containers.runtime import ContainerProcess, ContainerSpec, Mount, popen\n"
         "def die(container):\n"
         "    print(container.init, flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
-        f"Container.{moment} = die\n"
+        f"ContainerProcess.{moment} = die\n"
         "mount = Mount(Path(sys.argv[1]), '/shared', read_only=False)\n"
         "argv = ('/bin/sh', '-c', 'touch /shared/begun; sleep 60')\n"
         "popen(ContainerSpec(layers=(), argv=argv, env={}, mounts=(mount,)), stdout=None,"
@@ -363,7 +363,7 @@ def test_what_bubblewrap_leaves_when_it_is_killed_with_its_parent_ends(tmp_path:
         "def die(container):\n"
         "    print(container.init, flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "runtime.Container.until_bound = die\n"
+        "runtime.ContainerProcess.until_bound = die\n"
         "runtime.bwrap_path = lambda: sys.argv[1]\n"
         "spec = runtime.ContainerSpec(layers=(), argv=('/bin/true',), env={})\n"
         "runtime.popen(spec, stdout=None, stderr=None)\n"
@@ -379,7 +379,7 @@ def test_what_bubblewrap_leaves_when_it_is_killed_with_its_parent_ends(tmp_path:
 
 
 def _ends(pid: int) -> bool:
-    """Whether a process, which may be gone already, ends within a minute."""
+    """Return True if a process has ended, or ends within a minute."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:

@@ -91,7 +91,7 @@ def test_tags_and_references(store: ImageStore) -> None:
         ("not a name", "expected repository"),
         ("repo:", "expected repository"),
         ("repo@sha256:abc", "expected repository"),
-        ("repo:none", "no image of the sandbox's store has that tag"),
+        ("repo:none", "no image in the sandbox's store has that tag"),
         (f"repo@sha256:{'0' * 64}", "no such image"),
     ],
 )

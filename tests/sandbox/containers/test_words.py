@@ -64,11 +64,11 @@ def test_another_escape_character_leaves_the_usual_one_alone() -> None:
     ("word", "message"),
     [
         ("${NAME", "not closed"),
-        ("${NAME#v}", "no expansion"),
+        ("${NAME#v}", "not a supported expansion"),
         ("${UNSET:?give it}", "UNSET: give it"),
         ("${EMPTY:?}", "EMPTY: is not set"),
         ("${UNSET?$NAME}", "UNSET: value"),
-        ("${NAME:=v}", "no expansion"),
+        ("${NAME:=v}", "not a supported expansion"),
         ("a${UNSET:-{}", r"\$\{UNSET:-\{\} is not closed"),
     ],
 )

@@ -18,15 +18,15 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.cluster import parts as cluster
+from sandbox.cluster import processes as cluster
 from sandbox.cluster.health import tls_context
 from sandbox.cluster.layout import Identity, Layout
 from sandbox.containers.store import ImageStore
 from sandbox.errors import SandboxError
-from sandbox.node import parts as node
-from sandbox.part import Part
-from sandbox.processes import end_with_parent
+from sandbox.node import processes as node
+from sandbox.process import Process
 from sandbox.settings import Settings
+from sandbox.system import end_with_parent
 
 _NOT_NEEDED = {"external-secrets"}
 IMAGE = "registry.test/base:1"
@@ -49,22 +49,22 @@ class World:
         self.settings = settings
         self.layout = Layout(settings)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._parts: dict[str, Part] = {}
+        self._declared: dict[str, Process] = {}
         self.images = ImageStore(settings.home / "images")
         self.api: httpx.Client
         self._node_prefix: tuple[str, ...] = ()
 
     def start_all(self) -> None:
         try:
-            parts = [*cluster.parts(self.settings), *node.parts(self.settings)]
+            declared = [*cluster.processes(self.settings), *node.processes(self.settings)]
         except SandboxError as error:
             pytest.skip(f"the control plane is not built: {error}")
-        self._parts = {part.name: part for part in parts if part.name not in _NOT_NEEDED}
+        self._declared = {each.name: each for each in declared if each.name not in _NOT_NEEDED}
         config = {"Env": [f"PATH={PATH}", "FROM_IMAGE=yes"], "WorkingDir": "/tmp"}
         digest = self.images.put({"architecture": "amd64", "os": "linux", "config": config}, [])
         self.images.tag("registry.test/base", "1", digest)
         self.settings.logs.mkdir(parents=True, exist_ok=True)
-        for name in self._parts:
+        for name in self._declared:
             self.start(name)
         tls = tls_context(self.layout.authority, self.layout.pair(Identity.ADMIN.file_name))
         self.api = httpx.Client(
@@ -72,24 +72,24 @@ class World:
         )
 
     def start(self, name: str) -> None:
-        part = self._parts[name]
+        declared = self._declared[name]
         prefix = self._node_prefix if name in {node.RUNTIME, node.KUBELET} else ()
         with (self.settings.logs / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                [*prefix, *part.argv],
-                env={**os.environ, **part.env},
+                [*prefix, *declared.argv],
+                env={**os.environ, **declared.env},
                 stdout=log,
                 stderr=log,
                 preexec_fn=end_with_parent(),  # noqa: PLW1509 - this process has one thread
             )
         self.processes[name] = process
-        if part.oneshot:
+        if declared.oneshot:
             assert process.wait(60) == 0, self.log(name)
             return
 
         def ready() -> bool:
             assert process.poll() is None, self.log(name)
-            return part.ready() is None
+            return declared.ready() is None
 
         eventually(ready, f"{name} to be ready", 60)
 

@@ -18,7 +18,7 @@ def container(script: str, name: str = "main", **fields: Any) -> Object:
 
 
 class Namespace:
-    """What a test makes and asks in a namespace of its own."""
+    """Objects and queries of a test in its own namespace."""
 
     def __init__(self, world: World, name: str) -> None:
         self.world = world

@@ -1,4 +1,4 @@
-"""How real Pods live and end: probes, hooks, restarts, limits, Jobs, deletion."""
+"""Lifecycle of real Pods: probes, hooks, restarts, limits, Jobs, deletion."""
 
 from __future__ import annotations
 
@@ -213,20 +213,22 @@ def test_a_pod_that_fills_its_volume_is_evicted(namespace: Namespace) -> None:
     assert 'EmptyDir volume "v" exceeds the limit' in pod["status"]["message"]
 
 
-def _said_until_gone(namespace: Namespace, world: World, name: str) -> list[str]:
-    """Delete a Pod; return what its container went on to write into ``/v/said``."""
+def _output_until_deleted(namespace: Namespace, world: World, name: str) -> list[str]:
+    """Delete a Pod; return what its container went on to write into ``/v/output``."""
     uid = namespace.until_ready(name)["metadata"]["uid"]
     volume = world.node_folder / "kubelet/pods" / uid / "volumes/kubernetes.io~empty-dir/v"
-    said: Path = eventually(lambda: next(volume.glob("said"), None), "the container's first word")
-    with said.open() as file:  # It can be read when the volume is gone.
+    output: Path = eventually(
+        lambda: next(volume.glob("output"), None), "the container's first word"
+    )
+    with output.open() as file:  # It can be read when the volume is gone.
         file.read()
         namespace.delete(name)
         eventually(lambda: not namespace.exists(name), "the Pod to go")
         return file.read().split()
 
 
-TICKS = "while true; do echo tick >> /v/said; sleep 0.1; done"
-SAYS = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
+TICKS = "while true; do echo tick >> /v/output; sleep 0.1; done"
+WRITES = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
 VOLUMES: list[dict[str, Any]] = [{"name": "v", "emptyDir": {}}]
 
 
@@ -236,17 +238,17 @@ def test_deletion_waits_for_the_hook_and_the_container_and_no_longer(
     namespace.run(
         "ends",
         container(
-            f"trap 'echo stopping >> /v/said; exit 0' TERM; {TICKS}",
+            f"trap 'echo stopping >> /v/output; exit 0' TERM; {TICKS}",
             lifecycle={"preStop": {"sleep": {"seconds": 3}}},
-            **SAYS,
+            **WRITES,
         ),
         volumes=VOLUMES,
         terminationGracePeriodSeconds=600,  # Nobody waits for it.
     )
-    said = _said_until_gone(namespace, world, "ends")
+    output = _output_until_deleted(namespace, world, "ends")
     # It worked on while the hook ran, and ended when it was asked to.
-    assert said[-1] == "stopping"
-    assert said.count("tick") >= 5
+    assert output[-1] == "stopping"
+    assert output.count("tick") >= 5
     assert "Stopping container" in namespace.until_event("ends", "Killing")["message"]
 
 
@@ -256,13 +258,13 @@ def test_a_container_that_ignores_sigterm_is_killed_after_its_grace(
     marker = "ignores-sigterm-of-this-test"
     namespace.run(
         "stubborn",
-        container(f"trap 'echo told >> /v/said' TERM; : {marker}; {TICKS}", **SAYS),
+        container(f"trap 'echo told >> /v/output' TERM; : {marker}; {TICKS}", **WRITES),
         volumes=VOLUMES,
         terminationGracePeriodSeconds=3,
     )
-    said = _said_until_gone(namespace, world, "stubborn")
+    output = _output_until_deleted(namespace, world, "stubborn")
     # It was asked to end, and had some time to.
-    assert said[said.index("told") :].count("tick") >= 5
+    assert output[output.index("told") :].count("tick") >= 5
     assert not processes_with(marker)
 
 

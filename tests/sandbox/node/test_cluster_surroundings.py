@@ -1,4 +1,4 @@
-"""What a container of a real Pod sees: environment, volumes, user, addresses."""
+"""A real container's environment, volumes, user and addresses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.sandbox
 
 @pytest.fixture(params=["the caller", "an ordinary user"])
 def whose_node(world: World, request: pytest.FixtureRequest) -> Iterator[None]:
-    """Whose processes the node is."""
+    """User that runs the node's processes."""
     if request.param == "the caller":
         yield
         return
@@ -236,7 +236,7 @@ def test_an_image_that_is_not_there_is_an_error_that_says_so(namespace: Namespac
     namespace.run("missing", {"name": "main", "image": missing})
     namespace.until_waiting("missing", "ErrImagePull")
     status = namespace.until_waiting("missing", "ImagePullBackOff")
-    assert "no such image in the sandbox's store" in status["state"]["waiting"]["message"]
+    assert "the sandbox's store has no such image" in status["state"]["waiting"]["message"]
     assert missing in namespace.until_event("missing", "Failed")["message"]
 
 
@@ -317,7 +317,7 @@ def test_exec_into_a_running_container_is_refused_clearly(
     namespace.until_ready("runs")
     refused = kubectl(world, "exec", "-n", namespace.name, "runs", "--", "true")
     assert refused.returncode != 0
-    assert "does not offer exec" in refused.stderr
+    assert "does not support exec" in refused.stderr
 
 
 def test_nobody_without_the_clusters_certificate_reads_logs(world: World) -> None:

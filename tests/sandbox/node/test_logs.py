@@ -20,7 +20,7 @@ async def _write(path: Path, *chunks: bytes) -> list[tuple[str, str]]:
     await pipe.connect()
     for chunk in chunks:
         os.write(pipe.write_end, chunk)
-    pipe.given_away()
+    pipe.close_write_end()
     await pipe.drained(5)
     log.close()
     return _entries(path)

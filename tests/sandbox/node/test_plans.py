@@ -1,4 +1,4 @@
-"""What becomes of a Pod's wishes and an image's configuration, without a kubelet."""
+"""Plans from a Pod's fields and an image's configuration, without a kubelet."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from sandbox.containers.runtime import ContainerSpec, Mount
-from sandbox.containers.store import Image
+from sandbox.containers.store import StoredImage
 from sandbox.errors import SandboxError
 from sandbox.node.container import Plan
 from sandbox.node.plans import plan
-from tests.sandbox.node.wishes import Message, container, mount, pod, value
+from tests.sandbox.node.fake_messages import Message, container, mount, pod, value
 
 API = ("127.99.0.1", 6443)
 IMAGE = {
@@ -35,7 +35,7 @@ class Signals:
 
 
 def planned(config: Message, image: dict[str, Any] | None = None, **fields: Any) -> Plan:
-    made = Image("sha256:1", b"", {} if image is None else {"config": image}, ())
+    made = StoredImage("sha256:1", b"", {} if image is None else {"config": image}, ())
     return plan(Signals(), config, pod(**fields), made, API)  # type: ignore[arg-type]
 
 
@@ -123,7 +123,7 @@ def test_a_pod_s_command_drops_the_image_s_arguments_too(
 def test_something_has_to_name_a_command() -> None:
     assert planned(container(), {"Cmd": ["cmd"]}).spec.argv == ("cmd",)
     assert planned(container(args=["arg"])).spec.argv == ("arg",)
-    with pytest.raises(SandboxError, match="neither the Pod nor the image names a command"):
+    with pytest.raises(SandboxError, match="neither the Pod nor the image has a command"):
         planned(container(), {"Entrypoint": None, "Cmd": None})
 
 

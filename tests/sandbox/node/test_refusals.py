@@ -1,4 +1,4 @@
-"""What a node can't honour is refused by name, each field by itself and all at once."""
+"""Refusals name each field that the node does not support, one by one and together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from sandbox.errors import SandboxError
 from sandbox.node import refusals
 from sandbox.node.refusals import refuse_container, refuse_sandbox
-from tests.sandbox.node.wishes import Message, container, mount, pod
+from tests.sandbox.node.fake_messages import Message, container, mount, pod
 
 EVERYWHERE = "10.100.0.10"
 
@@ -26,7 +26,7 @@ options edns0
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """How this machine looks names up."""
+    """Resolver configuration of this machine."""
     path = tmp_path / "resolv.conf"
     path.write_text(RESOLVER)
     monkeypatch.setattr(refusals, "_RESOLVER", path)
@@ -60,7 +60,7 @@ def servers(*addresses: str) -> Message:
 def test_a_pod_that_asks_for_more(fields: dict[str, Any], named: str) -> None:
     with pytest.raises(SandboxError) as caught:
         refuse_sandbox(pod(**fields))
-    assert f"can't honour {named}: " in caught.value.why
+    assert f"does not support {named}: " in caught.value.why
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ CAPABLE = Message(add_capabilities=["NET_ADMIN"])
 def test_a_container_that_asks_for_more(config: Message, named: str) -> None:
     with pytest.raises(SandboxError) as caught:
         refuse_container(config)
-    assert f"can't honour {named}: " in caught.value.why
+    assert f"does not support {named}: " in caught.value.why
 
 
 def test_a_container_that_asks_for_what_there_is() -> None:

@@ -218,7 +218,7 @@ async def test_an_image_is_there_or_is_missed_by_name(world: World) -> None:
     assert (await status(world.digest)).image.id == world.digest
     assert not (await status("registry.test/base:2")).HasField("image")
     request = m.PullImageRequest(image=m.ImageSpec(image="registry.test/base:2"))
-    with pytest.raises(SandboxError, match="no image of the sandbox's store has that tag"):
+    with pytest.raises(SandboxError, match="no image in the sandbox's store has that tag"):
         await world.images.pull_image(request)
     [listed] = (await world.images.list_images(m.ListImagesRequest())).images
     assert list(listed.repo_tags) == [IMAGE]

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import environment
-from sandbox.aws import parts as aws
+from sandbox.aws import processes as aws
 from sandbox.aws.identity import PORT as AWS_PORT
-from sandbox.part import Part
-from sandbox.processes import end_with_parent
-from sandbox.providers import parts as providers
+from sandbox.process import Process
+from sandbox.providers import processes as providers
 from sandbox.settings import PROJECT_ROOT, Settings
+from sandbox.system import end_with_parent
 from sandbox.tools import Tools, ensure
 from tests.sandbox.cluster.running import random_subnet
 
@@ -36,49 +36,49 @@ def eventually(condition: Callable[[], Any], what: str, seconds: float = _SECOND
 
 
 class World:
-    """The parts of a sandbox that a program of AWS resources needs."""
+    """The processes of a sandbox that a program of AWS resources needs."""
 
     def __init__(self, home: Path) -> None:
         self.settings = _free_settings(home)
         self.tools: Tools = ensure(self.settings, ["pulumi"])
-        self._processes: dict[str, tuple[Part, subprocess.Popen[bytes]]] = {}
+        self._processes: dict[str, tuple[Process, subprocess.Popen[bytes]]] = {}
 
     def start_all(self) -> None:
         environment.prepare(self.settings)
         self.settings.logs.mkdir(parents=True, exist_ok=True)
         for room in (aws, providers):
-            for part in room.parts(self.settings):
-                self._start(part)
+            for declared in room.processes(self.settings):
+                self._start(declared)
 
-    def _start(self, part: Part) -> None:
+    def _start(self, declared: Process) -> None:
         home = {
             "SANDBOX_HOME": str(self.settings.home),
             "SANDBOX_CACHE": str(self.settings.cache),
             "SANDBOX_SUBNET": self.settings.subnet,
         }
-        with (self.settings.logs / f"{part.name}.log").open("ab") as log:
+        with (self.settings.logs / f"{declared.name}.log").open("ab") as log:
             process = subprocess.Popen(
-                part.argv,
-                env={**os.environ, **home, **part.env},
+                declared.argv,
+                env={**os.environ, **home, **declared.env},
                 cwd=PROJECT_ROOT,
                 stdout=log,
                 stderr=log,
                 preexec_fn=end_with_parent(),  # noqa: PLW1509 - prctl alone
             )
-        self._processes[part.name] = part, process
+        self._processes[declared.name] = declared, process
 
         def ready() -> bool:
-            assert process.poll() is None, self.log(part.name)
-            return part.ready() is None
+            assert process.poll() is None, self.log(declared.name)
+            return declared.ready() is None
 
-        eventually(ready, f"{part.name} ready")
+        eventually(ready, f"{declared.name} ready")
 
     def restart(self, name: str) -> None:
-        """Kill one part as the kernel would, and start it again."""
-        part, process = self._processes.pop(name)
+        """Kill one process as the kernel would, and start it again."""
+        declared, process = self._processes.pop(name)
         process.kill()
         process.wait()
-        self._start(part)
+        self._start(declared)
 
     def stop_all(self) -> None:
         for _, process in reversed(list(self._processes.values())):
@@ -166,7 +166,7 @@ def _project(folder: Path) -> str:
 
 @contextmanager
 def running(home: Path) -> Iterator[World]:
-    """A world whose parts run while the context is open."""
+    """A world whose processes run while the context is open."""
     world = World(home)
     try:
         world.start_all()

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.processes import ProcessIdentity
 from sandbox.providers.attachments import (
     NAMES,
     attachments,
@@ -17,6 +16,7 @@ from sandbox.providers.attachments import (
     write_ports,
 )
 from sandbox.settings import Settings
+from sandbox.system import ProcessIdentity
 
 _PORTS = {"aws": 1001, "docker-build": 1002}
 

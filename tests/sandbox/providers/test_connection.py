@@ -13,7 +13,7 @@ async def test_a_wait_returns_what_was_waited_for() -> None:
 
 async def test_a_wait_ends_with_its_time_limit_and_says_so() -> None:
     waiting = asyncio.Event()
-    with pytest.raises(InterruptedWaitError, match=r"Job x: not so after 0\.01 s"):
+    with pytest.raises(InterruptedWaitError, match=r"Job x: not reached after 0\.01 s"):
         await Connection().wait(waiting.wait(), 0.01, waiting_for="Job x")
 
 

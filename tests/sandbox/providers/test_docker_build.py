@@ -14,8 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from sandbox.aws import ecr
 from sandbox.containers.build import build
-from sandbox.containers.store import Image as StoredImage
-from sandbox.containers.store import ImageStore
+from sandbox.containers.store import ImageStore, StoredImage
 from sandbox.errors import SandboxError
 from sandbox.providers import docker_build
 from sandbox.providers.aws.clients import Clients
@@ -159,7 +158,7 @@ async def test_a_tag_that_names_another_image_is_not_moved(
     made = await image.create(call, await checked(image, call, inputs))
     (project / "app.txt").write_text("two")
     changed = await checked(image, call, inputs)
-    with pytest.raises(SandboxError, match=r"pr-42-abc: the tag names sha256:(.|\n)*commit"):
+    with pytest.raises(SandboxError, match=r"pr-42-abc: the tag belongs to sha256:(.|\n)*commit"):
         await image.update(call, made.identity, inputs, made.outputs, changed)
 
 
@@ -184,7 +183,7 @@ async def test_a_repository_that_is_not_there_or_elsewhere_is_named(
     with pytest.raises(SandboxError, match="ECR has no repository 'nowhere'"):
         await image.create(call, await checked(image, call, missing))
     elsewhere = {**inputs, "tags": [f"registry.invalid/{name}:x"]}
-    with pytest.raises(SandboxError, match="the sandbox's repository of that name is"):
+    with pytest.raises(SandboxError, match="the URL of that repository is"):
         await image.create(call, await checked(image, call, elsewhere))
 
 
@@ -247,21 +246,21 @@ async def test_a_build_that_fails_shows_the_line_and_pushes_nothing(
 @pytest.mark.parametrize(
     ("changed", "named", "reason"),
     [
-        ({"cacheFrom": [{"registry": {"ref": "x"}}]}, "cacheFrom", "is not known"),
-        ({"secrets": {"a": "b"}}, "secrets", "is not known"),
-        ({"registries": []}, "registries", "is not known"),
+        ({"cacheFrom": [{"registry": {"ref": "x"}}]}, "cacheFrom", "does not support"),
+        ({"secrets": {"a": "b"}}, "secrets", "does not support"),
+        ({"registries": []}, "registries", "does not support"),
         ({"push": False}, "push", "only True"),
         ({"buildOnPreview": True}, "buildOnPreview", "only False"),
         ({"network": "none"}, "network", "default"),
-        ({"target": "x"}, "target", "is not known"),
-        ({"context": {"location": "..", "named": {}}}, "context.named", "is not known"),
+        ({"target": "x"}, "target", "does not support"),
+        ({"context": {"location": "..", "named": {}}}, "context.named", "does not support"),
         ({"platforms": ["linux/s390x"]}, "platforms[0]", "builds linux/"),
         ({"tags": []}, "tags", "at least one"),
         ({"tags": ["no registry"]}, "tags[0]", "expected repository"),
         ({"tags": ["service:x"]}, "tags[0]", "<registry>"),
         ({"labels": {"a": 1}}, "labels.a", "a string"),
         ({"context": {"location": "nowhere"}}, "context.location", "no folder"),
-        ({"dockerfile": {"location": "x", "inline": "x"}}, "dockerfile.inline", "is not known"),
+        ({"dockerfile": {"location": "x", "inline": "x"}}, "dockerfile.inline", "does not support"),
         ({"dockerfile": {"location": "../adds"}}, "dockerfile", "line 1: ADD a b"),
         ({"dockerfile": {"location": "nowhere"}}, "dockerfile", "No such file"),
     ],

@@ -105,7 +105,7 @@ def test_a_lost_state_is_gone_on_with_and_nothing_is_there_twice(stack: Stack) -
 @pytest.mark.parametrize(
     ("more", "text"),
     [
-        ("input", "'region' is not known to this emulator"),
+        ("input", "this emulator does not support 'region'"),
         ("type", "aws:s3/bucket:Bucket"),
         ("function", "aws:index/getCallerIdentity:getCallerIdentity"),
     ],

@@ -61,7 +61,7 @@ def test_good_inputs_are_taken() -> None:
 def test_an_unknown_input_is_named_with_those_that_are_known() -> None:
     [problem] = problems(_SCHEMA, {"name": "a", "sise": 1})
     assert problem.property == "sise"
-    assert "'sise' is not known to this emulator" in problem.reason
+    assert "this emulator does not support 'sise'" in problem.reason
     assert "size" in problem.reason
 
 
@@ -85,7 +85,7 @@ def test_each_problem_is_named_by_its_path(inputs: dict[str, Any], expected: lis
 
 def test_each_problem_says_what_is_expected() -> None:
     assert problems(_SCHEMA, {"size": "1", "mode": "C", "tags": (), "rules": [{}, 1]}) == [
-        Problem("mode", "'C' is not known to this emulator, only 'A', 'B'"),
+        Problem("mode", "this emulator does not support 'C', only 'A', 'B'"),
         Problem("name", "is required and must be a string"),
         Problem("rules[0].port", "is required and must be a number"),
         Problem("rules[1]", "must be an object, not a number"),
@@ -93,7 +93,7 @@ def test_each_problem_says_what_is_expected() -> None:
         Problem("tags", "must be an object, not a tuple"),
     ]
     [problem] = problems({"b": Input(), "a": Input()}, {"c": 1})
-    assert problem.reason == "'c' is not known to this emulator; it knows a, b"
+    assert problem.reason == "this emulator does not support 'c'; it supports a, b"
 
 
 @pytest.mark.parametrize("number", [0, 1, 0.5])

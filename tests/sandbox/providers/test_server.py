@@ -8,7 +8,7 @@ import pytest
 from google.protobuf import empty_pb2
 
 from sandbox.providers.attachments import NAMES, read_ports
-from sandbox.providers.parts import parts
+from sandbox.providers.processes import processes
 from sandbox.providers.server import emulators, serving
 from sandbox.settings import Settings
 from tests.sandbox.providers.toy import Toy, connected
@@ -55,13 +55,13 @@ async def test_a_second_server_never_shares_a_port(tmp_path: Path) -> None:
 
 
 async def test_it_is_ready_once_every_emulator_listens(settings: Settings) -> None:
-    [part] = parts(settings)
-    assert part.ready() == "the aws emulator to listen"
+    [declared] = processes(settings)
+    assert declared.ready() == "the aws emulator to listen"
     async with serving(settings, emulators(settings)):
-        assert part.ready() is None
+        assert declared.ready() is None
         assert set(read_ports(settings)) == set(NAMES)
     async with serving(settings, (Toy(),)):
-        assert part.ready() == "the aws emulator to listen"
+        assert declared.ready() == "the aws emulator to listen"
 
 
 async def test_nobody_serves_after_its_end(settings: Settings) -> None:
@@ -82,5 +82,5 @@ async def test_the_region_is_the_sandboxes_whatever_the_shell_says(
 
 
 def test_its_environment_holds_no_secret(settings: Settings) -> None:
-    [part] = parts(settings)
-    assert not any(name.endswith(("KEY", "SECRET", "TOKEN")) for name in part.env)
+    [declared] = processes(settings)
+    assert not any(name.endswith(("KEY", "SECRET", "TOKEN")) for name in declared.env)

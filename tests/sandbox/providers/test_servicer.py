@@ -44,7 +44,7 @@ def _create(preview: bool = False, **inputs: Any) -> provider_pb2.CreateRequest:
 
 
 def _partial(error: grpc.aio.AioRpcError) -> provider_pb2.ErrorResourceInitFailed:
-    """What the engine keeps of a resource that exists but does not work."""
+    """Return the engine's state of a resource that exists but does not work."""
     metadata = dict(error.trailing_metadata() or ())
     status = status_pb2.Status.FromString(metadata["grpc-status-details-bin"])
     detail = provider_pb2.ErrorResourceInitFailed()
@@ -58,7 +58,7 @@ async def test_check_names_an_unknown_input(engine: Any) -> None:
     )
     [failure] = (await engine.Check(request)).failures
     assert failure.property == "colour"
-    assert "'colour' is not known" in failure.reason
+    assert "does not support 'colour'" in failure.reason
 
 
 async def test_an_unknown_type_is_named_with_those_that_are_known(engine: Any) -> None:

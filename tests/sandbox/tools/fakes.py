@@ -1,4 +1,4 @@
-"""A Go command that says what a test wants, and a report that remembers."""
+"""A Go command with the output that a test wants, and a report that records."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sandbox.tools.compiler import Compiler
 
 @dataclass
 class RecordingReport:
-    """Remembers all that it is told."""
+    """Records all calls."""
 
     steps: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)
     built: list[str] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     results: list[str] = field(default_factory=list)
 
     def step(self, what: str) -> None:
@@ -34,8 +34,8 @@ class RecordingReport:
     def downloaded(self, size: int, total: int) -> None:
         self.sizes.append((size, total))
 
-    def say(self, message: str) -> None:
-        self.said.append(message)
+    def message(self, text: str) -> None:
+        self.messages.append(text)
 
     def done(self, result: str) -> None:
         self.results.append(result)

@@ -111,7 +111,7 @@ def test_too_little_space_is_refused_before_the_work(tmp_path: Path) -> None:
 
 def test_a_cache_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SandboxError, match=r"(?s)can.t be made.*SANDBOX_CACHE=<folder>"):
+    with pytest.raises(SandboxError, match=r"(?s)can.t be created.*SANDBOX_CACHE=<folder>"):
         Cache(tmp_path / "file" / "cache").log("tool-1")
 
 

@@ -1,4 +1,4 @@
-"""What the compiler's last words mean."""
+"""Causes of failed builds from the compiler's last lines."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from sandbox.tools.failures import explain
         (
             "go: a@v1: reading a.info: 403 Forbidden",
             "the module proxy refuses a module",
-            "use a proxy that serves it",
+            "use a proxy that has it",
         ),
         (
             "verifying a@v1: checksum mismatch",
             "a download is not what go.sum pins",
-            "don't go on",
+            "don't continue",
         ),
         (
             "go: go.mod requires go >= 1.27 (running go 1.26; GOTOOLCHAIN=local)",
@@ -39,7 +39,7 @@ from sandbox.tools.failures import explain
         ),
         (
             "k8s.io/api: /go/compile: signal: killed",
-            "want of memory",
+            "lack of memory",
             "4 GiB",
         ),
         ("main.go:3: undefined: x", "the compiler failed", "read the log"),

@@ -38,7 +38,7 @@ def _show(console: Console, clock: Clock, seconds: float) -> None:
         for package in ("shared", "a", "unexpected"):
             clock.now += seconds
             one.compiled(package)
-        two.say("waiting for process 7, which makes it")
+        two.message("waiting for process 7, which makes it")
         two.step("waiting for its turn")
         one.done("built")
 
@@ -89,7 +89,7 @@ def test_a_terminal_of_80_columns_gets_bars_and_the_time_left_uncut(clock: Clock
     assert "waiting for process 7" in text
     assert [re.sub(r"[━╸ ]+", " ", line).strip() for line in text.splitlines()[-3:]] == [
         "all tools about 5 min left 2/7",
-        "kubernetes 1 built 1/1",
+        "kubernetes 1 built after 3:00 min 1/1",
         "pulumi-kubernetes 4.34.2 waiting for its turn 0/5",
     ]
 

@@ -74,7 +74,7 @@ def test_only_the_tools_asked_for(settings: Settings, console: Console, tmp_path
         "one": "missing",
         "two": "cache",
     }
-    with pytest.raises(SandboxError, match="'one': it is not among the tools asked for: two"):
+    with pytest.raises(SandboxError, match="'one': it is not in the requested tools: two"):
         tools.program("one")
     with pytest.raises(SandboxError, match="no such tool"):
         ensure(settings, ["three"], console)

@@ -1,4 +1,4 @@
-"""What is built is pinned by data beside the recipes."""
+"""Builds are pinned by files beside the recipes."""
 
 from __future__ import annotations
 

@@ -60,9 +60,9 @@ class Publisher:
     """A server of files.
 
     Attributes:
-        files: What it has, by path.
+        files: Files by path.
         asked: Each path that it was asked for.
-        sent: How much of a file it sends at once; all of it when None.
+        sent: Number of bytes that it sends at once; None for all.
         hold: Called with each path, before the answer and after each part of it.
     """
 
@@ -325,7 +325,7 @@ def test_a_download_that_takes_too_long_has_the_tool_built(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(released, "_SECONDS", -1)
-    _is_built(machine, "not there after")
+    _is_built(machine, "not complete after")
 
 
 def test_what_is_not_pinned_is_never_asked_for(
@@ -480,8 +480,8 @@ def test_pinning_takes_what_the_publisher_says(
     ("sums", "why"),
     [
         (None, "404"),
-        (_sums(_NAMES[:1]), "does not name each archive"),
-        (b"<html>", "does not name each archive"),
+        (_sums(_NAMES[:1]), "does not contain every archive"),
+        (b"<html>", "does not contain every archive"),
         (_sums(_NAMES, b"replaced"), "was replaced"),
     ],
 )

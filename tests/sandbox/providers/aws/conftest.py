@@ -32,7 +32,7 @@ def endpoint() -> Iterator[str]:
 
 @dataclass
 class Engine:
-    """What the engine does with one stack's resources, without the engine."""
+    """The engine's operations on a stack's resources, without the engine."""
 
     provider: AwsProvider
     clients: Clients

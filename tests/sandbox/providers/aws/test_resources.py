@@ -136,7 +136,7 @@ async def test_what_is_another_stacks_is_never_taken_over(
     others = {**inputs[token], "tags": {"stack": "pr-43"}}
     with pytest.raises(SandboxError, match="not this stack's: it lacks the tag stack=pr-43"):
         await engine.create(token, **others)
-    with pytest.raises(SandboxError, match="no tag says pr-43"):
+    with pytest.raises(SandboxError, match="no tag contains pr-43"):
         await engine.create(token, **{**others, "tags": {}})
     found = await engine.read(token, made.identity, inputs[token], made.outputs)
     assert found is not None
@@ -168,7 +168,7 @@ async def test_an_adopted_thing_that_differs_in_what_cannot_change_is_named(
     engine: Engine, inputs: dict[str, Properties]
 ) -> None:
     await engine.create(GROUP, **inputs[GROUP])
-    with pytest.raises(SandboxError, match="another description, which cannot be changed"):
+    with pytest.raises(SandboxError, match="another description, which can't be changed"):
         await engine.create(GROUP, **{**inputs[GROUP], "description": "other"})
 
 

@@ -1,4 +1,4 @@
-"""The machines behind RDS: servers, addresses, data folders. Knows nothing of moto."""
+"""Servers of RDS instances, with their addresses and data folders; independent of moto."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _HOSTS = range(1, 255)
 
 @dataclass(frozen=True)
 class Machine:
-    """What a server needs to know of its instance.
+    """Specification of an instance's server.
 
     Attributes:
-        identifier: The DB instance identifier, which names its folder.
+        identifier: DB instance identifier, the name of its folder.
         address: Loopback address of its own.
         port: Port on it.
-        engine_version: Such as ``16.14``.
-        parameters: From its DB parameter group.
+        engine_version: Version of PostgreSQL: ``16.14``.
+        parameters: Parameters of its DB parameter group.
     """
 
     identifier: str
@@ -40,18 +40,18 @@ class Machine:
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 
-class Hosting:
-    """Runs the servers of all instances.
+class DatabaseServers:
+    """The servers of all instances.
 
     Attributes:
-        died: Called with an instance's identifier, from another thread, when
-            its server ends without having been stopped.
+        died: Called with an instance's identifier, from another thread, when its server ends
+            unexpectedly.
     """
 
     died: Callable[[str], None]
 
     def __init__(self, settings: Settings) -> None:
-        """Take over the folders below ``settings.home``."""
+        """Use the folders below ``settings.home``."""
         self._settings = settings
         self._instances = settings.home / "rds"
         self._snapshots = settings.home / "snapshots"
@@ -66,7 +66,7 @@ class Hosting:
             remove_partial(folder)
 
     def free_address(self, taken: set[str], port: int) -> str | None:
-        """The first address that no instance has and nobody listens on; None when there is none."""
+        """Return the first address that no instance and no other process uses, or None."""
         for address in self._addresses():
             if address not in taken and _can_listen(address, port):
                 return address
@@ -80,7 +80,7 @@ class Hosting:
         )
 
     def create(self, machine: Machine, *, username: str, password: str, database: str) -> None:
-        """A new server with the master user and the first database; starts over when repeated."""
+        """Create a server with master user and first database; a repeated call starts over."""
         self.delete(machine)
         server = self._server(machine)
         server.initialise()
@@ -95,13 +95,13 @@ class Hosting:
         self.start(machine)
 
     def restore(self, machine: Machine, snapshot: str) -> None:
-        """A new server with a snapshot's data; starts over when repeated."""
+        """Create a server with a snapshot's data; a repeated call starts over."""
         self.delete(machine)
         backup.restore(self._snapshots / snapshot, self._folder(machine))
         self.start(machine)
 
     def start(self, machine: Machine) -> None:
-        """Start the server and let clients in; fine when it runs already."""
+        """Start the server and accept clients, unless it runs already."""
         server = self._server(machine)
         if server.pid is None:
             server.parameters = machine.parameters
@@ -123,7 +123,7 @@ class Hosting:
             server.stop()
 
     def delete(self, machine: Machine) -> None:
-        """Stop the server and remove its folder; fine when there is none."""
+        """Stop the server and delete its folder, if they exist."""
         self.stop(machine)
         folder = self._folder(machine)
         end_leftovers(folder)
@@ -135,16 +135,16 @@ class Hosting:
             roles.set_password(connection, username, password)
 
     def take_snapshot(self, machine: Machine, snapshot: str) -> None:
-        """Copy the server's data to a snapshot; starts over when repeated."""
+        """Copy the server's data to a snapshot; a repeated call starts over."""
         remove(self._snapshots / snapshot)
         backup.take_snapshot(self._server(machine), self._snapshots / snapshot)
 
     def delete_snapshot(self, snapshot: str) -> None:
-        """Remove a snapshot; fine when there is none."""
+        """Delete a snapshot, if it exists."""
         remove(self._snapshots / snapshot)
 
     def keep_only(self, instances: set[str], snapshots: set[str]) -> list[Path]:
-        """Remove folders that no instance or snapshot owns; returns what was removed."""
+        """Delete folders that belong to no instance or snapshot, and return them."""
         strays = [path for path in self._instances.iterdir() if path.name not in instances]
         strays += [path for path in self._snapshots.iterdir() if path.name not in snapshots]
         for path in strays:
@@ -153,7 +153,7 @@ class Hosting:
         return strays
 
     def stop_all(self) -> None:
-        """Shut every server down, all at once."""
+        """Shut all servers down concurrently."""
         stopping = [threading.Thread(target=server.stop) for server in self._servers.values()]
         self._servers.clear()
         for thread in stopping:

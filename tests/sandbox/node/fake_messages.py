@@ -1,7 +1,7 @@
-"""The kubelet's messages as far as plans and refusals read them, without a kubelet's description.
+"""The kubelet's messages with the fields that plans and refusals read, without its descriptors.
 
-`test_runtime_service.py` holds the same code against the messages themselves. A field that isn't
-here can't be read, so that a misspelt one fails.
+`test_runtime_service.py` tests the same code with the real messages. A field that is missing here
+can't be read, so that a misspelt one fails.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Message(SimpleNamespace):
-    """Fields by name; a message within that is None was not set."""
+    """A message's fields by name; a nested message that is None is not set."""
 
     def HasField(self, name: str) -> bool:  # noqa: N802 - protobuf's name
         return getattr(self, name) is not None
@@ -27,7 +27,7 @@ def mount(host: str, container: str, **fields: Any) -> Message:
 
 
 def container(security: dict[str, Any] | None = None, **fields: Any) -> Message:
-    """A ContainerConfig; what isn't given is not set."""
+    """Return a ContainerConfig; other fields are not set."""
     context = {
         "run_as_user": None,
         "run_as_username": "",
@@ -59,7 +59,7 @@ def container(security: dict[str, Any] | None = None, **fields: Any) -> Message:
 
 
 def pod(namespaces: dict[str, int] | None = None, **fields: Any) -> Message:
-    """A PodSandboxConfig as the kubelet makes it of a Pod that asks for nothing special."""
+    """Return the kubelet's PodSandboxConfig of an ordinary Pod."""
     options = Message(**{"network": 0, "pid": 1, "ipc": 0, **(namespaces or {})})
     unset: dict[str, Any] = {
         "hostname": "named",

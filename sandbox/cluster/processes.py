@@ -1,4 +1,4 @@
-"""The cluster's processes, for the supervisor."""
+"""Processes of the control plane, the External Secrets Operator and metrics-server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sandbox.cluster import control_plane
 from sandbox.cluster.credentials import ensure_credentials
 from sandbox.cluster.health import serving
 from sandbox.cluster.layout import Identity, Layout, Port
-from sandbox.part import Part
+from sandbox.process import Process
 from sandbox.settings import Settings
 from sandbox.tools import Tools, locate
 
@@ -21,11 +21,11 @@ EXTERNAL_SECRETS = "external-secrets"
 METRICS_SERVER = "metrics-server"
 
 
-def parts(settings: Settings) -> tuple[Part, ...]:
-    """The control plane, the External Secrets Operator and metrics-server, with their files.
+def processes(settings: Settings) -> tuple[Process, ...]:
+    """Return the cluster's processes, and create the files that they need.
 
     Raises:
-        SandboxError: When a tool has not been made yet.
+        SandboxError: A tool has not been built yet.
     """
     layout = Layout(settings)
     tools = locate(settings, ["kubernetes", "external-secrets"])
@@ -36,9 +36,9 @@ def parts(settings: Settings) -> tuple[Part, ...]:
     scheduler = control_plane.scheduler(layout, tools)
     return (
         _component(
-            layout, ETCD, etcd, Port.ETCD_CLIENT, Port.ETCD_PEER, mib=96, after=(), pair=ETCD
+            layout, ETCD, etcd, Port.ETCD_CLIENT, Port.ETCD_PEER, mib=96, depends_on=(), pair=ETCD
         ),
-        _component(layout, API_SERVER, api_server, Port.API_SERVER, mib=256, after=(ETCD,)),
+        _component(layout, API_SERVER, api_server, Port.API_SERVER, mib=256, depends_on=(ETCD,)),
         _bootstrap(settings),
         _component(
             layout,
@@ -61,12 +61,12 @@ def _component(
     *ports: Port,
     mib: int,
     path: str = "/readyz",
-    after: tuple[str, ...] = (API_SERVER,),
+    depends_on: tuple[str, ...] = (API_SERVER,),
     pair: str | None = None,
-) -> Part:
-    """One of Kubernetes' own, which answers on the first of its ports."""
+) -> Process:
+    """Return a component of Kubernetes, whose health check is on the first port."""
     address = layout.settings.control_plane
-    return Part(
+    return Process(
         name=name,
         argv=argv,
         env=_memory(mib),
@@ -77,26 +77,26 @@ def _component(
             authority=layout.authority,
             pair=layout.pair(pair) if pair else None,
         ),
-        after=after,
+        depends_on=depends_on,
         listens=tuple((address, port.value) for port in ports),
     )
 
 
-def _bootstrap(settings: Settings) -> Part:
-    return Part(
+def _bootstrap(settings: Settings) -> Process:
+    return Process(
         name=BOOTSTRAP,
         argv=(sys.executable, "-m", "sandbox.cluster.bootstrap"),
         env=settings.environment,
-        after=(API_SERVER,),
+        depends_on=(API_SERVER,),
         oneshot=True,
     )
 
 
-def _external_secrets(layout: Layout, tools: Tools) -> Part:
+def _external_secrets(layout: Layout, tools: Tools) -> Process:
     settings = layout.settings
     health = Port.EXTERNAL_SECRETS_HEALTH.value
     metrics = Port.EXTERNAL_SECRETS_METRICS.value
-    return Part(
+    return Process(
         name=EXTERNAL_SECRETS,
         argv=(
             str(tools.external_secrets),
@@ -105,7 +105,7 @@ def _external_secrets(layout: Layout, tools: Tools) -> Part:
             "--enable-cluster-push-secret-reconciler=false",
             "--enable-push-secret-reconciler=false",
             "--concurrent=8",
-            # A store that comes up before what it asks is looked at again this soon.
+            # Soon, for a store that is created before its secret.
             "--store-requeue-interval=10s",
             f"--live-addr={settings.control_plane}:{health}",
             f"--metrics-addr={settings.control_plane}:{metrics}",
@@ -114,22 +114,22 @@ def _external_secrets(layout: Layout, tools: Tools) -> Part:
         env={
             **_memory(64),
             "KUBECONFIG": str(layout.kubeconfig(Identity.EXTERNAL_SECRETS)),
-            # On a service's own variable alone: the general one is not read by it.
+            # It reads the services' own variables, not AWS_ENDPOINT_URL.
             "AWS_SECRETSMANAGER_ENDPOINT": settings.aws_endpoint,
             "AWS_STS_ENDPOINT": settings.aws_endpoint,
             "AWS_SSM_ENDPOINT": settings.aws_endpoint,
             "AWS_EC2_METADATA_DISABLED": "true",
         },
         ready=serving(settings.control_plane, health, "/healthz"),
-        after=(BOOTSTRAP,),
+        depends_on=(BOOTSTRAP,),
         listens=((settings.control_plane, health), (settings.control_plane, metrics)),
     )
 
 
-def _metrics_server(layout: Layout, tools: Tools) -> Part:
-    """Ready once the API server passes on to it: until then no namespace could end."""
+def _metrics_server(layout: Layout, tools: Tools) -> Process:
+    """Return metrics-server, ready once its API is served: until then no namespace can end."""
     address = layout.settings.control_plane
-    return Part(
+    return Process(
         name=METRICS_SERVER,
         argv=control_plane.metrics_server(layout, tools),
         env=_memory(32),
@@ -140,11 +140,11 @@ def _metrics_server(layout: Layout, tools: Tools) -> Part:
             authority=layout.authority,
             pair=layout.pair(Identity.ADMIN.file_name),
         ),
-        after=(BOOTSTRAP,),
+        depends_on=(BOOTSTRAP,),
         listens=((address, Port.METRICS_SERVER.value),),
     )
 
 
 def _memory(limit_mib: int) -> dict[str, str]:
-    """Collect garbage early: memory is scarcer here than time."""
+    """Return settings of Go's garbage collector that save memory at the cost of time."""
     return {"GOMEMLIMIT": f"{limit_mib}MiB", "GOGC": "50"}

@@ -1,4 +1,4 @@
-"""The emulated AWS account as the supervisor runs it."""
+"""Process of the emulated AWS account."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import sys
 
 from sandbox.aws.client import is_ready
 from sandbox.aws.identity import PORT
-from sandbox.part import Part
+from sandbox.process import Process
 from sandbox.settings import Settings
 
 
-def parts(settings: Settings) -> tuple[Part, ...]:
-    """One process: the AWS APIs, and the database servers as its children."""
+def processes(settings: Settings) -> tuple[Process, ...]:
+    """Return the one process of the AWS APIs; the database servers are its children."""
 
     def ready() -> str | None:
         return None if is_ready(settings) else f"{settings.aws_endpoint} to answer"
 
     return (
-        Part(
+        Process(
             name="aws",
             argv=(sys.executable, "-m", "sandbox.aws.server"),
             ready=ready,
             env={
-                # No EC2 instances here, so no images for them: they would be most of the state.
+                # There are no EC2 instances, and their images would be most of the state.
                 "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
-                # Freed memory goes back to the system instead of to one arena a thread.
+                # Return freed memory to the system instead of one arena per thread.
                 "MALLOC_ARENA_MAX": "2",
             },
             listens=((settings.aws_address, PORT),),
-            # Every database gets its fast shutdown.
+            # Time for a fast shutdown of each database.
             stop_seconds=30.0,
         ),
     )

@@ -1,17 +1,17 @@
-"""The emulated plugins as a part of the sandbox: one process for all of them."""
+"""Process of the emulated plugins."""
 
 from __future__ import annotations
 
 import sys
 
-from sandbox.part import Part
-from sandbox.processes import is_listening
+from sandbox.process import Process
 from sandbox.providers.attachments import NAMES, read_ports
 from sandbox.settings import Settings
+from sandbox.system import is_listening
 
 
-def parts(settings: Settings) -> tuple[Part, ...]:
-    """One process; the engine only dials 127.0.0.1, so its ports are whichever are free."""
+def processes(settings: Settings) -> tuple[Process, ...]:
+    """Return one process for all plugins; its ports on 127.0.0.1 are any free ones."""
 
     def ready() -> str | None:
         ports = read_ports(settings)
@@ -21,7 +21,7 @@ def parts(settings: Settings) -> tuple[Part, ...]:
         return None
 
     return (
-        Part(
+        Process(
             name="providers",
             argv=(sys.executable, "-m", "sandbox.providers.server"),
             ready=ready,
@@ -29,7 +29,7 @@ def parts(settings: Settings) -> tuple[Part, ...]:
                 "SANDBOX_HOME": str(settings.home),
                 "SANDBOX_CACHE": str(settings.cache),
                 "SANDBOX_SUBNET": settings.subnet,
-                # Most of its threads wait; an arena of memory for each would be wasted.
+                # Most of its threads wait, and need no arena of memory each.
                 "MALLOC_ARENA_MAX": "2",
             },
         ),

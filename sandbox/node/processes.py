@@ -1,4 +1,4 @@
-"""The node's processes, for the supervisor: the container runtime, and the kubelet."""
+"""The node's processes: the container runtime with the load balancer, and the kubelet."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ import yaml
 
 from sandbox.cluster.health import serving
 from sandbox.cluster.layout import Identity, Layout, Port
-from sandbox.cluster.parts import BOOTSTRAP
+from sandbox.cluster.processes import BOOTSTRAP
 from sandbox.errors import SandboxError
-from sandbox.identity import CLUSTER_NAME
 from sandbox.node.refusals import CLUSTER_DNS
-from sandbox.part import Part
-from sandbox.processes import write_atomically
-from sandbox.settings import Settings
+from sandbox.process import Process
+from sandbox.settings import CLUSTER_NAME, Settings
+from sandbox.system import write_atomically
 from sandbox.tools import Tools, locate
 
 RUNTIME = "node"
@@ -38,7 +37,7 @@ _LABELS = {
 
 @dataclass(frozen=True)
 class _Node:
-    """Where the node keeps what."""
+    """Paths of the node."""
 
     settings: Settings
 
@@ -56,24 +55,24 @@ class _Node:
         if len(str(path)) > _LONGEST_SOCKET_PATH:
             raise SandboxError(
                 f"socket {path}",
-                why=f"Linux allows {_LONGEST_SOCKET_PATH} characters, and it has {len(str(path))}",
+                why=f"it has {len(str(path))} characters, and Linux allows {_LONGEST_SOCKET_PATH}",
                 remedy="put the sandbox's state elsewhere with SANDBOX_HOME=<folder>.",
             )
         return path
 
 
-def parts(settings: Settings) -> tuple[Part, ...]:
-    """The container runtime, which the load balancer shares a process with, and the kubelet.
+def processes(settings: Settings) -> tuple[Process, ...]:
+    """Return the process of the runtime and the load balancer, and that of the kubelet.
 
     Raises:
-        SandboxError: When Kubernetes has not been made yet, or a path is too long.
+        SandboxError: Kubernetes has not been built yet, or a path is too long.
     """
     layout, node = Layout(settings), _Node(settings)
     tools = locate(settings, ["kubernetes"])
     return (_runtime(layout, node, tools), _kubelet(layout, node, tools))
 
 
-def _runtime(layout: Layout, node: _Node, tools: Tools) -> Part:
+def _runtime(layout: Layout, node: _Node, tools: Tools) -> Process:
     settings = layout.settings
     options = {
         "home": node.home,
@@ -85,7 +84,7 @@ def _runtime(layout: Layout, node: _Node, tools: Tools) -> Part:
         "http-port": settings.http_port,
         "balancer-kubeconfig": layout.kubeconfig(Identity.LOAD_BALANCER),
     }
-    return Part(
+    return Process(
         name=RUNTIME,
         argv=(
             sys.executable,
@@ -94,17 +93,17 @@ def _runtime(layout: Layout, node: _Node, tools: Tools) -> Part:
             *(f"--{name}={value}" for name, value in options.items()),
         ),
         ready=_accepting(node.socket),
-        after=(BOOTSTRAP,),
+        depends_on=(BOOTSTRAP,),
         listens=((_BALANCER_ADDRESS, settings.http_port),),
     )
 
 
-def _kubelet(layout: Layout, node: _Node, tools: Tools) -> Part:
+def _kubelet(layout: Layout, node: _Node, tools: Tools) -> Process:
     settings = layout.settings
     configuration = node.home / "kubelet.yaml"
     write_atomically(configuration, yaml.safe_dump(_configuration(layout, node)))
     labels = ",".join(f"{name}={value}" for name, value in _LABELS.items())
-    return Part(
+    return Process(
         name=KUBELET,
         argv=(
             str(tools.program("kubelet")),
@@ -118,7 +117,7 @@ def _kubelet(layout: Layout, node: _Node, tools: Tools) -> Part:
         ),
         env={"GOMEMLIMIT": "96MiB", "GOGC": "50"},
         ready=serving(settings.node_address, _KUBELET_HEALTH_PORT, "/healthz"),
-        after=(RUNTIME,),
+        depends_on=(RUNTIME,),
         listens=(
             (settings.node_address, KUBELET_PORT),
             (settings.node_address, _KUBELET_HEALTH_PORT),
@@ -144,24 +143,24 @@ def _configuration(layout: Layout, node: _Node) -> dict[str, Any]:
         "podLogsDir": str(node.home / "logs"),
         "volumePluginDir": str(node.kubelet / "volume-plugins"),
         "maxPods": _MOST_PODS,
-        # Without it the kubelet warns on every Pod.
+        # Without it the kubelet warns at each Pod.
         "clusterDNS": [CLUSTER_DNS],
         "clusterDomain": "cluster.local",
-        # Neither cgroups nor root are at hand: see the room's description.
+        # There are no cgroups and no root: see the package's docstring.
         "cgroupsPerQOS": False,
         "enforceNodeAllocatable": [],
         "failCgroupV1": False,
         "failSwapOn": False,
         "makeIPTablesUtilChains": False,
-        # The machine's own state is not the sandbox's: no Pod is evicted for a full disk, and
-        # which images stay is for the registry's rules.
+        # The machine runs other programs too: no Pod is evicted for its memory or disk. Images
+        # are deleted by the registry's rules.
         "evictionHard": dict.fromkeys(
             ("memory.available", "nodefs.available", "nodefs.inodesFree", "imagefs.available"),
             "0%",
         ),
         "imageGCHighThresholdPercent": 100,
         "serializeImagePulls": False,
-        # Previews start many Pods at once, and nobody else asks this API server.
+        # Previews start many Pods at once, and this API server has no other clients.
         "kubeAPIQPS": 200,
         "kubeAPIBurst": 400,
         "eventRecordQPS": 0,

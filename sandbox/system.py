@@ -1,4 +1,4 @@
-"""Processes that end with their parent, and pid files that can't be mistaken."""
+"""Helpers for processes, files and ports of this machine."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ProcessIdentity:
-    """A process that can't be confused with a later one of the same pid.
+    """A process, distinguished from a later one with the same pid.
 
     Attributes:
         pid: Process ID.
-        created: Start of the process, seconds since the epoch, as the kernel keeps it.
+        created: Start of the process in seconds since the epoch, from the kernel.
     """
 
     pid: int
@@ -37,23 +37,23 @@ class ProcessIdentity:
 
     @classmethod
     def of(cls, pid: int) -> ProcessIdentity:
-        """The identity of a running process."""
+        """Return the identity of a running process."""
         return cls(pid, psutil.Process(pid).create_time())
 
     @classmethod
     def read(cls, path: Path) -> ProcessIdentity | None:
-        """What ``write`` left at ``path``; None when nothing readable is there."""
+        """Return the identity that ``write`` stored at ``path``; None if it can't be read."""
         try:
             return cls(**json.loads(path.read_text()))
         except (OSError, ValueError, TypeError):
             return None
 
     def write(self, path: Path) -> None:
-        """Keep the identity at ``path``, whole or not at all."""
+        """Store the identity at ``path``, atomically."""
         write_atomically(path, json.dumps(asdict(self)))
 
     def is_alive(self) -> bool:
-        """Whether this very process still runs (a zombie does not)."""
+        """Return True if this very process still runs (a zombie does not)."""
         try:
             created = psutil.Process(self.pid).create_time()
         except psutil.NoSuchProcess:
@@ -62,7 +62,7 @@ class ProcessIdentity:
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write ``text`` so that a reader, or a kill, sees all of it or what was there before."""
+    """Write ``text`` so that readers see either all of it or the old content, even after a kill."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
@@ -74,17 +74,17 @@ def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 def is_listening(address: str, port: int) -> bool:
-    """Whether a TCP connection to ``address:port`` is accepted."""
+    """Return True if a TCP connection to ``address:port`` is accepted."""
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex((address, port)) == 0
 
 
 def require_free(address: str, port: int, *, remedy: str) -> None:
-    """Refuse an address that somebody else listens on.
+    """Check that nothing listens on an address.
 
     Raises:
-        SandboxError: Naming the port, the process that holds it where that can be seen.
+        SandboxError: Another process does; the error has its name where that is visible.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
