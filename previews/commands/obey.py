@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from previews.clients import Clients
 from previews.errors import PreviewsError
-from previews.lifecycle.comment_commands import CommentEvent, run_comment_command
 from previews.output import AsJson, show
+from previews.pull_request.comment_commands import CommentEvent, run_comment_command
 
 
 def command(

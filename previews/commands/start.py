@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 from contract.preview import Preview
 from previews.clients import Clients
 from previews.commands._arguments import PreviewArgument
-from previews.lifecycle.comment_commands import DEPLOY_WORKFLOW
 from previews.output import AsJson, show
+from previews.pull_request.comment_commands import DEPLOY_WORKFLOW
 
 
 class StartReport(BaseModel):

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from previews.diagnosis.migration_report import markdown
-from previews.lifecycle.comment_commands import footer
+from previews.pull_request.comment_commands import footer
 from previews.pulumi.progress import State, Step, StepState
 from previews.reporting.wording import age, cell, code, dollars, duration, moment
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from previews.errors import PreviewsError
-from previews.lifecycle.comment_commands import (
+from previews.pull_request.comment_commands import (
     COMMANDS,
     CommandResult,
     CommentEvent,
