@@ -55,7 +55,7 @@ def checkov() -> list[str]:
     uv = str(Path(sys.executable).with_name("uv"))
     with display(Console(stderr=True)) as report_for:
         report = report_for(name)
-        with cache.making(name, report.say) as folder:
+        with cache.making(name, report.message) as folder:
             if folder is not None:
                 report.step("installing from its lock")
                 home = str(folder / "environment")

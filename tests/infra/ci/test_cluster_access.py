@@ -82,7 +82,7 @@ def read_by_the_lifecycle() -> dict[tuple[str, str], str]:
             match node:
                 case ast.Constant(value=str() as text) if QUALIFIED.fullmatch(text):
                     found[group_and_resource(text)] = module
-                case ast.Call(func=ast.Attribute(attr="logs")):
+                case ast.Call(func=ast.Attribute(attr="log", value=ast.Name(id="cluster"))):
                     found["", "pods/log"] = module
                 case ast.Call(func=ast.Attribute() as method):
                     if kind := kind_read(node, method, module):

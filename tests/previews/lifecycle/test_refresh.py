@@ -14,7 +14,7 @@ from moto import mock_aws
 
 from previews.clients import Clients
 from previews.errors import PreviewsError
-from previews.lifecycle.branch_reset import BRANCHES
+from previews.lifecycle.branch_reset import BRANCH_RESOURCES
 from previews.lifecycle.refresh import PUBLICATIONS
 from previews.pulumi.locks import TAG, LockOwner
 from tests.contract.platform import PLATFORM, platform_with
@@ -42,7 +42,7 @@ def world(*servers: str, **users: str) -> tuple[Clients, Stacks, MemoryCluster]:
         cluster.add(PUBLICATIONS, server, "branches")
     for namespace, server in users.items():
         status = {"generation": server}
-        cluster.add(BRANCHES, "database", namespace.replace("_", "-"), status=status)
+        cluster.add(BRANCH_RESOURCES, "database", namespace.replace("_", "-"), status=status)
     clients = clients_of(stacks)
     clients.__dict__["cluster"] = cast("Any", cluster)
     return clients, stacks, cluster
