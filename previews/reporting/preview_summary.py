@@ -92,11 +92,11 @@ def sizes_of(resources: Iterable[Resource], region: str) -> PreviewSizes:
         if resource.type == _DEPLOYMENT:
             spec = {**resource.inputs, **resource.outputs}.get("spec", {})
             [container, *_] = spec["template"]["spec"]["containers"]
-            requests = container.get("resources", {}).get("requests", {})
+            requested = container.get("resources", {}).get("requests", {})
             sizes |= {
                 "pods": int(spec.get("replicas") or 1),
-                "cpu_millicores": _millicores(str(requests.get("cpu", "0"))),
-                "memory_mib": int(str(requests.get("memory", "0Mi")).removesuffix("Mi")),
+                "cpu_millicores": _millicores(str(requested.get("cpu", "0"))),
+                "memory_mib": int(str(requested.get("memory", "0Mi")).removesuffix("Mi")),
             }
     return PreviewSizes.model_validate(sizes)
 
