@@ -160,7 +160,7 @@ class Clients:
         return PullRequestPresenter(self.github, preview, run_url=run_url)
 
     def lookup(self, stack: str) -> ResourceLookup:
-        """Return the look-up of single resources of a stack."""
+        """Return the look-up of a stack's resources, one by one, in AWS and the cluster."""
         from previews.pulumi.resource_lookup import ResourceLookup
 
         return ResourceLookup(stack, aws=self.aws, cluster=self.cluster)

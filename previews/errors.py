@@ -7,7 +7,7 @@ from typing import ClassVar
 
 
 class Exit(IntEnum):
-    """Exit codes of commands, which `--help` and docs/lifecycle.md list."""
+    """Exit codes of commands, which `--help` and docs/runbook.md list."""
 
     DONE = 0
     FAILED = 1

@@ -1,7 +1,7 @@
 """The configuration, key by key: types, bounds and the remedy of each error.
 
-Every field has a description and an example; error messages and docs/configuration.md are
-generated from them. The names in YAML are camelCase, as Pulumi's own are.
+Every field has a description and an example; error messages are made from them, and
+docs/configuration.md is compared with them. The names in YAML are camelCase, as Pulumi's own are.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Controllers of a new cluster that AWS has no add-on for: pinned definitions, and their update."""
+"""Pinned definitions of the controllers for which AWS offers no add-on, and their update."""

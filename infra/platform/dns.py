@@ -1,6 +1,6 @@
 """One certificate and one record for the names of all stacks.
 
-AWS renews the certificate, and a new preview waits for no DNS.
+AWS renews the certificate, and a new preview needs no new DNS record.
 """
 
 from __future__ import annotations

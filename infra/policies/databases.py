@@ -62,7 +62,7 @@ RULES = (
     ),
     Rule(
         "database-final-snapshot",
-        "Staging's data outlives its database; a copy's does not.",
+        "Staging's database leaves a final snapshot when it is deleted; a copy leaves none.",
         final_snapshot,
         frozenset({INSTANCE, CLUSTER}),
     ),

@@ -94,12 +94,17 @@ RULES = (
     ),
     Rule(
         "no-secret-variable",
-        "A pod takes its secrets from Secrets.",
+        "A pod reads its secrets from Secrets.",
         no_secret_variable,
         TYPES,
         of_each_value=True,
     ),
-    Rule("no-secret-holder", "No resource is there to hold a secret.", holds_none, HOLDERS),
+    Rule(
+        "no-secret-holder",
+        "No resource type that stores a secret value is declared.",
+        holds_none,
+        HOLDERS,
+    ),
 )
 STACK_RULES = (
     StackRule(

@@ -71,11 +71,16 @@ def _strange(host: str, stack: str) -> Iterator[str]:
 RULES = (
     Rule(
         "ingress-goes-first",
-        "An Ingress is never deleted with something else.",
+        "An Ingress is deleted by itself, before its namespace.",
         outlives_nothing,
         frozenset({INGRESS}),
         in_engine=False,
     ),
-    Rule("ingress-own-host", "An Ingress claims its own host.", own_host, frozenset({INGRESS})),
+    Rule(
+        "ingress-own-host",
+        "An Ingress uses only its own stack's host.",
+        own_host,
+        frozenset({INGRESS}),
+    ),
     Rule("ingress-has-rules", "An Ingress names its hosts.", has_rules, frozenset({INGRESS})),
 )

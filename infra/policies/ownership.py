@@ -119,9 +119,13 @@ def tagged(resource: Declared) -> Iterator[str]:
 RULES = (
     Rule(
         "preview-holds-only",
-        "A preview holds only the types of resources that it needs.",
+        "A preview contains only the types of resources that it needs.",
         preview_holds_only,
     ),
-    Rule("preview-named", "Everything of a preview is named for it.", named),
+    Rule(
+        "preview-named",
+        "The name of each resource of a preview begins with the preview's name.",
+        named,
+    ),
     Rule("tagged", "Every resource is tagged with its stack and source.", tagged),
 )

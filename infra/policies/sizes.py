@@ -110,7 +110,12 @@ RULES = (
         database_bounded,
         frozenset({INSTANCE, CLUSTER_INSTANCE}),
     ),
-    Rule("pod-bounded", "A container's size is given, and within bounds.", pod_bounded, TYPES),
+    Rule(
+        "pod-bounded",
+        "A container's CPU and memory are set, and within bounds.",
+        pod_bounded,
+        TYPES,
+    ),
     Rule(
         "replicas-bounded",
         "The number of pods is within bounds.",

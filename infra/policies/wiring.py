@@ -190,12 +190,17 @@ def _ports(container: Container) -> list[Properties]:
 
 
 RULES = (
-    Rule("ports-found", "A probe uses a port that is there.", ports_found, TYPES),
-    Rule("account-by-its-name", "Pods name their account as today.", account_by_its_name, TYPES),
-    Rule("variables-once", "A variable is given once.", variables_once, TYPES),
+    Rule("ports-found", "A probe uses a port that its container declares.", ports_found, TYPES),
+    Rule(
+        "account-by-its-name",
+        "Pods set `serviceAccountName`, not the former field `serviceAccount`.",
+        account_by_its_name,
+        TYPES,
+    ),
+    Rule("variables-once", "No environment variable is set twice.", variables_once, TYPES),
     Rule(
         "selects-its-own",
-        "What makes pods selects the pods that it makes.",
+        "The selector of a Deployment or Job matches its own pods.",
         selects_its_own,
         frozenset({DEPLOYMENT, STATEFUL_SET, "kubernetes:apps/v1:DaemonSet"}),
     ),
@@ -205,12 +210,17 @@ RULES = (
         replicas_spread,
         frozenset({DEPLOYMENT, STATEFUL_SET}),
     ),
-    Rule("lets-nodes-go", "No budget holds up a node's drain.", lets_nodes_go, frozenset({BUDGET})),
+    Rule(
+        "lets-nodes-go",
+        "A PodDisruptionBudget always allows a node to be drained.",
+        lets_nodes_go,
+        frozenset({BUDGET}),
+    ),
 )
 STACK_RULES = (
     StackRule(
         "objects-found",
-        "What an object names is there.",
+        "Every object that another one refers to exists.",
         found,
         frozenset({*TYPES, AUTOSCALER, BUDGET, INGRESS, NAMESPACE, SERVICE, SERVICE_ACCOUNT}),
     ),

@@ -29,9 +29,9 @@ _SIGNS = {
 _SHORT_COMMIT = 12
 _DATABASES = {
     "snapshot": "its own instance",
-    "branch": "a branch on the shared instance",
+    "branch": "a clone on the shared instance",
 }
-_NO_REPORT = "no report of its effect on the database"
+_NO_REPORT = "the migration printed no report of its locks"
 
 
 def working(
@@ -128,7 +128,9 @@ def reset_failed(stack: str, why: str, remedy: str, *, run: str = "") -> str:
 
 def no_room(stack: str, why: str, remedy: str, *, run: str = "") -> str:
     """Render the comment for a preview in the queue."""
-    return _join(f"### ⏸️ `{stack}` waits for room", f"{cell(why)}{_see(run)}.", cell(remedy))
+    return _join(
+        f"### ⏸️ `{stack}` is waiting in the queue", f"{cell(why)}{_see(run)}.", cell(remedy)
+    )
 
 
 def removed(stack: str, *, seconds: float | None, left: Sequence[str]) -> str:
@@ -142,7 +144,7 @@ def removed(stack: str, *, seconds: float | None, left: Sequence[str]) -> str:
         )
     return _join(
         f"### ⚠️ `{stack}` is not completely removed",
-        "Its state is kept, and the next sweep tries again. Still there:",
+        "The Pulumi stack is kept, and the hourly sweep tries again. Left:",
         code("\n".join(left)),
     )
 
@@ -178,7 +180,7 @@ def _migrations(migration: MigrationLog | None) -> str:
 
 def _data(summary: PreviewSummary, now: datetime) -> str:
     if not summary.snapshot:
-        return "a copy of staging's" if summary.mode else "unknown"
+        return "a copy of staging's data" if summary.mode else "unknown"
     taken = summary.snapshot_created
     old = f", {age(taken, now)} old, of {moment(taken)}" if taken else ""
     kind = _DATABASES.get(summary.mode, summary.mode)
@@ -201,7 +203,7 @@ def _expiry(summary: PreviewSummary, *, kept: bool, now: datetime) -> str:
     if summary.expires is None:
         return "unknown"
     if kept:
-        return f"kept by its label; without the label {moment(summary.expires)}"
+        return f"later, because of its label; without the label {moment(summary.expires)}"
     if summary.expires <= now:
         return f"expired {moment(summary.expires)}; the next sweep removes it"
     return f"{moment(summary.expires)}, in {age(now, summary.expires)}; a push extends it"

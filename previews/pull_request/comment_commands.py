@@ -68,7 +68,7 @@ def _reset_database(request: Request) -> str:
 def _keep(request: Request) -> str:
     label = request.settings.keep_label
     request.github.pulls.add_label(request.preview.number, label)
-    return f"label {label!r} was added: it does not expire"
+    return f"label {label!r} was added: it expires later"
 
 
 def _destroy(request: Request) -> str:

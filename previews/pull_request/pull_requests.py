@@ -62,7 +62,7 @@ class LocalPullRequest:
 
 
 class LocalPullRequests:
-    """Pull requests that are all the working tree, under any number."""
+    """Pull requests without GitHub: every number is the local working tree."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -81,7 +81,7 @@ def parts_of(base: BaseImage) -> list[str]:
 
 
 def lent_folder(part: str) -> str:
-    """Return the machine's folder that a container sees at ``part``."""
+    """Return the host's folder that is mounted in a container at ``part``."""
     return (part == "usr/local" and base_image()["python"]) or f"/{part}"
 
 

@@ -44,7 +44,7 @@ FORGOTTEN_AT_ONCE = 5
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer that can be repeated.
+    """A stored response, which is sent again for a request with the same key.
 
     Attributes:
         status: HTTP status.

@@ -94,7 +94,7 @@ def _encode(event: Any, **_: Any) -> str:
 
 
 def _spare_unused_work() -> None:
-    """Disable look-ups that no line shows (Logging HOWTO, "Optimization")."""
+    """Disable record fields that no log line prints (Logging HOWTO, "Optimization")."""
     logging.logThreads = False
     logging.logProcesses = False
     logging.logMultiprocessing = False

@@ -317,7 +317,7 @@ def test_a_full_house_is_told_in_the_pull_request(
     assert code == 3
     assert "number 1 in the queue" in complaint
     (comment,) = hub.state.comments_of(42)
-    assert "waits for room" in comment.body
+    assert "is waiting in the queue" in comment.body
     assert "number 1 in the queue" in comment.body
     assert "https://github.test/acme/orders/actions/runs/7" in comment.body
 

@@ -93,7 +93,7 @@ def test_when_it_is_up_the_table_tells_all() -> None:
     assert rows(text) == {
         "Commit": "`0123456789ab`",
         "Changed": "image, namespace and secrets; unchanged: database",
-        "Migrations": "no report of its effect on the database",
+        "Migrations": "the migration printed no report of its locks",
         "Took": f"1 min 35 s ([run]({RUN}))",
         "Data": "its own instance, from staging's snapshot `rds:one`,"
         " 1 d 6 h old, of 25 Nov 2026, 06:00 UTC",
@@ -127,7 +127,7 @@ def test_what_was_changed(states: tuple[StepState, ...], words: str) -> None:
         (MigrationLog(applied=("1: a", "2: b|c"), report=REPORT), "1: a<br>2: b\\|c"),
         (
             MigrationLog(applied=("1: a",)),
-            "1: a<br>no report of its effect on the database",
+            "1: a<br>the migration printed no report of its locks",
         ),
     ],
 )
@@ -138,11 +138,11 @@ def test_what_the_migrations_did(migration: MigrationLog | None, words: str) -> 
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        (without(snapshot="", mode="branch"), "a copy of staging's"),
+        (without(snapshot="", mode="branch"), "a copy of staging's data"),
         (without(snapshot="", mode=""), "unknown"),
         (
             without(mode="branch", snapshot_created=None),
-            "a branch on the shared instance, from staging's snapshot `rds:one`",
+            "a clone on the shared instance, from staging's snapshot `rds:one`",
         ),
         (without(mode="new", snapshot_created=None), "new, from staging's snapshot `rds:one`"),
     ],
@@ -153,7 +153,7 @@ def test_where_its_data_comes_from(facts: PreviewSummary, words: str) -> None:
 
 def test_data_that_began_anew_says_when() -> None:
     text = rows(shown(without(snapshot=""), reset=NOW))["Data"]
-    assert text == "a copy of staging's; reset 26 Nov 2026, 12:00 UTC"
+    assert text == "a copy of staging's data; reset 26 Nov 2026, 12:00 UTC"
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_what_it_costs(facts: PreviewSummary, words: str) -> None:
         (None, False, "unknown"),
         (None, True, "unknown"),
         (NOW, False, "expired 26 Nov 2026, 12:00 UTC; the next sweep removes it"),
-        (NOW, True, "kept by its label; without the label 26 Nov 2026, 12:00 UTC"),
+        (NOW, True, "later, because of its label; without the label 26 Nov 2026, 12:00 UTC"),
         (
             NOW + timedelta(seconds=1),
             False,
@@ -249,7 +249,8 @@ def test_a_failure_tells_of_its_migration() -> None:
 
 def test_what_had_to_wait_or_did_not_begin_anew() -> None:
     assert no_room("pr-42", "it is | full", "wait.", run=RUN) == (
-        f"{MARKER}\n\n### ⏸️ `pr-42` waits for room\n\nit is \\| full ([run]({RUN})).\n\nwait.\n"
+        f"{MARKER}\n\n### ⏸️ `pr-42` is waiting in the queue\n\n"
+        f"it is \\| full ([run]({RUN})).\n\nwait.\n"
     )
     assert reset_failed("pr-42", "a | b", "try again.") == (
         f"{MARKER}\n\n### ⚠️ The database of `pr-42` was not reset\n\na \\| b.\n\ntry again.\n"
@@ -276,6 +277,6 @@ def test_what_is_gone(seconds: float | None, words: str) -> None:
 def test_what_is_left_is_named() -> None:
     assert removed("pr-42", seconds=3.0, left=["RDS instance a", "IAM role b"]) == (
         f"{MARKER}\n\n### ⚠️ `pr-42` is not completely removed\n\n"
-        "Its state is kept, and the next sweep tries again. Still there:\n\n"
+        "The Pulumi stack is kept, and the hourly sweep tries again. Left:\n\n"
         "```text\nRDS instance a\nIAM role b\n```\n"
     )
