@@ -31,7 +31,7 @@ _DATABASES = {
     "snapshot": "its own instance",
     "branch": "a clone on the shared instance",
 }
-_NO_REPORT = "the migration printed no report of its locks"
+_NO_REPORT = "no report of its locks was printed"
 
 
 def working(

@@ -93,7 +93,7 @@ def test_when_it_is_up_the_table_tells_all() -> None:
     assert rows(text) == {
         "Commit": "`0123456789ab`",
         "Changed": "image, namespace and secrets; unchanged: database",
-        "Migrations": "the migration printed no report of its locks",
+        "Migrations": "no report of its locks was printed",
         "Took": f"1 min 35 s ([run]({RUN}))",
         "Data": "its own instance, from staging's snapshot `rds:one`,"
         " 1 d 6 h old, of 25 Nov 2026, 06:00 UTC",
@@ -127,7 +127,7 @@ def test_what_was_changed(states: tuple[StepState, ...], words: str) -> None:
         (MigrationLog(applied=("1: a", "2: b|c"), report=REPORT), "1: a<br>2: b\\|c"),
         (
             MigrationLog(applied=("1: a",)),
-            "1: a<br>the migration printed no report of its locks",
+            "1: a<br>no report of its locks was printed",
         ),
     ],
 )
