@@ -163,7 +163,7 @@ class Clients:
         """Return the look-up of a stack's resources, one by one, in AWS and the cluster."""
         from previews.pulumi.resource_lookup import ResourceLookup
 
-        return ResourceLookup(stack, aws=self.aws, cluster=self.cluster)
+        return ResourceLookup(stack, aws=lambda: self.aws, cluster=lambda: self.cluster)
 
     def recover(self, stack: str) -> tuple[Recovered, StackState]:
         """Complete a stack's state after a run that was killed; returns the state."""
@@ -230,7 +230,7 @@ class Clients:
         report = destroy(
             preview,
             stacks=self.stacks,
-            places=self.places,
+            places=lambda: self.places,
             locks=self.locks,
             recover=self.recover,
             connect=lambda: self.cluster,
@@ -290,7 +290,7 @@ class Clients:
         return current_comment(
             preview,
             stacks=self.stacks,
-            platform=self.platform,
+            platform=lambda: self.platform,
             pulls=self.pulls,
             settings=self.settings,
             connect=lambda: self.cluster,

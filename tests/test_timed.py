@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +33,26 @@ def test_the_exit_code_of_a_part_is_passed_on(capfd: pytest.CaptureFixture[str])
 def test_a_part_that_a_signal_ended_fails(capfd: pytest.CaptureFixture[str]) -> None:
     script = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     assert main(["units", "a second", "--", sys.executable, "-c", script]) == 137
+
+
+def test_ctrl_c_waits_for_the_part_to_clean_up(tmp_path: Path) -> None:
+    cleaned = tmp_path / "cleaned"
+    part = (
+        "import pathlib, sys, time\n"
+        "try:\n    print('runs', flush=True)\n    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n"
+        "    time.sleep(1)\n    pathlib.Path(sys.argv[1]).touch()\n    sys.exit(130)\n"
+    )
+    command = [sys.executable, "-c", part, str(cleaned)]
+    timed = subprocess.Popen(
+        [sys.executable, "-m", "tests.timed", "units", "a second", "--", *command],
+        cwd=Path(__file__).parents[1],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert timed.stdout is not None
+    while timed.stdout.readline() != b"runs\n":
+        assert timed.poll() is None
+    os.killpg(timed.pid, signal.SIGINT)
+    assert timed.wait(60) == 130
+    assert cleaned.exists()

@@ -17,13 +17,20 @@ def main(arguments: list[str]) -> int:
     assert separator == "--", __doc__
     report(f"==> {title} (usually {usually})")
     began = time.monotonic()
-    try:
-        code = subprocess.run(command, check=False).returncode
-    except KeyboardInterrupt:
-        code = 130
+    process = subprocess.Popen(command)
+    code = wait(process)
     outcome = "passed" if code == 0 else f"failed with exit code {code}"
     report(f"<== {title}: {outcome} after {time.monotonic() - began:.0f} s")
     return code if code >= 0 else 128 - code
+
+
+def wait(process: subprocess.Popen[bytes]) -> int:
+    """Wait for the process to end by itself: Ctrl-C reaches it, too, and it has to clean up."""
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
 
 
 def report(line: str) -> None:

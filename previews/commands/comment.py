@@ -61,6 +61,8 @@ def command(
     else:
         text = clients.current_comment(preview, connect_to=connect_to)
     if not dry_run:
+        # A presenter only notes what fails; without a token nothing was posted.
+        _ = clients.github.connection
         presenter.show(text)
         if removed:
             presenter.retire()

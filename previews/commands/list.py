@@ -18,5 +18,7 @@ def command(connect_to: ConnectTo = None, as_json: AsJson = False) -> None:
     Exits with 0 when they are listed, with 1 when Pulumi does not answer.
     """
     now, clients = datetime.now(UTC), Clients()
-    found = statuses(now, stacks=clients.stacks, platform=clients.platform, connect_to=connect_to)
+    found = statuses(
+        now, stacks=clients.stacks, platform=lambda: clients.platform, connect_to=connect_to
+    )
     show(found, table(found.previews, now), as_json=as_json)

@@ -33,9 +33,9 @@ def command(preview: PreviewArgument, as_json: AsJson = False) -> None:
             stacks=clients.stacks,
             pulls=clients.pulls,
             settings=clients.settings,
-            aws=clients.aws,
-            platform=clients.platform,
-            cluster=clients.cluster,
+            aws=lambda: clients.aws,
+            platform=lambda: clients.platform,
+            cluster=lambda: clients.cluster,
         )
     except PreviewsError as error:
         _comment(clients, preview, error)

@@ -21,6 +21,10 @@ def command(
     """
     now, clients = datetime.now(UTC), Clients()
     found = status_of(
-        preview, now, stacks=clients.stacks, platform=clients.platform, connect_to=connect_to
+        preview,
+        now,
+        stacks=clients.stacks,
+        platform=lambda: clients.platform,
+        connect_to=connect_to,
     )
     show(found, details(found, now), as_json=as_json)

@@ -86,7 +86,7 @@ def destroy(
     preview: Preview,
     *,
     stacks: Stacks,
-    places: Sequence[ResourceFinder],
+    places: Callable[[], Sequence[ResourceFinder]],
     locks: Locks,
     recover: Callable[[str], tuple[Recovered, StackState]],
     connect: Callable[[], Cluster],
@@ -99,7 +99,8 @@ def destroy(
     Args:
         preview: The preview.
         stacks: The project's stacks.
-        places: Places to search.
+        places: Returns the places to search; called when the stack's resources are deleted, since
+            it reads staging's outputs.
         locks: Locks of the stacks.
         recover: Completes a stack's state after a run that was killed.
         connect: Connects to the cluster.
@@ -124,23 +125,24 @@ def destroy(
                 "deleted": [_line(resource) for resource in state.resources if _is_real(resource)],
             }
         )
+    searched = places()
     removed: list[Item] = []
     if leftovers:
         progress(f"{name}: deleting resources that are in no state")
-        removed = _delete(inventory.of_stack(inventory.look(places), name), places)
+        removed = _delete(inventory.of_stack(inventory.look(searched), name), searched)
     progress(f"{name}: looking for anything that is left")
-    found = until_gone(name, places)
+    found = until_gone(name, searched)
     left = [item for item in found if item.counts]
     if not left:
         # GitHub's deployments are deleted together with the preview, and only then.
-        removed += _delete([item for item in found if not item.keep], places)
+        removed += _delete([item for item in found if not item.keep], searched)
         found = [item for item in found if item not in removed]
         if had_stack:
             stacks.remove(name)
     return report.model_copy(
         update={
             "leftovers_deleted": [str(item) for item in removed],
-            "looked_in": [place.name for place in places],
+            "looked_in": [place.name for place in searched],
             "left": [str(item) for item in left],
             "kept": [f"{item}: {item.keep}" for item in found if not item.counts],
             "stack_removed": had_stack and not left,

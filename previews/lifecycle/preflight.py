@@ -113,13 +113,14 @@ def preflight(
     stacks: Stacks,
     pulls: PullRequests,
     settings: Settings,
-    aws: Session,
-    platform: PlatformOutputs,
-    cluster: Cluster,
+    aws: Callable[[], Session],
+    platform: Callable[[], PlatformOutputs],
+    cluster: Callable[[], Cluster],
 ) -> PreflightReport:
     """Check everything that a preview needs.
 
-    An existing preview takes no more room, and keeps its database.
+    An existing preview takes no more room, and keeps its database. The clients are made by the
+    checks, so that one that can't be made is a failed check.
 
     Raises:
         PreviewsError: Pulumi or GitHub doesn't answer, or the labels contradict each other.
@@ -129,19 +130,19 @@ def preflight(
 
     # The one list of checks, in the order in which they are reported.
     checks: list[tuple[str, Callable[[], _Finding]]] = [
-        ("AWS account", lambda: _account(aws, platform)),
-        ("cluster", lambda: _cluster(cluster)),
+        ("AWS account", lambda: _account(aws(), platform())),
+        ("cluster", lambda: _cluster(cluster())),
     ]
     if is_new and _mode(preview, pulls, settings) == "branch":
-        checks += [(TEMPLATE, lambda: _template(cluster, platform))]
+        checks += [(TEMPLATE, lambda: _template(cluster(), platform()))]
     elif is_new:
         checks += [
-            ("snapshot of staging", lambda: _snapshot(aws, platform)),
-            ("RDS instances", lambda: _instances(aws)),
+            ("snapshot of staging", lambda: _snapshot(aws(), platform())),
+            ("RDS instances", lambda: _instances(aws())),
         ]
     if is_new:
         checks += [
-            ("load balancer", lambda: _load_balancer(aws, platform)),
+            ("load balancer", lambda: _load_balancer(aws(), platform())),
             ("previews", lambda: _previews(names, settings)),
         ]
     results = [_result(name, check) for name, check in checks]

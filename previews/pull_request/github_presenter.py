@@ -201,7 +201,7 @@ def current_comment(
     preview: Preview,
     *,
     stacks: Stacks,
-    platform: PlatformOutputs,
+    platform: Callable[[], PlatformOutputs],
     pulls: PullRequests,
     settings: Settings,
     connect: Callable[[], Cluster],
@@ -213,7 +213,7 @@ def current_comment(
     Args:
         preview: The preview.
         stacks: The project's stacks.
-        platform: The platform's outputs.
+        platform: Returns the platform's outputs.
         pulls: Pull requests.
         settings: Names of the labels.
         connect: Connects to the cluster.

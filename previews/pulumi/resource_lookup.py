@@ -24,8 +24,11 @@ _PULUMI = "pulumi:"
 class ResourceLookup:
     """The resources of one stack, at their providers."""
 
-    def __init__(self, stack: str, *, aws: Session, cluster: Cluster) -> None:
+    def __init__(
+        self, stack: str, *, aws: Callable[[], Session], cluster: Callable[[], Cluster]
+    ) -> None:
         self._stack = stack
+        # Made by what needs them alone: without staging there is neither.
         self._aws = aws
         self._cluster = cluster
         self._by_type: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -40,7 +43,7 @@ class ResourceLookup:
         """Return the provider's id of the resource; empty where it is proven absent.
 
         Raises:
-            PreviewsError: Its type can't be looked up, or the provider does not response.
+            PreviewsError: Its type can't be looked up, or the provider does not respond.
         """
         if not resource.custom or resource.type.startswith(_PULUMI):
             # A component, or a provider's settings: they exist in the state alone.
@@ -67,12 +70,12 @@ class ResourceLookup:
             raise _unanswered(resource, error) from error
 
     def _database(self, inputs: dict[str, Any]) -> str:
-        rds = self._aws.client("rds")
+        rds = self._aws().client("rds")
         response = rds.describe_db_instances(DBInstanceIdentifier=inputs["identifier"])
         return response["DBInstances"][0]["DBInstanceIdentifier"]
 
     def _security_group(self, inputs: dict[str, Any]) -> str:
-        ec2 = self._aws.client("ec2")
+        ec2 = self._aws().client("ec2")
         response = ec2.describe_security_groups(
             Filters=[
                 {"Name": "group-name", "Values": [inputs["name"]]},
@@ -82,11 +85,11 @@ class ResourceLookup:
         return response["SecurityGroups"][0]["GroupId"] if response["SecurityGroups"] else ""
 
     def _role(self, inputs: dict[str, Any]) -> str:
-        iam = self._aws.client("iam")
+        iam = self._aws().client("iam")
         return iam.get_role(RoleName=inputs["name"])["Role"]["RoleName"]
 
     def _role_policy(self, inputs: dict[str, Any]) -> str:
-        iam = self._aws.client("iam")
+        iam = self._aws().client("iam")
         role, name = inputs["role"], inputs["name"]
         found = iam.get_role_policy(RoleName=role, PolicyName=name)
         return f"{found['RoleName']}:{found['PolicyName']}"
@@ -99,13 +102,13 @@ class ResourceLookup:
         for reference in inputs["tags"]:
             repository, _, tag = reference.partition("/")[2].rpartition(":")
             if owner(tag) == self._stack:
-                self._aws.client("ecr").batch_delete_image(
+                self._aws().client("ecr").batch_delete_image(
                     repositoryName=repository, imageIds=[{"imageTag": tag}]
                 )
         return ""
 
     def _kubernetes(self, inputs: dict[str, Any]) -> str:
-        found = self._cluster.read(inputs)
+        found = self._cluster().read(inputs)
         if found is None:
             return ""
         return f"{found.namespace}/{found.name}" if found.namespace else found.name
@@ -115,6 +118,6 @@ def _unanswered(resource: Resource, error: Exception) -> PreviewsError:
     return PreviewsError(
         "recovery-no-answer",
         f"{resource.type} {resource.urn.rpartition('::')[2]}",
-        why=f"a killed run began to create it, and its provider does not response: {error!r}",
+        why=f"a killed run began to create it, and its provider does not respond: {error!r}",
         remedy="check the credentials and the region and run it again; nothing was changed.",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ def status_of(
     now: datetime,
     *,
     stacks: Stacks,
-    platform: PlatformOutputs,
+    platform: Callable[[], PlatformOutputs],
     connect_to: str | None = None,
 ) -> PreviewStatus:
     """Return one preview with its health.
@@ -67,14 +67,14 @@ def status_of(
         preview: The preview.
         now: The time.
         stacks: The project's stacks.
-        platform: The platform's outputs.
+        platform: Returns the platform's outputs; called when there is a preview.
         connect_to: As in `smoke`.
 
     Raises:
         PreviewsError: Pulumi does not answer, or there is no such stack.
     """
     state = stacks.state(preview.name)
-    summary = summarize(state, region=platform.region, prices=prices.read())
+    summary = summarize(state, region=platform().region, prices=prices.read())
     so_far = summary.so_far(now)
     return PreviewStatus(
         summary=summary,
@@ -84,7 +84,11 @@ def status_of(
 
 
 def statuses(
-    now: datetime, *, stacks: Stacks, platform: PlatformOutputs, connect_to: str | None = None
+    now: datetime,
+    *,
+    stacks: Stacks,
+    platform: Callable[[], PlatformOutputs],
+    connect_to: str | None = None,
 ) -> PreviewStatuses:
     """Return every preview with its health, by number; arguments as in `status_of`.
 

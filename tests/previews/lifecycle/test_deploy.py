@@ -401,6 +401,16 @@ def test_the_logs_are_recorded() -> None:
     }
 
 
+def test_a_comment_that_cannot_be_posted_fails(
+    github: LocalGitHub, previews: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in github.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("GITHUB_TOKEN")
+    code, _, message = previews("comment", "42", "--removed")
+    assert (code, "github-token" in message) == (1, True)
+
+
 def test_an_image_that_was_not_built_is_told(
     github: LocalGitHub, previews: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

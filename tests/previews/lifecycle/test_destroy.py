@@ -11,7 +11,13 @@ from previews.inventory import Item
 from previews.lifecycle import destroy as module
 from previews.lifecycle.destroy import DestroyReport
 from tests.github import LocalGitHub
-from tests.previews.world import MemoryPlace, MemoryStacks, clients_of, thing
+from tests.previews.world import (
+    MemoryPlace,
+    MemoryStacks,
+    UnreadableStaging,
+    clients_of,
+    thing,
+)
 
 PREVIEW = Preview(42)
 INSTANCE = {
@@ -78,6 +84,18 @@ def test_leftovers_go_when_they_are_asked_to(stacks: MemoryStacks) -> None:
     assert report.leftovers_deleted == ["RDS instance pr-42"]
     assert place.removed == ["pr-42"]
     assert report.complete
+
+
+def test_without_stagings_outputs_the_resources_go_before_it_fails() -> None:
+    stacks = UnreadableStaging()
+    stacks.add("pr-42", resources=[INSTANCE])
+    clients = clients_of(stacks)
+    for made in ("platform", "places"):
+        del clients.__dict__[made]
+    with pytest.raises(PreviewsError, match="outputs of staging"):
+        destroy(clients)
+    assert "destroy pr-42" in stacks.calls
+    assert "pr-42" in stacks.known
 
 
 def test_twice_is_as_good_as_once(stacks: MemoryStacks) -> None:

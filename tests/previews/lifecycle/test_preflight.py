@@ -20,7 +20,7 @@ from previews.lifecycle.refresh import PUBLICATIONS
 from tests.contract.platform import PLATFORM, platform_with
 from tests.github import LocalGitHub
 from tests.previews.memory_cluster import MemoryCluster
-from tests.previews.world import MemoryStacks, clients_of
+from tests.previews.world import MemoryStacks, UnreadableStaging, clients_of
 
 PREVIEW = Preview(42)
 ELSEWHERE = "k8s-others-1"
@@ -32,9 +32,9 @@ def preflight(clients: Clients) -> PreflightReport:
         stacks=clients.stacks,
         pulls=clients.pulls,
         settings=clients.settings,
-        aws=clients.aws,
-        platform=clients.platform,
-        cluster=clients.cluster,
+        aws=lambda: clients.aws,
+        platform=lambda: clients.platform,
+        cluster=lambda: clients.cluster,
     )
 
 
@@ -122,6 +122,24 @@ def clients(hub: LocalGitHub, rds: Rds) -> Clients:
     clients.__dict__["aws"] = Aws(rds)
     clients.__dict__["cluster"] = AnsweringCluster()
     return clients
+
+
+def test_a_platform_that_cannot_be_read_is_a_failed_check_of_each_that_needs_it(
+    hub: LocalGitHub,
+) -> None:
+    stacks = UnreadableStaging()
+    stacks.add("staging")
+    clients = clients_of(stacks)
+    del clients.__dict__["platform"]
+    report = preflight(clients)
+    assert [check.name for check in report.faults] == [
+        "AWS account",
+        "cluster",
+        "snapshot of staging",
+        "RDS instances",
+        "load balancer",
+    ]
+    assert {check.detail for check in report.faults} == {"it broke"}
 
 
 def failing(report: PreflightReport) -> list[str]:

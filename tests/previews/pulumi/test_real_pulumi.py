@@ -135,7 +135,9 @@ def test_a_creation_that_is_proven_absent_is_no_longer_pending(
     assert len(stacks.state("pr-42").pending) == 1
 
     monkeypatch.setattr(ResourceLookup, "identify", lambda *_: "")
-    absent = ResourceLookup("pr-42", aws=cast("Any", None), cluster=cast("Any", None))
+    absent = ResourceLookup(
+        "pr-42", aws=lambda: cast("Any", None), cluster=lambda: cast("Any", None)
+    )
     recovered = recover("pr-42", stacks=stacks, lookup=lambda: absent)
     assert recovered.absent == [PENDING["resource"]["urn"]]
     assert stacks.state("pr-42").pending == []

@@ -76,13 +76,17 @@ def github() -> Iterator[LocalGitHub]:
 def show_one(github: LocalGitHub, stacks: Any, connect_to: str | None = None) -> PreviewStatus:
     made = clients(github, stacks)
     return status_of(
-        Preview(42), NOW, stacks=made.stacks, platform=made.platform, connect_to=connect_to
+        Preview(42),
+        NOW,
+        stacks=made.stacks,
+        platform=lambda: made.platform,
+        connect_to=connect_to,
     )
 
 
 def show_all(github: LocalGitHub, stacks: Any) -> PreviewStatuses:
     made = clients(github, stacks)
-    return statuses(NOW, stacks=made.stacks, platform=made.platform)
+    return statuses(NOW, stacks=made.stacks, platform=lambda: made.platform)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +127,15 @@ def test_the_list_has_previews_and_nothing_else_in_the_order_of_their_numbers(
     assert "$0.58" in shown
     assert max(map(len, shown.splitlines())) <= 80
     assert json.loads(found.model_dump_json())["previews"][0]["cost_so_far"] == 0.5831
+
+
+def test_without_previews_the_list_is_empty_and_nothing_is_asked_of_staging() -> None:
+    def platform() -> Any:
+        raise AssertionError
+
+    stacks = RecordedStacks()
+    stacks.add("data-8")
+    assert statuses(NOW, stacks=stacks, platform=platform).previews == ()
 
 
 def test_one_is_told_item_by_item(github: LocalGitHub, stacks: RecordedStacks) -> None:
