@@ -175,7 +175,7 @@ def test_what_stops_it_before_pulumi_begins_is_told(github: LocalGitHub) -> None
         run(github, Held())
     assert error.value.code == "stack-locked"
     body = comment(github).body
-    assert "failed" in body.splitlines()[2]
+    assert body.splitlines()[2] == "### ❌ The deployment of `pr-42` failed"
     assert (
         "`stack-locked` in [the runbook](https://github.test/acme/orders/blob/HEAD/docs/runbook.md)"
         in body
@@ -242,7 +242,7 @@ def test_a_failure_is_told_with_its_cause_and_without_its_secrets(github: LocalG
         run(github, RecordedStacks(play=["crash"]))
     assert error.value.code == "up-failed"
     body = comment(github).body
-    assert "failed" in body.splitlines()[2]
+    assert body.splitlines()[2] == "### ❌ The deployment of `pr-42` failed"
     assert "A container is crash-looping" in body
     assert "❌ roll the service out" in body
     assert "RuntimeError: the service was broken on purpose, password=***" in body
@@ -285,7 +285,7 @@ def test_a_migration_that_the_gate_refused_is_told_with_its_locks(github: LocalG
     with pytest.raises(PreviewsError):
         run(github, RecordedStacks(play=["migration"]), cluster=migrated("refused"))
     body = comment(github).body
-    assert "failed" in body.splitlines()[2]
+    assert body.splitlines()[2] == "### ❌ The deployment of `pr-42` failed"
     assert "**is refused**: a lock is held longer than 0.2 s" in body
     assert "`customers`: reads and writes, 503 ms **too long**" in body
     assert "+ table more" in body

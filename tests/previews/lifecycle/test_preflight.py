@@ -349,7 +349,7 @@ def test_what_is_broken_is_told_in_the_pull_request(
     code, _, _ = previews("preflight", "42")
     assert code == 1
     (comment,) = hub.state.comments_of(42)
-    assert "failed" in comment.body
+    assert "### ❌ The deployment of `pr-42` failed" in comment.body
     assert "`preflight-failed` in the runbook" in comment.body
     assert "snapshot of staging" in comment.body
 
