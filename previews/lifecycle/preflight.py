@@ -119,8 +119,8 @@ def preflight(
 ) -> PreflightReport:
     """Check everything that a preview needs.
 
-    An existing preview takes no more room, and keeps its database. The clients are made by the
-    checks, so that one that can't be made is a failed check.
+    An existing preview takes no more room, and keeps its database. The checks make the clients:
+    one that can't be made is a failed check.
 
     Raises:
         PreviewsError: Pulumi or GitHub doesn't answer, or the labels contradict each other.

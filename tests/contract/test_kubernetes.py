@@ -1,4 +1,4 @@
-"""Names that live in clusters: a program and a controller of different commits use them together."""
+"""Names in clusters, which programs and controllers of different commits use together."""
 
 from __future__ import annotations
 
