@@ -2,7 +2,8 @@
 
 Every check is made, so that one run reports all problems. Lack of room clears by itself, a fault
 doesn't: the report keeps them apart. A new check is one function and one line in `preflight`; a
-new kind of Kubernetes object in it is one line in infra/ci/cluster_access.py, too.
+new kind of AWS or Kubernetes object in it is a row in infra/ci/permissions/table.py or
+infra/ci/cluster_access.py, too.
 """
 
 from __future__ import annotations
