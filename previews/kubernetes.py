@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from http import HTTPStatus
-from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import httpx2
 import yaml
 from lightkube import ApiError, Client
-from lightkube.config.kubeconfig import DEFAULT_KUBECONFIG, KubeConfig, SingleConfig
 from lightkube.core.exceptions import ConfigError
 from lightkube.generic_resource import create_global_resource, create_namespaced_resource
 from lightkube.resources.core_v1 import PodLog
 from lightkube.types import CascadeType, PatchType
+from tenacity import RetryCallState, Retrying, wait_exponential
+from tenacity.stop import stop_after_attempt, stop_after_delay
 
 from previews.errors import PreviewsError
+from previews.kubeconfig import ClusterContext, read_context
 
 _EVERYWHERE = "*"
-# What lightkube raises for a kubeconfig that is unusable: only some are errors of its own.
-_FAILURES = (
-    *(httpx2.HTTPError, ConfigError, yaml.YAMLError),
-    *(OSError, AssertionError, AttributeError, KeyError, TypeError, ValueError),
-)
+_TIMEOUT = httpx2.Timeout(60, connect=10)
+_BUSY = frozenset({429, 500, 502, 503, 504})
+# A new kubeconfig, access entry or role binding takes seconds to apply.
+_UNAUTHORIZED = frozenset({401, 403})
+_ATTEMPTS, _ATTEMPTS_UNAUTHORIZED, _RETRY_SECONDS = 4, 3, 120
+_UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout)
+
+_FAILURES = (httpx2.HTTPError, ConfigError, yaml.YAMLError, OSError, ValueError)
+# What lightkube raises, besides errors of its own, for a document that is not as it expects.
+_UNEXPECTED = (AssertionError, AttributeError, KeyError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -96,13 +102,7 @@ class Cluster:
             namespace: Only those in this namespace; None for all.
             fields: Only those whose fields have these values.
         """
-        with self._explained(resource):
-            # The list of a resource in all namespaces is where that of a cluster's is.
-            model = _model(resource, namespaced=True)
-            for found in self._client.list(
-                model, namespace=namespace or _EVERYWHERE, fields=fields
-            ):
-                yield KubernetesObject(resource, dict(found))
+        return self._each(resource, resource, namespace, fields)
 
     def find(
         self, resource: str, name: str, *, namespace: str | None = None
@@ -117,7 +117,8 @@ class Cluster:
             name: Its name.
             namespace: Its namespace; None for a resource that has none.
         """
-        return next(self.each(resource, namespace=namespace, fields={"metadata.name": name}), None)
+        what = str(KubernetesObject(resource, {"metadata": {"name": name, "namespace": namespace}}))
+        return next(self._each(what, resource, namespace, {"metadata.name": name}), None)
 
     def read(self, manifest: Mapping[str, Any]) -> KubernetesObject | None:
         """Return the object that a manifest describes, or None where there is no such object."""
@@ -168,7 +169,21 @@ class Cluster:
 
     @cached_property
     def _client(self) -> _Client:
-        return _Client(_read_context(self.name))
+        try:
+            return _Client(read_context(self.name))
+        except (*_UNEXPECTED, ImportError) as error:
+            raise ConfigError(f"the kubeconfig is unusable: {error!r}") from error
+
+    def _each(
+        self, what: str, resource: str, namespace: str | None, fields: dict[str, Any] | None
+    ) -> Iterator[KubernetesObject]:
+        with self._explained(what):
+            # The list of a resource in all namespaces is where that of a cluster's is.
+            model = _model(resource, namespaced=True)
+            for found in self._client.list(
+                model, namespace=namespace or _EVERYWHERE, fields=fields
+            ):
+                yield KubernetesObject(resource, dict(found))
 
     @contextmanager
     def _explained(self, what: str) -> Iterator[None]:
@@ -185,6 +200,41 @@ class Cluster:
 
 
 class _Client(Client):
+    """lightkube's client, which repeats requests that fail for a moment."""
+
+    def __init__(
+        self,
+        context: ClusterContext,
+        *,
+        transport: httpx2.BaseTransport | None = None,
+        pause: float = 0.5,
+    ) -> None:
+        super().__init__(context.config, timeout=_TIMEOUT, transport=transport, proxy=context.proxy)
+        self._server_name = context.server_name
+        self._pause = pause
+        self._http = self._client._client  # noqa: SLF001 - it has no public name
+        if context.plugin:
+            self._http.auth = context.plugin
+        self._handle: Callable[..., Any] = self._client.handle_response
+        vars(self._client).update(send=self._send, handle_response=self._read)
+
+    def _send(self, request: httpx2.Request, *, stream: bool = False) -> httpx2.Response:
+        if self._server_name:
+            request.extensions["sni_hostname"] = self._server_name
+        attempts = Retrying(
+            retry=_is_temporary,
+            stop=stop_after_attempt(_ATTEMPTS) | stop_after_delay(_RETRY_SECONDS),
+            wait=wait_exponential(multiplier=self._pause),
+            retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+        )
+        return attempts(self._http.send, request, stream=stream)
+
+    def _read(self, method: str, response: httpx2.Response, request: Any) -> Any:
+        try:
+            return self._handle(method, response, request)
+        except _UNEXPECTED as error:
+            raise ValueError(f"unexpected content of the response: {error!r}") from error
+
     def log_with(self, pod: str, namespace: str | None, options: dict[str, Any]) -> list[str]:
         # `Client.log` of lightkube 1.0.1 has no `previous`:
         # https://github.com/gtsystem/lightkube/blob/master/src/lightkube/core/client.py
@@ -196,14 +246,33 @@ class _Client(Client):
         return str(response.text).splitlines()
 
 
+def _is_temporary(state: RetryCallState) -> bool:
+    """Return True if the same request may succeed in a moment, and has not taken effect."""
+    reads = state.args[0].method == "GET"
+    error = state.outcome and state.outcome.exception()
+    if error:
+        return isinstance(error, httpx2.TransportError if reads else _UNSENT)
+    status = state.outcome and state.outcome.result().status_code
+    if status in _UNAUTHORIZED:
+        return reads and state.attempt_number < _ATTEMPTS_UNAUTHORIZED
+    return reads and status in _BUSY
+
+
+_PLURALS = {"endpoints": "endpoints", "ingressclassparams": "ingressclassparams"}
+"""Plurals that follow no rule."""
+
+
 def resource_of(api_version: str, kind: str) -> str:
     """Return the resource of a kind, as ``plural.version.group``.
 
-    The plural follows the rules of English, without a request; the cluster rejects a wrong one.
+    The plural follows the rules of English, with exceptions, and without a request; the cluster
+    rejects a wrong one.
     """
     group, _, version = api_version.rpartition("/")
     singular = kind.lower()
-    if singular.endswith(("s", "x", "ch", "sh")):
+    if singular in _PLURALS:
+        plural = _PLURALS[singular]
+    elif singular.endswith(("s", "x", "ch", "sh")):
         plural = f"{singular}es"
     elif singular.endswith("y") and not singular.endswith(("ay", "ey")):
         plural = f"{singular[:-1]}ies"
@@ -212,26 +281,20 @@ def resource_of(api_version: str, kind: str) -> str:
     return f"{plural}.{version}.{group}" if group else plural
 
 
-@cache
+_registration = Lock()
+
+
 def _model(resource: str, *, namespaced: bool) -> Any:
+    # lightkube rejects a second model of a resource, which two threads could make at once.
+    with _registration:
+        return _registered(resource, namespaced=namespaced)
+
+
+@cache
+def _registered(resource: str, *, namespaced: bool) -> Any:
     plural, _, rest = resource.partition(".")
     version, _, group = rest.partition(".")
     make = create_namespaced_resource if namespaced else create_global_resource
     # lightkube registers models by kind; the plural is as unique, and known here.
     kind = plural if namespaced else f"global {plural}"
     return make(group, version or "v1", kind, plural)
-
-
-def _read_context(name: str) -> SingleConfig:
-    """Return the context from the first kubeconfig that has it; KUBECONFIG may list several."""
-    listed = os.environ.get("KUBECONFIG") or str(DEFAULT_KUBECONFIG)
-    files = [Path(file).expanduser() for file in listed.split(os.pathsep) if file]
-    for file in files:
-        if file.is_file():
-            config = KubeConfig.from_file(file)
-            if name in config.contexts:
-                found = config.get(name)
-                if found is not None:
-                    return found
-    msg = f"no context {name} in {listed}"
-    raise ConfigError(msg)

@@ -13,6 +13,7 @@ from lightkube.config.kubeconfig import SingleConfig
 from lightkube.config.models import Cluster as ServerAddress
 from lightkube.config.models import Context, User
 
+from previews.kubeconfig import ClusterContext
 from previews.kubernetes import Cluster, KubernetesObject, _Client
 
 Document = dict[str, Any]
@@ -45,7 +46,8 @@ class MemoryCluster(Cluster):
     def _client(self) -> _Client:  # type: ignore[override]
         address = ServerAddress(server="http://memory")
         config = SingleConfig("memory", Context(cluster="memory"), address, User())
-        return _Client(config, transport=httpx2.MockTransport(self._handle))
+        transport = httpx2.MockTransport(self._handle)
+        return _Client(ClusterContext(config), transport=transport, pause=0)
 
     def add(self, resource: str, name: str, namespace: str, **rest: Any) -> KubernetesObject:
         metadata = {
@@ -90,9 +92,9 @@ class MemoryCluster(Cluster):
             self.react(live)
         else:
             assert request.method == "DELETE"
-            assert json.loads(request.content or b"{}").get("propagationPolicy") or (
-                request.url.params["propagationPolicy"] == "Background"
-            )
+            # lightkube has it in the query, which the API server reads where there is no body.
+            assert not request.content
+            assert request.url.params["propagationPolicy"] == "Background"
             self.deleted.append((resource, name))
             if name not in self.lingers:
                 self.objects.remove(live)
