@@ -161,3 +161,11 @@ def test_every_file_that_contributing_names_exists() -> None:
 def test_the_readme_begins_with_the_two_commands() -> None:
     first = _FENCE.findall((ROOT / "README.md").read_text())[0]
     assert first.splitlines()[1:-1] == ["make preview PR=42", "make test"]
+
+
+def test_the_guide_names_every_variable_that_the_workflows_read() -> None:
+    workflows = (ROOT / ".github" / "workflows").glob("*.yml")
+    read = {name for file in workflows for name in re.findall(r"vars\.(\w+)", file.read_text())}
+    guide = (ROOT / "docs" / "getting-started-aws.md").read_text()
+    assert {name for name in read if f"| `{name}` |" not in guide} == set()
+    assert "AWS_ROLE_ARN" in read
