@@ -44,8 +44,10 @@ def test_ctrl_c_waits_for_the_part_to_clean_up(tmp_path: Path) -> None:
         "    time.sleep(1)\n    pathlib.Path(sys.argv[1]).touch()\n    sys.exit(130)\n"
     )
     command = [sys.executable, "-c", part, str(cleaned)]
+    part_of = ["units", "a second", "--"]
     timed = subprocess.Popen(
-        [sys.executable, "-m", "tests.timed", "units", "a second", "--", *command],
+        # Who runs the tests in the background has them ignore Ctrl-C, and so would these.
+        ["env", "--default-signal=INT", sys.executable, "-m", "tests.timed", *part_of, *command],
         cwd=Path(__file__).parents[1],
         stdout=subprocess.PIPE,
         start_new_session=True,
