@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from infra.config.platform import GithubConfig
-    from infra.platform.cluster import Cluster
+    from infra.foundation.cluster import Cluster
 
 ISSUER = "token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"

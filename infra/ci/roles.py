@@ -17,8 +17,8 @@ from infra.config.access import SignIn
 
 if TYPE_CHECKING:
     from infra.config.models import PlatformConfig
-    from infra.platform.cluster_foundation import ClusterFoundation
-    from infra.platform.shared_ingress import SharedIngress
+    from infra.foundation.cluster_foundation import ClusterFoundation
+    from infra.foundation.shared_ingress import SharedIngress
 
 
 @dataclass(frozen=True)

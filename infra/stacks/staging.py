@@ -15,13 +15,13 @@ from infra.config.load import load_platform_config
 from infra.database.branch_controller import NAMESPACE, BranchController
 from infra.database.own_database import provision_own_database
 from infra.database.staging_database import StagingDatabase
-from infra.platform.addons import addons
-from infra.platform.budget import preview_budget
-from infra.platform.cluster_foundation import ClusterFoundation, cluster_foundation
-from infra.platform.dns import wildcard_record
-from infra.platform.encryption_key import EncryptionKey
-from infra.platform.registry import Registry
-from infra.platform.shared_ingress import SharedIngress, shared_ingress
+from infra.foundation.addons import addons
+from infra.foundation.budget import preview_budget
+from infra.foundation.cluster_foundation import ClusterFoundation, cluster_foundation
+from infra.foundation.dns import wildcard_record
+from infra.foundation.encryption_key import EncryptionKey
+from infra.foundation.registry import Registry
+from infra.foundation.shared_ingress import SharedIngress, shared_ingress
 from infra.platform_inputs import (
     BoundaryInputs,
     BranchesInputs,

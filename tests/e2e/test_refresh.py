@@ -33,7 +33,7 @@ def test_a_refresh_leaves_living_previews_where_they_are(
 
     with Visitors(world, preview) as visitors:
         output = world.run(*REFRESH)
-    assert f"stays for {preview}" in output
+    assert f"is kept for {preview}" in output
     assert visitors.answers > 20
     assert visitors.failures == []
     assert identity(world, preview) == before

@@ -64,7 +64,7 @@ def test_a_column_that_nobody_classified_stops_the_next_refresh_by_name(
     serving, before = server_of(world, preview), shared_servers(world)
     output = world.run(sys.executable, "-m", "previews.cli", "refresh", fails=True)
     assert f"{fax} is not classified" in output
-    assert f"{serving} goes on serving" in output
+    assert f"{serving} stays in use" in output
     # What it had begun is gone, and others get their databases as before.
     assert shared_servers(world) == before
     with world.client(preview) as client:

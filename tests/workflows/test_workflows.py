@@ -354,7 +354,7 @@ def test_actionlint_has_no_finding() -> None:
 
 
 def test_an_image_that_is_built_again_has_a_tag_of_its_own() -> None:
-    """A tag never moves (infra/platform/registry.py), and provenance has the time of the build."""
+    """A tag never moves (infra/foundation/registry.py); provenance has the time of the build."""
     (build,) = (step for step in ACTIONS["image"]["runs"]["steps"] if step.get("id") == "build")
     run = {"github.run_id": "7", "github.run_attempt": "2"}
     tag = evaluate(

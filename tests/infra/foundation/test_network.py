@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.config.cluster import NetworkConfig
-from infra.platform.network import Network, plan
+from infra.foundation.network import Network, plan
 from tests.infra.world import Deployment, deploy
 
 SUBNET = "aws:ec2/subnet:Subnet"

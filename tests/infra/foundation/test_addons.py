@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.platform.addons import records_policy
-from infra.platform.external_secrets_operator import ARGUMENTS, RULES
+from infra.foundation.addons import records_policy
+from infra.foundation.external_secrets_operator import ARGUMENTS, RULES
 from infra.policies.catalogue import violations
 from infra.stacks import main
 from infra.versions import pinned

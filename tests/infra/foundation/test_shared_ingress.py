@@ -8,7 +8,7 @@ import pytest
 
 from infra.config.platform import Controller
 from infra.errors import ProgramError
-from infra.platform.dns import checked_load_balancer
+from infra.foundation.dns import checked_load_balancer
 from infra.stacks import main
 from tests.infra.world import CREATED_CLUSTER, STAGING_CONFIG, Deployment, deploy
 

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from infra.errors import ProgramError
-from infra.platform.cluster import Cluster, look_up_cluster, subnet_cidrs
-from infra.platform.registry import lifecycle_policy
+from infra.foundation.cluster import Cluster, look_up_cluster, subnet_cidrs
+from infra.foundation.registry import lifecycle_policy
 from tests.infra.world import Cloud, Deployment, deploy
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from infra.foundation.cluster import Cluster, look_up_cluster, subnet_cidrs, vpc_cidrs
+from infra.foundation.eks_cluster import EksCluster
+from infra.foundation.network import Network, plan
+from infra.foundation.node_pool import NodePool
 from infra.kubernetes.provider import existing_cluster
-from infra.platform.cluster import Cluster, look_up_cluster, subnet_cidrs, vpc_cidrs
-from infra.platform.eks_cluster import EksCluster
-from infra.platform.network import Network, plan
-from infra.platform.node_pool import NodePool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

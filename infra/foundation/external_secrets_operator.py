@@ -15,8 +15,8 @@ import pulumi
 from pulumi_kubernetes import apiextensions, apps, core, meta, networking, rbac
 
 from infra.controllers.definitions import read_definitions
+from infra.foundation.controller_nodes import NODE_SELECTOR, tolerations
 from infra.kubernetes.pod import NAME_LABEL, TIMEOUT, container_confinement
-from infra.platform.controller_nodes import NODE_SELECTOR, tolerations
 from infra.versions import pinned
 
 if TYPE_CHECKING:

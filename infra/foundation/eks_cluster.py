@@ -14,8 +14,8 @@ import pulumi_eks as eks
 from pulumi_aws import cloudwatch
 
 from infra.config.cluster import SERVICE_CIDR
-from infra.platform.cluster import Cluster
-from infra.platform.encryption_key import EncryptionKey
+from infra.foundation.cluster import Cluster
+from infra.foundation.encryption_key import EncryptionKey
 from infra.versions import pinned
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ LOGS = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 _LOG_DAYS = 90
 
 # Of the two built-in pools the one for controllers, which keeps other pods out by a taint.
-# Previews get a pool of their own, in infra/platform/node_pool.py.
+# Previews get a pool of their own, in infra/foundation/node_pool.py.
 _BUILT_IN_POOLS = ("system",)
 _ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 

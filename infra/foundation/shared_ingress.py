@@ -9,16 +9,16 @@ import pulumi
 
 from infra.config.access import SignIn
 from infra.config.platform import Controller
+from infra.foundation.dns import WildcardCertificate
+from infra.foundation.ingress_class import IngressClass
 from infra.kubernetes.ingress_annotations import shared_annotations
-from infra.platform.dns import WildcardCertificate
-from infra.platform.ingress_class import IngressClass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from infra.config.access import PlatformAccessConfig
     from infra.config.models import PlatformConfig
-    from infra.platform.cluster_foundation import ClusterFoundation
+    from infra.foundation.cluster_foundation import ClusterFoundation
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _user_pool(access: PlatformAccessConfig) -> tuple[pulumi.Input[str], pulumi.
     if access.user_pool_arn is not None:
         return access.user_pool_arn, access.user_pool_domain
     # Its SDK takes a while to import, and most have none.
-    from infra.platform.user_pool import UserPool  # noqa: PLC0415
+    from infra.foundation.user_pool import UserPool  # noqa: PLC0415
 
     pool = UserPool("user-pool", domain=access.user_pool_domain)
     return pool.arn, pool.domain

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_aws import eks, iam
 
-from infra.platform.controller_nodes import ADDON_PLACEMENT
-from infra.platform.external_secrets_operator import ExternalSecretsOperator
+from infra.foundation.controller_nodes import ADDON_PLACEMENT
+from infra.foundation.external_secrets_operator import ExternalSecretsOperator
 from infra.versions import pinned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from infra.config.models import PlatformConfig
-    from infra.platform.cluster_foundation import ClusterFoundation
-    from infra.platform.shared_ingress import SharedIngress
+    from infra.foundation.cluster_foundation import ClusterFoundation
+    from infra.foundation.shared_ingress import SharedIngress
 
 
 def addons(

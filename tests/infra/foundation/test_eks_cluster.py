@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from infra.platform.node_pool import node_pool_spec
+from infra.foundation.node_pool import node_pool_spec
 from infra.stacks import main
 from infra.versions import pinned
 from tests.infra.world import CREATED_CLUSTER, STAGING_CONFIG, Deployment, deploy

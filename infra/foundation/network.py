@@ -15,7 +15,7 @@ import pulumi
 import pulumi_aws as aws
 from pulumi_aws import ec2
 
-from infra.platform.private_endpoints import PrivateEndpoints
+from infra.foundation.private_endpoints import PrivateEndpoints
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
