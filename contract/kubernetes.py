@@ -38,6 +38,22 @@ APP_SECRET = "database-app"  # noqa: S105
 """Secret with the login of the service's role."""
 
 
+_PLURALS = {"endpoints": "endpoints", "ingressclassparams": "ingressclassparams"}
+"""Plurals that follow no rule."""
+
+
+def plural_of(kind: str) -> str:
+    """Return the resource of a kind, by the rules of English: ``networkpolicies``."""
+    singular = kind.lower()
+    if singular in _PLURALS:
+        return _PLURALS[singular]
+    if singular.endswith(("s", "x", "ch", "sh")):
+        return f"{singular}es"
+    if singular.endswith("y") and not singular.endswith(("ay", "ey")):
+        return f"{singular[:-1]}ies"
+    return f"{singular}s"
+
+
 def qualified(plural: str) -> str:
     """Return a kind of `API_GROUP` as kubectl names it: ``<plural>.<version>.<group>``."""
     return f"{plural}.{API_VERSION}.{API_GROUP}"

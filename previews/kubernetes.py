@@ -20,6 +20,7 @@ from lightkube.types import CascadeType, PatchType
 from tenacity import RetryCallState, Retrying, wait_exponential
 from tenacity.stop import stop_after_attempt, stop_after_delay
 
+from contract.kubernetes import plural_of
 from previews.errors import PreviewsError
 from previews.kubeconfig import ClusterContext, read_context
 
@@ -85,7 +86,7 @@ class Cluster:
     """
 
     def __init__(self, name: str) -> None:
-        """Connect to nothing yet.
+        """Connect at the first request.
 
         Args:
             name: The cluster's name, and that of the kubeconfig's context for it.
@@ -258,26 +259,13 @@ def _is_temporary(state: RetryCallState) -> bool:
     return reads and status in _BUSY
 
 
-_PLURALS = {"endpoints": "endpoints", "ingressclassparams": "ingressclassparams"}
-"""Plurals that follow no rule."""
-
-
 def resource_of(api_version: str, kind: str) -> str:
     """Return the resource of a kind, as ``plural.version.group``.
 
-    The plural follows the rules of English, with exceptions, and without a request; the cluster
-    rejects a wrong one.
+    Without a request: the cluster rejects a plural that is wrong.
     """
     group, _, version = api_version.rpartition("/")
-    singular = kind.lower()
-    if singular in _PLURALS:
-        plural = _PLURALS[singular]
-    elif singular.endswith(("s", "x", "ch", "sh")):
-        plural = f"{singular}es"
-    elif singular.endswith("y") and not singular.endswith(("ay", "ey")):
-        plural = f"{singular[:-1]}ies"
-    else:
-        plural = f"{singular}s"
+    plural = plural_of(kind)
     return f"{plural}.{version}.{group}" if group else plural
 
 

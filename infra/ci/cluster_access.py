@@ -14,7 +14,7 @@ import pulumi
 from pulumi_aws import eks
 from pulumi_kubernetes import admissionregistration, meta, rbac
 
-from contract.kubernetes import API_GROUP, GENERATIONS
+from contract.kubernetes import API_GROUP, GENERATIONS, plural_of
 from contract.stack_name import PREVIEW_PATTERN
 from infra.policies.ownership import CUSTOM_OBJECTS, NAMESPACE, OBJECTS
 
@@ -39,7 +39,7 @@ READ_KINDS: dict[str, tuple[str, ...]] = {
 """Resources that the role reads besides those that it writes, by API group.
 
 Pulumi reads them to find out whether an object is ready, and why it is not; preflight and the
-diagnosis of `previews` read some too. A kind that they read anew needs a row here: a test
+diagnosis of `previews` read some too. A further kind that they read needs a row here: a test
 compares the two.
 """
 
@@ -177,11 +177,4 @@ def resource_of(token: str) -> tuple[str, str]:
     """Return API group and resource of a type, such as ``("apps", "deployments")``."""
     _, version, kind = token.split(":")
     group, _, _ = version.rpartition("/")
-    name = kind.lower()
-    if name.endswith("y"):
-        name = f"{name[:-1]}ies"
-    elif name.endswith(("s", "ch")):
-        name = f"{name}es"
-    else:
-        name = f"{name}s"
-    return "" if group == "core" else group, name
+    return "" if group == "core" else group, plural_of(kind)

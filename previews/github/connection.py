@@ -48,7 +48,7 @@ class Connection:
     """Requests about one repository, with one token."""
 
     def __init__(self, settings: Settings, *, retry: bool = True) -> None:
-        """Request nothing yet.
+        """Connect at the first request.
 
         Args:
             settings: Token, repository and address.

@@ -91,7 +91,7 @@ class AwsFinder:
     name: str
 
     def __init__(self, repository: str) -> None:
-        """Request nothing yet.
+        """Connect at the first search.
 
         Args:
             repository: The repository of the previews; empty if no other one has any.

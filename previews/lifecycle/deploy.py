@@ -112,7 +112,7 @@ class PreviewDeployment:
         Args:
             image: Digest of the image that was built for it; None lets the program build it.
             commit: Commit that the image was built from; None for the checkout's own.
-            reset_database: True if its database is deleted first, and created anew.
+            reset_database: True if its database is deleted first, and created again.
 
         Raises:
             PreviewsError: The deployment or its smoke test failed. The presenter has shown why.

@@ -52,7 +52,7 @@ class PullRequestPresenter:
         run_url: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Show nothing yet.
+        """Show nothing until a deployment begins or a preview is removed.
 
         Args:
             github: The repository.

@@ -55,7 +55,7 @@ class TerminalPresenter:
         pulumi_log: Path | None = None,
         next_commands: Sequence[str] = (),
     ) -> None:
-        """Show nothing yet.
+        """Show nothing until a deployment begins or a preview is removed.
 
         Args:
             stack: Name of the preview, or of another stack.

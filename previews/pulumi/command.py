@@ -46,7 +46,7 @@ class PulumiCommand:
     """``pulumi`` in the folder of the project."""
 
     def __init__(self, folder: Path, *, log: Path | None = None) -> None:
-        """Run nothing yet.
+        """Start no process before a method is called.
 
         Args:
             folder: The folder of ``Pulumi.yaml``.

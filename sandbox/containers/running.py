@@ -66,7 +66,6 @@ class Interrupt:
     """Event by which another thread ends a build: it kills the running command."""
 
     def __init__(self) -> None:
-        """Interrupt nothing yet."""
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._is_set = False
