@@ -78,6 +78,7 @@ class IngressOutputs(_Model):
         source_cidrs: Networks from which the load balancer reaches the pods.
         protocol: ``HTTP`` or ``HTTPS``.
         port: Port that the load balancer listens on.
+        idle_timeout_seconds: Longest silence of a connection.
     """
 
     class_name: str
@@ -87,6 +88,7 @@ class IngressOutputs(_Model):
     source_cidrs: list[str]
     protocol: str
     port: WholeNumber
+    idle_timeout_seconds: WholeNumber
 
 
 class SignInOutputs(_Model):

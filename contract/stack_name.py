@@ -23,11 +23,16 @@ PREVIEW_GLOB = "pr-*"
 DATA_GLOB = "data-*"
 """Wildcard that matches the names of shared servers' resources in IAM policies."""
 
+SECRETS_PREFIX = "previews/app"
+"""Prefix of the names of an app's own secrets in Secrets Manager."""
+
 _SHOWN = 80
 _PREVIEW = re.compile(PREVIEW_PATTERN, re.ASCII)
 _DATA = re.compile("data-[1-9][0-9]{0,5}", re.ASCII)
 # What `StackName.image_tag` makes: the name, and a commit's hash as infra/source.py writes it.
-_IMAGE_TAG = re.compile(rf"(?P<stack>{PREVIEW_PATTERN})-[0-9a-f]{{7,}}(-[0-9a-f]+)*", re.ASCII)
+_IMAGE_TAG = re.compile(
+    rf"(?P<stack>{PREVIEW_PATTERN})-[0-9a-f]{{7,}}(-[0-9a-f]+)*(\.[a-z0-9-]+)?", re.ASCII
+)
 
 
 class StackKind(Enum):
@@ -135,6 +140,15 @@ class StackName:
         return f"{self.value}-secrets"
 
     @property
+    def app_secrets_role(self) -> str:
+        """Name of the IAM role that reads the app's own secrets in Secrets Manager."""
+        return f"{self.value}-app-secrets"
+
+    def managed_secret(self, name: str) -> str:
+        """Return the name in Secrets Manager of a secret of the app, which its stacks share."""
+        return f"{SECRETS_PREFIX}/{name}"
+
+    @property
     def branch(self) -> str:
         """Name of the database on a shared server, which SQL need not quote."""
         return self.value.replace("-", "_")
@@ -149,9 +163,14 @@ class StackName:
         """Role of the service on `branch`."""
         return f"{self.branch}_app"
 
-    def image_tag(self, commit: str) -> str:
-        """Return the image's tag. Stacks share one repository, so the stack comes first."""
-        return f"{self.value}-{commit}"
+    def image_tag(self, commit: str, part: str = "") -> str:
+        """Return an image's tag. Stacks share one repository, so the stack comes first.
+
+        Args:
+            commit: Hash of the commit.
+            part: Name of a further image of the app; empty for its own.
+        """
+        return f"{self.value}-{commit}.{part}" if part else f"{self.value}-{commit}"
 
     def host(self, domain: str) -> str:
         """Return the host name of the stack's service."""

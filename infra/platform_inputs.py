@@ -43,6 +43,7 @@ class IngressInputs:
     source_cidrs: pulumi.Input[list[str]]
     protocol: pulumi.Input[str]
     port: pulumi.Input[int]
+    idle_timeout_seconds: pulumi.Input[int]
 
 
 @dataclass(frozen=True)

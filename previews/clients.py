@@ -17,6 +17,7 @@ from previews.settings import Settings
 if TYPE_CHECKING:
     from boto3.session import Session
 
+    from contract.app.model import App
     from contract.platform_outputs import PlatformOutputs
     from contract.preview import Preview
     from previews.diagnosis.failure_report import FailureReport
@@ -53,6 +54,17 @@ class Clients:
         "previews status {number}",
         "previews destroy {number}",
     )
+
+    @cached_property
+    def app(self) -> App:
+        """The app's description.
+
+        Raises:
+            PreviewsError: It is missing or wrong.
+        """
+        from previews.app import read_description
+
+        return read_description(self.settings.app)
 
     @cached_property
     def github(self) -> GitHub:
@@ -210,6 +222,7 @@ class Clients:
             pull=pull,
             presenter=presenter,
             settings=self.settings,
+            app=self.app,
             stacks=self.stacks,
             platform=lambda: self.platform,
             connect=lambda: self.cluster,

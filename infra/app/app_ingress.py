@@ -9,6 +9,7 @@ from pulumi_kubernetes import networking
 
 from infra.config.access import SignIn
 from infra.config.platform import Listener
+from infra.errors import ProgramError
 from infra.kubernetes.ingress_annotations import DEFAULT_PORTS, app_annotations
 
 if TYPE_CHECKING:
@@ -16,8 +17,12 @@ if TYPE_CHECKING:
 
     from contract.stack_name import StackName
     from infra.app.sign_in import OpenPath
+    from infra.app.web_service import WebBackend
     from infra.kubernetes.namespace_scope import NamespaceScope
     from infra.platform_inputs import PlatformInputs
+
+NAME = "service"
+"""Name of the Ingress."""
 
 
 class AppIngress(pulumi.ComponentResource):
@@ -37,7 +42,8 @@ class AppIngress(pulumi.ComponentResource):
         *,
         stack: StackName,
         scope: NamespaceScope,
-        service: str,
+        backends: Sequence[WebBackend],
+        idle_timeout_seconds: int,
         platform: PlatformInputs,
         sign_in: SignIn,
         depends_on: Sequence[pulumi.Resource],
@@ -48,31 +54,33 @@ class AppIngress(pulumi.ComponentResource):
         Args:
             stack: Stack whose host it serves.
             scope: Namespace of the Ingress.
-            service: Name of the Service behind it.
+            backends: Services behind it, the app's own first.
+            idle_timeout_seconds: Longest silence of a connection that the app needs.
             platform: The load balancer and the domain.
             sign_in: Sign-in that is required before a request gets to the service.
             depends_on: Resources that are created before it and deleted after it.
         """
         super().__init__("previews:service:FrontDoor", name, None, opts)
         host = pulumi.Output.from_input(platform.domain).apply(stack.host)
-        listener = pulumi.Output.all(platform.ingress.protocol, platform.ingress.port).apply(
-            lambda values: Listener(protocol=values[0], port=values[1])
+        listener = _listener(platform)
+        required, paths = self._sign_in(sign_in, stack, host, scope, platform, backends)
+        allowed = pulumi.Output.from_input(platform.ingress.idle_timeout_seconds).apply(
+            lambda seconds: checked_idle_timeout(idle_timeout_seconds, int(seconds))
         )
-        required, paths = self._sign_in(sign_in, stack, host, scope, platform)
-        annotations = pulumi.Output.all(listener, platform.ingress.annotations, required).apply(
-            lambda values: {**app_annotations(values[0]), **values[1], **values[2]}
-        )
+        annotations = pulumi.Output.all(
+            listener, platform.ingress.annotations, required, allowed
+        ).apply(lambda values: {**app_annotations(values[0]), **values[1], **values[2]})
         spec = pulumi.Output.all(host, listener, platform.ingress.class_name, paths).apply(
-            lambda values: ingress_spec(values[0], values[1], values[2], service, values[3])
+            lambda values: ingress_spec(values[0], values[1], values[2], backends, values[3])
         )
         ingress = networking.v1.Ingress(
             "ingress",
-            metadata=scope.metadata(service, annotations=annotations),
+            metadata=scope.metadata(NAME, annotations=annotations),
             spec=spec,
             # Never deleted with its namespace: the controller's finalizer needs the Service.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*depends_on]),
         )
-        self.url = pulumi.Output.all(listener, host).apply(lambda values: url(values[0], values[1]))
+        self.url = app_url(stack, platform)
         self.load_balancer = ingress.status.apply(load_balancer_name)
         self.register_outputs({"url": self.url})
 
@@ -83,6 +91,7 @@ class AppIngress(pulumi.ComponentResource):
         host: pulumi.Output[str],
         scope: NamespaceScope,
         platform: PlatformInputs,
+        backends: Sequence[WebBackend],
     ) -> tuple[pulumi.Input[dict[str, str]], pulumi.Input[list[OpenPath]]]:
         """Annotations that require signing in, and the paths that need none."""
         if sign_in is SignIn.NONE:
@@ -96,9 +105,27 @@ class AppIngress(pulumi.ComponentResource):
             host=host,
             scope=scope,
             platform=platform,
+            backends=backends,
             opts=pulumi.ResourceOptions(parent=self),
         )
         return required.annotations, required.paths
+
+
+def checked_idle_timeout(needed: int, allowed: int) -> int:
+    """Return the load balancer's idle timeout, which all stacks share.
+
+    Raises:
+        ProgramError: The app needs a longer one.
+    """
+    if needed <= allowed:
+        return allowed
+    raise ProgramError(
+        "preview.yaml, service.idle_timeout_seconds",
+        why=f"it is {needed}, but the load balancer that all apps share closes a connection after"
+        f" {allowed} s of silence",
+        remedy="need less, or raise it for all: `pulumi config set --path"
+        f" previews:loadBalancer.idleTimeoutSeconds {needed} -s staging`, `pulumi up -s staging`",
+    )
 
 
 def load_balancer_name(status: networking.v1.outputs.IngressStatus | None) -> str:
@@ -110,10 +137,29 @@ def load_balancer_name(status: networking.v1.outputs.IngressStatus | None) -> st
     return ""
 
 
+def app_url(stack: StackName, platform: PlatformInputs) -> pulumi.Output[str]:
+    """Return the URL of a stack's app."""
+    host = pulumi.Output.from_input(platform.domain).apply(stack.host)
+    return pulumi.Output.all(_listener(platform), host).apply(
+        lambda values: url(values[0], values[1])
+    )
+
+
+def _listener(platform: PlatformInputs) -> pulumi.Output[Listener]:
+    return pulumi.Output.all(platform.ingress.protocol, platform.ingress.port).apply(
+        lambda values: Listener(protocol=values[0], port=values[1])
+    )
+
+
 def ingress_spec(
-    host: str, listener: Listener, ingress_class: str, service: str, open_paths: list[OpenPath]
+    host: str,
+    listener: Listener,
+    ingress_class: str,
+    backends: Sequence[WebBackend],
+    open_paths: list[OpenPath],
 ) -> networking.v1.IngressSpecArgs:
-    """Return the spec: all paths of a host lead to one Service, except those in `open_paths`."""
+    """Return the spec: paths in `open_paths`, then each backend's, the longest path first."""
+    routes = sorted(backends, key=lambda backend: (-len(backend.path), backend.path))
     return networking.v1.IngressSpecArgs(
         ingress_class_name=ingress_class,
         tls=[networking.v1.IngressTLSArgs(hosts=[host])] if listener.protocol == "HTTPS" else None,
@@ -121,7 +167,10 @@ def ingress_spec(
             networking.v1.IngressRuleArgs(
                 host=host,
                 http=networking.v1.HTTPIngressRuleValueArgs(
-                    paths=[_path(*path) for path in (*open_paths, ("/", "Prefix", service))]
+                    paths=[
+                        *(_path(*path) for path in open_paths),
+                        *(_path(backend.path, "Prefix", backend.name) for backend in routes),
+                    ]
                 ),
             )
         ],

@@ -1,20 +1,63 @@
-"""The service's image: built from the Dockerfile and pushed, or one that CI has built."""
+"""An image of an app: built from its Dockerfile and pushed, or one that CI has built."""
 
 from __future__ import annotations
 
+import posixpath
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_docker_build as docker_build
 
 if TYPE_CHECKING:
+    from contract.app.model import Image
     from contract.stack_name import StackName
+    from infra.config.app import AppSource
     from infra.source import Source
 
-# Relative to the program's folder, in which Pulumi runs its providers, so that the state is
-# the same on every machine.
-CONTEXT = ".."
-DOCKERFILE = "../Dockerfile"
+
+@dataclass(frozen=True)
+class AppImages:
+    """Images of an app, by digest.
+
+    Attributes:
+        own: That of its web service, its workers and its Jobs.
+        web: Those of further web services, by name.
+    """
+
+    own: pulumi.Output[str]
+    web: dict[str, pulumi.Output[str]]
+
+
+def app_images(
+    described: AppSource,
+    *,
+    stack: StackName,
+    source: Source,
+    repository_url: pulumi.Input[str],
+    existing: str | None,
+    keep_former: bool,
+) -> AppImages:
+    """Declare all images of an app; the arguments are those of `ServiceImage`."""
+
+    def image(name: str, build: Image, part: str, existing: str | None) -> pulumi.Output[str]:
+        return ServiceImage(
+            name,
+            stack=stack,
+            source=source,
+            build=build,
+            folder=described.relative,
+            repository_url=repository_url,
+            existing=existing,
+            keep_former=keep_former,
+            part=part,
+        ).reference
+
+    app = described.app
+    return AppImages(
+        own=image("image", app.image, "", existing),
+        web={name: image(f"image-{name}", web.image, name, None) for name, web in app.web.items()},
+    )
 
 
 class ServiceImage(pulumi.ComponentResource):
@@ -37,9 +80,12 @@ class ServiceImage(pulumi.ComponentResource):
         *,
         stack: StackName,
         source: Source,
+        build: Image,
+        folder: str,
         repository_url: pulumi.Input[str],
         existing: str | None,
         keep_former: bool,
+        part: str = "",
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the image.
@@ -48,13 +94,19 @@ class ServiceImage(pulumi.ComponentResource):
             stack: Stack, which the image carries in its tag and a label: no two stacks
                 share a digest, so that one's deletion never takes another's image.
             source: Commit, which the image carries too.
+            build: How it is built.
+            folder: Folder of ``preview.yaml``, relative to the program's, in which Pulumi runs its
+                providers: so the state is the same on every machine.
             repository_url: Repository to push to, without a tag.
             existing: ``[repository@]sha256:<digest>`` of an existing image; then none is built.
             keep_former: True to keep former images in the registry, to roll back to.
+            part: Name of a further web service; empty for the app's own image.
         """
         super().__init__("previews:service:ServiceImage", name, None, opts)
         if existing is None:
-            self.reference = self._build(stack, source, repository_url, keep_former=keep_former)
+            self.reference = self._build(
+                part, stack, source, build, folder, repository_url, keep_former=keep_former
+            )
         elif "@" in existing:
             self.reference = pulumi.Output.from_input(existing)
         else:
@@ -63,8 +115,11 @@ class ServiceImage(pulumi.ComponentResource):
 
     def _build(
         self,
+        part: str,
         stack: StackName,
         source: Source,
+        build: Image,
+        folder: str,
         repository_url: pulumi.Input[str],
         *,
         keep_former: bool,
@@ -72,16 +127,18 @@ class ServiceImage(pulumi.ComponentResource):
         # The registry's password comes from the machine's Docker configuration: passed here,
         # it would be kept in the stack's state.
         image = docker_build.Image(
-            f"image-{source.short_commit}",
-            context={"location": CONTEXT},
-            dockerfile={"location": DOCKERFILE},
+            "-".join(filter(None, ("image", part, source.short_commit))),
+            context={"location": posixpath.normpath(f"{folder}/{build.context}")},
+            dockerfile={"location": posixpath.normpath(f"{folder}/{build.dockerfile}")},
+            target=build.target,
+            build_args=dict(build.args) or None,
             platforms=[docker_build.Platform.LINUX_AMD64],
             labels={
                 "org.opencontainers.image.revision": source.commit,
                 "org.opencontainers.image.source": source.repository,
                 "previews.stack": stack.value,
             },
-            tags=[pulumi.Output.concat(repository_url, ":", stack.image_tag(source.commit))],
+            tags=[pulumi.Output.concat(repository_url, ":", stack.image_tag(source.commit, part))],
             push=True,
             # `pulumi preview` shows the plan; it does not push.
             build_on_preview=False,

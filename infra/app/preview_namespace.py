@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pulumi
 from pulumi_kubernetes import core, meta, networking
 
 from contract.kubernetes import PULL_REQUEST_LABEL, STACK_LABEL
+from infra.app.sizes import mebibytes, millicores
 from infra.kubernetes.namespace_scope import NamespaceScope
 from infra.kubernetes.network_rules import networks, port, to_database, to_dns
-from infra.kubernetes.pod import HTTP_PORT, NAME_LABEL, SERVICE_ACCOUNT
+from infra.kubernetes.pod import NAME_LABEL, SERVICE_ACCOUNT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from contract.stack_name import StackName
-    from infra.config.models import ServiceConfig
+    from infra.app.sizes import AppSizes
     from infra.platform_inputs import PlatformInputs
 
 PART_OF = ("app.kubernetes.io/part-of", "previews")
 """Label of every stack's namespace, which the shared IngressClass selects."""
 
-# While a Deployment rolls out, a new pod and a terminating one come on top of its replicas; a
-# Job's pod may run at the same time.
-_EXTRA_PODS = 3
+# While a Deployment rolls out, a new pod and a terminating one come on top of its replicas.
+_EXTRA_PODS = 2
 
 # Beyond the pods' own time: controllers clean up before they remove their finalizers.
 _END_SECONDS = 240
@@ -47,7 +46,8 @@ class PreviewNamespace(pulumi.ComponentResource):
         name: str,
         *,
         stack: StackName,
-        resources: ServiceConfig,
+        sizes: AppSizes,
+        ports: Mapping[str, int],
         platform: PlatformInputs,
         depends_on: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
@@ -56,7 +56,8 @@ class PreviewNamespace(pulumi.ComponentResource):
 
         Args:
             stack: Stack that the namespace is named after.
-            resources: Resources of the service's pods; the quota follows from them.
+            sizes: Sizes of the app's containers; the quota follows from them.
+            ports: Port of each web service, by the name of its pods.
             platform: The networks of database, load balancer and name server.
             depends_on: Resources that the namespace, and everything in it, depends on.
         """
@@ -69,31 +70,36 @@ class PreviewNamespace(pulumi.ComponentResource):
                 depends_on=[*depends_on],
                 # A namespace that can't end fails the destroy before the CI job's own limit does.
                 custom_timeouts=pulumi.CustomTimeouts(
-                    delete=f"{resources.grace_period_seconds + _END_SECONDS}s"
+                    delete=f"{sizes.service.resources.grace_period_seconds + _END_SECONDS}s"
                 ),
             ),
         )
         self.scope = NamespaceScope(stack.namespace, namespace)
         self._options = self.scope.deleted_with_namespace(self)
         self.guards = [
-            self._quota(resources),
-            self._limits(resources),
+            self._quota(sizes),
+            self._limits(sizes),
             self._service_account(),
-            *self._network(platform),
+            *self._network(platform, ports),
         ]
         self.register_outputs({"name": stack.namespace})
 
-    def _quota(self, resources: ServiceConfig) -> core.v1.ResourceQuota:
+    def _quota(self, sizes: AppSizes) -> core.v1.ResourceQuota:
         return core.v1.ResourceQuota(
             "quota",
             metadata=self.scope.metadata("quota"),
-            spec=core.v1.ResourceQuotaSpecArgs(hard=quota(resources)),
+            spec=core.v1.ResourceQuotaSpecArgs(hard=quota(sizes)),
             opts=self._options,
         )
 
-    def _limits(self, resources: ServiceConfig) -> core.v1.LimitRange:
+    def _limits(self, sizes: AppSizes) -> core.v1.LimitRange:
         """Defaults of a container without resources, and the most that one may request."""
-        most = {"cpu": resources.cpu_limit, "memory": resources.memory}
+        resources = sizes.service.resources
+        largest = [part.resources for part in sizes.parts]
+        most = {
+            "cpu": max((one.cpu_limit for one in largest), key=millicores),
+            "memory": max((one.memory for one in largest), key=mebibytes),
+        }
         return core.v1.LimitRange(
             "limits",
             metadata=self.scope.metadata("limits"),
@@ -101,7 +107,7 @@ class PreviewNamespace(pulumi.ComponentResource):
                 limits=[
                     core.v1.LimitRangeItemArgs(
                         type="Container",
-                        default=most,
+                        default={"cpu": resources.cpu_limit, "memory": resources.memory},
                         default_request={"cpu": resources.cpu, "memory": resources.memory},
                         max=most,
                     )
@@ -119,10 +125,11 @@ class PreviewNamespace(pulumi.ComponentResource):
             opts=self._options,
         )
 
-    def _network(self, platform: PlatformInputs) -> list[networking.v1.NetworkPolicy]:
+    def _network(
+        self, platform: PlatformInputs, ports: Mapping[str, int]
+    ) -> list[networking.v1.NetworkPolicy]:
         """Only DNS, the database and the load balancer are allowed, in or out."""
         everyone = meta.v1.LabelSelectorArgs()
-        service = meta.v1.LabelSelectorArgs(match_labels={NAME_LABEL: "service"})
         rules = {
             "default-deny": networking.v1.NetworkPolicySpecArgs(
                 pod_selector=everyone, policy_types=["Ingress", "Egress"]
@@ -132,16 +139,18 @@ class PreviewNamespace(pulumi.ComponentResource):
                 policy_types=["Egress"],
                 egress=[to_dns(platform), to_database(platform)],
             ),
-            "allow-load-balancer": networking.v1.NetworkPolicySpecArgs(
-                pod_selector=service,
+        } | {
+            f"allow-load-balancer-{name}": networking.v1.NetworkPolicySpecArgs(
+                pod_selector=meta.v1.LabelSelectorArgs(match_labels={NAME_LABEL: name}),
                 policy_types=["Ingress"],
                 ingress=[
                     networking.v1.NetworkPolicyIngressRuleArgs(
                         from_=networks(platform.ingress.source_cidrs),
-                        ports=[port(HTTP_PORT, "TCP")],
+                        ports=[port(number, "TCP")],
                     )
                 ],
-            ),
+            )
+            for name, number in ports.items()
         }
         return [
             networking.v1.NetworkPolicy(
@@ -177,26 +186,19 @@ def namespace_labels(stack: StackName) -> dict[str, str]:
     return labels
 
 
-def quota(resources: ServiceConfig) -> dict[str, str]:
-    """Return the quota: the resources of the service at its largest."""
-    pods = resources.max_replicas + _EXTRA_PODS
-    memory = f"{pods * int(resources.memory.removesuffix('Mi'))}Mi"
+def quota(sizes: AppSizes) -> dict[str, str]:
+    """Return the quota: the resources of the app at its largest, and of one Job."""
+    pods = [(part.resources, part.pods + _EXTRA_PODS) for part in sizes.parts]
+    pods.append((sizes.service.resources, 1))
+    memory = f"{sum(mebibytes(one.memory) * count for one, count in pods)}Mi"
     return {
-        "pods": str(pods),
-        "requests.cpu": f"{pods * _millicores(resources.cpu)}m",
+        "pods": str(sum(count for _, count in pods)),
+        "requests.cpu": f"{sum(millicores(one.cpu) * count for one, count in pods)}m",
         "requests.memory": memory,
-        "limits.cpu": f"{pods * _millicores(resources.cpu_limit)}m",
+        "limits.cpu": f"{sum(millicores(one.cpu_limit) * count for one, count in pods)}m",
         "limits.memory": memory,
         # Nothing here stores anything or opens another way in.
         "persistentvolumeclaims": "0",
         "services.loadbalancers": "0",
         "services.nodeports": "0",
     }
-
-
-def _millicores(cpu: str) -> int:
-    match = re.fullmatch(r"(\d+)(m?)", cpu)
-    if match is None:
-        msg = f"expected CPU such as 250m or 1, got {cpu!r}"
-        raise ValueError(msg)
-    return int(match[1]) * (1 if match[2] else 1000)

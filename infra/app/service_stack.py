@@ -1,9 +1,9 @@
-"""The service on a database in a namespace of its own: what staging and previews share.
+"""The app on a database in a namespace of its own: what staging and previews share.
 
 The order is the point. The namespace and its Secrets come first; then the database is
 provisioned, by a Job that is trusted with the master password; then the migrate Job, of this
-image; only then the service, and last the Ingress. When a migration fails, nothing after it is
-touched, and the version before goes on serving.
+image; only then service and workers, and last the Ingress. When a migration fails, nothing after
+it is touched, and the version before goes on serving.
 """
 
 from __future__ import annotations
@@ -14,34 +14,44 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from contract.kubernetes import APP_SECRET, MIGRATOR_SECRET
-from infra.app.app_ingress import AppIngress
-from infra.app.web_service import NAME, WebService
-from infra.database.database import login, server
+from infra.app.app_environment import EnvironmentArgs, app_environment
+from infra.app.app_ingress import AppIngress, app_url
+from infra.app.app_secrets import AppSecrets
+from infra.app.deployment import AppContainer
+from infra.app.preview_namespace import PreviewNamespace
+from infra.app.web_service import WebService
+from infra.app.worker import Worker
 from infra.database.job import DatabaseJob, DatabaseWork
-from infra.kubernetes.pod import HTTP_PORT, Environment
+from infra.kubernetes.pod import Environment
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from contract.app.model import App
     from contract.stack_name import StackName
-    from infra.app.preview_namespace import PreviewNamespace
+    from infra.app.sizes import AppSizes
     from infra.config.access import SignIn
-    from infra.config.models import MigrationConfig, ServiceConfig
-    from infra.database.database import Database, ProvisionedDatabase
+    from infra.config.models import MigrationConfig
+    from infra.database.database import ProvisionedDatabase
     from infra.platform_inputs import PlatformInputs
     from infra.source import Source
 
-_MIGRATE_SECONDS = 600
+NAME = "service"
+"""Name of the app's own web service."""
 
 
 @dataclass(frozen=True)
-class ServiceArgs:
-    """Arguments of a stack's service.
+class AppArgs:
+    """Arguments of a stack's app.
 
     Attributes:
-        stack: Stack that the service belongs to.
+        stack: Stack that the app belongs to.
         source: The commit.
-        resources: Resources of the pods.
+        app: Its description.
+        sizes: Sizes of its containers.
         platform: The cluster and the load balancer.
         image: Image of this commit, by digest.
+        web_images: Images of further web services, by name.
         sign_in: Sign-in at the load balancer.
         migration: Limits of a migration, which is tried on a clone first; None where it can't be
             tried, since others than a preview's pods use the database.
@@ -49,15 +59,17 @@ class ServiceArgs:
 
     stack: StackName
     source: Source
-    resources: ServiceConfig
+    app: App
+    sizes: AppSizes
     platform: PlatformInputs
     image: pulumi.Input[str]
+    web_images: Mapping[str, pulumi.Input[str]]
     sign_in: SignIn
     migration: MigrationConfig | None = None
 
 
 class ServiceStack(pulumi.ComponentResource):
-    """Parent of the namespace, the database's provisioning, and the service.
+    """Parent of the namespace, the database's provisioning, and the app.
 
     Attributes:
         child: Options of its children.
@@ -69,64 +81,186 @@ class ServiceStack(pulumi.ComponentResource):
         super().__init__("previews:service:ServiceStack", name, None, opts)
         self.child = pulumi.ResourceOptions(parent=self)
 
-    def deploy(
-        self, args: ServiceArgs, namespace: PreviewNamespace, provisioned: ProvisionedDatabase
-    ) -> AppIngress:
-        """Declare the migrate Job, the service and the Ingress, one after the other.
+    def namespace(
+        self, args: AppArgs, *, depends_on: Sequence[pulumi.Resource] = ()
+    ) -> PreviewNamespace:
+        """Declare the app's namespace.
 
         Args:
-            args: Arguments of the service.
+            args: Arguments of the app.
+            depends_on: Resources that the namespace, and everything in it, depends on.
+        """
+        return PreviewNamespace(
+            "namespace",
+            stack=args.stack,
+            sizes=args.sizes,
+            ports={NAME: args.app.service.port}
+            | {web_name(name): web.port for name, web in args.app.web.items()},
+            platform=args.platform,
+            depends_on=depends_on,
+            opts=self.child,
+        )
+
+    def deploy(
+        self, args: AppArgs, namespace: PreviewNamespace, provisioned: ProvisionedDatabase
+    ) -> AppIngress:
+        """Declare secrets, the migrate Job, services and workers, and the Ingress, in that order.
+
+        Args:
+            args: Arguments of the app.
             namespace: Namespace of all of it.
             provisioned: The database; migrations come after it is ready.
         """
-        migrate = DatabaseJob(
-            "migrate",
-            work=migrate_work(args, provisioned.database),
+        secrets = AppSecrets(
+            "secrets",
+            stack=args.stack,
+            secrets=args.app.secrets,
             scope=namespace.scope,
-            resources=args.resources,
-            depends_on=provisioned.ready,
+            platform=args.platform,
             opts=self.child,
         )
-        service = WebService(
-            "service",
-            image=args.image,
-            environment=service_environment(args, provisioned),
-            restart_on={
-                "checksum/database": provisioned.database.identity,
-                "checksum/secrets": provisioned.checksum,
-            },
-            resources=args.resources,
-            scope=namespace.scope,
-            depends_on=[migrate.job],
-            opts=self.child,
+        values = EnvironmentArgs(
+            args.stack,
+            args.source,
+            args.platform,
+            provisioned,
+            app_url(args.stack, args.platform),
         )
+        ready = [*provisioned.ready, *secrets.ready]
+        work = migrate_work(args, values, secrets)
+        if work is not None:
+            migrate = DatabaseJob(
+                "migrate",
+                work=work,
+                scope=namespace.scope,
+                resources=args.sizes.service.resources,
+                depends_on=ready,
+                opts=self.child,
+            )
+            ready = [migrate.job]
+        web = self._web(args, values, secrets, namespace, ready)
         ingress = AppIngress(
             "front-door",
             stack=args.stack,
             scope=namespace.scope,
-            service=NAME,
+            backends=[one.backend for one in web],
+            idle_timeout_seconds=max(
+                args.app.service.idle_timeout_seconds,
+                *(one.idle_timeout_seconds for one in args.app.web.values()),
+                0,
+            ),
             platform=args.platform,
             sign_in=args.sign_in,
-            depends_on=[service],
+            depends_on=web,
             opts=self.child,
         )
         self.register_outputs({"url": ingress.url})
         return ingress
 
+    def _web(
+        self,
+        args: AppArgs,
+        values: EnvironmentArgs,
+        secrets: AppSecrets,
+        namespace: PreviewNamespace,
+        ready: Sequence[pulumi.Resource],
+    ) -> list[WebService]:
+        """Declare the workers, and the web services, of which the app's own is the first."""
+        restart_on: Mapping[str, pulumi.Input[str]] = {
+            "checksum/database": values.provisioned.database.identity,
+            "checksum/secrets": f"{values.provisioned.checksum}-{secrets.checksum}",
+        }
+        variables = args.app.service.environment
+        for name, worker in args.app.workers.items():
+            Worker(
+                f"worker-{name}",
+                container=AppContainer(
+                    args.image,
+                    worker,
+                    worker.command,
+                    _environment({**variables, **worker.environment}, values, secrets),
+                    restart_on,
+                ),
+                replicas=worker.replicas,
+                resources=args.sizes.workers[name].resources,
+                scope=namespace.scope,
+                depends_on=ready,
+                opts=self.child,
+            )
+        own = WebService(
+            NAME,
+            web=args.app.service,
+            container=AppContainer(
+                args.image,
+                args.app.service,
+                args.app.service.command,
+                _environment(variables, values, secrets),
+                restart_on,
+            ),
+            resources=args.sizes.service.resources,
+            scope=namespace.scope,
+            depends_on=ready,
+            opts=self.child,
+        )
+        further = [
+            WebService(
+                web_name(name),
+                web=web,
+                container=AppContainer(
+                    args.web_images[name],
+                    web,
+                    web.command,
+                    app_environment(web.environment, values, login=APP_SECRET),
+                    restart_on,
+                ),
+                resources=args.sizes.web[name].resources,
+                scope=namespace.scope,
+                depends_on=ready,
+                opts=self.child,
+            )
+            for name, web in args.app.web.items()
+        ]
+        return [own, *further]
 
-def migrate_work(args: ServiceArgs, database: Database) -> DatabaseWork:
-    """Return the work of the migrate Job: the schema, as the role that owns it."""
+
+def web_name(name: str) -> str:
+    """Return the name of the objects of a further web service."""
+    return f"web-{name}"
+
+
+def migrate_work(
+    args: AppArgs, values: EnvironmentArgs, secrets: AppSecrets
+) -> DatabaseWork | None:
+    """Return the work of the migrate Job: the schema, as the role that owns it.
+
+    None for an app without migrations.
+    """
+    settings = args.app.database
+    if settings.migrate is None:
+        return None
+    own = app_environment(
+        args.app.service.environment, values, login=MIGRATOR_SECRET, secrets=secrets.variables
+    )
     return DatabaseWork(
         name="migrate",
-        module="service.migrate",
+        command=settings.migrate,
         image=args.image,
         environment=Environment(
-            values={**server(database, args.platform), **_limits(args.migration)},
-            secrets=login("DATABASE", MIGRATOR_SECRET),
+            values={**own.values, **_limits(args.migration)},
+            secrets=own.secrets,
+            fields=own.fields,
         ),
-        database=database.identity,
-        timeout_seconds=_MIGRATE_SECONDS,
+        database=values.provisioned.database.identity,
+        timeout_seconds=settings.migrate_seconds,
+        container=args.app.service,
     )
+
+
+def _environment(
+    variables: Mapping[str, str], values: EnvironmentArgs, secrets: AppSecrets
+) -> Environment:
+    """Return an environment with the login of the role that can't change the schema."""
+    return app_environment(variables, values, login=APP_SECRET, secrets=secrets.variables)
 
 
 def _limits(migration: MigrationConfig | None) -> dict[str, pulumi.Input[str]]:
@@ -136,30 +270,3 @@ def _limits(migration: MigrationConfig | None) -> dict[str, pulumi.Input[str]]:
         "MIGRATION_MAX_LOCK_SECONDS": f"{migration.max_lock_seconds:g}",
         "MIGRATION_LONG_LOCKS_MEANT": str(migration.long_locks_meant).lower(),
     }
-
-
-def service_environment(args: ServiceArgs, provisioned: ProvisionedDatabase) -> Environment:
-    """Return the service's environment, with the login of the role that can't change the schema."""
-    about: dict[str, pulumi.Input[str]] = {
-        "APP_COMMIT": args.source.commit,
-        "APP_ENVIRONMENT": args.stack.kind.value,
-    }
-    # Behind the load balancer the client's address is in a header, which nobody else may set.
-    proxies = pulumi.Output.from_input(args.platform.ingress.source_cidrs).apply(",".join)
-    database = provisioned.database
-    if args.stack.pull_request is not None:
-        about["APP_PULL_REQUEST"] = str(args.stack.pull_request)
-    if provisioned.snapshot is not None:
-        about["APP_SNAPSHOT"] = provisioned.snapshot
-    if database.pool_size is not None:
-        about["DATABASE_POOL_SIZE"] = pulumi.Output.from_input(database.pool_size).apply(str)
-    return Environment(
-        values={
-            "PORT": str(HTTP_PORT),
-            "TRUSTED_PROXIES": proxies,
-            **server(database, args.platform),
-            **about,
-        },
-        secrets=login("DATABASE", APP_SECRET),
-        fields={"HOST": "status.podIP"},
-    )

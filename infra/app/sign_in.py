@@ -7,26 +7,32 @@ client of its own, for its own host (docs/decisions/0014-people-sign-in-with-cog
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import pulumi
 from pulumi_aws import cognito, secretsmanager
 from pulumi_kubernetes import core
 
-from infra.app.web_service import LABELS
 from infra.errors import ProgramError
-from infra.kubernetes.ingress_annotations import BYPASS, NO_SIGN_IN, SCOPES, sign_in_annotations
+from infra.kubernetes.ingress_annotations import (
+    BYPASS,
+    NO_SIGN_IN,
+    SCOPES,
+    sign_in_annotations,
+    target_annotations,
+)
 from infra.kubernetes.pod import NOT_AWAITED
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from contract.stack_name import StackName
+    from infra.app.web_service import WebBackend
     from infra.kubernetes.namespace_scope import NamespaceScope
     from infra.platform_inputs import PlatformInputs
 
 HEALTH = "health"
-
-# They reveal nothing but that the service works.
-HEALTH_PATHS = ("/health/live", "/health/ready")
 
 # The load balancer takes `*` and `?` for wildcards, and at most 128 characters.
 _TOKEN = re.compile(r"[0-9A-Za-z_-]{32,128}")
@@ -65,6 +71,7 @@ class StackSignIn(pulumi.ComponentResource):
         host: pulumi.Input[str],
         scope: NamespaceScope,
         platform: PlatformInputs,
+        backends: Sequence[WebBackend],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the client and the Services.
@@ -74,6 +81,8 @@ class StackSignIn(pulumi.ComponentResource):
             host: Host of the stack.
             scope: Namespace of the Services.
             platform: The user pool and the bypass secret.
+            backends: Services behind the Ingress, the app's own first. Its health check needs no
+                signing in: it reveals nothing but that the service works.
         """
         super().__init__("previews:service:StackSignIn", name, None, opts)
         pool_arn = pulumi.Output.from_input(platform.sign_in.user_pool_arn).apply(checked_pool)
@@ -93,39 +102,67 @@ class StackSignIn(pulumi.ComponentResource):
             prevent_user_existence_errors="ENABLED",
             opts=pulumi.ResourceOptions(parent=self),
         )
-        for service in (HEALTH, BYPASS):
+        for backend in (health_backend(backends[0]), *map(bypass_backend, backends)):
             core.v1.Service(
-                service,
-                metadata=scope.metadata(service, annotations={**NO_SIGN_IN, **NOT_AWAITED}),
-                spec=core.v1.ServiceSpecArgs(
-                    type="ClusterIP",
-                    selector=LABELS,
-                    ports=[
-                        core.v1.ServicePortArgs(
-                            name="http", port=80, target_port="http", protocol="TCP"
-                        )
-                    ],
+                backend.name,
+                metadata=scope.metadata(
+                    backend.name,
+                    annotations={
+                        **NO_SIGN_IN,
+                        **NOT_AWAITED,
+                        **target_annotations(backend.health.ready),
+                    },
                 ),
+                spec=backend.service_spec(),
                 opts=scope.deleted_with_namespace(self),
             )
         secret_arn = pulumi.Output.from_input(platform.sign_in.bypass_secret_arn)
-        self.paths = secret_arn.apply(lambda arn: open_paths(bypass=bool(arn)))
+        self.paths = secret_arn.apply(lambda arn: open_paths(backends, bypass=bool(arn)))
+        bypasses = [bypass_backend(backend).name for backend in backends]
         self.annotations = pulumi.Output.all(
             pool_arn, client.id, platform.sign_in.user_pool_domain, bypass_token(secret_arn)
-        ).apply(lambda known: sign_in_annotations(known[0], known[1], known[2], known[3]))
+        ).apply(lambda known: sign_in_annotations(known[0], known[1], known[2], known[3], bypasses))
         self.register_outputs({})
 
 
-def open_paths(*, bypass: bool) -> list[OpenPath]:
+def health_backend(own: WebBackend) -> WebBackend:
+    """Return the Service through which the health check is reached without signing in."""
+    return replace(own, name=HEALTH)
+
+
+def bypass_backend(backend: WebBackend) -> WebBackend:
+    """Return the Service through which a test with the token reaches a backend."""
+    return replace(backend, name=f"{BYPASS}-{backend.name}")
+
+
+def open_paths(backends: Sequence[WebBackend], *, bypass: bool) -> list[OpenPath]:
     """Return the paths that need no signing in.
 
     The controller puts exact paths first, then those of its own kind, then prefixes.
 
     Args:
+        backends: Services behind the Ingress, the app's own first.
         bypass: True where there is a token that lets tests in.
     """
-    health = [OpenPath(path, "Exact", HEALTH) for path in HEALTH_PATHS]
-    return [*health, OpenPath("/*", "ImplementationSpecific", BYPASS)] if bypass else health
+    health = backends[0].health
+    exact = [OpenPath(path, "Exact", HEALTH) for path in dict.fromkeys((health.live, health.ready))]
+    if not bypass:
+        return exact
+    routes = sorted(backends, key=lambda backend: (-len(backend.path), backend.path))
+    return [
+        *exact,
+        *(
+            OpenPath(pattern, "ImplementationSpecific", bypass_backend(backend).name)
+            for backend in routes
+            for pattern in _patterns(backend.path)
+        ),
+    ]
+
+
+def _patterns(prefix: str) -> list[str]:
+    """Write a prefix of whole path elements as patterns of the load balancer."""
+    whole = prefix.rstrip("/")
+    return [whole, f"{whole}/*"] if whole else ["/*"]
 
 
 def checked_pool(arn: str) -> str:

@@ -95,6 +95,15 @@ class ServiceConfig(Model):
         return value
 
 
+class LimitsConfig(Model):
+    """The most that an app may ask for in its ``preview.yaml`` (keys ``previews:limits``)."""
+
+    cpu: Cpu = Field(default="2", description="CPU of a container", examples=["2"])
+    memory: Memory = Field(
+        default="2048Mi", description="memory of a container, in Mi", examples=["2048Mi"]
+    )
+
+
 class PreviewDatabaseConfig(Model):
     """A preview's database (keys ``previews:database``)."""
 
@@ -129,6 +138,17 @@ class MigrationConfig(Model):
 class _StackConfig(Model):
     service: ServiceConfig = Field(
         description="sizes of the service's pods", examples=[{"cpu": "250m"}]
+    )
+    limits: LimitsConfig = Field(
+        default=LimitsConfig(),
+        description="the most that an app may ask for in its preview.yaml",
+        examples=[{"cpu": "2", "memory": "2048Mi"}],
+    )
+    source: str = Field(
+        default=".",
+        pattern=r"^[\w./ -]+$",
+        description="folder of the app's preview.yaml, relative to the program's checkout",
+        examples=["../orders"],
     )
     image: str | None = Field(
         default=None,

@@ -135,6 +135,14 @@ class LoadBalancerConfig(Model):
         examples=[["10.0.0.0/20"]],
     )
 
+    idle_timeout_seconds: int = Field(
+        default=60,
+        ge=1,
+        le=4000,
+        description="longest silence of a connection in seconds, for streams and long polls",
+        examples=[300],
+    )
+
     @property
     def faces_internet(self) -> bool:
         """True if it has public addresses."""

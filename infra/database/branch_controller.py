@@ -25,15 +25,15 @@ from infra.database.branch_api import BRANCH_SPEC, GENERATION_SPEC, definition
 from infra.kubernetes.namespace_scope import NamespaceScope
 from infra.kubernetes.network_rules import port, to_database, to_dns
 from infra.kubernetes.pod import (
-    HTTP_PORT,
     NAME_LABEL,
+    PLATFORM_PORT,
     SERVICE_ACCOUNT,
     TIMEOUT,
     Environment,
     container_confinement,
     pod_spec,
     resource_requirements,
-    scratch_mount,
+    scratch_mounts,
 )
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def _container(
             "BRANCHES_APP_CONNECTIONS": str(config.app_connections),
             "BRANCHES_SPARES": str(config.spares),
             "BRANCHES_SPARES_ABOVE_MIB": str(config.spares_above_mib),
-            "BRANCHES_PORT": str(HTTP_PORT),
+            "BRANCHES_PORT": str(PLATFORM_PORT),
         },
         fields={"BRANCHES_HOST": "status.podIP"},
     )
@@ -231,19 +231,21 @@ def _container(
         image_pull_policy="IfNotPresent",
         command=["python", "-m", "database.branches"],
         env=environment.as_args(),
-        ports=[core.v1.ContainerPortArgs(name="http", container_port=HTTP_PORT, protocol="TCP")],
+        ports=[
+            core.v1.ContainerPortArgs(name="http", container_port=PLATFORM_PORT, protocol="TCP")
+        ],
         resources=resource_requirements(resources),
         security_context=container_confinement(),
         termination_message_policy="FallbackToLogsOnError",
         readiness_probe=_probe("/health/ready", period=2),
         liveness_probe=_probe("/health/live", period=30),
-        volume_mounts=[scratch_mount()],
+        volume_mounts=scratch_mounts(),
     )
 
 
 def _probe(path: str, *, period: int) -> core.v1.ProbeArgs:
     return core.v1.ProbeArgs(
-        http_get=core.v1.HTTPGetActionArgs(path=path, port=HTTP_PORT), period_seconds=period
+        http_get=core.v1.HTTPGetActionArgs(path=path, port=PLATFORM_PORT), period_seconds=period
     )
 
 

@@ -101,7 +101,7 @@ def template_work(
     """Return the work of the template Job: scrub, proof and template, as the master user."""
     return DatabaseWork(
         name="template",
-        module="database.branches.template",
+        command=["python", "-m", "database.branches.template"],
         image=platform.images.trusted,
         environment=Environment(
             values={

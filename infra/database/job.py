@@ -11,17 +11,19 @@ from pulumi_kubernetes import batch, core, meta
 
 from infra.kubernetes.pod import (
     NAME_LABEL,
+    PLATFORM_CONTAINER,
     TIMEOUT,
     Environment,
     container_confinement,
     pod_spec,
     resource_requirements,
-    scratch_mount,
+    scratch_mounts,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from contract.app.model import Container
     from infra.config.models import ServiceConfig
     from infra.kubernetes.namespace_scope import NamespaceScope
 
@@ -34,19 +36,21 @@ class DatabaseWork:
 
     Attributes:
         name: Name, such as ``prepare`` or ``migrate``.
-        module: Python module that it runs.
+        command: Command that it runs.
         image: Image, by digest.
         environment: Environment of the container.
         database: Identity of the database that it works on.
         timeout_seconds: Time limit in seconds.
+        container: The container's user and scratch folders.
     """
 
     name: str
-    module: str
+    command: Sequence[str]
     image: pulumi.Input[str]
     environment: Environment
     database: pulumi.Input[str]
     timeout_seconds: int
+    container: Container = PLATFORM_CONTAINER
 
 
 class DatabaseJob(pulumi.ComponentResource):
@@ -104,15 +108,16 @@ class DatabaseJob(pulumi.ComponentResource):
                         name=work.name,
                         image=work.image,
                         image_pull_policy="IfNotPresent",
-                        command=["python", "-m", work.module],
+                        command=[*work.command],
                         env=work.environment.as_args(),
-                        resources=resource_requirements(resources),
-                        security_context=container_confinement(),
+                        resources=resource_requirements(resources, work.container),
+                        security_context=container_confinement(work.container),
                         termination_message_policy="FallbackToLogsOnError",
-                        volume_mounts=[scratch_mount()],
+                        volume_mounts=scratch_mounts(work.container),
                     ),
                     grace_period_seconds=_GRACE_PERIOD_SECONDS,
                     restart_policy="Never",
+                    settings=work.container,
                 ),
             ),
         )
@@ -142,10 +147,13 @@ def _job_name(work: DatabaseWork, resources: ServiceConfig) -> pulumi.Output[str
     """Return the Job's name, with a hash of everything in it that may vary."""
     content = {
         "image": work.image,
-        "module": work.module,
+        "command": [*work.command],
         "environment": work.environment.as_data(),
         "database": work.database,
         "timeout": work.timeout_seconds,
+        "container": work.container.model_dump(
+            mode="json", include={"user", "read_only", "scratch"}
+        ),
         "sizes": [resources.cpu, resources.cpu_limit, resources.memory],
     }
     return pulumi.Output.json_dumps(content, sort_keys=True).apply(

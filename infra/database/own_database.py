@@ -98,7 +98,7 @@ def prepare_work(
     """
     return DatabaseWork(
         name="prepare",
-        module="database.prepare" if is_copy else "service.prepare",
+        command=["python", "-m", "database.prepare" if is_copy else "service.prepare"],
         image=image,
         environment=Environment(
             values=server(database, platform),

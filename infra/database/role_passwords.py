@@ -12,15 +12,17 @@ import json
 from typing import TYPE_CHECKING
 
 import pulumi
-from pulumi_kubernetes import apiextensions
 
 from contract.kubernetes import APP_SECRET, MIGRATOR_SECRET
-from infra.kubernetes.external_secret import external_secret
+from infra.kubernetes.external_secret import (
+    external_secret,
+    generated_spec,
+    password_generator,
+)
 
 if TYPE_CHECKING:
     from infra.kubernetes.namespace_scope import NamespaceScope
 
-_GENERATORS_API = "generators.external-secrets.io/v1alpha1"
 _GENERATOR = "database-password"
 
 
@@ -52,15 +54,7 @@ class RolePasswords(pulumi.ComponentResource):
             app_role: Role of the service.
         """
         super().__init__("previews:service:RolePasswords", name, None, opts)
-        generator = apiextensions.CustomResource(
-            "generator",
-            api_version=_GENERATORS_API,
-            kind="Password",
-            metadata=scope.metadata(_GENERATOR),
-            # Without symbols no shell, URL or DSN has to escape it; 40 of 62 is 238 bits.
-            spec={"length": 40, "digits": 10, "symbols": 0, "noUpper": False, "allowRepeat": True},
-            opts=scope.deleted_with_namespace(self),
-        )
+        generator = password_generator(_GENERATOR, scope=scope, parent=self)
         self.ready = [
             external_secret(
                 secret,
@@ -77,33 +71,5 @@ class RolePasswords(pulumi.ComponentResource):
 
 
 def password_spec(secret: str, user: str) -> dict[str, object]:
-    """Return the spec of an ExternalSecret with a random password.
-
-    It is generated once: another one would lock out running pods until the roles are altered too.
-    The policy alone does not ensure that: the operator reads the ExternalSecret's status, and when
-    the creation of the Secret triggers it before its cache has that status, it generates another
-    password. An immutable Secret never gets one.
-    """
-    return {
-        "refreshPolicy": "CreatedOnce",
-        "target": {
-            "name": secret,
-            "creationPolicy": "Owner",
-            "immutable": True,
-            "template": {
-                "engineVersion": "v2",
-                "data": {"username": user, "password": "{{ .password }}"},
-            },
-        },
-        "dataFrom": [
-            {
-                "sourceRef": {
-                    "generatorRef": {
-                        "apiVersion": _GENERATORS_API,
-                        "kind": "Password",
-                        "name": _GENERATOR,
-                    }
-                }
-            }
-        ],
-    }
+    """Return the spec of an ExternalSecret with a role's login."""
+    return generated_spec(secret, _GENERATOR, {"username": user, "password": "{{ .password }}"})

@@ -50,6 +50,7 @@ class IngressClass(pulumi.ComponentResource):
         group: str,
         scheme: str,
         cidrs: Sequence[str],
+        idle_timeout_seconds: int,
         certificate_arn: pulumi.Input[str] | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -65,7 +66,7 @@ class IngressClass(pulumi.ComponentResource):
         super().__init__("previews:platform:IngressClass", name, None, opts)
         self.name = group
         api_group, version = _API_GROUPS[controller]
-        spec = class_parameters(group, scheme, cidrs, dict([PART_OF]))
+        spec = class_parameters(group, scheme, cidrs, idle_timeout_seconds, dict([PART_OF]))
         if certificate_arn is not None:
             spec[_CERTIFICATES[controller]] = [certificate_arn]
         parameters = apiextensions.CustomResource(

@@ -50,7 +50,9 @@ def shared_ingress(config: PlatformConfig, foundation: ClusterFoundation) -> Sha
     if controller is None:
         return SharedIngress(
             class_name=balancer.ingress_class,
-            annotations=shared_annotations(balancer.group, balancer.scheme, cidrs),
+            annotations=shared_annotations(
+                balancer.group, balancer.scheme, cidrs, balancer.idle_timeout_seconds
+            ),
             user_pool_arn=pool_arn,
             user_pool_domain=pool_domain,
             # The controller finds the certificate by the host name.
@@ -62,6 +64,7 @@ def shared_ingress(config: PlatformConfig, foundation: ClusterFoundation) -> Sha
         group=balancer.group,
         scheme=balancer.scheme,
         cidrs=cidrs,
+        idle_timeout_seconds=balancer.idle_timeout_seconds,
         certificate_arn=None if certificate is None else certificate.arn,
         opts=pulumi.ResourceOptions(providers=[foundation.provider]),
     )

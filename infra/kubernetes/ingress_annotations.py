@@ -50,20 +50,28 @@ _DEREGISTRATION_SECONDS = 5
 # TLS 1.2 and 1.3 with forward secrecy; the controller's default goes back to 1.0.
 _TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 
+_IDLE_TIMEOUT = "idle_timeout.timeout_seconds"
 _SESSION_SECONDS = 8 * 3600
 
 
-def shared_annotations(group: str, scheme: str, cidrs: Sequence[str]) -> dict[str, str]:
+def shared_annotations(
+    group: str, scheme: str, cidrs: Sequence[str], idle_timeout_seconds: int
+) -> dict[str, str]:
     """Return the annotations needed where there is no IngressClassParams."""
     return {
         f"{ALB}/group.name": group,
         f"{ALB}/scheme": scheme,
         f"{ALB}/inbound-cidrs": ",".join(cidrs),
+        f"{ALB}/load-balancer-attributes": f"{_IDLE_TIMEOUT}={idle_timeout_seconds}",
     }
 
 
 def class_parameters(
-    group: str, scheme: str, cidrs: Sequence[str], namespace_labels: dict[str, str]
+    group: str,
+    scheme: str,
+    cidrs: Sequence[str],
+    idle_timeout_seconds: int,
+    namespace_labels: dict[str, str],
 ) -> dict[str, object]:
     """Return the spec of the IngressClassParams, which no Ingress of the class can override.
 
@@ -71,6 +79,7 @@ def class_parameters(
         group: Name of the group of Ingresses that share the load balancer.
         scheme: ``internal`` or ``internet-facing``.
         cidrs: Networks from which the load balancer can be reached.
+        idle_timeout_seconds: Longest silence of a connection.
         namespace_labels: Labels of the namespaces that may use the class.
     """
     return {
@@ -79,7 +88,8 @@ def class_parameters(
         "inboundCIDRs": list(cidrs),
         "namespaceSelector": {"matchLabels": namespace_labels},
         "loadBalancerAttributes": [
-            {"key": "routing.http.drop_invalid_header_fields.enabled", "value": "true"}
+            {"key": "routing.http.drop_invalid_header_fields.enabled", "value": "true"},
+            {"key": _IDLE_TIMEOUT, "value": str(idle_timeout_seconds)},
         ],
     }
 
@@ -92,12 +102,6 @@ def app_annotations(listener: Listener) -> dict[str, str]:
     return {
         f"{ALB}/target-type": "ip",
         f"{ALB}/backend-protocol": "HTTP",
-        f"{ALB}/healthcheck-path": "/health/ready",
-        f"{ALB}/healthcheck-interval-seconds": "5",
-        f"{ALB}/healthcheck-timeout-seconds": "3",
-        f"{ALB}/healthy-threshold-count": "2",
-        f"{ALB}/unhealthy-threshold-count": "2",
-        f"{ALB}/success-codes": "200",
         f"{ALB}/target-group-attributes": (
             f"deregistration_delay.timeout_seconds={_DEREGISTRATION_SECONDS}"
         ),
@@ -106,7 +110,25 @@ def app_annotations(listener: Listener) -> dict[str, str]:
     }
 
 
-def sign_in_annotations(pool_arn: str, client: str, domain: str, token: str) -> dict[str, str]:
+def target_annotations(health_path: str) -> dict[str, str]:
+    """Return the annotations of a Service behind the load balancer: how its pods are checked.
+
+    Args:
+        health_path: Path of the check; as in Kubernetes, 2xx and 3xx are healthy.
+    """
+    return {
+        f"{ALB}/healthcheck-path": health_path,
+        f"{ALB}/healthcheck-interval-seconds": "5",
+        f"{ALB}/healthcheck-timeout-seconds": "3",
+        f"{ALB}/healthy-threshold-count": "2",
+        f"{ALB}/unhealthy-threshold-count": "2",
+        f"{ALB}/success-codes": "200-399",
+    }
+
+
+def sign_in_annotations(
+    pool_arn: str, client: str, domain: str, token: str, bypasses: Sequence[str]
+) -> dict[str, str]:
     """Return the annotations that require signing in for all Services without `NO_SIGN_IN`.
 
     Args:
@@ -114,6 +136,7 @@ def sign_in_annotations(pool_arn: str, client: str, domain: str, token: str) -> 
         client: ID of the stack's client of that pool.
         domain: Prefix of the user pool's domain.
         token: Token that lets tests in; empty for none.
+        bypasses: Names of the Services that tests with the token reach.
     """
     idp = {"userPoolARN": pool_arn, "userPoolClientID": client, "userPoolDomain": domain}
     annotations = {
@@ -128,7 +151,8 @@ def sign_in_annotations(pool_arn: str, client: str, domain: str, token: str) -> 
             "field": "http-header",
             "httpHeaderConfig": {"httpHeaderName": BYPASS_HEADER, "values": [token]},
         }
-        annotations[f"{ALB}/conditions.{BYPASS}"] = json.dumps([condition], sort_keys=True)
+        for service in bypasses:
+            annotations[f"{ALB}/conditions.{service}"] = json.dumps([condition], sort_keys=True)
     return annotations
 
 

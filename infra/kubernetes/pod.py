@@ -8,17 +8,24 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_kubernetes import core
 
+from contract.app.model import Container
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from infra.config.models import ServiceConfig
 
-USER = 10001
-"""User and group of the image, numeric so that Kubernetes can verify that it is not root."""
+PLATFORM_CONTAINER = Container()
+"""How the platform's own containers run."""
 
-HTTP_PORT = 8000
-# The scratch folder's 64 Mi, and the logs, of which a node keeps five files of 10 Mi.
-_DISK = "128Mi"
+PLATFORM_PORT = 8000
+"""Port of the platform's own pods."""
+
+# In Mi: a scratch folder; the logs, of which a node keeps five files of 10 Mi; what a container
+# that is not read-only may write to its root folder.
+_SCRATCH = 64
+_LOGS = 64
+_ROOT = 256
 SERVICE_ACCOUNT = "service"
 NAME_LABEL = "app.kubernetes.io/name"
 TIMEOUT = "pulumi.com/timeoutSeconds"
@@ -43,9 +50,11 @@ class Environment:
     fields: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def as_args(self) -> list[core.v1.EnvVarArgs]:
-        """Return the environment in the form of Kubernetes."""
+        """Return the environment in the form of Kubernetes.
+
+        Plain values are last: Kubernetes replaces ``$(NAME)`` in them by an earlier variable only.
+        """
         return [
-            *(core.v1.EnvVarArgs(name=name, value=value) for name, value in self.values.items()),
             *(
                 core.v1.EnvVarArgs(
                     name=name,
@@ -64,6 +73,7 @@ class Environment:
                 )
                 for name, path in self.fields.items()
             ),
+            *(core.v1.EnvVarArgs(name=name, value=value) for name, value in self.values.items()),
         ]
 
     def as_data(self) -> dict[str, object]:
@@ -75,21 +85,27 @@ class Environment:
         }
 
 
-def resource_requirements(resources: ServiceConfig) -> core.v1.ResourceRequirementsArgs:
+def resource_requirements(
+    resources: ServiceConfig, container: Container = PLATFORM_CONTAINER
+) -> core.v1.ResourceRequirementsArgs:
     """Return requests and limits; those of memory are equal, so that no node is overcommitted."""
+    root = 0 if container.read_only else _ROOT
+    disk = f"{_SCRATCH * len(container.scratch) + _LOGS + root}Mi"
     return core.v1.ResourceRequirementsArgs(
-        requests={"cpu": resources.cpu, "memory": resources.memory, "ephemeral-storage": _DISK},
-        limits={"cpu": resources.cpu_limit, "memory": resources.memory, "ephemeral-storage": _DISK},
+        requests={"cpu": resources.cpu, "memory": resources.memory, "ephemeral-storage": disk},
+        limits={"cpu": resources.cpu_limit, "memory": resources.memory, "ephemeral-storage": disk},
     )
 
 
-def container_confinement() -> core.v1.SecurityContextArgs:
-    """Return the security context of the Pod Security Standard ``restricted``, and read-only."""
+def container_confinement(
+    container: Container = PLATFORM_CONTAINER,
+) -> core.v1.SecurityContextArgs:
+    """Return the security context of the Pod Security Standard ``restricted``."""
     return core.v1.SecurityContextArgs(
         allow_privilege_escalation=False,
         capabilities=core.v1.CapabilitiesArgs(drop=["ALL"]),
         privileged=False,
-        read_only_root_filesystem=True,
+        read_only_root_filesystem=container.read_only,
         run_as_non_root=True,
     )
 
@@ -100,16 +116,18 @@ def pod_spec(
     grace_period_seconds: int,
     restart_policy: str,
     topology_spread_constraints: list[core.v1.TopologySpreadConstraintArgs] | None = None,
+    settings: Container = PLATFORM_CONTAINER,
     service_account: str = SERVICE_ACCOUNT,
     uses_the_api: bool = False,
 ) -> core.v1.PodSpecArgs:
-    """Return a pod of one container that mounts ``/tmp`` and nothing else.
+    """Return a pod of one container that mounts its scratch folders and nothing else.
 
     Args:
-        container: Container; it mounts `scratch_mount`.
+        container: Container; it mounts `scratch_mounts`.
         grace_period_seconds: Seconds from SIGTERM to SIGKILL.
         restart_policy: ``Always`` or ``Never``.
         topology_spread_constraints: Spread of the replicas.
+        settings: The container's user and scratch folders.
         service_account: Service account that it runs as.
         uses_the_api: True to mount that account's token; only for the platform's own pods.
     """
@@ -122,21 +140,28 @@ def pod_spec(
         node_selector={"kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux"},
         security_context=core.v1.PodSecurityContextArgs(
             run_as_non_root=True,
-            run_as_user=USER,
-            run_as_group=USER,
-            fs_group=USER,
+            run_as_user=settings.user,
+            run_as_group=settings.user,
+            fs_group=settings.user,
             seccomp_profile=core.v1.SeccompProfileArgs(type="RuntimeDefault"),
         ),
         containers=[container],
         volumes=[
             core.v1.VolumeArgs(
-                name="tmp", empty_dir=core.v1.EmptyDirVolumeSourceArgs(size_limit="64Mi")
+                name=f"scratch-{number}",
+                empty_dir=core.v1.EmptyDirVolumeSourceArgs(size_limit=f"{_SCRATCH}Mi"),
             )
+            for number, _ in enumerate(settings.scratch)
         ],
         topology_spread_constraints=topology_spread_constraints,
     )
 
 
-def scratch_mount() -> core.v1.VolumeMountArgs:
-    """Return the mount of the one folder that a container may write to."""
-    return core.v1.VolumeMountArgs(name="tmp", mount_path="/tmp")  # noqa: S108
+def scratch_mounts(
+    container: Container = PLATFORM_CONTAINER,
+) -> list[core.v1.VolumeMountArgs]:
+    """Return the mounts of the folders that a container may write to."""
+    return [
+        core.v1.VolumeMountArgs(name=f"scratch-{number}", mount_path=folder)
+        for number, folder in enumerate(container.scratch)
+    ]

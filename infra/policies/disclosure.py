@@ -39,6 +39,8 @@ _VALUES = {
     "a Pulumi token": re.compile(r"\bpul-[0-9a-f]{40}\b"),
     "a signed token": re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"),
 }
+# `$(NAME)`: a container's variable, which Kubernetes puts there in the container.
+_REFERENCE = re.compile(r"(?<!\$)\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 # `{{ .password }}`: a placeholder, which External Secrets fills in the cluster.
 _TEMPLATE = re.compile(r"^\s*\{\{.*\}\}\s*$")
 
@@ -51,16 +53,21 @@ def no_plain_secret(resource: Declared) -> Iterator[str]:
         if not isinstance(value, str) or not value or _TEMPLATE.match(value):
             continue
         if not (names_one and belongs(value, resource.stack)):
-            yield from _looks_secret(path, value)
+            yield from _looks_secret(path, _REFERENCE.sub("", value))
 
 
 def no_secret_variable(workload: Declared) -> Iterator[str]:
-    """Require that a variable with a secret's name takes its value from a Secret."""
+    """Require that a variable with a secret's name takes its value from a Secret.
+
+    It may do so by references to other variables that do.
+    """
     for container in containers(workload):
         variables = cast("Sequence[Mapping[str, Any]]", container.properties.get("env") or ())
+        taken = {variable.get("name") for variable in variables if "valueFrom" in variable}
         for variable in variables:
-            name, value = str(variable.get("name")), variable.get("value")
-            if value and _NAME.search(name):
+            name, value = str(variable.get("name")), str(variable.get("value") or "")
+            plain = _REFERENCE.sub("", value) or set(_REFERENCE.findall(value)) - taken
+            if plain and _NAME.search(name):
                 yield f"container {container.name}: variable {name} has a plain value"
 
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from infra.app.image import ServiceImage
-from infra.app.preview_namespace import PreviewNamespace
-from infra.app.service_stack import ServiceArgs, ServiceStack
+from infra.app.image import app_images
+from infra.app.service_stack import AppArgs, ServiceStack
+from infra.app.sizes import app_sizes
+from infra.config.app import load_app
 from infra.config.load import load_preview_config
 from infra.config.models import DatabaseMode
 from infra.kubernetes.provider import existing_cluster
-from infra.source import CHECKOUT, read_source
+from infra.source import CHECKOUT, Checkout, read_source
 from infra.stacks.stack_outputs import (
     PREPARE_IMAGE,
     export_service,
@@ -23,6 +24,7 @@ from infra.tagging import tag_every_resource
 
 if TYPE_CHECKING:
     from contract.stack_name import StackName
+    from infra.app.preview_namespace import PreviewNamespace
     from infra.config.models import PreviewConfig
     from infra.database.database import ProvisionedDatabase
     from infra.platform_inputs import PlatformInputs
@@ -31,8 +33,9 @@ if TYPE_CHECKING:
 def declare_preview(stack: StackName) -> None:
     """Declare one preview on the platform that staging published."""
     config = load_preview_config(stack)
+    described = load_app(CHECKOUT.folder, config.source)
     source = read_source(
-        CHECKOUT,
+        Checkout(described.folder),
         commit=config.commit,
         repository=config.repository,
         expires=config.expires,
@@ -41,42 +44,35 @@ def declare_preview(stack: StackName) -> None:
     tag_every_resource(stack, source)
 
     platform = read_staging()
-    image = ServiceImage(
-        "image",
+    images = app_images(
+        described,
         stack=stack,
         source=source,
         repository_url=platform.images.repository_url,
         existing=config.image,
         keep_former=False,
     )
+    args = AppArgs(
+        stack=stack,
+        source=source,
+        app=described.app,
+        sizes=app_sizes(described.app, config.service, config.limits),
+        platform=platform,
+        image=images.own,
+        web_images=images.web,
+        sign_in=config.access.sign_in,
+        migration=config.migration,
+    )
     provider = existing_cluster(platform.cluster.name)
     service = ServiceStack("service", opts=pulumi.ResourceOptions(providers=[provider]))
-    namespace = PreviewNamespace(
-        "namespace",
-        stack=stack,
-        resources=config.service,
-        platform=platform,
-        opts=service.child,
-    )
+    namespace = service.namespace(args)
     match config.database.mode:
         case DatabaseMode.SNAPSHOT:
             database = _snapshot_database(stack, config, platform, namespace, service)
         case DatabaseMode.BRANCH:
             database = _branch_database(stack, platform, namespace, service)
-    endpoint = service.deploy(
-        ServiceArgs(
-            stack=stack,
-            source=source,
-            resources=config.service,
-            platform=platform,
-            image=image.reference,
-            sign_in=config.access.sign_in,
-            migration=config.migration,
-        ),
-        namespace,
-        database,
-    )
-    export_service(stack, source, image, endpoint)
+    endpoint = service.deploy(args, namespace, database)
+    export_service(stack, source, images.own, endpoint)
     if database.prepared_with is not None:
         pulumi.export(PREPARE_IMAGE, database.prepared_with)
     pulumi.export("databaseMode", config.database.mode.value)

@@ -13,7 +13,6 @@ from infra.platform_inputs import PlatformInputs
 if TYPE_CHECKING:
     from contract.stack_name import StackName
     from infra.app.app_ingress import AppIngress
-    from infra.app.image import ServiceImage
     from infra.source import Source
 
 PREPARE_IMAGE = "prepareImage"
@@ -62,11 +61,11 @@ def prepared_with(otherwise: pulumi.Input[str]) -> pulumi.Output[str]:
 
 
 def export_service(
-    stack: StackName, source: Source, image: ServiceImage, endpoint: AppIngress
+    stack: StackName, source: Source, image: pulumi.Input[str], endpoint: AppIngress
 ) -> None:
     """Export what is known of a stack's service."""
     pulumi.export("url", endpoint.url)
-    pulumi.export("image", image.reference)
+    pulumi.export("image", image)
     pulumi.export("namespace", stack.namespace)
     pulumi.export("commit", source.commit)
     pulumi.export("expires", source.expires)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from contract.platform_outputs import OUTPUT
-from infra.app.image import ServiceImage
-from infra.app.preview_namespace import PreviewNamespace
-from infra.app.service_stack import ServiceArgs, ServiceStack
+from infra.app.image import app_images
+from infra.app.service_stack import AppArgs, ServiceStack
+from infra.app.sizes import app_sizes
 from infra.ci.roles import CiRoles, ci_roles
+from infra.config.app import load_app
 from infra.config.load import load_platform_config
 from infra.database.branch_controller import NAMESPACE, BranchController
 from infra.database.own_database import provision_own_database
@@ -32,7 +33,7 @@ from infra.platform_inputs import (
     PlatformInputs,
     SignInInputs,
 )
-from infra.source import CHECKOUT, read_source
+from infra.source import CHECKOUT, Checkout, read_source
 from infra.stacks.stack_outputs import export_service
 from infra.tagging import tag_every_resource
 
@@ -44,7 +45,10 @@ if TYPE_CHECKING:
 def declare_staging(stack: StackName) -> None:
     """Declare the platform, then staging's database and service on it."""
     config = load_platform_config(stack)
-    source = read_source(CHECKOUT, commit=config.commit, repository=config.repository)
+    described = load_app(CHECKOUT.folder, config.source)
+    source = read_source(
+        Checkout(described.folder), commit=config.commit, repository=config.repository
+    )
     tag_every_resource(stack, source)
 
     foundation = cluster_foundation(config)
@@ -57,8 +61,8 @@ def declare_staging(stack: StackName) -> None:
         purpose="Images, databases and their snapshots, of staging and of the previews",
     )
     registry = Registry("registry", repository=pulumi.get_project(), key_arn=key.arn)
-    image = ServiceImage(
-        "image",
+    images = app_images(
+        described,
         stack=stack,
         source=source,
         repository_url=registry.url,
@@ -77,7 +81,7 @@ def declare_staging(stack: StackName) -> None:
         key_arn=key.arn,
     )
     preview_budget(config.budget)
-    platform = _platform(config, foundation, ingress, roles, registry, instance, image)
+    platform = _platform(config, foundation, ingress, roles, registry, instance, images.own)
     on_cluster = pulumi.ResourceOptions(providers=[foundation.provider])
     if config.branches.enabled:
         BranchController(
@@ -85,45 +89,37 @@ def declare_staging(stack: StackName) -> None:
             config=config.branches,
             resources=config.service,
             platform=platform,
-            image=image.reference,
+            image=images.own,
             depends_on=foundation.ready,
             opts=on_cluster,
         )
-    service = ServiceStack("service", opts=on_cluster)
-    namespace = PreviewNamespace(
-        "namespace",
+    args = AppArgs(
         stack=stack,
-        resources=config.service,
+        source=source,
+        app=described.app,
+        sizes=app_sizes(described.app, config.service, config.limits),
         platform=platform,
-        depends_on=[*foundation.ready, *running, *ingress.ready],
-        opts=service.child,
+        image=images.own,
+        web_images=images.web,
+        sign_in=config.access.sign_in,
     )
+    service = ServiceStack("service", opts=on_cluster)
+    namespace = service.namespace(args, depends_on=[*foundation.ready, *running, *ingress.ready])
     database = provision_own_database(
         instance.database,
         stack=stack,
         namespace=namespace,
         platform=platform,
         resources=config.service,
-        image=image.reference,
+        image=images.own,
         parent=service,
     )
-    endpoint = service.deploy(
-        ServiceArgs(
-            stack=stack,
-            source=source,
-            resources=config.service,
-            platform=platform,
-            image=image.reference,
-            sign_in=config.access.sign_in,
-        ),
-        namespace,
-        database,
-    )
+    endpoint = service.deploy(args, namespace, database)
     wildcard_record(config, endpoint.load_balancer)
     pulumi.export(OUTPUT, platform.as_output())
     if roles.arns:
         pulumi.export("deployRoles", roles.arns)
-    export_service(stack, source, image, endpoint)
+    export_service(stack, source, images.own, endpoint)
 
 
 def _platform(
@@ -133,7 +129,7 @@ def _platform(
     roles: CiRoles,
     registry: Registry,
     instance: StagingDatabase,
-    image: ServiceImage,
+    image: pulumi.Input[str],
 ) -> PlatformInputs:
     cluster = foundation.cluster
     return PlatformInputs(
@@ -155,6 +151,7 @@ def _platform(
             source_cidrs=[*(config.load_balancer.source_cidrs or cluster.vpc_cidrs)],
             protocol=config.listener.protocol,
             port=config.listener.port,
+            idle_timeout_seconds=config.load_balancer.idle_timeout_seconds,
         ),
         sign_in=SignInInputs(
             user_pool_arn=ingress.user_pool_arn,
@@ -174,6 +171,6 @@ def _platform(
             instance_class=config.branches.instance_class,
             pool_size=config.branches.pool_size,
         ),
-        images=ImageInputs(repository_url=registry.url, trusted=image.reference),
+        images=ImageInputs(repository_url=registry.url, trusted=image),
         boundaries=BoundaryInputs(preview=roles.boundary, data=roles.data_boundary),
     )

@@ -34,6 +34,8 @@ def command(
     """
     clients = Clients()
     deployment = StagingDeployment(
+        app=clients.app,
+        folder=clients.settings.app,
         stacks=clients.stacks,
         bypass=clients.bypass_or(bypass),
         diagnose=clients.diagnose,

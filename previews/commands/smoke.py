@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from previews.app import read_description
 from previews.commands._arguments import Bypass, ConnectTo
 from previews.errors import PreviewsError
 from previews.lifecycle.smoke import smoke
@@ -19,20 +20,27 @@ def command(
     commit: Annotated[
         str | None, typer.Option(help="Commit that must run, or its beginning.")
     ] = None,
-    contract: Annotated[
-        Path, typer.Option(help="OpenAPI document that it must serve.")
-    ] = PROJECT_ROOT / "openapi.json",
+    app: Annotated[
+        Path, typer.Option(envvar="PREVIEWS_APP", help="Folder of the app's preview.yaml.")
+    ] = PROJECT_ROOT,
     connect_to: ConnectTo = None,
     bypass: Bypass = None,
     as_json: AsJson = False,
 ) -> None:
-    """Test a service: health, version, one round trip through its data, contract.
+    """Test an app: its health, its version, and the requests of its preview.yaml.
 
     Example: previews smoke https://pr-42.preview.example.com --commit "$(git rev-parse HEAD)"
 
     Exits with 0 when every check passes, with 1 when one fails.
     """
-    report = smoke(url, commit=commit, contract=contract, connect_to=connect_to, bypass=bypass)
+    report = smoke(
+        url,
+        read_description(app),
+        folder=app,
+        commit=commit,
+        connect_to=connect_to,
+        bypass=bypass,
+    )
     show(report, report.text(), as_json=as_json)
     if not report.passed:
         raise PreviewsError(

@@ -27,9 +27,10 @@ from previews.pulumi.up import UpResult, pulumi_up
 from previews.reporting import prices
 from previews.reporting.preview_summary import PreviewSummary, summarize
 from previews.reporting.wording import duration
-from previews.settings import PROJECT_ROOT, Settings
+from previews.settings import Settings
 
 if TYPE_CHECKING:
+    from contract.app.model import App
     from contract.platform_outputs import PlatformOutputs
     from previews.diagnosis.failure_report import FailureReport
     from previews.kubernetes import Cluster
@@ -82,6 +83,7 @@ class PreviewDeployment:
         pull: The pull request, read after the run's turn came.
         presenter: Shows people the progress and the result.
         settings: Names of the labels, and the folder of the project.
+        app: The app's description.
         stacks: The project's stacks.
         platform: Reads the platform's outputs.
         connect: Connects to the cluster.
@@ -95,6 +97,7 @@ class PreviewDeployment:
     pull: PullRequestState
     presenter: Presenter
     settings: Settings
+    app: App
     stacks: Stacks
     platform: Callable[[], PlatformOutputs]
     connect: Callable[[], Cluster]
@@ -188,8 +191,9 @@ class PreviewDeployment:
         self.presenter.working((*outcome.states, running))
         return smoke(
             found.url,
+            self.app,
+            folder=self.settings.app,
             commit=found.commit,
-            contract=PROJECT_ROOT / "openapi.json",
             connect_to=self.connect_to,
             bypass=self.bypass(),
         )

@@ -1,10 +1,12 @@
-"""Smoke test of a running service: requests as a client would send them."""
+"""Smoke test of a running app: the requests of its ``preview.yaml``, as a client sends them."""
 
 from __future__ import annotations
 
 import json
+import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +22,13 @@ from previews.errors import PreviewsError
 if TYPE_CHECKING:
     from boto3.session import Session
 
+    from contract.app.model import App, OpenApi, Request
+
 _ANSWER_SECONDS = 60.0
 _TIMEOUT_SECONDS = 10.0
 _SHOWN = 200
+_VALUE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+_HEADER = "header:"
 
 
 class SmokeCheck(BaseModel):
@@ -78,19 +84,21 @@ class _WrongError(Exception):
 
 def smoke(
     url: str,
+    app: App,
     *,
+    folder: Path,
     commit: str | None = None,
-    contract: Path | None = None,
     connect_to: str | None = None,
     bypass: str | None = None,
     wait_seconds: float = _ANSWER_SECONDS,
 ) -> SmokeReport:
-    """Test a service.
+    """Test an app: its health, then the requests of its description.
 
     Args:
         url: Its URL.
+        app: Its description.
+        folder: Folder of its files, with the OpenAPI document that it must serve.
         commit: The commit that must run, or its beginning; None for any.
-        contract: The OpenAPI document that it must serve; None for any.
         connect_to: URL to connect to instead, with the host name of `url` in the request: for
             names that this machine's resolver does not know.
         bypass: The token that lets a test past the sign-in, where there is one.
@@ -102,7 +110,7 @@ def smoke(
     with httpx.Client(
         base_url=connect_to or url, headers=headers, timeout=_TIMEOUT_SECONDS
     ) as client:
-        return _Smoke(client, url, wait_seconds).run(commit, contract)
+        return _Smoke(client, url, app, folder, wait_seconds).run(commit)
 
 
 def read_bypass(arn: str, *, aws: Session) -> str | None:
@@ -133,36 +141,48 @@ def read_bypass(arn: str, *, aws: Session) -> str | None:
 
 
 class _Smoke:
-    def __init__(self, client: httpx.Client, url: str, wait_seconds: float) -> None:
+    def __init__(
+        self, client: httpx.Client, url: str, app: App, folder: Path, wait_seconds: float
+    ) -> None:
         self._client = client
         self._url = url
+        self._app = app
+        self._folder = folder
         self._wait_seconds = wait_seconds
         self._commit = ""
+        self._values = {"unique": uuid.uuid4().hex}
 
-    def run(self, commit: str | None, contract: Path | None) -> SmokeReport:
-        tests: list[tuple[str, Callable[[], None]]] = [
-            ("health", self._health),
-            ("version", lambda: self._version(commit)),
-            ("create, read, change, delete", self._round_trip),
-        ]
-        if contract is not None:
-            tests.append(("contract", lambda: self._contract(contract)))
-        checks = []
-        for what, test in tests:
+    def run(self, commit: str | None) -> SmokeReport:
+        """Run the checks up to the first that fails: later ones would fail because of it."""
+        checks: list[SmokeCheck] = []
+        for what, test in self._tests(commit):
             checks.append(_result(what, test))
-            if checks[0].wrong:
-                break  # An unhealthy service would fail all other checks for the same reason.
+            if checks[-1].wrong:
+                break
         return SmokeReport(url=self._url, commit=self._commit, checks=tuple(checks))
+
+    def _tests(self, commit: str | None) -> Iterator[tuple[str, Callable[[], None]]]:
+        app = self._app
+        yield "health", self._health
+        if app.version is not None:
+            path = app.version
+            yield "version", lambda: self._version(path, commit)
+        if app.openapi is not None:
+            document = app.openapi
+            yield "OpenAPI document", lambda: self._contract(document)
+        for request in app.smoke:
+            yield request.request, partial(self._request, request)
 
     def _health(self) -> None:
         """Retry: the load balancer registers a new target a little later than Kubernetes."""
 
         def wrong() -> str:
             try:
-                answer = self._client.get("/health")
+                answer = self._client.get(self._app.service.health.ready)
             except httpx.TransportError as error:
                 return f"no response ({error})"
-            return "" if answer.is_success else _shown(answer)
+            # As Kubernetes judges it.
+            return "" if answer.is_success or answer.is_redirect else _shown(answer)
 
         until_healthy = Retrying(
             retry=retry_if_result(bool),
@@ -176,49 +196,94 @@ class _Smoke:
             msg = f"not healthy within {self._wait_seconds:g} s; last: {last}"
             raise _WrongError(msg) from error
 
-    def _version(self, commit: str | None) -> None:
-        found = str(self._ask("GET", "/version", HTTPStatus.OK).json().get("commit", ""))
+    def _version(self, path: str, commit: str | None) -> None:
+        found = str(self._ask("GET", path, HTTPStatus.OK).json().get("commit", ""))
         self._commit = found
         if commit and not found.startswith(commit):
             msg = f"the service reports {found or 'none'}, expected {commit}"
             raise _WrongError(msg)
 
-    def _round_trip(self) -> None:
-        """Use a customer of its own, which is deleted at the end, whatever happens."""
-        new = {"name": "Smoke Test", "email": f"smoke-{uuid.uuid4().hex}@example.com"}
-        created = self._ask("POST", "/customers", HTTPStatus.CREATED, json=new)
-        path = f"/customers/{created.json()['id']}"
-        etag = created.headers.get("ETag", "")
-        try:
-            read = self._ask("GET", path, HTTPStatus.OK).json()
-            _equal("what was read", {key: read.get(key) for key in new}, new)
-            changed = self._ask(
-                "PATCH", path, HTTPStatus.OK, json={"name": "Smoke"}, headers={"If-Match": etag}
-            )
-            _equal("what was changed", changed.json().get("name"), "Smoke")
-            etag = changed.headers.get("ETag", "")
-        finally:
-            self._ask("DELETE", path, HTTPStatus.NO_CONTENT, headers={"If-Match": etag})
-        self._ask("GET", path, HTTPStatus.NOT_FOUND)
+    def _request(self, request: Request) -> None:
+        form = request.form
+        answer = self._ask(
+            request.method,
+            _filled(request.path, self._values),
+            request.status,
+            headers=_filled(request.headers, self._values),
+            json=_filled(request.json_body, self._values),
+            data=None if form is None else _filled(form, self._values),
+        )
+        if request.expect is not None:
+            _contains(answer.json(), _filled(request.expect, self._values), "the response")
+        for name, path in request.save.items():
+            self._values[name] = str(_found(answer, path))
 
-    def _contract(self, contract: Path) -> None:
-        served = self._ask("GET", "/openapi.json", HTTPStatus.OK).json()
-        committed = json.loads(contract.read_text())
+    def _contract(self, document: OpenApi) -> None:
+        served = self._ask("GET", document.path, HTTPStatus.OK).json()
+        committed = json.loads((self._folder / document.file).read_text())
         if served != committed:
             differing = sorted(
                 key
                 for part in ("paths", "components")
                 for key in _differing(served.get(part, {}), committed.get(part, {}))
             )
-            msg = f"it differs from the committed one in: {', '.join(differing) or 'info'}"
+            msg = f"it differs from {document.file} in: {', '.join(differing) or 'info'}"
             raise _WrongError(msg)
 
-    def _ask(self, method: str, path: str, expected: HTTPStatus, **more: Any) -> httpx.Response:
+    def _ask(self, method: str, path: str, expected: int, **more: Any) -> httpx.Response:
         answer = self._client.request(method, path, **more)
         if answer.status_code != expected:
-            msg = f"{method} {path}: expected {expected.value}, got {_shown(answer)}"
+            msg = f"{method} {path}: expected {int(expected)}, got {_shown(answer)}"
             raise _WrongError(msg)
         return answer
+
+
+def _filled(value: Any, values: dict[str, str]) -> Any:
+    """Replace ``{name}`` in all texts of a JSON value; braces around other words stay."""
+    match value:
+        case str():
+            return _VALUE.sub(lambda match: values.get(match[1], match[0]), value)
+        case dict():
+            return {key: _filled(one, values) for key, one in value.items()}
+        case list():
+            return [_filled(one, values) for one in value]
+        case _:
+            return value
+
+
+def _contains(found: Any, expected: Any, where: str) -> None:
+    """Require that a JSON value has at least the expected keys, and otherwise is equal."""
+    match expected, found:
+        case dict(), dict():
+            for key, one in expected.items():
+                if key not in found:
+                    msg = f"{where} has no {key}"
+                    raise _WrongError(msg)
+                _contains(found[key], one, f"{where}.{key}")
+        case list(), list() if len(expected) == len(found):
+            for number, one in enumerate(expected):
+                _contains(found[number], one, f"{where}.{number}")
+        case _ if found != expected:
+            msg = f"{where} is {found!r:.{_SHOWN}}, expected {expected!r:.{_SHOWN}}"
+            raise _WrongError(msg)
+
+
+def _found(answer: httpx.Response, path: str) -> Any:
+    """Return the value at a path, such as ``items.0.id`` or ``header:ETag``."""
+    if path.startswith(_HEADER):
+        name = path.removeprefix(_HEADER)
+        if name not in answer.headers:
+            msg = f"the response has no header {name}"
+            raise _WrongError(msg)
+        return answer.headers[name]
+    value = answer.json()
+    for part in path.split("."):
+        try:
+            value = value[int(part)] if isinstance(value, list) else value[part]
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            msg = f"the response has no {path}"
+            raise _WrongError(msg) from error
+    return value
 
 
 def _result(what: str, test: Callable[[], None]) -> SmokeCheck:
@@ -226,15 +291,9 @@ def _result(what: str, test: Callable[[], None]) -> SmokeCheck:
         test()
     except _WrongError as error:
         return SmokeCheck(what=what, wrong=str(error))
-    except (httpx.HTTPError, ValueError, KeyError) as error:
+    except (httpx.HTTPError, OSError, ValueError, AttributeError) as error:
         return SmokeCheck(what=what, wrong=f"no usable response ({type(error).__name__}: {error})")
     return SmokeCheck(what=what)
-
-
-def _equal(what: str, found: object, expected: object) -> None:
-    if found != expected:
-        msg = f"{what} is {found!r}, expected {expected!r}"
-        raise _WrongError(msg)
 
 
 def _shown(answer: httpx.Response) -> str:

@@ -13,9 +13,11 @@ from previews.lifecycle.smoke import SmokeReport, smoke
 from previews.output import progress
 from previews.platform import STAGING
 from previews.pulumi.up import UpResult, pulumi_up
-from previews.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from contract.app.model import App
     from previews.diagnosis.failure_report import FailureReport
     from previews.pulumi.stacks import Stacks
 
@@ -42,12 +44,16 @@ class StagingDeployment:
     """One deployment of staging.
 
     Attributes:
+        app: The app's description.
+        folder: Folder of its files.
         stacks: The project's stacks.
         bypass: Reads the token that lets a test past the sign-in.
         diagnose: Finds out why a `pulumi up` failed, from its outcome and a message.
         connect_to: As in `smoke`.
     """
 
+    app: App
+    folder: Path
     stacks: Stacks
     bypass: Callable[[], str | None]
     diagnose: Callable[[str, UpResult, str], FailureReport]
@@ -109,7 +115,8 @@ class StagingDeployment:
     def _smoke(self) -> SmokeReport:
         return smoke(
             self._url(),
-            contract=PROJECT_ROOT / "openapi.json",
+            self.app,
+            folder=self.folder,
             connect_to=self.connect_to,
             bypass=self.bypass(),
         )

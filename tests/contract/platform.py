@@ -25,6 +25,7 @@ _PUBLISHED: dict[str, Any] = {
         "source_cidrs": ["10.0.0.0/16"],
         "protocol": "HTTPS",
         "port": 443,
+        "idle_timeout_seconds": 60,
     },
     "sign_in": {
         "user_pool_arn": "",

@@ -42,7 +42,6 @@ def test_a_host_on_the_load_balancer_that_all_share(preview: Deployment) -> None
     annotations = ingress["metadata"]["annotations"]
     assert annotations[f"{ALB}/group.name"] == "previews"
     assert annotations[f"{ALB}/target-type"] == "ip"
-    assert annotations[f"{ALB}/healthcheck-path"] == "/health/ready"
     assert ingress["spec"] == {
         "ingressClassName": "alb",
         "tls": [{"hosts": ["pr-42.preview.example.com"]}],
@@ -65,6 +64,7 @@ def test_a_host_on_the_load_balancer_that_all_share(preview: Deployment) -> None
 
 def test_it_leads_to_the_service_that_there_is(preview: Deployment) -> None:
     service = preview.one("kubernetes:core/v1:Service").inputs
+    assert service["metadata"]["annotations"][f"{ALB}/healthcheck-path"] == "/health/ready"
     backend = preview.one(INGRESS).inputs["spec"]["rules"][0]["http"]["paths"][0]["backend"]
     assert backend["service"]["name"] == service["metadata"]["name"]
     assert backend["service"]["port"]["name"] in {port["name"] for port in service["spec"]["ports"]}

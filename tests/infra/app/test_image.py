@@ -8,8 +8,9 @@ from typing import Any
 import pulumi
 import pytest
 
+from contract.app.model import Image
 from contract.stack_name import StackName
-from infra.app.image import CONTEXT, DOCKERFILE, ServiceImage
+from infra.app.image import ServiceImage
 from infra.source import Source
 from tests.infra.world import COMMIT, NEXT_COMMIT, Deployment, Registration, deploy
 
@@ -19,7 +20,12 @@ PROGRAM_FOLDER = Path(__file__).resolve().parents[3] / "infra"
 
 
 def declare(stack: str = "pr-42", commit: str = COMMIT, **given: Any) -> Deployment:
-    arguments: dict[str, Any] = {"existing": None, "keep_former": False} | given
+    arguments: dict[str, Any] = {
+        "existing": None,
+        "keep_former": False,
+        "build": Image(),
+        "folder": "..",
+    } | given
 
     def program() -> None:
         image = ServiceImage(
@@ -66,8 +72,20 @@ def test_pods_name_it_by_digest() -> None:
 
 def test_the_paths_are_the_checkouts_own() -> None:
     """They are relative to the program's folder, so that a state holds no machine's path."""
-    assert (PROGRAM_FOLDER / CONTEXT).resolve() == PROGRAM_FOLDER.parent
-    assert (PROGRAM_FOLDER / DOCKERFILE).is_file()
+    image = built().inputs
+    assert (PROGRAM_FOLDER / image["context"]["location"]).resolve() == PROGRAM_FOLDER.parent
+    assert (PROGRAM_FOLDER / image["dockerfile"]["location"]).is_file()
+
+
+def test_an_app_says_how_its_image_is_built() -> None:
+    build = Image(context="..", dockerfile="docker/web", target="production", args={"A": "1"})
+    image = built(folder="../../orders/backend", build=build, part="frontend")
+    assert image.name == f"image-frontend-{COMMIT[:12]}"
+    assert image.inputs["context"] == {"location": "../../orders"}
+    assert image.inputs["dockerfile"] == {"location": "../../orders/backend/docker/web"}
+    assert image.inputs["target"] == "production"
+    assert image.inputs["buildArgs"] == {"A": "1"}
+    assert image.inputs["tags"] == [f"{URL}:pr-42-{COMMIT}.frontend"]
 
 
 @pytest.mark.parametrize(

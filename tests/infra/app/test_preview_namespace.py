@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from contract.app.model import App
 from infra.app.preview_namespace import quota
-from infra.config.models import ServiceConfig
+from infra.app.sizes import app_sizes
+from infra.config.models import LimitsConfig, ServiceConfig
 from tests.infra.world import SERVICE_CONFIG, Deployment
 
 NETWORK_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
@@ -67,7 +69,8 @@ def test_a_container_without_sizes_gets_some_and_none_gets_more(preview: Deploym
 def test_the_quota_is_what_the_service_needs_at_its_largest(
     sizes: dict[str, Any], expected: dict[str, str]
 ) -> None:
-    found = quota(ServiceConfig.model_validate(SERVICE_CONFIG | sizes))
+    config = ServiceConfig.model_validate(SERVICE_CONFIG | sizes)
+    found = quota(app_sizes(App(), config, LimitsConfig()))
     assert expected.items() <= found.items()
     assert {found[key] for key in found.keys() - expected.keys()} == {"0"}
 
@@ -101,7 +104,7 @@ def test_every_pod_gets_to_dns_and_the_database(preview: Deployment) -> None:
 
 
 def test_only_the_load_balancer_gets_to_the_service(preview: Deployment) -> None:
-    spec = preview.one(NETWORK_POLICY, "allow-load-balancer").inputs["spec"]
+    spec = preview.one(NETWORK_POLICY, "allow-load-balancer-service").inputs["spec"]
     assert spec == {
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": "service"}},
         "policyTypes": ["Ingress"],

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from infra.app.sign_in import HEALTH_PATHS, checked_token
+from contract.app.read import read_app
+from infra.app.sign_in import checked_token
 from infra.ci.roles import sign_in_policy
 from infra.errors import ProgramError
 from infra.policies.catalogue import violations
@@ -109,15 +110,17 @@ def test_health_is_open_and_everything_else_is_not() -> None:
 
 def test_the_open_paths_are_the_service_s_own() -> None:
     described = json.loads((ROOT / "openapi.json").read_text())["paths"]
-    assert {path for path in described if path.startswith("/health/")} == set(HEALTH_PATHS)
+    health = read_app(ROOT).service.health
+    probes = {path for path in described if path.startswith("/health/")}
+    assert probes == {health.live, health.ready}
 
 
 def test_tests_come_in_by_a_header() -> None:
     stack = preview(staging(bypassSecretArn=BYPASS))
-    assert ("/*", "ImplementationSpecific", "bypass") in paths(stack)
+    assert ("/*", "ImplementationSpecific", "bypass-service") in paths(stack)
     # All of the metadata is marked as a secret, since a part of it is one.
     said = stack.one(INGRESS).inputs["metadata"]["value"]["annotations"]
-    assert json.loads(said[f"{ALB}/conditions.bypass"]) == [
+    assert json.loads(said[f"{ALB}/conditions.bypass-service"]) == [
         {
             "field": "http-header",
             "httpHeaderConfig": {"httpHeaderName": "x-preview-bypass", "values": ["t" * 40]},
@@ -149,7 +152,7 @@ def test_only_the_two_open_services_need_no_signing_in() -> None:
         for r in stack.registrations
         if r.type == SERVICE
     }
-    assert said == {"service": None, "health": "none", "bypass": "none"}
+    assert said == {"service": None, "health": "none", "bypass-service": "none"}
     selectors = [r.inputs["spec"]["selector"] for r in stack.registrations if r.type == SERVICE]
     assert selectors[0] == selectors[1] == selectors[2]
 
@@ -170,7 +173,7 @@ def test_no_policy_forbids_signing_in() -> None:
 )
 def test_a_condition_may_narrow_a_rule_and_never_widen_it(field: str, *, allowed: bool) -> None:
     ingress = one(preview(staging()), INGRESS)
-    path = ["metadata", "annotations", f"{ALB}/conditions.bypass"]
+    path = ["metadata", "annotations", f"{ALB}/conditions.bypass-service"]
     found = violations([changed(ingress, path, json.dumps([{"field": field}]))])
     broken = [v.rule for v in found if v.rule.startswith("ingress-")]
     assert broken == ([] if allowed else ["ingress-own-host"])

@@ -71,7 +71,8 @@ def test_a_class_of_our_own_says_what_no_ingress_can(
         "inboundCIDRs": cidrs,
         "namespaceSelector": {"matchLabels": {"app.kubernetes.io/part-of": "previews"}},
         "loadBalancerAttributes": [
-            {"key": "routing.http.drop_invalid_header_fields.enabled", "value": "true"}
+            {"key": "routing.http.drop_invalid_header_fields.enabled", "value": "true"},
+            {"key": "idle_timeout.timeout_seconds", "value": "60"},
         ],
     }
     assert stack.one(CLASS).inputs["spec"] == {

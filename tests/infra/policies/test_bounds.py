@@ -193,6 +193,34 @@ def test_every_variable_of_every_container_counts() -> None:
     assert rule.complaints(workload("pr-42", container(env=empty))) == []
 
 
+@pytest.mark.parametrize(
+    ("value", "wrong"),
+    [
+        ("$(FROM_A_SECRET)", False),
+        ("$(FROM_A_SECRET)$(FROM_A_SECRET)", False),
+        ("$(PLAIN)", True),
+        ("$(UNKNOWN)", True),
+        ("$$(FROM_A_SECRET)", True),
+        ("$(FROM_A_SECRET)1", True),
+    ],
+)
+def test_a_variable_may_refer_to_one_that_comes_from_a_secret(value: str, *, wrong: bool) -> None:
+    given: list[Any] = [
+        {"name": "FROM_A_SECRET", "valueFrom": {}},
+        {"name": "PLAIN", "value": "1"},
+        {"name": "A_PASSWORD", "value": value},
+    ]
+    complaints = BY_NAME["no-secret-variable"].complaints(workload("pr-42", container(env=given)))
+    assert bool(complaints) is wrong
+
+
+def test_a_url_with_a_reference_in_place_of_the_password_holds_none() -> None:
+    rule = BY_NAME["no-plain-secret"]
+    url = "postgresql://$(USER_NAME):$(ITS_LOGIN)@db:5432/app"
+    assert rule.complaints(made("pr-42", "x", {"url": url})) == []
+    assert rule.complaints(made("pr-42", "x", {"url": url.replace("$(ITS_LOGIN)", "hunter2")}))
+
+
 def test_every_value_is_looked_at_and_a_name_of_a_secret_is_none() -> None:
     rule = BY_NAME["no-plain-secret"]
     found = made("pr-42", "x", {"a": [{"ok": "1"}, {"password": "x"}], "token": "y", "n": 7})

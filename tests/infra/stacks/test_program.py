@@ -45,7 +45,7 @@ SERVICE = [
     ("kubernetes:generators.external-secrets.io/v1alpha1:Password", "generator"),
     ("kubernetes:networking.k8s.io/v1:Ingress", "ingress"),
     ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "allow-dns-and-database"),
-    ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "allow-load-balancer"),
+    ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "allow-load-balancer-service"),
     ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "default-deny"),
     ("kubernetes:policy/v1:PodDisruptionBudget", "disruption-budget"),
     ("pulumi:providers:kubernetes", "cluster"),

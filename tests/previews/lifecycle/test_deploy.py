@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from contract.app.model import App
 from contract.preview import Preview
 from previews.errors import PreviewsError
 from previews.github.connection import Connection
@@ -52,7 +53,7 @@ def smoked(monkeypatch: pytest.MonkeyPatch, passed: list[str | None]) -> list[Sm
     """What the smoke tests will find, the next one first."""
     reports: list[SmokeReport] = []
 
-    def smoke(url: str, *, bypass: str | None, **_: Any) -> SmokeReport:
+    def smoke(url: str, _app: App, *, bypass: str | None, **_: Any) -> SmokeReport:
         passed.append(bypass)
         return (
             reports.pop(0) if reports else SmokeReport(url=url, checks=(SmokeCheck(what="health"),))

@@ -11,7 +11,10 @@ import httpx
 import pytest
 import respx
 
-from previews.lifecycle.smoke import smoke
+from contract.app.model import App
+from contract.app.read import read_app
+from previews.lifecycle.smoke import SmokeReport
+from previews.lifecycle.smoke import smoke as run_smoke
 
 URL = "https://pr-42.preview.test"
 COMMIT = "a" * 40
@@ -34,7 +37,7 @@ class Service:
         self.hosts.add(request.headers["Host"])
         self.bypass = request.headers.get("x-preview-bypass")
         path = request.url.path
-        if path == "/health":
+        if path == "/health/ready":
             return httpx.Response(self.health.pop(0) if len(self.health) > 1 else self.health[0])
         if path == "/version":
             return httpx.Response(200, json={"commit": self.commit})
@@ -70,64 +73,165 @@ def service() -> Iterator[Service]:
 
 
 @pytest.fixture
-def contract(tmp_path: Path) -> Path:
-    file = tmp_path / "openapi.json"
-    file.write_text(json.dumps({"paths": {"/customers": {"get": {}}}}))
-    return file
+def folder(tmp_path: Path) -> Path:
+    """The app's files."""
+    (tmp_path / "openapi.json").write_text(json.dumps({"paths": {"/customers": {"get": {}}}}))
+    return tmp_path
 
 
-def test_all_is_well(service: Service, contract: Path) -> None:
-    report = smoke(URL, commit=COMMIT[:12], contract=contract)
-    assert report.passed
+SAMPLE = read_app(Path(__file__).resolve().parents[3])
+
+
+def smoke(url: str, app: App = SAMPLE, **options: Any) -> SmokeReport:
+    return run_smoke(url, app, **options)
+
+
+def app(*requests: dict[str, Any], **keys: Any) -> App:
+    health = {"health": {"live": "/health/live", "ready": "/health/ready"}}
+    return App.model_validate({"service": health, "smoke": requests, **keys})
+
+
+def test_all_is_well(service: Service, folder: Path) -> None:
+    report = smoke(URL, folder=folder, commit=COMMIT[:12])
+    assert report.passed, report
     assert [check.what for check in report.checks] == [
-        *("health", "version", "create, read, change, delete", "contract"),
+        "health",
+        "version",
+        "OpenAPI document",
+        "POST /customers",
+        "GET /customers/{id}",
+        "PATCH /customers/{id}",
+        "DELETE /customers/{id}",
+        "GET /customers/{id}",
     ]
     assert report.commit == COMMIT
     assert service.customers == {}, "nothing of it stays"
 
 
-def test_it_waits_for_the_load_balancer_to_know_the_service(service: Service) -> None:
+def test_an_app_that_describes_no_requests_is_healthy_or_not(
+    service: Service, folder: Path
+) -> None:
+    report = smoke(URL, app(), folder=folder, commit=COMMIT)
+    assert report.passed
+    assert [check.what for check in report.checks] == ["health"]
+
+
+def test_it_waits_for_the_load_balancer_to_know_the_service(service: Service, folder: Path) -> None:
     service.health = [503, 404, 200]
-    assert smoke(URL).passed
+    assert smoke(URL, folder=folder).passed
 
 
-def test_a_service_that_is_not_well_is_asked_nothing_else(service: Service) -> None:
+def test_a_redirect_is_healthy_as_it_is_for_kubernetes(service: Service, folder: Path) -> None:
+    service.health = [307]
+    assert smoke(URL, folder=folder).passed
+
+
+def test_a_service_that_is_not_well_is_asked_nothing_else(service: Service, folder: Path) -> None:
     service.health = [503]
-    report = smoke(URL, wait_seconds=0)
+    report = smoke(URL, folder=folder, wait_seconds=0)
     assert not report.passed
     assert [check.what for check in report.checks] == ["health"]
     assert "503" in report.failures()[0]
 
 
-def test_another_commit_is_told(service: Service) -> None:
+def test_another_commit_is_told(service: Service, folder: Path) -> None:
     service.commit = "b" * 40
-    [failure] = smoke(URL, commit=COMMIT).failures()
+    [failure] = smoke(URL, folder=folder, commit=COMMIT).failures()
     assert failure == f"version: the service reports {'b' * 40}, expected {COMMIT}"
 
 
-def test_a_change_that_is_not_kept_is_told_and_cleaned_up(service: Service) -> None:
+def test_a_change_that_is_not_kept_is_told(service: Service, folder: Path) -> None:
     service.remembers = False
-    [failure] = smoke(URL).failures()
-    assert "what was changed is 'Smoke Test', expected 'Smoke'" in failure
-    assert service.customers == {}
+    [failure] = smoke(URL, folder=folder).failures()
+    assert failure == ("PATCH /customers/{id}: the response.name is 'Smoke Test', expected 'Smoke'")
 
 
-def test_another_contract_is_told_by_what_differs(service: Service, contract: Path) -> None:
+def test_another_openapi_document_is_told_by_what_differs(service: Service, folder: Path) -> None:
     service.contract = {"paths": {"/customers": {}, "/new": {}}}
-    [failure] = smoke(URL, contract=contract).failures()
+    [failure] = smoke(URL, folder=folder).failures()
     assert "/customers, /new" in failure
 
 
-def test_no_answer_at_all_is_told() -> None:
+def test_a_document_that_the_app_does_not_have_is_told(service: Service, tmp_path: Path) -> None:
+    [failure] = smoke(URL, folder=tmp_path).failures()
+    assert "openapi.json" in failure
+
+
+@pytest.mark.parametrize(
+    ("request_", "complaint"),
+    [
+        ({"request": "GET /customers/7"}, "GET /customers/7: expected 200, got 404: "),
+        ({"request": "POST /customers", "json": {}, "status": 201, "expect": {"a": 1}}, "no a"),
+        (
+            {"request": "POST /customers", "json": {"a": [1, 2]}, "status": 201}
+            | {"expect": {"a": [1]}},
+            "the response.a is [1, 2], expected [1]",
+        ),
+        (
+            {"request": "POST /customers", "json": {"a": [{"b": 1}]}, "status": 201}
+            | {"expect": {"a": [{"b": 2}]}},
+            "the response.a.0.b is 1, expected 2",
+        ),
+        (
+            {"request": "POST /customers", "json": {}, "status": 201, "save": {"x": "a.0.b"}},
+            "the response has no a.0.b",
+        ),
+        (
+            {"request": "POST /customers", "json": {}, "status": 201, "save": {"x": "header:X"}},
+            "the response has no header X",
+        ),
+        ({"request": "DELETE /version", "expect": {"a": 1}}, "DELETE /version: the response"),
+    ],
+)
+def test_a_response_that_is_not_the_expected_one_is_told(
+    service: Service, folder: Path, request_: dict[str, Any], complaint: str
+) -> None:
+    [failure] = smoke(URL, app(request_), folder=folder).failures()
+    assert complaint in failure
+
+
+def test_a_value_of_a_response_goes_on_to_the_next_request(service: Service, folder: Path) -> None:
+    described = app(
+        {
+            "request": "POST /customers",
+            "json": {"items": [{"key": "{unique}", "other": "{untouched}"}]},
+            "status": 201,
+            "save": {"key": "items.0.key", "etag": "header:ETag", "id": "id"},
+        },
+        {
+            "request": "GET /customers/{id}",
+            "headers": {"X-Tag": "{etag}"},
+            "expect": {"items": [{"key": "{key}", "other": "{untouched}"}]},
+        },
+    )
+    assert smoke(URL, described, folder=folder).passed
+    assert len(service.customers["1"]["items"][0]["key"]) == 32
+
+
+def test_a_form_is_sent_as_one(folder: Path) -> None:
+    described = app({"request": "POST /login", "form": {"username": "{unique}@x.org", "n": 1}})
+    with respx.mock() as router:
+        router.get("/health/ready").respond(200)
+        login = router.post("/login").respond(200)
+        assert smoke(URL, described, folder=folder).passed
+    sent = login.calls.last.request
+    assert sent.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert sent.content.endswith(b"%40x.org&n=1")
+
+
+def test_no_answer_at_all_is_told(folder: Path) -> None:
     with respx.mock(assert_all_called=False) as router:
         router.route().mock(side_effect=httpx.ConnectError("no route"))
-        [failure] = smoke(URL, wait_seconds=0).failures()
+        [failure] = smoke(URL, folder=folder, wait_seconds=0).failures()
     assert "no response (no route)" in failure
 
 
-def test_it_connects_elsewhere_with_the_address_s_own_name(service: Service) -> None:
+def test_it_connects_elsewhere_with_the_address_s_own_name(service: Service, folder: Path) -> None:
     assert smoke(
-        "http://pr-42.localhost:8080", connect_to="http://127.0.0.1:9", bypass="let me"
+        "http://pr-42.localhost:8080",
+        folder=folder,
+        connect_to="http://127.0.0.1:9",
+        bypass="let me",
     ).passed
     assert service.hosts == {"pr-42.localhost:8080"}
     assert service.bypass == "let me"

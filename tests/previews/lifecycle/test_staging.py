@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from contract.app.model import App
 from previews.errors import PreviewsError
 from previews.lifecycle import staging as module
 from previews.lifecycle.smoke import SmokeCheck, SmokeReport
@@ -28,7 +29,7 @@ def smoked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is wrong with staging, at one smoke test after the other."""
     wrong: list[str] = []
 
-    def smoke(url: str, **_: Any) -> SmokeReport:
+    def smoke(url: str, _app: App, **_: Any) -> SmokeReport:
         found = wrong.pop(0) if wrong else ""
         return SmokeReport(url=url, checks=(SmokeCheck(what="health", wrong=found),))
 
@@ -47,7 +48,11 @@ def staging(play: list[str], *, good: str = OLD) -> RecordedStacks:
 def deploy(github: LocalGitHub, stacks: RecordedStacks, image: str) -> StagingReport:
     made = clients(github, stacks)
     return StagingDeployment(
-        stacks=made.stacks, bypass=made.bypass_or(None), diagnose=made.diagnose
+        app=App(),
+        folder=made.settings.app,
+        stacks=made.stacks,
+        bypass=made.bypass_or(None),
+        diagnose=made.diagnose,
     ).run(image)
 
 

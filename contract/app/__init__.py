@@ -1,0 +1,1 @@
+"""The description of an app, ``preview.yaml``: its model, its reader, its placeholders."""

@@ -1,0 +1,219 @@
+"""Reader of ``preview.yaml``, whose errors name the line and show the YAML to write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from contract.app.model import FILE, App
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
+
+_LARGEST = 256 * 1024
+_LocPart = str | int
+
+
+class AppFileError(ValueError):
+    """A ``preview.yaml`` that is missing or wrong.
+
+    Attributes:
+        file: Path of the file, as the reader was given it.
+        problems: What is wrong, a line each, with the number of the line in the file.
+        snippet: YAML to write instead; empty where there is only something to remove.
+    """
+
+    def __init__(self, file: Path, problems: Sequence[str], snippet: str = "") -> None:
+        self.file = file
+        self.problems = tuple(problems)
+        self.snippet = snippet
+        super().__init__(f"{file}: {'; '.join(problems)}")
+
+
+def read_app(folder: Path) -> App:
+    """Return the app that a folder's ``preview.yaml`` describes.
+
+    Raises:
+        AppFileError: The file is missing, is no YAML, or is not valid.
+    """
+    file = folder / FILE
+    try:
+        text = file.read_bytes()[: _LARGEST + 1]
+    except OSError as error:
+        reason = "there is no such file" if isinstance(error, FileNotFoundError) else str(error)
+        raise AppFileError(file, [reason], "app: orders") from error
+    if len(text) > _LARGEST:
+        raise AppFileError(file, [f"it is larger than {_LARGEST // 1024} KiB"])
+    return parse_app(file, text)
+
+
+def parse_app(file: Path, text: bytes) -> App:
+    """Return the app that a text describes.
+
+    Args:
+        file: Path for the messages.
+        text: Content, UTF-8 with or without a byte order mark.
+
+    Raises:
+        AppFileError: It is no YAML, or it is not valid.
+    """
+    try:
+        node = yaml.compose(text, Loader=_StrictLoader)
+        loader = _StrictLoader(text)
+        content = loader.get_single_data()
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise AppFileError(file, [_yaml_problem(error)]) from error
+    if content is None:
+        content = {}
+    try:
+        return App.model_validate(content)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=False)
+        problems = [f"line {_line(node, d['loc'])}: {_problem(d)}" for d in details]
+        raise AppFileError(file, problems, _snippet(details)) from error
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """A loader that refuses duplicate keys and aliases, of which an attacker builds bombs."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = cast("Any", self).peek_event()
+            problem = "an alias is not allowed"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                problem = f"{key.value!r} is there twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _yaml_problem(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    where = f"line {mark.line + 1}: " if mark else ""
+    problem = getattr(error, "problem", None) or str(error)
+    return f"{where}it is not valid YAML ({' '.join(str(problem).split())})"
+
+
+def _line(node: yaml.Node | None, loc: tuple[_LocPart, ...]) -> int:
+    """Return the number of the line of the deepest part of a path that the file has."""
+    line = 1
+    for part in loc:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+            if pair is None:
+                break
+            line, node = _first_line(pair[0]), pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            item = cast("yaml.Node", node.value[part])
+            line, node = _first_line(item), item
+        else:
+            break
+    return line
+
+
+def _first_line(node: yaml.Node) -> int:
+    return node.start_mark.line + 1 if node.start_mark else 1
+
+
+def _problem(detail: ErrorDetails) -> str:
+    path = ".".join(str(part) for part in detail["loc"] if part != "[key]") or "the file"
+    field = _field(detail["loc"])
+    expected = f": expected {field.description}" if field and field.description else ""
+    if detail["type"] == "extra_forbidden":
+        known = ", ".join(_names(_owner(detail["loc"])))
+        return f"{path} is not a key of this file; known here are {known}"
+    if detail["type"] == "missing":
+        return f"{path} is missing{expected}"
+    if detail["type"] == "value_error":
+        return f"{path} is wrong{expected} ({detail['msg'].removeprefix('Value error, ')})"
+    return f"{path} is wrong{expected} ({detail['msg'][:1].lower()}{detail['msg'][1:]})"
+
+
+def _snippet(details: list[ErrorDetails]) -> str:
+    """Write the YAML to paste; empty where there are only keys to remove."""
+    wanted: dict[str, object] = {}
+    for detail in details:
+        if detail["type"] == "extra_forbidden":
+            continue
+        tree = wanted
+        fields = list(_outer_fields(detail["loc"]))
+        for name, _ in fields[:-1]:
+            tree = cast("dict[str, object]", tree.setdefault(name, {}))
+        for name, field in fields[-1:]:
+            tree[name] = field.examples[0] if field.examples else field.default
+    return yaml.safe_dump(wanted, sort_keys=False).rstrip() if wanted else ""
+
+
+def _outer_fields(loc: tuple[_LocPart, ...]) -> Iterator[tuple[str, FieldInfo]]:
+    """Yield the fields on a path, down to the first that holds several values."""
+    for model, part in _walk(loc):
+        field = _named(model, part)
+        if field is None:
+            return
+        yield part, field
+        if not isinstance(field.annotation, type):
+            return
+
+
+def _field(loc: tuple[_LocPart, ...]) -> FieldInfo | None:
+    """Return the innermost field of a path."""
+    found: FieldInfo | None = None
+    for model, part in _walk(loc):
+        found = _named(model, part) or found
+    return found
+
+
+def _owner(loc: tuple[_LocPart, ...]) -> type[BaseModel]:
+    """Return the model that holds the last key of a path."""
+    owner: type[BaseModel] = App
+    for model, _ in _walk(loc):
+        owner = model
+    return owner
+
+
+def _walk(loc: tuple[_LocPart, ...]) -> Iterator[tuple[type[BaseModel], str]]:
+    """Yield each model on a path, and the key in it that the path goes on with."""
+    model: type[BaseModel] | None = App
+    in_mapping = False
+    for part in loc:
+        if model is None:
+            return
+        if not isinstance(part, str) or in_mapping:
+            in_mapping = False
+            continue
+        field = _named(model, part)
+        yield model, part
+        if field is not None:
+            in_mapping = get_origin(field.annotation) is dict
+            model = next(_models(field.annotation), None)
+
+
+def _named(model: type[BaseModel], key: str) -> FieldInfo | None:
+    for name, field in model.model_fields.items():
+        if (field.alias or name) == key:
+            return field
+    return None
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    """Yield the models that an annotation names, in whatever they are wrapped."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
+
+
+def _names(model: type[BaseModel]) -> list[str]:
+    return sorted(field.alias or name for name, field in model.model_fields.items())

@@ -1,0 +1,125 @@
+"""Deployments of an app's containers: how they roll out, where they run, how they stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumi_kubernetes import apps, core, meta
+
+from infra.kubernetes.pod import (
+    NAME_LABEL,
+    TIMEOUT,
+    Environment,
+    container_confinement,
+    pod_spec,
+    resource_requirements,
+    scratch_mounts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from contract.app.model import Container
+    from infra.config.models import ServiceConfig
+
+# Pulumi waits a little longer than Kubernetes, so that it shows Kubernetes' reason. It always
+# waits the full time, since it does not stop when Kubernetes gives up.
+_LONGER_SECONDS = 15
+
+
+@dataclass(frozen=True)
+class AppContainer:
+    """A container of an app.
+
+    Attributes:
+        image: Image, by digest.
+        settings: The container as ``preview.yaml`` has it.
+        command: Its command; None for the image's own.
+        environment: Its environment.
+        restart_on: Annotations of the pods that change with objects that they use by name.
+    """
+
+    image: pulumi.Input[str]
+    settings: Container
+    command: Sequence[str] | None
+    environment: Environment
+    restart_on: Mapping[str, pulumi.Input[str]]
+
+
+def deployment_annotations(resources: ServiceConfig) -> dict[str, str]:
+    """Return the annotations of a Deployment: how long Pulumi waits for it."""
+    return {TIMEOUT: str(resources.start_seconds + _LONGER_SECONDS)}
+
+
+def deployment_spec(
+    name: str,
+    container: AppContainer,
+    resources: ServiceConfig,
+    *,
+    replicas: int | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> apps.v1.DeploymentSpecArgs:
+    """Return the spec of a Deployment.
+
+    Args:
+        name: Name of its container, and of its pods in `NAME_LABEL`.
+        container: The container.
+        resources: Resources and termination of its pods.
+        replicas: Number of pods; None where an autoscaler sets it.
+        extra: Further arguments of the container.
+    """
+    labels = {NAME_LABEL: name}
+    settings = container.settings
+    spec = core.v1.ContainerArgs(
+        name=name,
+        image=container.image,
+        image_pull_policy="IfNotPresent",
+        command=None if container.command is None else [*container.command],
+        env=container.environment.as_args(),
+        resources=resource_requirements(resources, settings),
+        security_context=container_confinement(settings),
+        # The load balancer goes on sending for some seconds after a pod got SIGTERM.
+        lifecycle=core.v1.LifecycleArgs(
+            pre_stop=core.v1.LifecycleHandlerArgs(
+                sleep=core.v1.SleepActionArgs(seconds=resources.pre_stop_seconds)
+            )
+        ),
+        termination_message_policy="FallbackToLogsOnError",
+        volume_mounts=scratch_mounts(settings),
+        **(extra or {}),
+    )
+    return apps.v1.DeploymentSpecArgs(
+        replicas=replicas,
+        selector=meta.v1.LabelSelectorArgs(match_labels=labels),
+        progress_deadline_seconds=resources.start_seconds,
+        revision_history_limit=2,
+        strategy=apps.v1.DeploymentStrategyArgs(
+            type="RollingUpdate",
+            rolling_update=apps.v1.RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
+        ),
+        template=core.v1.PodTemplateSpecArgs(
+            metadata=meta.v1.ObjectMetaArgs(labels=labels, annotations=container.restart_on),
+            spec=pod_spec(
+                spec,
+                grace_period_seconds=resources.grace_period_seconds,
+                restart_policy="Always",
+                topology_spread_constraints=[
+                    _spread("topology.kubernetes.io/zone", labels),
+                    _spread("kubernetes.io/hostname", labels),
+                ],
+                settings=settings,
+            ),
+        ),
+    )
+
+
+def _spread(topology_key: str, labels: Mapping[str, str]) -> core.v1.TopologySpreadConstraintArgs:
+    """Spread over zones or nodes as far as possible; a single node is no reason to wait."""
+    return core.v1.TopologySpreadConstraintArgs(
+        max_skew=1,
+        topology_key=topology_key,
+        when_unsatisfiable="ScheduleAnyway",
+        label_selector=meta.v1.LabelSelectorArgs(match_labels=labels),
+    )

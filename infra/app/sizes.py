@@ -1,0 +1,135 @@
+"""Sizes of an app's containers: what the stack's configuration gives, and what the app needs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infra.errors import ProgramError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from contract.app.model import App, Container
+    from infra.config.models import LimitsConfig, ServiceConfig
+
+_STARTED_SECONDS = 120
+"""Time for a node and an image, which comes on top of a container's own start."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Pods of one container of an app.
+
+    Attributes:
+        resources: Their resources.
+        pods: How many there are at most, while nothing is replaced.
+    """
+
+    resources: ServiceConfig
+    pods: int
+
+
+@dataclass(frozen=True)
+class AppSizes:
+    """Sizes of an app's containers.
+
+    Attributes:
+        service: The web service's; Jobs of the app's image have its resources.
+        web: Those of further web services, by name.
+        workers: Those of workers, by name.
+    """
+
+    service: Part
+    web: dict[str, Part]
+    workers: dict[str, Part]
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        """All of them."""
+        return [self.service, *self.web.values(), *self.workers.values()]
+
+
+def app_sizes(app: App, config: ServiceConfig, limits: LimitsConfig) -> AppSizes:
+    """Return the sizes of all containers of an app.
+
+    Raises:
+        ProgramError: The app needs more than the platform allows.
+    """
+    service = sized("service", app.service, config, limits, start_seconds=app.service.start_seconds)
+    web = {
+        name: sized(f"web.{name}", one, config, limits, start_seconds=one.start_seconds)
+        for name, one in app.web.items()
+    }
+    workers = {
+        name: sized(f"workers.{name}", one, config, limits) for name, one in app.workers.items()
+    }
+    return AppSizes(
+        service=Part(service, service.max_replicas),
+        web={name: Part(one, one.max_replicas) for name, one in web.items()},
+        workers={name: Part(one, app.workers[name].replicas) for name, one in workers.items()},
+    )
+
+
+def sized(
+    name: str,
+    container: Container,
+    config: ServiceConfig,
+    limits: LimitsConfig,
+    *,
+    start_seconds: int = 0,
+) -> ServiceConfig:
+    """Return the sizes of a container's pods: of each value the larger one.
+
+    Args:
+        name: Key of the container in ``preview.yaml``, for the message.
+        container: What the app needs.
+        config: What the stack's configuration gives to each.
+        limits: The most that a container may have.
+        start_seconds: Time that the container itself needs to start.
+
+    Raises:
+        ProgramError: The app needs more than the platform allows.
+    """
+    cpu = max(config.cpu, container.cpu or "1m", key=millicores)
+    cpu_limit = max(config.cpu_limit, container.cpu_limit or "1m", cpu, key=millicores)
+    memory = max(config.memory, container.memory or "1Mi", key=mebibytes)
+    for key, value, most, unit in (
+        ("cpu", container.cpu, limits.cpu, millicores),
+        ("cpu_limit", container.cpu_limit, limits.cpu, millicores),
+        ("memory", container.memory, limits.memory, mebibytes),
+    ):
+        if value is not None and unit(value) > unit(most):
+            raise ProgramError(
+                f"preview.yaml, {name}.{key}",
+                why=f"it is {value}, and this platform allows a container at most {most}",
+                remedy=f"need less, or ask the platform's owners to raise "
+                f"previews:limits.{'memory' if unit is mebibytes else 'cpu'}",
+            )
+    return config.model_copy(
+        update={
+            "cpu": cpu,
+            "cpu_limit": cpu_limit,
+            "memory": memory,
+            "start_seconds": max(config.start_seconds, start_seconds + _STARTED_SECONDS),
+        }
+    )
+
+
+def millicores(cpu: str) -> int:
+    """Return CPU such as ``250m`` or ``1`` in thousandths of a core.
+
+    Raises:
+        ValueError: It has another form.
+    """
+    match = re.fullmatch(r"(\d+)(m?)", cpu)
+    if match is None:
+        msg = f"expected CPU such as 250m or 1, got {cpu!r}"
+        raise ValueError(msg)
+    return int(match[1]) * (1 if match[2] else 1000)
+
+
+def mebibytes(memory: str) -> int:
+    """Return memory such as ``256Mi`` in MiB."""
+    return int(memory.removesuffix("Mi"))
