@@ -99,9 +99,9 @@ class AppSecrets(pulumi.ComponentResource):
             self,
             stack=stack,
             scope=scope,
-            secret_arns=pulumi.Output.from_input(platform.region).apply(
-                lambda region: [secret_arn(region, name) for name in names]
-            ),
+            secret_arns=pulumi.Output.all(
+                platform.region, platform.cluster.oidc_provider_arn
+            ).apply(lambda known: [secret_arn(known[0], known[1], name) for name in names]),
             platform=platform,
         )
         return external_secret(
@@ -118,9 +118,16 @@ def generated_name(variable: str) -> str:
     return f"generated-{variable.lower().replace('_', '-').strip('-')}"
 
 
-def secret_arn(region: str, name: str) -> str:
-    """Return the ARNs of a secret in IAM's syntax: Secrets Manager appends six characters."""
-    return f"arn:aws:secretsmanager:{region}:*:secret:{name}-??????"
+def secret_arn(region: str, of_account: str, name: str) -> str:
+    """Return the ARN of a secret in IAM's syntax: Secrets Manager appends six characters.
+
+    Args:
+        region: Region of the secret.
+        of_account: Any ARN of the account.
+        name: Name of the secret.
+    """
+    _, partition, _, _, account, _ = of_account.split(":", 5)
+    return f"arn:{partition}:secretsmanager:{region}:{account}:secret:{name}-??????"
 
 
 def managed_spec(stack: StackName, secrets: Mapping[str, Secret]) -> dict[str, object]:

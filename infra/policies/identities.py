@@ -10,6 +10,8 @@ from infra.policies.declared import Declared, Properties, below, each, get
 from infra.policies.ownership import ROLE, ROLE_POLICY
 from infra.policies.rule import Rule
 
+_APPENDED = "-??????"
+_WILDCARD = {*"*?"}
 _READS = frozenset({"secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"})
 
 
@@ -42,8 +44,14 @@ def reads_one_secret(policy: Declared) -> Iterator[str]:
         if "NotAction" in statement or not actions <= _READS:
             yield f"it allows {', '.join(sorted(actions - _READS)) or 'all but some actions'}"
         resources = _strings(statement.get("Resource"))
-        if not resources or any("*" in resource or "?" in resource for resource in resources):
+        if not resources or any(_WILDCARD & {*_full(resource, policy)} for resource in resources):
             yield f"it names no resource in full: {', '.join(resources) or 'none'}"
+
+
+def _full(resource: str, policy: Declared) -> str:
+    """Return an ARN without the six characters that Secrets Manager appends to the app's own."""
+    own = f":secret:{policy.stack.managed_secret('')}"
+    return resource.removesuffix(_APPENDED) if own in resource else resource
 
 
 def _statements(document: object) -> list[Properties]:

@@ -52,7 +52,7 @@ def image_by_digest(workload: Declared) -> Iterator[str]:
 
 
 def restricted(workload: Declared) -> Iterator[str]:
-    """Require the standard ``restricted``, and a read-only root file system."""
+    """Require the standard ``restricted``, and a root folder that is read-only or limited."""
     pod = pod_spec(workload)
     for key in ("hostNetwork", "hostPID", "hostIPC"):
         if pod.get(key):
@@ -76,7 +76,10 @@ def _confined(container: Container) -> Iterator[str]:
         "allowPrivilegeEscalation is not false": (
             get(own, "allowPrivilegeEscalation") is not False
         ),
-        "readOnlyRootFilesystem is not true": get(own, "readOnlyRootFilesystem") is not True,
+        "it may write to its root folder without a limit": (
+            get(own, "readOnlyRootFilesystem") is not True
+            and not get(container.properties, "resources", "limits", "ephemeral-storage")
+        ),
         "capabilities.drop lacks ALL": "ALL" not in listed(capabilities, "drop"),
         "capabilities.add has more than NET_BIND_SERVICE": not (
             set(listed(capabilities, "add")) <= {"NET_BIND_SERVICE"}

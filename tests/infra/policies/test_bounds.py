@@ -327,6 +327,15 @@ def restricted(*found: dict[str, Any], **pod: Any) -> list[str]:
     return BY_NAME["pod-restricted"].complaints(workload("pr-42", *found, **pod))
 
 
+def test_a_root_folder_is_read_only_or_limited() -> None:
+    writable = CONFINED | {"readOnlyRootFilesystem": False}
+    assert restricted(container(securityContext=writable)) == [
+        "container one: it may write to its root folder without a limit"
+    ]
+    limited = {"limits": {"ephemeral-storage": "1Gi"}}
+    assert restricted(container(securityContext=writable, resources=limited)) == []
+
+
 def test_what_the_standard_allows_passes() -> None:
     fine = container(securityContext=CONFINED, ports=[{"containerPort": 1}])
     volumes: list[Any] = [

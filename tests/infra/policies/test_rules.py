@@ -142,7 +142,6 @@ BROKEN: list[tuple[str, str, str, str, Any, str]] = [
     ),
     ("pod-restricted", "preview", JOB, f"{CONFINED}/privileged", True, "privileged is true"),
     ("pod-restricted", "preview", JOB, f"{CONFINED}/allowPrivilegeEscalation", None, "Escalation"),
-    ("pod-restricted", "preview", JOB, f"{CONFINED}/readOnlyRootFilesystem", False, "readOnlyRoot"),
     ("pod-restricted", "preview", JOB, f"{CONFINED}/capabilities/drop", ["NET_RAW"], "lacks ALL"),
     ("pod-restricted", "preview", JOB, f"{CONFINED}/capabilities/add", ["SYS_ADMIN"], "add has"),
     ("pod-restricted", "preview", JOB, f"{CONFINED}/runAsNonRoot", False, "runAsNonRoot"),

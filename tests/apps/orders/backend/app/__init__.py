@@ -1,0 +1,1 @@
+"""Orders: an app unlike the sample, which the tests preview beside it."""

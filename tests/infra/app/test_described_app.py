@@ -1,0 +1,208 @@
+"""What an app's ``preview.yaml`` makes of its stack: workers, further services, secrets, sizes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.policies.catalogue import violations
+from infra.stacks import main
+from tests.infra.policies.resources import declared
+from tests.infra.world import PREVIEW_CONFIG, Cloud, Deployment, deploy
+
+JOB, DEPLOYMENT = "kubernetes:batch/v1:Job", "kubernetes:apps/v1:Deployment"
+EXTERNAL_SECRET = "kubernetes:external-secrets.io/v1:ExternalSecret"
+NETWORK_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
+ROLE = "aws:iam/role:Role"
+
+DESCRIBED = """
+service:
+  path: /api
+  port: 9000
+  command: uvicorn app:app
+  user: 1234
+  read_only: false
+  scratch: [/tmp, /srv/cache]
+  health: /ping
+  start_seconds: 30
+  memory: 512Mi
+  environment:
+    URL: "postgresql+asyncpg://{user}:{password}@{host}/{name}?{tls}"
+    SELF: "{app_url}/api"
+workers:
+  mail: { command: celery worker, replicas: 2, environment: { QUEUE: mail } }
+web:
+  frontend: { image: { context: frontend, dockerfile: frontend/Dockerfile }, port: 3000 }
+secrets:
+  SECRET_KEY: generate
+  STRIPE_KEY: { name: stripe, property: key }
+"""
+
+
+def described(staging: Deployment, folder: Path, text: str, **config: Any) -> Deployment:
+    (folder / "preview.yaml").write_text(text)
+    return deploy(
+        "pr-42",
+        main,
+        config=PREVIEW_CONFIG | {"source": str(folder)} | config,
+        cloud=Cloud(staging=staging.outputs),
+    )
+
+
+@pytest.fixture(scope="module")
+def stack(staging: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    return described(staging, tmp_path_factory.mktemp("app"), DESCRIBED)
+
+
+def workload(stack: Deployment, name: str) -> dict[str, Any]:
+    [found] = [
+        r.inputs["spec"]
+        for r in stack.registrations
+        if r.type == DEPLOYMENT and r.inputs["metadata"]["name"] == name
+    ]
+    return found
+
+
+def container(stack: Deployment, name: str) -> dict[str, Any]:
+    [found] = workload(stack, name)["template"]["spec"]["containers"]
+    return found
+
+
+def plain(container: dict[str, Any]) -> dict[str, str]:
+    return {v["name"]: v["value"] for v in container["env"] if "value" in v}
+
+
+def from_secrets(container: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    found = {v["name"]: v.get("valueFrom", {}).get("secretKeyRef") for v in container["env"]}
+    return {name: (ref["name"], ref["key"]) for name, ref in found.items() if ref}
+
+
+def test_the_service_runs_as_it_is_described(stack: Deployment) -> None:
+    pod = workload(stack, "service")["template"]["spec"]
+    [only] = pod["containers"]
+    assert pod["securityContext"]["runAsUser"] == 1234
+    assert only["command"] == ["uvicorn", "app:app"]
+    assert only["securityContext"]["readOnlyRootFilesystem"] is False
+    assert [m["mountPath"] for m in only["volumeMounts"]] == ["/tmp", "/srv/cache"]
+    assert only["ports"] == [{"name": "http", "containerPort": 9000, "protocol": "TCP"}]
+    assert only["startupProbe"]["httpGet"]["path"] == "/ping"
+    assert only["startupProbe"]["failureThreshold"] == 30
+    assert only["resources"]["limits"]["memory"] == "512Mi"
+    assert only["resources"]["limits"]["ephemeral-storage"] == "448Mi"
+
+
+def test_a_login_is_composed_in_the_cluster_after_the_variables_that_it_refers_to(
+    stack: Deployment,
+) -> None:
+    only = container(stack, "service")
+    assert plain(only)["URL"] == (
+        "postgresql+asyncpg://$(PREVIEW_DATABASE_USER):$(PREVIEW_DATABASE_PASSWORD)"
+        "@pr-42.abc.eu-west-1.rds.amazonaws.com/service?ssl=verify-full"
+    )
+    assert plain(only)["SELF"] == "https://pr-42.preview.example.com/api"
+    names = [variable["name"] for variable in only["env"]]
+    assert names.index("PREVIEW_DATABASE_PASSWORD") < names.index("URL")
+    assert from_secrets(only)["PREVIEW_DATABASE_PASSWORD"] == ("database-app", "password")
+
+
+def test_without_a_migration_there_is_no_job_of_one(stack: Deployment) -> None:
+    assert [r.name for r in stack.registrations if r.type == JOB] == ["prepare"]
+
+
+def test_a_worker_has_the_service_s_image_environment_and_secrets(stack: Deployment) -> None:
+    worker, service = container(stack, "worker-mail"), container(stack, "service")
+    assert worker["command"] == ["celery", "worker"]
+    assert worker["image"] == service["image"]
+    assert plain(worker) == {**plain(service), "QUEUE": "mail"}
+    assert from_secrets(worker) == from_secrets(service)
+    assert workload(stack, "worker-mail")["replicas"] == 2
+    assert "ports" not in worker
+    services = {
+        r.inputs["spec"]["selector"]["app.kubernetes.io/name"]
+        for r in stack.registrations
+        if r.type == "kubernetes:core/v1:Service"
+    }
+    assert services == {"service", "web-frontend"}
+
+
+def test_a_further_image_has_its_own_path_and_no_login(stack: Deployment) -> None:
+    frontend = container(stack, "web-frontend")
+    assert from_secrets(frontend) == {}
+    assert frontend["image"] != container(stack, "service")["image"]
+    [rule] = stack.one("kubernetes:networking.k8s.io/v1:Ingress").inputs["spec"]["rules"]
+    assert [(p["path"], p["backend"]["service"]["name"]) for p in rule["http"]["paths"]] == [
+        ("/api", "service"),
+        ("/", "web-frontend"),
+    ]
+    spec = stack.one(NETWORK_POLICY, "allow-load-balancer-web-frontend").inputs["spec"]
+    assert spec["podSelector"] == {"matchLabels": {"app.kubernetes.io/name": "web-frontend"}}
+    assert spec["ingress"][0]["ports"] == [{"port": 3000, "protocol": "TCP"}]
+    tags = [
+        tag
+        for r in stack.registrations
+        if r.type == "docker-build:index:Image"
+        for tag in r.inputs["tags"]
+    ]
+    assert len({*tags}) == 2
+    assert tags[1].endswith(".frontend")
+
+
+def test_secrets_are_generated_or_read_and_never_in_the_program(stack: Deployment) -> None:
+    assert from_secrets(container(stack, "service"))["SECRET_KEY"] == (
+        "generated-secret-key",
+        "value",
+    )
+    assert from_secrets(container(stack, "service"))["STRIPE_KEY"] == ("app-secrets", "STRIPE_KEY")
+    managed = stack.one(EXTERNAL_SECRET, "app-secrets").inputs["spec"]
+    assert managed["data"] == [
+        {
+            "secretKey": "STRIPE_KEY",
+            "remoteRef": {"key": "previews/app/stripe", "property": "key"},
+        }
+    ]
+    [role] = [
+        r for r in stack.registrations if r.type == ROLE and r.inputs["name"] == "pr-42-app-secrets"
+    ]
+    assert "system:serviceaccount:pr-42:app-secrets" in role.inputs["assumeRolePolicy"]
+
+
+def test_the_quota_counts_every_part(stack: Deployment) -> None:
+    hard = stack.one("kubernetes:core/v1:ResourceQuota").inputs["spec"]["hard"]
+    # Service and frontend 2 pods each, worker 2; 2 more of each while it rolls out; a Job.
+    assert hard["pods"] == str(3 * (2 + 2) + 1)
+    assert hard["limits.memory"] == f"{4 * 512 + 8 * 256 + 512}Mi"
+
+
+def test_no_policy_forbids_it(stack: Deployment) -> None:
+    assert [str(violation) for violation in violations(declared(stack))] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("service: {memory: 4096Mi}", r"service.memory: it is 4096Mi, .* at most 2048Mi"),
+        ("workers: {a: {command: x, cpu: 3}}", r"workers.a.cpu: it is 3, .* at most 2"),
+        ("service: {idle_timeout_seconds: 300}", r"it is 300, but the load balancer"),
+        ("service: {port: 80}", r"line 1: service.port is wrong"),
+    ],
+)
+def test_what_the_platform_does_not_allow_is_refused(
+    staging: Deployment, tmp_path: Path, text: str, complaint: str
+) -> None:
+    with pytest.raises(Exception, match=f"(?s){complaint}"):
+        described(staging, tmp_path, text)
+
+
+def test_a_missing_description_is_named(staging: Deployment, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path)
+    tmp_path.mkdir()
+    with pytest.raises(Exception, match=r"preview\.yaml.*there is no such file"):
+        deploy(
+            "pr-42",
+            main,
+            config=PREVIEW_CONFIG | {"source": str(tmp_path)},
+            cloud=Cloud(staging=staging.outputs),
+        )
