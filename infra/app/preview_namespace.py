@@ -6,22 +6,42 @@ import re
 from typing import TYPE_CHECKING
 
 import pulumi
-from pulumi_kubernetes import core, meta, networking
+from pulumi_kubernetes import apiextensions, core, meta, networking
 
 from contract.kubernetes import PULL_REQUEST_LABEL, STACK_LABEL
+from infra.config.models import EgressBy
 from infra.kubernetes.namespace_scope import NamespaceScope
-from infra.kubernetes.network_rules import networks, port, to_database, to_dns
+from infra.kubernetes.network_rules import (
+    HOSTS_API,
+    HOSTS_KIND,
+    networks,
+    port,
+    to_database,
+    to_dns,
+    to_hosts,
+    to_public_addresses,
+)
 from infra.kubernetes.pod import HTTP_PORT, NAME_LABEL, SERVICE_ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from contract.app_egress import Egress
     from contract.stack_name import StackName
     from infra.config.models import ServiceConfig
     from infra.platform_inputs import PlatformInputs
 
 PART_OF = ("app.kubernetes.io/part-of", "previews")
 """Label of every stack's namespace, which the shared IngressClass selects."""
+
+PREPARE = "prepare"
+"""Name of the Job that prepares a database, in the label of its pods."""
+
+# One name for both kinds of policy, so that never both exist.
+_EGRESS = "allow-app-egress"
+_HOSTS = "previews/hosts"
+# Not the Job that has the master user's password, and sees every row before the scrub.
+_OF_THE_APP = {"key": NAME_LABEL, "operator": "NotIn", "values": [PREPARE]}
 
 # While a Deployment rolls out, a new pod and a terminating one come on top of its replicas; a
 # Job's pod may run at the same time.
@@ -49,6 +69,8 @@ class PreviewNamespace(pulumi.ComponentResource):
         stack: StackName,
         resources: ServiceConfig,
         platform: PlatformInputs,
+        egress: Sequence[Egress] = (),
+        egress_by: EgressBy = EgressBy.ADDRESS,
         depends_on: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -58,6 +80,8 @@ class PreviewNamespace(pulumi.ComponentResource):
             stack: Stack that the namespace is named after.
             resources: Resources of the service's pods; the quota follows from them.
             platform: The networks of database, load balancer and name server.
+            egress: Hosts that the app connects to.
+            egress_by: How they are told from others.
             depends_on: Resources that the namespace, and everything in it, depends on.
         """
         super().__init__("previews:service:PreviewNamespace", name, None, opts)
@@ -80,6 +104,7 @@ class PreviewNamespace(pulumi.ComponentResource):
             self._limits(resources),
             self._service_account(),
             *self._network(platform),
+            *self._egress(egress, egress_by, platform),
         ]
         self.register_outputs({"name": stack.namespace})
 
@@ -152,6 +177,53 @@ class PreviewNamespace(pulumi.ComponentResource):
             )
             for rule, spec in rules.items()
         ]
+
+    def _egress(
+        self, egress: Sequence[Egress], by: EgressBy, platform: PlatformInputs
+    ) -> list[pulumi.Resource]:
+        """Declare the way out to the app's hosts, for the pods of the app's own code."""
+        if not egress:
+            return []
+        metadata = self.scope.metadata(_EGRESS, annotations={_HOSTS: described(egress)})
+        if by is EgressBy.NAME:
+            return [
+                apiextensions.CustomResource(
+                    _EGRESS,
+                    api_version=HOSTS_API,
+                    kind=HOSTS_KIND,
+                    metadata=metadata,
+                    spec={
+                        "podSelector": {"matchExpressions": [_OF_THE_APP]},
+                        "policyTypes": ["Egress"],
+                        "egress": to_hosts(egress, platform),
+                    },
+                    opts=self._options,
+                )
+            ]
+        selector = meta.v1.LabelSelectorArgs(
+            match_expressions=[
+                meta.v1.LabelSelectorRequirementArgs(
+                    key=NAME_LABEL, operator="NotIn", values=[PREPARE]
+                )
+            ]
+        )
+        return [
+            networking.v1.NetworkPolicy(
+                _EGRESS,
+                metadata=metadata,
+                spec=networking.v1.NetworkPolicySpecArgs(
+                    pod_selector=selector,
+                    policy_types=["Egress"],
+                    egress=[to_public_addresses(egress, platform)],
+                ),
+                opts=self._options,
+            )
+        ]
+
+
+def described(egress: Sequence[Egress]) -> str:
+    """Return the hosts as people read them: ``api.stripe.com:443, smtp.example.com:587``."""
+    return ", ".join(sorted({f"{each.host}:{each.port}" for each in egress}))
 
 
 def namespace_labels(stack: StackName) -> dict[str, str]:

@@ -56,6 +56,7 @@ def declare_preview(stack: StackName) -> None:
         stack=stack,
         resources=config.service,
         platform=platform,
+        egress_by=config.egress_by,
         opts=service.child,
     )
     match config.database.mode:

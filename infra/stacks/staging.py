@@ -95,6 +95,7 @@ def declare_staging(stack: StackName) -> None:
         stack=stack,
         resources=config.service,
         platform=platform,
+        egress_by=config.egress_by,
         depends_on=[*foundation.ready, *running, *ingress.ready],
         opts=service.child,
     )
