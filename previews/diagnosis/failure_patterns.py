@@ -133,6 +133,19 @@ FAILURE_PATTERNS: tuple[tuple[re.Pattern[str], FailurePattern], ...] = (
         "read the error below; a preview never starts on data that was not prepared.",
     ),
     _pattern(
+        r'no matches for kind "?ApplicationNetworkPolicy',
+        "egress-by-name",
+        "this cluster can't tell hosts by name: only EKS Auto Mode can, and the sandbox can't",
+        "set `previews:egressBy` to `address`.",
+    ),
+    _pattern(
+        r"NetworkPolicyDenied",
+        "egress-denied",
+        "the app connects to something that no network policy allows",
+        "read below where to; if the app needs it, name its host and port under `egress` in"
+        " preview.yaml.",
+    ),
+    _pattern(
         r"CrashLoopBackOff|exit code [1-9]|BackoffLimitExceeded",
         "crashed",
         "a container is crash-looping",

@@ -43,7 +43,7 @@ from sandbox.errors import SandboxError
 from sandbox.node.denials import Denied, PodIdentity, Reporter
 from sandbox.node.gate import Gate, Launcher
 from sandbox.node.listening import listens
-from sandbox.node.network_policy import EGRESS, Place, denial, isolates
+from sandbox.node.network_policy import EGRESS, Place, Policy, denial, isolates
 
 _HTTPS: Final = 443
 _DNS_PORT: Final = 53
@@ -180,15 +180,16 @@ class Network:
         address, port = str(destination.address), destination.port
         if address == pod.address:
             return 0
-        source, policies = self._place_of(pod), self._objects(NetworkPolicy)
-        stands_for = self._stand_in(destination)
+        source, stands_for = self._place_of(pod), self._stand_in(destination)
         if stands_for is None:
+            policies = self._policies_of(pod.namespace)
             isolated = any(isolates(policy, source, EGRESS) for policy in policies)
             if not isolated or call.protocol() != _TCP or listens(processes(), port):
                 return 0
             self._reporter.report(Denied(pod, _TCP, address, port))
             return errno.ECONNREFUSED
         target, target_port = stands_for
+        policies = self._policies_of(pod.namespace, target.namespace)
         found = {
             protocol: denial(source, target, target_port, protocol, policies)
             for protocol in (_TCP, _UDP)
@@ -215,7 +216,7 @@ class Network:
         if (text, port) == around.aws:
             return Place(_AWS), _HTTPS
         if address in around.network:
-            return Place(self._in_vpc(text)), _HTTPS if (text, port) == around.api else port
+            return Place(_in_vpc(text)), _HTTPS if (text, port) == around.api else port
         if address.is_loopback or address.is_unspecified:
             return None
         return Place(text), port
@@ -225,7 +226,7 @@ class Network:
         if found.get("metadata", {}).get("uid") != pod.uid:
             found = {}  # Not known yet, or a later one of the same name.
         return Place(
-            self._in_vpc(pod.address),
+            _in_vpc(pod.address),
             pod.namespace,
             {**pod.labels, **(found.get("metadata", {}).get("labels") or {})},
             self._labels_of(pod.namespace),
@@ -238,18 +239,18 @@ class Network:
         # Every namespace has this one, also before it is followed.
         return {_NAME_LABEL: namespace, **(found["metadata"].get("labels") or {})}
 
-    def _in_vpc(self, address: str) -> str:
-        offset = int(ipaddress.IPv4Address(address)) - int(
-            self._surroundings.network.network_address
-        )
-        return str(ipaddress.IPv4Network(VPC).network_address + offset)
-
-    def _objects(self, kind: Any) -> list[Object]:
-        return list(self._followed(kind).values())
+    def _policies_of(self, *namespaces: str) -> list[Policy]:
+        found = list(self._followed(NetworkPolicy).values())
+        return [policy for policy in found if policy["metadata"]["namespace"] in namespaces]
 
     def _followed(self, kind: Any) -> dict[str, Object]:
         follower = self._followers.get(kind)
         return {} if follower is None else follower.objects
+
+
+def _in_vpc(address: str) -> str:
+    """Return the address of the VPC with the same last two numbers."""
+    return ".".join((*VPC.split(".")[:2], *address.split(".")[2:]))
 
 
 def name_servers() -> frozenset[str]:

@@ -68,15 +68,12 @@ def denial(
 
 def isolates(policy: Policy, pod: Place, direction: str) -> bool:
     """Return True if a policy selects a Pod for one direction; what no policy selects is open."""
+    if not pod.namespace or policy["metadata"]["namespace"] != pod.namespace:
+        return False
     spec = policy["spec"]
     # Left out, it is Ingress, and Egress where there are such rules.
     types = spec.get("policyTypes") or [INGRESS, *([EGRESS] if spec.get("egress") else [])]
-    return (
-        bool(pod.namespace)
-        and policy["metadata"]["namespace"] == pod.namespace
-        and direction in types
-        and _matches(spec.get("podSelector"), pod.labels)
-    )
+    return direction in types and _matches(spec.get("podSelector"), pod.labels)
 
 
 def _allows(
