@@ -36,9 +36,6 @@ def main() -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    if sys.version_info < (3, 12):
-        # The default from 3.12 on; before, each child costs a thread.
-        asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
     try:
         check_machine()
         asyncio.run(_run(options))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import ipaddress
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from lightkube.models.core_v1 import EventSource, ObjectReference
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Event
 
+from contract.app_egress import NOT_PUBLIC
 from sandbox.node.network_policy import EGRESS, Denial
 
 _LOG = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ class Denied:
         port: Likewise.
         denial: Why; None for a loopback address where the Pod itself does not listen.
         target: What has that address, if that is known.
+        stands_for: Address that it was judged as.
     """
 
     pod: PodIdentity
@@ -71,6 +74,7 @@ class Denied:
     port: int
     denial: Denial | None = None
     target: str = ""
+    stands_for: str = ""
 
     @property
     def destination(self) -> str:
@@ -88,10 +92,12 @@ class Denied:
             )
         policies = ", ".join(self.denial.policies)
         if self.denial.direction == EGRESS:
-            return (
-                f"{to} is denied by {policies}: no rule allows this Pod to connect to it; if the"
-                " app needs it, name its host and port under `egress` in preview.yaml"
+            advice = (
+                "no preview may connect to a private network"
+                if _is_private(self.stands_for or self.address)
+                else "if the app needs it, name its host and port under `egress` in preview.yaml"
             )
+            return f"{to} is denied by {policies}: no rule allows this Pod to connect; {advice}"
         return f"{to} is denied by {policies}: no rule lets this Pod in"
 
 
@@ -149,6 +155,11 @@ class Reporter:
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             return
+
+
+def _is_private(address: str) -> bool:
+    found = ipaddress.ip_address(address)
+    return any(found in ipaddress.ip_network(network) for network in NOT_PUBLIC)
 
 
 def _event(denied: Denied) -> Event:

@@ -94,10 +94,18 @@ class Launcher:
 
     def __init__(self) -> None:
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._closed = False
         threading.Thread(target=self._run, name="launcher", daemon=True).start()
 
     def call(self, function: Callable[[], _Result]) -> _Result:
-        """Run a function in the thread, and return its result or raise its error."""
+        """Run a function in the thread, and return its result or raise its error.
+
+        Raises:
+            RuntimeError: The thread was ended.
+        """
+        if self._closed:
+            msg = "the Pod's processes have ended, so none is started"
+            raise RuntimeError(msg)
         future: Future[_Result] = Future()
 
         def task() -> None:
@@ -111,6 +119,7 @@ class Launcher:
 
     def close(self) -> None:
         """End the thread, after the calls so far."""
+        self._closed = True
         self._tasks.put(None)
 
     def _run(self) -> None:

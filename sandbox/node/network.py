@@ -201,7 +201,9 @@ class Network:
             return 0
         # getaddrinfo(3) connects a UDP socket to each address that it found, and sends nothing.
         if protocol == _TCP or not call.connects or found[_TCP]:
-            self._reporter.report(Denied(pod, protocol, address, port, denied, target.name))
+            self._reporter.report(
+                Denied(pod, protocol, address, port, denied, target.name, target.address)
+            )
         return errno.ETIMEDOUT if protocol == _TCP else errno.EPERM
 
     def _stand_in(self, destination: Destination) -> tuple[Place, int] | None:

@@ -289,7 +289,7 @@ QUOTA = (
 
 DENIED = (
     "Pod service-1: NetworkPolicyDenied: tcp 203.0.113.9:443 is denied by default-deny: no rule"
-    " allows this Pod to connect to it; if the app needs it, name its host and port under `egress`"
+    " allows this Pod to connect; if the app needs it, name its host and port under `egress`"
     " in preview.yaml"
 )
 

@@ -263,3 +263,10 @@ child.communicate(b"go\\n")
         cwd=tmp_path,
     )
     assert done.stdout.splitlines() == ["connect Function not implemented"]
+
+
+def test_a_launcher_that_is_closed_starts_nothing(gate: Gate) -> None:
+    launcher = gate.launcher(Asked())
+    launcher.close()
+    with pytest.raises(RuntimeError, match="have ended"):
+        launcher.call(lambda: None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from sandbox.node import processes as node
 from tests.sandbox.node.control_plane import World, eventually
 from tests.sandbox.node.pods import Namespace, Object, container, status_of
+from tests.sandbox.ordinary_user import AS_ORDINARY_USER
 
 pytestmark = pytest.mark.sandbox
 
@@ -70,7 +72,7 @@ def test_without_a_policy_a_pod_is_open_and_each_policy_counts_at_once(
     until_said(namespace, "app", target, "Connection timed out")
     message = namespace.until_event("app", "NetworkPolicyDenied")["message"]
     assert message.startswith(f"tcp {target} is denied by default-deny:")
-    assert "preview.yaml" in message
+    assert "no preview may connect to a private network" in message
     # As the program's own: the databases' networks in the VPC.
     policy(
         namespace,
@@ -79,6 +81,23 @@ def test_without_a_policy_a_pod_is_open_and_each_policy_counts_at_once(
     )
     until_said(namespace, "app", target, "open")
     assert len(namespace.events("app", "NetworkPolicyDenied")) == 1
+
+
+def test_an_ordinary_users_node_enforces_them_too(
+    namespace: Namespace, database: tuple[str, int], world: World
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("the caller is an ordinary user, so every test here shows it")
+    target = f"{database[0]}:{database[1]}"
+    world.restart_node(AS_ORDINARY_USER)
+    try:
+        asking(namespace, "app", target, securityContext={"runAsUser": 10001, "runAsGroup": 10001})
+        until_said(namespace, "app", target, "open")
+        policy(namespace, "default-deny")
+        until_said(namespace, "app", target, "Connection timed out")
+        namespace.until_event("app", "NetworkPolicyDenied")
+    finally:
+        world.restart_node()
 
 
 def test_policies_are_by_label_and_by_namespace(

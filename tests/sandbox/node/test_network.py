@@ -198,9 +198,18 @@ def test_a_denial_says_what_to_do(world: World) -> None:
     world.allow()
     world.asks("203.0.113.9", 443)
     assert world.denied[0].message == (
-        "tcp 203.0.113.9:443 is denied by policy-Egress: no rule allows this Pod to connect to"
-        " it; if the app needs it, name its host and port under `egress` in preview.yaml"
+        "tcp 203.0.113.9:443 is denied by policy-Egress: no rule allows this Pod to connect; if the"
+        " app needs it, name its host and port under `egress` in preview.yaml"
     )
+    # What it would not be given is not advised.
+    for address in ("127.99.1.5", "169.254.169.254", "10.9.9.9"):
+        world.asks(address, 443)
+        assert world.denied[-1].message == (
+            f"tcp {address}:443 is denied by policy-Egress: no rule allows this Pod to connect; no"
+            " preview may connect to a private network"
+        )
+    world.asks(*AWS)
+    assert "preview.yaml" in world.denied[-1].message
 
 
 def test_the_network_is_the_accounts() -> None:
