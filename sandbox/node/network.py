@@ -127,14 +127,17 @@ class Network:
     async def running(self, kubeconfig: Path) -> AsyncIterator[None]:
         """Follow the policies, and write Events; ready when all policies are known.
 
+        The block is cancelled if following fails: no Pod may run on policies that are out of date.
+
         Raises:
             SandboxError: There are no credentials.
+            ExceptionGroup: Following failed otherwise than by the API server's absence.
         """
-        async with connect(kubeconfig) as client:
+        async with connect(kubeconfig) as client, asyncio.TaskGroup() as group:
             for kind in (NetworkPolicy, Namespace, Pod):
                 self._followers[kind] = Follower(client, kind, lambda: None)
             tasks = [
-                asyncio.create_task(coroutine)
+                group.create_task(coroutine)
                 for coroutine in (
                     *(follower.run() for follower in self._followers.values()),
                     self._reporter.run(client),
@@ -147,7 +150,6 @@ class Network:
             finally:
                 for task in tasks:
                     task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
 
     def add(self, pod: PodIdentity) -> None:
         """Add a Pod of this node."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from lightkube.resources.core_v1 import Namespace, Pod
 from lightkube.resources.networking_v1 import NetworkPolicy
 
+from sandbox.balancer.follower import Follower
 from sandbox.containers.connections import Call, Destination
 from sandbox.node import network
 from sandbox.node.denials import Denied, PodIdentity
@@ -210,6 +213,36 @@ def test_a_denial_says_what_to_do(world: World) -> None:
         )
     world.asks(*AWS)
     assert "preview.yaml" in world.denied[-1].message
+
+
+class Broken(Follower):
+    """A follower of something that nobody expected."""
+
+    fails = asyncio.Event()
+
+    async def run(self) -> None:
+        self.synced.set()
+        await self.fails.wait()
+        raise TypeError("not an object")
+
+
+async def test_no_pod_runs_on_policies_that_are_not_followed_any_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @asynccontextmanager
+    async def connected(_kubeconfig: Path) -> AsyncIterator[None]:
+        yield
+
+    monkeypatch.setattr(network, "connect", connected)
+    monkeypatch.setattr(network, "Follower", Broken)
+
+    async def serve() -> None:
+        async with world.network.running(Path("kubeconfig")):
+            Broken.fails.set()
+            await asyncio.Event().wait()
+
+    with pytest.raises(ExceptionGroup):
+        await asyncio.wait_for(serve(), 30)
 
 
 def test_the_network_is_the_accounts() -> None:
