@@ -5,23 +5,43 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pulumi
-from pulumi_kubernetes import core, meta, networking
+from pulumi_kubernetes import apiextensions, core, meta, networking
 
 from contract.kubernetes import PULL_REQUEST_LABEL, STACK_LABEL
 from infra.app.sizes import mebibytes, millicores
+from infra.config.models import EgressBy
 from infra.kubernetes.namespace_scope import NamespaceScope
-from infra.kubernetes.network_rules import networks, port, to_database, to_dns
+from infra.kubernetes.network_rules import (
+    HOSTS_API,
+    HOSTS_KIND,
+    networks,
+    port,
+    to_database,
+    to_dns,
+    to_hosts,
+    to_public_addresses,
+)
 from infra.kubernetes.pod import NAME_LABEL, SERVICE_ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from contract.app.model import Egress
     from contract.stack_name import StackName
     from infra.app.sizes import AppSizes
     from infra.platform_inputs import PlatformInputs
 
 PART_OF = ("app.kubernetes.io/part-of", "previews")
 """Label of every stack's namespace, which the shared IngressClass selects."""
+
+PREPARE = "prepare"
+"""Name of the Job that prepares a database, in the label of its pods."""
+
+# One name for both kinds of policy, so that never both exist.
+_EGRESS = "allow-app-egress"
+_HOSTS = "previews/hosts"
+# Not the Job that has the master user's password, and sees every row before the scrub.
+_OF_THE_APP = {"key": NAME_LABEL, "operator": "NotIn", "values": [PREPARE]}
 
 # While a Deployment rolls out, a new pod and a terminating one come on top of its replicas.
 _EXTRA_PODS = 2
@@ -49,6 +69,8 @@ class PreviewNamespace(pulumi.ComponentResource):
         sizes: AppSizes,
         ports: Mapping[str, int],
         platform: PlatformInputs,
+        egress: Sequence[Egress] = (),
+        egress_by: EgressBy = EgressBy.ADDRESS,
         depends_on: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -59,6 +81,8 @@ class PreviewNamespace(pulumi.ComponentResource):
             sizes: Sizes of the app's containers; the quota follows from them.
             ports: Port of each web service, by the name of its pods.
             platform: The networks of database, load balancer and name server.
+            egress: Hosts that the app connects to.
+            egress_by: How they are told from others.
             depends_on: Resources that the namespace, and everything in it, depends on.
         """
         super().__init__("previews:service:PreviewNamespace", name, None, opts)
@@ -81,6 +105,7 @@ class PreviewNamespace(pulumi.ComponentResource):
             self._limits(sizes),
             self._service_account(),
             *self._network(platform, ports),
+            *self._egress(egress, egress_by, platform),
         ]
         self.register_outputs({"name": stack.namespace})
 
@@ -161,6 +186,53 @@ class PreviewNamespace(pulumi.ComponentResource):
             )
             for rule, spec in rules.items()
         ]
+
+    def _egress(
+        self, egress: Sequence[Egress], by: EgressBy, platform: PlatformInputs
+    ) -> list[pulumi.Resource]:
+        """Declare the way out to the app's hosts, for the pods of the app's own code."""
+        if not egress:
+            return []
+        metadata = self.scope.metadata(_EGRESS, annotations={_HOSTS: described(egress)})
+        if by is EgressBy.NAME:
+            return [
+                apiextensions.CustomResource(
+                    _EGRESS,
+                    api_version=HOSTS_API,
+                    kind=HOSTS_KIND,
+                    metadata=metadata,
+                    spec={
+                        "podSelector": {"matchExpressions": [_OF_THE_APP]},
+                        "policyTypes": ["Egress"],
+                        "egress": to_hosts(egress, platform),
+                    },
+                    opts=self._options,
+                )
+            ]
+        selector = meta.v1.LabelSelectorArgs(
+            match_expressions=[
+                meta.v1.LabelSelectorRequirementArgs(
+                    key=NAME_LABEL, operator="NotIn", values=[PREPARE]
+                )
+            ]
+        )
+        return [
+            networking.v1.NetworkPolicy(
+                _EGRESS,
+                metadata=metadata,
+                spec=networking.v1.NetworkPolicySpecArgs(
+                    pod_selector=selector,
+                    policy_types=["Egress"],
+                    egress=[to_public_addresses(egress, platform)],
+                ),
+                opts=self._options,
+            )
+        ]
+
+
+def described(egress: Sequence[Egress]) -> str:
+    """Return the hosts as people read them: ``api.stripe.com:443, smtp.example.com:587``."""
+    return ", ".join(sorted({f"{each.host}:{each.port}" for each in egress}))
 
 
 def namespace_labels(stack: StackName) -> dict[str, str]:

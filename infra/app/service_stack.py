@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from contract.stack_name import StackName
     from infra.app.sizes import AppSizes
     from infra.config.access import SignIn
-    from infra.config.models import MigrationConfig
+    from infra.config.models import EgressBy, MigrationConfig
     from infra.database.database import ProvisionedDatabase
     from infra.platform_inputs import PlatformInputs
     from infra.source import Source
@@ -53,6 +53,7 @@ class AppArgs:
         image: Image of this commit, by digest.
         web_images: Images of further web services, by name.
         sign_in: Sign-in at the load balancer.
+        egress_by: How the hosts that the app connects to are told from others.
         migration: Limits of a migration, which is tried on a clone first; None where it can't be
             tried, since others than a preview's pods use the database.
     """
@@ -65,6 +66,7 @@ class AppArgs:
     image: pulumi.Input[str]
     web_images: Mapping[str, pulumi.Input[str]]
     sign_in: SignIn
+    egress_by: EgressBy
     migration: MigrationConfig | None = None
 
 
@@ -97,6 +99,8 @@ class ServiceStack(pulumi.ComponentResource):
             ports={NAME: args.app.service.port}
             | {web_name(name): web.port for name, web in args.app.web.items()},
             platform=args.platform,
+            egress=args.app.egress,
+            egress_by=args.egress_by,
             depends_on=depends_on,
             opts=self.child,
         )

@@ -33,6 +33,16 @@ Cpu = Annotated[str, Field(pattern=r"^([1-9][0-9]*m|[1-9][0-9]*)$")]
 Memory = Annotated[str, Field(pattern=r"^[1-9][0-9]*Mi$")]
 
 
+class EgressBy(StrEnum):
+    """What an app's hosts are told from others by (key ``previews:egressBy``)."""
+
+    ADDRESS = "address"
+    """NetworkPolicies, which know no names: every public address, on the hosts' ports."""
+
+    NAME = "name"
+    """ApplicationNetworkPolicies of EKS Auto Mode: those hosts alone."""
+
+
 class DatabaseMode(StrEnum):
     """Source of a preview's data."""
 
@@ -167,6 +177,12 @@ class _StackConfig(Model):
         pattern=r"^[\w.-]+/[\w.-]+$",
         description="owner/name of the source's repository; without it from git's remote",
         examples=["acme/orders"],
+    )
+    egress_by: EgressBy = Field(
+        default=EgressBy.ADDRESS,
+        description="how the hosts under egress in preview.yaml are told from others: address (any"
+        " public address on the host's port) or name (that host alone; EKS Auto Mode only)",
+        examples=["name"],
     )
 
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 
 import pulumi
 from pulumi_kubernetes import meta, networking
 
+from contract.networks import NOT_PUBLIC
 from infra.database.database import PORT as DATABASE_PORT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from contract.app.model import Egress
     from infra.platform_inputs import PlatformInputs
 
 DNS_PORT = 53
+EVERYWHERE = "0.0.0.0/0"
+HOSTS_API = "networking.k8s.aws/v1alpha1"
+HOSTS_KIND = "ApplicationNetworkPolicy"
 
 
 def to_dns(platform: PlatformInputs) -> networking.v1.NetworkPolicyEgressRuleArgs:
@@ -35,6 +43,63 @@ def to_database(platform: PlatformInputs) -> networking.v1.NetworkPolicyEgressRu
     return networking.v1.NetworkPolicyEgressRuleArgs(
         to=networks(platform.database.cidrs), ports=[port(DATABASE_PORT, "TCP")]
     )
+
+
+def to_public_addresses(
+    egress: Sequence[Egress], platform: PlatformInputs
+) -> networking.v1.NetworkPolicyEgressRuleArgs:
+    """Allow the hosts' ports at every public address: a NetworkPolicy knows no names.
+
+    The platform's own networks are left out also where they are public addresses.
+    """
+    excluded = pulumi.Output.all(
+        platform.cluster.service_cidrs, platform.database.cidrs, platform.ingress.source_cidrs
+    ).apply(lambda own: excluded_networks(cidr for cidrs in own for cidr in cidrs))
+    return networking.v1.NetworkPolicyEgressRuleArgs(
+        to=[
+            networking.v1.NetworkPolicyPeerArgs(
+                ip_block=networking.v1.IPBlockArgs(cidr=EVERYWHERE, except_=excluded)
+            )
+        ],
+        ports=[port(number, "TCP") for number in sorted({each.port for each in egress})],
+    )
+
+
+def excluded_networks(own: Iterable[str]) -> list[str]:
+    """Return the networks that are not public, and those of the platform that are not in them."""
+    known = [ipaddress.IPv4Network(cidr) for cidr in NOT_PUBLIC]
+    others = {
+        network
+        for network in map(ipaddress.ip_network, own)
+        if isinstance(network, ipaddress.IPv4Network)
+        and not any(network.subnet_of(one) for one in known)
+    }
+    return [*NOT_PUBLIC, *map(str, sorted(others))]
+
+
+def to_hosts(
+    egress: Sequence[Egress], platform: PlatformInputs
+) -> pulumi.Output[list[dict[str, object]]]:
+    """Allow the hosts by name, in the form of an ApplicationNetworkPolicy of EKS Auto Mode.
+
+    The node's DNS proxy lets through the addresses that it has seen in an answer. The name server
+    is allowed once more, since the names are learned from what these rules let through.
+    """
+    hosts = [
+        _named({"domainNames": [each.host]}, ports=[(each.port, "TCP")])
+        for each in sorted(set(egress), key=lambda one: (one.host, one.port))
+    ]
+    dns = [(DNS_PORT, "UDP"), (DNS_PORT, "TCP")]
+    return pulumi.Output.from_input(platform.cluster.service_cidrs).apply(
+        lambda cidrs: [_named(*({"ipBlock": {"cidr": cidr}} for cidr in cidrs), ports=dns), *hosts]
+    )
+
+
+def _named(*peers: Mapping[str, object], ports: Sequence[tuple[int, str]]) -> dict[str, object]:
+    return {
+        "to": [*peers],
+        "ports": [{"port": number, "protocol": protocol} for number, protocol in ports],
+    }
 
 
 def networks(

@@ -51,6 +51,7 @@ CUSTOM_OBJECTS = frozenset(
         "kubernetes:external-secrets.io/v1:ExternalSecret",
         "kubernetes:external-secrets.io/v1:SecretStore",
         "kubernetes:generators.external-secrets.io/v1alpha1:Password",
+        "kubernetes:networking.k8s.aws/v1alpha1:ApplicationNetworkPolicy",
         f"kubernetes:{API_GROUP}/{API_VERSION}:{BRANCH_KIND}",
     }
 )

@@ -61,6 +61,7 @@ def declare_preview(stack: StackName) -> None:
         image=images.own,
         web_images=images.web,
         sign_in=config.access.sign_in,
+        egress_by=config.egress_by,
         migration=config.migration,
     )
     provider = existing_cluster(platform.cluster.name)

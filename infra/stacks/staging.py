@@ -102,6 +102,7 @@ def declare_staging(stack: StackName) -> None:
         image=images.own,
         web_images=images.web,
         sign_in=config.access.sign_in,
+        egress_by=config.egress_by,
     )
     service = ServiceStack("service", opts=on_cluster)
     namespace = service.namespace(args, depends_on=[*foundation.ready, *running, *ingress.ready])

@@ -133,6 +133,19 @@ FAILURE_PATTERNS: tuple[tuple[re.Pattern[str], FailurePattern], ...] = (
         "read the error below; a preview never starts on data that was not prepared.",
     ),
     _pattern(
+        r'no matches for kind "?ApplicationNetworkPolicy',
+        "egress-by-name",
+        "this cluster can't tell hosts by name: only EKS Auto Mode can, and the sandbox can't",
+        "set `previews:egressBy` to `address`.",
+    ),
+    _pattern(
+        r"NetworkPolicyDenied",
+        "egress-denied",
+        "the app connects to something that no network policy allows",
+        "read below where to; if the app needs it, name its host and port under `egress` in"
+        " preview.yaml.",
+    ),
+    _pattern(
         r"CrashLoopBackOff|exit code [1-9]|BackoffLimitExceeded",
         "crashed",
         "a container is crash-looping",
@@ -173,13 +186,20 @@ UNKNOWN = FailurePattern(
 )
 # Pulumi's provider reports it for whatever it waited for, for whichever reason.
 _UNSPECIFIC = "not-ready"
+_CRASHED, _DENIED = "crashed", "egress-denied"
 
 
 def most_likely(texts: Iterable[str]) -> FailurePattern:
-    """Return the pattern of the first text that matches one, an unspecific one only at last."""
+    """Return the pattern of the first text that matches one, an unspecific one only at last.
+
+    A crash is explained by a connection that was denied, where there is one.
+    """
     found = [pattern for text in texts if (pattern := _match(text)) is not None]
     specific = [pattern for pattern in found if pattern.code != _UNSPECIFIC]
-    return next(iter([*specific, *found]), UNKNOWN)
+    likely = next(iter([*specific, *found]), UNKNOWN)
+    if likely.code == _CRASHED:
+        return next((pattern for pattern in found if pattern.code == _DENIED), likely)
+    return likely
 
 
 def _match(text: str) -> FailurePattern | None:

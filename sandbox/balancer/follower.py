@@ -12,6 +12,7 @@ import httpx2
 import yaml
 from lightkube import AsyncClient, KubeConfig
 from lightkube.core.exceptions import ConfigError
+from lightkube.core.resource import NamespacedResource
 
 from sandbox.balancer.model import Object, key_of
 from sandbox.errors import SandboxError
@@ -43,13 +44,13 @@ def connect(kubeconfig: Path) -> AsyncClient:
 
 
 class Follower:
-    """Cache of one kind of object in all namespaces.
+    """Cache of all objects of one kind.
 
     It is level-triggered: after each disconnect and each 410 Gone it lists all objects again, so
     that no change is missed.
 
     Attributes:
-        objects: Existing objects by ``namespace/name``.
+        objects: Existing objects by `key_of`.
         synced: Set after the first list.
     """
 
@@ -58,6 +59,7 @@ class Follower:
         self.synced = asyncio.Event()
         self._client = client
         self._kind = kind
+        self._namespace = _EVERYWHERE if issubclass(kind, NamespacedResource) else None
         self._on_change = on_change
 
     async def run(self) -> None:
@@ -70,13 +72,13 @@ class Follower:
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _follow(self) -> None:
-        listed = self._client.list(self._kind, namespace=_EVERYWHERE)
+        listed = self._client.list(self._kind, namespace=self._namespace)
         found = [each.to_dict() async for each in listed]
         self.objects = {key_of(item): item for item in found}
         self.synced.set()
         self._on_change()
         watched = self._client.watch(
-            self._kind, namespace=_EVERYWHERE, resource_version=listed.resourceVersion
+            self._kind, namespace=self._namespace, resource_version=listed.resourceVersion
         )
         async for change, each in watched:
             item = each.to_dict()

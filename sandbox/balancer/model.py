@@ -112,8 +112,8 @@ class Model:
 
 
 def key_of(item: Object) -> str:
-    """Return ``namespace/name``."""
-    return f"{item['metadata']['namespace']}/{item['metadata']['name']}"
+    """Return ``namespace/name``; ``/name`` if it is in no namespace."""
+    return f"{item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
 
 
 def is_ours(ingress: Object) -> bool:

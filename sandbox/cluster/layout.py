@@ -36,6 +36,7 @@ class Identity(Enum):
     LOAD_BALANCER = "aws-load-balancer-controller"
     EXTERNAL_SECRETS = "external-secrets"
     METRICS_SERVER = "metrics-server"
+    NETWORK_POLICY = "network-policy"
 
     def __init__(self, common_name: str, *organisations: str) -> None:
         self.common_name = common_name

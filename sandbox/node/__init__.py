@@ -4,8 +4,9 @@ The runtime (this room's process) serves the Container Runtime Interface to the 
 starts containers with bubblewrap. Differences from a real node:
 
 - Pods share the machine's network. Each has its own address, and must bind to that
-  one (``status.podIP``), not to 0.0.0.0. NetworkPolicies are stored and not enforced; names
-  of Services and their cluster addresses are not served.
+  one (``status.podIP``), not to 0.0.0.0. Names of Services and their cluster addresses are not
+  served.
+- NetworkPolicies are enforced where a connection is opened (``network.py``), not on packets.
 - A CPU limit is shown to the container (``resourceFieldRef``) and not enforced; a request
   only counts for the scheduler. A memory limit is enforced by polling, four times a second
   (``usage.py``); a storage limit by the kubelet, every ten seconds.

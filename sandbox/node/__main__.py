@@ -22,6 +22,7 @@ from sandbox.errors import SandboxError
 from sandbox.node.addresses import Addresses
 from sandbox.node.image_service import ImageService
 from sandbox.node.messages import Messages
+from sandbox.node.network import Network, Surroundings, name_servers
 from sandbox.node.runtime_service import RuntimeService
 
 _LOG = logging.getLogger(__name__)
@@ -35,9 +36,6 @@ def main() -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    if sys.version_info < (3, 12):
-        # The default from 3.12 on; before, each child costs a thread.
-        asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
     try:
         check_machine()
         asyncio.run(_run(options))
@@ -52,14 +50,11 @@ async def _run(options: argparse.Namespace) -> None:
         loop.add_signal_handler(number, stopping.set)
     messages = Messages.of(options.cri_descriptors)
     store = ImageStore(options.images)
-    host, _, port = options.api.rpartition(":")
-    runtime = RuntimeService(
-        messages,
-        options.home,
-        store,
-        Addresses(options.network, options.home / "last-address"),
-        (host, int(port)),
-    )
+    around = Surroundings(options.network, options.api, options.aws, name_servers())
+    network = Network(around)
+    network.check()
+    addresses = Addresses(options.network, options.home / "last-address")
+    runtime = RuntimeService(messages, options.home, store, addresses, network, options.api)
     runtime.recover()
     server = grpc.aio.server()
     server.add_generic_rpc_handlers(
@@ -71,7 +66,8 @@ async def _run(options: argparse.Namespace) -> None:
     options.socket.unlink(missing_ok=True)
     server.add_insecure_port(f"unix:{options.socket}")
     balancer = Balancer(BalancerConfig(options.balancer_kubeconfig, options.http_port))
-    async with balancer.running():
+    # No Pod starts before the policies are known.
+    async with network.running(options.network_policy_kubeconfig), balancer.running():
         while balancer.healthy() is not None:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(_POLL_SECONDS)
         await server.start()
@@ -84,12 +80,19 @@ async def _run(options: argparse.Namespace) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox.node", description=__doc__)
-    for name in ("home", "images", "socket", "cri-descriptors", "balancer-kubeconfig"):
+    paths = ("home", "images", "socket", "cri-descriptors", "balancer-kubeconfig")
+    for name in (*paths, "network-policy-kubeconfig"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--network", type=ipaddress.IPv4Network, required=True)
-    parser.add_argument("--api", required=True, help="host:port of the API server")
+    parser.add_argument("--api", type=_endpoint, required=True, help="host:port of the API server")
+    parser.add_argument("--aws", type=_endpoint, required=True, help="host:port of the AWS APIs")
     parser.add_argument("--http-port", type=int, required=True)
     return parser.parse_args()
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host, int(port)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from sandbox.containers import runtime
 from sandbox.containers.runtime import ContainerSpec
 from sandbox.containers.store import ImageStore
 from sandbox.node import usage
+from sandbox.node.gate import Launcher
 from sandbox.node.logs import LogFile, OutputPipe
 from sandbox.node.messages import Message, Messages
 
@@ -71,6 +73,7 @@ class Container:
         self._path = path
         self._plan: Plan | None = None
         self._process: runtime.ContainerProcess | None = None
+        self._launcher: Launcher | None = None
         self._log: LogFile | None = None
         self._following: asyncio.Task[None] | None = None
         self._exceeded = False
@@ -88,20 +91,33 @@ class Container:
             self._ended(_KILLED, "ContainerStatusUnknown", "the node was ended while it ran")
 
     @property
+    def init(self) -> int:
+        """Process identifier of the first of its processes; 0 if there is none."""
+        return self._process.init if self._process is not None else 0
+
+    @property
     def running(self) -> bool:
         """True while its process runs."""
         return bool(self.status.state == self._states["RUNNING"])
 
-    async def start(self, images: ImageStore) -> None:
-        """Start its process, and return when its program runs or has failed to start."""
+    async def start(self, images: ImageStore, launcher: Launcher) -> None:
+        """Start its process, and return when its program runs or has failed to start.
+
+        Args:
+            images: Its image is locked there while it runs.
+            launcher: Its Pod's.
+        """
         assert self._plan is not None  # noqa: S101 - narrows the type: only who creates starts
+        plan, self._launcher = self._plan, launcher
         self._log = LogFile(Path(self.status.log_path))
         pipes = (OutputPipe(self._log, "stdout"), OutputPipe(self._log, "stderr"))
         lock = contextlib.ExitStack()
         lock.enter_context(images.use(self._plan.image))
         try:
-            self._process = runtime.popen(
-                self._plan.spec, stdout=pipes[0].write_end, stderr=pipes[1].write_end
+            self._process = launcher.call(
+                lambda: runtime.popen(
+                    plan.spec, stdout=pipes[0].write_end, stderr=pipes[1].write_end
+                )
             )
         except BaseException:
             lock.close()
@@ -152,24 +168,31 @@ class Container:
         """
         assert self._process is not None  # noqa: S101 - narrows the type
         assert self._plan is not None  # noqa: S101 - narrows the type
-        process = await asyncio.create_subprocess_exec(
-            *runtime.enter(self._process, self._plan.spec, command),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=runtime.environment_of(self._plan.spec),
-            start_new_session=True,
+        assert self._launcher is not None  # noqa: S101 - narrows the type
+        arguments = runtime.enter(self._process, self._plan.spec, command)
+        environment = runtime.environment_of(self._plan.spec)
+        process = self._launcher.call(
+            lambda: subprocess.Popen(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+                start_new_session=True,
+            )
         )
         try:
             async with asyncio.timeout(seconds or None):
-                stdout, stderr = await process.communicate()
+                stdout, stderr, _ = await asyncio.gather(
+                    _content(process.stdout), _content(process.stderr), _exit_code(process)
+                )
         except TimeoutError as error:
             msg = f"command {list(command)} timed out"
             raise TimeoutError(msg) from error
         finally:
-            if process.returncode is None:
+            if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
+                await _exit_code(process)
         code = process.returncode or 0
         code = 128 - code if code < 0 else code
         return Output(code, stdout[:_LONGEST_OUTPUT], stderr[:_LONGEST_OUTPUT])
@@ -228,6 +251,19 @@ class Container:
         temporary = self._path.with_suffix(".new")
         temporary.write_bytes(self.status.SerializeToString())
         temporary.replace(self._path)
+
+
+async def _content(pipe: IO[bytes] | None) -> bytes:
+    """Read a pipe to its end, and close it."""
+    assert pipe is not None  # noqa: S101 - narrows the type
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), pipe
+    )
+    try:
+        return await reader.read()
+    finally:
+        transport.close()
 
 
 async def _exit_code(process: subprocess.Popen[bytes]) -> int:

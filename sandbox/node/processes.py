@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -81,8 +82,10 @@ def _runtime(layout: Layout, node: _Node, tools: Tools) -> Process:
         "cri-descriptors": tools.program("cri-descriptors"),
         "network": settings.network,
         "api": f"{settings.control_plane}:{Port.API_SERVER.value}",
+        "aws": urlsplit(settings.aws_endpoint).netloc,
         "http-port": settings.http_port,
         "balancer-kubeconfig": layout.kubeconfig(Identity.LOAD_BALANCER),
+        "network-policy-kubeconfig": layout.kubeconfig(Identity.NETWORK_POLICY),
     }
     return Process(
         name=RUNTIME,

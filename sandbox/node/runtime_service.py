@@ -18,9 +18,13 @@ from sandbox.containers.store import ImageStore
 from sandbox.errors import SandboxError
 from sandbox.node.addresses import Addresses
 from sandbox.node.container import Container
+from sandbox.node.denials import PodIdentity
+from sandbox.node.gate import Launcher
 from sandbox.node.messages import Message, Messages, MissingError
+from sandbox.node.network import Network
 from sandbox.node.plans import plan
 from sandbox.node.refusals import refuse_container, refuse_sandbox
+from sandbox.node.usage import tree
 
 _POD_FILE = "pod"
 _NAME = "bubblewrap"
@@ -35,11 +39,30 @@ class _Pod:
         status: Status that is reported to the kubelet.
         folder: Folder that holds the status.
         containers: Its containers, by identifier.
+        launcher: Thread that starts its processes; None before the first.
     """
 
     status: Message
     folder: Path
     containers: dict[str, Container] = field(default_factory=dict)
+    launcher: Launcher | None = None
+
+    @property
+    def identity(self) -> PodIdentity:
+        """The Pod as policies know it."""
+        metadata = self.status.metadata
+        return PodIdentity(
+            address=self.status.network.ip,
+            namespace=metadata.namespace,
+            name=metadata.name,
+            uid=metadata.uid,
+            labels=dict(self.status.labels),
+        )
+
+    def processes(self) -> list[int]:
+        """Return its process identifiers."""
+        inits = [each.init for each in list(self.containers.values()) if each.init]
+        return [process for init in inits for process in tree(init)]
 
 
 class RuntimeService:
@@ -50,6 +73,7 @@ class RuntimeService:
         home: The runtime's own folder.
         images: Images of containers.
         addresses: Allocator of Pods' addresses.
+        network: Enforces NetworkPolicies on the Pods.
         api: Address and port of the API server, for containers.
     """
 
@@ -59,12 +83,14 @@ class RuntimeService:
         home: Path,
         images: ImageStore,
         addresses: Addresses,
+        network: Network,
         api: tuple[str, int],
     ) -> None:
         self._m = messages
         self._home = home / "pods"
         self._images = images
         self._addresses = addresses
+        self._network = network
         self._api = api
         self._pods: dict[str, _Pod] = {}
         self._ready = messages.number("PodSandboxState", "SANDBOX_READY")
@@ -83,8 +109,8 @@ class RuntimeService:
                 continue
             pod = _Pod(status, folder)
             self._pods[folder.name] = pod
-            if status.network.ip:
-                self._addresses.reserve(status.network.ip)
+            if status.state == self._ready and self._addresses.reserve(status.network.ip):
+                self._network.add(pod.identity)
             for path in folder.glob("*.container"):
                 record = self._m.ContainerStatus.FromString(path.read_bytes())
                 container = Container(self._m, folder.name, record, path)
@@ -127,14 +153,19 @@ class RuntimeService:
         _make_folders(pod.folder, Path(config.log_directory))
         self._keep(pod)
         self._pods[identifier] = pod
+        self._network.add(pod.identity)
         return self._m.RunPodSandboxResponse(pod_sandbox_id=identifier)
 
     async def stop_pod_sandbox(self, request: Message) -> Message:
         pod = self._pods.get(request.pod_sandbox_id)
         if pod:
             await asyncio.gather(*(each.stop(0) for each in pod.containers.values()))
+            if pod.launcher:
+                pod.launcher.close()
+                pod.launcher = None
             if pod.status.state == self._ready:
                 pod.status.state = self._not_ready
+                self._network.remove(pod.identity)
                 self._addresses.release(pod.status.network.ip)
                 self._keep(pod)
         return self._m.StopPodSandboxResponse()
@@ -192,7 +223,7 @@ class RuntimeService:
 
     async def start_container(self, request: Message) -> Message:
         container = self._container(request.container_id)
-        await container.start(self._images)
+        await container.start(self._images, self._launcher(self._pod(container.pod)))
         if container.status.reason == "StartError":
             raise SandboxError(
                 f"container {container.status.metadata.name}",
@@ -295,6 +326,11 @@ class RuntimeService:
                 rss_bytes=self._m.UInt64Value(value=memory),
             ),
         )
+
+    def _launcher(self, pod: _Pod) -> Launcher:
+        if pod.launcher is None:
+            pod.launcher = self._network.launcher(pod.identity, pod.processes)
+        return pod.launcher
 
     def _pod(self, identifier: str) -> _Pod:
         pod = self._pods.get(identifier)

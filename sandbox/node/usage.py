@@ -21,7 +21,7 @@ async def until_exceeded(pid: int, limit: int) -> None:
     """Wait until the process and its descendants use more than ``limit`` bytes."""
     while True:
         await asyncio.sleep(CHECK_SECONDS)
-        pids = list(_tree(pid))
+        pids = list(tree(pid))
         # A cheap upper bound first: it counts pages that forked processes share more than once.
         if sum(map(_anonymous, pids)) > limit and memory_bytes(pid) > limit:
             return
@@ -29,20 +29,21 @@ async def until_exceeded(pid: int, limit: int) -> None:
 
 def memory_bytes(pid: int) -> int:
     """Return the anonymous memory of the process and its descendants."""
-    return sum(map(_proportional, _tree(pid)))
+    return sum(map(_proportional, tree(pid)))
 
 
 def processor_nanoseconds(pid: int) -> int:
     """Return the processor time of the process and its descendants, ended ones included."""
-    return sum(_ticks(each) for each in _tree(pid)) * _TICK_NANOSECONDS
+    return sum(_ticks(each) for each in tree(pid)) * _TICK_NANOSECONDS
 
 
-def _tree(pid: int) -> Iterator[int]:
+def tree(pid: int) -> Iterator[int]:
+    """Yield the process and its descendants."""
     yield pid
     try:
         for thread in os.scandir(f"/proc/{pid}/task"):
             for child in Path(thread.path, "children").read_text().split():
-                yield from _tree(int(child))
+                yield from tree(int(child))
     except OSError:  # The process has ended.
         return
 

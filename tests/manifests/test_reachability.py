@@ -9,8 +9,8 @@ import pytest
 from infra.app.preview_namespace import quota
 from infra.config.models import ServiceConfig
 from infra.stacks import main
+from sandbox.node.network_policy import Place, Policy, denial
 from tests.infra.world import PREVIEW_CONFIG, SERVICE_CONFIG, STAGING_CONFIG, Cloud, deploy
-from tests.manifests.reachability import Place, reaches
 from tests.manifests.rendering import objects
 
 # The mocks' VPC is 10.0.0.0/16, its databases are in 10.0.1.0/24 and 10.0.2.0/24, and Services
@@ -27,6 +27,10 @@ def policies() -> list[dict[str, Any]]:
         for name in ("pr-42", "pr-43")
     ]
     return [o for o in objects([staging, *previews]) if o["kind"] == "NetworkPolicy"]
+
+
+def reaches(source: Place, target: Place, port: int, protocol: str, policies: list[Policy]) -> bool:
+    return denial(source, target, port, protocol, policies) is None
 
 
 def pod(namespace: str, address: str, labels: dict[str, str]) -> Place:
@@ -115,34 +119,6 @@ def test_with_the_load_balancers_own_networks_nothing_else_gets_in() -> None:
     ]
     assert reaches(PLACES["load balancer"], PLACES["staging"], 8000, "TCP", policies)
     assert not reaches(PLACES["unguarded pod"], PLACES["staging"], 8000, "TCP", policies)
-
-
-@pytest.mark.parametrize(
-    ("rule", "to", "port", "expected"),
-    [
-        ({}, "203.0.113.9", 1, True),
-        ({"ports": [{"port": 80}]}, "203.0.113.9", 80, True),
-        ({"ports": [{"port": 80}]}, "203.0.113.9", 81, False),
-        ({"ports": [{"port": 80, "endPort": 90}]}, "203.0.113.9", 85, True),
-        ({"ports": [{"port": 80, "protocol": "UDP"}]}, "203.0.113.9", 80, False),
-        ({"to": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}, "203.0.113.9", 1, True),
-        (
-            {"to": [{"ipBlock": {"cidr": "203.0.113.0/24", "except": ["203.0.113.8/31"]}}]},
-            "203.0.113.9",
-            1,
-            False,
-        ),
-        ({"to": [{"podSelector": {}}]}, "203.0.113.9", 1, False),
-    ],
-)
-def test_a_rule_is_read_as_kubernetes_reads_it(
-    rule: dict[str, Any], to: str, port: int, expected: bool
-) -> None:
-    policy = {
-        "metadata": {"namespace": "pr-42"},
-        "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [rule]},
-    }
-    assert reaches(PLACES["pr-42"], Place(to), port, "TCP", [policy]) is expected
 
 
 def test_the_quota_has_room_for_the_largest_rollout_and_for_nothing_else() -> None:

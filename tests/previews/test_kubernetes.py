@@ -90,6 +90,7 @@ def test_the_kinds_of_infra_have_the_plurals_of_the_cluster() -> None:
     }
     assert len(plurals) > 5
     plurals |= {
+        "ApplicationNetworkPolicy": "applicationnetworkpolicies",
         "ClusterRole": "clusterroles",
         "ClusterRoleBinding": "clusterrolebindings",
         "ConfigMap": "configmaps",

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from contract.networks import NOT_PUBLIC
 from contract.stack_name import StackName
 from infra.policies import check
 from infra.policies.catalogue import RULES, STACK_RULES
 from infra.policies.check import read_export
 from infra.policies.declared import Declared, below, each, get, leaves, listed
+from infra.policies.networks import HOSTS_POLICY, NETWORK_POLICY, narrow
 from infra.policies.ownership import belongs
 from infra.policies.sizes import quantity
 from infra.policies.workloads import TYPES, containers
@@ -743,3 +745,51 @@ def test_every_label_of_a_selector_has_to_be_the_pods() -> None:
     assert rule.complaints(more) == [
         "it selects {'app': 'a', 'tier': 'web'}, which its pods are not labelled"
     ]
+
+
+def rule(peers: list[dict[str, Any]] | None, *ports: dict[str, Any]) -> dict[str, Any]:
+    return {"ports": list(ports), **({} if peers is None else {"to": peers})}
+
+
+HTTPS = {"port": 443, "protocol": "TCP"}
+EVERYWHERE = {"ipBlock": {"cidr": "0.0.0.0/0"}}
+PUBLIC = {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(NOT_PUBLIC)}}
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        (rule([PUBLIC], HTTPS), None),
+        (rule([{"ipBlock": {"cidr": "203.0.113.0/24"}}], HTTPS), None),
+        (rule([{"ipBlock": {"cidr": "10.0.1.0/24"}}], {"port": 5432}), None),
+        (rule([{"ipBlock": {"cidr": "172.20.0.0/16"}}], {"port": 53}), None),
+        (rule([{"domainNames": ["api.stripe.com"]}], HTTPS), None),
+        (rule([EVERYWHERE], HTTPS), "private networks"),
+        (rule([{"ipBlock": {"cidr": "10.0.1.0/24"}}], HTTPS), "private networks"),
+        (rule([{"ipBlock": {"cidr": "10.0.1.0/24"}}], {"port": 5432}, HTTPS), "private networks"),
+        (rule([{"ipBlock": {"cidr": "169.254.169.254/32"}}], {"port": 80}), "private networks"),
+        (
+            rule([{"ipBlock": {"cidr": "0.0.0.0/0", "except": list(NOT_PUBLIC[:-1])}}], HTTPS),
+            "private networks",
+        ),
+        (rule([{"ipBlock": {"cidr": "::/0"}}], HTTPS), "private networks"),
+        (rule([PUBLIC]), "names no port"),
+        (rule([PUBLIC], {"protocol": "TCP"}), "names no port"),
+        (rule([PUBLIC], {"port": "https"}), "names no port"),
+        (rule([PUBLIC], {"port": 1, "endPort": 65535}), "range of ports"),
+        (rule(None, HTTPS), "names no destination"),
+        (rule([], HTTPS), "names no destination"),
+        (rule([{"podSelector": {}}], HTTPS), "egress to pods"),
+        (rule([{"namespaceSelector": {}}], HTTPS), "egress to pods"),
+        (rule([{"domainNames": ["*.example.com"]}], HTTPS), "a wildcard"),
+    ],
+)
+def test_the_policy_pack_refuses_wider_ways_out(
+    given: dict[str, Any], complaint: str | None
+) -> None:
+    for kind in (NETWORK_POLICY, HOSTS_POLICY):
+        found = list(narrow(made("pr-42", kind, {"spec": {"egress": [given]}})))
+        assert (complaint is None) == (found == []), found
+        assert complaint is None or complaint in found[0]
+    # The platform's own, such as the controller's way to the API server, is reviewed as code.
+    assert list(narrow(made("staging", NETWORK_POLICY, {"spec": {"egress": [given]}}))) == []

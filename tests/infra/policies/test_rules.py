@@ -313,6 +313,28 @@ MADE: list[tuple[str, Declared, str | None]] = [
         ),
         "may connect",
     ),
+    (
+        "egress-narrow",
+        made(
+            "pr-42",
+            "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+            {"spec": {"egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]}},
+        ),
+        "names no port",
+    ),
+    (
+        "egress-narrow",
+        made(
+            "pr-42",
+            "kubernetes:networking.k8s.aws/v1alpha1:ApplicationNetworkPolicy",
+            {
+                "spec": {
+                    "egress": [{"to": [{"domainNames": ["a.example"]}], "ports": [{"port": 1}]}]
+                }
+            },
+        ),
+        None,
+    ),
     ("preview-holds-only", made("pr-42", "aws:iam/user:User"), "may not hold"),
     (
         "preview-holds-only",

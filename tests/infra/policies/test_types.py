@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.policies import ownership
+from infra.kubernetes.network_rules import HOSTS_API, HOSTS_KIND
+from infra.policies import networks, ownership
 from infra.policies.catalogue import RULES, STACK_RULES
 from tests.infra.world import Deployment
 
@@ -28,7 +29,7 @@ NAMED = sorted(
         ownership.NAMESPACE,
         ownership.IMAGE,
     }
-    - {"pulumi:pulumi:Stack"}
+    - {"pulumi:pulumi:Stack", networks.HOSTS_POLICY}
 )
 
 
@@ -52,8 +53,12 @@ def test_a_miscased_type_would_be_found() -> None:
     assert len(known("kubernetes")) > 100
 
 
-@pytest.mark.parametrize("token", sorted(ownership.CUSTOM_OBJECTS))
+@pytest.mark.parametrize("token", sorted(ownership.CUSTOM_OBJECTS - {networks.HOSTS_POLICY}))
 def test_the_program_makes_what_no_sdk_knows(
     token: str, preview: Deployment, branch: Deployment
 ) -> None:
     assert token in {r.type for r in (*preview.registrations, *branch.registrations)}
+
+
+def test_the_program_makes_the_policy_of_names_that_no_sdk_knows() -> None:
+    assert f"kubernetes:{HOSTS_API}:{HOSTS_KIND}" == networks.HOSTS_POLICY

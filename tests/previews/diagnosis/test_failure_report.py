@@ -287,6 +287,31 @@ QUOTA = (
 )
 
 
+DENIED = (
+    "Pod service-1: NetworkPolicyDenied: tcp 203.0.113.9:443 is denied by default-deny: no rule"
+    " allows this Pod to connect; if the app needs it, name its host and port under `egress`"
+    " in preview.yaml"
+)
+
+
+def test_a_connection_that_was_denied_explains_a_crash_and_nothing_that_says_more() -> None:
+    evidence = ClusterDiagnostics(events=(DENIED,))
+    crash = unready("service", "CrashLoopBackOff] back-off 5m0s restarting failed container")
+    found = make_report(engine(DEPLOYMENT, "service", crash), evidence)
+    assert found.cause.code == "egress-denied"
+    assert found.diagnostics.events == (DENIED,)
+    heads = job_failed("migrate", "migrate: expected one head, found 2: a, b.")
+    assert make_report(engine(JOB, "migrate", heads), evidence).cause.code == "migration-heads"
+
+
+def test_a_cluster_without_policies_of_names_is_said() -> None:
+    message = (
+        'no matches for kind "ApplicationNetworkPolicy" in version "networking.k8s.aws/v1alpha1"'
+    )
+    failed = "kubernetes:networking.k8s.aws/v1alpha1:ApplicationNetworkPolicy"
+    assert make_report(engine(failed, "allow-app-egress", message)).cause.code == "egress-by-name"
+
+
 @pytest.mark.parametrize(
     ("evidence", "code"),
     [
@@ -296,6 +321,7 @@ QUOTA = (
             "not-ready",
         ),
         (ClusterDiagnostics(events=("Pod a: BackOff: b", QUOTA)), "namespace-quota"),
+        (ClusterDiagnostics(events=(DENIED,)), "egress-denied"),
         (
             ClusterDiagnostics(
                 containers=(

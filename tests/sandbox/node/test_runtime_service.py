@@ -14,6 +14,7 @@ from sandbox.errors import SandboxError
 from sandbox.node.addresses import Addresses
 from sandbox.node.image_service import ImageService
 from sandbox.node.messages import Messages, MissingError
+from sandbox.node.network import Network, Surroundings
 from sandbox.node.runtime_service import RuntimeService
 from sandbox.settings import Settings
 from sandbox.tools import locate
@@ -47,7 +48,10 @@ class World:
     def new_runtime(self) -> RuntimeService:
         network = ipaddress.IPv4Network("127.99.0.0/16")
         addresses = Addresses(network, self.home / "last-address")
-        runtime = RuntimeService(self.m, self.home / "node", self.store, addresses, API)
+        around = Surroundings(network, API, ("127.99.0.2", 4566), frozenset())
+        runtime = RuntimeService(
+            self.m, self.home / "node", self.store, addresses, Network(around), API
+        )
         runtime.recover()
         return runtime
 
