@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from contract.app_egress import NOT_PUBLIC
 from sandbox.node import processes as node
 from tests.sandbox.node.control_plane import World, eventually
 from tests.sandbox.node.pods import Namespace, Object, container, status_of
@@ -117,6 +118,21 @@ def test_policies_are_by_label_and_by_namespace(
         headers={"content-type": "application/merge-patch+json"},
     )
     until_said(namespace, "job", target, "Connection timed out")
+
+
+def test_a_way_to_public_addresses_leads_to_no_other(
+    namespace: Namespace, database: tuple[str, int], world: World
+) -> None:
+    # Nothing listens there: a connection that is let out is refused.
+    aws, database_ = f"{world.settings.aws_address}:4566", f"{database[0]}:{database[1]}"
+    asking(namespace, "app", aws, database_)
+    policy(namespace, "default-deny")
+    until_said(namespace, "app", aws, "Connection timed out")
+    public = {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(NOT_PUBLIC)}}
+    ports = [{"port": 443, "protocol": "TCP"}, {"port": 5432, "protocol": "TCP"}]
+    policy(namespace, "allow-app-egress", egress=[{"to": [public], "ports": ports}])
+    until_said(namespace, "app", aws, "Connection refused")
+    until_said(namespace, "app", database_, "Connection timed out")
 
 
 def test_a_pod_lets_in_whom_its_policy_names_and_always_the_node(
