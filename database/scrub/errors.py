@@ -8,4 +8,4 @@ class ScrubError(Exception):
 
 
 class RulesError(ScrubError):
-    """``database/scrub.yaml`` is invalid; the message names each invalid line."""
+    """The file with the rules is invalid; the message names each invalid line."""

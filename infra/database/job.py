@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_kubernetes import batch, core, meta
 
+from infra.database.scrub_rules import FOLDER
 from infra.kubernetes.pod import (
     NAME_LABEL,
     TIMEOUT,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from infra.kubernetes.namespace_scope import NamespaceScope
 
 _GRACE_PERIOD_SECONDS = 30
+_RULES = "rules"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class DatabaseWork:
         environment: Environment of the container.
         database: Identity of the database that it works on.
         timeout_seconds: Time limit in seconds.
+        rules: ConfigMap with the rules of the scrub, mounted read-only; None for none.
     """
 
     name: str
@@ -47,6 +50,7 @@ class DatabaseWork:
     environment: Environment
     database: pulumi.Input[str]
     timeout_seconds: int
+    rules: pulumi.Input[str] | None = None
 
 
 class DatabaseJob(pulumi.ComponentResource):
@@ -109,10 +113,11 @@ class DatabaseJob(pulumi.ComponentResource):
                         resources=resource_requirements(resources),
                         security_context=container_confinement(),
                         termination_message_policy="FallbackToLogsOnError",
-                        volume_mounts=[scratch_mount()],
+                        volume_mounts=[scratch_mount(), *_mounts(work)],
                     ),
                     grace_period_seconds=_GRACE_PERIOD_SECONDS,
                     restart_policy="Never",
+                    volumes=_volumes(work),
                 ),
             ),
         )
@@ -138,6 +143,22 @@ class DatabaseJob(pulumi.ComponentResource):
         self.register_outputs({})
 
 
+def _volumes(work: DatabaseWork) -> list[core.v1.VolumeArgs]:
+    if work.rules is None:
+        return []
+    return [
+        core.v1.VolumeArgs(
+            name=_RULES, config_map=core.v1.ConfigMapVolumeSourceArgs(name=work.rules)
+        )
+    ]
+
+
+def _mounts(work: DatabaseWork) -> list[core.v1.VolumeMountArgs]:
+    if work.rules is None:
+        return []
+    return [core.v1.VolumeMountArgs(name=_RULES, mount_path=FOLDER, read_only=True)]
+
+
 def _job_name(work: DatabaseWork, resources: ServiceConfig) -> pulumi.Output[str]:
     """Return the Job's name, with a hash of everything in it that may vary."""
     content = {
@@ -146,6 +167,7 @@ def _job_name(work: DatabaseWork, resources: ServiceConfig) -> pulumi.Output[str
         "environment": work.environment.as_data(),
         "database": work.database,
         "timeout": work.timeout_seconds,
+        "rules": work.rules,
         "sizes": [resources.cpu, resources.cpu_limit, resources.memory],
     }
     return pulumi.Output.json_dumps(content, sort_keys=True).apply(

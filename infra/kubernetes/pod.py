@@ -9,7 +9,7 @@ import pulumi
 from pulumi_kubernetes import core
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from infra.config.models import ServiceConfig
 
@@ -102,8 +102,9 @@ def pod_spec(
     topology_spread_constraints: list[core.v1.TopologySpreadConstraintArgs] | None = None,
     service_account: str = SERVICE_ACCOUNT,
     uses_the_api: bool = False,
+    volumes: Sequence[core.v1.VolumeArgs] = (),
 ) -> core.v1.PodSpecArgs:
-    """Return a pod of one container that mounts ``/tmp`` and nothing else.
+    """Return a pod of one container that may write to ``/tmp`` and nothing else.
 
     Args:
         container: Container; it mounts `scratch_mount`.
@@ -112,6 +113,7 @@ def pod_spec(
         topology_spread_constraints: Spread of the replicas.
         service_account: Service account that it runs as.
         uses_the_api: True to mount that account's token; only for the platform's own pods.
+        volumes: Volumes besides the one for ``/tmp``.
     """
     return core.v1.PodSpecArgs(
         service_account_name=service_account,
@@ -131,7 +133,8 @@ def pod_spec(
         volumes=[
             core.v1.VolumeArgs(
                 name="tmp", empty_dir=core.v1.EmptyDirVolumeSourceArgs(size_limit="64Mi")
-            )
+            ),
+            *volumes,
         ],
         topology_spread_constraints=topology_spread_constraints,
     )

@@ -15,8 +15,9 @@ from infra.kubernetes.provider import existing_cluster
 from infra.source import CHECKOUT, read_source
 from infra.stacks.stack_outputs import (
     PREPARE_IMAGE,
+    PREPARE_RULES,
     export_service,
-    prepared_with,
+    preparation,
     read_staging,
 )
 from infra.tagging import tag_every_resource
@@ -78,7 +79,8 @@ def declare_preview(stack: StackName) -> None:
     )
     export_service(stack, source, image, endpoint)
     if database.prepared_with is not None:
-        pulumi.export(PREPARE_IMAGE, database.prepared_with)
+        pulumi.export(PREPARE_IMAGE, database.prepared_with.image)
+        pulumi.export(PREPARE_RULES, database.prepared_with.rules)
     pulumi.export("databaseMode", config.database.mode.value)
     pulumi.export("snapshot", database.snapshot)
     pulumi.export("snapshotCreated", database.snapshot_created)
@@ -92,20 +94,21 @@ def _snapshot_database(
     service: ServiceStack,
 ) -> ProvisionedDatabase:
     """Declare an RDS instance of the preview's own, restored from staging's latest snapshot."""
-    from infra.database.own_database import provision_own_database
+    from infra.database.own_database import Copy, provision_own_database
     from infra.database.snapshot_database import SnapshotDatabase
 
     restored = SnapshotDatabase(
         "database", stack=stack, instance_class=config.database.instance_class, platform=platform
     )
+    prepared = preparation(platform)
     return provision_own_database(
         restored.database,
         stack=stack,
         namespace=namespace,
         platform=platform,
         resources=config.service,
-        image=prepared_with(otherwise=platform.images.trusted),
-        restored=restored,
+        image=prepared.image,
+        copy=Copy(restored, prepared.rules),
         parent=service,
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from contract.platform_outputs import OUTPUT, PlatformOutputs, PlatformOutputsError
+from infra.database.database import Preparation
 from infra.errors import ProgramError
 from infra.platform_inputs import PlatformInputs
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 PREPARE_IMAGE = "prepareImage"
 """Name of the output that holds the image with which the database was prepared."""
+
+PREPARE_RULES = "prepareRules"
+"""Name of the output that holds the rules by which the database was scrubbed."""
 
 
 def read_staging() -> PlatformInputs:
@@ -45,20 +49,28 @@ def checked(published: object) -> PlatformOutputs:
         ) from error
 
 
-def prepared_with(otherwise: pulumi.Input[str]) -> pulumi.Output[str]:
-    """Return the image with which this stack's database was prepared.
+def preparation(platform: PlatformInputs) -> Preparation:
+    """Return the image and the rules with which this stack's database is or was prepared.
 
-    A preview's database is prepared once. The output remembers the image, so that a newer one of
-    staging's is no reason to prepare it again. ``ignore_changes`` would remember it too, but also
-    after the Job failed: a preview whose prepare Job failed because of a bug on the main branch
-    could then never be brought up with the fix
+    A preview's database is prepared once. The outputs remember both, so that newer ones of
+    staging's are no reason to prepare it again. ``ignore_changes`` would remember them too, but
+    also after the Job failed: a preview whose prepare Job failed because of the rules on the
+    default branch could then never be brought up with corrected ones
     (docs/decisions/0005-a-database-is-prepared-once.md).
 
     Args:
-        otherwise: Image to prepare the database with if that has not been done.
+        platform: Image and rules to prepare the database with if that has not been done.
     """
-    remembered = _reference(pulumi.get_stack()).get_output(PREPARE_IMAGE)
-    return pulumi.Output.all(remembered, otherwise).apply(lambda images: images[0] or images[1])
+    own = _reference(pulumi.get_stack())
+
+    def remembered(name: str, otherwise: pulumi.Input[str]) -> pulumi.Output[str]:
+        both = pulumi.Output.all(own.get_output(name), otherwise)
+        return both.apply(lambda known: known[0] or known[1])
+
+    return Preparation(
+        image=remembered(PREPARE_IMAGE, platform.images.database),
+        rules=remembered(PREPARE_RULES, platform.database.scrub_rules),
+    )
 
 
 def export_service(

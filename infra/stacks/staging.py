@@ -13,14 +13,16 @@ from infra.app.service_stack import ServiceArgs, ServiceStack
 from infra.ci.roles import CiRoles, ci_roles
 from infra.config.load import load_platform_config
 from infra.database.branch_controller import NAMESPACE, BranchController
+from infra.database.image import DatabaseImage
 from infra.database.own_database import provision_own_database
+from infra.database.scrub_rules import read_rules
 from infra.database.staging_database import StagingDatabase
 from infra.foundation.addons import addons
 from infra.foundation.budget import preview_budget
 from infra.foundation.cluster_foundation import ClusterFoundation, cluster_foundation
 from infra.foundation.dns import wildcard_record
 from infra.foundation.encryption_key import EncryptionKey
-from infra.foundation.registry import Registry
+from infra.foundation.registry import Registry, database_repository
 from infra.foundation.shared_ingress import SharedIngress, shared_ingress
 from infra.platform_inputs import (
     BoundaryInputs,
@@ -41,6 +43,10 @@ if TYPE_CHECKING:
     from infra.config.models import PlatformConfig
 
 
+SCRUB_RULES = "scrub.yaml"
+"""Path of the app's rules of the scrub in its folder."""
+
+
 def declare_staging(stack: StackName) -> None:
     """Declare the platform, then staging's database and service on it."""
     config = load_platform_config(stack)
@@ -57,14 +63,21 @@ def declare_staging(stack: StackName) -> None:
         purpose="Images, databases and their snapshots, of staging and of the previews",
     )
     registry = Registry("registry", repository=pulumi.get_project(), key_arn=key.arn)
+    database_registry = Registry(
+        "database-registry",
+        repository=database_repository(pulumi.get_project()),
+        key_arn=key.arn,
+    )
+    database_image = DatabaseImage(
+        "database-image", stack=stack, source=source, repository_url=database_registry.url
+    )
     image = ServiceImage(
         "image",
         stack=stack,
         source=source,
         repository_url=registry.url,
         existing=config.image,
-        # Previews prepare their databases with it long after staging has moved on, and a bad
-        # deployment is rolled back to it.
+        # A bad deployment is rolled back to it.
         keep_former=True,
     )
     instance = StagingDatabase(
@@ -77,7 +90,7 @@ def declare_staging(stack: StackName) -> None:
         key_arn=key.arn,
     )
     preview_budget(config.budget)
-    platform = _platform(config, foundation, ingress, roles, registry, instance, image)
+    platform = _platform(config, foundation, ingress, roles, registry, instance, database_image)
     on_cluster = pulumi.ResourceOptions(providers=[foundation.provider])
     if config.branches.enabled:
         BranchController(
@@ -85,7 +98,7 @@ def declare_staging(stack: StackName) -> None:
             config=config.branches,
             resources=config.service,
             platform=platform,
-            image=image.reference,
+            image=platform.images.database,
             depends_on=foundation.ready,
             opts=on_cluster,
         )
@@ -104,7 +117,7 @@ def declare_staging(stack: StackName) -> None:
         namespace=namespace,
         platform=platform,
         resources=config.service,
-        image=image.reference,
+        image=platform.images.database,
         parent=service,
     )
     endpoint = service.deploy(
@@ -133,7 +146,7 @@ def _platform(
     roles: CiRoles,
     registry: Registry,
     instance: StagingDatabase,
-    image: ServiceImage,
+    database_image: DatabaseImage,
 ) -> PlatformInputs:
     cluster = foundation.cluster
     return PlatformInputs(
@@ -168,12 +181,13 @@ def _platform(
             subnet_group=instance.subnet_group,
             cidrs=[*foundation.database_cidrs],
             ssl_mode=config.database.ssl_mode,
+            scrub_rules=read_rules(CHECKOUT.folder / SCRUB_RULES),
         ),
         branches=BranchesInputs(
             namespace=NAMESPACE if config.branches.enabled else "",
             instance_class=config.branches.instance_class,
             pool_size=config.branches.pool_size,
         ),
-        images=ImageInputs(repository_url=registry.url, trusted=image.reference),
+        images=ImageInputs(repository_url=registry.url, database=database_image.reference),
         boundaries=BoundaryInputs(preview=roles.boundary, data=roles.data_boundary),
     )
