@@ -28,7 +28,8 @@ class ForeignObject(NamedTuple):
     owner: str
 
 
-# Left out: objects of extensions, and sequences, which follow their column's table.
+# Left out: objects of extensions, sequences, which follow their column's table, and the
+# constructors of a range type, which belong to the server.
 _FOREIGN_OBJECTS = """
 SELECT kind, name, owner FROM (
     SELECT 'pg_class'::regclass AS catalog, oid, relnamespace AS namespace, relowner,
@@ -56,7 +57,7 @@ WHERE namespace::regnamespace::text = ANY (
   AND NOT EXISTS (
       SELECT FROM pg_depend
       WHERE classid = catalog AND objid = object.oid AND deptype IN ('e', 'a', 'i')
-        AND (deptype = 'e' OR kind = 'SEQUENCE'))
+        AND (deptype = 'e' OR kind = 'SEQUENCE' OR kind = 'ROUTINE' AND deptype = 'i'))
 ORDER BY kind = 'SCHEMA' DESC, kind, name
 """
 

@@ -78,6 +78,7 @@ def make(restored: RestoredServer, scrub_it: Scrub, report: Callable[[str], None
         report("only the master user can log in and connect")
     # Not under the lock: there is nothing to clone yet, and a scrub has connections of its own.
     scrub_it()
+    report("scrubbed and proven")
     with registry.session(restored.master) as session:
         _close(session, restored)
         size = clones.size(session, names.TEMPLATE)

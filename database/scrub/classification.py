@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from database.scrub.errors import ScrubError
+from database.scrub.errors import REMEDY, ScrubError
 from database.scrub.fakes import FAKE_KINDS
 from database.scrub.rules import Constant, Fake, Hash, Keep, Null
 
@@ -32,12 +32,6 @@ class TableTask:
     table: Table
     truncate: bool
     columns: dict[str, ColumnRule] = field(default_factory=dict)
-
-
-REMEDY = (
-    "Correct scrub.yaml on the default branch, and bring staging up, which publishes it: the next"
-    " deployment uses it"
-)
 
 
 def classify(tables: Sequence[Table], keys: Sequence[ForeignKey], rules: Rules) -> list[TableTask]:

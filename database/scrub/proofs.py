@@ -14,7 +14,7 @@ from psycopg2.sql import SQL, Composable, Identifier, Literal
 
 from database.scrub import catalogue, engine, state, words
 from database.scrub.classification import TableTask, classify
-from database.scrub.errors import ScrubError
+from database.scrub.errors import REMEDY, ScrubError
 from database.scrub.fakes import FAKE_KINDS
 from database.scrub.rules import Constant, Fake, Hash, Keep, Null, fingerprint
 
@@ -103,7 +103,10 @@ def prove(database: connection, *more: connection, rules: Rules) -> None:
         engine.set_limits(cursor)
         wrong += _failed_proofs(cursor, rules)
         if wrong:
-            msg = f"the proof failed, so connections stay disabled: {'; '.join(sorted(wrong))}"
+            msg = (
+                "the proof failed, so connections stay disabled:"
+                f" {'; '.join(sorted(wrong))}. {REMEDY}"
+            )
             raise ScrubError(msg)
         state.finish(cursor)
 

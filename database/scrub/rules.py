@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from database.scrub.errors import RulesError
+from database.scrub.errors import REMEDY, RulesError
 from database.scrub.fakes import FAKE_KINDS
 
 Reason = Annotated[str, Field(min_length=8, max_length=200)]
@@ -117,7 +117,7 @@ def load(path: Path) -> Rules:
     try:
         content = yaml.load(path.read_text(), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
     except (OSError, yaml.YAMLError) as error:
-        msg = f"{path.name} can't be read: {' '.join(str(error).split())}"
+        msg = f"{path.name} can't be read: {' '.join(str(error).split())}. {REMEDY}"
         raise RulesError(msg) from error
     try:
         return Rules.model_validate(content)
@@ -126,7 +126,7 @@ def load(path: Path) -> Rules:
             f"{'.'.join(map(str, part['loc']))}: {part['msg'].removeprefix('Value error, ')}"
             for part in error.errors()
         )
-        msg = f"{path.name} is invalid: {wrong}"
+        msg = f"{path.name} is invalid: {wrong}. {REMEDY}"
         raise RulesError(msg) from error
 
 

@@ -37,6 +37,7 @@ class DatabaseImage(pulumi.ComponentResource):
         stack: StackName,
         source: Source,
         repository_url: pulumi.Input[str],
+        existing: str | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the image.
@@ -45,8 +46,20 @@ class DatabaseImage(pulumi.ComponentResource):
             stack: Stack that builds it.
             source: Commit that it is built from.
             repository_url: Repository to push to, without a tag.
+            existing: ``[repository@]sha256:<digest>`` of an existing image; then none is built.
         """
         super().__init__("previews:platform:DatabaseImage", name, None, opts)
+        if existing is None:
+            self.reference = self._build(stack, source, repository_url)
+        elif "@" in existing:
+            self.reference = pulumi.Output.from_input(existing)
+        else:
+            self.reference = pulumi.Output.concat(repository_url, "@", existing)
+        self.register_outputs({"reference": self.reference})
+
+    def _build(
+        self, stack: StackName, source: Source, repository_url: pulumi.Input[str]
+    ) -> pulumi.Output[str]:
         # The registry's password comes from the machine's Docker configuration: passed here,
         # it would be kept in the stack's state.
         image = docker_build.Image(
@@ -66,5 +79,4 @@ class DatabaseImage(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
         # Not `image.ref`: with a tag in it, a pod's name for one digest would vary.
-        self.reference = pulumi.Output.concat(repository_url, "@", image.digest)
-        self.register_outputs({"reference": self.reference})
+        return pulumi.Output.concat(repository_url, "@", image.digest)

@@ -69,7 +69,11 @@ def declare_staging(stack: StackName) -> None:
         key_arn=key.arn,
     )
     database_image = DatabaseImage(
-        "database-image", stack=stack, source=source, repository_url=database_registry.url
+        "database-image",
+        stack=stack,
+        source=source,
+        repository_url=database_registry.url,
+        existing=config.database_image,
     )
     image = ServiceImage(
         "image",

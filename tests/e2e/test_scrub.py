@@ -49,7 +49,11 @@ def test_a_column_that_nobody_classified_stops_the_next_preview_by_name(
 ) -> None:
     output = world.sandbox("preview", str(number), fails=True)
     assert f"{fax} is not classified" in output
-    assert "database/scrub.yaml" in output
+    assert "Correct scrub.yaml on the default branch, and bring staging up" in output
+    # The engine interrupts the program once a resource has failed.
+    pulumi = (world.settings.logs / "pulumi.log").read_text()
+    assert fax in pulumi
+    assert "KeyboardInterrupt" not in pulumi
     stack = f"pr-{number}"
     assert ask(world, stack, f"select '<' || coalesce(({MAY_CONNECT}), '') || '>'") == ["<>"]
     pods = world.kubectl("get", "pods", "--namespace", stack)["items"]

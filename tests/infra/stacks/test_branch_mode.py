@@ -58,7 +58,7 @@ print(sorted(name for name in sys.modules if name.partition(".")[0] == "pulumi_a
 
 
 def test_the_outputs_are_those_of_the_other_mode(branch: Deployment, preview: Deployment) -> None:
-    assert branch.outputs.keys() | {"prepareImage"} == preview.outputs.keys()
+    assert branch.outputs.keys() | {"prepareImage", "prepareRules"} == preview.outputs.keys()
     assert branch.outputs["databaseMode"] == "branch"
     assert branch.outputs["snapshot"] == CLONE["snapshot"]
     assert branch.outputs["snapshotCreated"] == CLONE["snapshotCreated"]
