@@ -23,7 +23,7 @@ preview: $(VENV)/.ready need-pr  ## Deploy a preview: make preview PR=42 [DB=bra
 push: $(VENV)/.ready need-pr  ## Deploy the working tree to a preview: make push PR=42
 	@$(BIN)/sandbox push $(PR)
 
-staging: $(VENV)/.ready  ## Deploy the working tree to staging: its image, and the rules of the scrub
+staging: $(VENV)/.ready  ## Deploy the working tree to staging, with its scrub.yaml
 	@$(BIN)/sandbox staging
 
 destroy: $(VENV)/.ready need-pr  ## Delete a preview, and check that nothing is left

@@ -69,10 +69,12 @@ class Preparation:
     """The means by which a copy of staging's data is prepared.
 
     Attributes:
+        database: Identity of the database that holds the copy.
         image: Image of the Job, by digest.
         rules: Text of the rules of the scrub.
     """
 
+    database: pulumi.Output[str]
     image: pulumi.Output[str]
     rules: pulumi.Output[str]
 

@@ -125,7 +125,11 @@ def provision_own_database(
         snapshot_created=None if copy is None else copy.restored.snapshot_created,
         prepared_with=None
         if copy is None
-        else Preparation(image=_after(done, image), rules=_after(done, copy.rules)),
+        else Preparation(
+            database=_after(done, database.identity),
+            image=_after(done, image),
+            rules=_after(done, copy.rules),
+        ),
     )
 
 

@@ -14,8 +14,7 @@ from infra.config.models import DatabaseMode
 from infra.kubernetes.provider import existing_cluster
 from infra.source import CHECKOUT, read_source
 from infra.stacks.stack_outputs import (
-    PREPARE_IMAGE,
-    PREPARE_RULES,
+    export_preparation,
     export_service,
     preparation,
     read_staging,
@@ -79,8 +78,7 @@ def declare_preview(stack: StackName) -> None:
     )
     export_service(stack, source, image, endpoint)
     if database.prepared_with is not None:
-        pulumi.export(PREPARE_IMAGE, database.prepared_with.image)
-        pulumi.export(PREPARE_RULES, database.prepared_with.rules)
+        export_preparation(database.prepared_with)
     pulumi.export("databaseMode", config.database.mode.value)
     pulumi.export("snapshot", database.snapshot)
     pulumi.export("snapshotCreated", database.snapshot_created)
@@ -100,7 +98,7 @@ def _snapshot_database(
     restored = SnapshotDatabase(
         "database", stack=stack, instance_class=config.database.instance_class, platform=platform
     )
-    prepared = preparation(platform)
+    prepared = preparation(platform, restored.database.identity)
     return provision_own_database(
         restored.database,
         stack=stack,

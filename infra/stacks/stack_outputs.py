@@ -17,11 +17,9 @@ if TYPE_CHECKING:
     from infra.app.image import ServiceImage
     from infra.source import Source
 
-PREPARE_IMAGE = "prepareImage"
-"""Name of the output that holds the image with which the database was prepared."""
-
-PREPARE_RULES = "prepareRules"
-"""Name of the output that holds the rules by which the database was scrubbed."""
+_PREPARE_DATABASE = "prepareDatabase"
+_PREPARE_IMAGE = "prepareImage"
+_PREPARE_RULES = "prepareRules"
 
 
 def read_staging() -> PlatformInputs:
@@ -49,28 +47,41 @@ def checked(published: object) -> PlatformOutputs:
         ) from error
 
 
-def preparation(platform: PlatformInputs) -> Preparation:
+def preparation(platform: PlatformInputs, database: pulumi.Output[str]) -> Preparation:
     """Return the image and the rules with which this stack's database is or was prepared.
 
-    A preview's database is prepared once. The outputs remember both, so that newer ones of
-    staging's are no reason to prepare it again. ``ignore_changes`` would remember them too, but
-    also after the Job failed: a preview whose prepare Job failed because of the rules on the
-    default branch could then never be brought up with corrected ones
+    A database is prepared once. The outputs remember both, so that newer ones of staging's are no
+    reason to prepare it again. ``ignore_changes`` would remember them too, but also after the Job
+    failed, or for a database that replaced the former one: a preview whose prepare Job failed
+    because of the rules on the default branch could then never be brought up with corrected ones
     (docs/decisions/0005-a-database-is-prepared-once.md).
 
     Args:
         platform: Image and rules to prepare the database with if that has not been done.
+        database: Identity of the database.
     """
     own = _reference(pulumi.get_stack())
 
     def remembered(name: str, otherwise: pulumi.Input[str]) -> pulumi.Output[str]:
-        both = pulumi.Output.all(own.get_output(name), otherwise)
-        return both.apply(lambda known: known[0] or known[1])
+        outputs = pulumi.Output.all(
+            own.get_output(_PREPARE_DATABASE), database, own.get_output(name), otherwise
+        )
+        return outputs.apply(
+            lambda known: known[2] if known[0] == known[1] and known[2] else known[3]
+        )
 
     return Preparation(
-        image=remembered(PREPARE_IMAGE, platform.images.database),
-        rules=remembered(PREPARE_RULES, platform.database.scrub_rules),
+        database=database,
+        image=remembered(_PREPARE_IMAGE, platform.images.database),
+        rules=remembered(_PREPARE_RULES, platform.database.scrub_rules),
     )
+
+
+def export_preparation(prepared: Preparation) -> None:
+    """Export the image and the rules with which the database was prepared, and which one it was."""
+    pulumi.export(_PREPARE_DATABASE, prepared.database)
+    pulumi.export(_PREPARE_IMAGE, prepared.image)
+    pulumi.export(_PREPARE_RULES, prepared.rules)
 
 
 def export_service(

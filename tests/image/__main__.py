@@ -1,8 +1,8 @@
 """``python -m tests.image``: build both images, run them as a cluster would, and look at them.
 
-Read-only, non-root, without capabilities, against a real PostgreSQL: the data room's image prepares
-a database; the service's migrates it, becomes ready, serves, drains on SIGTERM and exits with 0; the
-data room's then scrubs it as a copy. ``BASE_IMAGE`` names another base.
+Read-only, non-root, without capabilities, against a real PostgreSQL: the image of the data room
+prepares a database; the service's migrates it, becomes ready, serves, drains on SIGTERM and exits
+with 0; then the former scrubs the database as a copy. ``BASE_IMAGE`` names another base.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def test_the_outputs_of_a_preview(preview: Deployment) -> None:
     assert {
         k: v
         for k, v in preview.outputs.items()
-        if k not in {"image", "prepareImage", "prepareRules"}
+        if k not in {"image", "prepareDatabase", "prepareImage", "prepareRules"}
     } == {
         "url": "https://pr-42.preview.example.com",
         "namespace": "pr-42",
@@ -411,16 +411,29 @@ def test_the_job_of_a_copy_reads_the_rules_and_can_not_change_them(
     assert "SCRUB_RULES" not in str(staging.one("kubernetes:batch/v1:Job", "prepare").inputs)
 
 
+class Anew(Cloud):
+    """The instance was replaced: it has the same address and another secret."""
+
+    def new_resource(self, args: Any) -> tuple[str, dict[str, Any]]:
+        made, state = super().new_resource(args)
+        if args.typ == "aws:rds/instance:Instance":
+            state["masterUserSecrets"] = [{"secretArn": "arn:aws:secretsmanager:::secret:2"}]
+        return made, state
+
+
+def test_a_database_made_anew_is_scrubbed_by_the_newest_rules(
+    staging: Deployment, preview: Deployment
+) -> None:
+    """Its snapshot may have a column that the rules of the former one don't have."""
+    cloud = Anew(staging=moved_to(staging, rules="tables: {}\n"), own=preview.outputs)
+    again = deploy("pr-42", main, config=PREVIEW_CONFIG, cloud=cloud)
+    assert again.outputs["prepareRules"] == "tables: {}\n"
+    assert again.outputs["prepareDatabase"] != preview.outputs["prepareDatabase"]
+
+
 def test_a_database_made_anew_is_prepared_and_migrated_again(
     staging: Deployment, preview: Deployment
 ) -> None:
-    class Anew(Cloud):
-        def new_resource(self, args: Any) -> tuple[str, dict[str, Any]]:
-            made, state = super().new_resource(args)
-            if args.typ == "aws:rds/instance:Instance":
-                state["masterUserSecrets"] = [{"secretArn": "arn:aws:secretsmanager:::secret:2"}]
-            return made, state
-
     again = deploy(
         "pr-42",
         main,

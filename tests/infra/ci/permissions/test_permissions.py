@@ -23,6 +23,7 @@ HERE = f"{REGION}:{ACCOUNT}"
 BOUNDARY_ARN = f"arn:aws:iam::{ACCOUNT}:policy/previews-preview-secrets"
 DATA_BOUNDARY_ARN = f"arn:aws:iam::{ACCOUNT}:policy/previews-data-secrets"
 PLACE = Place(
+    database_repository="previews-database",
     partition="aws",
     region=REGION,
     account=ACCOUNT,
