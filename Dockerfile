@@ -24,12 +24,9 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     && /opt/uv/bin/uv pip install --python /app/.venv/bin/python --require-hashes \
        --no-deps --compile-bytecode --requirements service.txt
 
-COPY contract /app/contract
 COPY service /app/service
-COPY database /app/database
 # Bytecode that is checked by hash stays good whatever time a layer gives its files.
-RUN python3 -m compileall -q --invalidation-mode unchecked-hash \
-    /app/contract /app/service /app/database
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash /app/service
 
 FROM ${PYTHON_IMAGE} AS runtime
 ARG COMMIT=unknown
@@ -49,9 +46,7 @@ ENV APP_COMMIT=${COMMIT} \
 WORKDIR /app
 # Owned by root, so that the service can't change its own code.
 COPY --from=builder /app/.venv /app/.venv
-COPY --from=builder /app/contract /app/contract
 COPY --from=builder /app/service /app/service
-COPY --from=builder /app/database /app/database
 USER 10001:10001
 EXPOSE 8000
 CMD ["python", "-m", "service"]

@@ -23,6 +23,9 @@ preview: $(VENV)/.ready need-pr  ## Deploy a preview: make preview PR=42 [DB=bra
 push: $(VENV)/.ready need-pr  ## Deploy the working tree to a preview: make push PR=42
 	@$(BIN)/sandbox push $(PR)
 
+staging: $(VENV)/.ready  ## Deploy the working tree to staging, with its scrub.yaml
+	@$(BIN)/sandbox staging
+
 destroy: $(VENV)/.ready need-pr  ## Delete a preview, and check that nothing is left
 	@$(BIN)/sandbox destroy $(PR)
 
@@ -50,7 +53,7 @@ test: $(VENV)/.ready $(IAM_SIMULATE)/.ready  ## Run every test in four parts, ea
 test-unit: $(VENV)/.ready $(IAM_SIMULATE)/.ready  ## Run the tests that need no sandbox
 	@$(TIMED) "tests that need no sandbox" "2 minutes" -- $(BIN)/pytest -m "not sandbox and not e2e" -n 2 --dist worksteal
 
-test-image: $(VENV)/.ready  ## Build and run the image with buildah (needs root and Debian)
+test-image: $(VENV)/.ready  ## Build and run both images with buildah (needs root and Debian)
 	@$(BIN)/python -m tests.image
 
 mutate: $(VENV)/.ready  ## Insert faults that tests must detect [SEED=7 COUNT=50 KIND=aimed]
@@ -62,7 +65,7 @@ contract: $(VENV)/.ready  ## Write an intended change of the API to openapi.json
 check: $(VENV)/.ready  ## Check lint, format, imports and types; change nothing
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/hadolint --failure-threshold style Dockerfile
+	@$(BIN)/hadolint --failure-threshold style Dockerfile database/Dockerfile
 	@$(BIN)/bandit --quiet --configfile pyproject.toml --severity-level medium --recursive contract database infra previews sandbox service
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mypy
@@ -74,6 +77,7 @@ workflows: $(VENV)/.ready  ## Lint the workflows with zizmor (pedantic) and acti
 audit: $(VENV)/.ready  ## Check every locked package for known vulnerabilities
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/dev.txt --progress-spinner off
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/service.txt --progress-spinner off
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/database.txt --progress-spinner off
 
 policy: $(VENV)/.ready  ## Check both kinds of stack against infra/policies, on the sandbox
 	@$(BIN)/sandbox policy
@@ -111,6 +115,7 @@ lock: $(VENV)/.ready  ## Write the lock files from pyproject.toml and requiremen
 	  $$lock requirements/uv.in --output-file requirements/uv.txt && \
 	  $$lock pyproject.toml --group dev --output-file requirements/dev.txt && \
 	  $$lock pyproject.toml --constraint requirements/dev.txt --output-file requirements/service.txt && \
+	  $$lock --group database --constraint requirements/dev.txt --output-file requirements/database.txt && \
 	  $$lock requirements/checkov.in --output-file requirements/checkov.txt
 	@for folder in postgresql iam-simulate; do (cd requirements/$$folder && ../../$(BIN)/$(NODE) npm \
 	  install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --silent); done
@@ -153,4 +158,4 @@ help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: preview push destroy status down reset setup test test-unit test-image mutate contract check policy workflows audit format bench bench-cold docs pictures versions kill-each bench-twenty lock need-pr help
+.PHONY: preview push staging destroy status down reset setup test test-unit test-image mutate contract check policy workflows audit format bench bench-cold docs pictures versions kill-each bench-twenty lock need-pr help

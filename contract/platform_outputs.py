@@ -116,6 +116,7 @@ class DatabaseOutputs(_Model):
         subnet_group: RDS subnet group.
         cidrs: Networks of the databases' addresses.
         ssl_mode: libpq's ``sslmode`` towards every database.
+        scrub_rules: Text of the app's rules of the scrub, of the default branch.
     """
 
     instance: str
@@ -123,6 +124,7 @@ class DatabaseOutputs(_Model):
     subnet_group: str
     cidrs: list[str]
     ssl_mode: str
+    scrub_rules: Text
 
 
 class BranchesOutputs(_Model):
@@ -143,12 +145,12 @@ class ImageOutputs(_Model):
     """The registry, and the image that is trusted with master passwords.
 
     Attributes:
-        repository_url: ECR repository of all images, without a tag.
-        trusted: Image that staging runs, from the main branch, by digest.
+        repository_url: ECR repository of the app's images, without a tag.
+        database: Image that prepares databases, from the default branch, by digest.
     """
 
     repository_url: str
-    trusted: str
+    database: str
 
     @property
     def repository(self) -> str:

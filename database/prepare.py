@@ -1,8 +1,9 @@
-"""``python -m database.prepare``: prepare a copy of staging's database for a preview.
+"""``python -m database.prepare``: make a database ready for the code of an app.
 
-Scrubs it, proves the scrub, and only then creates the roles that may connect. It runs from the
-trusted image, before any code of the pull request, and can be repeated: a database that was
-proven before is not scrubbed again.
+``PREPARE_CONTENT`` decides the work. An ``original``, staging's own database, only gets its roles.
+A ``copy`` of it is scrubbed by the rules in the file ``SCRUB_RULES``, the scrub is proven, and only
+then the roles are created that may connect. It runs before any code of a pull request, and can be
+repeated: a database that was proven before is not scrubbed again.
 """
 
 from __future__ import annotations
@@ -12,20 +13,26 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import psycopg2
-from alembic.script import ScriptDirectory
 from psycopg2.sql import SQL
 
-from database import scrub
-from database.scrub import catalogue, engine
-from service.database.connection import connect
-from service.migrate import alembic_config
-from service.prepare.__main__ import prepare as prepare_roles
-from service.prepare.errors import PrepareError
-from service.settings import ConfigurationError, PrepareSettings, load
+from database import access, scrub
+from database.access import AccessError
+from database.connection import connect
+from database.output import report_environment, report_failure, reporter
+from database.scrub import catalogue, engine, state
+from database.settings import (
+    AccessSettings,
+    ConfigurationError,
+    Content,
+    PrepareSettings,
+    ScrubSettings,
+    load,
+)
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
 
+_APPLICATION = "database-prepare"
 # The count has to read the table itself, even if an index would be faster.
 _NO_INDEX_SCANS = """
 SET LOCAL enable_indexscan = off;
@@ -33,25 +40,44 @@ SET LOCAL enable_indexonlyscan = off;
 SET LOCAL enable_bitmapscan = off;
 """
 
+_report_scrub = reporter("scrub")
+_report = reporter("prepare")
 
-def prepare(settings: PrepareSettings, rules: scrub.Rules) -> None:
-    """Scrub, prove, create the roles.
+
+def prepare_copy(settings: AccessSettings, rules: scrub.Rules) -> None:
+    """Scrub a copy of staging's data, prove it, and only then let the roles connect.
 
     Raises:
         ScrubError: Personal data may be left; connections stay disabled.
-        PrepareError: Something else is not safe; connections stay disabled.
+        AccessError: The roles would not be safe; connections stay disabled.
         psycopg2.Error: A statement failed; connections stay disabled.
     """
     master = settings.login(settings.master_user, settings.master_password)
     with (
-        closing(connect(master, application="database-scrub")) as one,
-        closing(connect(master, application="database-scrub")) as other,
+        closing(connect(master, application=_APPLICATION)) as one,
+        closing(connect(master, application=_APPLICATION)) as other,
     ):
-        report(f"{scrub.run(one, other, rules=rules, revision=newest_revision())}")
-        scrub.prove(one, other, rules=rules)
-        report("proven: no text that looks like personal data is left")
-        report(f"{warm(one) / 2**20:.0f} MiB of tables read once")
-    prepare_roles(settings)
+        scrub.scrub_and_prove(one, other, rules=rules, report=_report_scrub)
+        _report_scrub(f"{warm(one) / 2**20:.0f} MiB of tables read once")
+    access.grant_access(settings, _report)
+
+
+def prepare_original(settings: AccessSettings) -> None:
+    """Create the roles of a database whose data stays as it is.
+
+    Raises:
+        ScrubError: It is a copy, whose scrub has begun and was never proven.
+        AccessError: The roles would not be safe; nothing was changed.
+        psycopg2.Error: A statement failed; nothing was changed.
+    """
+    master = settings.login(settings.master_user, settings.master_password)
+    with (
+        closing(connect(master, application=_APPLICATION)) as database,
+        database,
+        database.cursor() as cursor,
+    ):
+        state.refuse_if_begun(cursor)
+    access.grant_access(settings, _report)
 
 
 def warm(database: connection) -> int:
@@ -76,39 +102,30 @@ def warm(database: connection) -> int:
     return sum(table.size for table in tables)
 
 
-def newest_revision() -> str | None:
-    """Return the migration that this image's rules describe."""
-    return ScriptDirectory.from_config(alembic_config()).get_current_head()
-
-
-def report(line: str) -> None:
-    """Write a line of progress to the log."""
-    sys.stdout.write(f"scrub: {line}\n")
-    sys.stdout.flush()
-
-
-def report_failure(line: str) -> None:
-    """Write the error to the log; Kubernetes shows its last line as the Job's message."""
-    sys.stderr.write(f"{' '.join(line.split())}\n")
-
-
 def main() -> int:
     """Prepare the database.
 
     Returns:
-        Exit code: 0 on success, 1 if connections stay disabled, 2 for an invalid environment.
+        Exit code: 0 on success, 1 if it is not ready, 2 for an invalid environment.
     """
     try:
-        prepare(load(PrepareSettings), scrub.load())
+        content = load(PrepareSettings).content
+        settings = load(AccessSettings)
+        match content:
+            case Content.COPY:
+                prepare_copy(settings, scrub.load(load(ScrubSettings).rules))
+            case Content.ORIGINAL:
+                prepare_original(settings)
     except ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")
+        report_environment(error)
         return 2
     except scrub.ScrubError as error:
         report_failure(f"scrub: {error}")
         return 1
-    except (PrepareError, psycopg2.Error) as error:
+    except (AccessError, psycopg2.Error) as error:
         report_failure(f"prepare: {error}")
         return 1
+    _report("done")
     return 0
 
 

@@ -65,6 +65,7 @@ class DatabaseInputs:
     subnet_group: pulumi.Input[str]
     cidrs: pulumi.Input[list[str]]
     ssl_mode: pulumi.Input[str]
+    scrub_rules: pulumi.Input[str]
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class ImageInputs:
     """The registry, and the image that is trusted with master passwords."""
 
     repository_url: pulumi.Input[str]
-    trusted: pulumi.Input[str]
+    database: pulumi.Input[str]
 
 
 @dataclass(frozen=True)

@@ -208,9 +208,9 @@ def reset(
 
 @app.command("staging")
 def deploy_staging() -> None:
-    """Deploy staging with generated rows and a snapshot, unless it is there already."""
+    """Deploy the working tree to staging; a new one gets generated rows and a snapshot."""
     settings = Settings()
-    staging.ensure(settings, _clients(settings), console)
+    staging.update(settings, _clients(settings), console)
 
 
 @app.command()

@@ -46,6 +46,25 @@ def ensure(settings: Settings, clients: Clients, console: Console) -> None:
             _make(settings, clients, console)
 
 
+def update(settings: Settings, clients: Clients, console: Console) -> None:
+    """Bring staging up with the working tree, whether or not it is complete.
+
+    Its image and the rules of the scrub are the working tree's afterwards. Its rows stay.
+
+    Raises:
+        SandboxError: A step fails.
+        PreviewsError: Pulumi fails.
+    """
+    with hold(settings.home / "staging.lock"):
+        if not _finished(settings).exists():
+            _make(settings, clients, console)
+            return
+        began = time.monotonic()
+        up(settings, clients)
+        seconds = time.monotonic() - began
+        show.done(console, STACK, f"has the working tree after {seconds:.1f} s")
+
+
 def _make(settings: Settings, clients: Clients, console: Console) -> None:
     began = time.monotonic()
     console.print("deploying staging first (only once)")

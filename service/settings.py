@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from limits import parse
 from pydantic import (
@@ -19,7 +19,6 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
-    model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -135,33 +134,6 @@ class GateSettings(_Settings):
 
     max_lock_seconds: float | None = Field(default=None, gt=0, le=3600)
     long_locks_meant: bool = False
-
-
-class PrepareSettings(DatabaseAddress):
-    """The master, and the two roles that it creates: ``DATABASE_{MASTER,MIGRATOR,APP}_*``."""
-
-    master_user: str = Field(min_length=1)
-    master_password: SecretStr
-    migrator_user: str = Field(min_length=1, max_length=63)
-    migrator_password: SecretStr = Field(min_length=8)
-    app_user: str = Field(min_length=1, max_length=63)
-    app_password: SecretStr = Field(min_length=8)
-
-    @model_validator(mode="after")
-    def _three_roles(self) -> Self:
-        names = (self.master_user, self.migrator_user, self.app_user)
-        if len(set(names)) < len(names):
-            msg = "master, migrator and app must be three different roles"
-            raise ValueError(msg)
-        return self
-
-    def login(self, user: str, password: SecretStr) -> MigrationSettings:
-        """Return the settings of the same database with another login."""
-        return MigrationSettings(
-            **self.model_dump(include=set(DatabaseAddress.model_fields)),
-            user=user,
-            password=password,
-        )
 
 
 class BuildInformation(_Settings):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from pathlib import Path
 
 from bench.report import Results
 from bench.service.subjects import database
@@ -15,7 +16,7 @@ _ROWS = 1_000_000
 def main() -> None:
     """Measure the two figures."""
     results = Results.read()
-    rules = scrub.load()
+    rules = scrub.load(Path(__file__).resolve().parents[2] / "scrub.yaml")
     with database(_ROWS) as (server, environment):
         name = environment["DATABASE_NAME"]
         with closing(server.connect(name)) as one, closing(server.connect(name)) as other:

@@ -15,13 +15,14 @@ import structlog
 from lightkube import ApiError, Client
 from lightkube.config.kubeconfig import KubeConfig
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from database.branches.clones import SparePool
 from database.branches.cluster import KubernetesCluster
 from database.branches.controller import Controller
 from database.branches.provisioning import ConnectionLimits
-from service.settings import ConfigurationError, load
+from database.output import report_environment
+from database.settings import ConfigurationError, NameList, Settings, load
 
 _LOG = structlog.get_logger()
 # Before a pass that waits for something, or after the API server did not answer.
@@ -30,7 +31,7 @@ _RETRY_SECONDS = 1.0
 _STUCK_SECONDS = 1800.0
 
 
-class ControllerSettings(BaseSettings):
+class ControllerSettings(Settings):
     """Settings of the controller: ``BRANCHES_*``.
 
     Attributes:
@@ -39,18 +40,20 @@ class ControllerSettings(BaseSettings):
         migrator_connections: Connections of one preview's migrations.
         spares: Clones of a large template that are made in advance.
         spares_above_mib: The size from which a template is large.
+        extensions: Extensions of PostgreSQL that the app needs; each clone gets them.
         resync_seconds: Time between two passes when nothing changes.
         host: Address on which health checks are answered.
         port: Their port.
     """
 
-    model_config = SettingsConfigDict(env_prefix="BRANCHES_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="BRANCHES_")
 
     namespace: str = Field(min_length=1)
     app_connections: int = Field(default=12, ge=1)
     migrator_connections: int = Field(default=3, ge=1)
     spares: int = Field(default=2, ge=0, le=10)
     spares_above_mib: int = Field(default=2048, ge=0)
+    extensions: NameList = ()
     resync_seconds: float = Field(default=30, gt=0)
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
@@ -176,7 +179,7 @@ def main() -> int:
     try:
         settings = load(ControllerSettings)
     except ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")
+        report_environment(error)
         return 2
     client = Client(config=KubeConfig.from_service_account(), field_manager="database-branches")
     cluster = KubernetesCluster(client, settings.namespace)
@@ -186,7 +189,7 @@ def main() -> int:
     health.serve(settings.host, settings.port)
     wake.follow(cluster.watch_branches, "branches")
     wake.follow(cluster.watch_generations, "generations")
-    controller = Controller(cluster, settings.limits, settings.pool)
+    controller = Controller(cluster, settings.limits, settings.pool, settings.extensions)
     run(controller, health, wake, settings.resync_seconds)
     return 0
 

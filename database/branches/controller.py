@@ -17,6 +17,7 @@ from lightkube import ApiError
 from pydantic import SecretStr
 
 from contract.kubernetes import APP_SECRET, FINALIZER, MIGRATOR_SECRET
+from database.access import AccessError
 from database.branches import clones, provisioning, registry, template
 from database.branches.clones import SparePool
 from database.branches.cluster import Cluster
@@ -26,7 +27,6 @@ from database.branches.provisioning import BranchRequest, ConnectionLimits
 from database.branches.registry import DatabaseKind, Session
 from database.branches.resources import Branch, Generation, Object
 from database.branches.server import Master
-from service.prepare.errors import PrepareError
 
 _LOG = structlog.get_logger()
 _CLUSTER_FAILED = (ApiError, httpx2.HTTPError)
@@ -50,12 +50,20 @@ class Controller:
         cluster: Holds the requests and the published servers.
         limits: Connections of each preview.
         pool: Clones made in advance.
+        extensions: Extensions of PostgreSQL that each clone gets.
     """
 
-    def __init__(self, cluster: Cluster, limits: ConnectionLimits, pool: SparePool) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        limits: ConnectionLimits,
+        pool: SparePool,
+        extensions: Sequence[str] = (),
+    ) -> None:
         self._cluster = cluster
         self._limits = limits
         self._pool = pool
+        self._extensions = tuple(extensions)
         self._upgraded: set[str] = set()
 
     def reconcile(self) -> Outcome:
@@ -159,7 +167,7 @@ class Controller:
         """Act on one request, isolating its failure; return whether to retry."""
         try:
             action(session, branch, generation)
-        except (BranchError, PrepareError, psycopg2.Error, *_CLUSTER_FAILED) as error:
+        except (BranchError, AccessError, psycopg2.Error, *_CLUSTER_FAILED) as error:
             if session.is_lost:
                 raise NotReadyError(f"the connection to the server was lost: {error}") from error
             self._report_failure(branch, error)
@@ -177,6 +185,7 @@ class Controller:
             reset=branch.reset,
             migrator_password=self._password(branch.namespace, MIGRATOR_SECRET, names.migrator),
             app_password=self._password(branch.namespace, APP_SECRET, names.app),
+            extensions=self._extensions,
         )
         if provisioning.ensure(session, request, self._limits):
             _LOG.info("provisioned", namespace=branch.namespace, server=generation.name)

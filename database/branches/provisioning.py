@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 from psycopg2.sql import SQL, Identifier, Literal
 from pydantic import SecretStr
 
+from database.access import grant_access
 from database.branches import clones, names
 from database.branches.errors import DatabaseMissingError, ServerFullError
 from database.branches.registry import DatabaseKind
-from service.prepare.__main__ import prepare
-from service.settings import PrepareSettings
+from database.output import reporter
+from database.settings import AccessSettings
+
+_REPORT = reporter("branches")
 
 if TYPE_CHECKING:
     from database.branches.names import BranchNames
@@ -55,6 +58,7 @@ class BranchRequest:
             is requested.
         migrator_password: Password of the role that owns the schema.
         app_password: Password of the service's role.
+        extensions: Extensions of PostgreSQL that the app needs.
     """
 
     names: BranchNames
@@ -62,6 +66,7 @@ class BranchRequest:
     reset: str
     migrator_password: SecretStr
     app_password: SecretStr
+    extensions: tuple[str, ...] = ()
 
     @property
     def passwords(self) -> dict[str, SecretStr]:
@@ -151,22 +156,22 @@ def _prepare(
 ) -> None:
     """Set up roles, ownership and grants as the Job ``prepare`` does for a preview's instance."""
     master = session.master
-    prepare(
-        PrepareSettings.model_validate(
-            {
-                "host": master.host,
-                "port": master.port,
-                "name": clone,
-                "sslmode": master.sslmode,
-                "master_user": master.user,
-                "master_password": master.password,
-                "migrator_user": request.names.migrator,
-                "migrator_password": request.migrator_password,
-                "app_user": request.names.app,
-                "app_password": request.app_password,
-            }
-        )
+    settings = AccessSettings.model_validate(
+        {
+            "host": master.host,
+            "port": master.port,
+            "name": clone,
+            "sslmode": master.sslmode,
+            "master_user": master.user,
+            "master_password": master.password,
+            "migrator_user": request.names.migrator,
+            "migrator_password": request.migrator_password,
+            "app_user": request.names.app,
+            "app_password": request.app_password,
+            "extensions": request.extensions,
+        }
     )
+    grant_access(settings, _REPORT)
     for role, most in ((request.names.migrator, limits.migrator), (request.names.app, limits.app)):
         session.execute(
             SQL("ALTER ROLE {} CONNECTION LIMIT {}").format(Identifier(role), Literal(most))

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from psycopg2.errors import DuplicateDatabase
 from psycopg2.sql import SQL, Composable, Identifier
 
+from database.access import roles
 from database.branches.errors import ServerBusyError
 from database.branches.names import REGISTRY
-from service.prepare import roles
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class

@@ -11,8 +11,8 @@ import psycopg2
 from pydantic import SecretStr
 
 from database.branches.errors import NotReadyError
-from service.database.connection import connect_arguments
-from service.settings import MigrationSettings
+from database.connection import connect
+from database.settings import DatabaseLogin
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
@@ -50,7 +50,7 @@ class Master:
         Raises:
             NotReadyError: The server can't be reached, or refuses the login.
         """
-        login = MigrationSettings.model_validate(
+        login = DatabaseLogin.model_validate(
             {
                 "host": self.host,
                 "port": self.port,
@@ -58,22 +58,12 @@ class Master:
                 "user": self.user,
                 "password": self.password,
                 "sslmode": self.sslmode,
+                "statement_timeout_seconds": 0,
+                "lock_timeout_seconds": _LOCK_SECONDS,
             }
         )
         try:
-            opened: Connection = psycopg2.connect(
-                host=login.host,
-                port=login.port,
-                dbname=database,
-                user=self.user,
-                password=self.password.get_secret_value(),
-                **connect_arguments(
-                    login,
-                    application=_APPLICATION,
-                    statement_timeout_seconds=0,
-                    lock_timeout_seconds=_LOCK_SECONDS,
-                ),
-            )
+            opened = connect(login, application=_APPLICATION)
         except psycopg2.OperationalError as error:
             raise NotReadyError(
                 f"can't connect to server {self.host}: {' '.join(str(error).split())}. Check that"

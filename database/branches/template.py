@@ -8,26 +8,30 @@ killed or fails, the server has no template and serves no clones; the next run c
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psycopg2
 from psycopg2.sql import SQL, Identifier
-from pydantic import Field, SecretStr
+from pydantic import Field
 
+from database import scrub
 from database.branches import clones, names, registry
 from database.branches.errors import BranchError
 from database.branches.registry import DatabaseKind
 from database.branches.server import Master
-from service.settings import ConfigurationError, DatabaseAddress, load
+from database.connection import connect
+from database.output import report_environment, report_failure, reporter
+from database.settings import ConfigurationError, DatabaseLogin, ScrubSettings, load
 
 if TYPE_CHECKING:
     from database.branches.registry import Session
 
+_APPLICATION = "database-template"
 Scrub = Callable[[], None]
 """Scrubs the restored database and proves it; raises if personal data is left."""
 
@@ -47,30 +51,23 @@ class RestoredServer:
     snapshot: str
 
 
-class TemplateSettings(DatabaseAddress):
+class TemplateSettings(DatabaseLogin):
     """The restored database with its master user: ``DATABASE_*``.
 
     Attributes:
-        user: The master user.
-        password: Its password.
         snapshot: The snapshot that the server was restored from.
     """
 
-    user: str = Field(min_length=1)
-    password: SecretStr
     snapshot: str = Field(min_length=1)
 
 
-class ScrubFailedError(BranchError):
-    """Failure of the scrub, which has reported its own error."""
-
-
-def make(restored: RestoredServer, scrub: Scrub, report: Callable[[str], None]) -> None:
+def make(restored: RestoredServer, scrub_it: Scrub, report: Callable[[str], None]) -> None:
     """Turn the restored database into the template, unless there is one.
 
     Raises:
         BranchError: The template can't be made.
         ServerBusyError: Another run is making it.
+        ScrubError: Personal data may be left.
     """
     registry.install(restored.master)
     with registry.session(restored.master) as session:
@@ -80,7 +77,7 @@ def make(restored: RestoredServer, scrub: Scrub, report: Callable[[str], None]) 
         _lock_out(session)
         report("only the master user can log in and connect")
     # Not under the lock: there is nothing to clone yet, and a scrub has connections of its own.
-    scrub()
+    scrub_it()
     report("scrubbed and proven")
     with registry.session(restored.master) as session:
         _close(session, restored)
@@ -109,18 +106,18 @@ def require(session: Session) -> str:
     return str(found[0][0])
 
 
-def run_scrub() -> None:
-    """Scrub and prove in a child process, which reads the same environment.
+def scrub_restored(settings: DatabaseLogin, rules: scrub.Rules) -> None:
+    """Scrub and prove the restored database, over two connections.
 
     Raises:
-        ScrubFailedError: It failed, so there must be no template.
+        ScrubError: Personal data may be left, so there must be no template.
+        psycopg2.Error: A statement failed.
     """
-    done = subprocess.run([sys.executable, "-m", "database.scrub"], check=False, env=os.environ)
-    if done.returncode != 0:
-        raise ScrubFailedError(
-            f"the scrub failed with exit code {done.returncode}, so this server gets no template."
-            " The lines above name the cause."
-        )
+    with (
+        closing(connect(settings, application=_APPLICATION)) as one,
+        closing(connect(settings, application=_APPLICATION)) as other,
+    ):
+        scrub.scrub_and_prove(one, other, rules=rules, report=reporter("scrub"))
 
 
 def main() -> int:
@@ -131,22 +128,22 @@ def main() -> int:
     """
     try:
         settings = load(TemplateSettings)
+        rules = scrub.load(load(ScrubSettings).rules)
         master = Master(
             settings.host, settings.user, settings.password, settings.port, settings.sslmode
         )
-        make(RestoredServer(master, settings.name, settings.snapshot), run_scrub, _report)
+        restored = RestoredServer(master, settings.name, settings.snapshot)
+        make(restored, partial(scrub_restored, settings, rules), reporter("template"))
     except ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")
+        report_environment(error)
         return 2
+    except scrub.ScrubError as error:
+        report_failure(f"scrub: {error}")
+        return 1
     except (BranchError, psycopg2.Error) as error:
-        sys.stderr.write(f"template: {' '.join(str(error).split())}\n")
+        report_failure(f"template: {error}")
         return 1
     return 0
-
-
-def _report(line: str) -> None:
-    sys.stdout.write(f"template: {line}\n")
-    sys.stdout.flush()
 
 
 def _has_template(session: Session) -> bool:

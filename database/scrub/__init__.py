@@ -5,6 +5,15 @@ from __future__ import annotations
 from database.scrub.errors import RulesError, ScrubError
 from database.scrub.proofs import prove
 from database.scrub.rules import Rules, load
-from database.scrub.scrubbing import Summary, run
+from database.scrub.scrubbing import Summary, run, scrub_and_prove
 
-__all__ = ["Rules", "RulesError", "ScrubError", "Summary", "load", "prove", "run"]
+__all__ = [
+    "Rules",
+    "RulesError",
+    "ScrubError",
+    "Summary",
+    "load",
+    "prove",
+    "run",
+    "scrub_and_prove",
+]

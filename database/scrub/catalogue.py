@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from psycopg2.sql import SQL, Composable, Identifier
 
+from database.access.schemas import STATE_SCHEMA
+
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
-
-STATE_SCHEMA = "scrub"
 
 # Left out: system tables, those of extensions, and the state of the scrub.
 _RELATIONS = """

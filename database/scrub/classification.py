@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from database.scrub.errors import ScrubError
+from database.scrub.errors import REMEDY, ScrubError
 from database.scrub.fakes import FAKE_KINDS
 from database.scrub.rules import Constant, Fake, Hash, Keep, Null
 
@@ -34,17 +34,13 @@ class TableTask:
     columns: dict[str, ColumnRule] = field(default_factory=dict)
 
 
-def classify(
-    tables: Sequence[Table], keys: Sequence[ForeignKey], rules: Rules, *, exact: bool
-) -> list[TableTask]:
+def classify(tables: Sequence[Table], keys: Sequence[ForeignKey], rules: Rules) -> list[TableTask]:
     """Find the rule of each table and column.
 
     Args:
         tables: Tables of the database.
         keys: Foreign keys of the database.
         rules: The rules.
-        exact: True if the database is at the revision that the rules describe. At an earlier one
-            tables and columns with a rule may be missing, as a later migration adds them.
 
     Raises:
         ScrubError: A column has no rule, or one that can't be applied. Names each of them.
@@ -52,13 +48,14 @@ def classify(
     wrong = [
         *_unclassified(tables, rules),
         *_impossible(tables, rules),
-        *(_missing(tables, rules) if exact else ()),
         *_split_keys(tables, keys, rules),
     ]
     if wrong:
+        # One of them may be the misspelled name of a column that has no rule.
+        wrong += unmatched(tables, rules)
         msg = (
             "the rules don't fit the database, so nothing was scrubbed and connections stay"
-            f" disabled: {'; '.join(wrong)}"
+            f" disabled: {'; '.join(wrong)}. {REMEDY}"
         )
         raise ScrubError(msg)
     return [_task(table, _rule(table, tables, rules)) for table in tables if _has_rows(table)]
@@ -104,27 +101,28 @@ def _unclassified(tables: Sequence[Table], rules: Rules) -> Iterator[str]:
             classified = {} if rule is None else rule.columns
             for name in _own_columns(table):
                 if name not in classified:
-                    yield (
-                        f"{table.label}.{name} is not classified: add a rule for it to"
-                        " database/scrub.yaml on the main branch"
-                    )
+                    yield f"{table.label}.{name} is not classified: add a rule for it"
 
 
-def _missing(tables: Sequence[Table], rules: Rules) -> Iterator[str]:
-    """Yield rules of missing tables and columns: obsolete at best, misspelled at worst."""
+def unmatched(tables: Sequence[Table], rules: Rules) -> list[str]:
+    """Return the rules whose table or column does not exist.
+
+    They do no harm: whatever exists needs a rule of its own. A later migration may add the column,
+    or an earlier one have dropped it.
+    """
     by_label = {table.label: table for table in tables}
-    advice = (
-        "correct the name in database/scrub.yaml, or remove the rule, or mark it `leaving: true` if"
-        " a migration drops it"
-    )
+    found = []
     for label, rule in rules.tables.items():
         if label not in by_label:
             if not rule.leaving:
-                yield f"table {label} has a rule but does not exist: {advice}"
+                found.append(f"table {label} has a rule but does not exist")
             continue
-        for name, column in rule.columns.items():
-            if name not in by_label[label].columns and not column.leaving:
-                yield f"column {label}.{name} has a rule but does not exist: {advice}"
+        found += [
+            f"column {label}.{name} has a rule but does not exist"
+            for name, column in rule.columns.items()
+            if name not in by_label[label].columns and not column.leaving
+        ]
+    return found
 
 
 def _impossible(tables: Sequence[Table], rules: Rules) -> Iterator[str]:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+REMEDY = (
+    "Correct scrub.yaml on the default branch, and bring staging up, which publishes it: the next"
+    " deployment uses it"
+)
+"""The remedy of every error in the rules."""
+
 
 class ScrubError(Exception):
     """Personal data may be left; the message contains the place and the remedy."""
 
 
 class RulesError(ScrubError):
-    """``database/scrub.yaml`` is invalid; the message names each invalid line."""
+    """The file with the rules is invalid; the message names each invalid line."""

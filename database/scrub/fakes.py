@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from psycopg2.sql import SQL, Composable, Literal
 
-from service.seed import words
+from database.scrub import words
 
 if TYPE_CHECKING:
     from collections.abc import Callable

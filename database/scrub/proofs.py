@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg2.sql import SQL, Composable, Identifier, Literal
 
-from database.scrub import catalogue, engine, state
+from database.scrub import catalogue, engine, state, words
 from database.scrub.classification import TableTask, classify
-from database.scrub.errors import ScrubError
+from database.scrub.errors import REMEDY, ScrubError
 from database.scrub.fakes import FAKE_KINDS
 from database.scrub.rules import Constant, Fake, Hash, Keep, Null, fingerprint
-from service.seed import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -104,7 +103,10 @@ def prove(database: connection, *more: connection, rules: Rules) -> None:
         engine.set_limits(cursor)
         wrong += _failed_proofs(cursor, rules)
         if wrong:
-            msg = f"the proof failed, so connections stay disabled: {'; '.join(sorted(wrong))}"
+            msg = (
+                "the proof failed, so connections stay disabled:"
+                f" {'; '.join(sorted(wrong))}. {REMEDY}"
+            )
             raise ScrubError(msg)
         state.finish(cursor)
 
@@ -112,7 +114,7 @@ def prove(database: connection, *more: connection, rules: Rules) -> None:
 def _tasks(cursor: Cursor, rules: Rules) -> list[TableTask]:
     """Return all tables with their rules, and materialized views, which have none."""
     tables = catalogue.read(cursor)
-    tasks = classify(tables, catalogue.foreign_keys(cursor), rules, exact=False)
+    tasks = classify(tables, catalogue.foreign_keys(cursor), rules)
     return tasks + [TableTask(table, truncate=False) for table in tables if table.kind == "m"]
 
 
@@ -244,4 +246,4 @@ def _failed_proofs(cursor: Cursor, rules: Rules) -> Iterator[str]:
     for assertion, query in rules.proofs.items():
         cursor.execute(SQL("SELECT FROM ({}) AS proof LIMIT 1").format(SQL(query)))
         if cursor.rowcount:
-            yield f"{assertion}: its query in database/scrub.yaml returns rows"
+            yield f"{assertion}: its query in scrub.yaml returns rows"

@@ -1,4 +1,4 @@
-"""The rules of the scrub, one for each column, as read from ``database/scrub.yaml``."""
+"""The rules of the scrub, one for each column, as read from the app's ``scrub.yaml``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from database.scrub.errors import RulesError
+from database.scrub.errors import REMEDY, RulesError
 from database.scrub.fakes import FAKE_KINDS
-
-RULES = Path(__file__).parent.parent / "scrub.yaml"
 
 Reason = Annotated[str, Field(min_length=8, max_length=200)]
 Scalar = str | int | float | bool
@@ -94,7 +92,7 @@ class TableRule(_Model):
 
 
 class Rules(_Model):
-    """The content of ``database/scrub.yaml``.
+    """The content of ``scrub.yaml``.
 
     Attributes:
         tables: Rule of each table, by name; with its schema in front if that is not ``public``.
@@ -110,8 +108,8 @@ def fingerprint(rule: _Model) -> str:
     return hashlib.sha256(rule.model_dump_json().encode()).hexdigest()[:16]
 
 
-def load(path: Path = RULES) -> Rules:
-    """Read the rules.
+def load(path: Path) -> Rules:
+    """Read the rules of a file.
 
     Raises:
         RulesError: The file is missing, or its content is not valid.
@@ -119,7 +117,7 @@ def load(path: Path = RULES) -> Rules:
     try:
         content = yaml.load(path.read_text(), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
     except (OSError, yaml.YAMLError) as error:
-        msg = f"{path.name} can't be read: {' '.join(str(error).split())}"
+        msg = f"{path.name} can't be read: {' '.join(str(error).split())}. {REMEDY}"
         raise RulesError(msg) from error
     try:
         return Rules.model_validate(content)
@@ -128,7 +126,7 @@ def load(path: Path = RULES) -> Rules:
             f"{'.'.join(map(str, part['loc']))}: {part['msg'].removeprefix('Value error, ')}"
             for part in error.errors()
         )
-        msg = f"{path.name} is invalid: {wrong}"
+        msg = f"{path.name} is invalid: {wrong}. {REMEDY}"
         raise RulesError(msg) from error
 
 

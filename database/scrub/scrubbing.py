@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 from psycopg2.sql import SQL, Identifier
 
+from database.access import roles
 from database.scrub import catalogue, engine, lockout, state
-from database.scrub.classification import TableTask, classify
+from database.scrub.classification import TableTask, classify, unmatched
 from database.scrub.errors import ScrubError
+from database.scrub.proofs import prove
 from database.scrub.rules import Keep
-from service.prepare import roles
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from psycopg2.extensions import connection
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -36,6 +37,7 @@ class Summary:
         emptied: Number of tables that were emptied.
         seconds: Duration.
         before: True if the database had been scrubbed and proven before, and was not changed.
+        unmatched: Rules whose table or column does not exist.
     """
 
     tables: int
@@ -43,6 +45,7 @@ class Summary:
     emptied: int
     seconds: float
     before: bool = False
+    unmatched: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if self.before:
@@ -53,9 +56,19 @@ class Summary:
         )
 
 
-def run(
-    database: connection, *more: connection, rules: Rules, revision: str | None = None
-) -> Summary:
+def scrub_and_prove(
+    database: connection, *more: connection, rules: Rules, report: Callable[[str], None]
+) -> None:
+    """Scrub a database and prove it, with its progress; see `run` and `prove`."""
+    summary = run(database, *more, rules=rules)
+    report(str(summary))
+    for rule in summary.unmatched:
+        report(f"{rule}: remove the rule, unless the snapshot is of another version")
+    prove(database, *more, rules=rules)
+    report("proven: no text that looks like personal data is left")
+
+
+def run(database: connection, *more: connection, rules: Rules) -> Summary:
     """Scrub a database that is not in use yet, and disable connections until :func:`prove`.
 
     The next run resumes one that was killed. A database that was proven before is not changed,
@@ -65,8 +78,6 @@ def run(
         database: As the database's owner, not in a transaction.
         more: Further connections, which scrub other tables in parallel.
         rules: Rules of all columns.
-        revision: The migration that the rules describe. At another one, tables and columns with
-            a rule may be missing; None requires all of them.
 
     Raises:
         ScrubError: A column has no rule or can't be scrubbed, or another role is connected.
@@ -85,7 +96,7 @@ def run(
     # After a commit, so that connections stay disabled whatever is found now.
     with database, database.cursor() as cursor:
         tables = catalogue.read(cursor)
-        tasks = _plan(cursor, tables, rules, revision)
+        tasks = _plan(cursor, tables, rules)
         _become_owner(cursor, tables)
         _drop_foreign_keys(cursor, tables, tasks)
         emptied = _truncate(cursor, tasks)
@@ -96,12 +107,11 @@ def run(
         _restore_foreign_keys(cursor)
         _refresh(cursor, tables)
         rows = _rows(cursor, scrubbed)
-    return Summary(len(scrubbed), rows, emptied, monotonic() - started)
+    left = tuple(unmatched(tables, rules))
+    return Summary(len(scrubbed), rows, emptied, monotonic() - started, unmatched=left)
 
 
-def _plan(
-    cursor: Cursor, tables: Sequence[Table], rules: Rules, revision: str | None
-) -> list[TableTask]:
+def _plan(cursor: Cursor, tables: Sequence[Table], rules: Rules) -> list[TableTask]:
     if count := catalogue.large_objects(cursor):
         msg = (
             f"the database contains {count} large objects, which rules can't cover, so nothing was"
@@ -109,18 +119,7 @@ def _plan(
             " them"
         )
         raise ScrubError(msg)
-    exact = revision is None or _revision(cursor) == revision
-    return classify(tables, catalogue.foreign_keys(cursor), rules, exact=exact)
-
-
-def _revision(cursor: Cursor) -> str | None:
-    """Return the migration that Alembic recorded in the database."""
-    cursor.execute("SELECT to_regclass('public.alembic_version') IS NOT NULL")
-    if cursor.fetchone() != (True,):
-        return None
-    cursor.execute("SELECT version_num FROM public.alembic_version")
-    row = cursor.fetchone()
-    return None if row is None else str(row[0])
+    return classify(tables, catalogue.foreign_keys(cursor), rules)
 
 
 def _become_owner(cursor: Cursor, tables: Sequence[Table]) -> None:

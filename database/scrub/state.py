@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from database.scrub.catalogue import STATE_SCHEMA
+from database.access.schemas import STATE_SCHEMA
 from database.scrub.errors import ScrubError
 
 if TYPE_CHECKING:
@@ -46,6 +46,21 @@ def is_finished(cursor: Cursor) -> bool:
         return False
     cursor.execute("SELECT EXISTS (SELECT FROM scrub.finished)")
     return cursor.fetchone() == (True,)
+
+
+def refuse_if_begun(cursor: Cursor) -> None:
+    """Refuse a database whose scrub has begun and was never proven.
+
+    Raises:
+        ScrubError: It is a copy, with personal data left in it.
+    """
+    cursor.execute("SELECT to_regclass('scrub.salt') IS NOT NULL")
+    if cursor.fetchone() == (True,) and not is_finished(cursor):
+        msg = (
+            "the scrub of this database has begun and was never proven, so it is a copy with"
+            " personal data in it, and nobody may connect. Prepare it with PREPARE_CONTENT=copy"
+        )
+        raise ScrubError(msg)
 
 
 def begin(cursor: Cursor) -> None:

@@ -23,6 +23,7 @@ from infra.ci.permissions.table import (
     STAGING,
     STAGING_DEPLOYMENT,
 )
+from infra.foundation.registry import database_repository
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +73,7 @@ class DeployRoles(pulumi.ComponentResource):
             config: Repository whose workflows may assume the roles.
             project: Project that the roles are named after.
             cluster: Cluster, with its region, account and VPC.
-            repository: Name of the ECR repository.
+            repository: Name of the ECR repository of the app's images.
         """
         super().__init__("previews:platform:DeployRoles", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -90,6 +91,7 @@ class DeployRoles(pulumi.ComponentResource):
                 cluster=cluster_name,
                 vpc=vpc,
                 repository=repository,
+                database_repository=database_repository(repository),
                 boundary=boundaries[0],
                 data_boundary=boundaries[1],
                 state_bucket=config.state_bucket or "",

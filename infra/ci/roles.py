@@ -104,6 +104,7 @@ def sign_in_policy(user_pool_arn: str) -> str:
         cluster="",
         vpc="",
         repository="",
+        database_repository="",
         boundary="",
     )
     return policy(sign_in_grants(user_pool_arn), place)

@@ -257,6 +257,13 @@ class PlatformConfig(_StackConfig):
         description="databases of previews in mode branch",
         examples=[{"enabled": True}],
     )
+    database_image: str | None = Field(
+        default=None,
+        pattern=r"^([a-z0-9][\w./:-]*@)?sha256:[0-9a-f]{64}$",
+        description="digest of an image of database/Dockerfile that is in the registry; then none"
+        " is built",
+        examples=["sha256:" + 64 * "0"],
+    )
     database: StagingDatabaseConfig = Field(
         description="staging's database", examples=[{"instanceClass": "db.t4g.medium"}]
     )

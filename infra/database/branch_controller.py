@@ -61,6 +61,7 @@ class BranchController(pulumi.ComponentResource):
         resources: ServiceConfig,
         platform: PlatformInputs,
         image: pulumi.Input[str],
+        extensions: Sequence[str] = (),
         depends_on: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -70,7 +71,8 @@ class BranchController(pulumi.ComponentResource):
             config: Configuration of the shared servers.
             resources: Resources of its pod.
             platform: Networks of databases and name server.
-            image: Image of the main branch, by digest.
+            image: Image that prepares databases, by digest.
+            extensions: Extensions of PostgreSQL that the app needs.
             depends_on: Resources that everything here depends on.
         """
         super().__init__("previews:platform:BranchController", name, None, opts)
@@ -96,7 +98,8 @@ class BranchController(pulumi.ComponentResource):
         scope = NamespaceScope(NAMESPACE, namespace)
         self._permissions(scope)
         guards = [*self._network(scope, platform), *self._accounts(scope)]
-        self._deployment(scope, config, resources, image, depends_on=[*definitions, *guards])
+        container = _container(config, resources, image, extensions)
+        self._deployment(scope, container, depends_on=[*definitions, *guards])
         self.register_outputs({})
 
     def _definition(
@@ -183,9 +186,7 @@ class BranchController(pulumi.ComponentResource):
     def _deployment(
         self,
         scope: NamespaceScope,
-        config: BranchesConfig,
-        resources: ServiceConfig,
-        image: pulumi.Input[str],
+        container: core.v1.ContainerArgs,
         *,
         depends_on: list[pulumi.Resource],
     ) -> None:
@@ -200,7 +201,7 @@ class BranchController(pulumi.ComponentResource):
                 template=core.v1.PodTemplateSpecArgs(
                     metadata=meta.v1.ObjectMetaArgs(labels=_LABELS),
                     spec=pod_spec(
-                        _container(config, resources, image),
+                        container,
                         grace_period_seconds=_GRACE_SECONDS,
                         restart_policy="Always",
                         service_account=_NAME,
@@ -213,7 +214,10 @@ class BranchController(pulumi.ComponentResource):
 
 
 def _container(
-    config: BranchesConfig, resources: ServiceConfig, image: pulumi.Input[str]
+    config: BranchesConfig,
+    resources: ServiceConfig,
+    image: pulumi.Input[str],
+    extensions: Sequence[str],
 ) -> core.v1.ContainerArgs:
     environment = Environment(
         values={
@@ -222,6 +226,7 @@ def _container(
             "BRANCHES_SPARES": str(config.spares),
             "BRANCHES_SPARES_ABOVE_MIB": str(config.spares_above_mib),
             "BRANCHES_PORT": str(PLATFORM_PORT),
+            **({"BRANCHES_EXTENSIONS": ",".join(extensions)} if extensions else {}),
         },
         fields={"BRANCHES_HOST": "status.podIP"},
     )

@@ -15,6 +15,7 @@ from infra.database.branch_api import StatusResource
 from infra.database.database import PORT, login, server
 from infra.database.job import DatabaseJob, DatabaseWork
 from infra.database.master_secret import MasterSecret
+from infra.database.scrub_rules import VARIABLES, ScrubRules
 from infra.kubernetes.external_secret import WAIT_UNTIL_READY
 from infra.kubernetes.namespace_scope import NamespaceScope
 from infra.kubernetes.pod import TIMEOUT, Environment
@@ -31,7 +32,7 @@ _PUBLISHED_SECONDS = 120
 
 
 class BranchGeneration(pulumi.ComponentResource):
-    """The master's Secret, the Job that makes the template, the publication."""
+    """The master's Secret, the rules, the Job that makes the template, the publication."""
 
     def __init__(
         self,
@@ -51,7 +52,8 @@ class BranchGeneration(pulumi.ComponentResource):
             restored: RDS instance.
             resources: Resources of the Job's pod.
             namespace: Namespace of the branch controller.
-            platform: Trusted image, and identity provider of the cluster's service accounts.
+            platform: Image and rules of the scrub, and identity provider of the cluster's service
+                accounts.
         """
         super().__init__("previews:data:BranchGeneration", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -67,12 +69,19 @@ class BranchGeneration(pulumi.ComponentResource):
             platform=platform,
             opts=child,
         )
+        rules = ScrubRules(
+            "rules",
+            text=platform.database.scrub_rules,
+            prefix=f"{stack.value}-rules",
+            scope=scope,
+            opts=child,
+        )
         template = DatabaseJob(
             "template",
-            work=template_work(stack, restored, platform),
+            work=template_work(stack, restored, platform, rules.name),
             scope=scope,
             resources=resources,
-            depends_on=[master.ready],
+            depends_on=[master.ready, rules.ready],
             opts=child,
         )
         StatusResource(
@@ -96,20 +105,25 @@ class BranchGeneration(pulumi.ComponentResource):
 
 
 def template_work(
-    stack: StackName, restored: SnapshotDatabase, platform: PlatformInputs
+    stack: StackName,
+    restored: SnapshotDatabase,
+    platform: PlatformInputs,
+    rules: pulumi.Input[str],
 ) -> DatabaseWork:
     """Return the work of the template Job: scrub, proof and template, as the master user."""
     return DatabaseWork(
         name="template",
         command=["python", "-m", "database.branches.template"],
-        image=platform.images.trusted,
+        image=platform.images.database,
         environment=Environment(
             values={
                 **server(restored.database, platform),
                 "DATABASE_SNAPSHOT": restored.snapshot,
+                **VARIABLES,
             },
             secrets=login("DATABASE", stack.value),
         ),
         database=restored.database.identity,
         timeout_seconds=_TEMPLATE_SECONDS,
+        rules=rules,
     )

@@ -65,6 +65,21 @@ class OwnDatabase(Database):
 
 
 @dataclass(frozen=True)
+class Preparation:
+    """The means by which a copy of staging's data is prepared.
+
+    Attributes:
+        database: Identity of the database that holds the copy.
+        image: Image of the Job, by digest.
+        rules: Text of the rules of the scrub.
+    """
+
+    database: pulumi.Output[str]
+    image: pulumi.Output[str]
+    rules: pulumi.Output[str]
+
+
+@dataclass(frozen=True)
 class ProvisionedDatabase:
     """A database that is safe to use by the code of this commit.
 
@@ -75,8 +90,8 @@ class ProvisionedDatabase:
             replaced.
         snapshot: Snapshot that the data comes from, None where there is none.
         snapshot_created: Time of the snapshot, RFC 3339.
-        prepared_with: Image with which the database was prepared, known once it was; None where
-            the platform prepares it.
+        prepared_with: Image and rules with which the database was prepared, known once it was;
+            None where the stack prepares no copy.
     """
 
     database: Database
@@ -84,7 +99,7 @@ class ProvisionedDatabase:
     checksum: str
     snapshot: pulumi.Output[str] | None = None
     snapshot_created: pulumi.Output[str] | None = None
-    prepared_with: pulumi.Output[str] | None = None
+    prepared_with: Preparation | None = None
 
 
 def master_secret_arn(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_kubernetes import batch, core, meta
 
+from infra.database.scrub_rules import FOLDER
 from infra.kubernetes.pod import (
     NAME_LABEL,
     PLATFORM_CONTAINER,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from infra.kubernetes.namespace_scope import NamespaceScope
 
 _GRACE_PERIOD_SECONDS = 30
+_RULES = "rules"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class DatabaseWork:
         database: Identity of the database that it works on.
         timeout_seconds: Time limit in seconds.
         container: The container's user and scratch folders.
+        rules: ConfigMap with the rules of the scrub, mounted read-only; None for none.
     """
 
     name: str
@@ -51,6 +54,7 @@ class DatabaseWork:
     database: pulumi.Input[str]
     timeout_seconds: int
     container: Container = PLATFORM_CONTAINER
+    rules: pulumi.Input[str] | None = None
 
 
 class DatabaseJob(pulumi.ComponentResource):
@@ -113,11 +117,12 @@ class DatabaseJob(pulumi.ComponentResource):
                         resources=resource_requirements(resources, work.container),
                         security_context=container_confinement(work.container),
                         termination_message_policy="FallbackToLogsOnError",
-                        volume_mounts=scratch_mounts(work.container),
+                        volume_mounts=[*scratch_mounts(work.container), *_mounts(work)],
                     ),
                     grace_period_seconds=_GRACE_PERIOD_SECONDS,
                     restart_policy="Never",
                     settings=work.container,
+                    volumes=_volumes(work),
                 ),
             ),
         )
@@ -143,6 +148,22 @@ class DatabaseJob(pulumi.ComponentResource):
         self.register_outputs({})
 
 
+def _volumes(work: DatabaseWork) -> list[core.v1.VolumeArgs]:
+    if work.rules is None:
+        return []
+    return [
+        core.v1.VolumeArgs(
+            name=_RULES, config_map=core.v1.ConfigMapVolumeSourceArgs(name=work.rules)
+        )
+    ]
+
+
+def _mounts(work: DatabaseWork) -> list[core.v1.VolumeMountArgs]:
+    if work.rules is None:
+        return []
+    return [core.v1.VolumeMountArgs(name=_RULES, mount_path=FOLDER, read_only=True)]
+
+
 def _job_name(work: DatabaseWork, resources: ServiceConfig) -> pulumi.Output[str]:
     """Return the Job's name, with a hash of everything in it that may vary."""
     content = {
@@ -154,6 +175,7 @@ def _job_name(work: DatabaseWork, resources: ServiceConfig) -> pulumi.Output[str
         "container": work.container.model_dump(
             mode="json", include={"user", "read_only", "scratch"}
         ),
+        "rules": work.rules,
         "sizes": [resources.cpu, resources.cpu_limit, resources.memory],
     }
     return pulumi.Output.json_dumps(content, sort_keys=True).apply(

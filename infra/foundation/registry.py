@@ -1,4 +1,4 @@
-"""The one image repository of all stacks."""
+"""Repositories of images: the app's, of all its stacks, and the one of the data room."""
 
 from __future__ import annotations
 
@@ -11,6 +11,18 @@ from pulumi_aws import ecr
 # pushed under a tag, and an immutable tag never moves away from its image. A rule on tagged
 # images, by count or by age, would some day delete a running one; a stack removes its own.
 UNTAGGED_DAYS = 14
+
+
+def database_repository(repository: str) -> str:
+    """Return the ECR repository of the image that prepares databases.
+
+    It is apart from the app's, to which the role of previews pushes: that image gets master
+    passwords.
+
+    Args:
+        repository: The app's repository.
+    """
+    return f"{repository}-database"
 
 
 def lifecycle_policy() -> str:
@@ -54,7 +66,7 @@ class Registry(pulumi.ComponentResource):
         """
         super().__init__("previews:platform:Registry", name, None, opts)
         images = ecr.Repository(
-            "images",
+            _resource(name, "images"),
             name=repository,
             image_tag_mutability="IMMUTABLE",
             image_scanning_configuration={"scan_on_push": True},
@@ -64,10 +76,15 @@ class Registry(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         ecr.LifecyclePolicy(
-            "lifecycle",
+            _resource(name, "lifecycle"),
             repository=images.name,
             policy=lifecycle_policy(),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.url = images.repository_url
         self.register_outputs({"url": self.url})
+
+
+def _resource(registry: str, name: str) -> str:
+    """Return a resource's name, unique in the stack; the first registry's keep their short ones."""
+    return name if registry == "registry" else f"{registry}-{name}"

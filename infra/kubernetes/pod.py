@@ -11,7 +11,7 @@ from pulumi_kubernetes import core
 from contract.app.model import Container
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from infra.config.models import ServiceConfig
 
@@ -119,8 +119,9 @@ def pod_spec(
     settings: Container = PLATFORM_CONTAINER,
     service_account: str = SERVICE_ACCOUNT,
     uses_the_api: bool = False,
+    volumes: Sequence[core.v1.VolumeArgs] = (),
 ) -> core.v1.PodSpecArgs:
-    """Return a pod of one container that mounts its scratch folders and nothing else.
+    """Return a pod of one container that may write to its scratch folders and nothing else.
 
     Args:
         container: Container; it mounts `scratch_mounts`.
@@ -130,6 +131,7 @@ def pod_spec(
         settings: The container's user and scratch folders.
         service_account: Service account that it runs as.
         uses_the_api: True to mount that account's token; only for the platform's own pods.
+        volumes: Volumes besides those of the scratch folders.
     """
     return core.v1.PodSpecArgs(
         service_account_name=service_account,
@@ -147,11 +149,14 @@ def pod_spec(
         ),
         containers=[container],
         volumes=[
-            core.v1.VolumeArgs(
-                name=f"scratch-{number}",
-                empty_dir=core.v1.EmptyDirVolumeSourceArgs(size_limit=f"{_SCRATCH}Mi"),
-            )
-            for number, _ in enumerate(settings.scratch)
+            *(
+                core.v1.VolumeArgs(
+                    name=f"scratch-{number}",
+                    empty_dir=core.v1.EmptyDirVolumeSourceArgs(size_limit=f"{_SCRATCH}Mi"),
+                )
+                for number, _ in enumerate(settings.scratch)
+            ),
+            *volumes,
         ],
         topology_spread_constraints=topology_spread_constraints,
     )

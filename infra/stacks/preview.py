@@ -15,9 +15,9 @@ from infra.config.models import DatabaseMode
 from infra.kubernetes.provider import existing_cluster
 from infra.source import CHECKOUT, Checkout, read_source
 from infra.stacks.stack_outputs import (
-    PREPARE_IMAGE,
+    export_preparation,
     export_service,
-    prepared_with,
+    preparation,
     read_staging,
 )
 from infra.tagging import tag_every_resource
@@ -69,40 +69,42 @@ def declare_preview(stack: StackName) -> None:
     namespace = service.namespace(args)
     match config.database.mode:
         case DatabaseMode.SNAPSHOT:
-            database = _snapshot_database(stack, config, platform, namespace, service)
+            database = _snapshot_database(args, config, namespace, service)
         case DatabaseMode.BRANCH:
             database = _branch_database(stack, platform, namespace, service)
     endpoint = service.deploy(args, namespace, database)
     export_service(stack, source, images.own, endpoint)
     if database.prepared_with is not None:
-        pulumi.export(PREPARE_IMAGE, database.prepared_with)
+        export_preparation(database.prepared_with)
     pulumi.export("databaseMode", config.database.mode.value)
     pulumi.export("snapshot", database.snapshot)
     pulumi.export("snapshotCreated", database.snapshot_created)
 
 
 def _snapshot_database(
-    stack: StackName,
+    args: AppArgs,
     config: PreviewConfig,
-    platform: PlatformInputs,
     namespace: PreviewNamespace,
     service: ServiceStack,
 ) -> ProvisionedDatabase:
     """Declare an RDS instance of the preview's own, restored from staging's latest snapshot."""
-    from infra.database.own_database import provision_own_database
+    from infra.database.own_database import Copy, provision_own_database
     from infra.database.snapshot_database import SnapshotDatabase
 
+    stack, platform = args.stack, args.platform
     restored = SnapshotDatabase(
         "database", stack=stack, instance_class=config.database.instance_class, platform=platform
     )
+    prepared = preparation(platform, restored.database.identity)
     return provision_own_database(
         restored.database,
         stack=stack,
         namespace=namespace,
         platform=platform,
         resources=config.service,
-        image=prepared_with(otherwise=platform.images.trusted),
-        restored=restored,
+        image=prepared.image,
+        extensions=args.app.database.extensions,
+        copy=Copy(restored, prepared.rules),
         parent=service,
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from contract.platform_outputs import OUTPUT, PlatformOutputs, PlatformOutputsError
+from infra.database.database import Preparation
 from infra.errors import ProgramError
 from infra.platform_inputs import PlatformInputs
 
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     from infra.app.app_ingress import AppIngress
     from infra.source import Source
 
-PREPARE_IMAGE = "prepareImage"
-"""Name of the output that holds the image with which the database was prepared."""
+_PREPARE_DATABASE = "prepareDatabase"
+_PREPARE_IMAGE = "prepareImage"
+_PREPARE_RULES = "prepareRules"
 
 
 def read_staging() -> PlatformInputs:
@@ -44,20 +46,41 @@ def checked(published: object) -> PlatformOutputs:
         ) from error
 
 
-def prepared_with(otherwise: pulumi.Input[str]) -> pulumi.Output[str]:
-    """Return the image with which this stack's database was prepared.
+def preparation(platform: PlatformInputs, database: pulumi.Output[str]) -> Preparation:
+    """Return the image and the rules with which this stack's database is or was prepared.
 
-    A preview's database is prepared once. The output remembers the image, so that a newer one of
-    staging's is no reason to prepare it again. ``ignore_changes`` would remember it too, but also
-    after the Job failed: a preview whose prepare Job failed because of a bug on the main branch
-    could then never be brought up with the fix
+    A database is prepared once. The outputs remember both, so that newer ones of staging's are no
+    reason to prepare it again. ``ignore_changes`` would remember them too, but also after the Job
+    failed, or for a database that replaced the former one: a preview whose prepare Job failed
+    because of the rules on the default branch could then never be brought up with corrected ones
     (docs/decisions/0005-a-database-is-prepared-once.md).
 
     Args:
-        otherwise: Image to prepare the database with if that has not been done.
+        platform: Image and rules to prepare the database with if that has not been done.
+        database: Identity of the database.
     """
-    remembered = _reference(pulumi.get_stack()).get_output(PREPARE_IMAGE)
-    return pulumi.Output.all(remembered, otherwise).apply(lambda images: images[0] or images[1])
+    own = _reference(pulumi.get_stack())
+
+    def remembered(name: str, otherwise: pulumi.Input[str]) -> pulumi.Output[str]:
+        outputs = pulumi.Output.all(
+            own.get_output(_PREPARE_DATABASE), database, own.get_output(name), otherwise
+        )
+        return outputs.apply(
+            lambda known: known[2] if known[0] == known[1] and known[2] else known[3]
+        )
+
+    return Preparation(
+        database=database,
+        image=remembered(_PREPARE_IMAGE, platform.images.database),
+        rules=remembered(_PREPARE_RULES, platform.database.scrub_rules),
+    )
+
+
+def export_preparation(prepared: Preparation) -> None:
+    """Export the image and the rules with which the database was prepared, and which one it was."""
+    pulumi.export(_PREPARE_DATABASE, prepared.database)
+    pulumi.export(_PREPARE_IMAGE, prepared.image)
+    pulumi.export(_PREPARE_RULES, prepared.rules)
 
 
 def export_service(

@@ -14,14 +14,16 @@ from infra.ci.roles import CiRoles, ci_roles
 from infra.config.app import load_app
 from infra.config.load import load_platform_config
 from infra.database.branch_controller import NAMESPACE, BranchController
+from infra.database.image import DatabaseImage
 from infra.database.own_database import provision_own_database
+from infra.database.scrub_rules import read_rules
 from infra.database.staging_database import StagingDatabase
 from infra.foundation.addons import addons
 from infra.foundation.budget import preview_budget
 from infra.foundation.cluster_foundation import ClusterFoundation, cluster_foundation
 from infra.foundation.dns import wildcard_record
 from infra.foundation.encryption_key import EncryptionKey
-from infra.foundation.registry import Registry
+from infra.foundation.registry import Registry, database_repository
 from infra.foundation.shared_ingress import SharedIngress, shared_ingress
 from infra.platform_inputs import (
     BoundaryInputs,
@@ -39,6 +41,7 @@ from infra.tagging import tag_every_resource
 
 if TYPE_CHECKING:
     from contract.stack_name import StackName
+    from infra.config.app import AppSource
     from infra.config.models import PlatformConfig
 
 
@@ -61,14 +64,25 @@ def declare_staging(stack: StackName) -> None:
         purpose="Images, databases and their snapshots, of staging and of the previews",
     )
     registry = Registry("registry", repository=pulumi.get_project(), key_arn=key.arn)
+    database_registry = Registry(
+        "database-registry",
+        repository=database_repository(pulumi.get_project()),
+        key_arn=key.arn,
+    )
+    database_image = DatabaseImage(
+        "database-image",
+        stack=stack,
+        source=source,
+        repository_url=database_registry.url,
+        existing=config.database_image,
+    )
     images = app_images(
         described,
         stack=stack,
         source=source,
         repository_url=registry.url,
         existing=config.image,
-        # Previews prepare their databases with it long after staging has moved on, and a bad
-        # deployment is rolled back to it.
+        # A bad deployment is rolled back to it.
         keep_former=True,
     )
     instance = StagingDatabase(
@@ -81,7 +95,9 @@ def declare_staging(stack: StackName) -> None:
         key_arn=key.arn,
     )
     preview_budget(config.budget)
-    platform = _platform(config, foundation, ingress, roles, registry, instance, images.own)
+    platform = _platform(
+        config, foundation, ingress, roles, registry, instance, database_image, described
+    )
     on_cluster = pulumi.ResourceOptions(providers=[foundation.provider])
     if config.branches.enabled:
         BranchController(
@@ -89,7 +105,8 @@ def declare_staging(stack: StackName) -> None:
             config=config.branches,
             resources=config.service,
             platform=platform,
-            image=images.own,
+            image=platform.images.database,
+            extensions=described.app.database.extensions,
             depends_on=foundation.ready,
             opts=on_cluster,
         )
@@ -112,7 +129,8 @@ def declare_staging(stack: StackName) -> None:
         namespace=namespace,
         platform=platform,
         resources=config.service,
-        image=images.own,
+        image=platform.images.database,
+        extensions=described.app.database.extensions,
         parent=service,
     )
     endpoint = service.deploy(args, namespace, database)
@@ -130,7 +148,8 @@ def _platform(
     roles: CiRoles,
     registry: Registry,
     instance: StagingDatabase,
-    image: pulumi.Input[str],
+    database_image: DatabaseImage,
+    described: AppSource,
 ) -> PlatformInputs:
     cluster = foundation.cluster
     return PlatformInputs(
@@ -166,12 +185,13 @@ def _platform(
             subnet_group=instance.subnet_group,
             cidrs=[*foundation.database_cidrs],
             ssl_mode=config.database.ssl_mode,
+            scrub_rules=read_rules(described.folder / described.app.database.scrub),
         ),
         branches=BranchesInputs(
             namespace=NAMESPACE if config.branches.enabled else "",
             instance_class=config.branches.instance_class,
             pool_size=config.branches.pool_size,
         ),
-        images=ImageInputs(repository_url=registry.url, trusted=image),
+        images=ImageInputs(repository_url=registry.url, database=database_image.reference),
         boundaries=BoundaryInputs(preview=roles.boundary, data=roles.data_boundary),
     )

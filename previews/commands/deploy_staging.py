@@ -19,6 +19,10 @@ _CONTEXT = "staging"
 
 def command(
     image: Annotated[str, typer.Option(help="Digest of the new image.")],
+    database_image: Annotated[
+        str | None,
+        typer.Option(help="Digest of the new image that prepares databases; else it is built."),
+    ] = None,
     commit: Annotated[
         str, typer.Option(envvar="GITHUB_SHA", help="Commit whose status shows the result.")
     ] = "",
@@ -42,7 +46,7 @@ def command(
         connect_to=connect_to,
     )
     try:
-        report = deployment.run(image)
+        report = deployment.run(image, database_image)
     except PreviewsError as error:
         _publish(clients, commit, error, this_run())
         raise

@@ -130,7 +130,9 @@ FAILURE_PATTERNS: tuple[tuple[re.Pattern[str], FailurePattern], ...] = (
         r"\bprepare-?\w*.*(?:exit code|BackoffLimitExceeded|failed)|^prepare: ",
         "prepare-failed",
         "preparing the copied database failed, so nothing may connect to it",
-        "read the error below; a preview never starts on data that was not prepared.",
+        "read the error; a preview never starts on data that was not prepared. If it is a rule of"
+        " the scrub, correct scrub.yaml on the default branch and bring staging up: the next"
+        " deployment uses it.",
     ),
     _pattern(
         r'no matches for kind "?ApplicationNetworkPolicy',

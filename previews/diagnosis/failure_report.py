@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from previews.kubernetes import Cluster
     from previews.pulumi.up import UpResult
 
+# An error of Pulumi's Kubernetes provider: the reason and the output of a container that ended.
+_CONTAINER_OUTPUT = re.compile(
+    r"^\s*\* \[Pod [^\]]+\]: \[\w+\] (.+(?:\n(?!\s*\* ).*)*)", re.MULTILINE
+)
 _REMEDY = re.compile(r"\s*What to do:")
 # The engine's summary of every failure, whatever failed.
 _CONSEQUENCE = re.compile(
@@ -53,8 +57,14 @@ class FailedResource(BaseModel):
 
     @property
     def gist(self) -> str:
-        """The last line of its error that is no remedy; empty without an error."""
-        lines = [line for line in self.message.splitlines() if not _REMEDY.match(line)]
+        """The last line of its error that is no remedy; empty without an error.
+
+        Of a Job it is the last line of its container's log, which has the reason; Kubernetes adds
+        only that the Job failed.
+        """
+        output = _CONTAINER_OUTPUT.findall(self.message)
+        message = output[-1] if output else self.message
+        lines = [line for line in message.splitlines() if line.strip() and not _REMEDY.match(line)]
         return lines[-1].strip() if lines else ""
 
 

@@ -138,8 +138,9 @@ class Refresh:
             "refresh-failed",
             f"refresh to {newest}",
             why=f"{error.why}\n  {current}; existing previews are unchanged.{left}",
-            remedy="fix the cause (such as a column that is not classified in database/scrub.yaml),"
-            " then run `previews refresh` again.",
+            remedy="fix the cause. If it is a column that is not classified, correct scrub.yaml on"
+            " the default branch and bring staging up, which publishes it. Then run `previews"
+            " refresh` again.",
         )
 
     def _retire(self, before: list[StackName]) -> tuple[list[str], dict[str, list[str]]]:

@@ -59,7 +59,7 @@ class StagingDeployment:
     diagnose: Callable[[str, UpResult, str], FailureReport]
     connect_to: str | None = None
 
-    def run(self, image: str) -> StagingReport:
+    def run(self, image: str, database_image: str | None = None) -> StagingReport:
         """Migrate, roll out, wait, test; and roll back when any of it fails.
 
         The schema stays as the new version migrated it: migrations are compatible with the
@@ -67,12 +67,14 @@ class StagingDeployment:
 
         Args:
             image: Digest of the new image.
+            database_image: Digest of the image that prepares databases; it is not rolled back,
+                since staging's service does not run it. None to let the program build it.
 
         Raises:
             PreviewsError: The new image does not work. The message has the result of the rollback.
         """
         good = self.stacks.tags(STAGING).get(LAST_GOOD, "")
-        why = self._try(image)
+        why = self._try(image, database_image)
         if not why:
             self.stacks.tag(STAGING, LAST_GOOD, image)
             return StagingReport(image=image, url=self._url())
@@ -84,7 +86,7 @@ class StagingDeployment:
                 remedy="fix it and push: the next deployment continues from here.",
             )
         progress(f"staging: {why}; rolling back to {good}")
-        rollback_failure = self._try(good)
+        rollback_failure = self._try(good, database_image)
         if rollback_failure:
             raise PreviewsError(
                 "staging-rollback-failed",
@@ -100,9 +102,12 @@ class StagingDeployment:
             remedy="fix it and push; meanwhile staging serves the earlier version.",
         )
 
-    def _try(self, image: str) -> str:
+    def _try(self, image: str, database_image: str | None) -> str:
         """Deploy an image; returns the fault, empty where there is none."""
-        outcome = pulumi_up(self.stacks, STAGING, config={"previews:image": image})
+        config = {"previews:image": image}
+        if database_image is not None:
+            config["previews:databaseImage"] = database_image
+        outcome = pulumi_up(self.stacks, STAGING, config=config)
         if not outcome.succeeded:
             return self._why(outcome)
         return "; ".join(self._smoke().failures())

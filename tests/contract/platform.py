@@ -39,11 +39,13 @@ _PUBLISHED: dict[str, Any] = {
         "subnet_group": "staging-database",
         "cidrs": ["10.0.1.0/24"],
         "ssl_mode": "verify-full",
+        "scrub_rules": "tables: {}\n",
     },
     "branches": {"namespace": "", "instance_class": "db.t4g.medium", "pool_size": 3},
     "images": {
         "repository_url": "123456789012.dkr.ecr.us-east-1.amazonaws.com/previews",
-        "trusted": f"123456789012.dkr.ecr.us-east-1.amazonaws.com/previews@sha256:{64 * '0'}",
+        "database": "123456789012.dkr.ecr.us-east-1.amazonaws.com/previews-database"
+        f"@sha256:{64 * '0'}",
     },
     "boundaries": {"preview": "", "data": ""},
 }

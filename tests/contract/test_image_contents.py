@@ -1,12 +1,14 @@
-"""Modules that the image's rooms share are in the image, and a change of them builds one."""
+"""Each image has the rooms that its rooms import, and a change of them builds it in CI."""
 
 from __future__ import annotations
 
 import ast
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,35 +26,68 @@ def imported_by(room: str) -> set[str]:
     return found & ROOMS
 
 
-def copied() -> set[str]:
-    copies = re.findall(r"^COPY (\w+) /app/\1$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+DOCKERFILES = {"Dockerfile": {"service"}, "database/Dockerfile": {"contract", "database"}}
+"""The rooms in each image."""
+
+EACH = pytest.mark.parametrize("dockerfile", DOCKERFILES)
+
+
+def copied(dockerfile: str) -> set[str]:
+    copies = re.findall(r"^COPY (\w+) /app/\1$", (ROOT / dockerfile).read_text(), re.MULTILINE)
     return set(copies)
 
 
-def test_the_image_has_every_room_that_its_rooms_import() -> None:
-    assert copied() >= {"service", "database", "contract"}
-    for room in copied():
-        assert imported_by(room) <= copied(), room
+@EACH
+def test_an_image_has_every_room_that_its_rooms_import(dockerfile: str) -> None:
+    assert copied(dockerfile) == DOCKERFILES[dockerfile]
+    for room in copied(dockerfile):
+        assert imported_by(room) <= copied(dockerfile), room
 
 
-def test_every_stage_and_the_context_have_them() -> None:
-    dockerfile = (ROOT / "Dockerfile").read_text()
+@EACH
+def test_every_stage_and_the_context_have_them(dockerfile: str) -> None:
+    text = (ROOT / dockerfile).read_text()
     context = (ROOT / ".dockerignore").read_text().splitlines()
-    compiled = dockerfile.partition("compileall")[2].partition("\n\n")[0]
-    for room in copied():
-        assert f"COPY --from=builder /app/{room} /app/{room}\n" in dockerfile
+    compiled = text.partition("compileall")[2].partition("\n\n")[0]
+    for room in copied(dockerfile):
+        assert f"COPY --from=builder /app/{room} /app/{room}\n" in text
         assert f"!{room}" in context
         assert re.search(rf"/app/{room}\b", compiled)
+    for locked in re.findall(r"^COPY (requirements/\S+)", text, re.MULTILINE):
+        assert f"!{locked}" in context
 
 
-def test_a_change_of_them_builds_an_image_in_ci() -> None:
+@EACH
+def test_a_change_of_them_builds_an_image_in_ci(dockerfile: str) -> None:
     workflow: dict[str, Any] = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
     (filters,) = [
         yaml.safe_load(step["with"]["filters"])
         for step in workflow["jobs"]["changes"]["steps"]
         if "filters" in step.get("with", {})
     ]
-    assert {f"{room}/**" for room in copied()} <= set(filters["image"])
+    assert {f"{room}/**" for room in copied(dockerfile)} <= set(filters["image"])
+
+
+def test_the_data_room_s_lock_holds_what_it_imports_and_no_framework() -> None:
+    lock = (ROOT / "requirements/database.txt").read_text()
+    locked = set(re.findall(r"^([a-z0-9-]+)==", lock, re.MULTILINE))
+    distributions = {"psycopg2": "psycopg2-binary", "pydantic_settings": "pydantic-settings"}
+    distributions |= {"yaml": "pyyaml"}
+    imported = {distributions.get(name, name) for name in third_parties("database", "contract")}
+    assert imported <= locked
+    assert not {"fastapi", "sqlalchemy", "alembic", "pulumi"} & locked
+
+
+def third_parties(*rooms: str) -> set[str]:
+    found = set[str]()
+    for room in rooms:
+        for path in (ROOT / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ImportFrom) and node.module:
+                    found.add(node.module.partition(".")[0])
+                elif isinstance(node, ast.Import):
+                    found.update(alias.name.partition(".")[0] for alias in node.names)
+    return found - ROOMS - set(sys.stdlib_module_names)
 
 
 def test_the_contract_imports_the_standard_library_and_pydantic_alone() -> None:

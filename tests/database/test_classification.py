@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from database.scrub.catalogue import Column, ForeignKey, Table
-from database.scrub.classification import TableTask, classify
-from database.scrub.errors import ScrubError
+from database.scrub.classification import TableTask, classify, unmatched
+from database.scrub.errors import REMEDY, ScrubError
 from database.scrub.fakes import FAKE_KINDS
 from database.scrub.rules import Rules
 
@@ -60,18 +60,18 @@ def columns(**found: Any) -> dict[str, Any]:
     return {"columns": found}
 
 
-def refusals(tables: list[Table], by: Rules, *keys: ForeignKey, exact: bool = True) -> list[str]:
+def refusals(tables: list[Table], by: Rules, *keys: ForeignKey) -> list[str]:
     try:
-        classify(tables, keys, by, exact=exact)
+        classify(tables, keys, by)
     except ScrubError as error:
-        return str(error).removeprefix(HEAD).split("; ")
+        return str(error).removeprefix(HEAD).removesuffix(f". {REMEDY}").split("; ")
     return []
 
 
 def test_each_column_gets_its_own_rule() -> None:
     kept, hashed = table("a", column("x"), column("y")), table("b", column("x"), oid=2)
     by = rules(a=columns(x=KEEP, y=HASH), b={"truncate": EMPTIED})
-    assert classify([kept, hashed], [], by, exact=True) == [
+    assert classify([kept, hashed], [], by) == [
         TableTask(
             kept,
             truncate=False,
@@ -86,7 +86,7 @@ def test_what_has_no_rows_of_its_own_is_no_task() -> None:
     part = table("t_1", column(), oid=2, partition=True, root=1)
     other = table("t_2", column(), oid=3, partition=True, root=1)
     view = table("v", column(), oid=4, kind="m")
-    found = classify([whole, part, other, view], [], rules(t=columns(c=HASH)), exact=True)
+    found = classify([whole, part, other, view], [], rules(t=columns(c=HASH)))
     # A part has the rule of the whole.
     assert [(task.table.name, task.truncate, list(task.columns)) for task in found] == [
         ("t_1", False, ["c"]),
@@ -95,7 +95,7 @@ def test_what_has_no_rows_of_its_own_is_no_task() -> None:
 
 
 def test_a_table_without_columns_and_rule_is_emptied() -> None:
-    assert classify([table("t")], [], rules(), exact=True) == [TableTask(table("t"), truncate=True)]
+    assert classify([table("t")], [], rules()) == [TableTask(table("t"), truncate=True)]
 
 
 def test_every_column_that_is_not_classified_is_named() -> None:
@@ -110,7 +110,7 @@ def test_every_column_that_is_not_classified_is_named() -> None:
         rules(e={"truncate": EMPTIED}, t=columns(b=KEEP)),
     )
     assert found == [
-        f"{name} is not classified: add a rule for it to database/scrub.yaml on the main branch"
+        f"{name} is not classified: add a rule for it"
         for name in ("t.a", "t.c", "p.x", "audit.u.x")
     ]
 
@@ -123,23 +123,25 @@ def test_a_foreign_table_is_refused_and_the_next_is_looked_at() -> None:
     assert found[1].startswith("t.a is not classified")
 
 
-def test_every_rule_without_anything_to_do_is_named_where_the_rules_are_exact() -> None:
+def test_every_rule_without_anything_to_do_is_named_and_refuses_nothing() -> None:
     by = rules(
         gone=columns(a=KEEP),
         going={**columns(a=KEEP), "leaving": True},
         t=columns(c=KEEP, misspelled=KEEP, leaving={**KEEP, "leaving": True}),
         lost=columns(a=KEEP),
     )
-    advice = (
-        "correct the name in database/scrub.yaml, or remove the rule, or mark it `leaving: true` if"
-        " a migration drops it"
-    )
-    assert refusals([table("t", column())], by) == [
-        f"table gone has a rule but does not exist: {advice}",
-        f"column t.misspelled has a rule but does not exist: {advice}",
-        f"table lost has a rule but does not exist: {advice}",
+    left = [
+        "table gone has a rule but does not exist",
+        "column t.misspelled has a rule but does not exist",
+        "table lost has a rule but does not exist",
     ]
-    assert refusals([table("t", column())], by, exact=False) == []
+    assert unmatched([table("t", column())], by) == left
+    assert refusals([table("t", column())], by) == []
+    # They are named beside what is refused, since one may be its misspelled name.
+    assert refusals([table("t", column(), column("spelled"))], by) == [
+        "t.spelled is not classified: add a rule for it",
+        *left,
+    ]
 
 
 IMPOSSIBLE: list[tuple[Column, dict[str, Any], str | None]] = [
@@ -210,8 +212,9 @@ def test_every_rule_of_every_table_is_looked_at() -> None:
         table("b", column("x", required=True), oid=3),
     ]
     by = rules(n=columns(x=KEEP), a=columns(x=NULL, z=NULL, y=NULL), b=columns(x=NULL))
-    assert refusals(tables, by, exact=False) == [
-        f"{name} is NOT NULL: choose another rule" for name in ("a.x", "a.y", "b.x")
+    assert refusals(tables, by) == [
+        *(f"{name} is NOT NULL: choose another rule" for name in ("a.x", "a.y", "b.x")),
+        "column a.z has a rule but does not exist",
     ]
 
 

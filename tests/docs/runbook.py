@@ -9,13 +9,16 @@ from infra.policies.catalogue import RULES, STACK_RULES
 from sandbox.tools import failures
 from tests.docs.messages import PLACEHOLDER, Message, sentences, structured, table
 
-PREPARING = ("service/prepare", "service/gate", "service/migrate.py", "service/settings.py")
+PREPARING = (
+    *("database/access", "database/scrub", "database/settings.py"),
+    *("service/gate", "service/migrate.py", "service/settings.py"),
+)
 PREPARING_ERRORS = frozenset(
-    {"ConfigurationError", "MigrationError", "PrepareError", "RefusedError"}
+    {"AccessError", "ConfigurationError", "MigrationError", "RefusedError"}
     | {"RulesError", "ScrubError"}
 )
 BRANCHING_ERRORS = frozenset(
-    {"BranchError", "DatabaseMissingError", "NotReadyError", "ScrubFailedError"}
+    {"BranchError", "DatabaseMissingError", "NotReadyError"}
     | {"ServerBusyError", "ServerFullError"}
 )
 PROGRAM_ERRORS = frozenset({"StackNameError", "UpdateError"})
@@ -37,9 +40,7 @@ def tables() -> dict[str, str]:
         "program messages": table(structured("contract", "infra")),
         "program sentences": table(sentences("contract", "infra", errors=PROGRAM_ERRORS)),
         "policies": _policies(),
-        "preparing messages": table(
-            sentences(*PREPARING, "database/scrub", errors=PREPARING_ERRORS)
-        ),
+        "preparing messages": table(sentences(*PREPARING, errors=PREPARING_ERRORS)),
         "branching messages": table(sentences("database/branches", errors=BRANCHING_ERRORS)),
         "sandbox messages": table([*sandbox, *building]),
     }

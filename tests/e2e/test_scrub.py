@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -49,12 +49,45 @@ def test_a_column_that_nobody_classified_stops_the_next_preview_by_name(
 ) -> None:
     output = world.sandbox("preview", str(number), fails=True)
     assert f"{fax} is not classified" in output
-    assert "database/scrub.yaml" in output
+    assert "Correct scrub.yaml on the default branch, and bring staging up" in output
+    # The engine interrupts the program once a resource has failed.
+    pulumi = (world.settings.logs / "pulumi.log").read_text()
+    assert fax in pulumi
+    assert "KeyboardInterrupt" not in pulumi
     stack = f"pr-{number}"
     assert ask(world, stack, f"select '<' || coalesce(({MAY_CONNECT}), '') || '>'") == ["<>"]
     pods = world.kubectl("get", "pods", "--namespace", stack)["items"]
     ran = {pod["metadata"]["labels"]["app.kubernetes.io/name"] for pod in pods}
     assert ran == {"prepare"}
+
+
+@pytest.fixture
+def corrected(world: World) -> Iterator[Callable[[], None]]:
+    """Add the missing rule to the default branch, and bring staging up; undone at the end."""
+    rules = world.checkout / "scrub.yaml"
+    before = rules.read_text()
+
+    def correct() -> None:
+        rule = "      fax: {how: fake, kind: phone}\n"
+        rules.write_text(before.replace("      company:", f"{rule}      company:"))
+        world.sandbox("staging")
+
+    yield correct
+    rules.write_text(before)
+    world.sandbox("staging")
+
+
+def test_the_next_try_uses_a_corrected_rule(
+    world: World, number: int, fax: str, corrected: Callable[[], None]
+) -> None:
+    ask(world, "staging", "update customers set fax = '+493023125042' where plan = 'free'")
+    world.sandbox("snapshot", "staging")
+    assert f"{fax} is not classified" in world.sandbox("preview", str(number), fails=True)
+    corrected()
+    world.sandbox("preview", str(number))
+    real = "select count(*) from customers where fax = '+493023125042'"
+    assert ask(world, f"pr-{number}", real) == ["0"]
+    assert ask(world, f"pr-{number}", "select count(fax) > 0 from customers") == ["t"]
 
 
 @pytest.mark.parametrize("mode", ["branch"], indirect=True)

@@ -1,7 +1,8 @@
-"""``python -m tests.image``: build the image, run it as a cluster would, and look at it.
+"""``python -m tests.image``: build both images, run them as a cluster would, and look at them.
 
-Read-only, non-root, without capabilities, against a real PostgreSQL: it prepares, migrates,
-becomes ready, serves, drains on SIGTERM and exits with 0. ``BASE_IMAGE`` names another base.
+Read-only, non-root, without capabilities, against a real PostgreSQL: the image of the data room
+prepares a database; the service's migrates it, becomes ready, serves, drains on SIGTERM and exits
+with 0; then the former scrubs the database as a copy. ``BASE_IMAGE`` names another base.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -21,8 +23,34 @@ from tests.service.postgres import Server
 from tests.service.process import free_port
 
 PROJECT = Path(__file__).parents[2]
-IMAGE = "localhost/preview-service:test"
-OURS_MEGABYTES = 130
+
+
+@dataclass(frozen=True)
+class Image:
+    """One of the two images.
+
+    Attributes:
+        name: Its name in the local store.
+        dockerfile: Path of its Dockerfile.
+        command: Its command.
+        room: The package in it.
+        megabytes: The most that it may add to its base.
+    """
+
+    name: str
+    dockerfile: str
+    command: tuple[str, ...]
+    room: str
+    megabytes: int
+
+
+SERVICE = Image(
+    "localhost/preview-service:test", "Dockerfile", ("python", "-m", "service"), "service", 130
+)
+DATABASE = Image(
+    "localhost/preview-database:test", "database/Dockerfile",
+    ("python", "-m", "database.prepare"), "database", 90,
+)  # fmt: skip
 RESTRICTED = (
     "--network=host", "--read-only", "--tmpfs=/tmp", "--cap-drop=all",
     "--security-opt=no-new-privileges", "--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024",
@@ -41,50 +69,56 @@ def expect(what: str, *, holds: bool) -> None:
     say(f"ok: {what}")
 
 
-def build(parent: str) -> None:
-    """Build the Dockerfile on ``parent``."""
+def build(image: Image, parent: str) -> None:
+    """Build a Dockerfile on ``parent``."""
     commit = run("git", "-c", f"safe.directory={PROJECT}", "rev-parse", "HEAD", cwd=PROJECT).strip()
     run(
         *BUILDAH, "build", "--isolation=chroot", "--network=host", "--pull-never",
         f"--build-arg=PYTHON_IMAGE={parent}", f"--build-arg=COMMIT={commit}",
-        f"--tag={IMAGE}", str(PROJECT),
+        f"--file={PROJECT / image.dockerfile}", f"--tag={image.name}", str(PROJECT),
     )  # fmt: skip
 
 
-def look(parent: str) -> None:
-    """What the image is, without running it."""
-    image = json.loads(run(*PODMAN, "image", "inspect", IMAGE))[0]
-    config = image["Config"]
+def look(image: Image, parent: str) -> None:
+    """What an image is, without running it."""
+    found = json.loads(run(*PODMAN, "image", "inspect", image.name))[0]
+    config = found["Config"]
     expect("it runs as 10001:10001", holds=config["User"] == "10001:10001")
-    expect("its command is in exec form", holds=config["Cmd"] == ["python", "-m", "service"])
+    expect("its command is in exec form", holds=config["Cmd"] == list(image.command))
     expect("it has OCI labels", holds="org.opencontainers.image.revision" in config["Labels"])
     below = json.loads(run(*PODMAN, "image", "inspect", parent))[0]["Size"]
-    ours = (image["Size"] - below) / 1e6
-    expect(f"ours is {ours:.0f} MB, at most {OURS_MEGABYTES}", holds=ours <= OURS_MEGABYTES)
+    ours = (found["Size"] - below) / 1e6
+    expect(f"ours is {ours:.0f} MB, at most {image.megabytes}", holds=ours <= image.megabytes)
 
 
-def inside(*command: str, environment: dict[str, str] | None = None) -> str:
-    """Run a command in a container of the image."""
+def inside(
+    image: Image, *command: str, environment: dict[str, str] | None = None, mount: str | None = None
+) -> str:
+    """Run a command in a container of an image."""
     variables = [f"--env={name}={value}" for name, value in (environment or {}).items()]
-    return run(*PODMAN, "run", "--rm", *RESTRICTED, *variables, IMAGE, *command)
+    mounts = [] if mount is None else [f"--volume={mount}:ro"]
+    return run(*PODMAN, "run", "--rm", *RESTRICTED, *variables, *mounts, image.name, *command)
 
 
-def look_inside() -> None:
-    """What is in the image."""
+def look_inside(image: Image) -> None:
+    """What is in an image."""
     script = (
         "import importlib.util as u, json, os, pathlib, sys;"
-        "v = pathlib.Path('/app/.venv');"
+        "v = pathlib.Path('/app/.venv'); room = sys.argv[1];"
         "print(json.dumps({'uid': os.getuid(), 'prefix': sys.prefix,"
         " 'pip': u.find_spec('pip') is not None, 'uv': u.find_spec('uv') is not None,"
         " 'tools': [n for n in ('pip', 'pip3', 'uv', 'uvx') if (v / 'bin' / n).exists()],"
-        " 'writable': os.access('/app/service', os.W_OK),"
-        " 'compiled': bool(list(pathlib.Path('/app/service').rglob('*.pyc')))}))"
+        " 'rooms': [n for n in ('contract', 'database', 'service') if u.find_spec(n)],"
+        " 'writable': os.access(f'/app/{room}', os.W_OK),"
+        " 'compiled': bool(list(pathlib.Path(f'/app/{room}').rglob('*.pyc')))}))"
     )
-    found = json.loads(inside("python", "-c", script))
+    found = json.loads(inside(image, "python", "-c", script, image.room))
     expect("it is not root", holds=found["uid"] == 10001)
     expect("the environment is the image's", holds=found["prefix"] == "/app/.venv")
     no_tools = not (found["pip"] or found["uv"] or found["tools"])
     expect("no package manager is in it", holds=no_tools)
+    alone = ["service"] if image is SERVICE else ["contract", "database"]
+    expect(f"it holds {' and '.join(alone)} alone", holds=found["rooms"] == alone)
     expect("it can't write its own code", holds=not found["writable"])
     expect("its bytecode is compiled", holds=found["compiled"])
 
@@ -97,7 +131,7 @@ def serving(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str]
     process = subprocess.Popen(
         [
             *PODMAN, "run", "--rm", "--name=preview-image-test", *RESTRICTED,
-            *(f"--env={name}={value}" for name, value in variables.items()), IMAGE,
+            *(f"--env={name}={value}" for name, value in variables.items()), SERVICE.name,
         ],
         text=True,
     )  # fmt: skip
@@ -132,9 +166,11 @@ def serve(server: Server) -> None:
     roles = {"master": "boss", "migrator": "migrator", "app": "app"}
     logins = {f"DATABASE_{role.upper()}_USER": name for role, name in roles.items()}
     logins |= {f"DATABASE_{role.upper()}_PASSWORD": PASSWORD for role in roles}
-    inside("python", "-m", "service.prepare", environment=address | logins)
+    original = address | logins | {"PREPARE_CONTENT": "original"}
+    told = inside(DATABASE, *DATABASE.command, environment=original)
+    expect("it prepares", holds="prepare: done" in told)
     migrator = {"DATABASE_USER": "migrator", "DATABASE_PASSWORD": PASSWORD}
-    told = inside("python", "-m", "service.migrate", environment=address | migrator)
+    told = inside(SERVICE, "python", "-m", "service.migrate", environment=address | migrator)
     expect("it migrates", holds="migrate: done" in told)
     app = address | {"DATABASE_USER": "app", "DATABASE_PASSWORD": PASSWORD}
     with serving(app) as (process, url):
@@ -144,10 +180,16 @@ def serve(server: Server) -> None:
         expect("it serves", holds=created.status_code == 201)
         run(*PODMAN, "kill", "--signal=TERM", "preview-image-test")
         expect("it drains and exits with 0", holds=process.wait(30) == 0)
+    rules = "/etc/previews/scrub.yaml"
+    copy = original | {"PREPARE_CONTENT": "copy", "SCRUB_RULES": rules}
+    told = inside(
+        DATABASE, *DATABASE.command, environment=copy, mount=f"{PROJECT / 'scrub.yaml'}:{rules}"
+    )
+    expect("it scrubs a copy", holds="scrub: proven" in told)
 
 
 def main() -> int:
-    """Test the image.
+    """Test both images.
 
     Returns:
         Exit code: 0 when all of it holds.
@@ -156,9 +198,10 @@ def main() -> int:
         install()
         parent = base()
         say(f"building on {parent}")
-        build(parent)
-        look(parent)
-        look_inside()
+        for image in (SERVICE, DATABASE):
+            build(image, parent)
+            look(image, parent)
+            look_inside(image)
         server = Server.create()
         try:
             serve(server)

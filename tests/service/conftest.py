@@ -11,16 +11,16 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Connection
 
+from database.access import grant_access
+from database.settings import AccessSettings
 from service.app import create_app
 from service.database import Database
 from service.database.migration import migration_engine
 from service.migrate import migrate
-from service.prepare.__main__ import prepare
 from service.settings import (
     BuildInformation,
     DatabaseSettings,
     MigrationSettings,
-    PrepareSettings,
     Settings,
 )
 from tests.service.postgres import Server
@@ -72,9 +72,9 @@ class PreparedDatabase:
         return {"host": self.server.address, "name": self.name, "sslmode": "disable"}
 
     @property
-    def prepare(self) -> PrepareSettings:
+    def access(self) -> AccessSettings:
         """As master."""
-        return PrepareSettings(
+        return AccessSettings(
             **self.address,
             master_user="boss",
             master_password=PASSWORD,
@@ -83,6 +83,10 @@ class PreparedDatabase:
             app_user="app",
             app_password=PASSWORD,
         )
+
+    def prepare(self) -> None:
+        """Create the roles, as the platform does before it runs any code of the service."""
+        grant_access(self.access, lambda _: None)
 
     @property
     def migrator(self) -> MigrationSettings:
@@ -120,7 +124,7 @@ def migrated(server: Server) -> PreparedDatabase:
     """The database that tests share: prepared and migrated, and left without rows."""
     server.execute("CREATE DATABASE shared OWNER boss")
     database = PreparedDatabase(server, "shared")
-    prepare(database.prepare)
+    database.prepare()
     with migration_engine(database.migrator).connect() as connection:
         migrate(connection)
     return database

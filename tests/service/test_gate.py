@@ -11,7 +11,6 @@ from alembic.config import Config
 from service import migrate as module
 from service.gate.report import Report
 from service.migrate import alembic_config, main
-from service.prepare.__main__ import prepare
 from tests.service.conftest import PASSWORD, PreparedDatabase
 from tests.service.test_migrations import HEAD, PROJECT
 
@@ -29,7 +28,7 @@ Write = Callable[..., None]
 @pytest.fixture
 def database(empty_database: PreparedDatabase, monkeypatch: pytest.MonkeyPatch) -> PreparedDatabase:
     """At the head, with a thousand customers, and a limit of a fifth of a second."""
-    prepare(empty_database.prepare)
+    empty_database.prepare()
     for name, value in empty_database.environment("migrator").items():
         monkeypatch.setenv(name, value)
     assert main() == 0

@@ -22,7 +22,6 @@ from sqlmodel import SQLModel
 from service import migrate as module
 from service.database.migration import migration_engine
 from service.migrate import MigrationError, alembic_config, main, migrate
-from service.prepare.__main__ import prepare
 from tests.service.process import ServiceProcess
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ HEAD = REVISIONS[0]
 
 @pytest.fixture
 def prepared(empty_database: PreparedDatabase) -> PreparedDatabase:
-    prepare(empty_database.prepare)
+    empty_database.prepare()
     return empty_database
 
 

@@ -273,11 +273,12 @@ def test_the_image_is_built_when_a_file_that_it_holds_has_changed() -> None:
     filtered = set(yaml.safe_load(step["with"]["filters"])["image"])
     copied = {
         source
-        for line in (PROJECT / "Dockerfile").read_text().splitlines()
+        for dockerfile in ("Dockerfile", "database/Dockerfile")
+        for line in (PROJECT / dockerfile).read_text().splitlines()
         if line.startswith("COPY ") and "--from=" not in line
         for source in line.split()[1:-1]
     }
-    assert {"requirements/service.txt", "service", "database"} <= copied
+    assert {"requirements/database.txt", "service", "database"} <= copied
     folders = {source for source in copied if (PROJECT / source).is_dir()}
     files = copied - folders
     assert {f"{folder}/**" for folder in folders} <= filtered

@@ -39,7 +39,8 @@ class Place:
         account: The account's number.
         cluster: The EKS cluster.
         vpc: Its VPC.
-        repository: The ECR repository's name.
+        repository: The ECR repository of the app's images.
+        database_repository: The ECR repository of the image that prepares databases.
         boundary: ARN of the permissions boundary of previews' roles.
         data_boundary: ARN of the permissions boundary of shared servers' roles.
         state_bucket: Bucket of Pulumi's state, empty where it is kept elsewhere.
@@ -52,6 +53,7 @@ class Place:
     cluster: str
     vpc: str
     repository: str
+    database_repository: str
     boundary: str
     data_boundary: str = ""
     state_bucket: str = ""
@@ -67,6 +69,7 @@ class Place:
             cluster=self.cluster,
             vpc=self.vpc,
             repository=self.repository,
+            database_repository=self.database_repository,
             boundary=self.boundary,
             data_boundary=self.data_boundary,
             bucket=self.state_bucket,

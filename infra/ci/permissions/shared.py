@@ -75,25 +75,34 @@ NEVER = (
     ),
 )
 
+_PUSH_AND_FIND = (
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchGetImage",
+    "ecr:CompleteLayerUpload",
+    "ecr:DescribeImages",
+    "ecr:GetDownloadUrlForLayer",
+    "ecr:InitiateLayerUpload",
+    "ecr:ListImages",
+    "ecr:PutImage",
+    "ecr:UploadLayerPart",
+)
+
 IMAGES = (
     Grant(
         "a login to the registry; the action supports no resource", ("ecr:GetAuthorizationToken",)
     ),
     Grant(
         "push and find images; tags are immutable, so nobody's image is overwritten",
-        (
-            "ecr:BatchCheckLayerAvailability",
-            "ecr:BatchGetImage",
-            "ecr:CompleteLayerUpload",
-            "ecr:DescribeImages",
-            "ecr:GetDownloadUrlForLayer",
-            "ecr:InitiateLayerUpload",
-            "ecr:ListImages",
-            "ecr:PutImage",
-            "ecr:UploadLayerPart",
-        ),
+        _PUSH_AND_FIND,
         ("{arn}:ecr:{here}:repository/{repository}",),
     ),
+)
+
+DATABASE_IMAGE = Grant(
+    "push the image that prepares databases; no role of previews may, since it gets master"
+    " passwords",
+    _PUSH_AND_FIND,
+    ("{arn}:ecr:{here}:repository/{database_repository}",),
 )
 
 CLUSTER = Grant(

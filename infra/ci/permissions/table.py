@@ -12,7 +12,7 @@ from __future__ import annotations
 from contract.stack_name import DATA_GLOB, PREVIEW_GLOB
 from infra.ci.permissions.grant import Grant
 from infra.ci.permissions.restoring import STAGING, own_instance
-from infra.ci.permissions.shared import CLUSTER, IMAGES, NEVER
+from infra.ci.permissions.shared import CLUSTER, DATABASE_IMAGE, IMAGES, NEVER
 
 _INSTANCE_TAG = "aws:ResourceTag/aws:rds:primaryDBInstanceArn"
 
@@ -57,6 +57,7 @@ PREVIEW: tuple[Grant, ...] = (
 STAGING_DEPLOYMENT: tuple[Grant, ...] = (
     *NEVER,
     *IMAGES,
+    DATABASE_IMAGE,
     CLUSTER,
     Grant(
         "compare what exists with what is declared, without secrets' values",

@@ -72,19 +72,24 @@ def test_the_prepare_job_alone_gets_the_master_login(preview: Deployment) -> Non
         **login("DATABASE_MASTER", "database-master"),
         **login("DATABASE_MIGRATOR", "database-migrator"),
         **login("DATABASE_APP", "database-app"),
+        "PREPARE_CONTENT": "copy",
+        "SCRUB_RULES": "/etc/previews/scrub.yaml",
     }
     for type_, name in WORKLOADS[1:]:
         assert "database-master" not in str(pod(preview, type_, name))
 
 
-def test_the_prepare_job_runs_the_image_that_staging_runs(
+def test_the_prepare_jobs_run_the_image_of_the_data_room(
     staging: Deployment, preview: Deployment
 ) -> None:
-    assert container(preview, JOB, "prepare")["image"] == staging.outputs["image"]
+    image = staging.outputs["platform"]["images"]["database"]
+    for stack in (staging, preview):
+        job = container(stack, JOB, "prepare")
+        assert job["image"] == image != stack.outputs["image"]
+        assert job["command"] == ["python", "-m", "database.prepare"]
     # A copy of staging's data is scrubbed; staging's own is not.
-    assert container(preview, JOB, "prepare")["command"] == ["python", "-m", "database.prepare"]
-    assert container(staging, JOB, "prepare")["command"] == ["python", "-m", "service.prepare"]
-    assert container(staging, JOB, "prepare")["image"] == staging.outputs["image"]
+    assert environment(preview, JOB, "prepare")["PREPARE_CONTENT"] == "copy"
+    assert environment(staging, JOB, "prepare")["PREPARE_CONTENT"] == "original"
 
 
 def test_the_migrate_job_owns_the_schema(preview: Deployment, staging: Deployment) -> None:
@@ -141,8 +146,10 @@ def test_every_pod_is_confined(preview: Deployment, type_: str, name: str) -> No
         "requests": {"cpu": "100m", "memory": "256Mi", "ephemeral-storage": "128Mi"},
         "limits": {"cpu": "1", "memory": "256Mi", "ephemeral-storage": "128Mi"},
     }
-    assert only["volumeMounts"] == [{"name": "scratch-0", "mountPath": "/tmp"}]
-    assert spec["volumes"] == [{"name": "scratch-0", "emptyDir": {"sizeLimit": "64Mi"}}]
+    assert only["volumeMounts"][0] == {"name": "scratch-0", "mountPath": "/tmp"}
+    assert all(mount["readOnly"] for mount in only["volumeMounts"][1:])
+    assert spec["volumes"][0] == {"name": "scratch-0", "emptyDir": {"sizeLimit": "64Mi"}}
+    assert {"configMap"} >= {key for v in spec["volumes"][1:] for key in v.keys() - {"name"}}
     assert only["image"].rpartition("@")[2].startswith("sha256:")
 
 

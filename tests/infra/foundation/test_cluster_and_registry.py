@@ -51,10 +51,16 @@ def test_subnets_become_their_networks() -> None:
     assert found == [("10.0.8.0/24", "10.0.9.0/24")]
 
 
-def test_tags_never_move_and_images_are_scanned(staging: Deployment) -> None:
-    inputs = staging.one("aws:ecr/repository:Repository").inputs
+@pytest.mark.parametrize(
+    ("name", "repository"),
+    [("images", "previews"), ("database-registry-images", "previews-database")],
+)
+def test_tags_never_move_and_images_are_scanned(
+    staging: Deployment, name: str, repository: str
+) -> None:
+    inputs = staging.one("aws:ecr/repository:Repository", name).inputs
     assert {key: value for key, value in inputs.items() if key != "tags"} == {
-        "name": "previews",
+        "name": repository,
         "imageTagMutability": "IMMUTABLE",
         "imageScanningConfiguration": {"scanOnPush": True},
         "encryptionConfigurations": [

@@ -33,8 +33,11 @@ def test_people_know_the_keys_by_name(new_staging: Deployment) -> None:
 
 def test_images_and_databases_are_encrypted_by_it(staging: Deployment) -> None:
     assert staging.one("aws:rds/instance:Instance").inputs["kmsKeyId"] == DATA_KEY
-    repository = staging.one("aws:ecr/repository:Repository").inputs
-    assert repository["encryptionConfigurations"] == [{"encryptionType": "KMS", "kmsKey": DATA_KEY}]
+    for name in ("images", "database-registry-images"):
+        repository = staging.one("aws:ecr/repository:Repository", name).inputs
+        assert repository["encryptionConfigurations"] == [
+            {"encryptionType": "KMS", "kmsKey": DATA_KEY}
+        ]
 
 
 def test_a_preview_names_no_key_since_its_snapshot_does(preview: Deployment) -> None:

@@ -58,7 +58,11 @@ print(sorted(name for name in sys.modules if name.partition(".")[0] == "pulumi_a
 
 
 def test_the_outputs_are_those_of_the_other_mode(branch: Deployment, preview: Deployment) -> None:
-    assert branch.outputs.keys() | {"prepareImage"} == preview.outputs.keys()
+    assert preview.outputs.keys() - branch.outputs.keys() == {
+        "prepareDatabase",
+        "prepareImage",
+        "prepareRules",
+    }
     assert branch.outputs["databaseMode"] == "branch"
     assert branch.outputs["snapshot"] == CLONE["snapshot"]
     assert branch.outputs["snapshotCreated"] == CLONE["snapshotCreated"]
@@ -159,13 +163,22 @@ def test_a_server_is_published_last(data: Deployment) -> None:
     }
 
 
-def test_the_template_is_made_by_the_image_of_main(data: Deployment, platform: Deployment) -> None:
-    (container,) = data.one(JOB, "template").inputs["spec"]["template"]["spec"]["containers"]
-    assert container["image"] == platform.outputs["image"]
+def test_the_template_is_made_by_the_data_room_and_stagings_rules(
+    data: Deployment, platform: Deployment
+) -> None:
+    pod = data.one(JOB, "template").inputs["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["image"] == platform.outputs["platform"]["images"]["database"]
     assert container["command"] == ["python", "-m", "database.branches.template"]
     variables = environment(data, JOB, "template")
     assert variables["DATABASE_PASSWORD"] == "secret data-8/password"
     assert variables["DATABASE_SNAPSHOT"] == CLONE["snapshot"]
+    assert variables["SCRUB_RULES"] == "/etc/previews/scrub.yaml"
+    rules = data.one("kubernetes:core/v1:ConfigMap").inputs
+    published = platform.outputs["platform"]["database"]["scrub_rules"]
+    assert rules["data"] == {"scrub.yaml": published}
+    assert rules["metadata"]["name"].startswith("data-8-rules-")
+    assert rules["metadata"]["name"] in json.dumps(pod["volumes"])
 
 
 def test_everything_of_a_server_is_in_the_platforms_namespace(data: Deployment) -> None:
@@ -221,7 +234,7 @@ def test_the_controller_alone_gets_a_token(platform: Deployment) -> None:
     spec = pod.inputs["spec"]["template"]["spec"]
     assert spec["automountServiceAccountToken"] is True
     assert spec["serviceAccountName"] == "branches"
-    assert spec["containers"][0]["image"] == platform.outputs["image"]
+    assert spec["containers"][0]["image"] == platform.outputs["platform"]["images"]["database"]
     assert spec["containers"][0]["command"] == ["python", "-m", "database.branches"]
     assert pod.inputs["spec"]["strategy"] == {"type": "Recreate"}
 

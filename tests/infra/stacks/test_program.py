@@ -11,6 +11,7 @@ import pulumi
 import pytest
 
 from infra.errors import ProgramError
+from infra.source import CHECKOUT
 from infra.stacks import main
 from tests.infra.world import (
     COMMIT,
@@ -57,8 +58,11 @@ DATABASE = [
 PLATFORM = [
     ("aws:kms/alias:Alias", "data-alias"),
     ("aws:kms/key:Key", "data-key"),
+    ("aws:ecr/lifecyclePolicy:LifecyclePolicy", "database-registry-lifecycle"),
     ("aws:ecr/lifecyclePolicy:LifecyclePolicy", "lifecycle"),
+    ("aws:ecr/repository:Repository", "database-registry-images"),
     ("aws:ecr/repository:Repository", "images"),
+    ("docker-build:index:Image", f"database-image-{COMMIT[:12]}"),
     ("aws:rds/subnetGroup:SubnetGroup", "subnets"),
 ]
 TAGS = {
@@ -77,7 +81,8 @@ def test_staging_holds_the_platform_and_its_own_service(staging: Deployment) -> 
 
 
 def test_a_preview_holds_a_service_and_its_database(preview: Deployment) -> None:
-    assert held(preview) == sorted([*DATABASE, *SERVICE])
+    rules = ("kubernetes:core/v1:ConfigMap", "scrub-rules")
+    assert held(preview) == sorted([*DATABASE, *SERVICE, rules])
 
 
 def test_both_are_the_same_components_but_for_the_database(
@@ -91,19 +96,26 @@ def test_both_are_the_same_components_but_for_the_database(
         }
 
     assert components(staging) - components(preview) == {
+        ("previews:platform:DatabaseImage", "database-image"),
         ("previews:platform:EncryptionKey", "data"),
+        ("previews:platform:Registry", "database-registry"),
         ("previews:platform:Registry", "registry"),
         ("previews:platform:StagingDatabase", "database"),
     }
     assert components(preview) - components(staging) == {
-        ("previews:preview:SnapshotDatabase", "database")
+        ("previews:preview:SnapshotDatabase", "database"),
+        ("previews:service:ScrubRules", "rules"),
     }
 
 
 def test_the_outputs_of_a_preview(preview: Deployment) -> None:
     image = preview.outputs["image"]
     assert image.startswith("123456789012.dkr.ecr.eu-west-1.amazonaws.com/previews@sha256:")
-    assert {k: v for k, v in preview.outputs.items() if k not in {"image", "prepareImage"}} == {
+    assert {
+        k: v
+        for k, v in preview.outputs.items()
+        if k not in {"image", "prepareDatabase", "prepareImage", "prepareRules"}
+    } == {
         "url": "https://pr-42.preview.example.com",
         "namespace": "pr-42",
         "commit": COMMIT,
@@ -117,7 +129,10 @@ def test_the_outputs_of_a_preview(preview: Deployment) -> None:
 def test_the_outputs_of_staging(staging: Deployment) -> None:
     assert staging.outputs["url"] == "https://staging.preview.example.com"
     assert staging.outputs["expires"] == "never"
-    assert staging.outputs["platform"]["images"]["trusted"] == staging.outputs["image"]
+    platform = staging.outputs["platform"]
+    registry = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+    assert platform["images"]["database"].startswith(f"{registry}/previews-database@sha256:")
+    assert platform["database"]["scrub_rules"] == (CHECKOUT.folder / "scrub.yaml").read_text()
 
 
 @pytest.mark.parametrize("kind", ["staging", "preview"])
@@ -187,7 +202,7 @@ def test_the_ingress_is_last(kind: str, request: pytest.FixtureRequest) -> None:
     stack: Deployment = request.getfixturevalue(kind)
     ingress = stack.one("kubernetes:networking.k8s.io/v1:Ingress")
     # What it does not wait for is what nothing in it needs: rules and names.
-    elsewhere = {"lifecycle", "cluster", "data-alias"}
+    elsewhere = {"lifecycle", "database-registry-lifecycle", "cluster", "data-alias"}
     for resource in stack.registrations:
         if resource.custom and resource.urn != ingress.urn and resource.name not in elsewhere:
             assert stack.comes_after(ingress, resource), resource.name
@@ -347,16 +362,78 @@ def test_a_preview_whose_prepare_job_failed_gets_stagings_newer_image(
     assert changes(preview, again) == {"prepare": ["metadata", "spec"]}
 
 
+def moved_to(staging: Deployment, *, rules: str) -> dict[str, Any]:
+    """Staging's outputs after an `up` with other rules."""
+    outputs = json.loads(json.dumps(staging.outputs))
+    outputs["platform"]["database"]["scrub_rules"] = rules
+    return outputs
+
+
+def test_a_preview_whose_scrub_failed_gets_corrected_rules(
+    staging: Deployment, preview: Deployment
+) -> None:
+    corrected = moved_to(staging, rules="tables: {corrected: {truncate: for this test}}\n")
+    # No output is recorded by an `up` that failed.
+    again = deploy("pr-42", main, config=PREVIEW_CONFIG, cloud=Cloud(staging=corrected))
+    found = changes(preview, again)
+    assert found == {"scrub-rules": ["data", "metadata"], "prepare": ["metadata", "spec"]}
+    names = [
+        stack.one("kubernetes:core/v1:ConfigMap").inputs["metadata"]["name"]
+        for stack in (preview, again)
+    ]
+    assert names[0] != names[1]
+
+
+def test_other_rules_are_nothing_to_a_database_that_was_prepared(
+    staging: Deployment, preview: Deployment
+) -> None:
+    cloud = Cloud(staging=moved_to(staging, rules="tables: {}\n"), own=preview.outputs)
+    again = deploy("pr-42", main, config=PREVIEW_CONFIG, cloud=cloud)
+    assert changes(preview, again) == {}
+    assert again.outputs == preview.outputs
+
+
+def test_the_job_of_a_copy_reads_the_rules_and_can_not_change_them(
+    staging: Deployment, preview: Deployment
+) -> None:
+    rules = preview.one("kubernetes:core/v1:ConfigMap")
+    assert rules.inputs["immutable"] is True
+    assert rules.inputs["data"] == {"scrub.yaml": preview.outputs["prepareRules"]}
+    prepare = preview.one("kubernetes:batch/v1:Job", "prepare")
+    assert preview.comes_after(prepare, rules)
+    pod = prepare.inputs["spec"]["template"]["spec"]
+    (volume,) = [volume for volume in pod["volumes"] if "configMap" in volume]
+    assert volume["configMap"]["name"] == rules.inputs["metadata"]["name"]
+    (mount,) = [m for m in pod["containers"][0]["volumeMounts"] if m["name"] == volume["name"]]
+    assert mount["readOnly"] is True
+    variables = {v["name"]: v.get("value") for v in pod["containers"][0]["env"]}
+    assert variables["SCRUB_RULES"] == f"{mount['mountPath']}/scrub.yaml"
+    assert "SCRUB_RULES" not in str(staging.one("kubernetes:batch/v1:Job", "prepare").inputs)
+
+
+class Anew(Cloud):
+    """The instance was replaced: it has the same address and another secret."""
+
+    def new_resource(self, args: Any) -> tuple[str, dict[str, Any]]:
+        made, state = super().new_resource(args)
+        if args.typ == "aws:rds/instance:Instance":
+            state["masterUserSecrets"] = [{"secretArn": "arn:aws:secretsmanager:::secret:2"}]
+        return made, state
+
+
+def test_a_database_made_anew_is_scrubbed_by_the_newest_rules(
+    staging: Deployment, preview: Deployment
+) -> None:
+    """Its snapshot may have a column that the rules of the former one don't have."""
+    cloud = Anew(staging=moved_to(staging, rules="tables: {}\n"), own=preview.outputs)
+    again = deploy("pr-42", main, config=PREVIEW_CONFIG, cloud=cloud)
+    assert again.outputs["prepareRules"] == "tables: {}\n"
+    assert again.outputs["prepareDatabase"] != preview.outputs["prepareDatabase"]
+
+
 def test_a_database_made_anew_is_prepared_and_migrated_again(
     staging: Deployment, preview: Deployment
 ) -> None:
-    class Anew(Cloud):
-        def new_resource(self, args: Any) -> tuple[str, dict[str, Any]]:
-            made, state = super().new_resource(args)
-            if args.typ == "aws:rds/instance:Instance":
-                state["masterUserSecrets"] = [{"secretArn": "arn:aws:secretsmanager:::secret:2"}]
-            return made, state
-
     again = deploy(
         "pr-42",
         main,

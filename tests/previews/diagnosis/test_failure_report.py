@@ -60,12 +60,24 @@ def test_without_a_failed_resource_what_was_said_is_told() -> None:
     assert "locked by" in found.failed[0].message
 
 
+JOB_FAILED = """4 errors occurred:
+\t* resource "urn:…::prepare" was successfully created, but failed to become live
+\t* [Pod pr-44/prepare-75d60fcea6-w4mf6]: containers with unready status: [prepare]
+\t* [Pod pr-44/prepare-75d60fcea6-w4mf6]: [Error] scrub: 3 tables
+scrub: customers.phone is not classified: add a rule for it.
+
+\t* [BackoffLimitExceeded] Job has reached the specified backoff limit
+
+"""
+
+
 @pytest.mark.parametrize(
     ("message", "gist"),
     [
         ("Traceback …\nValueError: 3", "ValueError: 3"),
         ("error: it lacks a key\n  What to do: bring staging up first", "error: it lacks a key"),
         ("", ""),
+        (JOB_FAILED, "scrub: customers.phone is not classified: add a rule for it."),
     ],
 )
 def test_the_gist_is_what_is_wrong_and_not_what_to_do(message: str, gist: str) -> None:

@@ -16,6 +16,7 @@ from tests.github import LocalGitHub
 from tests.previews.bringing import RecordedStacks, clients
 
 OLD, NEW = "sha256:" + "0" * 64, "sha256:" + "1" * 64
+DATABASE = "sha256:" + "2" * 64
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +101,20 @@ def test_going_back_that_fails_asks_for_a_person(github: LocalGitHub) -> None:
     with pytest.raises(PreviewsError, match="needs a person") as error:
         deploy(github, stacks, NEW)
     assert error.value.code == "staging-rollback-failed"
+
+
+def test_the_image_that_prepares_databases_goes_along_and_is_not_rolled_back(
+    github: LocalGitHub,
+) -> None:
+    stacks = staging(["crash", "first"])
+    made = clients(github, stacks)
+    deployment = StagingDeployment(
+        stacks=made.stacks, bypass=made.bypass_or(None), diagnose=made.diagnose
+    )
+    with pytest.raises(PreviewsError, match="rolled back"):
+        deployment.run(NEW, DATABASE)
+    for arguments in stacks.ups:
+        assert f"previews:databaseImage={DATABASE}" in arguments
 
 
 def test_the_last_good_image_itself_failing_is_not_tried_twice(github: LocalGitHub) -> None:

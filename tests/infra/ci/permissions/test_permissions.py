@@ -23,6 +23,7 @@ HERE = f"{REGION}:{ACCOUNT}"
 BOUNDARY_ARN = f"arn:aws:iam::{ACCOUNT}:policy/previews-preview-secrets"
 DATA_BOUNDARY_ARN = f"arn:aws:iam::{ACCOUNT}:policy/previews-data-secrets"
 PLACE = Place(
+    database_repository="previews-database",
     partition="aws",
     region=REGION,
     account=ACCOUNT,
@@ -66,6 +67,7 @@ def secret(name: str) -> str:
 GROUP = f"arn:aws:ec2:{HERE}:security-group/sg-0123456789abcdef0"
 VPC = f"arn:aws:ec2:{HERE}:vpc/vpc-1"
 OTHER_VPC = f"arn:aws:ec2:{HERE}:vpc/vpc-2"
+DATABASE_IMAGES = f"arn:aws:ecr:{HERE}:repository/previews-database"
 IMAGES = f"arn:aws:ecr:{HERE}:repository/previews"
 KEY = f"arn:aws:kms:{HERE}:key/0123"
 STATE = "arn:aws:s3:::acme-state/.pulumi"
@@ -193,6 +195,9 @@ PREVIEW_CALLS: list[tuple[str, str, Mapping[str, str], str]] = [
     ("ecr:GetAuthorizationToken", "*", {}, YES),
     ("ecr:PutImage", IMAGES, {}, YES),
     ("ecr:BatchDeleteImage", IMAGES, {}, YES),
+    # The image that gets master passwords comes from the default branch alone.
+    ("ecr:PutImage", DATABASE_IMAGES, {}, NO),
+    ("ecr:BatchDeleteImage", DATABASE_IMAGES, {}, NO),
     ("ecr:PutImage", f"arn:aws:ecr:{HERE}:repository/payroll", {}, NO),
     ("ecr:SetRepositoryPolicy", IMAGES, {}, NO),
     ("ecr:PutImageTagMutability", IMAGES, {}, NO),
@@ -227,6 +232,8 @@ STAGING_CALLS: list[tuple[str, str, Mapping[str, str], str]] = [
     ("iam:GetRole", role("staging-secrets"), {}, YES),
     ("ecr:PutImage", IMAGES, {}, YES),
     ("ecr:BatchDeleteImage", IMAGES, {}, NO),
+    ("ecr:PutImage", DATABASE_IMAGES, {}, YES),
+    ("ecr:BatchDeleteImage", DATABASE_IMAGES, {}, NO),
     ("eks:DescribeCluster", f"arn:aws:eks:{HERE}:cluster/lab", {}, YES),
     ("eks:DeleteCluster", f"arn:aws:eks:{HERE}:cluster/lab", {}, NO),
     ("ec2:DeleteVpc", VPC, {}, NO),

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from psycopg2.extensions import encrypt_password
 from psycopg2.sql import SQL, Identifier, Literal
 
-from service.prepare.errors import PrepareError
+from database.access.errors import AccessError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from psycopg2.extensions import cursor as Cursor  # noqa: N812
     from pydantic import SecretStr
 
@@ -24,7 +26,7 @@ def ensure(cursor: Cursor, role: str, password: SecretStr) -> None:
     nor ``pg_stat_statements`` can contain it (libpq, ``PQencryptPasswordConn``).
 
     Raises:
-        PrepareError: The role exists with attributes that it must not have.
+        AccessError: The role exists with attributes that it must not have.
     """
     cursor.execute(
         "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls "
@@ -37,7 +39,7 @@ def ensure(cursor: Cursor, role: str, password: SecretStr) -> None:
             f"role {role} exists and has too many privileges (superuser, createrole, createdb, "
             "replication or bypassrls). Remove them, or choose another name."
         )
-        raise PrepareError(msg)
+        raise AccessError(msg)
     verifier = encrypt_password(
         password.get_secret_value(), role, cursor.connection, "scram-sha-256"
     )
@@ -59,14 +61,15 @@ def join(cursor: Cursor, role: str) -> None:
     cursor.execute(SQL("GRANT {} TO CURRENT_USER" + options).format(Identifier(role)))
 
 
-def grant(cursor: Cursor, database: str, migrator: str, app: str) -> None:
+def grant(cursor: Cursor, database: str, schemas: Sequence[str], migrator: str, app: str) -> None:
     """Revoke all privileges, then grant each role those that it needs.
 
     Args:
         cursor: Cursor of the master, a member of ``migrator``.
         database: The database's name.
-        migrator: Role that may create extensions and schemas, and owns all objects of the schema.
-        app: Role that may read and write rows, in present and future tables.
+        schemas: The app's schemas.
+        migrator: Role that may create extensions and schemas, and owns the app's objects.
+        app: Role that may read and write rows, in present and future tables and schemas.
     """
     names = {
         "database": Identifier(database),
@@ -75,31 +78,54 @@ def grant(cursor: Cursor, database: str, migrator: str, app: str) -> None:
     }
     for statement in _GRANTS:
         cursor.execute(SQL(statement).format(**names))
+    for schema in schemas:
+        for statement in _GRANTS_IN_A_SCHEMA:
+            cursor.execute(SQL(statement).format(schema=Identifier(schema), **names))
+        _grant_routines(cursor, schema, migrator, app)
 
 
 _GRANTS = (
     "REVOKE ALL ON DATABASE {database} FROM PUBLIC, {app}, {migrator}",
     "GRANT CONNECT ON DATABASE {database} TO {migrator}, {app}",
-    # For trusted extensions, such as uuid-ossp and citext: their creator needs no more than this.
+    # For schemas of the app's own, and for trusted extensions, such as uuid-ossp and citext: their
+    # creator needs no more than this.
     "GRANT CREATE ON DATABASE {database} TO {migrator}",
-    "REVOKE ALL ON SCHEMA public FROM PUBLIC, {app}",
-    "GRANT USAGE, CREATE ON SCHEMA public TO {migrator}",
-    "GRANT USAGE ON SCHEMA public TO {app}",
-    "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, {app}",
-    "REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM PUBLIC, {app}",
-    "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {app}",
-    "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {app}",
+    # For whatever a migration creates later, in whichever schema.
+    "ALTER DEFAULT PRIVILEGES FOR ROLE {migrator} GRANT USAGE ON SCHEMAS TO {app}",
     (
-        "ALTER DEFAULT PRIVILEGES FOR ROLE {migrator} IN SCHEMA public"
+        "ALTER DEFAULT PRIVILEGES FOR ROLE {migrator}"
         " GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {app}"
     ),
-    (
-        "ALTER DEFAULT PRIVILEGES FOR ROLE {migrator} IN SCHEMA public"
-        " GRANT USAGE, SELECT ON SEQUENCES TO {app}"
-    ),
-    # A default privilege of PUBLIC can only be revoked for all schemas at once.
-    "ALTER DEFAULT PRIVILEGES FOR ROLE {migrator} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC",
+    "ALTER DEFAULT PRIVILEGES FOR ROLE {migrator} GRANT USAGE, SELECT ON SEQUENCES TO {app}",
+    "ALTER DEFAULT PRIVILEGES FOR ROLE {migrator} REVOKE EXECUTE ON ROUTINES FROM PUBLIC",
+    "ALTER DEFAULT PRIVILEGES FOR ROLE {migrator} GRANT EXECUTE ON ROUTINES TO {app}",
 )
+_GRANTS_IN_A_SCHEMA = (
+    "REVOKE ALL ON SCHEMA {schema} FROM PUBLIC, {app}",
+    "GRANT USAGE, CREATE ON SCHEMA {schema} TO {migrator}",
+    "GRANT USAGE ON SCHEMA {schema} TO {app}",
+    "REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM PUBLIC, {app}",
+    "REVOKE ALL ON ALL SEQUENCES IN SCHEMA {schema} FROM PUBLIC, {app}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {app}",
+    "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {app}",
+)
+
+
+def _grant_routines(cursor: Cursor, schema: str, migrator: str, app: str) -> None:
+    """Let the app call the app's own routines, which its defaults, checks and triggers call too.
+
+    Those of extensions have their extension's privileges.
+    """
+    cursor.execute(
+        "SELECT p.oid::regprocedure::text FROM pg_proc AS p"
+        " JOIN pg_namespace AS n ON n.oid = pronamespace"
+        " WHERE nspname = %s AND pg_get_userbyid(proowner) = %s",
+        (schema, migrator),
+    )
+    for (routine,) in cursor.fetchall():
+        # The name comes from regprocedure, which quotes it.
+        cursor.execute(SQL(f"REVOKE ALL ON ROUTINE {routine} FROM PUBLIC"))
+        cursor.execute(SQL(f"GRANT EXECUTE ON ROUTINE {routine} TO {{}}").format(Identifier(app)))
 
 
 def _version(cursor: Cursor) -> int:

@@ -1,1 +1,0 @@
-"""Preparation of a database for an application: roles, ownership, grants, proof."""
