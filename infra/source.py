@@ -7,12 +7,15 @@ running the program twice on the same checkout declares the same resources.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
+from contract.stack_name import AppName
 from infra.errors import ProgramError
 
 # Pulumi itself writes a stack's salt and settings into these; no image contains them.
@@ -98,10 +101,12 @@ class Checkout:
             changed: ``git status --porcelain=v1 -z`` without renames: entries ``XY path``.
         """
         digest = hashlib.sha256()
+        # Git names paths from the repository's root, of which an app may be a folder.
+        top = Path(self._git("rev-parse", "--show-toplevel", key="commit").decode().rstrip("\n"))
         for entry in changed.split(b"\0"):
             if not entry:
                 continue
-            path = self.folder / entry[3:].decode("utf-8", "surrogateescape")
+            path = top / entry[3:].decode("utf-8", "surrogateescape")
             digest.update(entry + b"\0")
             if path.is_symlink():
                 digest.update(str(path.readlink()).encode("utf-8", "surrogateescape"))
@@ -139,6 +144,69 @@ class Checkout:
 
 CHECKOUT = Checkout(Path(__file__).resolve().parents[1])
 """Checkout that the program itself is in."""
+
+
+def app_folder(app: AppName, source: str | None) -> Path:
+    """Return the folder of an app, with its Dockerfile.
+
+    Args:
+        app: The app.
+        source: Value of ``previews:source``: relative to the app's project folder.
+
+    Raises:
+        ProgramError: The value is missing, or names no folder.
+    """
+    if app.is_platform:
+        return CHECKOUT.folder
+    remedy = f"run `previews --app FOLDER`, which writes apps/{app}/Pulumi.yaml"
+    if source is None:
+        raise ProgramError("config previews:source", why="not set", remedy=remedy)
+    folder = (CHECKOUT.folder / "apps" / str(app) / source).resolve()
+    if not folder.is_dir():
+        raise ProgramError("config previews:source", why=f"there is no {folder}", remedy=remedy)
+    return folder
+
+
+def image_context(app: AppName, source: str | None) -> str:
+    """Return an app's folder relative to the program's, in which Pulumi runs its providers."""
+    return os.path.relpath(app_folder(app, source), Path(__file__).parent)
+
+
+class Sourced(Protocol):
+    """Keys of a configuration that name the source."""
+
+    @property
+    def commit(self) -> str | None:
+        """The commit."""
+
+    @property
+    def repository(self) -> str | None:
+        """The repository."""
+
+    @property
+    def source(self) -> str | None:
+        """The app's folder."""
+
+
+def read_app_source(
+    app: AppName,
+    config: Sourced,
+    *,
+    expires: datetime | None = None,
+    ttl_days: int | None = None,
+) -> Source:
+    """Return the source of an app as configured, and the rest from its checkout.
+
+    Raises:
+        ProgramError: As in `read_source` and `app_folder`.
+    """
+    return read_source(
+        Checkout(app_folder(app, config.source)),
+        commit=config.commit,
+        repository=config.repository,
+        expires=expires,
+        ttl_days=ttl_days,
+    )
 
 
 def read_source(

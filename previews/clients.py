@@ -128,6 +128,12 @@ class Clients:
             settings=self.settings,
         )
 
+    def preview(self, number: int) -> Preview:
+        """Return the preview of a pull request for the app of the settings."""
+        from contract.preview import Preview
+
+        return Preview(number, self.settings.app_name)
+
     def presenter(
         self, preview: Preview, *, run_url: str = "", connect_to: str | None = None
     ) -> Presenter:
@@ -181,9 +187,11 @@ class Clients:
 
     def diagnose(self, stack: str, result: UpResult, output: str) -> FailureReport:
         """Find out why a stack's `pulumi up` failed."""
+        from contract.stack_name import StackName
         from previews.diagnosis.failure_report import diagnose
 
-        return diagnose(lambda: self.cluster, stack, result, output=output)
+        namespace = StackName.parse(stack, self.settings.app_name).namespace
+        return diagnose(lambda: self.cluster, namespace, result, output=output)
 
     def deployment(
         self,
@@ -244,7 +252,11 @@ class Clients:
         from previews.lifecycle.refresh import Refresh
 
         return Refresh(
-            stacks=self.stacks, locks=self.locks, recover=self.recover, cluster=self.cluster
+            stacks=self.stacks,
+            locks=self.locks,
+            recover=self.recover,
+            cluster=self.cluster,
+            app=self.settings.app_name,
         )
 
     def reset_database(

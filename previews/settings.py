@@ -6,12 +6,15 @@ by their own clients, and are not repeated here.
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from contract.stack_name import PLATFORM_APP, AppName, AppNameError
 from previews.errors import PreviewsError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -43,7 +46,9 @@ class Settings(BaseSettings):
         most: Highest number of previews at a time (``PREVIEWS_MOST``).
         organization: Pulumi Cloud's organization, where it is not the token's default one
             (``PREVIEWS_ORGANIZATION``).
-        project: Folder of ``Pulumi.yaml`` (``PREVIEWS_PROJECT``).
+        project: Folder of the platform's ``Pulumi.yaml`` (``PREVIEWS_PROJECT``).
+        app: Folder of the app with its ``preview.yaml`` (``PREVIEWS_APP``); without it the
+            platform's own app.
         local: True to work without GitHub: the working tree is the pull request, and the
             terminal shows its preview (``PREVIEWS_LOCAL``).
         labels: Labels of a local pull request (``PREVIEWS_LABELS``, a JSON list).
@@ -77,9 +82,31 @@ class Settings(BaseSettings):
         default="", pattern=r"^[\w.-]*$", validation_alias="PREVIEWS_ORGANIZATION"
     )
     project: Path = Field(default=PROJECT_ROOT, validation_alias="PREVIEWS_PROJECT")
+    app: Path | None = Field(default=None, validation_alias="PREVIEWS_APP")
     local: bool = Field(default=False, validation_alias="PREVIEWS_LOCAL")
     labels: frozenset[str] = Field(default=frozenset(), validation_alias="PREVIEWS_LABELS")
     pulumi_log: Path | None = Field(default=None, validation_alias="PREVIEWS_PULUMI_LOG")
+
+    @cached_property
+    def app_name(self) -> AppName:
+        """Name of the app.
+
+        Raises:
+            PreviewsError: Its folder or its preview.yaml can't be read.
+        """
+        folder = self.app_folder
+        return PLATFORM_APP if folder == self.project.resolve() else read_app_name(folder)
+
+    @property
+    def app_folder(self) -> Path:
+        """Folder of the app, absolute."""
+        return (self.app or self.project).resolve()
+
+    @property
+    def project_folder(self) -> Path:
+        """Folder of the app's Pulumi project."""
+        app = self.app_name
+        return self.project if app.is_platform else self.project / "apps" / str(app)
 
     @classmethod
     def read(cls, **values: Any) -> Settings:
@@ -98,3 +125,22 @@ class Settings(BaseSettings):
                 why=wrong,
                 remedy="unset the variable, or set it to a valid value.",
             ) from error
+
+
+def read_app_name(folder: Path) -> AppName:
+    """Return the name of the app in a folder, key ``app`` of its preview.yaml.
+
+    Raises:
+        PreviewsError: The file is missing or no YAML, or the name is missing or wrong.
+    """
+    file = folder / "preview.yaml"
+    remedy = f"describe the app in {file}, beginning with a line such as `app: orders`."
+    try:
+        described = yaml.safe_load(file.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise PreviewsError("app-unreadable", str(file), why=str(error), remedy=remedy) from error
+    name = described.get("app") if isinstance(described, dict) else None
+    try:
+        return AppName.parse(str(name or ""))
+    except AppNameError as error:
+        raise PreviewsError("app-name", f"{file}", why=str(error), remedy=remedy) from error

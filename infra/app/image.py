@@ -11,10 +11,9 @@ if TYPE_CHECKING:
     from contract.stack_name import StackName
     from infra.source import Source
 
-# Relative to the program's folder, in which Pulumi runs its providers, so that the state is
-# the same on every machine.
 CONTEXT = ".."
-DOCKERFILE = "../Dockerfile"
+"""The platform's own app, relative to the program's folder, in which Pulumi runs its providers: so
+the state is the same on every machine."""
 
 
 class ServiceImage(pulumi.ComponentResource):
@@ -40,6 +39,7 @@ class ServiceImage(pulumi.ComponentResource):
         repository_url: pulumi.Input[str],
         existing: str | None,
         keep_former: bool,
+        context: str = CONTEXT,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the image.
@@ -51,10 +51,13 @@ class ServiceImage(pulumi.ComponentResource):
             repository_url: Repository to push to, without a tag.
             existing: ``[repository@]sha256:<digest>`` of an existing image; then none is built.
             keep_former: True to keep former images in the registry, to roll back to.
+            context: Folder of the app with its Dockerfile, relative to the program's.
         """
         super().__init__("previews:service:ServiceImage", name, None, opts)
         if existing is None:
-            self.reference = self._build(stack, source, repository_url, keep_former=keep_former)
+            self.reference = self._build(
+                stack, source, repository_url, keep_former=keep_former, context=context
+            )
         elif "@" in existing:
             self.reference = pulumi.Output.from_input(existing)
         else:
@@ -68,18 +71,19 @@ class ServiceImage(pulumi.ComponentResource):
         repository_url: pulumi.Input[str],
         *,
         keep_former: bool,
+        context: str,
     ) -> pulumi.Output[str]:
         # The registry's password comes from the machine's Docker configuration: passed here,
         # it would be kept in the stack's state.
         image = docker_build.Image(
             f"image-{source.short_commit}",
-            context={"location": CONTEXT},
-            dockerfile={"location": DOCKERFILE},
+            context={"location": context},
+            dockerfile={"location": f"{context}/Dockerfile"},
             platforms=[docker_build.Platform.LINUX_AMD64],
             labels={
                 "org.opencontainers.image.revision": source.commit,
                 "org.opencontainers.image.source": source.repository,
-                "previews.stack": stack.value,
+                "previews.stack": stack.name,
             },
             tags=[pulumi.Output.concat(repository_url, ":", stack.image_tag(source.commit))],
             push=True,

@@ -15,7 +15,7 @@ from pulumi_aws import eks
 from pulumi_kubernetes import admissionregistration, meta, rbac
 
 from contract.kubernetes import API_GROUP, GENERATIONS, plural_of
-from contract.stack_name import PREVIEW_PATTERN
+from contract.stack_name import PLATFORM_APP
 from infra.policies.ownership import CUSTOM_OBJECTS, NAMESPACE, OBJECTS
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ compares the two.
 
 IS_OF_A_PREVIEW = (
     "(request.resource.resource == 'namespaces' && request.resource.group == ''"
-    f" ? request.name : request.namespace).matches('^{PREVIEW_PATTERN}$')"
+    f" ? request.name : request.namespace).matches('^{PLATFORM_APP.preview_pattern}$')"
 )
 """Condition on each object that the role writes, in CEL."""
 

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_aws import iam
 
-from contract.stack_name import DATA_GLOB, PREVIEW_GLOB
+from contract.stack_name import StackKind, stack_glob
 from infra.ci.permissions.grant import Grant, Place, policy
 from infra.ci.permissions.shared import STATE_KEY, state_grants
 from infra.ci.permissions.table import (
     BOUNDARY,
     DATA_BOUNDARY,
     PREVIEW,
-    STAGING,
     STAGING_DEPLOYMENT,
 )
 
@@ -40,7 +39,10 @@ WORKFLOWS = {
 """Workflow files that may assume a role, by their GitHub environment."""
 
 _TABLES: dict[str, tuple[Grant, ...]] = {"preview": PREVIEW, "staging": STAGING_DEPLOYMENT}
-_STATE = {"preview": (PREVIEW_GLOB,), "staging": (f"{STAGING}*", DATA_GLOB)}
+_STATE = {
+    "preview": (stack_glob(StackKind.PREVIEW),),
+    "staging": (stack_glob(StackKind.STAGING), stack_glob(StackKind.DATA)),
+}
 
 
 class DeployRoles(pulumi.ComponentResource):

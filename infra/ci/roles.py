@@ -29,11 +29,15 @@ class CiRoles:
         boundary: ARN of the boundary of previews' own roles; empty without CI.
         data_boundary: ARN of the boundary of shared servers' roles; empty without CI.
         arns: ARN of the role of each GitHub environment; empty without CI.
+        apps: Boundaries of each other app, by its name, as staging publishes them.
     """
 
     boundary: pulumi.Input[str] = ""
     data_boundary: pulumi.Input[str] = ""
     arns: Mapping[str, pulumi.Output[str]] = field(default_factory=dict[str, pulumi.Output[str]])
+    apps: Mapping[str, Mapping[str, pulumi.Input[str]]] = field(
+        default_factory=dict[str, Mapping[str, pulumi.Input[str]]]
+    )
 
 
 def ci_roles(

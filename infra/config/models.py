@@ -16,6 +16,7 @@ from infra.config.access import AccessConfig, DnsConfig, PlatformAccessConfig, S
 from infra.config.base import InstanceClass, Model
 from infra.config.cluster import ClusterConfig, NetworkConfig
 from infra.config.platform import (
+    AppConfig,
     BranchesConfig,
     BudgetConfig,
     GithubConfig,
@@ -126,7 +127,9 @@ class MigrationConfig(Model):
     )
 
 
-class _StackConfig(Model):
+class StackConfig(Model):
+    """Keys of every stack."""
+
     service: ServiceConfig = Field(
         description="sizes of the service's pods", examples=[{"cpu": "250m"}]
     )
@@ -148,9 +151,16 @@ class _StackConfig(Model):
         description="owner/name of the source's repository; without it from git's remote",
         examples=["acme/orders"],
     )
+    source: str | None = Field(
+        default=None,
+        pattern=r"^[^/].*$",
+        description="folder of another app than the platform's own, relative to its Pulumi.yaml,"
+        " which the lifecycle writes",
+        examples=["../../orders"],
+    )
 
 
-class PreviewConfig(_StackConfig):
+class PreviewConfig(StackConfig):
     """All keys of a stack ``pr-<n>``; each has a default."""
 
     access: AccessConfig = Field(
@@ -174,7 +184,7 @@ class PreviewConfig(_StackConfig):
     )
 
 
-class PlatformConfig(_StackConfig):
+class PlatformConfig(StackConfig):
     """All keys of the stack ``staging``."""
 
     domain: str = Field(
@@ -235,6 +245,21 @@ class PlatformConfig(_StackConfig):
             }
         ],
     )
+    apps: tuple[AppConfig, ...] = Field(
+        default=(),
+        max_length=50,
+        description="other apps on the platform whose workflows may bring stacks up",
+        examples=[
+            [
+                {
+                    "name": "orders",
+                    "repository": "acme/orders",
+                    "repositoryId": "123456789",
+                    "subjectPrefix": "repo:acme@1234/orders@123456789",
+                }
+            ]
+        ],
+    )
     ttl_days: int = Field(
         default=7,
         ge=1,
@@ -242,6 +267,25 @@ class PlatformConfig(_StackConfig):
         description="without effect for staging, which does not expire",
         examples=[7],
     )
+
+    @field_validator("apps")
+    @classmethod
+    def _are_different_and_can_act(
+        cls, value: tuple[AppConfig, ...], info: ValidationInfo
+    ) -> tuple[AppConfig, ...]:
+        names = [app.name for app in value]
+        if len(set(names)) < len(names):
+            msg = "two apps have the same name"
+            raise ValueError(msg)
+        if value and info.data.get("github") is None:
+            msg = "their roles need the account's identity provider: set github too"
+            raise ValueError(msg)
+        budget = info.data.get("budget")
+        alerted = isinstance(budget, BudgetConfig) and budget.emails
+        if not alerted and any(app.monthly_usd is not None for app in value):
+            msg = "a budget alerts somebody: set budget.emails too"
+            raise ValueError(msg)
+        return value
 
     @field_validator("network")
     @classmethod

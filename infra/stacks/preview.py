@@ -12,7 +12,7 @@ from infra.app.service_stack import ServiceArgs, ServiceStack
 from infra.config.load import load_preview_config
 from infra.config.models import DatabaseMode
 from infra.kubernetes.provider import existing_cluster
-from infra.source import CHECKOUT, read_source
+from infra.source import image_context, read_app_source
 from infra.stacks.stack_outputs import (
     PREPARE_IMAGE,
     export_service,
@@ -31,13 +31,7 @@ if TYPE_CHECKING:
 def declare_preview(stack: StackName) -> None:
     """Declare one preview on the platform that staging published."""
     config = load_preview_config(stack)
-    source = read_source(
-        CHECKOUT,
-        commit=config.commit,
-        repository=config.repository,
-        expires=config.expires,
-        ttl_days=config.ttl_days,
-    )
+    source = read_app_source(stack.app, config, expires=config.expires, ttl_days=config.ttl_days)
     tag_every_resource(stack, source)
 
     platform = read_staging()
@@ -48,6 +42,7 @@ def declare_preview(stack: StackName) -> None:
         repository_url=platform.images.repository_url,
         existing=config.image,
         keep_former=False,
+        context=image_context(stack.app, config.source),
     )
     provider = existing_cluster(platform.cluster.name)
     service = ServiceStack("service", opts=pulumi.ResourceOptions(providers=[provider]))

@@ -6,12 +6,19 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from contract.platform_outputs import OUTPUT, PlatformOutputs, PlatformOutputsError
+from contract.platform_outputs import (
+    APPS_OUTPUT,
+    OUTPUT,
+    BoundaryOutputs,
+    PlatformOutputs,
+    PlatformOutputsError,
+)
+from contract.stack_name import PLATFORM_PROJECT
 from infra.errors import ProgramError
-from infra.platform_inputs import PlatformInputs
+from infra.platform_inputs import BoundaryInputs, PlatformInputs
 
 if TYPE_CHECKING:
-    from contract.stack_name import StackName
+    from contract.stack_name import AppName, StackName
     from infra.app.app_ingress import AppIngress
     from infra.app.image import ServiceImage
     from infra.source import Source
@@ -22,11 +29,31 @@ PREPARE_IMAGE = "prepareImage"
 
 def read_staging() -> PlatformInputs:
     """Return the platform of the stack ``staging``, of the same organization and project."""
-    published = _reference("staging").get_output(OUTPUT).apply(checked)
-    return PlatformInputs.of(published)
+    return read_platform(pulumi.get_project())
 
 
-def checked(published: object) -> PlatformOutputs:
+def read_platform(project: str) -> PlatformInputs:
+    """Return the platform that a project's stack ``staging`` published."""
+    published = _reference("staging", project).get_output(OUTPUT)
+    return PlatformInputs.of(published.apply(lambda value: checked(value, project)))
+
+
+def read_app_boundary(project: str, app: AppName) -> BoundaryInputs:
+    """Return an app's boundaries, which the platform declares for it; empty without CI."""
+    published = _reference("staging", project).get_output(APPS_OUTPUT)
+
+    def of_app(apps: object) -> BoundaryOutputs:
+        values: object = apps.get(str(app)) if isinstance(apps, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  it is JSON
+        return BoundaryOutputs.model_validate(values or {"preview": "", "data": ""})
+
+    boundaries = published.apply(of_app)
+    return BoundaryInputs(
+        preview=boundaries.apply(lambda found: found.preview),
+        data=boundaries.apply(lambda found: found.data),
+    )
+
+
+def checked(published: object, project: str = PLATFORM_PROJECT) -> PlatformOutputs:
     """Return the model of what staging published.
 
     Raises:
@@ -39,7 +66,7 @@ def checked(published: object) -> PlatformOutputs:
         if error.lacking:
             why = f"{error}: staging is of an older version of this program"
         raise ProgramError(
-            f"output {OUTPUT!r} of stack staging",
+            f"output {OUTPUT!r} of stack staging of project {project}",
             why=why,
             remedy="bring staging up from the main branch first: `pulumi up -s staging`",
         ) from error
@@ -72,7 +99,9 @@ def export_service(
     pulumi.export("expires", source.expires)
 
 
-def _reference(stack: str) -> pulumi.StackReference:
+def _reference(stack: str, project: str = "") -> pulumi.StackReference:
     # The organization is the literal `organization` on a self-managed backend, so that the same
     # name works there and on Pulumi Cloud.
-    return pulumi.StackReference(f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}")
+    return pulumi.StackReference(
+        f"{pulumi.get_organization()}/{project or pulumi.get_project()}/{stack}"
+    )

@@ -1,27 +1,29 @@
-"""Stack ``staging``: the platform that previews run on, and staging's own copy of the service."""
+"""Stack ``staging``: the platform that previews run on, and an app's staging on it.
+
+The platform's own project holds both. Another app's project holds the second part alone, on the
+platform that `previews:platform` names, so that its previews need nothing but their own staging.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pulumi
 
-from contract.platform_outputs import OUTPUT
+from contract.platform_outputs import APPS_OUTPUT, OUTPUT
 from infra.app.image import ServiceImage
 from infra.app.preview_namespace import PreviewNamespace
 from infra.app.service_stack import ServiceArgs, ServiceStack
-from infra.ci.roles import CiRoles, ci_roles
-from infra.config.load import load_platform_config
-from infra.database.branch_controller import NAMESPACE, BranchController
+from infra.config.load import load_app_staging_config, load_platform_config
+from infra.database.branch_controller import BranchController
 from infra.database.own_database import provision_own_database
 from infra.database.staging_database import StagingDatabase
-from infra.foundation.addons import addons
-from infra.foundation.budget import preview_budget
-from infra.foundation.cluster_foundation import ClusterFoundation, cluster_foundation
-from infra.foundation.dns import wildcard_record
+from infra.errors import ProgramError
+from infra.foundation.budget import preview_budgets
 from infra.foundation.encryption_key import EncryptionKey
 from infra.foundation.registry import Registry
-from infra.foundation.shared_ingress import SharedIngress, shared_ingress
+from infra.kubernetes.provider import existing_cluster
 from infra.platform_inputs import (
     BoundaryInputs,
     BranchesInputs,
@@ -32,111 +34,144 @@ from infra.platform_inputs import (
     PlatformInputs,
     SignInInputs,
 )
-from infra.source import CHECKOUT, read_source
-from infra.stacks.stack_outputs import export_service
+from infra.source import image_context, read_app_source
+from infra.stacks.stack_outputs import export_service, read_app_boundary, read_platform
 from infra.tagging import tag_every_resource
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pulumi_kubernetes as kubernetes
+
     from contract.stack_name import StackName
+    from infra.app.app_ingress import AppIngress
+    from infra.ci.roles import CiRoles
+    from infra.config.app_staging import AppStagingConfig
     from infra.config.models import PlatformConfig
+    from infra.foundation.cluster_foundation import ClusterFoundation
+    from infra.foundation.shared_ingress import SharedIngress
+    from infra.source import Source
+
+
+@dataclass(frozen=True)
+class SharedPlatform:
+    """What all apps share, as an app's staging is declared on it.
+
+    Attributes:
+        region: AWS region of everything.
+        domain: Domain under which each stack has a name.
+        cluster: The EKS cluster.
+        ingress: The shared load balancer.
+        sign_in: The sign-in at the load balancer.
+        boundaries: Permissions boundaries of the app's own roles.
+        subnet_ids: Subnets of databases.
+        database_cidrs: Networks of those subnets.
+        provider: Kubernetes provider of the cluster.
+        ready: Resources that a pod depends on.
+        running: Add-ons and ingress, which a service depends on besides.
+    """
+
+    region: pulumi.Input[str]
+    domain: pulumi.Input[str]
+    cluster: ClusterInputs
+    ingress: IngressInputs
+    sign_in: SignInInputs
+    boundaries: BoundaryInputs
+    subnet_ids: pulumi.Input[list[str]]
+    database_cidrs: pulumi.Input[list[str]]
+    provider: kubernetes.Provider
+    ready: Sequence[pulumi.Resource] = ()
+    running: Sequence[pulumi.Resource] = ()
 
 
 def declare_staging(stack: StackName) -> None:
-    """Declare the platform, then staging's database and service on it."""
+    """Declare the platform if it is this project's, then the app's database and service on it."""
+    if stack.app.is_platform:
+        _platform_and_its_app(stack)
+    else:
+        _another_app(stack)
+
+
+def _platform_and_its_app(stack: StackName) -> None:
+    # Their SDK modules take a second, which another app's staging need not wait for.
+    from infra.ci.roles import ci_roles
+    from infra.foundation.addons import addons
+    from infra.foundation.cluster_foundation import cluster_foundation
+    from infra.foundation.dns import wildcard_record
+    from infra.foundation.shared_ingress import shared_ingress
+
     config = load_platform_config(stack)
-    source = read_source(CHECKOUT, commit=config.commit, repository=config.repository)
+    source = read_app_source(stack.app, config)
     tag_every_resource(stack, source)
 
     foundation = cluster_foundation(config)
     ingress = shared_ingress(config, foundation)
     running = addons(config, foundation, ingress)
     roles = ci_roles(config, foundation, ingress)
-    key = EncryptionKey(
-        "data",
-        alias=f"{pulumi.get_project()}-data",
-        purpose="Images, databases and their snapshots, of staging and of the previews",
-    )
-    registry = Registry("registry", repository=pulumi.get_project(), key_arn=key.arn)
-    image = ServiceImage(
-        "image",
-        stack=stack,
-        source=source,
-        repository_url=registry.url,
-        existing=config.image,
-        # Previews prepare their databases with it long after staging has moved on, and a bad
-        # deployment is rolled back to it.
-        keep_former=True,
-    )
-    instance = StagingDatabase(
-        "database",
-        stack=stack,
-        config=config.database,
-        vpc_id=foundation.cluster.vpc_id,
-        subnet_ids=foundation.database_subnet_ids,
-        cluster_security_group_id=foundation.cluster.security_group_id,
-        key_arn=key.arn,
-    )
-    preview_budget(config.budget)
-    platform = _platform(config, foundation, ingress, roles, registry, instance, image)
-    on_cluster = pulumi.ResourceOptions(providers=[foundation.provider])
-    if config.branches.enabled:
-        BranchController(
-            "branches",
-            config=config.branches,
-            resources=config.service,
-            platform=platform,
-            image=image.reference,
-            depends_on=foundation.ready,
-            opts=on_cluster,
-        )
-    service = ServiceStack("service", opts=on_cluster)
-    namespace = PreviewNamespace(
-        "namespace",
-        stack=stack,
-        resources=config.service,
-        platform=platform,
-        depends_on=[*foundation.ready, *running, *ingress.ready],
-        opts=service.child,
-    )
-    database = provision_own_database(
-        instance.database,
-        stack=stack,
-        namespace=namespace,
-        platform=platform,
-        resources=config.service,
-        image=image.reference,
-        parent=service,
-    )
-    endpoint = service.deploy(
-        ServiceArgs(
-            stack=stack,
-            source=source,
-            resources=config.service,
-            platform=platform,
-            image=image.reference,
-            sign_in=config.access.sign_in,
-        ),
-        namespace,
-        database,
-    )
+    preview_budgets(config.budget, config.apps)
+    shared = _made(config, foundation, ingress, roles, running)
+    endpoint = _app_on(shared, stack, source, config)
     wildcard_record(config, endpoint.load_balancer)
-    pulumi.export(OUTPUT, platform.as_output())
     if roles.arns:
         pulumi.export("deployRoles", roles.arns)
-    export_service(stack, source, image, endpoint)
+    if roles.apps:
+        pulumi.export(APPS_OUTPUT, roles.apps)
 
 
-def _platform(
+def _another_app(stack: StackName) -> None:
+    config = load_app_staging_config(stack)
+    source = read_app_source(stack.app, config)
+    tag_every_resource(stack, source)
+
+    platform = read_platform(config.platform)
+    shared = SharedPlatform(
+        region=platform.region,
+        domain=platform.domain,
+        cluster=platform.cluster,
+        ingress=platform.ingress,
+        sign_in=platform.sign_in,
+        boundaries=read_app_boundary(config.platform, stack.app),
+        subnet_ids=platform.database.subnet_ids,
+        database_cidrs=platform.database.cidrs,
+        provider=existing_cluster(platform.cluster.name),
+    )
+    if config.branches.enabled:
+        # The two kinds of objects are declared once in a cluster, by the platform.
+        shared = _with_branches(shared, platform, config.platform)
+    _app_on(shared, stack, source, config)
+
+
+def _with_branches(
+    shared: SharedPlatform, platform: PlatformInputs, project: str
+) -> SharedPlatform:
+    """Return the platform, once it is known that it has the kinds of objects of mode branch."""
+
+    def checked(domain: str, namespace: str) -> str:
+        if namespace:
+            return domain
+        raise ProgramError(
+            "config previews:branches.enabled",
+            why=f"it is true, but the platform {project} has the mode turned off",
+            remedy="turn it on there first: `pulumi config set --path"
+            " previews:branches.enabled true -s staging`, `pulumi up -s staging`",
+        )
+
+    domain = pulumi.Output.all(platform.domain, platform.branches.namespace).apply(
+        lambda both: checked(both[0], both[1])
+    )
+    return replace(shared, domain=domain)
+
+
+def _made(
     config: PlatformConfig,
     foundation: ClusterFoundation,
     ingress: SharedIngress,
     roles: CiRoles,
-    registry: Registry,
-    instance: StagingDatabase,
-    image: ServiceImage,
-) -> PlatformInputs:
+    running: Sequence[pulumi.Resource],
+) -> SharedPlatform:
+    """Return the platform that this stack has declared."""
     cluster = foundation.cluster
-    return PlatformInputs(
+    return SharedPlatform(
         region=cluster.region,
         domain=config.domain,
         cluster=ClusterInputs(
@@ -162,18 +197,124 @@ def _platform(
             identity_providers=[*config.access.identity_providers],
             bypass_secret_arn=config.access.bypass_secret_arn or "",
         ),
+        boundaries=BoundaryInputs(preview=roles.boundary, data=roles.data_boundary),
+        subnet_ids=pulumi.Output.all(*foundation.database_subnet_ids),
+        database_cidrs=[*foundation.database_cidrs],
+        provider=foundation.provider,
+        ready=foundation.ready,
+        running=[*running, *ingress.ready],
+    )
+
+
+def _app_on(
+    shared: SharedPlatform,
+    stack: StackName,
+    source: Source,
+    config: PlatformConfig | AppStagingConfig,
+) -> AppIngress:
+    """Declare an app's registry, database, branches and service, and publish them."""
+    key = EncryptionKey(
+        "data",
+        alias=f"{stack.app.project}-data",
+        purpose="Images, databases and their snapshots, of staging and of the previews",
+    )
+    registry = Registry("registry", repository=stack.app.project, key_arn=key.arn)
+    image = ServiceImage(
+        "image",
+        stack=stack,
+        source=source,
+        repository_url=registry.url,
+        existing=config.image,
+        # Previews prepare their databases with it long after staging has moved on, and a bad
+        # deployment is rolled back to it.
+        keep_former=True,
+        context=image_context(stack.app, config.source),
+    )
+    instance = StagingDatabase(
+        "database",
+        stack=stack,
+        config=config.database,
+        vpc_id=shared.cluster.vpc_id,
+        subnet_ids=shared.subnet_ids,
+        cluster_security_group_id=shared.cluster.security_group_id,
+        key_arn=key.arn,
+    )
+    platform = _published(shared, stack, config, registry, instance, image)
+    on_cluster = pulumi.ResourceOptions(providers=[shared.provider])
+    if config.branches.enabled:
+        BranchController(
+            "branches",
+            app=stack.app,
+            config=config.branches,
+            resources=config.service,
+            platform=platform,
+            image=image.reference,
+            depends_on=shared.ready,
+            opts=on_cluster,
+        )
+    service = ServiceStack("service", opts=on_cluster)
+    namespace = PreviewNamespace(
+        "namespace",
+        stack=stack,
+        resources=config.service,
+        platform=platform,
+        depends_on=[*shared.ready, *shared.running],
+        opts=service.child,
+    )
+    database = provision_own_database(
+        instance.database,
+        stack=stack,
+        namespace=namespace,
+        platform=platform,
+        resources=config.service,
+        image=image.reference,
+        parent=service,
+    )
+    endpoint = service.deploy(
+        ServiceArgs(
+            stack=stack,
+            source=source,
+            resources=config.service,
+            platform=platform,
+            image=image.reference,
+            sign_in=config.access.sign_in,
+        ),
+        namespace,
+        database,
+    )
+    pulumi.export(OUTPUT, platform.as_output())
+    export_service(stack, source, image, endpoint)
+    return endpoint
+
+
+def _published(
+    shared: SharedPlatform,
+    stack: StackName,
+    config: PlatformConfig | AppStagingConfig,
+    registry: Registry,
+    instance: StagingDatabase,
+    image: ServiceImage,
+) -> PlatformInputs:
+    """Return the platform as the app's previews are declared on it."""
+    return PlatformInputs(
+        region=shared.region,
+        domain=shared.domain,
+        cluster=shared.cluster,
+        ingress=shared.ingress,
+        sign_in=shared.sign_in,
         database=DatabaseInputs(
             instance=instance.instance,
             name=config.database.name,
             subnet_group=instance.subnet_group,
-            cidrs=[*foundation.database_cidrs],
+            subnet_ids=shared.subnet_ids,
+            cidrs=shared.database_cidrs,
             ssl_mode=config.database.ssl_mode,
         ),
         branches=BranchesInputs(
-            namespace=NAMESPACE if config.branches.enabled else "",
+            namespace=stack.app.branches_namespace if config.branches.enabled else "",
             instance_class=config.branches.instance_class,
             pool_size=config.branches.pool_size,
         ),
         images=ImageInputs(repository_url=registry.url, trusted=image.reference),
-        boundaries=BoundaryInputs(preview=roles.boundary, data=roles.data_boundary),
+        boundaries=shared.boundaries,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
@@ -13,7 +14,6 @@ from previews.lifecycle.smoke import SmokeReport, smoke
 from previews.output import progress
 from previews.platform import STAGING
 from previews.pulumi.up import UpResult, pulumi_up
-from previews.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
     from previews.diagnosis.failure_report import FailureReport
@@ -45,12 +45,14 @@ class StagingDeployment:
         stacks: The project's stacks.
         bypass: Reads the token that lets a test past the sign-in.
         diagnose: Finds out why a `pulumi up` failed, from its outcome and a message.
+        contract: OpenAPI document that it must serve.
         connect_to: As in `smoke`.
     """
 
     stacks: Stacks
     bypass: Callable[[], str | None]
     diagnose: Callable[[str, UpResult, str], FailureReport]
+    contract: Path
     connect_to: str | None = None
 
     def run(self, image: str) -> StagingReport:
@@ -109,7 +111,7 @@ class StagingDeployment:
     def _smoke(self) -> SmokeReport:
         return smoke(
             self._url(),
-            contract=PROJECT_ROOT / "openapi.json",
+            contract=self.contract,
             connect_to=self.connect_to,
             bypass=self.bypass(),
         )

@@ -9,7 +9,7 @@ not support grants nothing.
 
 from __future__ import annotations
 
-from contract.stack_name import DATA_GLOB, PREVIEW_GLOB
+from contract.stack_name import StackKind, stack_glob
 from infra.ci.permissions.grant import Grant
 from infra.ci.permissions.restoring import STAGING, own_instance
 from infra.ci.permissions.shared import CLUSTER, IMAGES, NEVER
@@ -50,7 +50,7 @@ PREVIEW: tuple[Grant, ...] = (
             "servicequotas:GetServiceQuota",
         ),
     ),
-    *own_instance(PREVIEW_GLOB, boundary="{boundary}"),
+    *own_instance(stack_glob(StackKind.PREVIEW), boundary="{boundary}"),
 )
 """Permissions of the role of the environment ``preview``."""
 
@@ -117,7 +117,7 @@ STAGING_DEPLOYMENT: tuple[Grant, ...] = (
         {"BoolIfExists": {"rds:ManageMasterUserPassword": "true"}},
     ),
     # `previews refresh`: what holds unscrubbed data for a while is none of the preview role's.
-    *own_instance(DATA_GLOB, boundary="{data_boundary}"),
+    *own_instance(stack_glob(StackKind.DATA), boundary="{data_boundary}"),
 )
 """Permissions of the role of the environment ``staging``."""
 
@@ -134,8 +134,8 @@ def _reads_secrets_of(instances: str) -> tuple[Grant, ...]:
     )
 
 
-BOUNDARY = _reads_secrets_of(PREVIEW_GLOB)
+BOUNDARY = _reads_secrets_of(stack_glob(StackKind.PREVIEW))
 """Permissions boundary of the roles that previews create."""
 
-DATA_BOUNDARY = _reads_secrets_of(DATA_GLOB)
+DATA_BOUNDARY = _reads_secrets_of(stack_glob(StackKind.DATA))
 """Permissions boundary of shared servers' roles: a preview's role never reads their passwords."""

@@ -9,7 +9,7 @@ import pulumi
 import pytest
 
 from contract.stack_name import StackName
-from infra.app.image import CONTEXT, DOCKERFILE, ServiceImage
+from infra.app.image import CONTEXT, ServiceImage
 from infra.source import Source
 from tests.infra.world import COMMIT, NEXT_COMMIT, Deployment, Registration, deploy
 
@@ -67,7 +67,7 @@ def test_pods_name_it_by_digest() -> None:
 def test_the_paths_are_the_checkouts_own() -> None:
     """They are relative to the program's folder, so that a state holds no machine's path."""
     assert (PROGRAM_FOLDER / CONTEXT).resolve() == PROGRAM_FOLDER.parent
-    assert (PROGRAM_FOLDER / DOCKERFILE).is_file()
+    assert (PROGRAM_FOLDER / CONTEXT / "Dockerfile").is_file()
 
 
 @pytest.mark.parametrize(

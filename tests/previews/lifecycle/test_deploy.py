@@ -12,13 +12,14 @@ import pytest
 import yaml
 
 from contract.preview import Preview
+from contract.stack_name import PLATFORM_APP
 from previews.errors import PreviewsError
 from previews.github.connection import Connection
 from previews.lifecycle import deploy
 from previews.lifecycle.deploy import DeployReport
 from previews.lifecycle.destroy import DestroyReport
 from previews.lifecycle.smoke import SmokeCheck, SmokeReport
-from previews.pull_request.comment import MARKER
+from previews.pull_request.comment import marker
 from previews.pull_request.github_presenter import PullRequestPresenter
 from previews.pull_request.presenter import Presenter
 from tests.github import Fault, LocalGitHub
@@ -31,6 +32,7 @@ from tests.previews.bringing import (
     unreachable_cluster,
 )
 
+MARKER = marker(PLATFORM_APP)
 SHA = "a" * 40
 
 

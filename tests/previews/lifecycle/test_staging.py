@@ -11,6 +11,7 @@ from previews.errors import PreviewsError
 from previews.lifecycle import staging as module
 from previews.lifecycle.smoke import SmokeCheck, SmokeReport
 from previews.lifecycle.staging import LAST_GOOD, StagingDeployment, StagingReport
+from previews.settings import PROJECT_ROOT
 from tests.github import LocalGitHub
 from tests.previews.bringing import RecordedStacks, clients
 
@@ -47,7 +48,10 @@ def staging(play: list[str], *, good: str = OLD) -> RecordedStacks:
 def deploy(github: LocalGitHub, stacks: RecordedStacks, image: str) -> StagingReport:
     made = clients(github, stacks)
     return StagingDeployment(
-        stacks=made.stacks, bypass=made.bypass_or(None), diagnose=made.diagnose
+        stacks=made.stacks,
+        bypass=made.bypass_or(None),
+        diagnose=made.diagnose,
+        contract=PROJECT_ROOT / "openapi.json",
     ).run(image)
 
 
