@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
@@ -29,28 +29,30 @@ PREPARE_IMAGE = "prepareImage"
 
 def read_staging() -> PlatformInputs:
     """Return the platform of the stack ``staging``, of the same organization and project."""
-    return read_platform(pulumi.get_project())
+    return _read(_reference("staging"), pulumi.get_project())
 
 
-def read_platform(project: str) -> PlatformInputs:
-    """Return the platform that a project's stack ``staging`` published."""
-    published = _reference("staging", project).get_output(OUTPUT)
-    return PlatformInputs.of(published.apply(lambda value: checked(value, project)))
+def read_platform(project: str, app: AppName) -> tuple[PlatformInputs, BoundaryInputs]:
+    """Return the platform of a project's ``staging``, and the boundaries that it has for an app.
 
+    The boundaries are empty where the platform has no roles of CI for the app.
+    """
+    staging = _reference("staging", project)
 
-def read_app_boundary(project: str, app: AppName) -> BoundaryInputs:
-    """Return an app's boundaries, which the platform declares for it; empty without CI."""
-    published = _reference("staging", project).get_output(APPS_OUTPUT)
+    def of_app(published: Any) -> BoundaryOutputs:
+        empty = {"preview": "", "data": ""}
+        return BoundaryOutputs.model_validate((published or {}).get(str(app), empty))
 
-    def of_app(apps: object) -> BoundaryOutputs:
-        values: object = apps.get(str(app)) if isinstance(apps, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  it is JSON
-        return BoundaryOutputs.model_validate(values or {"preview": "", "data": ""})
-
-    boundaries = published.apply(of_app)
-    return BoundaryInputs(
+    boundaries = staging.get_output(APPS_OUTPUT).apply(of_app)
+    return _read(staging, project), BoundaryInputs(
         preview=boundaries.apply(lambda found: found.preview),
         data=boundaries.apply(lambda found: found.data),
     )
+
+
+def _read(staging: pulumi.StackReference, project: str) -> PlatformInputs:
+    published = staging.get_output(OUTPUT)
+    return PlatformInputs.of(published.apply(lambda value: checked(value, project)))
 
 
 def checked(published: object, project: str = PLATFORM_PROJECT) -> PlatformOutputs:

@@ -35,7 +35,7 @@ from infra.platform_inputs import (
     SignInInputs,
 )
 from infra.source import image_context, read_app_source
-from infra.stacks.stack_outputs import export_service, read_app_boundary, read_platform
+from infra.stacks.stack_outputs import export_service, read_platform
 from infra.tagging import tag_every_resource
 
 if TYPE_CHECKING:
@@ -123,14 +123,14 @@ def _another_app(stack: StackName) -> None:
     source = read_app_source(stack.app, config)
     tag_every_resource(stack, source)
 
-    platform = read_platform(config.platform)
+    platform, boundaries = read_platform(config.platform, stack.app)
     shared = SharedPlatform(
         region=platform.region,
         domain=platform.domain,
         cluster=platform.cluster,
         ingress=platform.ingress,
         sign_in=platform.sign_in,
-        boundaries=read_app_boundary(config.platform, stack.app),
+        boundaries=boundaries,
         subnet_ids=platform.database.subnet_ids,
         database_cidrs=platform.database.cidrs,
         provider=existing_cluster(platform.cluster.name),
