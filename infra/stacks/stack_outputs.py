@@ -40,8 +40,8 @@ def read_platform(project: str, app: AppName) -> tuple[PlatformInputs, BoundaryI
     staging = _reference("staging", project)
 
     def of_app(published: Any) -> BoundaryOutputs:
-        empty = {"preview": "", "data": ""}
-        return BoundaryOutputs.model_validate((published or {}).get(str(app), empty))
+        apps: dict[str, Any] = published or {}
+        return BoundaryOutputs.model_validate(apps.get(str(app), {"preview": "", "data": ""}))
 
     boundaries = staging.get_output(APPS_OUTPUT).apply(of_app)
     return _read(staging, project), BoundaryInputs(
