@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from contract.stack_name import AppName
 from infra.errors import ProgramError
 
 # Pulumi itself writes a stack's salt and settings into these; no image contains them.
@@ -146,30 +145,28 @@ CHECKOUT = Checkout(Path(__file__).resolve().parents[1])
 """Checkout that the program itself is in."""
 
 
-def app_folder(app: AppName, source: str | None) -> Path:
-    """Return the folder of an app, with its Dockerfile.
+def app_folder(source: str) -> Path:
+    """Return the folder of an app.
 
     Args:
-        app: The app.
-        source: Value of ``previews:source``: relative to the app's project folder.
+        source: Value of ``previews:source``: relative to the program's checkout.
 
     Raises:
-        ProgramError: The value is missing, or names no folder.
+        ProgramError: There is no such folder.
     """
-    if app.is_platform:
-        return CHECKOUT.folder
-    remedy = f"run `previews --app FOLDER`, which writes apps/{app}/Pulumi.yaml"
-    if source is None:
-        raise ProgramError("config previews:source", why="not set", remedy=remedy)
-    folder = (CHECKOUT.folder / "apps" / str(app) / source).resolve()
-    if not folder.is_dir():
-        raise ProgramError("config previews:source", why=f"there is no {folder}", remedy=remedy)
-    return folder
+    folder = (CHECKOUT.folder / source).resolve()
+    if folder.is_dir():
+        return folder
+    raise ProgramError(
+        "config previews:source",
+        why=f"there is no folder {folder}",
+        remedy="run `previews --app FOLDER`, which writes apps/<app>/Pulumi.yaml",
+    )
 
 
-def image_context(app: AppName, source: str | None) -> str:
+def image_context(source: str) -> str:
     """Return an app's folder relative to the program's, in which Pulumi runs its providers."""
-    return os.path.relpath(app_folder(app, source), Path(__file__).parent)
+    return os.path.relpath(app_folder(source), Path(__file__).resolve().parent)
 
 
 class Sourced(Protocol):
@@ -184,12 +181,12 @@ class Sourced(Protocol):
         """The repository."""
 
     @property
-    def source(self) -> str | None:
+    def source(self) -> str:
         """The app's folder."""
+        ...
 
 
 def read_app_source(
-    app: AppName,
     config: Sourced,
     *,
     expires: datetime | None = None,
@@ -201,7 +198,7 @@ def read_app_source(
         ProgramError: As in `read_source` and `app_folder`.
     """
     return read_source(
-        Checkout(app_folder(app, config.source)),
+        Checkout(app_folder(config.source)),
         commit=config.commit,
         repository=config.repository,
         expires=expires,

@@ -152,10 +152,17 @@ class Clients:
                 connect_to=connect_to,
                 pulumi_log=self.settings.pulumi_log,
                 next_commands=[
-                    command.format(number=preview.number) for command in self.next_commands
+                    self._of_app(command.format(number=preview.number))
+                    for command in self.next_commands
                 ],
             )
         return self.pull_request_presenter(preview, run_url=run_url)
+
+    def _of_app(self, command: str) -> str:
+        """Return a command as it is typed for the app."""
+        if self.settings.app_name.is_platform:
+            return command
+        return command.replace("previews ", f"previews --app {self.settings.app_folder} ", 1)
 
     def pull_request_presenter(
         self, preview: Preview, *, run_url: str = ""

@@ -151,12 +151,11 @@ class StackConfig(Model):
         description="owner/name of the source's repository; without it from git's remote",
         examples=["acme/orders"],
     )
-    source: str | None = Field(
-        default=None,
-        pattern=r"^[^/].*$",
-        description="folder of another app than the platform's own, relative to its Pulumi.yaml,"
-        " which the lifecycle writes",
-        examples=["../../orders"],
+    source: str = Field(
+        default=".",
+        pattern=r"^[\w./ -]+$",
+        description="folder of the app's preview.yaml, relative to the program's checkout",
+        examples=["../orders"],
     )
 
 

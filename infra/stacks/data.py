@@ -23,7 +23,7 @@ def declare_data(stack: StackName) -> None:
     """Declare the instance, and the publication of the template that is made on it."""
     # The keys of a preview and no more: all else comes from staging's outputs.
     config = load_preview_config(stack)
-    tag_every_resource(stack, read_app_source(stack.app, config))
+    tag_every_resource(stack, read_app_source(config))
     platform = read_staging()
     namespace = pulumi.Output.from_input(platform.branches.namespace).apply(branches_namespace)
     restored = SnapshotDatabase(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def declare_preview(stack: StackName) -> None:
     """Declare one preview on the platform that staging published."""
     config = load_preview_config(stack)
-    source = read_app_source(stack.app, config, expires=config.expires, ttl_days=config.ttl_days)
+    source = read_app_source(config, expires=config.expires, ttl_days=config.ttl_days)
     tag_every_resource(stack, source)
 
     platform = read_staging()
@@ -42,7 +42,7 @@ def declare_preview(stack: StackName) -> None:
         repository_url=platform.images.repository_url,
         existing=config.image,
         keep_former=False,
-        context=image_context(stack.app, config.source),
+        context=image_context(config.source),
     )
     provider = existing_cluster(platform.cluster.name)
     service = ServiceStack("service", opts=pulumi.ResourceOptions(providers=[provider]))

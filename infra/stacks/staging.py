@@ -101,7 +101,7 @@ def _platform_and_its_app(stack: StackName) -> None:
     from infra.foundation.shared_ingress import shared_ingress
 
     config = load_platform_config(stack)
-    source = read_app_source(stack.app, config)
+    source = read_app_source(config)
     tag_every_resource(stack, source)
 
     foundation = cluster_foundation(config)
@@ -120,7 +120,7 @@ def _platform_and_its_app(stack: StackName) -> None:
 
 def _another_app(stack: StackName) -> None:
     config = load_app_staging_config(stack)
-    source = read_app_source(stack.app, config)
+    source = read_app_source(config)
     tag_every_resource(stack, source)
 
     platform, boundaries = read_platform(config.platform, stack.app)
@@ -228,7 +228,7 @@ def _app_on(
         # Previews prepare their databases with it long after staging has moved on, and a bad
         # deployment is rolled back to it.
         keep_former=True,
-        context=image_context(stack.app, config.source),
+        context=image_context(config.source),
     )
     instance = StagingDatabase(
         "database",

@@ -35,7 +35,9 @@ def prepare_project(settings: Settings) -> Path:
     platform = settings.project / _FILE
     try:
         declared = yaml.safe_load(platform.read_text())
-        made = project(declared, app, folder=folder, source=settings.app_folder)
+        made = project(
+            declared, app, source=os.path.relpath(settings.app_folder, settings.project.resolve())
+        )
         _write(folder / _FILE, _HEAD + yaml.safe_dump(made, sort_keys=False))
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise PreviewsError(
@@ -47,9 +49,7 @@ def prepare_project(settings: Settings) -> Path:
     return folder
 
 
-def project(
-    platform: dict[str, Any], app: AppName, *, folder: Path, source: Path
-) -> dict[str, Any]:
+def project(platform: dict[str, Any], app: AppName, *, source: str) -> dict[str, Any]:
     """Return an app's Pulumi.yaml.
 
     The keys belong to the platform's project, and Pulumi accepts nothing but a value for a key of
@@ -58,8 +58,7 @@ def project(
     Args:
         platform: The platform's Pulumi.yaml.
         app: The app.
-        folder: Folder of the app's project, two below the platform's.
-        source: Folder of the app.
+        source: Folder of the app, relative to the platform's checkout.
     """
     name = platform["name"]
     values = {
@@ -67,7 +66,7 @@ def project(
         for key, declared in platform["config"].items()
         if "default" in declared
     }
-    values[f"{name}:source"] = os.path.relpath(source, folder.resolve())
+    values[f"{name}:source"] = source
     runtime = platform["runtime"]
     options = {**runtime["options"], "virtualenv": f"../../{runtime['options']['virtualenv']}"}
     return {
