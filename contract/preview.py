@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, PlainSerializer
+from pydantic import Field, GetCoreSchemaHandler
+from pydantic_core import core_schema
 
 from contract.stack_name import PLATFORM_APP, AppName, StackKind, StackName
 
@@ -93,16 +94,19 @@ class Preview:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, handler: GetCoreSchemaHandler) -> Any:
-        return handler.generate_schema(
-            Annotated[
-                int,
-                Field(ge=1, le=HIGHEST),
-                BeforeValidator(_number),
-                AfterValidator(cls),
-                PlainSerializer(_number, return_type=int),
-            ]
+        number = handler.generate_schema(Annotated[int, Field(ge=1, le=HIGHEST)])
+        return core_schema.union_schema(
+            [
+                # As it is, with its app: the number alone would be the platform's own.
+                core_schema.is_instance_schema(cls),
+                core_schema.no_info_after_validator_function(cls, number),
+            ],
+            mode="left_to_right",
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                _number, return_schema=core_schema.int_schema()
+            ),
         )
 
 
-def _number(value: Any) -> Any:
-    return value.number if isinstance(value, Preview) else value
+def _number(preview: Preview) -> int:
+    return preview.number

@@ -62,3 +62,10 @@ def test_two_apps_have_a_preview_each_of_a_pull_request() -> None:
     assert Preview.of_resource("orders-pr-42-secrets", "-secrets") == orders
     assert Preview.of_resource("orders-data-1") is None
     assert Preview.of_stack("pr-42", AppName("orders")) == orders == own.of_app(AppName("orders"))
+
+
+def test_a_model_keeps_the_app_of_a_preview_that_it_is_given() -> None:
+    orders = Preview(42, AppName("orders"))
+    assert Model(preview=orders).preview == orders
+    assert Model(preview=orders).model_dump_json() == '{"preview":42}'
+    assert Model.model_json_schema(mode="validation")["properties"]["preview"]

@@ -322,6 +322,21 @@ def test_the_last_place_is_given_and_no_further_one(clients: Clients, hub: Local
     assert report.place == 1
 
 
+def test_previews_of_all_apps_count(clients: Clients) -> None:
+    """Another app's stacks are in another project; its namespaces are in the same cluster."""
+    stacks: Any = clients.stacks
+    cluster = MemoryCluster()
+    clients.__dict__["cluster"] = cluster
+    for number in range(1, 11):
+        stacks.add(f"pr-{number}")
+        for app in ("", "orders-"):
+            cluster.add("namespaces", f"{app}pr-{number}", "")
+    for name in ("orders-staging", "orders-branches", "kube-system"):
+        cluster.add("namespaces", name, "")
+    [check] = preflight(clients).full
+    assert check.detail == "20 of at most 20 of all apps exist"
+
+
 def test_a_full_house_is_told_in_the_pull_request(
     clients: Clients, hub: LocalGitHub, monkeypatch: pytest.MonkeyPatch, previews: Any
 ) -> None:
