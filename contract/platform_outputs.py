@@ -14,6 +14,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 OUTPUT = "platform"
 """Name of the stack output that holds `PlatformOutputs`."""
 
+APPS_OUTPUT = "apps"
+"""Name of the platform's stack output with `BoundaryOutputs` for each other app, by its name."""
+
 
 BYPASS_HEADER = "x-preview-bypass"
 """HTTP header with the value of `SignInOutputs.bypass_secret_arn`, which lets a test in."""
@@ -113,7 +116,8 @@ class DatabaseOutputs(_Model):
     Attributes:
         instance: Identifier of staging's RDS instance, whose snapshots are restored.
         name: Name of the database inside an instance.
-        subnet_group: RDS subnet group.
+        subnet_group: RDS subnet group of this app.
+        subnet_ids: Its subnets, in which another app's staging makes one of its own.
         cidrs: Networks of the databases' addresses.
         ssl_mode: libpq's ``sslmode`` towards every database.
         scrub_rules: Text of the app's rules of the scrub, of the default branch.
@@ -122,6 +126,7 @@ class DatabaseOutputs(_Model):
     instance: str
     name: str
     subnet_group: str
+    subnet_ids: list[str]
     cidrs: list[str]
     ssl_mode: str
     scrub_rules: Text

@@ -7,6 +7,11 @@ KIND = "kind"
 """Kind of stack, such as ``preview``: costs are summed up by it."""
 
 STACK = "stack"
+"""Name of the stack among those of all apps: ``orders-pr-42``."""
+
+APP = "app"
+"""Name of the app; the platform's own resources have none."""
+
 PULL_REQUEST = "pull-request"
 REPOSITORY = "repository"
 COMMIT = "commit"

@@ -63,6 +63,7 @@ class DatabaseInputs:
     instance: pulumi.Input[str]
     name: pulumi.Input[str]
     subnet_group: pulumi.Input[str]
+    subnet_ids: pulumi.Input[list[str]]
     cidrs: pulumi.Input[list[str]]
     ssl_mode: pulumi.Input[str]
     scrub_rules: pulumi.Input[str]

@@ -12,6 +12,7 @@ import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 from infra.errors import ProgramError
 
@@ -98,10 +99,12 @@ class Checkout:
             changed: ``git status --porcelain=v1 -z`` without renames: entries ``XY path``.
         """
         digest = hashlib.sha256()
+        # Git names paths from the repository's root, of which an app may be a folder.
+        top = Path(self._git("rev-parse", "--show-toplevel", key="commit").decode().rstrip("\n"))
         for entry in changed.split(b"\0"):
             if not entry:
                 continue
-            path = self.folder / entry[3:].decode("utf-8", "surrogateescape")
+            path = top / entry[3:].decode("utf-8", "surrogateescape")
             digest.update(entry + b"\0")
             if path.is_symlink():
                 digest.update(str(path.readlink()).encode("utf-8", "surrogateescape"))
@@ -139,6 +142,62 @@ class Checkout:
 
 CHECKOUT = Checkout(Path(__file__).resolve().parents[1])
 """Checkout that the program itself is in."""
+
+
+def app_folder(source: str) -> Path:
+    """Return the folder of an app.
+
+    Args:
+        source: Value of ``previews:source``: relative to the program's checkout.
+
+    Raises:
+        ProgramError: There is no such folder.
+    """
+    folder = (CHECKOUT.folder / source).resolve()
+    if folder.is_dir():
+        return folder
+    raise ProgramError(
+        "config previews:source",
+        why=f"there is no folder {folder}",
+        remedy="run `previews --app FOLDER`, which writes apps/<app>/Pulumi.yaml",
+    )
+
+
+class Sourced(Protocol):
+    """Keys of a configuration that name the source."""
+
+    @property
+    def commit(self) -> str | None:
+        """The commit."""
+
+    @property
+    def repository(self) -> str | None:
+        """The repository."""
+
+    @property
+    def source(self) -> str:
+        """The app's folder."""
+        ...
+
+
+def read_app_source(
+    config: Sourced,
+    *,
+    expires: datetime | None = None,
+    ttl_days: int | None = None,
+) -> Source:
+    """Return the source of an app as configured, and the rest from its checkout.
+
+    Raises:
+        ProgramError: As in `read_source` and `app_folder`.
+    """
+    return read_source(
+        Checkout(app_folder(config.source)),
+        commit=config.commit,
+        repository=config.repository,
+        expires=expires,
+        ttl_days=ttl_days,
+    )
 
 
 def read_source(

@@ -25,11 +25,13 @@ def stack_tags(stack: StackName, source: Source) -> dict[str, str]:
     values = {
         tags.MANAGED_BY: "pulumi",
         tags.KIND: stack.kind.value,
-        tags.STACK: stack.value,
+        tags.STACK: stack.name,
         tags.REPOSITORY: source.repository,
         tags.COMMIT: source.commit,
         tags.EXPIRES: source.expires,
     }
+    if not stack.app.is_platform:
+        values[tags.APP] = str(stack.app)
     if stack.pull_request is not None:
         values[tags.PULL_REQUEST] = str(stack.pull_request)
     return values

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -24,8 +27,19 @@ register(app)
 
 
 @app.callback()
-def _callback() -> None:
-    """Make typer treat a single command as one of several."""
+def _callback(
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--app",
+            envvar="PREVIEWS_APP",
+            help="Folder of the app with its preview.yaml; without it the platform's own app.",
+        ),
+    ] = None,
+) -> None:
+    """Remember the app, which each command reads with the other settings."""
+    if folder is not None:
+        os.environ["PREVIEWS_APP"] = str(folder)
 
 
 def main() -> None:

@@ -64,7 +64,7 @@ class Clients:
         """
         from previews.app import read_description
 
-        return read_description(self.settings.app)
+        return read_description(self.settings.app_folder)
 
     @cached_property
     def github(self) -> GitHub:
@@ -140,6 +140,12 @@ class Clients:
             settings=self.settings,
         )
 
+    def preview(self, number: int) -> Preview:
+        """Return the preview of a pull request for the app of the settings."""
+        from contract.preview import Preview
+
+        return Preview(number, self.settings.app_name)
+
     def presenter(
         self, preview: Preview, *, run_url: str = "", connect_to: str | None = None
     ) -> Presenter:
@@ -158,10 +164,17 @@ class Clients:
                 connect_to=connect_to,
                 pulumi_log=self.settings.pulumi_log,
                 next_commands=[
-                    command.format(number=preview.number) for command in self.next_commands
+                    self._of_app(command.format(number=preview.number))
+                    for command in self.next_commands
                 ],
             )
         return self.pull_request_presenter(preview, run_url=run_url)
+
+    def _of_app(self, command: str) -> str:
+        """Return a command as it is typed for the app."""
+        if self.settings.app_name.is_platform:
+            return command
+        return command.replace("previews ", f"previews --app {self.settings.app_folder} ", 1)
 
     def pull_request_presenter(
         self, preview: Preview, *, run_url: str = ""
@@ -193,9 +206,11 @@ class Clients:
 
     def diagnose(self, stack: str, result: UpResult, output: str) -> FailureReport:
         """Find out why a stack's `pulumi up` failed."""
+        from contract.stack_name import StackName
         from previews.diagnosis.failure_report import diagnose
 
-        return diagnose(lambda: self.cluster, stack, result, output=output)
+        namespace = StackName.parse(stack, self.settings.app_name).namespace
+        return diagnose(lambda: self.cluster, namespace, result, output=output)
 
     def deployment(
         self,
@@ -257,7 +272,11 @@ class Clients:
         from previews.lifecycle.refresh import Refresh
 
         return Refresh(
-            stacks=self.stacks, locks=self.locks, recover=self.recover, cluster=self.cluster
+            stacks=self.stacks,
+            locks=self.locks,
+            recover=self.recover,
+            cluster=self.cluster,
+            app=self.settings.app_name,
         )
 
     def reset_database(

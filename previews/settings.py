@@ -6,12 +6,16 @@ by their own clients, and are not repeated here.
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from contract.app.model import FILE
+from contract.stack_name import PLATFORM_APP, AppName
+from previews.app import read_description
 from previews.errors import PreviewsError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -43,8 +47,9 @@ class Settings(BaseSettings):
         most: Highest number of previews at a time (``PREVIEWS_MOST``).
         organization: Pulumi Cloud's organization, where it is not the token's default one
             (``PREVIEWS_ORGANIZATION``).
-        project: Folder of ``Pulumi.yaml`` (``PREVIEWS_PROJECT``).
-        app: Folder of the app's ``preview.yaml`` (``PREVIEWS_APP``).
+        project: Folder of the platform's ``Pulumi.yaml`` (``PREVIEWS_PROJECT``).
+        app: Folder of the app with its ``preview.yaml`` (``PREVIEWS_APP``); without it the
+            platform's own app.
         local: True to work without GitHub: the working tree is the pull request, and the
             terminal shows its preview (``PREVIEWS_LOCAL``).
         labels: Labels of a local pull request (``PREVIEWS_LABELS``, a JSON list).
@@ -78,10 +83,41 @@ class Settings(BaseSettings):
         default="", pattern=r"^[\w.-]*$", validation_alias="PREVIEWS_ORGANIZATION"
     )
     project: Path = Field(default=PROJECT_ROOT, validation_alias="PREVIEWS_PROJECT")
-    app: Path = Field(default=PROJECT_ROOT, validation_alias="PREVIEWS_APP")
+    app: Path | None = Field(default=None, validation_alias="PREVIEWS_APP")
     local: bool = Field(default=False, validation_alias="PREVIEWS_LOCAL")
     labels: frozenset[str] = Field(default=frozenset(), validation_alias="PREVIEWS_LABELS")
     pulumi_log: Path | None = Field(default=None, validation_alias="PREVIEWS_PULUMI_LOG")
+
+    @cached_property
+    def app_name(self) -> AppName:
+        """Name of the app.
+
+        Raises:
+            PreviewsError: Its folder or its preview.yaml can't be read.
+        """
+        folder = self.app_folder
+        if folder == self.project.resolve():
+            return PLATFORM_APP
+        name = read_description(folder).app
+        if name:
+            return AppName(name)
+        raise PreviewsError(
+            "app-name",
+            f"{folder / FILE}, app",
+            why="the app has no name; only the platform's own app has none",
+            remedy="name it, in a line such as `app: orders`.",
+        )
+
+    @property
+    def app_folder(self) -> Path:
+        """Folder of the app, absolute."""
+        return (self.app or self.project).resolve()
+
+    @property
+    def project_folder(self) -> Path:
+        """Folder of the app's Pulumi project."""
+        app = self.app_name
+        return self.project if app.is_platform else self.project / "apps" / str(app)
 
     @classmethod
     def read(cls, **values: Any) -> Settings:

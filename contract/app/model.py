@@ -9,7 +9,6 @@ secret of another app, or resources beyond the platform's limits.
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, cast
@@ -17,32 +16,23 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from contract.app.placeholders import check_placeholders
+from contract.stack_name import AppName, AppNameError
 
 FILE = "preview.yaml"
 """Name of the file."""
 
-_RESERVED = frozenset({"pr", "data", "staging", "branches", "database", "secrets", "previews"})
-_LONGEST_NAME = 32
-_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
-
 
 def app_name(value: str) -> str:
-    """Check an app's name, the first part of all names that apps share a space of.
-
-    A part between hyphens must not be a word that stands in names of resources: else the names of
-    the apps ``orders`` and ``orders-pr-1`` could meet.
+    """Check an app's name.
 
     Raises:
-        ValueError: It is not an app's name; empty for the platform's own app is one.
+        ValueError: It is not one.
     """
-    parts = set(value.split("-"))
-    if value and (len(value) > _LONGEST_NAME or not _NAME.fullmatch(value) or parts & _RESERVED):
-        msg = (
-            f"expected at most {_LONGEST_NAME} of a-z, 0-9 and single hyphens, a letter first,"
-            f" and between hyphens none of {', '.join(sorted(_RESERVED))}"
-        )
-        raise ValueError(msg)
-    return value
+    try:
+        return AppName(value).value
+    except AppNameError as error:
+        msg = str(error).partition("\n")[0]
+        raise ValueError(msg) from error
 
 
 def _relative(value: str) -> str:
@@ -78,7 +68,7 @@ def _mapping(value: object) -> object:
     return {name: _text(one) for name, one in entries.items()}
 
 
-AppName = Annotated[str, AfterValidator(app_name)]
+_Name = Annotated[str, AfterValidator(app_name)]
 RelativePath = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_relative)]
 ContainerFolder = Annotated[str, Field(max_length=200), AfterValidator(_absolute)]
 _Words = tuple[Annotated[str, Field(max_length=4000)], ...]
@@ -433,7 +423,7 @@ class OpenApi(Model):
 class App(Model):
     """An app, as ``preview.yaml`` describes it."""
 
-    app: AppName = Field(
+    app: _Name = Field(
         default="",
         description="name of the app; empty for the platform's own, whose names are short",
         examples=["orders"],

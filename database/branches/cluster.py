@@ -12,6 +12,7 @@ from lightkube.resources.core_v1 import Namespace, Secret
 from lightkube.types import PatchType
 
 from contract.kubernetes import FINALIZER
+from contract.stack_name import PLATFORM_APP, StackName
 from database.branches.errors import NotReadyError
 from database.branches.resources import (
     Branch,
@@ -32,7 +33,7 @@ class Cluster(Protocol):
     """Reads and writes of the controller."""
 
     def branches(self) -> list[Branch]:
-        """Return the requests of all namespaces."""
+        """Return the requests that this controller serves."""
 
     def generations(self) -> list[Generation]:
         """Return all published servers."""
@@ -70,9 +71,10 @@ class KubernetesCluster:
         self._namespace = namespace
 
     def branches(self) -> list[Branch]:
-        """Return the requests of all namespaces."""
+        """Return the requests of the app's namespaces; every other app has its own controller."""
         listed = self._client.list(DatabaseBranch, namespace=_ALL_NAMESPACES)
-        return [read_branch(item) for item in listed]
+        found = [read_branch(item) for item in listed]
+        return [branch for branch in found if controlled_from(branch.namespace) == self._namespace]
 
     def generations(self) -> list[Generation]:
         """Return all published servers."""
@@ -147,6 +149,15 @@ class KubernetesCluster:
             # An object that was deleted meanwhile needs no change any more.
             if error.status.code != HTTPStatus.NOT_FOUND:
                 raise
+
+
+def controlled_from(namespace: str) -> str:
+    """Return the namespace of the controller that answers the requests of a namespace.
+
+    A namespace that is no preview's is answered by the platform's own, which refuses it.
+    """
+    stack = StackName.of_resource(namespace)
+    return (PLATFORM_APP if stack is None else stack.app).branches_namespace
 
 
 def _kind(item: Object) -> Any:

@@ -6,7 +6,7 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from contract.stack_name import BRANCH_PATTERN, StackKind, StackName
+from contract.stack_name import StackKind, StackName
 
 REGISTRY = "branches"
 """The database that records which others were created by this program."""
@@ -15,9 +15,7 @@ TEMPLATE = "branch_template"
 """The scrubbed database that clones are copied from; it accepts no connections."""
 
 # "making" and "former" are what "pending" and "retired" were called in earlier registries.
-_OWN = re.compile(
-    rf"{BRANCH_PATTERN}|branch_(pending|spare|retired|making|former)_[0-9a-f]{{12}}", re.ASCII
-)
+_OWN = re.compile("branch_(pending|spare|retired|making|former)_[0-9a-f]{12}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -25,8 +23,8 @@ class BranchNames:
     """Names of one preview's database and roles, none of which SQL has to quote.
 
     Attributes:
-        namespace: The preview's namespace, ``pr-42``.
-        database: ``pr_42``.
+        namespace: The preview's namespace, ``orders-pr-42``, or ``pr-42`` without an app.
+        database: ``orders_pr_42``.
         migrator: The role that owns the schema.
         app: The role of the service.
     """
@@ -39,7 +37,7 @@ class BranchNames:
     @classmethod
     def of(cls, namespace: str) -> BranchNames | None:
         """Return the names that belong to a namespace, None if it is not a preview's."""
-        stack = StackName.find(namespace)
+        stack = StackName.of_resource(namespace)
         if stack is None or stack.kind is not StackKind.PREVIEW:
             return None
         return cls(namespace, stack.branch, stack.branch_migrator, stack.branch_app)
@@ -65,4 +63,4 @@ def may_be_dropped(database: str) -> bool:
 
     The template's is not among them: it is removed with its server, never alone.
     """
-    return _OWN.fullmatch(database) is not None
+    return StackName.of_branch(database) is not None or _OWN.fullmatch(database) is not None

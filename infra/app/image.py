@@ -136,7 +136,7 @@ class ServiceImage(pulumi.ComponentResource):
             labels={
                 "org.opencontainers.image.revision": source.commit,
                 "org.opencontainers.image.source": source.repository,
-                "previews.stack": stack.value,
+                "previews.stack": stack.name,
             },
             tags=[pulumi.Output.concat(repository_url, ":", stack.image_tag(source.commit, part))],
             push=True,

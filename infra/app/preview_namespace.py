@@ -243,7 +243,7 @@ def namespace_labels(stack: StackName) -> dict[str, str]:
     labels = {
         "app.kubernetes.io/managed-by": "pulumi",
         **dict([PART_OF]),
-        STACK_LABEL: stack.value,
+        STACK_LABEL: stack.name,
         "pod-security.kubernetes.io/enforce": "restricted",
         "pod-security.kubernetes.io/enforce-version": "latest",
         "pod-security.kubernetes.io/warn": "restricted",

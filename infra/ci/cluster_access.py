@@ -1,9 +1,14 @@
 """Permissions of CI's roles inside a cluster that the program creates.
 
-The role of the environment ``staging`` administers it. That of ``preview`` may create a preview's
-objects. RBAC can't match namespace patterns; a ValidatingAdmissionPolicy limits the role to
-``pr-<n>``: without it a pull request's program could put a pod into staging's namespace, next to
+The platform's role of the environment ``staging`` administers it. That of ``preview`` may create a
+preview's objects. RBAC can't match namespace patterns; a ValidatingAdmissionPolicy limits the role
+to ``pr-<n>``: without it a pull request's program could put a pod into staging's namespace, next to
 staging's Secrets.
+
+Another app's two roles have the same permissions, each limited by a policy of its own: ``preview``
+to ``orders-pr-<n>``, ``staging`` to ``orders-staging`` and ``orders-branches``. Admission is not
+asked about reading: like the platform's own, these roles read all apps' objects of the listed
+kinds, of which none is a Secret.
 """
 
 from __future__ import annotations
@@ -15,14 +20,17 @@ from pulumi_aws import eks
 from pulumi_kubernetes import admissionregistration, meta, rbac
 
 from contract.kubernetes import API_GROUP, GENERATIONS, plural_of
-from contract.stack_name import PREVIEW_PATTERN
+from contract.stack_name import PLATFORM_APP
 from infra.policies.ownership import CUSTOM_OBJECTS, NAMESPACE, OBJECTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-NAME = "previews-deployer"
+    from contract.stack_name import AppName
+
+NAME = PLATFORM_APP.deployer
 GROUP = f"previews:{NAME}"
+_STAGER = "previews-stager"
 _ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 _WRITE = ("get", "list", "watch", "create", "update", "patch", "delete")
 _READ = ("get", "list", "watch")
@@ -43,15 +51,31 @@ diagnosis of `previews` read some too. A further kind that they read needs a row
 compares the two.
 """
 
-IS_OF_A_PREVIEW = (
-    "(request.resource.resource == 'namespaces' && request.resource.group == ''"
-    f" ? request.name : request.namespace).matches('^{PREVIEW_PATTERN}$')"
-)
-"""Condition on each object that the role writes, in CEL."""
+
+def in_namespaces(pattern: str) -> str:
+    """Return the condition on each object that a role writes, in CEL.
+
+    Args:
+        pattern: Regular expression of the whole name of a namespace.
+    """
+    return (
+        "(request.resource.resource == 'namespaces' && request.resource.group == ''"
+        f" ? request.name : request.namespace).matches('^{pattern}$')"
+    )
+
+
+IS_OF_A_PREVIEW = in_namespaces(PLATFORM_APP.preview_pattern)
+"""That condition for previews of the platform's own app."""
 
 
 class CiAccess(pulumi.ComponentResource):
-    """Access entries of both roles, and the limits of the preview's."""
+    """Access entries of the platform's two roles, and the limits of the preview's.
+
+    Attributes:
+        bounds: Resources that somebody in the group depends on.
+    """
+
+    bounds: list[pulumi.Resource]
 
     def __init__(
         self,
@@ -69,7 +93,7 @@ class CiAccess(pulumi.ComponentResource):
         """
         super().__init__("previews:platform:CiAccess", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        bounds = self._bounds()
+        self.bounds = self._bounds()
         administrator = eks.AccessEntry(
             "ci-staging",
             cluster_name=cluster,
@@ -90,7 +114,7 @@ class CiAccess(pulumi.ComponentResource):
             principal_arn=roles["preview"],
             kubernetes_groups=[GROUP],
             # Nobody is in the group before its limits exist.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=bounds),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=self.bounds),
         )
         self.register_outputs({})
 
@@ -105,36 +129,117 @@ class CiAccess(pulumi.ComponentResource):
             ],
             opts=child,
         )
-        binding = rbac.v1.ClusterRoleBinding(
-            "ci-preview-binding",
-            metadata=meta.v1.ObjectMetaArgs(name=NAME),
-            role_ref=rbac.v1.RoleRefArgs(
-                api_group="rbac.authorization.k8s.io", kind="ClusterRole", name=NAME
-            ),
-            subjects=[
-                rbac.v1.SubjectArgs(api_group="rbac.authorization.k8s.io", kind="Group", name=GROUP)
+        limited = _limited_group(
+            "ci-preview", NAME, NAME, PLATFORM_APP.preview_pattern, _OWN_MESSAGE, parent=self
+        )
+        return [role, *limited]
+
+
+class AppAccess(pulumi.ComponentResource):
+    """Access entries of another app's two roles, each with its limits."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        app: AppName,
+        cluster: pulumi.Input[str],
+        roles: Mapping[str, pulumi.Input[str]],
+        depends_on: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare them.
+
+        Args:
+            app: The app.
+            cluster: Name of the cluster.
+            roles: ARN of the role of each GitHub environment: ``orders-preview``.
+            depends_on: The ClusterRole that the groups are bound to.
+        """
+        super().__init__("previews:platform:AppAccess", name, None, opts)
+        own = f"{app.prefix}staging|{app.branches_namespace}"
+        stager = rbac.v1.ClusterRole(
+            f"ci-{app}-staging-role",
+            metadata=meta.v1.ObjectMetaArgs(name=f"{app.prefix}{_STAGER}"),
+            rules=[
+                rbac.v1.PolicyRuleArgs(api_groups=[group], resources=resources, verbs=list(verbs))
+                for group, resources, verbs in staging_permissions()
             ],
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self),
         )
-        policy = admissionregistration.v1.ValidatingAdmissionPolicy(
-            "ci-preview-namespaces",
-            metadata=meta.v1.ObjectMetaArgs(name=NAME),
-            spec=admission_policy(),
-            opts=child,
-        )
-        enforced = admissionregistration.v1.ValidatingAdmissionPolicyBinding(
-            "ci-preview-namespaces-enforced",
-            metadata=meta.v1.ObjectMetaArgs(name=NAME),
-            spec=admissionregistration.v1.ValidatingAdmissionPolicyBindingSpecArgs(
-                policy_name=NAME, validation_actions=["Deny"]
-            ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
-        )
-        return [role, binding, policy, enforced]
+        limits = {
+            "preview": (app.deployer, NAME, app.preview_pattern),
+            "staging": (f"{app.prefix}{_STAGER}", f"{app.prefix}{_STAGER}", f"({own})"),
+        }
+        for environment, (named, cluster_role, pattern) in limits.items():
+            message = f"CI's role for {app} ({environment}) writes to namespaces {pattern} alone"
+            bounds = _limited_group(
+                f"ci-{app}-{environment}", named, cluster_role, pattern, message, parent=self
+            )
+            eks.AccessEntry(
+                f"ci-{app}-{environment}",
+                cluster_name=cluster,
+                principal_arn=roles[f"{app.prefix}{environment}"],
+                kubernetes_groups=[f"previews:{named}"],
+                # Nobody is in the group before its limits exist.
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[*depends_on, stager, *bounds]),
+            )
+        self.register_outputs({})
 
 
-def admission_policy() -> admissionregistration.v1.ValidatingAdmissionPolicySpecArgs:
-    """Return the policy that limits the group's writes to namespaces of previews."""
+_OWN_MESSAGE = "CI's role for previews writes to namespaces pr-<n> alone"
+
+
+def _limited_group(
+    resource: str,
+    name: str,
+    cluster_role: str,
+    pattern: str,
+    message: str,
+    *,
+    parent: pulumi.Resource,
+) -> list[pulumi.Resource]:
+    """Bind the group ``previews:<name>`` to a ClusterRole, and limit its writes to namespaces."""
+    child = pulumi.ResourceOptions(parent=parent)
+    group = f"previews:{name}"
+    binding = rbac.v1.ClusterRoleBinding(
+        f"{resource}-binding",
+        metadata=meta.v1.ObjectMetaArgs(name=name),
+        role_ref=rbac.v1.RoleRefArgs(
+            api_group="rbac.authorization.k8s.io", kind="ClusterRole", name=cluster_role
+        ),
+        subjects=[
+            rbac.v1.SubjectArgs(api_group="rbac.authorization.k8s.io", kind="Group", name=group)
+        ],
+        opts=child,
+    )
+    policy = admissionregistration.v1.ValidatingAdmissionPolicy(
+        f"{resource}-namespaces",
+        metadata=meta.v1.ObjectMetaArgs(name=name),
+        spec=admission_policy(group, pattern, message),
+        opts=child,
+    )
+    enforced = admissionregistration.v1.ValidatingAdmissionPolicyBinding(
+        f"{resource}-namespaces-enforced",
+        metadata=meta.v1.ObjectMetaArgs(name=name),
+        spec=admissionregistration.v1.ValidatingAdmissionPolicyBindingSpecArgs(
+            policy_name=name, validation_actions=["Deny"]
+        ),
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[policy]),
+    )
+    return [binding, policy, enforced]
+
+
+def admission_policy(
+    group: str, pattern: str, message: str
+) -> admissionregistration.v1.ValidatingAdmissionPolicySpecArgs:
+    """Return the policy that limits a group's writes to namespaces.
+
+    Args:
+        group: The group.
+        pattern: As in `in_namespaces`.
+        message: Reason of a refusal.
+    """
     return admissionregistration.v1.ValidatingAdmissionPolicySpecArgs(
         failure_policy="Fail",
         match_constraints=admissionregistration.v1.MatchResourcesArgs(
@@ -149,16 +254,31 @@ def admission_policy() -> admissionregistration.v1.ValidatingAdmissionPolicySpec
         ),
         match_conditions=[
             admissionregistration.v1.MatchConditionArgs(
-                name="is-ci", expression=f"'{GROUP}' in request.userInfo.groups"
+                name="is-ci", expression=f"'{group}' in request.userInfo.groups"
             )
         ],
         validations=[
             admissionregistration.v1.ValidationArgs(
-                expression=IS_OF_A_PREVIEW,
-                message="CI's role for previews writes to namespaces pr-<n> alone",
+                expression=in_namespaces(pattern), message=message
             )
         ],
     )
+
+
+def staging_permissions() -> list[tuple[str, list[str], Sequence[str]]]:
+    """Return API group, resources and verbs of each rule of another app's staging role.
+
+    It publishes shared servers. Roles it only reads: who may do what is changed by a person.
+    """
+    return [
+        *permissions(),
+        (API_GROUP, [GENERATIONS], _WRITE),
+        (
+            "rbac.authorization.k8s.io",
+            ["clusterrolebindings", "clusterroles", "rolebindings", "roles"],
+            _READ,
+        ),
+    ]
 
 
 def permissions() -> list[tuple[str, list[str], Sequence[str]]]:

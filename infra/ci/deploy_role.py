@@ -13,22 +13,17 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_aws import iam
 
-from contract.stack_name import DATA_GLOB, PREVIEW_GLOB
+from contract.stack_name import PLATFORM_APP, PLATFORM_PROJECT, StackKind, stack_glob
+from infra.ci.permissions import table
 from infra.ci.permissions.grant import Grant, Place, policy
 from infra.ci.permissions.shared import STATE_KEY, state_grants
-from infra.ci.permissions.table import (
-    BOUNDARY,
-    DATA_BOUNDARY,
-    PREVIEW,
-    STAGING,
-    STAGING_DEPLOYMENT,
-)
 from infra.foundation.registry import database_repository
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from infra.config.platform import GithubConfig
+    from contract.stack_name import AppName
+    from infra.config.platform import GithubConfig, RepositoryConfig
     from infra.foundation.cluster import Cluster
 
 ISSUER = "token.actions.githubusercontent.com"
@@ -40,45 +35,57 @@ WORKFLOWS = {
 }
 """Workflow files that may assume a role, by their GitHub environment."""
 
-_TABLES: dict[str, tuple[Grant, ...]] = {"preview": PREVIEW, "staging": STAGING_DEPLOYMENT}
-_STATE = {"preview": (PREVIEW_GLOB,), "staging": (f"{STAGING}*", DATA_GLOB)}
+_TABLES: dict[str, Callable[[AppName], tuple[Grant, ...]]] = {
+    "preview": table.preview_grants,
+    "staging": table.staging_grants,
+}
+_STATE = {
+    "preview": (stack_glob(StackKind.PREVIEW),),
+    "staging": (stack_glob(StackKind.STAGING), stack_glob(StackKind.DATA)),
+}
 
 
 class DeployRoles(pulumi.ComponentResource):
-    """GitHub as an identity provider, two boundaries, and two roles.
+    """GitHub as an identity provider, and an app's two boundaries and two roles.
 
     Attributes:
         boundary: ARN of the permissions boundary of previews' roles.
         data_boundary: ARN of the permissions boundary of shared servers' roles.
-        arns: ARN of the role of each GitHub environment.
+        arns: ARN of the role of each GitHub environment: ``preview``, or ``orders-preview``.
+        provider: ARN of the identity provider.
     """
 
     boundary: pulumi.Output[str]
     data_boundary: pulumi.Output[str]
     arns: dict[str, pulumi.Output[str]]
+    provider: pulumi.Output[str]
 
     def __init__(
         self,
         name: str,
         *,
-        config: GithubConfig,
-        project: str,
+        app: AppName,
+        repository: RepositoryConfig,
+        github: GithubConfig,
+        provider: pulumi.Output[str] | None,
         cluster: Cluster,
-        repository: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare them.
 
         Args:
-            config: Repository whose workflows may assume the roles.
-            project: Project that the roles are named after.
+            app: App whose names the permissions are for.
+            repository: Repository whose workflows may assume the roles.
+            github: The state's bucket and key, and the identity provider where it exists.
+            provider: ARN of the identity provider, None where this component declares it.
             cluster: Cluster, with its region, account and VPC.
-            repository: Name of the ECR repository of the app's images.
         """
         super().__init__("previews:platform:DeployRoles", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        self._config = config
-        provider = self._identity_provider()
+        self._app = app
+        self._config = repository
+        self._github = github
+        self.provider = self._identity_provider() if provider is None else provider
 
         def place(parts: Sequence[str], boundaries: Sequence[str] = ("", "")) -> Place:
             region, provider_arn, cluster_name, vpc = parts
@@ -90,39 +97,37 @@ class DeployRoles(pulumi.ComponentResource):
                 account=account,
                 cluster=cluster_name,
                 vpc=vpc,
-                repository=repository,
-                database_repository=database_repository(repository),
+                repository=app.project,
+                database_repository=database_repository(PLATFORM_PROJECT),
                 boundary=boundaries[0],
                 data_boundary=boundaries[1],
-                state_bucket=config.state_bucket or "",
-                state_key=config.state_key or "",
+                state_bucket=github.state_bucket or "",
+                state_key=github.state_key or "",
             )
 
         known = pulumi.Output.all(
             cluster.region, cluster.oidc_provider_arn, cluster.name, cluster.vpc_id
         )
         boundary = iam.Policy(
-            "boundary",
-            name=f"{project}-preview-secrets",
+            f"{app.prefix}boundary",
+            name=f"{app.project}-preview-secrets",
             description="The most that the role of a preview's SecretStore may do",
-            policy=known.apply(lambda parts: policy(BOUNDARY, place(parts))),
+            policy=known.apply(lambda parts: policy(table.preview_boundary(app), place(parts))),
             opts=child,
         )
         data_boundary = iam.Policy(
-            "data-boundary",
-            name=f"{project}-data-secrets",
+            f"{app.prefix}data-boundary",
+            name=f"{app.project}-data-secrets",
             description="The most that the role of a shared server's SecretStore may do",
-            policy=known.apply(lambda parts: policy(DATA_BOUNDARY, place(parts))),
+            policy=known.apply(lambda parts: policy(table.data_boundary(app), place(parts))),
             opts=child,
         )
         self.boundary = boundary.arn
         self.data_boundary = data_boundary.arn
         boundaries = pulumi.Output.all(boundary.arn, data_boundary.arn)
         self.arns = {
-            environment: self._role(
+            f"{app.prefix}{environment}": self._role(
                 environment,
-                project,
-                provider,
                 pulumi.Output.all(known, boundaries).apply(
                     lambda both, grants=grants: policy(grants, place(both[0], both[1]))
                 ),
@@ -133,17 +138,21 @@ class DeployRoles(pulumi.ComponentResource):
 
     def _tables(self) -> dict[str, tuple[Grant, ...]]:
         """Each environment's grants, with those of the state where it is in a bucket."""
-        key = (STATE_KEY,) if self._config.state_key else ()
-        if self._config.state_bucket is None:
-            return {environment: (*grants, *key) for environment, grants in _TABLES.items()}
+        key = (STATE_KEY,) if self._github.state_key else ()
+        if self._github.state_bucket is None:
+            return {each: (*grants(self._app), *key) for each, grants in _TABLES.items()}
         return {
-            environment: (*grants, *key, *state_grants(*_STATE[environment]))
-            for environment, grants in _TABLES.items()
+            each: (
+                *grants(self._app),
+                *key,
+                *state_grants(*_STATE[each], project=self._app.project),
+            )
+            for each, grants in _TABLES.items()
         }
 
     def _identity_provider(self) -> pulumi.Output[str]:
-        if self._config.provider_arn is not None:
-            return pulumi.Output.from_input(self._config.provider_arn)
+        if self._github.provider_arn is not None:
+            return pulumi.Output.from_input(self._github.provider_arn)
         provider = iam.OpenIdConnectProvider(
             "github",
             url=f"https://{ISSUER}",
@@ -155,24 +164,24 @@ class DeployRoles(pulumi.ComponentResource):
     def _role(
         self,
         environment: str,
-        project: str,
-        provider: pulumi.Output[str],
         permissions: pulumi.Output[str],
     ) -> pulumi.Output[str]:
         child = pulumi.ResourceOptions(parent=self)
+        app = self._app
+        of_github = f"{app.prefix}{environment}"
         role = iam.Role(
-            f"deploy-{environment}",
-            name=f"{project}-deploy-{environment}",
-            description=f"GitHub's environment {environment} of {self._config.repository}",
-            assume_role_policy=provider.apply(
-                lambda arn: trust_policy(self._config, environment, arn)
+            f"deploy-{of_github}",
+            name=f"{app.project}-deploy-{environment}",
+            description=f"GitHub's environment {of_github} of {self._config.repository}",
+            assume_role_policy=self.provider.apply(
+                lambda arn: trust_policy(self._config, environment, arn, app)
             ),
             # As long as the longest job may run.
             max_session_duration=3600,
             opts=child,
         )
         iam.RolePolicy(
-            f"deploy-{environment}-permissions",
+            f"deploy-{of_github}-permissions",
             name="permissions",
             role=role.name,
             policy=permissions,
@@ -181,8 +190,13 @@ class DeployRoles(pulumi.ComponentResource):
         return role.arn
 
 
-def trust_policy(config: GithubConfig, environment: str, provider_arn: str) -> str:
-    """Return the trust policy of an environment's role; everything is compared in full."""
+def trust_policy(
+    config: RepositoryConfig, environment: str, provider_arn: str, app: AppName = PLATFORM_APP
+) -> str:
+    """Return the trust policy of an environment's role; everything is compared in full.
+
+    Several apps may be in one repository: the environment's name carries the app.
+    """
     statement = {
         "Effect": "Allow",
         "Action": "sts:AssumeRoleWithWebIdentity",
@@ -190,7 +204,7 @@ def trust_policy(config: GithubConfig, environment: str, provider_arn: str) -> s
         "Condition": {
             "StringEquals": {
                 f"{ISSUER}:aud": AUDIENCE,
-                f"{ISSUER}:sub": f"{config.subject_prefix}:environment:{environment}",
+                f"{ISSUER}:sub": f"{config.subject_prefix}:environment:{app.prefix}{environment}",
                 f"{ISSUER}:repository_id": config.repository_id,
                 f"{ISSUER}:job_workflow_ref": [
                     f"{config.repository}/.github/workflows/{file}@refs/heads/{config.branch}"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_aws import iam
 
-from infra.ci.cluster_access import CiAccess
+from contract.stack_name import PLATFORM_APP
+from infra.ci.cluster_access import AppAccess, CiAccess
 from infra.ci.deploy_role import DeployRoles
 from infra.ci.permissions.grant import Place, policy
 from infra.ci.permissions.shared import sign_in_grants
@@ -29,11 +30,15 @@ class CiRoles:
         boundary: ARN of the boundary of previews' own roles; empty without CI.
         data_boundary: ARN of the boundary of shared servers' roles; empty without CI.
         arns: ARN of the role of each GitHub environment; empty without CI.
+        apps: Boundaries of each other app, by its name, as staging publishes them.
     """
 
     boundary: pulumi.Input[str] = ""
     data_boundary: pulumi.Input[str] = ""
     arns: Mapping[str, pulumi.Output[str]] = field(default_factory=dict[str, pulumi.Output[str]])
+    apps: Mapping[str, Mapping[str, pulumi.Input[str]]] = field(
+        default_factory=dict[str, Mapping[str, pulumi.Input[str]]]
+    )
 
 
 def ci_roles(
@@ -42,25 +47,53 @@ def ci_roles(
     """Declare the configured roles with their permissions."""
     if config.github is None:
         return CiRoles()
-    roles = DeployRoles(
+    own = DeployRoles(
         "deploy-roles",
-        config=config.github,
-        project=pulumi.get_project(),
+        app=PLATFORM_APP,
+        repository=config.github,
+        github=config.github,
+        provider=None,
         cluster=foundation.cluster,
-        repository=pulumi.get_project(),
     )
+    others = {
+        entry.app: DeployRoles(
+            f"deploy-roles-{entry.name}",
+            app=entry.app,
+            repository=entry,
+            github=config.github,
+            provider=own.provider,
+            cluster=foundation.cluster,
+        )
+        for entry in config.apps
+    }
+    arns = {key: arn for roles in (own, *others.values()) for key, arn in roles.arns.items()}
     if config.cluster.create:
-        CiAccess(
+        access = CiAccess(
             "ci-access",
             cluster=foundation.cluster.name,
-            roles=roles.arns,
+            roles=own.arns,
             opts=pulumi.ResourceOptions(providers=[foundation.provider]),
         )
+        for app, roles in others.items():
+            AppAccess(
+                f"ci-access-{app}",
+                app=app,
+                cluster=foundation.cluster.name,
+                roles=roles.arns,
+                depends_on=access.bounds,
+                opts=pulumi.ResourceOptions(providers=[foundation.provider]),
+            )
     if config.access.sign_in is SignIn.COGNITO:
-        SignInPermissions(
-            "sign-in-permissions", roles=roles.arns, user_pool_arn=ingress.user_pool_arn
-        )
-    return CiRoles(roles.boundary, roles.data_boundary, roles.arns)
+        SignInPermissions("sign-in-permissions", roles=arns, user_pool_arn=ingress.user_pool_arn)
+    return CiRoles(
+        own.boundary,
+        own.data_boundary,
+        arns,
+        {
+            str(app): {"preview": roles.boundary, "data": roles.data_boundary}
+            for app, roles in others.items()
+        },
+    )
 
 
 class SignInPermissions(pulumi.ComponentResource):

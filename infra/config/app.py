@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import posixpath
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contract.app.model import FILE
 from contract.app.read import AppFileError, read_app
 from infra.errors import ProgramError
+from infra.source import app_folder
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from contract.app.model import App
+    from contract.stack_name import AppName
 
 
 @dataclass(frozen=True)
@@ -30,17 +32,17 @@ class AppSource:
     relative: str
 
 
-def load_app(checkout: Path, source: str) -> AppSource:
+def load_app(name: AppName, source: str) -> AppSource:
     """Return the app of a stack.
 
     Args:
-        checkout: Folder of the program's checkout.
-        source: Folder of ``preview.yaml``, relative to it.
+        name: The app's name, as its Pulumi project has it.
+        source: Folder of ``preview.yaml``, relative to the program's checkout.
 
     Raises:
-        ProgramError: The file is missing or wrong; names each line.
+        ProgramError: The file is missing or wrong, or describes another app.
     """
-    folder = checkout / source
+    folder = app_folder(source)
     try:
         app = read_app(folder)
     except AppFileError as error:
@@ -55,4 +57,11 @@ def load_app(checkout: Path, source: str) -> AppSource:
             else "correct it"
         )
         raise ProgramError(str(error.file), why=why, remedy=remedy) from error
-    return AppSource(app, folder, posixpath.join("..", source))
+    if app.app != name.value:
+        raise ProgramError(
+            f"{folder / FILE}, app",
+            why=f"it is {app.app!r}, but this is the Pulumi project of {str(name)!r}",
+            remedy="run `previews --app FOLDER`, which has a project for each app; the platform's"
+            " own app has no name",
+        )
+    return AppSource(app, folder, os.path.relpath(folder, Path(__file__).resolve().parents[1]))

@@ -15,6 +15,7 @@ from pulumi.runtime.config import CONFIG
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
+from infra.config.app_staging import AppStagingConfig
 from infra.config.base import Model
 from infra.config.models import PlatformConfig, PreviewConfig
 from infra.errors import ProgramError
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 _Config = TypeVar("_Config", bound=Model)
 
+NAMESPACE = "previews"
+"""Namespace of the keys, in every app's project."""
+
 
 def load_platform_config(stack: StackName) -> PlatformConfig:
     """Return the configuration of ``staging``.
@@ -35,6 +39,15 @@ def load_platform_config(stack: StackName) -> PlatformConfig:
         ProgramError: A key is missing, unknown or wrong.
     """
     return _load(PlatformConfig, stack)
+
+
+def load_app_staging_config(stack: StackName) -> AppStagingConfig:
+    """Return the configuration of another app's ``staging``.
+
+    Raises:
+        ProgramError: A key is missing, unknown or wrong.
+    """
+    return _load(AppStagingConfig, stack)
 
 
 def load_preview_config(stack: StackName) -> PreviewConfig:
@@ -47,7 +60,7 @@ def load_preview_config(stack: StackName) -> PreviewConfig:
 
 
 def _load(model: type[_Config], stack: StackName) -> _Config:
-    config = pulumi.Config()
+    config = pulumi.Config(NAMESPACE)
     values = {key: _read(config, model, key) for key in _keys_of(config.name)}
     try:
         return model.model_validate(values)
@@ -92,8 +105,8 @@ def _explain(
     why = complaints[0] if len(complaints) == 1 else "\n  - ".join(["", *complaints])
     snippet = _snippet(model, namespace, details)
     if not snippet:
-        return ProgramError(what, why=why, remedy=f"remove it from Pulumi.{stack}.yaml")
-    remedy = f"write this, with your own values, into Pulumi.{stack}.yaml:\n{snippet}"
+        return ProgramError(what, why=why, remedy=f"remove it from Pulumi.{stack.value}.yaml")
+    remedy = f"write this, with your own values, into Pulumi.{stack.value}.yaml:\n{snippet}"
     return ProgramError(what, why=why, remedy=remedy)
 
 

@@ -16,6 +16,7 @@ from infra.config.access import AccessConfig, DnsConfig, PlatformAccessConfig, S
 from infra.config.base import InstanceClass, Model
 from infra.config.cluster import ClusterConfig, NetworkConfig
 from infra.config.platform import (
+    AppConfig,
     BranchesConfig,
     BudgetConfig,
     GithubConfig,
@@ -145,7 +146,9 @@ class MigrationConfig(Model):
     )
 
 
-class _StackConfig(Model):
+class StackConfig(Model):
+    """Keys of every stack."""
+
     service: ServiceConfig = Field(
         description="sizes of the service's pods", examples=[{"cpu": "250m"}]
     )
@@ -186,7 +189,7 @@ class _StackConfig(Model):
     )
 
 
-class PreviewConfig(_StackConfig):
+class PreviewConfig(StackConfig):
     """All keys of a stack ``pr-<n>``; each has a default."""
 
     access: AccessConfig = Field(
@@ -210,7 +213,7 @@ class PreviewConfig(_StackConfig):
     )
 
 
-class PlatformConfig(_StackConfig):
+class PlatformConfig(StackConfig):
     """All keys of the stack ``staging``."""
 
     domain: str = Field(
@@ -278,6 +281,21 @@ class PlatformConfig(_StackConfig):
             }
         ],
     )
+    apps: tuple[AppConfig, ...] = Field(
+        default=(),
+        max_length=50,
+        description="other apps on the platform whose workflows may bring stacks up",
+        examples=[
+            [
+                {
+                    "name": "orders",
+                    "repository": "acme/orders",
+                    "repositoryId": "123456789",
+                    "subjectPrefix": "repo:acme@1234/orders@123456789",
+                }
+            ]
+        ],
+    )
     ttl_days: int = Field(
         default=7,
         ge=1,
@@ -285,6 +303,25 @@ class PlatformConfig(_StackConfig):
         description="without effect for staging, which does not expire",
         examples=[7],
     )
+
+    @field_validator("apps")
+    @classmethod
+    def _are_different_and_can_act(
+        cls, value: tuple[AppConfig, ...], info: ValidationInfo
+    ) -> tuple[AppConfig, ...]:
+        names = [app.name for app in value]
+        if len(set(names)) < len(names):
+            msg = "two apps have the same name"
+            raise ValueError(msg)
+        if value and info.data.get("github") is None:
+            msg = "their roles need the account's identity provider: set github too"
+            raise ValueError(msg)
+        budget = info.data.get("budget")
+        alerted = isinstance(budget, BudgetConfig) and budget.emails
+        if not alerted and any(app.monthly_usd is not None for app in value):
+            msg = "a budget alerts somebody: set budget.emails too"
+            raise ValueError(msg)
+        return value
 
     @field_validator("network")
     @classmethod

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from contract.stack_name import AppName
 from infra.config.base import InstanceClass, Model
 from infra.config.cluster import Cidr, SubnetId
 
@@ -221,8 +222,8 @@ class BudgetConfig(Model):
         return value
 
 
-class GithubConfig(Model):
-    """The repository whose workflows may act (keys ``previews:github``)."""
+class RepositoryConfig(Model):
+    """A repository whose workflows may act."""
 
     repository: str = Field(
         pattern=r"^[\w.-]+/[\w.-]+$",
@@ -247,6 +248,11 @@ class GithubConfig(Model):
         description="the branch whose workflow files may act",
         examples=["main"],
     )
+
+
+class GithubConfig(RepositoryConfig):
+    """The repository of the platform and its own app (keys ``previews:github``)."""
+
     provider_arn: str | None = Field(
         default=None,
         pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:oidc-provider/token\.actions\.githubusercontent\.com$",
@@ -266,3 +272,31 @@ class GithubConfig(Model):
         description="the alias of the KMS key that encrypts the secrets in that state",
         examples=["alias/pulumi-state"],
     )
+
+
+class AppConfig(RepositoryConfig):
+    """Another app on the platform (keys ``previews:apps``)."""
+
+    name: str = Field(
+        description="the app's name, as in its preview.yaml",
+        examples=["orders"],
+    )
+
+    monthly_usd: int | None = Field(
+        default=None,
+        ge=1,
+        description="expected cost of the app in a month, in dollars, its staging included; the"
+        " platform's budget.emails are alerted; without it there is no budget",
+        examples=[300],
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _is_an_apps(cls, value: str) -> str:
+        AppName.parse(value)
+        return value
+
+    @property
+    def app(self) -> AppName:
+        """The app's name, checked."""
+        return AppName(self.name)

@@ -39,11 +39,11 @@ from infra.kubernetes.pod import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from contract.stack_name import AppName
     from infra.config.models import ServiceConfig
     from infra.config.platform import BranchesConfig
     from infra.platform_inputs import PlatformInputs
 
-NAMESPACE = "branches"
 _NAME = "branches"
 _LABELS = {NAME_LABEL: _NAME}
 _GRACE_SECONDS = 60
@@ -57,6 +57,7 @@ class BranchController(pulumi.ComponentResource):
         self,
         name: str,
         *,
+        app: AppName,
         config: BranchesConfig,
         resources: ServiceConfig,
         platform: PlatformInputs,
@@ -68,6 +69,7 @@ class BranchController(pulumi.ComponentResource):
         """Declare all of it.
 
         Args:
+            app: App whose previews it serves; the definitions are the platform's alone.
             config: Configuration of the shared servers.
             resources: Resources of its pod.
             platform: Networks of databases and name server.
@@ -76,17 +78,13 @@ class BranchController(pulumi.ComponentResource):
             depends_on: Resources that everything here depends on.
         """
         super().__init__("previews:platform:BranchController", name, None, opts)
-        definitions = [
-            self._definition(kind, plural, spec, depends_on)
-            for kind, plural, spec in (
-                (BRANCH_KIND, BRANCHES, BRANCH_SPEC),
-                (GENERATION_KIND, GENERATIONS, GENERATION_SPEC),
-            )
-        ]
+        self._app = app
+        definitions = self._definitions(depends_on) if app.is_platform else []
+        own = app.branches_namespace
         namespace = core.v1.Namespace(
             "branches-namespace",
             metadata=meta.v1.ObjectMetaArgs(
-                name=NAMESPACE,
+                name=own,
                 labels={
                     "app.kubernetes.io/managed-by": "pulumi",
                     "pod-security.kubernetes.io/enforce": "restricted",
@@ -95,12 +93,21 @@ class BranchController(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*depends_on]),
         )
-        scope = NamespaceScope(NAMESPACE, namespace)
+        scope = NamespaceScope(own, namespace)
         self._permissions(scope)
         guards = [*self._network(scope, platform), *self._accounts(scope)]
-        container = _container(config, resources, image, extensions)
+        container = _container(own, config, resources, image, extensions)
         self._deployment(scope, container, depends_on=[*definitions, *guards])
         self.register_outputs({})
+
+    def _definitions(self, depends_on: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
+        return [
+            self._definition(kind, plural, spec, depends_on)
+            for kind, plural, spec in (
+                (BRANCH_KIND, BRANCHES, BRANCH_SPEC),
+                (GENERATION_KIND, GENERATIONS, GENERATION_SPEC),
+            )
+        ]
 
     def _definition(
         self, kind: str, plural: str, spec: dict[str, Any], depends_on: Sequence[pulumi.Resource]
@@ -125,17 +132,20 @@ class BranchController(pulumi.ComponentResource):
         ]
 
     def _permissions(self, scope: NamespaceScope) -> None:
-        subject = rbac.v1.SubjectArgs(kind="ServiceAccount", name=_NAME, namespace=NAMESPACE)
+        subject = rbac.v1.SubjectArgs(
+            kind="ServiceAccount", name=_NAME, namespace=self._app.branches_namespace
+        )
+        cluster_role = self._app.branches_cluster_role
         rbac.v1.ClusterRole(
             "branches-cluster-role",
-            metadata=meta.v1.ObjectMetaArgs(name="previews-branches"),
+            metadata=meta.v1.ObjectMetaArgs(name=cluster_role),
             rules=[_rule(*rule) for rule in CLUSTER_RULES],
             opts=pulumi.ResourceOptions(parent=self),
         )
         rbac.v1.ClusterRoleBinding(
             "branches-cluster-binding",
-            metadata=meta.v1.ObjectMetaArgs(name="previews-branches"),
-            role_ref=_reference("ClusterRole", "previews-branches"),
+            metadata=meta.v1.ObjectMetaArgs(name=cluster_role),
+            role_ref=_reference("ClusterRole", cluster_role),
             subjects=[subject],
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -214,6 +224,7 @@ class BranchController(pulumi.ComponentResource):
 
 
 def _container(
+    namespace: str,
     config: BranchesConfig,
     resources: ServiceConfig,
     image: pulumi.Input[str],
@@ -221,7 +232,7 @@ def _container(
 ) -> core.v1.ContainerArgs:
     environment = Environment(
         values={
-            "BRANCHES_NAMESPACE": NAMESPACE,
+            "BRANCHES_NAMESPACE": namespace,
             "BRANCHES_APP_CONNECTIONS": str(config.app_connections),
             "BRANCHES_SPARES": str(config.spares),
             "BRANCHES_SPARES_ABOVE_MIB": str(config.spares_above_mib),

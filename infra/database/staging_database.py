@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pulumi
 from pulumi_aws import rds
@@ -37,7 +37,7 @@ class StagingDatabase(pulumi.ComponentResource):
         stack: StackName,
         config: StagingDatabaseConfig,
         vpc_id: pulumi.Input[str],
-        subnet_ids: Sequence[pulumi.Input[str]],
+        subnet_ids: pulumi.Input[list[str]],
         cluster_security_group_id: pulumi.Input[str],
         key_arn: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
@@ -58,7 +58,7 @@ class StagingDatabase(pulumi.ComponentResource):
             "subnets",
             name=stack.database_subnet_group,
             description="Databases of staging and of the previews",
-            subnet_ids=list(subnet_ids),
+            subnet_ids=cast("pulumi.Input[Sequence[pulumi.Input[str]]]", subnet_ids),
             opts=child,
         )
         firewall = SecurityGroup(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from contract.stack_name import StackKind, StackName
+from contract.stack_name import AppName, StackKind, StackName
 
 Properties = Mapping[str, Any]
 
@@ -34,7 +34,8 @@ class Declared:
     def stack(self) -> StackName:
         """Stack that it belongs to."""
         # urn:pulumi:<stack>::<project>::<types>::<name>
-        return StackName.parse(self.urn.split("::")[0].rpartition(":")[2])
+        stack, project, *_ = self.urn.split("::")
+        return StackName.parse(stack.rpartition(":")[2], AppName.of_project(project))
 
     @property
     def in_preview(self) -> bool:

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from infra.policies.declared import Declared, leaves
-from infra.policies.ownership import belongs
 from infra.policies.rule import Rule, StackRule
 from infra.policies.workloads import TYPES, containers
 
@@ -52,8 +51,13 @@ def no_plain_secret(resource: Declared) -> Iterator[str]:
         names_one = path[-1].endswith("Secret")
         if not isinstance(value, str) or not value or _TEMPLATE.match(value):
             continue
-        if not (names_one and belongs(value, resource.stack)):
+        if not (names_one and _is_of_the_stack(value, resource.stack.value)):
             yield from _looks_secret(path, _REFERENCE.sub("", value))
+
+
+def _is_of_the_stack(name: str, stack: str) -> bool:
+    """Return True for the name of a Secret within the app's own namespace: its stack's, or more."""
+    return name == stack or name.startswith(f"{stack}-")
 
 
 def no_secret_variable(workload: Declared) -> Iterator[str]:

@@ -36,10 +36,10 @@ def own_host(ingress: Declared) -> Iterator[str]:
     if ingress.get("spec", "defaultBackend"):
         yield "defaultBackend would take the requests of every host"
     for rule in ingress.each("spec", "rules"):
-        yield from _strange(str(rule.get("host") or ""), stack.value)
+        yield from _strange(str(rule.get("host") or ""), stack.name)
     for tls in ingress.each("spec", "tls"):
         for host in tls.get("hosts") or ():
-            yield from _strange(str(host), stack.value)
+            yield from _strange(str(host), stack.name)
     for key, value in ingress.below("metadata", "annotations").items():
         name = key.removeprefix(_ALB)
         if key == name:

@@ -62,7 +62,7 @@ _OF_PULUMI = ("pulumi:", "previews:")
 
 def belongs(name: str, stack: StackName) -> bool:
     """Return True for the stack's name or one made from it; ``pr-4`` is none of ``pr-42``'s."""
-    return name == stack.value or name.startswith(f"{stack.value}-")
+    return name == stack.name or name.startswith(f"{stack.name}-")
 
 
 def preview_holds_only(resource: Declared) -> Iterator[str]:
@@ -90,11 +90,19 @@ def named(resource: Declared) -> Iterator[str]:
         if resource.object_name != stack.namespace:
             yield f"the namespace is {resource.object_name!r}: expected {stack.namespace!r}"
     elif resource.type == IMAGE:
-        for tag in listed(resource.properties, "tags"):
-            if not belongs(str(tag).rpartition(":")[2], stack):
-                yield f"the image's tag is {tag}: expected …:{stack}-…"
+        yield from _misnamed_images(resource)
     elif resource.type.startswith("kubernetes:") and resource.namespace != stack.namespace:
         yield f"it is in namespace {resource.namespace!r}: expected {stack.namespace!r}"
+
+
+def _misnamed_images(resource: Declared) -> Iterator[str]:
+    stack = resource.stack
+    for tag in listed(resource.properties, "tags"):
+        repository, _, own = str(tag).rpartition(":")
+        if not own.startswith(f"{stack.value}-"):
+            yield f"the image's tag is {tag}: expected …:{stack.value}-…"
+        if repository.partition("/")[2] != stack.app.project:
+            yield f"the image's tag is {tag}: expected repository {stack.app.project}"
 
 
 def tagged(resource: Declared) -> Iterator[str]:
@@ -102,7 +110,7 @@ def tagged(resource: Declared) -> Iterator[str]:
     stack = resource.stack
     if resource.type == NAMESPACE:
         labels = resource.below("metadata", "labels")
-        if resource.in_preview and labels.get(STACK_LABEL) != stack.value:
+        if resource.in_preview and labels.get(STACK_LABEL) != stack.name:
             yield f"label {STACK_LABEL} is not {stack}"
         return
     if not is_taggable(resource.type):
@@ -111,7 +119,7 @@ def tagged(resource: Declared) -> Iterator[str]:
     missing = [tag for tag in tags.REQUIRED if not found.get(tag)]
     if missing:
         yield f"it lacks the tags {', '.join(missing)}"
-    if found.get(tags.STACK) not in {None, stack.value}:
+    if found.get(tags.STACK) not in {None, stack.name}:
         yield f"tag stack is {found[tags.STACK]!r}: expected {stack}"
     if resource.in_preview and found.get(tags.PULL_REQUEST) != str(stack.pull_request):
         yield f"tag pull-request is not {stack.pull_request}"

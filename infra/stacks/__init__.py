@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pulumi
 
-from contract.stack_name import StackKind, StackName, StackNameError
+from contract.stack_name import AppName, AppNameError, StackKind, StackName, StackNameError
 
 
 def main() -> None:
     """Declare the stack that Pulumi is working on."""
     try:
-        stack = StackName.parse(pulumi.get_stack())
-    except StackNameError as error:
+        stack = StackName.parse(pulumi.get_stack(), AppName.of_project(pulumi.get_project()))
+    except (AppNameError, StackNameError) as error:
         raise pulumi.RunError(str(error)) from error
     # Each imports only what its own stack needs: staging's SDK modules take a second.
     match stack.kind:

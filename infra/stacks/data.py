@@ -11,7 +11,7 @@ from infra.database.branch_database import branches_namespace
 from infra.database.branch_generation import BranchGeneration
 from infra.database.snapshot_database import SnapshotDatabase
 from infra.kubernetes.provider import existing_cluster
-from infra.source import CHECKOUT, read_source
+from infra.source import read_app_source
 from infra.stacks.stack_outputs import read_staging
 from infra.tagging import tag_every_resource
 
@@ -23,9 +23,7 @@ def declare_data(stack: StackName) -> None:
     """Declare the instance, and the publication of the template that is made on it."""
     # The keys of a preview and no more: all else comes from staging's outputs.
     config = load_preview_config(stack)
-    tag_every_resource(
-        stack, read_source(CHECKOUT, commit=config.commit, repository=config.repository)
-    )
+    tag_every_resource(stack, read_app_source(config))
     platform = read_staging()
     namespace = pulumi.Output.from_input(platform.branches.namespace).apply(branches_namespace)
     restored = SnapshotDatabase(

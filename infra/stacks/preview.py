@@ -13,7 +13,7 @@ from infra.config.app import load_app
 from infra.config.load import load_preview_config
 from infra.config.models import DatabaseMode
 from infra.kubernetes.provider import existing_cluster
-from infra.source import CHECKOUT, Checkout, read_source
+from infra.source import read_app_source
 from infra.stacks.stack_outputs import (
     export_preparation,
     export_service,
@@ -33,14 +33,8 @@ if TYPE_CHECKING:
 def declare_preview(stack: StackName) -> None:
     """Declare one preview on the platform that staging published."""
     config = load_preview_config(stack)
-    described = load_app(CHECKOUT.folder, config.source)
-    source = read_source(
-        Checkout(described.folder),
-        commit=config.commit,
-        repository=config.repository,
-        expires=config.expires,
-        ttl_days=config.ttl_days,
-    )
+    described = load_app(stack.app, config.source)
+    source = read_app_source(config, expires=config.expires, ttl_days=config.ttl_days)
     tag_every_resource(stack, source)
 
     platform = read_staging()

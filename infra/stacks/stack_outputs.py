@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from contract.platform_outputs import OUTPUT, PlatformOutputs, PlatformOutputsError
+from contract.platform_outputs import (
+    APPS_OUTPUT,
+    OUTPUT,
+    BoundaryOutputs,
+    PlatformOutputs,
+    PlatformOutputsError,
+)
+from contract.stack_name import PLATFORM_PROJECT
 from infra.database.database import Preparation
 from infra.errors import ProgramError
-from infra.platform_inputs import PlatformInputs
+from infra.platform_inputs import BoundaryInputs, PlatformInputs
 
 if TYPE_CHECKING:
-    from contract.stack_name import StackName
+    from contract.stack_name import AppName, StackName
     from infra.app.app_ingress import AppIngress
     from infra.source import Source
 
@@ -23,11 +30,33 @@ _PREPARE_RULES = "prepareRules"
 
 def read_staging() -> PlatformInputs:
     """Return the platform of the stack ``staging``, of the same organization and project."""
-    published = _reference("staging").get_output(OUTPUT).apply(checked)
-    return PlatformInputs.of(published)
+    return _read(_reference("staging"), pulumi.get_project())
 
 
-def checked(published: object) -> PlatformOutputs:
+def read_platform(project: str, app: AppName) -> tuple[PlatformInputs, BoundaryInputs]:
+    """Return the platform of a project's ``staging``, and the boundaries that it has for an app.
+
+    The boundaries are empty where the platform has no roles of CI for the app.
+    """
+    staging = _reference("staging", project)
+
+    def of_app(published: Any) -> BoundaryOutputs:
+        apps: dict[str, Any] = published or {}
+        return BoundaryOutputs.model_validate(apps.get(str(app), {"preview": "", "data": ""}))
+
+    boundaries = staging.get_output(APPS_OUTPUT).apply(of_app)
+    return _read(staging, project), BoundaryInputs(
+        preview=boundaries.apply(lambda found: found.preview),
+        data=boundaries.apply(lambda found: found.data),
+    )
+
+
+def _read(staging: pulumi.StackReference, project: str) -> PlatformInputs:
+    published = staging.get_output(OUTPUT)
+    return PlatformInputs.of(published.apply(lambda value: checked(value, project)))
+
+
+def checked(published: object, project: str = PLATFORM_PROJECT) -> PlatformOutputs:
     """Return the model of what staging published.
 
     Raises:
@@ -40,7 +69,7 @@ def checked(published: object) -> PlatformOutputs:
         if error.lacking:
             why = f"{error}: staging is of an older version of this program"
         raise ProgramError(
-            f"output {OUTPUT!r} of stack staging",
+            f"output {OUTPUT!r} of stack staging of project {project}",
             why=why,
             remedy="bring staging up from the main branch first: `pulumi up -s staging`",
         ) from error
@@ -94,7 +123,9 @@ def export_service(
     pulumi.export("expires", source.expires)
 
 
-def _reference(stack: str) -> pulumi.StackReference:
+def _reference(stack: str, project: str = "") -> pulumi.StackReference:
     # The organization is the literal `organization` on a self-managed backend, so that the same
     # name works there and on Pulumi Cloud.
-    return pulumi.StackReference(f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}")
+    return pulumi.StackReference(
+        f"{pulumi.get_organization()}/{project or pulumi.get_project()}/{stack}"
+    )

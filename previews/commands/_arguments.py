@@ -9,12 +9,13 @@ import typer
 
 from contract.preview import Preview, PreviewNumberError
 from previews.errors import PreviewsError
+from previews.settings import Settings
 
 
 def preview_of(text: str) -> Preview:
-    """Return the preview of a pull request, from the number as it was typed."""
+    """Return the preview of a pull request, from the number as it was typed, and the app."""
     try:
-        return Preview.parse(text)
+        return Preview.parse(text, Settings.read().app_name)
     except PreviewNumberError as error:
         raise PreviewsError(
             "pull-request-number",

@@ -35,7 +35,7 @@ def command(
     """
     clients = Clients()
     events = read(event_log) if event_log else ()
-    commit = str(clients.stacks.outputs(preview.name).get("commit") or "")
+    commit = str(clients.stacks.outputs(preview.stack.value).get("commit") or "")
     report = make_report(events, collect(lambda: clients.cluster, preview.name))
     text = comment.failed(preview.name, commit, DeployFailure(report, ()))
-    show(report, Text(text.removeprefix(comment.MARKER).strip()), as_json=as_json)
+    show(report, Text(text.removeprefix(comment.marker(preview.app)).strip()), as_json=as_json)

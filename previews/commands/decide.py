@@ -44,7 +44,9 @@ def command(
     """
     clients = Clients()
     happened = _event(number, event)
-    pull = clients.github.pulls.read(happened.preview.number)
+    preview = clients.preview(happened.preview.number)
+    happened = happened.model_copy(update={"preview": preview})
+    pull = clients.github.pulls.read(preview.number)
     decision = decide_on(happened, pull, clients.settings)
     if outputs is not None:
         _add(outputs, decision)

@@ -8,13 +8,12 @@ from typing import Annotated
 
 import typer
 
+from contract.stack_name import AppName
 from previews.clients import Clients
 from previews.commands._arguments import Bypass, ConnectTo, this_run
 from previews.errors import PreviewsError
 from previews.lifecycle.staging import StagingDeployment
 from previews.output import AsJson, progress, show
-
-_CONTEXT = "staging"
 
 
 def command(
@@ -39,7 +38,7 @@ def command(
     clients = Clients()
     deployment = StagingDeployment(
         app=clients.app,
-        folder=clients.settings.app,
+        folder=clients.settings.app_folder,
         stacks=clients.stacks,
         bypass=clients.bypass_or(bypass),
         diagnose=clients.diagnose,
@@ -52,6 +51,10 @@ def command(
         raise
     _publish(clients, commit, None, this_run())
     show(report, f"staging has {report.image}: {report.url}", as_json=as_json)
+
+
+def _context(app: AppName) -> str:
+    return "staging" if app.is_platform else f"staging/{app}"
 
 
 def _publish(clients: Clients, commit: str, error: PreviewsError | None, run_url: str) -> None:
@@ -67,7 +70,7 @@ def _publish(clients: Clients, commit: str, error: PreviewsError | None, run_url
         clients.github.deployments.set_commit_status(
             commit,
             "success" if error is None else "failure",
-            context=_CONTEXT,
+            context=_context(clients.settings.app_name),
             description=text,
             url=run_url,
         )

@@ -37,5 +37,7 @@ def command(
             remedy="run it in a workflow on issue_comment.",
         ) from error
     clients = Clients()
+    preview = clients.preview(comment.preview.number)
+    comment = comment.model_copy(update={"preview": preview})
     result = run_comment_command(comment, github=clients.github, settings=clients.settings)
     show(result, f"#{result.preview.number}: {result.message}", as_json=as_json)

@@ -41,7 +41,7 @@ def command(preview: PreviewArgument, as_json: AsJson = False) -> None:
     Exits with 0 when the stack is unlocked, with 1 when its holder runs or is unknown.
     """
     clients = Clients()
-    broken = clients.locks.break_stale(preview.name)
-    recovered, _ = clients.recover(preview.name)
+    broken = clients.locks.break_stale(preview.stack.value)
+    recovered, _ = clients.recover(preview.stack.value)
     report = UnlockReport(stack=preview.name, broken=broken, recovered=recovered)
     show(report, report.text(), as_json=as_json)

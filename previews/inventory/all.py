@@ -28,15 +28,16 @@ def all_finders(
     *, aws: Session, cluster: Cluster, github: GitHub, platform: PlatformOutputs, settings: Settings
 ) -> tuple[ResourceFinder, ...]:
     """Return the finders; dependents come first: pods, then databases, then security groups."""
+    app = settings.app_name
     repository = "" if settings.local else settings.github_repository
     return (
-        Namespaces(cluster),
-        LoadBalancer(aws, repository),
-        Dns(aws, repository, platform.domain),
-        Rds(aws, repository),
-        Secrets(aws, repository),
-        Ec2(aws, repository),
-        Iam(aws, repository),
-        Registry(aws, repository, platform.images.repository),
-        *([] if settings.local else [GitHubTraces(github)]),
+        Namespaces(cluster, app),
+        LoadBalancer(aws, repository, app),
+        Dns(aws, repository, platform.domain, app),
+        Rds(aws, repository, app),
+        Secrets(aws, repository, app),
+        Ec2(aws, repository, app),
+        Iam(aws, repository, app),
+        Registry(aws, repository, platform.images.repository, app),
+        *([] if settings.local else [GitHubTraces(github, app)]),
     )

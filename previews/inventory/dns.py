@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from contract.stack_name import PLATFORM_APP, AppName
 from previews.inventory.item import AwsFinder, Item, preview
 
 if TYPE_CHECKING:
@@ -17,15 +18,18 @@ class Dns(AwsFinder):
 
     name = "Route 53"
 
-    def __init__(self, session: Session, repository: str, domain: str) -> None:
+    def __init__(
+        self, session: Session, repository: str, domain: str, app: AppName = PLATFORM_APP
+    ) -> None:
         """Search every zone that may hold the domain.
 
         Args:
             session: The account.
             repository: As in `AwsFinder`.
             domain: The domain of all previews.
+            app: As in `AwsFinder`.
         """
-        super().__init__(repository)
+        super().__init__(repository, app)
         self._route53 = session.client("route53")
         self._domain = domain.rstrip(".")
 
@@ -35,7 +39,7 @@ class Dns(AwsFinder):
             name = record["Name"].rstrip(".").replace("\\052", "*")
             label = name.removesuffix(f".{self._domain}").rpartition(".")[2]
             yield from self.item(
-                "record", f"{zone}/{record['Type']}/{record['Name']}", {}, preview(label)
+                "record", f"{zone}/{record['Type']}/{record['Name']}", {}, preview(label, self._app)
             )
 
     def remove(self, item: Item) -> None:

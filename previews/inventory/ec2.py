@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from contract.stack_name import PLATFORM_APP, AppName
 from previews.inventory.item import AwsFinder, Item, as_mapping, owner_by_name
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ class Ec2(AwsFinder):
 
     name = "EC2"
 
-    def __init__(self, session: Session, repository: str) -> None:
-        super().__init__(repository)
+    def __init__(self, session: Session, repository: str, app: AppName = PLATFORM_APP) -> None:
+        super().__init__(repository, app)
         self._ec2 = session.client("ec2")
 
     def find(self) -> Iterator[Item]:
@@ -27,7 +28,7 @@ class Ec2(AwsFinder):
         pages = self._ec2.get_paginator("describe_security_groups")
         for page in pages.paginate(PaginationConfig={"PageSize": 1000}):
             for group in page["SecurityGroups"]:
-                by_name = owner_by_name(group["GroupName"], "-database")
+                by_name = owner_by_name(group["GroupName"], "-database", app=self._app)
                 tags = as_mapping(group.get("Tags"))
                 yield from self.item("security group", group["GroupId"], tags, by_name)
 

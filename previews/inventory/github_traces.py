@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from contract.stack_name import PLATFORM_APP, AppName
 from previews.errors import PreviewsError
 from previews.inventory.item import Item, preview
 
@@ -22,14 +23,15 @@ class GitHubTraces:
 
     name = "GitHub"
 
-    def __init__(self, github: GitHub) -> None:
+    def __init__(self, github: GitHub, app: AppName = PLATFORM_APP) -> None:
         self._github = github
+        self._app = app
 
     def find(self) -> Iterator[Item]:
         """Yield environments with deployments of previews; a request returns 100."""
         deployments = self._github.deployments.of_previews()
         for environment in sorted({deployment.environment for deployment in deployments}):
-            owner = preview(environment)
+            owner = preview(environment, self._app)
             if owner is not None:
                 yield Item(
                     stack=owner,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from contract.stack_name import PLATFORM_APP, AppName
 from previews.inventory.item import AwsFinder, Item, as_mapping, owner_by_name
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ class Iam(AwsFinder):
 
     name = "IAM"
 
-    def __init__(self, session: Session, repository: str) -> None:
-        super().__init__(repository)
+    def __init__(self, session: Session, repository: str, app: AppName = PLATFORM_APP) -> None:
+        super().__init__(repository, app)
         self._iam = session.client("iam")
 
     def find(self) -> Iterator[Item]:
@@ -29,7 +30,7 @@ class Iam(AwsFinder):
         pages = self._iam.get_paginator("list_roles")
         for page in pages.paginate(PaginationConfig={"PageSize": 1000}):
             for role in page["Roles"]:
-                by_name = owner_by_name(role["RoleName"], "-secrets")
+                by_name = owner_by_name(role["RoleName"], "-secrets", app=self._app)
                 if by_name is not None:
                     yield from self.item("role", role["RoleName"], {}, by_name)
 

@@ -8,7 +8,8 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from contract.stack_name import StackKind, StackName
+from contract.preview import Preview
+from contract.stack_name import PLATFORM_APP, AppName
 
 _DATABASE = re.compile(r":db:(?P<name>[a-z0-9-]+)$")
 
@@ -17,7 +18,7 @@ class Item(BaseModel):
     """A resource of a preview.
 
     Attributes:
-        stack: The preview that it belongs to, ``pr-42``.
+        stack: The preview that it belongs to, by its name among all apps: ``orders-pr-42``.
         place: Name of its finder.
         kind: Its kind: ``instance``, ``security group`` ...
         id: Its id, unique among its kind.
@@ -63,26 +64,21 @@ class ResourceFinder(Protocol):
         """Delete one resource; one that is already gone is fine."""
 
 
-def preview(text: str) -> str | None:
-    """Return the stack's name if the text is a preview's, else None."""
-    stack = StackName.find(text)
-    return stack.value if stack is not None and stack.kind is StackKind.PREVIEW else None
+def preview(text: str, app: AppName = PLATFORM_APP) -> str | None:
+    """Return the preview's name if the text is that of one of the app's, else None."""
+    return owner_by_name(text, app=app)
 
 
-def owner_by_name(name: str, *suffixes: str) -> str | None:
-    """Return the preview that a name contains: ``pr-42``, alone or with one of the suffixes."""
-    for suffix in ("", *suffixes):
-        if name.endswith(suffix):
-            owner = preview(name.removesuffix(suffix))
-            if owner:
-                return owner
-    return None
+def owner_by_name(name: str, *suffixes: str, app: AppName = PLATFORM_APP) -> str | None:
+    """Return the app's preview that a name contains, alone or with one of the suffixes."""
+    found = Preview.of_resource(name, *suffixes)
+    return found.name if found is not None and found.app == app else None
 
 
-def owner_by_database(arn: str) -> str | None:
-    """Return the preview whose RDS instance an ARN names."""
+def owner_by_database(arn: str, app: AppName = PLATFORM_APP) -> str | None:
+    """Return the app's preview whose RDS instance an ARN names."""
     match = _DATABASE.search(arn)
-    return None if match is None else preview(match["name"])
+    return None if match is None else preview(match["name"], app)
 
 
 class AwsFinder:
@@ -90,13 +86,15 @@ class AwsFinder:
 
     name: str
 
-    def __init__(self, repository: str) -> None:
+    def __init__(self, repository: str, app: AppName = PLATFORM_APP) -> None:
         """Connect at the first search.
 
         Args:
             repository: The repository of the previews; empty if no other one has any.
+            app: App whose previews are found; a repository can hold several.
         """
         self._repository = repository
+        self._app = app
 
     def is_of_another_repository(self, tags: Mapping[str, str]) -> bool:
         """Return whether the tags name another repository."""
@@ -126,7 +124,7 @@ class AwsFinder:
         """
         if self.is_of_another_repository(tags):
             return  # Another repository's, whatever its name.
-        by_tag = preview(tags.get("stack", ""))
+        by_tag = preview(tags.get("stack", ""), self._app)
         owner = by_tag or by_name
         if owner is not None:
             yield Item(

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from contract.stack_name import PLATFORM_APP, AppName
 from previews.inventory.item import AwsFinder, Item, as_mapping, preview
 
 if TYPE_CHECKING:
     from boto3.session import Session
 
 # The controller shortens the namespace to eight letters and digits in the name...
-_NAME = re.compile(r"k8s-pr[0-9]{1,6}-", re.ASCII)
+_SHORT = 8
 # ... and writes it whole into a tag: `pr-42/service-service:http`.
 _TAGS = ("ingress.k8s.aws/resource", "ingress.eks.amazonaws.com/resource")
 _BATCH = 20
@@ -23,8 +24,9 @@ class LoadBalancer(AwsFinder):
 
     name = "ELB"
 
-    def __init__(self, session: Session, repository: str) -> None:
-        super().__init__(repository)
+    def __init__(self, session: Session, repository: str, app: AppName = PLATFORM_APP) -> None:
+        super().__init__(repository, app)
+        self._name = target_group_pattern(app)
         self._elb = session.client("elbv2")
 
     def find(self) -> Iterator[Item]:
@@ -34,7 +36,7 @@ class LoadBalancer(AwsFinder):
             PaginationConfig={"PageSize": 400}
         ):
             for group in page["TargetGroups"]:
-                if _NAME.match(group["TargetGroupName"]):
+                if self._name.match(group["TargetGroupName"]):
                     groups[group["TargetGroupArn"]] = group["TargetGroupName"]
         arns = sorted(groups)
         for start in range(0, len(arns), _BATCH):
@@ -46,9 +48,17 @@ class LoadBalancer(AwsFinder):
                     "target group",
                     groups[described["ResourceArn"]],
                     tags,
-                    preview(resource.partition("/")[0]),
+                    preview(resource.partition("/")[0], self._app),
                     keep="the load balancer's controller deletes it with the Ingress",
                 )
 
     def remove(self, item: Item) -> None:
         """Delete nothing: the controller would recreate the group, or deletes it itself."""
+
+
+def target_group_pattern(app: AppName) -> re.Pattern[str]:
+    """Return the beginning of the names of target groups of an app's previews."""
+    letters = f"{app.prefix}pr".replace("-", "")
+    digits = _SHORT - len(letters)
+    number = f"[0-9]{{1,{digits}}}" if digits > 0 else ""
+    return re.compile(f"k8s-{letters[:_SHORT]}{number}-", re.ASCII)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from contract.kubernetes import STACK_LABEL
+from contract.stack_name import PLATFORM_APP, AppName
 from previews.errors import PreviewsError
 from previews.inventory.item import Item, preview
 
@@ -19,18 +20,19 @@ _POLL_SECONDS = 0.5
 
 
 class Namespaces:
-    """Namespaces of the cluster that all previews share."""
+    """Namespaces of an app's previews in the cluster that all apps share."""
 
     name = "Kubernetes"
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, app: AppName = PLATFORM_APP) -> None:
         self._cluster = cluster
+        self._app = app
 
     def find(self) -> Iterator[Item]:
         """Yield namespaces, with one request."""
         for namespace in self._cluster.each("namespaces"):
-            by_label = preview(namespace.labels.get(STACK_LABEL, ""))
-            owner = by_label or preview(namespace.name)
+            by_label = preview(namespace.labels.get(STACK_LABEL, ""), self._app)
+            owner = by_label or preview(namespace.name, self._app)
             if owner is not None:
                 yield Item(
                     stack=owner,

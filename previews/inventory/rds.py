@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from contract.stack_name import PLATFORM_APP, AppName
 from previews.inventory.item import AwsFinder, Item, as_mapping, owner_by_name
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ class Rds(AwsFinder):
 
     name = "RDS"
 
-    def __init__(self, session: Session, repository: str) -> None:
-        super().__init__(repository)
+    def __init__(self, session: Session, repository: str, app: AppName = PLATFORM_APP) -> None:
+        super().__init__(repository, app)
         self._rds = session.client("rds")
 
     def find(self) -> Iterator[Item]:
@@ -31,7 +32,7 @@ class Rds(AwsFinder):
             for instance in page["DBInstances"]:
                 identifier = instance["DBInstanceIdentifier"]
                 tags = as_mapping(instance.get("TagList"))
-                yield from self.item("instance", identifier, tags, owner_by_name(identifier))
+                yield from self.item("instance", identifier, tags, self._owner(identifier))
         backups = self._rds.get_paginator("describe_db_instance_automated_backups")
         for backup_page in backups.paginate():
             for backup in backup_page["DBInstanceAutomatedBackups"]:
@@ -43,7 +44,7 @@ class Rds(AwsFinder):
             for snapshot in snapshot_page["DBSnapshots"]:
                 identifier = snapshot["DBSnapshotIdentifier"]
                 tags = as_mapping(snapshot.get("TagList"))
-                owner = owner_by_name(snapshot["DBInstanceIdentifier"])
+                owner = self._owner(snapshot["DBInstanceIdentifier"])
                 keep = "it was taken by hand"
                 yield from self.item("snapshot", identifier, tags, owner, keep=keep, counts=False)
 
@@ -69,7 +70,10 @@ class Rds(AwsFinder):
             if instance["DBInstanceStatus"] != _BEING_DELETED:
                 raise error from None
 
+    def _owner(self, identifier: str) -> str | None:
+        return owner_by_name(identifier, app=self._app)
+
     def _backup(self, backup: Any) -> Iterator[Item]:
         identifier = backup["DbiResourceId"]
-        by_name = owner_by_name(backup["DBInstanceIdentifier"])
+        by_name = self._owner(backup["DBInstanceIdentifier"])
         yield from self.item("automated backup", identifier, {}, by_name)

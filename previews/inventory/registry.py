@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from contract.stack_name import StackName
+from contract.stack_name import PLATFORM_APP, AppName, StackName
 from previews.errors import PreviewsError
 from previews.inventory.item import AwsFinder, Item
 
@@ -16,7 +16,7 @@ _GONE = "ImageNotFound"
 
 
 class Registry(AwsFinder):
-    """Tags of images in the repository that all stacks share.
+    """Tags of images in the repository that all stacks of an app share.
 
     An image that CI built and pushed is in no state. So it is removed with the preview, and
     does not prove that the preview exists: it also exists between the build and the `up`.
@@ -24,15 +24,18 @@ class Registry(AwsFinder):
 
     name = "ECR"
 
-    def __init__(self, session: Session, repository: str, images: str) -> None:
+    def __init__(
+        self, session: Session, repository: str, images: str, app: AppName = PLATFORM_APP
+    ) -> None:
         """Search one repository.
 
         Args:
             session: The account and region.
             repository: As in `AwsFinder`.
-            images: Name of the images' repository.
+            images: Name of the app's images' repository.
+            app: As in `AwsFinder`.
         """
-        super().__init__(repository)
+        super().__init__(repository, app)
         self._ecr = session.client("ecr")
         self._images = images
 
@@ -47,7 +50,7 @@ class Registry(AwsFinder):
             for image in page["imageIds"]:
                 tag = image["imageTag"]
                 identifier = f"{self._images}:{tag}"
-                yield from self.item("image", identifier, {}, owner(tag), counts=False)
+                yield from self.item("image", identifier, {}, owner(tag, self._app), counts=False)
 
     def remove(self, item: Item) -> None:
         """Delete the tag; ECR deletes the image with its last one."""
@@ -65,7 +68,7 @@ class Registry(AwsFinder):
                 )
 
 
-def owner(tag: str) -> str | None:
-    """Return the preview whose image has a tag: ``pr-42-<commit>``."""
-    stack = StackName.of_image_tag(tag)
-    return None if stack is None else stack.value
+def owner(tag: str, app: AppName) -> str | None:
+    """Return the preview whose image has a tag in the app's repository: ``pr-42-<commit>``."""
+    stack = StackName.of_image_tag(tag, app)
+    return None if stack is None else stack.name

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from contract.stack_name import PLATFORM_APP, AppName
 from previews.inventory.item import AwsFinder, Item, as_mapping, owner_by_database, owner_by_name
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ class Secrets(AwsFinder):
 
     name = "Secrets Manager"
 
-    def __init__(self, session: Session, repository: str) -> None:
-        super().__init__(repository)
+    def __init__(self, session: Session, repository: str, app: AppName = PLATFORM_APP) -> None:
+        super().__init__(repository, app)
         self._secrets = session.client("secretsmanager")
 
     def find(self) -> Iterator[Item]:
@@ -33,8 +34,8 @@ class Secrets(AwsFinder):
             for secret in page["SecretList"]:
                 tags = as_mapping(secret.get("Tags"))
                 name = secret["Name"]
-                database = owner_by_database(tags.get(_DATABASE_TAG, ""))
-                owner = database or owner_by_name(name.partition("/")[0])
+                database = owner_by_database(tags.get(_DATABASE_TAG, ""), self._app)
+                owner = database or owner_by_name(name.partition("/")[0], app=self._app)
                 managed = tags.get(_OWNER_TAG) == "rds"
                 keep = "RDS deletes it with its instance" if managed else ""
                 yield from self.item("secret", name, tags, owner, keep=keep)

@@ -132,7 +132,7 @@ class PreviewDeployment:
     def _deploy(
         self, image: str | None, commit: str | None, *, reset_database: bool
     ) -> DeployReport:
-        stack = self.preview.name
+        stack = self.preview.stack.value
         # A run that was killed leaves its lock, and resources that it had not recorded.
         state = self.adopt(stack)
         self._require_namespace(state)
@@ -141,7 +141,7 @@ class PreviewDeployment:
         config = self._config(image, commit, current=before.get("databaseMode"))
         if image is None:
             # A reset of the database has set them; now the program is to build and name an image.
-            unset(self.settings.project, stack, _BUILT)
+            unset(self.settings.project_folder, stack, _BUILT)
         if reset_database:
             self.stacks.remove_targets(stack, self._databases())
         with ThreadPoolExecutor(1) as meanwhile:
@@ -173,7 +173,7 @@ class PreviewDeployment:
         namespace = self.connect().find("namespaces", self.preview.name)
         if namespace is None:
             # The state still has what was deleted with it, and Pulumi would not create it again.
-            self.stacks.refresh(self.preview.name)
+            self.stacks.refresh(self.preview.stack.value)
         elif is_terminating(namespace.raw):
             raise termination_error(namespace.raw)
 
@@ -192,7 +192,7 @@ class PreviewDeployment:
         return smoke(
             found.url,
             self.app,
-            folder=self.settings.app,
+            folder=self.settings.app_folder,
             commit=found.commit,
             connect_to=self.connect_to,
             bypass=self.bypass(),
@@ -232,12 +232,17 @@ class PreviewDeployment:
 
     def _databases(self) -> list[str]:
         """Return the URNs of the database: an instance of its own, or a branch of a shared one."""
-        resources = self.stacks.state(self.preview.name).resources
+        resources = self.stacks.state(self.preview.stack.value).resources
         return [one.urn for one in resources if _DATABASE.search(one.type) and not one.delete]
 
     def _summary(self) -> PreviewSummary:
-        state = self.stacks.state(self.preview.name)
-        return summarize(state, region=self.platform().region, prices=prices.read())
+        state = self.stacks.state(self.preview.stack.value)
+        return summarize(
+            state,
+            region=self.platform().region,
+            prices=prices.read(),
+            name=self.preview.name,
+        )
 
     def _tag_stack(self, found: PreviewSummary) -> None:
         """Set tags that Pulumi Cloud shows beside the stack's name; other backends show none."""
@@ -250,4 +255,4 @@ class PreviewDeployment:
             "expires": found.expires.isoformat() if found.expires else "never",
         }
         for name, value in tags.items():
-            self.stacks.tag(self.preview.name, name, value)
+            self.stacks.tag(self.preview.stack.value, name, value)

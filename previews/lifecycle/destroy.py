@@ -110,14 +110,14 @@ def destroy(
         PreviewsError: Pulumi or a place fails; the state is kept.
     """
     began = time.monotonic()
-    name = preview.name
-    had_stack = stacks.exists(name)
+    name, stack = preview.name, preview.stack.value
+    had_stack = stacks.exists(stack)
     report = DestroyReport(stack=name, had_stack=had_stack)
     if had_stack:
-        broken = locks.break_stale(name)
-        locks.record_owner(name)
-        recovered, state = recover(name)
-        _destroy_stack(name, stacks, connect)
+        broken = locks.break_stale(stack)
+        locks.record_owner(stack)
+        recovered, state = recover(stack)
+        _destroy_stack(preview, stacks, connect)
         report = report.model_copy(
             update={
                 "unlocked": [str(each) for each in broken],
@@ -138,7 +138,7 @@ def destroy(
         removed += _delete([item for item in found if not item.keep], searched)
         found = [item for item in found if item not in removed]
         if had_stack:
-            stacks.remove(name)
+            stacks.remove(stack)
     return report.model_copy(
         update={
             "leftovers_deleted": [str(item) for item in removed],
@@ -172,13 +172,13 @@ def until_gone(stack: str, places: Sequence[ResourceFinder]) -> list[Item]:
         return list(error.last_attempt.result())
 
 
-def _destroy_stack(name: str, stacks: Stacks, connect: Callable[[], Cluster]) -> None:
+def _destroy_stack(preview: Preview, stacks: Stacks, connect: Callable[[], Cluster]) -> None:
     try:
-        stacks.destroy(name)
+        stacks.destroy(preview.stack.value)
     except PreviewsError as error:
         if error.code == "interrupted":
             raise
-        raise explain(error, name, connect=connect) from error
+        raise explain(error, preview.name, connect=connect) from error
 
 
 def _delete(items: Sequence[Item], places: Sequence[ResourceFinder]) -> list[Item]:

@@ -127,7 +127,7 @@ def preflight(
         PreviewsError: Pulumi or GitHub doesn't answer, or the labels contradict each other.
     """
     names = {summary.name for summary in stacks.all()}
-    is_new = preview.name not in names
+    is_new = preview.stack.value not in names
 
     # The one list of checks, in the order in which they are reported.
     checks: list[tuple[str, Callable[[], _Finding]]] = [
@@ -144,7 +144,7 @@ def preflight(
     if is_new:
         checks += [
             ("load balancer", lambda: _load_balancer(aws(), platform())),
-            ("previews", lambda: _previews(names, settings)),
+            ("previews", lambda: _previews(names, cluster(), settings)),
         ]
     results = [_result(name, check) for name, check in checks]
     report = PreflightReport(stack=preview.name, is_new=is_new, checks=results)
@@ -155,13 +155,15 @@ def preflight(
 
 
 def _mode(preview: Preview, pulls: PullRequests, settings: Settings) -> str | None:
-    return database_mode(pulls.read(preview.number).labels) or project_mode(settings.project)
+    return database_mode(pulls.read(preview.number).labels) or project_mode(settings.project_folder)
 
 
 def _place_in_queue(preview: Preview, names: set[str], pulls: PullRequests, label: str) -> int:
     """Count those that request a preview, have none, and have a lower number; plus one."""
-    waiting = {Preview(pull.number) for pull in pulls.all_open() if label in pull.labels}
-    return 1 + sum(other < preview and other.name not in names for other in waiting)
+    waiting = {
+        Preview(pull.number, preview.app) for pull in pulls.all_open() if label in pull.labels
+    }
+    return 1 + sum(other < preview and other.stack.value not in names for other in waiting)
 
 
 def _result(name: str, check: Callable[[], _Finding]) -> PreflightCheck:
@@ -226,7 +228,10 @@ def _template(cluster: Cluster, platform: PlatformOutputs) -> _Finding:
             "remove label preview-db-branch, or set previews:branches.enabled of stack staging"
             " and run `previews refresh`.",
         )
-    servers = {one.name: dict(one.raw) for one in cluster.each(PUBLICATIONS)}
+    servers = {
+        one.name: dict(one.raw)
+        for one in cluster.each(PUBLICATIONS, namespace=platform.branches.namespace)
+    }
     ready = {name: s for name, s in servers.items() if _ready(s).get("status") == "True"}
     if not ready:
         found = "; ".join(
@@ -293,10 +298,13 @@ def _load_balancers(elb: Any, group: str) -> Iterator[str]:
                 yield described["ResourceArn"]
 
 
-def _previews(names: set[str], settings: Settings) -> _Finding:
-    count = sum(Preview.of_stack(name) is not None for name in names)
+def _previews(names: set[str], cluster: Cluster, settings: Settings) -> _Finding:
+    """Count the app's stacks, and the namespaces of other apps, whose stacks CI may not read."""
+    own = {Preview.of_stack(name, settings.app_name) for name in names}
+    all_apps = {Preview.of_resource(one.name) for one in cluster.each("namespaces")}
+    count = len((own | all_apps) - {None})
     return _room(
-        f"{count} of at most {settings.most} exist",
+        f"{count} of at most {settings.most} of all apps exist",
         "close or unlabel a pull request, or raise PREVIEWS_MOST.",
         passed=count < settings.most,
     )

@@ -7,20 +7,21 @@ leaves a server that is not published; the next refresh removes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
 from contract.kubernetes import GENERATIONS, qualified
-from contract.stack_name import StackKind, StackName
+from contract.preview import Preview
+from contract.stack_name import PLATFORM_APP, AppName, StackKind, StackName
 from previews.errors import PreviewsError
 from previews.lifecycle.branch_reset import BRANCH_RESOURCES
 from previews.output import progress
 
 if TYPE_CHECKING:
-    from previews.kubernetes import Cluster
+    from previews.kubernetes import Cluster, KubernetesObject
     from previews.pulumi.locks import Locks
     from previews.pulumi.stacks import Stacks
 
@@ -78,12 +79,14 @@ class Refresh:
         locks: Locks of the stacks.
         recover: Completes a stack's state after a run that was killed.
         cluster: The cluster.
+        app: App whose servers are refreshed.
     """
 
     stacks: Stacks
     locks: Locks
     recover: Callable[[str], object]
     cluster: Cluster
+    app: AppName = PLATFORM_APP
 
     def run(self) -> RefreshReport:
         """Restore, scrub and prove another server, switch, and remove servers without previews.
@@ -95,7 +98,8 @@ class Refresh:
         before = self._servers()
         for server in before:
             self.locks.break_stale(server.value)
-        newest = StackName.parse(f"data-{max((s.generation or 0 for s in before), default=0) + 1}")
+        number = max((server.generation or 0 for server in before), default=0) + 1
+        newest = StackName.parse(f"data-{number}", self.app)
         progress(f"{newest}: restoring, scrubbing and proving it beside the current server")
         self.stacks.create(newest.value)
         self.locks.record_owner(newest.value)
@@ -118,7 +122,7 @@ class Refresh:
     def _servers(self) -> list[StackName]:
         """Return the stacks of servers, oldest first."""
         # Another stack of the same project may have a name that this program doesn't know.
-        names = [StackName.find(summary.name) for summary in self.stacks.all()]
+        names = [StackName.find(summary.name, self.app) for summary in self.stacks.all()]
         found = [name for name in names if name is not None and name.kind is StackKind.DATA]
         return sorted(found, key=lambda name: name.generation or 0)
 
@@ -126,7 +130,7 @@ class Refresh:
         self, newest: StackName, before: list[StackName], error: PreviewsError
     ) -> PreviewsError:
         """Remove the server that failed; returns the error, which names the one in use."""
-        published = {publication.name for publication in self.cluster.each(PUBLICATIONS)}
+        published = {publication.name for publication in self._publications()}
         serving = [name.value for name in before if name.value in published]
         left = ""
         try:
@@ -161,6 +165,10 @@ class Refresh:
             retired.append(server.value)
         return retired, kept
 
+    def _publications(self) -> Iterator[KubernetesObject]:
+        """Yield the published servers of this app."""
+        return self.cluster.each(PUBLICATIONS, namespace=self.app.branches_namespace)
+
     def _users(self) -> dict[str, list[str]]:
         """Return the namespaces of databases by their server.
 
@@ -169,6 +177,9 @@ class Refresh:
         """
         found: dict[str, list[str]] = {}
         for branch in self.cluster.each(BRANCH_RESOURCES):
+            preview = Preview.of_resource(str(branch.namespace))
+            if preview is None or preview.app != self.app:
+                continue  # Another app's servers have the same names in its own project.
             server = dict(branch.raw).get("status", {}).get("generation", "")
             found.setdefault(server, []).append(str(branch.namespace))
         return found

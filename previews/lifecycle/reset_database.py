@@ -86,7 +86,7 @@ def reset_database(
             text = comment.reset_failed(preview.name, error.why, error.remedy, run=run)
             presenter.show(text)
         raise
-    outputs = stacks.outputs(preview.name)
+    outputs = stacks.outputs(preview.stack.value)
     return ResetReport(
         stack=preview.name,
         mode=outputs["databaseMode"],
@@ -101,11 +101,11 @@ def _outputs(preview: Preview, stacks: Stacks) -> dict[str, Any]:
         f"deploy it (`/preview` in a comment, or previews up {preview.number}): a new preview"
         " starts with fresh data."
     )
-    if not stacks.exists(preview.name):
+    if not stacks.exists(preview.stack.value):
         raise PreviewsError(
             "reset-no-preview", preview.name, why="there is no such preview", remedy=remedy
         )
-    outputs = stacks.outputs(preview.name)
+    outputs = stacks.outputs(preview.stack.value)
     missing = {"databaseMode", "image", "commit"} - set(outputs)
     if missing:
         raise PreviewsError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
@@ -49,6 +50,7 @@ class StagingDeployment:
         stacks: The project's stacks.
         bypass: Reads the token that lets a test past the sign-in.
         diagnose: Finds out why a `pulumi up` failed, from its outcome and a message.
+        contract: OpenAPI document that it must serve.
         connect_to: As in `smoke`.
     """
 

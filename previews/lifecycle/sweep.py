@@ -169,7 +169,13 @@ class Sweep:
         items = inventory.look(self.places)
         stacks = self.stacks.all()
         pulls = list(self.pulls.all_open())
-        return SweepState(items=items, stacks=stacks, pulls=pulls, now=datetime.now(UTC))
+        return SweepState(
+            items=items,
+            stacks=stacks,
+            pulls=pulls,
+            now=datetime.now(UTC),
+            app=self.settings.app_name,
+        )
 
     def _sweep_one(self, state: SweepState, candidate: Candidate, *, dry_run: bool) -> SweepEntry:
         """Check a candidate with its pull request as it is now, and remove it.

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from contract.preview import Preview
+from contract.stack_name import PLATFORM_APP, AppName
 from previews.errors import PreviewsError
 from previews.inventory.item import Item
 
@@ -65,12 +66,14 @@ class SweepState:
         stacks: All stacks.
         pulls: All open pull requests.
         now: Time of the run.
+        app: App whose previews are swept, and no other's.
     """
 
     items: Sequence[Item]
     stacks: Sequence[StackSummary]
     pulls: Sequence[PullRequest]
     now: datetime
+    app: AppName = PLATFORM_APP
 
     def require_plausible(self, *, none_open: bool) -> None:
         """Refuse answers that can't be right.
@@ -101,14 +104,14 @@ class SweepState:
 
     def candidates(self, settings: Settings) -> list[Candidate]:
         """Return every preview that seems due, by number."""
-        pulls = {Preview(pull.number): pull for pull in self.pulls}
+        pulls = {Preview(pull.number, self.app): pull for pull in self.pulls}
         known = sorted({*self._summaries, *self._items})
         judged = [self.judge(preview, pulls.get(preview), settings) for preview in known]
         return [candidate for candidate in judged if candidate is not None]
 
     @cached_property
     def _summaries(self) -> dict[Preview, StackSummary]:
-        found = ((Preview.of_stack(summary.name), summary) for summary in self.stacks)
+        found = ((Preview.of_stack(summary.name, self.app), summary) for summary in self.stacks)
         return {preview: summary for preview, summary in found if preview is not None}
 
     @cached_property
@@ -116,8 +119,10 @@ class SweepState:
         """Resources by preview, without those that are kept on purpose."""
         found: dict[Preview, list[Item]] = {}
         for item in self.items:
-            preview = Preview.of_stack(item.stack)
-            if preview is not None and (item.counts or not item.keep):
+            preview = Preview.of_resource(item.stack)
+            if preview is None or preview.app != self.app:
+                continue  # Another app's are its own sweep's.
+            if item.counts or not item.keep:
                 found.setdefault(preview, []).append(item)
         return found
 

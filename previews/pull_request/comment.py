@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from contract.stack_name import PLATFORM_APP, AppName, StackName
 from previews.diagnosis.migration_report import markdown
 from previews.pull_request.comment_commands import footer
 from previews.pulumi.progress import State, Step, StepState
@@ -16,8 +17,15 @@ if TYPE_CHECKING:
     from previews.pull_request.presenter import DeployedPreview, DeployFailure
     from previews.reporting.preview_summary import PreviewSummary
 
-MARKER = "<!-- previews: the comment of this pull request's preview -->"
-"""First line of the comment, by which it is found again."""
+
+def marker(app: AppName) -> str:
+    """Return the first line of the comment, by which it is found again.
+
+    A pull request of a repository with several apps has a comment for each.
+    """
+    of_app = "" if app.is_platform else f" of {app}"
+    return f"<!-- previews: the comment of this pull request's preview{of_app} -->"
+
 
 _SIGNS = {
     State.WAITING: "▫️",
@@ -46,7 +54,7 @@ def working(
     """Render the comment during a deployment, with its steps."""
     title = f"### ⏳ `{stack}` is being deployed"
     about = f"Commit `{commit[:_SHORT_COMMIT]}`, running for {age(since, now)}{_see(run)}."
-    return _join(title, about, _steps(states))
+    return _join(stack, title, about, _steps(states))
 
 
 def up(
@@ -65,7 +73,7 @@ def up(
     table = "\n".join(["| | |", "|---|---|", *(f"| **{name}** | {text} |" for name, text in rows)])
     title = f"### ✅ [{summary.stack}]({summary.url}) is up\n\n{summary.url}"
     report = markdown(migration.report).rstrip() if migration and migration.report else ""
-    return _join(title, table, report, footer())
+    return _join(summary.stack, title, table, report, footer())
 
 
 def details(
@@ -117,19 +125,19 @@ def failed(stack: str, commit: str, failure: DeployFailure, *, run: str = "") ->
         lines.append(_folded("Warnings in the cluster", code("\n".join(evidence.events))))
     if evidence.missing:
         lines.append(cell(evidence.missing))
-    return _join(*lines)
+    return _join(stack, *lines)
 
 
 def reset_failed(stack: str, why: str, remedy: str, *, run: str = "") -> str:
     """Render the comment for a failed reset of the database."""
     title = f"### ⚠️ The database of `{stack}` was not reset"
-    return _join(title, f"{cell(why)}{_see(run)}.", cell(remedy))
+    return _join(stack, title, f"{cell(why)}{_see(run)}.", cell(remedy))
 
 
 def no_room(stack: str, why: str, remedy: str, *, run: str = "") -> str:
     """Render the comment for a preview in the queue."""
     return _join(
-        f"### ⏸️ `{stack}` is waiting in the queue", f"{cell(why)}{_see(run)}.", cell(remedy)
+        stack, f"### ⏸️ `{stack}` is waiting in the queue", f"{cell(why)}{_see(run)}.", cell(remedy)
     )
 
 
@@ -137,20 +145,25 @@ def removed(stack: str, *, seconds: float | None, left: Sequence[str]) -> str:
     """Render the comment after a removal, complete or not."""
     if not left:
         return _join(
+            stack,
             f"### 🧹 `{stack}` is gone",
             "Nothing of it is left"
             + ("" if seconds is None else f"; its removal took {duration(seconds)}")
             + ". To deploy it again, add the label.",
         )
     return _join(
+        stack,
         f"### ⚠️ `{stack}` is not completely removed",
         "The Pulumi stack is kept, and the hourly sweep tries again. Left:",
         code("\n".join(left)),
     )
 
 
-def _join(*parts: str) -> str:
-    return "\n\n".join([MARKER, *(part for part in parts if part)]) + "\n"
+def _join(stack: str, *parts: str) -> str:
+    """Return the comment about a preview, by its name among all apps."""
+    found = StackName.of_resource(stack)
+    first = marker(PLATFORM_APP if found is None else found.app)
+    return "\n\n".join([first, *(part for part in parts if part)]) + "\n"
 
 
 def _steps(states: Sequence[StepState]) -> str:

@@ -16,7 +16,6 @@ from previews.diagnosis import failure_report, migration_report
 from previews.errors import PreviewsError
 from previews.output import progress
 from previews.pull_request import comment
-from previews.pull_request.comment import MARKER
 from previews.pull_request.presenter import DeployedPreview, DeployFailure
 from previews.reporting.status import status_of
 from previews.reporting.wording import duration
@@ -24,6 +23,7 @@ from previews.reporting.wording import duration
 if TYPE_CHECKING:
     from contract.platform_outputs import PlatformOutputs
     from contract.preview import Preview
+    from contract.stack_name import AppName
     from previews.github import GitHub
     from previews.github.comments import Comment
     from previews.github.deployments import CommitState, DeploymentState
@@ -34,8 +34,11 @@ if TYPE_CHECKING:
     from previews.pulumi.stacks import Stacks
     from previews.settings import Settings
 
-CONTEXT = "preview"
-"""Name of the commit status among the checks of a pull request."""
+
+def commit_status(app: AppName) -> str:
+    """Return the name of the commit status among the checks of a pull request."""
+    return "preview" if app.is_platform else f"preview/{app}"
+
 
 _SECONDS_BETWEEN_EDITS = 10.0
 _BOT = "[bot]"
@@ -176,7 +179,7 @@ class PullRequestPresenter:
             self._github.deployments.set_commit_status(
                 self._sha,
                 commit,
-                context=CONTEXT,
+                context=commit_status(self._preview.app),
                 description=description,
                 url=url or self._run_url,
             )
@@ -184,7 +187,7 @@ class PullRequestPresenter:
     def _find(self) -> Comment | None:
         """Find the comment by its marker, written by a bot: a person can write the marker, too."""
         for one in self._github.comments.of(self._preview.number):
-            if one.body.startswith(MARKER) and one.author.endswith(_BOT):
+            if one.body.startswith(comment.marker(self._preview.app)) and one.author.endswith(_BOT):
                 return one
         return None
 

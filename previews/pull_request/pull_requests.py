@@ -69,7 +69,7 @@ class LocalPullRequests:
 
     def read(self, number: int) -> LocalPullRequest:
         """Return the working tree as it is now."""
-        return LocalPullRequest(number, _describe(self._settings.project), self._settings.labels)
+        return LocalPullRequest(number, _describe(self._settings.app_folder), self._settings.labels)
 
     def all_open(self) -> Iterable[LocalPullRequest]:
         """Return none: only those exist that a person names."""

@@ -20,8 +20,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from previews.errors import PreviewsError
 
-PROJECT = "previews"
-
 
 class Lock(BaseModel):
     """A lock on a stack.
@@ -63,11 +61,12 @@ def is_pulumi_cloud(backend: str) -> bool:
     return urlsplit(backend).scheme in {"http", "https"}
 
 
-def lock_files(backend: str) -> LockFiles | None:
+def lock_files(backend: str, project: str) -> LockFiles | None:
     """Return the lock files of a backend; None for Pulumi Cloud, which has none.
 
     Args:
         backend: Its URL.
+        project: Pulumi project of the stacks.
 
     Raises:
         PreviewsError: Locks of this kind of backend are not supported.
@@ -76,10 +75,10 @@ def lock_files(backend: str) -> LockFiles | None:
     if is_pulumi_cloud(backend):
         return None
     if parts.scheme == "file":
-        return _Folder(Path(f"{parts.netloc}{parts.path}").expanduser())
+        return _Folder(Path(f"{parts.netloc}{parts.path}").expanduser(), project)
     if parts.scheme == "s3":
         region = parse_qs(parts.query).get("region", [None])[0]
-        return _Bucket(parts.netloc, parts.path.strip("/"), region)
+        return _Bucket(parts.netloc, parts.path.strip("/"), region, project)
     raise PreviewsError(
         "lock-backend",
         f"locks in {parts.scheme}://…",
@@ -88,21 +87,19 @@ def lock_files(backend: str) -> LockFiles | None:
     )
 
 
-def _folder_of(stack: str) -> str:
-    return f".pulumi/locks/organization/{PROJECT}/{stack}"
-
-
-_STATES = f".pulumi/stacks/{PROJECT}"
+def _folder_of(project: str, stack: str) -> str:
+    return f".pulumi/locks/organization/{project}/{stack}"
 
 
 class _Folder:
     """Locks in a folder on this machine."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, project: str) -> None:
         self._root = root
+        self._project = project
 
     def of(self, stack: str) -> list[Lock]:
-        folder = self._root / _folder_of(stack)
+        folder = self._root / _folder_of(self._project, stack)
         here = socket.gethostname()
         files = sorted(folder.glob("*.json"))
         return [_read(str(file), file.read_text(), here=here) for file in files]
@@ -111,7 +108,8 @@ class _Folder:
         """Remove a lock and its owner's unfinished files: the state is replaced atomically."""
         file = Path(lock.location)
         stack = file.parent.name
-        for half_written in (self._root / _STATES).glob(f"{stack}.json.*.tmp"):
+        states = self._root / ".pulumi" / "stacks" / self._project
+        for half_written in states.glob(f"{stack}.json.*.tmp"):
             half_written.unlink(missing_ok=True)
         file.unlink(missing_ok=True)
 
@@ -119,13 +117,14 @@ class _Folder:
 class _Bucket:
     """Locks in a bucket."""
 
-    def __init__(self, bucket: str, prefix: str, region: str | None) -> None:
+    def __init__(self, bucket: str, prefix: str, region: str | None, project: str) -> None:
         self._s3 = boto3.client("s3", region_name=region)
         self._bucket = bucket
+        self._project = project
         self._prefix = f"{prefix}/" if prefix else ""
 
     def of(self, stack: str) -> list[Lock]:
-        return list(self._each(f"{self._prefix}{_folder_of(stack)}/"))
+        return list(self._each(f"{self._prefix}{_folder_of(self._project, stack)}/"))
 
     def _each(self, prefix: str) -> Iterator[Lock]:
         pages = self._s3.get_paginator("list_objects_v2")

@@ -98,7 +98,7 @@ class Locks:
 
     def of(self, stack: str) -> list[Lock]:
         """Return the locks on a stack."""
-        files = lock_files(self._stacks.backend_url())
+        files = lock_files(self._stacks.backend_url(), self._settings.app_name.project)
         if files is not None:
             return files.of(stack)
         return self._cloud_locks(stack)
@@ -136,7 +136,7 @@ class Locks:
         else:
             owner = LockOwner.parse(self._stacks.tags(stack).get(TAG, ""))
             stale = [self._require_ended_run(stack, lock, owner) for lock in locks]
-        files = lock_files(self._stacks.backend_url())
+        files = lock_files(self._stacks.backend_url(), self._settings.app_name.project)
         for each in stale:
             if files is None:
                 self._stacks.cancel(stack)

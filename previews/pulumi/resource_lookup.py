@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from contract.stack_name import StackName
 from previews.errors import PreviewsError
-from previews.inventory.registry import owner
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -101,7 +101,8 @@ class ResourceLookup:
         """
         for reference in inputs["tags"]:
             repository, _, tag = reference.partition("/")[2].rpartition(":")
-            if owner(tag) == self._stack:
+            found = StackName.of_image_tag(tag)
+            if found is not None and found.value == self._stack:
                 self._aws().client("ecr").batch_delete_image(
                     repositoryName=repository, imageIds=[{"imageTag": tag}]
                 )

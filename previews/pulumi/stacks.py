@@ -10,12 +10,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from contract.stack_name import StackName
 from previews.pulumi import stack_file
 from previews.pulumi.command import CommandResult, PulumiCommand
-from previews.pulumi.state import StackState, StackSummary, read_state, read_summaries
+from previews.pulumi.project import prepare_project
+from previews.pulumi.state import (
+    StackState,
+    StackSummary,
+    read_app_stacks,
+    read_state,
+    read_summaries,
+)
 from previews.settings import Settings
 
 _NO_SUCH_STACK = "no stack named"
+_ORGANIZATION = "organization"
 
 
 class Stacks:
@@ -26,8 +35,9 @@ class Stacks:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.command = PulumiCommand(settings.project, log=settings.pulumi_log)
-        self._project = settings.project
+        self._project = prepare_project(settings)
+        self.command = PulumiCommand(self._project, log=settings.pulumi_log)
+        self._app = settings.app_name
         self._organization = settings.organization
         self._local = settings.local
 
@@ -39,6 +49,15 @@ class Stacks:
         """
         listed = self.command.read_json("list of stacks", ["stack", "ls", "--json"])
         return read_summaries(listed, organization=self._organization)
+
+    def of_all_apps(self) -> list[StackName]:
+        """Return the stacks of every app in the backend, with one command.
+
+        Raises:
+            PreviewsError: The backend gives no answer.
+        """
+        listed = self.command.read_json("list of stacks", ["stack", "ls", "--all", "--json"])
+        return read_app_stacks(listed, organization=self._organization, project=self._app.project)
 
     def exists(self, stack: str) -> bool:
         """Return whether the backend holds the stack.
@@ -68,11 +87,18 @@ class Stacks:
         self.command.check(f"stack {stack}", ["stack", "init", self._qualified(stack), *options])
         return True
 
-    def state(self, stack: str) -> StackState:
-        """Return the stack's state; secrets in it stay encrypted."""
-        exported = self.command.read_json(
-            f"state of stack {stack}", ["stack", "export", *self._stack(stack)]
-        )
+    def state(self, stack: str, *, project: str | None = None) -> StackState:
+        """Return the stack's state; secrets in it stay encrypted.
+
+        Args:
+            stack: The stack.
+            project: Its project, where it is another app's.
+        """
+        where = self._stack(stack)
+        if project not in {None, self._app.project}:
+            # A self-managed backend has one organization, of this name.
+            where = ["--stack", f"{self._organization or _ORGANIZATION}/{project}/{stack}"]
+        exported = self.command.read_json(f"state of stack {stack}", ["stack", "export", *where])
         return read_state(stack, exported)
 
     def outputs(self, stack: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from contract.stack_name import AppName, AppNameError, StackName, StackNameError
 from previews.errors import PreviewsError
 
 _STACK_TYPE = "pulumi:pulumi:Stack"
@@ -104,18 +105,46 @@ def read_summaries(listed: object, *, organization: str) -> list[StackSummary]:
     Raises:
         PreviewsError: The list has an unknown form.
     """
-    try:
-        summaries = TypeAdapter(list[StackSummary]).validate_python(listed)
-    except ValidationError as error:
-        raise _unknown_form("list of stacks", error) from error
     kept = []
-    for summary in summaries:
+    for summary in _summaries(listed):
         # Pulumi Cloud returns `organization/project/stack` where they are not the defaults.
         *before, name = summary.name.split("/")
         if organization and before and before[0] != organization:
             continue
         kept.append(summary.model_copy(update={"name": name}))
     return sorted(kept, key=lambda summary: summary.name)
+
+
+def read_app_stacks(listed: object, *, organization: str, project: str) -> list[StackName]:
+    """Return the stacks of all apps; stacks of other projects are none of them.
+
+    Args:
+        listed: The output of ``pulumi stack ls --all --json``.
+        organization: As in `read_summaries`.
+        project: Project of the stacks that Pulumi lists without one.
+
+    Raises:
+        PreviewsError: The list has an unknown form.
+    """
+    found = []
+    for summary in _summaries(listed):
+        # As far as they are the defaults, Pulumi leaves organization and project out.
+        *before, name = summary.name.split("/")
+        if organization and len(before) > 1 and before[0] != organization:
+            continue
+        try:
+            app = AppName.of_project(before[-1] if len(before) > 1 else project)
+            found.append(StackName.parse(name, app))
+        except (AppNameError, StackNameError):
+            continue
+    return found
+
+
+def _summaries(listed: object) -> list[StackSummary]:
+    try:
+        return TypeAdapter(list[StackSummary]).validate_python(listed)
+    except ValidationError as error:
+        raise _unknown_form("list of stacks", error) from error
 
 
 def read_state(stack: str, exported: object) -> StackState:

@@ -56,17 +56,18 @@ class PreviewSummary(BaseModel):
         return self.cost.so_far(self.created, now)
 
 
-def summarize(state: StackState, *, region: str, prices: Prices) -> PreviewSummary:
+def summarize(state: StackState, *, region: str, prices: Prices, name: str = "") -> PreviewSummary:
     """Summarize a stack's state.
 
     Args:
         state: The state.
         region: AWS region, for the prices.
         prices: The dated prices.
+        name: The preview's name among all apps; empty for the stack's own.
     """
     outputs = state.outputs
     return PreviewSummary(
-        stack=state.stack,
+        stack=name or state.stack,
         url=_text(outputs, "url"),
         commit=_text(outputs, "commit"),
         mode=_text(outputs, "databaseMode"),

@@ -73,8 +73,8 @@ def status_of(
     Raises:
         PreviewsError: Pulumi does not answer, or there is no such stack.
     """
-    state = stacks.state(preview.name)
-    summary = summarize(state, region=platform().region, prices=prices.read())
+    state = stacks.state(preview.stack.value, project=preview.app.project)
+    summary = summarize(state, region=platform().region, prices=prices.read(), name=preview.name)
     so_far = summary.so_far(now)
     return PreviewStatus(
         summary=summary,
@@ -90,13 +90,16 @@ def statuses(
     platform: Callable[[], PlatformOutputs],
     connect_to: str | None = None,
 ) -> PreviewStatuses:
-    """Return every preview with its health, by number; arguments as in `status_of`.
+    """Return every app's previews with their health, in order; arguments as in `status_of`.
 
     Raises:
         PreviewsError: Pulumi does not answer.
     """
-    found = (Preview.of_stack(summary.name) for summary in stacks.all())
-    previews = sorted(preview for preview in found if preview is not None)
+    found = (Preview.of_resource(stack.name) for stack in stacks.of_all_apps())
+    previews = sorted(
+        (preview for preview in found if preview is not None),
+        key=lambda preview: (preview.app, preview.number),
+    )
     return PreviewStatuses(
         previews=tuple(
             status_of(preview, now, stacks=stacks, platform=platform, connect_to=connect_to)

@@ -37,6 +37,7 @@ _PUBLISHED: dict[str, Any] = {
         "instance": "staging",
         "name": "service",
         "subnet_group": "staging-database",
+        "subnet_ids": ["subnet-0a", "subnet-0b"],
         "cidrs": ["10.0.1.0/24"],
         "ssl_mode": "verify-full",
         "scrub_rules": "tables: {}\n",

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from contract.preview import HIGHEST, Preview, PreviewNumberError
-from contract.stack_name import StackKind, StackName
+from contract.stack_name import AppName, StackKind, StackName
 
 
 class Model(BaseModel):
@@ -49,3 +49,23 @@ def test_previews_are_in_the_order_of_their_numbers() -> None:
 def test_a_model_reads_and_writes_the_number() -> None:
     assert Model(preview=Preview(42)) == Model.model_validate_json('{"preview": 42}')
     assert Model.model_validate({"preview": 42}).model_dump_json() == '{"preview":42}'
+
+
+def test_two_apps_have_a_preview_each_of_a_pull_request() -> None:
+    own, orders = Preview(42), Preview.parse("#42", AppName("orders"))
+    assert own != orders
+    assert (orders.name, orders.stack.value, str(orders)) == (
+        "orders-pr-42",
+        "pr-42",
+        "orders-pr-42",
+    )
+    assert Preview.of_resource("orders-pr-42-secrets", "-secrets") == orders
+    assert Preview.of_resource("orders-data-1") is None
+    assert Preview.of_stack("pr-42", AppName("orders")) == orders == own.of_app(AppName("orders"))
+
+
+def test_a_model_keeps_the_app_of_a_preview_that_it_is_given() -> None:
+    orders = Preview(42, AppName("orders"))
+    assert Model(preview=orders).preview == orders
+    assert Model(preview=orders).model_dump_json() == '{"preview":42}'
+    assert Model.model_json_schema(mode="validation")["properties"]["preview"]

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from previews.pull_request.comment import MARKER
+from contract.stack_name import PLATFORM_APP
+from previews.pull_request.comment import marker
 from sandbox.aws.client import client
 from tests.e2e import customers
 from tests.e2e.actions import Actions
@@ -20,6 +21,7 @@ from tests.e2e.waiting import eventually
 from tests.e2e.world import World, commit, git
 from tests.github import Fault, LocalGitHub
 
+MARKER = marker(PLATFORM_APP)
 LABEL = {"label": {"name": "preview"}}
 BUILDS = ["Check the prerequisites", "Build the image", "Deploy"]
 BEFORE = ["Check out the commit", "Get the tools", "Decide again"]

@@ -301,17 +301,20 @@ def deploy(
     *,
     cloud: Cloud | None = None,
     config: Mapping[str, Any] | None = None,
+    project: str = PROJECT,
 ) -> Deployment:
     """Run a program against a cloud of its own; nothing of it is left afterwards.
 
     Pulumi keeps its settings in context variables, so a copied context restores them.
     """
     used = cloud or Cloud()
-    return contextvars.copy_context().run(_deploy, stack, program, used, dict(config or {}))
+    return contextvars.copy_context().run(
+        _deploy, stack, program, used, dict(config or {}), project
+    )
 
 
 def _deploy(
-    stack: str, program: Callable[[], None], cloud: Cloud, config: dict[str, Any]
+    stack: str, program: Callable[[], None], cloud: Cloud, config: dict[str, Any], project: str
 ) -> Deployment:
     loop = asyncio.new_event_loop()
     # What a program that failed leaves unfinished; Pulumi's own runner is silent about it too.
@@ -328,7 +331,7 @@ def _deploy(
         setattr(SETTINGS, "outputs", set[asyncio.Task[Any]]())  # noqa: B010  it is declared otherwise
         monitor = _Monitor(cloud)
         set_mocks(
-            cloud, PROJECT, stack, preview=False, monitor=monitor, organization="organization"
+            cloud, project, stack, preview=False, monitor=monitor, organization="organization"
         )
         loop.run_until_complete(_run(program))
         outputs = loop.run_until_complete(_outputs())

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
+from contract.stack_name import StackName
 from previews.clients import Clients
 from previews.errors import PreviewsError
 from previews.inventory.item import Item
@@ -60,7 +61,11 @@ class MemoryStacks:
         self._called(f"exists {stack}")
         return stack in self.known
 
-    def state(self, stack: str) -> StackState:
+    def of_all_apps(self) -> list[StackName]:
+        found = (StackName.find(summary.name) for summary in self.all())
+        return [stack for stack in found if stack is not None]
+
+    def state(self, stack: str, *, project: str = "previews") -> StackState:
         self._called(f"state {stack}")
         return read_state(stack, self.documents[stack])
 

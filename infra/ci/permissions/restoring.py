@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from infra.ci.permissions.grant import Grant
 
-STAGING = "staging"
 
-
-def own_instance(stacks: str, *, boundary: str) -> tuple[Grant, ...]:
+def own_instance(stacks: str, *, staging: str, boundary: str) -> tuple[Grant, ...]:
     """Return the grants for an instance, its security group and the role that reads its password.
 
     Args:
         stacks: Wildcard of the stacks' names, which their resources are named and tagged with.
+        staging: Name of the app's stack `staging`, whose instance they are restored from.
         boundary: Permissions boundary that the role must have.
     """
     own = {"aws:ResourceTag/stack": stacks}
@@ -22,8 +21,8 @@ def own_instance(stacks: str, *, boundary: str) -> tuple[Grant, ...]:
             ("rds:RestoreDBInstanceFromDBSnapshot",),
             (
                 f"{{arn}}:rds:{{here}}:db:{stacks}",
-                f"{{arn}}:rds:{{here}}:snapshot:rds:{STAGING}-*",
-                f"{{arn}}:rds:{{here}}:subgrp:{STAGING}-database",
+                f"{{arn}}:rds:{{here}}:snapshot:rds:{staging}-*",
+                f"{{arn}}:rds:{{here}}:subgrp:{staging}-database",
                 "{arn}:rds:{here}:og:default:*",
                 "{arn}:rds:{here}:pg:default.*",
             ),

@@ -1,22 +1,25 @@
 """CI's permissions in AWS: the one table from which its policies are made.
 
 The role of previews may change what is named or tagged ``pr-*``; the role of staging updates what
-a person has created, and creates nothing but servers ``data-*`` for databases of previews. Each
-grant has its reason. AWS's Service Authorization Reference defines the resources and conditions
-that an action supports; a test compares every grant with it, since a condition that an action does
-not support grants nothing.
+a person has created, and creates nothing but servers ``data-*`` for databases of previews. Another
+app's two roles have the same rows for its own names, ``orders-pr-*`` and ``orders-data-*``, and
+none for the platform. Each grant has its reason. AWS's Service Authorization Reference defines the
+resources and conditions that an action supports; a test compares every grant with it, since a
+condition that an action does not support grants nothing.
 """
 
 from __future__ import annotations
 
-from contract.stack_name import DATA_GLOB, PREVIEW_GLOB
+from contract.stack_name import PLATFORM_APP, AppName, StackKind, StackName
 from infra.ci.permissions.grant import Grant
-from infra.ci.permissions.restoring import STAGING, own_instance
+from infra.ci.permissions.restoring import own_instance
 from infra.ci.permissions.shared import CLUSTER, DATABASE_IMAGE, IMAGES, NEVER
 
 _INSTANCE_TAG = "aws:ResourceTag/aws:rds:primaryDBInstanceArn"
 
-PREVIEW: tuple[Grant, ...] = (
+STAGING = "staging"
+
+_PREVIEW: tuple[Grant, ...] = (
     *NEVER,
     *IMAGES,
     Grant(
@@ -50,11 +53,9 @@ PREVIEW: tuple[Grant, ...] = (
             "servicequotas:GetServiceQuota",
         ),
     ),
-    *own_instance(PREVIEW_GLOB, boundary="{boundary}"),
 )
-"""Permissions of the role of the environment ``preview``."""
 
-STAGING_DEPLOYMENT: tuple[Grant, ...] = (
+_PLATFORM: tuple[Grant, ...] = (
     *NEVER,
     *IMAGES,
     DATABASE_IMAGE,
@@ -111,16 +112,99 @@ STAGING_DEPLOYMENT: tuple[Grant, ...] = (
             "StringEqualsIfExists": {"aws:RequestTag/stack": STAGING},
         },
     ),
-    Grant(
-        "staging's database grows with Pulumi.staging.yaml",
-        ("rds:ModifyDBInstance",),
-        (f"{{arn}}:rds:{{here}}:db:{STAGING}",),
-        {"BoolIfExists": {"rds:ManageMasterUserPassword": "true"}},
-    ),
-    # `previews refresh`: what holds unscrubbed data for a while is none of the preview role's.
-    *own_instance(DATA_GLOB, boundary="{data_boundary}"),
 )
-"""Permissions of the role of the environment ``staging``."""
+
+
+def preview_grants(app: AppName) -> tuple[Grant, ...]:
+    """Return the permissions of an app's role of the environment ``preview``."""
+    restored = own_instance(
+        app.glob(StackKind.PREVIEW), staging=_staging(app), boundary="{boundary}"
+    )
+    return (*_PREVIEW, *restored)
+
+
+def staging_grants(app: AppName) -> tuple[Grant, ...]:
+    """Return the permissions of an app's role of the environment ``staging``."""
+    platform_or_app = _PLATFORM if app.is_platform else _app_staging(_staging(app))
+    return (
+        *platform_or_app,
+        Grant(
+            "staging's database grows with Pulumi.staging.yaml",
+            ("rds:ModifyDBInstance",),
+            (f"{{arn}}:rds:{{here}}:db:{_staging(app)}",),
+            {"BoolIfExists": {"rds:ManageMasterUserPassword": "true"}},
+        ),
+        # `previews refresh`: what holds unscrubbed data for a while is none of the preview role's.
+        *own_instance(app.glob(StackKind.DATA), staging=_staging(app), boundary="{data_boundary}"),
+    )
+
+
+def _staging(app: AppName) -> str:
+    return StackName.parse(STAGING, app).name
+
+
+def _app_staging(staging: str) -> tuple[Grant, ...]:
+    """Return the rows of another app's staging, which holds nothing of the platform."""
+    tagged = {"aws:ResourceTag/stack": staging}
+    return (
+        *NEVER,
+        *IMAGES,
+        CLUSTER,
+        Grant(
+            "look before acting; these actions support no resource, and show no data",
+            (
+                "ec2:DescribeSecurityGroupRules",
+                "ec2:DescribeSecurityGroups",
+                "ec2:DescribeSubnets",
+                "ec2:DescribeVpcs",
+                "kms:ListAliases",
+                "rds:DescribeDBInstances",
+                "rds:DescribeDBSnapshots",
+                "rds:DescribeDBSubnetGroups",
+                "tag:GetResources",
+            ),
+        ),
+        Grant(
+            "compare the app's repository with what is declared",
+            ("ecr:DescribeRepositories", "ecr:GetLifecyclePolicy", "ecr:ListTagsForResource"),
+            ("{arn}:ecr:{here}:repository/{repository}",),
+        ),
+        Grant(
+            "the same with its key",
+            (
+                "kms:DescribeKey",
+                "kms:GetKeyPolicy",
+                "kms:GetKeyRotationStatus",
+                "kms:ListResourceTags",
+            ),
+            ("{arn}:kms:{here}:key/*",),
+            {"StringEquals": tagged},
+        ),
+        Grant(
+            "the same with the role that reads its database's password",
+            (
+                "iam:GetRole",
+                "iam:GetRolePolicy",
+                "iam:ListAttachedRolePolicies",
+                "iam:ListRolePolicies",
+            ),
+            (f"{{arn}}:iam::{{account}}:role/{staging}-secrets",),
+        ),
+        Grant(
+            "each resource is tagged with its commit",
+            (
+                "ec2:CreateTags",
+                "ecr:TagResource",
+                "iam:TagRole",
+                "kms:TagResource",
+                "rds:AddTagsToResource",
+            ),
+            when={
+                "StringEquals": tagged,
+                "StringEqualsIfExists": {"aws:RequestTag/stack": staging},
+            },
+        ),
+    )
 
 
 def _reads_secrets_of(instances: str) -> tuple[Grant, ...]:
@@ -135,8 +219,24 @@ def _reads_secrets_of(instances: str) -> tuple[Grant, ...]:
     )
 
 
-BOUNDARY = _reads_secrets_of(PREVIEW_GLOB)
-"""Permissions boundary of the roles that previews create."""
+def preview_boundary(app: AppName) -> tuple[Grant, ...]:
+    """Return the permissions boundary of the roles that an app's previews create."""
+    return _reads_secrets_of(app.glob(StackKind.PREVIEW))
 
-DATA_BOUNDARY = _reads_secrets_of(DATA_GLOB)
-"""Permissions boundary of shared servers' roles: a preview's role never reads their passwords."""
+
+def data_boundary(app: AppName) -> tuple[Grant, ...]:
+    """Return the boundary of shared servers' roles, whose passwords no preview's role reads."""
+    return _reads_secrets_of(app.glob(StackKind.DATA))
+
+
+PREVIEW = preview_grants(PLATFORM_APP)
+"""Permissions of the platform's role of the environment ``preview``."""
+
+STAGING_DEPLOYMENT = staging_grants(PLATFORM_APP)
+"""Permissions of the platform's role of the environment ``staging``."""
+
+BOUNDARY = preview_boundary(PLATFORM_APP)
+"""Permissions boundary of the roles that previews of the platform's own app create."""
+
+DATA_BOUNDARY = data_boundary(PLATFORM_APP)
+"""The same of its shared servers' roles."""

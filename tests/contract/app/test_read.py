@@ -163,7 +163,7 @@ def test_names_of_apps(name: str) -> None:
     ["-a", "a-", "a--b", "A", "1a", "a_b", "a.b", "x" * 33, "pr", "pr-1", "my-staging", "a-data-b"],
 )
 def test_a_name_that_could_meet_another_s_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="expected at most 32"):
+    with pytest.raises(ValueError, match=r"^app '"):
         app_name(name)
 
 

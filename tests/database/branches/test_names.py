@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 
 from database.branches import names
+from database.branches.cluster import controlled_from
 from database.branches.names import BranchNames, may_be_dropped
 
 
@@ -58,3 +59,28 @@ def test_what_this_program_did_not_name_is_never_dropped() -> None:
 def test_names_of_an_earlier_version_may_be_dropped(kind: str) -> None:
     assert may_be_dropped(f"branch_{kind}_0123456789ab")
     assert not may_be_dropped(f"branch_{kind}_0123456789abc")
+
+
+def test_another_apps_names_carry_it() -> None:
+    assert BranchNames.of("my-orders-pr-42") == BranchNames(
+        "my-orders-pr-42",
+        "my_orders_pr_42",
+        "my_orders_pr_42_migrator",
+        "my_orders_pr_42_app",
+    )
+    assert may_be_dropped("my_orders_pr_42")
+    assert not may_be_dropped("my_orders_staging")
+
+
+@pytest.mark.parametrize(
+    ("namespace", "controller"),
+    [
+        ("pr-42", "branches"),
+        ("orders-pr-42", "orders-branches"),
+        ("orders-eu-pr-42", "orders-eu-branches"),
+        # The platform's own refuses it, so that its maker learns why it gets no database.
+        ("default", "branches"),
+    ],
+)
+def test_each_app_has_a_controller_of_its_own(namespace: str, controller: str) -> None:
+    assert controlled_from(namespace) == controller

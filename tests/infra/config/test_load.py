@@ -13,6 +13,7 @@ import yaml
 from pydantic import create_model
 
 from contract.stack_name import StackName
+from infra.config.app_staging import AppStagingConfig
 from infra.config.base import Model
 from infra.config.load import load_platform_config, load_preview_config
 from infra.config.models import PlatformConfig, PreviewConfig
@@ -316,7 +317,7 @@ def test_every_key_is_documented_with_its_default_and_no_other() -> None:
     text = (ROOT / "docs" / "configuration.md").read_text()
     keys, _, _ = text.partition("## Environment variables")
     documented = {line for line in keys.splitlines() if line.startswith("| `")}
-    known = _fields(PlatformConfig) | _fields(PreviewConfig)
+    known = _fields(PlatformConfig) | _fields(AppStagingConfig) | _fields(PreviewConfig)
     assert documented == {_row(key, field) for key, field in known.items()}
 
 
@@ -331,7 +332,7 @@ _DECLARED_AS: dict[str, tuple[type, ...]] = {
 
 def test_every_declared_key_says_what_the_models_say() -> None:
     declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    for fields in (_fields(PreviewConfig), _fields(PlatformConfig)):
+    for fields in (_fields(PreviewConfig), _fields(PlatformConfig), _fields(AppStagingConfig)):
         assert declared.keys() - fields.keys() == set()
     preview = load(load_preview_config, PREVIEW, project_defaults())
     for key, schema in declared.items():
@@ -353,7 +354,7 @@ def test_every_declared_key_says_what_the_models_say() -> None:
         assert of_staging.is_required() or of_staging.default == found, key
 
 
-@pytest.mark.parametrize("model", [PlatformConfig, PreviewConfig])
+@pytest.mark.parametrize("model", [AppStagingConfig, PlatformConfig, PreviewConfig])
 def test_every_key_has_a_description_and_an_example_that_holds(model: type[Model]) -> None:
     def check(owner: type[Model]) -> None:
         for name, field in owner.model_fields.items():

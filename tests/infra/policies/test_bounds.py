@@ -418,10 +418,14 @@ def test_each_tag_is_missed(missing: str, preview: Deployment) -> None:
 
 def test_every_tag_of_an_image_is_the_stack_s() -> None:
     image = "docker-build:index:Image"
-    tags = {"tags": ["r/x:pr-42-a", "r/x:pr-43-b", "r/x:staging"]}
+    tags = {"tags": ["r/previews:pr-42-a", "r/previews:pr-43-b", "r/previews:staging"]}
     assert BY_NAME["preview-named"].complaints(made("pr-42", image, tags)) == [
-        "the image's tag is r/x:pr-43-b: expected …:pr-42-…",
-        "the image's tag is r/x:staging: expected …:pr-42-…",
+        "the image's tag is r/previews:pr-43-b: expected …:pr-42-…",
+        "the image's tag is r/previews:staging: expected …:pr-42-…",
+    ]
+    other = {"tags": ["r/orders:pr-42-a"]}
+    assert BY_NAME["preview-named"].complaints(made("pr-42", image, other)) == [
+        "the image's tag is r/orders:pr-42-a: expected repository previews"
     ]
     assert BY_NAME["preview-named"].complaints(made("staging", image, tags)) == []
 

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from contract.kubernetes import APP_SECRET, MIGRATOR_SECRET
-from contract.stack_name import StackName
+from contract.stack_name import PLATFORM_APP, StackName
 from database.branches import names
-from infra.database import branch_controller
 from infra.errors import ProgramError
 from infra.stacks import main
 from tests.infra.answers import CLONE
@@ -252,4 +251,4 @@ def test_program_and_controller_name_the_same_roles(branch: Deployment) -> None:
     assert users == {MIGRATOR_SECRET: found.migrator, APP_SECRET: found.app}
     assert found.database == StackName.parse("pr-42").branch
     assert (MIGRATOR_SECRET, APP_SECRET) == ("database-migrator", "database-app")
-    assert branch_controller.NAMESPACE == "branches"
+    assert PLATFORM_APP.branches_namespace == "branches"

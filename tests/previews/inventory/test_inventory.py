@@ -8,6 +8,7 @@ from boto3.session import Session
 from moto import mock_aws
 from pydantic import SecretStr
 
+from contract.stack_name import PLATFORM_APP
 from previews import inventory
 from previews.errors import PreviewsError
 from previews.github import GitHub
@@ -101,7 +102,7 @@ def test_a_name_is_made_from_a_previews(name: str, expected: str | None) -> None
     ],
 )
 def test_an_image_belongs_to_the_preview_in_its_tag(tag: str, expected: str | None) -> None:
-    assert owner(tag) == expected
+    assert owner(tag, PLATFORM_APP) == expected
 
 
 def make_database(aws: Session, identifier: str, **more: str) -> None:

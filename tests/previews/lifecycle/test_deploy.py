@@ -13,13 +13,14 @@ import yaml
 
 from contract.app.model import App
 from contract.preview import Preview
+from contract.stack_name import PLATFORM_APP
 from previews.errors import PreviewsError
 from previews.github.connection import Connection
 from previews.lifecycle import deploy
 from previews.lifecycle.deploy import DeployReport
 from previews.lifecycle.destroy import DestroyReport
 from previews.lifecycle.smoke import SmokeCheck, SmokeReport
-from previews.pull_request.comment import MARKER
+from previews.pull_request.comment import marker
 from previews.pull_request.github_presenter import PullRequestPresenter
 from previews.pull_request.presenter import Presenter
 from tests.github import Fault, LocalGitHub
@@ -32,6 +33,7 @@ from tests.previews.bringing import (
     unreachable_cluster,
 )
 
+MARKER = marker(PLATFORM_APP)
 SHA = "a" * 40
 
 

@@ -14,6 +14,7 @@ from moto import mock_aws
 from contract.preview import Preview
 from previews.clients import Clients
 from previews.errors import PreviewsError
+from previews.kubernetes import KubernetesObject
 from previews.lifecycle.preflight import TEMPLATE, PreflightReport
 from previews.lifecycle.preflight import preflight as module_preflight
 from previews.lifecycle.refresh import PUBLICATIONS
@@ -93,8 +94,8 @@ class Aws:
 class AnsweringCluster:
     name = "sandbox"
 
-    def each(self, _kind: str) -> Iterator[object]:
-        yield object()
+    def each(self, _kind: str) -> Iterator[KubernetesObject]:
+        yield KubernetesObject("namespaces", {"metadata": {"name": "kube-system"}})
 
 
 @pytest.fixture
@@ -138,6 +139,7 @@ def test_a_platform_that_cannot_be_read_is_a_failed_check_of_each_that_needs_it(
         "snapshot of staging",
         "RDS instances",
         "load balancer",
+        "previews",
     ]
     assert {check.detail for check in report.faults} == {"it broke"}
 
@@ -175,7 +177,7 @@ def test_a_cluster_that_does_not_answer_is_named(clients: Clients) -> None:
 
     clients.__dict__["cluster"] = Cluster("no-such-context")
     report = preflight(clients)
-    assert failing(report) == ["cluster"]
+    assert failing(report) == ["cluster", "previews"]
     assert "no-such-context" in report.faults[0].remedy
 
 
@@ -316,8 +318,23 @@ def test_the_last_place_is_given_and_no_further_one(clients: Clients, hub: Local
     assert failing(preflight(clients)) == []
     stacks.add("pr-20")
     report = preflight(clients)
-    assert [check.detail for check in report.full] == ["20 of at most 20 exist"]
+    assert [check.detail for check in report.full] == ["20 of at most 20 of all apps exist"]
     assert report.place == 1
+
+
+def test_previews_of_all_apps_count(clients: Clients) -> None:
+    """Another app's stacks are in another project; its namespaces are in the same cluster."""
+    stacks: Any = clients.stacks
+    cluster = MemoryCluster()
+    clients.__dict__["cluster"] = cluster
+    for number in range(1, 11):
+        stacks.add(f"pr-{number}")
+        for app in ("", "orders-"):
+            cluster.add("namespaces", f"{app}pr-{number}", "")
+    for name in ("orders-staging", "orders-branches", "kube-system"):
+        cluster.add("namespaces", name, "")
+    [check] = preflight(clients).full
+    assert check.detail == "20 of at most 20 of all apps exist"
 
 
 def test_a_full_house_is_told_in_the_pull_request(

@@ -50,7 +50,7 @@ def deploy(github: LocalGitHub, stacks: RecordedStacks, image: str) -> StagingRe
     made = clients(github, stacks)
     return StagingDeployment(
         app=App(),
-        folder=made.settings.app,
+        folder=made.settings.app_folder,
         stacks=made.stacks,
         bypass=made.bypass_or(None),
         diagnose=made.diagnose,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -363,3 +364,17 @@ def test_servers_that_previews_share_are_none_of_its_business(
     assert outcomes(run(stacks, MemoryPlace())) == {8: ("closed", "destroyed")}
     assert "data-8" in stacks.known
     assert not [call for call in stacks.calls if "data-8" in call]
+
+
+def test_another_apps_previews_are_none_of_its_business(
+    hub: LocalGitHub, stacks: MemoryStacks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is the platform's own of another's: both have a pull request 42, which is closed."""
+    (tmp_path / "preview.yaml").write_text("app: orders\n")
+    hub.state.pull(42, labels=["preview"])
+    hub.state.close(42)
+    both = [thing("pr-42"), thing("orders-pr-42"), thing("billing-pr-42")]
+    for app, own in (("", "pr-42"), (str(tmp_path), "orders-pr-42")):
+        monkeypatch.setenv("PREVIEWS_APP", app) if app else None
+        report = run(stacks, MemoryPlace(list(both)), dry_run=True)
+        assert [entry.preview.name for entry in report.entries] == [own]

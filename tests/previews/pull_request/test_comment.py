@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from contract.stack_name import PLATFORM_APP, AppName
 from previews.diagnosis.cluster_diagnostics import ClusterDiagnostics, UnhealthyContainer
 from previews.diagnosis.failure_patterns import FailurePattern
 from previews.diagnosis.failure_report import FailedResource, FailureReport
 from previews.diagnosis.migration_report import MigrationLog, MigrationReport
 from previews.pull_request.comment import (
-    MARKER,
     failed,
+    marker,
     no_room,
     removed,
     reset_failed,
@@ -26,6 +27,7 @@ from previews.pulumi.progress import State, Step, StepState
 from previews.reporting.cost import Cost, Line
 from previews.reporting.preview_summary import PreviewSummary
 
+MARKER = marker(PLATFORM_APP)
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 STILL = "fedcba9876543210"
@@ -280,3 +282,11 @@ def test_what_is_left_is_named() -> None:
         "The Pulumi stack is kept, and the hourly sweep tries again. Left:\n\n"
         "```text\nRDS instance a\nIAM role b\n```\n"
     )
+
+
+def test_two_apps_have_a_comment_each_in_one_pull_request() -> None:
+    orders = removed("orders-pr-42", seconds=None, left=[])
+    assert orders.startswith(marker(AppName("orders")))
+    assert removed("pr-42", seconds=None, left=[]).startswith(MARKER)
+    assert not orders.startswith(MARKER)
+    assert not marker(AppName("orders-eu")).startswith(marker(AppName("orders")))

@@ -222,7 +222,7 @@ def test_locks_in_a_bucket_are_told_apart_too(
         for key in ("pr-42/a", "pr-421/b"):
             name = f"team/{LOCKS.replace('pr-42', key)}.json"
             s3.put_object(Bucket="state", Key=name, Body=lock().encode())
-        files = lock_files("s3://state/team?region=us-east-1&awssdk=v2")
+        files = lock_files("s3://state/team?region=us-east-1&awssdk=v2", "previews")
         assert files is not None
         (found,) = files.of("pr-42")
         assert found.host == "runner-1"
@@ -233,7 +233,7 @@ def test_locks_in_a_bucket_are_told_apart_too(
 
 def test_a_backend_whose_locks_can_not_be_read_is_refused() -> None:
     with pytest.raises(PreviewsError) as raised:
-        lock_files("gs://state")
+        lock_files("gs://state", "previews")
     assert raised.value.code == "lock-backend"
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import pytest
 
-from contract.stack_name import DATA_GLOB, PREVIEW_GLOB
 from infra.ci.permissions.grant import Place, policy
 from infra.ci.permissions.shared import STATE_KEY, state_grants
 from infra.ci.permissions.table import (
@@ -36,10 +35,8 @@ PLACE = Place(
     state_key="alias/acme-state",
 )
 POLICIES = {
-    "preview": policy((*PREVIEW, STATE_KEY, *state_grants(PREVIEW_GLOB)), PLACE),
-    "staging": policy(
-        (*STAGING_DEPLOYMENT, STATE_KEY, *state_grants("staging*", DATA_GLOB)), PLACE
-    ),
+    "preview": policy((*PREVIEW, STATE_KEY, *state_grants("pr-*")), PLACE),
+    "staging": policy((*STAGING_DEPLOYMENT, STATE_KEY, *state_grants("staging*", "data-*")), PLACE),
     "boundary": policy(BOUNDARY, PLACE),
     "data-boundary": policy(DATA_BOUNDARY, PLACE),
 }

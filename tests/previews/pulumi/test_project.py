@@ -1,0 +1,143 @@
+"""The Pulumi project of another app, and the settings that lead to it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from contract.preview import Preview
+from contract.stack_name import PLATFORM_APP, AppName, StackName
+from previews.clients import Clients
+from previews.commands._arguments import preview_of
+from previews.errors import PreviewsError
+from previews.pulumi.project import prepare_project
+from previews.pulumi.state import read_app_stacks
+from previews.settings import PROJECT_ROOT, Settings
+
+ORDERS = AppName("orders")
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Path:
+    """A checkout of the platform."""
+    folder = tmp_path / "platform"
+    folder.mkdir()
+    shutil.copy(PROJECT_ROOT / "Pulumi.yaml", folder)
+    return folder
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> Path:
+    """The folder of another app."""
+    folder = tmp_path / "orders"
+    folder.mkdir()
+    (folder / "preview.yaml").write_text("app: orders\nservice: {}\n")
+    return folder
+
+
+def settings(platform: Path, app: Path | None = None) -> Settings:
+    return Settings.read(project=platform, app=app)
+
+
+def test_the_platforms_own_app_has_its_project_and_nothing_is_written(platform: Path) -> None:
+    for app in (None, platform):
+        read = settings(platform, app)
+        assert read.app_name == PLATFORM_APP
+        assert prepare_project(read) == platform
+    assert [file.name for file in platform.iterdir()] == ["Pulumi.yaml"]
+
+
+def test_another_app_has_the_same_keys_and_defaults(platform: Path, orders: Path) -> None:
+    folder = prepare_project(settings(platform, orders))
+    assert folder == platform / "apps" / "orders"
+    made: dict[str, Any] = yaml.safe_load((folder / "Pulumi.yaml").read_text())
+    own: dict[str, Any] = yaml.safe_load((platform / "Pulumi.yaml").read_text())
+    assert made["name"] == "orders"
+    assert (folder / made["main"]).resolve() == (platform / own["main"]).resolve()
+    virtualenv = made["runtime"]["options"]["virtualenv"]
+    assert (folder / virtualenv).resolve() == (platform / ".venv").resolve()
+    source = made["config"].pop("previews:source")["value"]
+    assert (platform / source).resolve() == orders
+    defaults = {f"previews:{key}": {"value": d["default"]} for key, d in own["config"].items()}
+    assert made["config"] == defaults
+
+
+def test_it_is_written_only_when_it_differs(platform: Path, orders: Path) -> None:
+    file = prepare_project(settings(platform, orders)) / "Pulumi.yaml"
+    before = file.stat().st_mtime_ns, file.stat().st_ino
+    prepare_project(settings(platform, orders))
+    assert (file.stat().st_mtime_ns, file.stat().st_ino) == before
+    file.write_text("name: edited\n")
+    prepare_project(settings(platform, orders))
+    assert yaml.safe_load(file.read_text())["name"] == "orders"
+    assert [one.name for one in file.parent.iterdir()] == ["Pulumi.yaml"]
+
+
+def test_git_ignores_it_and_not_what_people_write() -> None:
+    ignored = (PROJECT_ROOT / ".gitignore").read_text().splitlines()
+    assert "apps/*/Pulumi.yaml" in ignored
+    assert not [line for line in ignored if "staging" in line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (None, "app-unreadable"),
+        ("a: [", "app-unreadable"),
+        ("service: {}", "app-name"),
+        ("- a", "app-name"),
+        ("app: my-pr-shop", "app-name"),
+        ("app: Orders", "app-name"),
+    ],
+)
+def test_a_folder_without_the_name_of_an_app_is_refused(
+    platform: Path, tmp_path: Path, text: str | None, code: str
+) -> None:
+    if text is not None:
+        (tmp_path / "preview.yaml").write_text(text)
+    with pytest.raises(PreviewsError) as caught:
+        prepare_project(settings(platform, tmp_path))
+    assert caught.value.code == code
+    assert str(tmp_path / "preview.yaml") in str(caught.value)
+
+
+def test_a_checkout_that_is_no_platform_is_named(tmp_path: Path, orders: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(PreviewsError) as caught:
+        prepare_project(settings(empty, orders))
+    assert caught.value.code == "app-project"
+
+
+def test_a_number_is_that_of_the_apps_pull_request(
+    platform: Path, orders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREVIEWS_PROJECT", str(platform))
+    assert preview_of("42") == Preview(42)
+    monkeypatch.setenv("PREVIEWS_APP", str(orders))
+    assert preview_of("42") == Preview(42, ORDERS) == Clients().preview(42)
+
+
+@pytest.mark.parametrize("project", ["previews", "orders"])
+def test_stacks_of_all_apps_are_listed_from_every_project(project: str) -> None:
+    listed = [
+        {"name": "pr-42"},
+        {"name": "organization/previews/staging"},
+        {"name": "organization/orders/pr-7"},
+        {"name": "organization/billing/data-1"},
+        {"name": "organization/Website/production"},
+        {"name": "organization/previews/dev"},
+    ]
+    found = read_app_stacks(listed, organization="organization", project=project)
+    assert found == [
+        StackName.parse("pr-42", AppName.of_project(project)),
+        StackName.parse("staging"),
+        StackName.parse("pr-7", ORDERS),
+        StackName.parse("data-1", AppName("billing")),
+    ]
+    elsewhere = read_app_stacks(listed, organization="acme", project=project)
+    assert elsewhere == found[:1]
