@@ -236,10 +236,8 @@ def test_an_image_is_built_from_the_apps_folder(preview: Deployment) -> None:
 
 
 def test_a_description_of_another_app_is_refused(staging: Deployment) -> None:
-    with pytest.raises(
-        Exception, match="it is 'orders', but this is the Pulumi project of 'bills'"
-    ):
-        cloud = Cloud(staging=staging.outputs)
+    cloud = Cloud(staging=staging.outputs)
+    with pytest.raises(Exception, match="it is 'orders', but this is the Pulumi project of"):
         deploy("pr-42", main, config=PREVIEW_CONFIG | SOURCE, cloud=cloud, project="bills")
 
 

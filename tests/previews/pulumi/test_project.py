@@ -86,12 +86,12 @@ def test_git_ignores_it_and_not_what_people_write() -> None:
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        (None, "app-unreadable"),
-        ("a: [", "app-unreadable"),
+        (None, "app-description"),
+        ("a: [", "app-description"),
         ("service: {}", "app-name"),
-        ("- a", "app-name"),
-        ("app: my-pr-shop", "app-name"),
-        ("app: Orders", "app-name"),
+        ("- a", "app-description"),
+        ("app: my-pr-shop", "app-description"),
+        ("app: Orders", "app-description"),
     ],
 )
 def test_a_folder_without_the_name_of_an_app_is_refused(
