@@ -6,8 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import Field, GetCoreSchemaHandler
-from pydantic_core import core_schema
+from pydantic import (
+    Field,
+    GetCoreSchemaHandler,
+    PlainSerializer,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from contract.stack_name import PLATFORM_APP, AppName, StackKind, StackName
 
@@ -94,18 +99,19 @@ class Preview:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, handler: GetCoreSchemaHandler) -> Any:
-        number = handler.generate_schema(Annotated[int, Field(ge=1, le=HIGHEST)])
-        return core_schema.union_schema(
-            [
-                # As it is, with its app: the number alone would be the platform's own.
-                core_schema.is_instance_schema(cls),
-                core_schema.no_info_after_validator_function(cls, number),
-            ],
-            mode="left_to_right",
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                _number, return_schema=core_schema.int_schema()
-            ),
+        return handler.generate_schema(
+            Annotated[
+                int,
+                Field(ge=1, le=HIGHEST),
+                WrapValidator(_read),
+                PlainSerializer(_number, return_type=int),
+            ]
         )
+
+
+def _read(value: Any, number: ValidatorFunctionWrapHandler) -> Preview:
+    # As it is, with its app: the number alone would be the platform's own app's.
+    return value if isinstance(value, Preview) else Preview(number(value))
 
 
 def _number(preview: Preview) -> int:
