@@ -201,9 +201,11 @@ def _collect(upper: Path, base: BaseImage) -> Path:
         changes = upper / "diff" / part_name(part)
         if is_empty(changes):
             continue
-        place = layer / part
-        place.parent.mkdir(mode=0o755, exist_ok=True)
-        changes.rename(place)
+        place = layer
+        for name in part.split("/")[:-1]:
+            place /= name
+            place.mkdir(mode=0o755, exist_ok=True)
+        changes.rename(layer / part)
     return layer
 
 
