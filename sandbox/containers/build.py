@@ -12,16 +12,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
-from sandbox.containers.bases import Bases
+from typing_extensions import override
+
+from sandbox.containers.bases import Base, Bases
 from sandbox.containers.builder import Builder, target_of
 from sandbox.containers.cache import BuildCache
 from sandbox.containers.context import BuildContext
 from sandbox.containers.dockerfile import Dockerfile, DockerfileError, read
+from sandbox.containers.engine import Request, find_engine
 from sandbox.containers.running import Interrupt
 from sandbox.containers.stage import BuildEnvironment
 from sandbox.containers.store import ImageStore, StoredImage
 from sandbox.errors import SandboxError
+
+OWN: Final = "own"
+"""Builder: the sandbox itself."""
 
 
 def build(
@@ -37,6 +44,7 @@ def build(
     use_cache: bool = True,
     log: Callable[[str], None] = lambda _: None,
     interrupt: Interrupt | None = None,
+    builder: str = OWN,
 ) -> StoredImage:
     """Build an image and put it into the store.
 
@@ -52,6 +60,8 @@ def build(
         use_cache: False ignores earlier results; results of this build are cached in any case.
         log: Called with each line of progress.
         interrupt: Set by another thread to end the build early.
+        builder: The sandbox itself (``OWN``), an engine's name, or ``auto``: an engine that works
+            here, or else the sandbox.
 
     Raises:
         SandboxError: The Dockerfile can't be built; the error has the instruction and its line.
@@ -69,14 +79,19 @@ def build(
         interrupt=interrupt or Interrupt(),
     )
     arguments = dict(build_args or {})
+    if builder != OWN and path is not None and not named_contexts:
+        engine = find_engine(builder, _images(text, shared, arguments, target), log)
+        if engine is not None:
+            request = Request(path, context, target, arguments, labels or {})
+            return engine.build(request, store, log, shared.interrupt)
     bases = Bases(context, log)
     parsed, problems = _checked(text, shared, arguments, target, bases)
     if problems:
         raise _together(problems)
     with store.collecting_nothing():
-        builder = Builder(parsed, shared, arguments, bases)
-        state = builder.build(target_of(parsed, target))
-        builder.report_unused()
+        stages = Builder(parsed, shared, arguments, bases)
+        state = stages.build(target_of(parsed, target))
+        stages.report_unused()
         state.config.labels.update(labels or {})
         return store.get(store.put(state.config.document(), state.layers))
 
@@ -87,6 +102,7 @@ def check_dockerfile(
     target: str | None = None,
     args: Mapping[str, str] | None = None,
     log: Callable[[str], None] = lambda _: None,
+    builder: str = OWN,
 ) -> list[DockerfileError]:
     """Return all that a build in the sandbox would refuse, with lines and remedies.
 
@@ -99,6 +115,7 @@ def check_dockerfile(
         target: Name or number of the stage to build, None for the last.
         args: Values for the Dockerfile's ARGs.
         log: Called with what differs from the real build, and with downloads.
+        builder: As for ``build``; an engine that works here is left to find problems itself.
     """
     try:
         text, path = _read(dockerfile)
@@ -108,8 +125,14 @@ def check_dockerfile(
     # Neither is written to by a check.
     store = ImageStore(folder / ".image-store")
     shared = BuildEnvironment(store, store.cache, context, {}, False, log, Interrupt())
-    bases = Bases(folder, log)
-    return _checked(text, shared, dict(args or {}), target, bases)[1]
+    arguments = dict(args or {})
+    if builder != OWN:
+        try:
+            if find_engine(builder, _images(text, shared, arguments, target), log):
+                return []
+        except SandboxError as error:
+            return [DockerfileError(0, error.what, why=error.why, remedy=error.remedy)]
+    return _checked(text, shared, arguments, target, Bases(folder, log))[1]
 
 
 def _checked(
@@ -127,6 +150,28 @@ def _checked(
         except DockerfileError as error:
             problems.append(error)
     return parsed, sorted(problems, key=lambda problem: problem.line)
+
+
+class _Names(Bases):
+    """Bases that only note which images are named."""
+
+    def __init__(self) -> None:
+        super().__init__(Path())
+        self.names: set[str] = set()
+
+    @override
+    def resolve(self, name: str) -> Base:
+        self.names |= {name} - {"scratch"}
+        return Base(name)
+
+
+def _images(
+    text: str, shared: BuildEnvironment, arguments: dict[str, str], target: str | None
+) -> list[str]:
+    """Return the images that a build needs."""
+    names = _Names()
+    _checked(text, shared, arguments, target, names)
+    return sorted(names.names)
 
 
 def _together(problems: list[DockerfileError]) -> DockerfileError:

@@ -24,7 +24,7 @@ _TOP_LEVEL = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc")
 # State of the package manager, which must fit /usr.
 _PACKAGE_STATE = ("var/lib/dpkg",)
 _ACCOUNT_FILES = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")
-_FIRST_DYNAMIC_ID = 100  # Of Debian: those below are the same on every machine.
+_LAST_STATIC_ID = {"passwd": 99, "group": 100}  # Of Debian: the same on every machine.
 _NOBODY = 65534
 _FORMAT = 3  # Version of the folder that is created below; another version gets another folder.
 _SKELETON = (
@@ -189,10 +189,6 @@ def _accounts() -> dict[str, bytes]:
         files[f"etc/{name}"] = "".join(f"{':'.join(entry)}\n" for entry in kept).encode()
         files[f"etc/{shadow}"] = "".join(line.format(entry[0]) for entry in kept).encode()
     return files
-
-
-def _is_of_the_system(number: str) -> bool:
-    return number.isdecimal() and (int(number) < _FIRST_DYNAMIC_ID or int(number) == _NOBODY)
 
 
 def _resolver(base: BaseImage) -> None:
