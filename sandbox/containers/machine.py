@@ -179,16 +179,18 @@ def _accounts() -> dict[str, bytes]:
         path = Path("/etc", name)
         content = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         entries = [entry.split(":") for entry in content.splitlines() if entry.count(":") > 1]
-        kept = [
-            entry
-            for entry in entries
-            if _is_of_the_system(entry[2]) or entry[0] in {"_apt", *named}
-        ]
+        kept = [entry for entry in entries if _is_of_the_system(name, entry, named)]
         if name == "group":
             kept = [[*entry[:3], ""] for entry in kept]
         files[f"etc/{name}"] = "".join(f"{':'.join(entry)}\n" for entry in kept).encode()
         files[f"etc/{shadow}"] = "".join(line.format(entry[0]) for entry in kept).encode()
     return files
+
+
+def _is_of_the_system(file: str, entry: list[str], named: set[str]) -> bool:
+    number = int(entry[2]) if entry[2].isdecimal() else _NOBODY
+    is_static = number <= _LAST_STATIC_ID[file] or number == _NOBODY
+    return is_static or entry[0] in {"_apt", *named}
 
 
 def _resolver(base: BaseImage) -> None:
