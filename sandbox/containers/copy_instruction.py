@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import lzma
 import posixpath
 import re
 import stat
 import tarfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,7 +190,7 @@ def _unpacked(archive: Path, folder: Path) -> Iterator[CopyItem]:
     try:
         with tarfile.open(archive) as tar:
             tar.extractall(folder, numeric_owner=True, filter="tar")
-    except tarfile.TarError as error:
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         msg = f"{archive.name} can't be unpacked: {error}"
         raise ValueError(msg) from error
     for path in sorted(folder.rglob("*")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import stat
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -40,7 +41,8 @@ def run_instruction(task: Task) -> Execute:
             else:
                 task.find(str(mount.origin))
     argv, script = _command(task)
-    refuse_packages(task.instruction, script or " ".join(argv))
+    is_shell = argv[:-1] == task.state.config.shell
+    refuse_packages(task.instruction, script or (argv[-1] if is_shell else shlex.join(argv)))
     return _Running(task, mounts, argv, script).execute
 
 

@@ -117,8 +117,9 @@ def _copy_programs(found: Interpreter, target: Path) -> None:
             continue
         content = program.read_bytes()
         if content.startswith(b"#!"):
-            _, newline, rest = content.partition(b"\n")
-            content = f"#!/usr/local/bin/python{found.minor}".encode() + newline + rest
+            first, newline, rest = content.partition(b"\n")
+            if b"python" in first:
+                content = f"#!/usr/local/bin/python{found.minor}".encode() + newline + rest
         (target / program.name).write_bytes(content)
         (target / program.name).chmod(0o755)
     for name in ("python", "python3"):

@@ -441,7 +441,8 @@ def test_a_killed_build_leaves_no_process_and_the_next_one_goes_on(
         " log=lambda line: print(line, flush=True))\n"
     )
     marker = f"killed-build-{os.getpid()}"
-    text = f"FROM python\nRUN touch /first\nRUN (sh -c 'sleep 61; : {marker}') & echo begun; sleep 60\n"
+    command = f"(sh -c 'sleep 61; : {marker}') & echo begun; sleep 60"
+    text = f"FROM python\nRUN touch /first\nRUN {command}\n"
     process = subprocess.Popen(
         [sys.executable, "-c", script, text, str(bench.context), str(bench.store.root)],
         stdout=subprocess.PIPE,
