@@ -177,9 +177,9 @@ def _images(
 def _together(problems: list[DockerfileError]) -> DockerfileError:
     if len(problems) == 1:
         return problems[0]
-    why = "\n".join(f"{number}. {problem}" for number, problem in enumerate(problems, 1))
+    why = "".join(f"\n{number}. {problem}" for number, problem in enumerate(problems, 1))
     remedy = "see to each of them; nothing was built"
-    return DockerfileError(0, f": {len(problems)} problems", why=f"\n{why}", remedy=remedy)
+    return DockerfileError(0, f"{len(problems)} problems of the Dockerfile", why=why, remedy=remedy)
 
 
 def _read(dockerfile: Path | str) -> tuple[str, Path | None]:

@@ -53,8 +53,9 @@ class DockerfileError(SandboxError):
     """
 
     def __init__(self, line: int, what: str, *, why: str, remedy: str) -> None:
-        shown = f"Dockerfile line {line}: {what}" if line else f"Dockerfile{what and f' {what}'}"
-        super().__init__(shown, why=why, remedy=remedy)
+        super().__init__(
+            f"Dockerfile line {line}: {what}" if line else what, why=why, remedy=remedy
+        )
         self.line = line
 
 
@@ -164,7 +165,7 @@ def read(text: str) -> tuple[Dockerfile, list[DockerfileError]]:
             problems.append(instruction.error("it stands before the first FROM", "begin with FROM"))
     if not stages and not problems:
         remedy = "begin a stage with FROM"
-        problems.append(DockerfileError(0, "", why="it has no FROM", remedy=remedy))
+        problems.append(DockerfileError(0, "Dockerfile", why="it has no FROM", remedy=remedy))
     named = []
     for index, (start, body) in enumerate(stages):
         try:

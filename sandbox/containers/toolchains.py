@@ -26,7 +26,9 @@ _LOCAL: Final = ("bin", "etc", "games", "include", "lib", "sbin", "share", "src"
 _NODE_ARCHITECTURES: Final = {"x86_64": "x64", "aarch64": "arm64"}
 _NPM_SECONDS: Final = 600
 _NEWEST: Final = 1000  # Stands for a tag without a number.
-_NOT_COPIED: Final = shutil.ignore_patterns("__pycache__", "test", "tests", "EXTERNALLY-MANAGED")
+_NOT_COPIED: Final = shutil.ignore_patterns(
+    "__pycache__", "test", "tests", "libpython*.a", "EXTERNALLY-MANAGED"
+)
 
 
 class Unavailable(Exception):  # noqa: N818 - a place, not a failure
