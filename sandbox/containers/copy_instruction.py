@@ -189,7 +189,8 @@ def _unpacked(archive: Path, folder: Path) -> Iterator[CopyItem]:
     folder.mkdir()
     try:
         with tarfile.open(archive) as tar:
-            tar.extractall(folder, numeric_owner=True, filter="tar")
+            for member in tar:
+                tar.extract(member, folder, numeric_owner=True, filter="tar")
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         msg = f"{archive.name} can't be unpacked: {error}"
         raise ValueError(msg) from error
