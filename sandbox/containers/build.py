@@ -121,7 +121,7 @@ def check_dockerfile(
         text, path = _read(dockerfile)
         context = BuildContext(folder, path)
     except SandboxError as error:
-        return [DockerfileError(0, error.what, why=error.why, remedy=error.remedy)]
+        return [DockerfileError(error.what, why=error.why, remedy=error.remedy)]
     # Neither is written to by a check.
     store = ImageStore(folder / ".image-store")
     shared = BuildEnvironment(store, store.cache, context, {}, False, log, Interrupt())
@@ -131,7 +131,7 @@ def check_dockerfile(
             if find_engine(builder, _images(text, shared, arguments, target), log):
                 return []
         except SandboxError as error:
-            return [DockerfileError(0, error.what, why=error.why, remedy=error.remedy)]
+            return [DockerfileError(error.what, why=error.why, remedy=error.remedy)]
     return _checked(text, shared, arguments, target, Bases(folder, log))[1]
 
 
@@ -179,7 +179,7 @@ def _together(problems: list[DockerfileError]) -> DockerfileError:
         return problems[0]
     why = "".join(f"\n{number}. {problem}" for number, problem in enumerate(problems, 1))
     remedy = "see to each of them; nothing was built"
-    return DockerfileError(0, f"{len(problems)} problems of the Dockerfile", why=why, remedy=remedy)
+    return DockerfileError(f"{len(problems)} problems of the Dockerfile", why=why, remedy=remedy)
 
 
 def _read(dockerfile: Path | str) -> tuple[str, Path | None]:

@@ -42,7 +42,6 @@ def target_of(parsed: Dockerfile, target: str | None) -> Stage:
     if found is None:
         names = ", ".join(stage.name or str(stage.index) for stage in parsed.stages)
         raise DockerfileError(
-            0,
             f"build target {target!r}",
             why=f"the Dockerfile has no such stage; it has {names}",
             remedy="choose one of them",

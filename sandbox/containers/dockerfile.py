@@ -52,10 +52,8 @@ class DockerfileError(SandboxError):
         line: Number of its line; 0 for the whole file.
     """
 
-    def __init__(self, line: int, what: str, *, why: str, remedy: str) -> None:
-        super().__init__(
-            f"Dockerfile line {line}: {what}" if line else what, why=why, remedy=remedy
-        )
+    def __init__(self, what: str, *, line: int = 0, why: str, remedy: str) -> None:
+        super().__init__(what, why=why, remedy=remedy)
         self.line = line
 
 
@@ -113,7 +111,9 @@ class Instruction:
         """Return an error with this instruction and its line."""
         first, *more = f"{self.name} {self.text}".splitlines()
         shown = first if len(first) <= 80 and not more else f"{first[:80]}..."  # noqa: PLR2004
-        return DockerfileError(self.line, shown, why=why, remedy=remedy)
+        return DockerfileError(
+            f"Dockerfile line {self.line}: {shown}", line=self.line, why=why, remedy=remedy
+        )
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def read(text: str) -> tuple[Dockerfile, list[DockerfileError]]:
             problems.append(instruction.error("it stands before the first FROM", "begin with FROM"))
     if not stages and not problems:
         remedy = "begin a stage with FROM"
-        problems.append(DockerfileError(0, "Dockerfile", why="it has no FROM", remedy=remedy))
+        problems.append(DockerfileError("Dockerfile", why="it has no FROM", remedy=remedy))
     named = []
     for index, (start, body) in enumerate(stages):
         try:
@@ -198,8 +198,8 @@ def _read_directives(text: str, problems: list[DockerfileError]) -> str:
             escape = value
         elif key == "syntax" and not _SYNTAX.fullmatch(value):
             problem = DockerfileError(
-                number,
-                line.strip(),
+                f"Dockerfile line {number}: {line.strip()}",
+                line=number,
                 why="the sandbox supports the syntax docker/dockerfile:1 only",
                 remedy="remove the directive, or use docker/dockerfile:1",
             )

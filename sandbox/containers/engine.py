@@ -140,7 +140,7 @@ class Engine:
         if code != 0:
             output = "\n".join(f"    {line}" for line in last)
             raise SandboxError(
-                f"{self.name} {words[0]}",
+                f"build by {self.name}: {words[0]}",
                 why=f"exited with {code}; its last lines:\n{output or '    (none)'}",
                 remedy="correct the Dockerfile or its input, and build again",
             )

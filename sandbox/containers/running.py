@@ -42,6 +42,7 @@ _PASSED: Final = (
 )
 # Configuration files that no variable refers to.
 _SETTINGS: Final = {
+    "NPM_CONFIG_USERCONFIG": ("~/.npmrc",),
     "PIP_CONFIG_FILE": ("~/.config/pip/pip.conf", "~/.pip/pip.conf"),
     "UV_CONFIG_FILE": ("~/.config/uv/uv.toml",),
 }
