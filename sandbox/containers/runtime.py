@@ -61,6 +61,8 @@ _SETTINGS = (
     ("user/max_mnt_namespaces", "0", "15000"),
 )
 
+_NETWORK_FILES: Final = ("/etc/resolv.conf", "/etc/hosts")
+
 File = int | IO[bytes] | None
 
 
@@ -334,6 +336,9 @@ def _options(spec: ContainerSpec, files: _Files) -> Iterator[str]:
     yield from _devices()
     if gate.hides_machine(spec.layers):
         yield from ("--ro-bind", str(gate.copies()), gate.INSIDE)
+        # An engine gives them to a container; elsewhere they are among the machine's files.
+        for path in _NETWORK_FILES if spec.upper is None else ():
+            yield from ("--ro-bind-try", path, path)
     yield from ("--proc", "/proc", "--ro-bind", "/sys", "/sys")
     yield from _volumes(spec)
     if spec.upper is None:

@@ -262,7 +262,10 @@ def static_program(folder: Path) -> Path:
     if shutil.which("cc") is None:
         pytest.skip("the machine has no C compiler")
     source = folder / "program.c"
-    source.write_text('#include <stdio.h>\nint main(void) { puts("alone"); return 0; }\n')
+    source.write_text(
+        "#include <stdio.h>\nint main(int count, char **words) {\n"
+        ' puts("alone"); return count > 1 && fopen(words[1], "r") == NULL; }\n'
+    )
     program = folder / "program"
     subprocess.run(["cc", "-static", "-o", program, source], check=True)
     return program
@@ -283,6 +286,11 @@ def test_an_image_from_scratch_has_its_own_files_alone(bench: Bench) -> None:
         process = popen(spec, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         output, _ = process.communicate(timeout=60)
         assert output == b"alone\n", output
+    for path, code in (("/etc/hosts", 0), ("/etc/resolv.conf", 0), ("/etc/hostname", 1)):
+        spec = ContainerSpec(image.layers, ("/app/program", path), env={}, read_only_root=True)
+        process = popen(spec, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        process.communicate(timeout=60)
+        assert process.returncode == code, path
     spec = ContainerSpec(image.layers, ("/bin/sh",), env={})
     process = popen(spec, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert b"not found" in process.communicate(timeout=60)[0]

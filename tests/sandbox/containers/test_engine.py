@@ -217,7 +217,9 @@ def test_a_program_of_an_imported_image_runs(bench: Bench, state: Path) -> None:
 def test_a_failed_build_shows_its_end(bench: Bench, state: Path) -> None:
     install(state, "docker", mode="broken")
     dockerfile = bench.write("Dockerfile", "FROM scratch\n")
-    with pytest.raises(SandboxError, match=r"build by docker: build: exited with 1(.|\n)*step 2 failed"):
+    with pytest.raises(
+        SandboxError, match=r"build by docker: build: exited with 1(.|\n)*step 2 failed"
+    ):
         build(dockerfile, bench.context, store=bench.store, builder="auto")
 
 
