@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -49,6 +49,9 @@ class Settings(BaseSettings):
         domain: Domain of the previews' names (``SANDBOX_DOMAIN``); a browser resolves
             any name below ``localhost`` to this machine.
         seed_rows: Number of rows generated in staging (``SANDBOX_SEED_ROWS``).
+        builder: What builds images (``SANDBOX_BUILDER``): ``own`` is the sandbox, ``docker``,
+            ``podman`` and ``buildah`` are programs that must be there, and ``auto`` is one of
+            these if it works here.
     """
 
     model_config = SettingsConfigDict(env_prefix="SANDBOX_", frozen=True)
@@ -59,6 +62,7 @@ class Settings(BaseSettings):
     http_port: int = Field(default=8080, ge=1, le=65535)
     domain: str = "preview.localhost"
     seed_rows: int = Field(default=100_000, ge=1)
+    builder: Literal["auto", "own", "docker", "podman", "buildah"] = "auto"
 
     def model_post_init(self, _context: object, /) -> None:
         """Make both folders absolute, so that a later ``chdir`` does not change them."""

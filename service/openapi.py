@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 
+# Python 3.13 has other names for these; the contract is the same on every version.
+_PHRASES = {413: "Request Entity Too Large", 422: "Unprocessable Entity"}
+
+
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Document answers with problem details, for FastAPI's ``responses``.
 
@@ -19,7 +23,10 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """
     content = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{ProblemDetails.__name__}"}}}
     return {
-        status: {"description": HTTPStatus(status).phrase, "content": content}
+        status: {
+            "description": _PHRASES.get(status) or HTTPStatus(status).phrase,
+            "content": content,
+        }
         for status in statuses
     }
 

@@ -46,8 +46,7 @@ def _group_of(text: str, tree: ImageTree, base: BaseImage) -> int:
 
 
 def _lines(path: str, tree: ImageTree, base: BaseImage) -> list[list[str]]:
-    found = tree.find_in_layers(path)
-    content = base["files"].get(path, b"") if found is None else found.read_bytes()
+    content = tree.read_over(path, base["files"].get(path, b""))
     lines = [line.split(":") for line in content.decode(errors="replace").splitlines()]
     fields = 7 if path == "etc/passwd" else 4
     return [line for line in lines if len(line) == fields and line[2].isdecimal()]

@@ -1,29 +1,34 @@
 """Build of an image from a Dockerfile, without a container engine.
 
-FROM always means this machine (``machine.py``) or an earlier stage. Each instruction that
+FROM means an earlier stage or what stands for an image here (``bases.py``). Each instruction that
 changes files adds a layer. Its result is cached by a key of all its inputs, so that an unchanged
 Dockerfile with unchanged files gives the same image within milliseconds. Only the stages that
-the target needs are built.
+the target needs are built. Each instruction has two halves: the first reads its arguments and
+refuses what can't be honoured, the second changes files. The first halves of all run before any
+second one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
+from typing_extensions import override
+
+from sandbox.containers.bases import Base, Bases
+from sandbox.containers.builder import Builder, target_of
 from sandbox.containers.cache import BuildCache
 from sandbox.containers.context import BuildContext
-from sandbox.containers.dockerfile import Dockerfile, Instruction, Stage, parse
-from sandbox.containers.file_instructions import FileInstructions
-from sandbox.containers.image_config import architecture
-from sandbox.containers.machine import fingerprint
+from sandbox.containers.dockerfile import Dockerfile, DockerfileError, read
+from sandbox.containers.engine import Request, find_engine
 from sandbox.containers.running import Interrupt
-from sandbox.containers.settings_instructions import SETTINGS, describe
-from sandbox.containers.stage import BuildEnvironment, Named, StageState
+from sandbox.containers.stage import BuildEnvironment
 from sandbox.containers.store import ImageStore, StoredImage
-from sandbox.containers.words import expand, split_words
 from sandbox.errors import SandboxError
+
+OWN: Final = "own"
+"""Builder: the sandbox itself."""
 
 
 def build(
@@ -39,6 +44,7 @@ def build(
     use_cache: bool = True,
     log: Callable[[str], None] = lambda _: None,
     interrupt: Interrupt | None = None,
+    builder: str = OWN,
 ) -> StoredImage:
     """Build an image and put it into the store.
 
@@ -54,12 +60,13 @@ def build(
         use_cache: False ignores earlier results; results of this build are cached in any case.
         log: Called with each line of progress.
         interrupt: Set by another thread to end the build early.
+        builder: The sandbox itself (``OWN``), an engine's name, or ``auto``: an engine that works
+            here, or else the sandbox.
 
     Raises:
         SandboxError: The Dockerfile can't be built; the error has the instruction and its line.
     """
     text, path = _read(dockerfile)
-    parsed = parse(text)
     shared = BuildEnvironment(
         store=store,
         cache=cache or store.cache,
@@ -71,170 +78,118 @@ def build(
         log=log,
         interrupt=interrupt or Interrupt(),
     )
+    arguments = dict(build_args or {})
+    if builder != OWN and path is not None and not named_contexts:
+        engine = find_engine(builder, _images(text, shared, arguments, target), log)
+        if engine is not None:
+            request = Request(path, context, target, arguments, labels or {})
+            return engine.build(request, store, log, shared.interrupt)
+    bases = Bases(context, log)
+    parsed, problems = _checked(text, shared, arguments, target, bases)
+    if problems:
+        raise _together(problems)
     with store.collecting_nothing():
-        builder = _Builder(parsed, shared, dict(build_args or {}))
-        state = builder.build(_target(parsed, target))
-        builder.report_unused()
+        stages = Builder(parsed, shared, arguments, bases)
+        state = stages.build(target_of(parsed, target))
+        stages.report_unused()
         state.config.labels.update(labels or {})
         return store.get(store.put(state.config.document(), state.layers))
+
+
+def check_dockerfile(
+    folder: Path,
+    dockerfile: Path,
+    target: str | None = None,
+    args: Mapping[str, str] | None = None,
+    log: Callable[[str], None] = lambda _: None,
+    builder: str = OWN,
+) -> list[DockerfileError]:
+    """Return all that a build in the sandbox would refuse, with lines and remedies.
+
+    Nothing is built. Another Python or Node.js than the machine's is downloaded into the tools'
+    cache, since only that shows whether it can be had.
+
+    Args:
+        folder: The build's context.
+        dockerfile: The file.
+        target: Name or number of the stage to build, None for the last.
+        args: Values for the Dockerfile's ARGs.
+        log: Called with what differs from the real build, and with downloads.
+        builder: As for ``build``; an engine that works here is left to find problems itself.
+    """
+    try:
+        text, path = _read(dockerfile)
+        context = BuildContext(folder, path)
+    except SandboxError as error:
+        return [DockerfileError(error.what, why=error.why, remedy=error.remedy)]
+    # Neither is written to by a check.
+    store = ImageStore(folder / ".image-store")
+    shared = BuildEnvironment(store, store.cache, context, {}, False, log, Interrupt())
+    arguments = dict(args or {})
+    if builder != OWN:
+        try:
+            if find_engine(builder, _images(text, shared, arguments, target), log):
+                return []
+        except SandboxError as error:
+            return [DockerfileError(error.what, why=error.why, remedy=error.remedy)]
+    return _checked(text, shared, arguments, target, Bases(folder, log))[1]
+
+
+def _checked(
+    text: str,
+    shared: BuildEnvironment,
+    arguments: dict[str, str],
+    target: str | None,
+    bases: Bases,
+) -> tuple[Dockerfile, list[DockerfileError]]:
+    parsed, problems = read(text)
+    if parsed.stages:
+        checker = Builder(parsed, shared, arguments, bases, problems)
+        try:
+            checker.build(target_of(parsed, target))
+        except DockerfileError as error:
+            problems.append(error)
+    return parsed, sorted(problems, key=lambda problem: problem.line)
+
+
+class _Names(Bases):
+    """Bases that only note which images are named."""
+
+    def __init__(self) -> None:
+        super().__init__(Path())
+        self.names: set[str] = set()
+
+    @override
+    def resolve(self, name: str) -> Base:
+        self.names |= {name} - {"scratch"}
+        return Base(name)
+
+
+def _images(
+    text: str, shared: BuildEnvironment, arguments: dict[str, str], target: str | None
+) -> list[str]:
+    """Return the images that a build needs."""
+    names = _Names()
+    _checked(text, shared, arguments, target, names)
+    return sorted(names.names)
+
+
+def _together(problems: list[DockerfileError]) -> DockerfileError:
+    if len(problems) == 1:
+        return problems[0]
+    why = "".join(f"\n{number}. {problem}" for number, problem in enumerate(problems, 1))
+    remedy = "see to each of them; nothing was built"
+    return DockerfileError(f"{len(problems)} problems of the Dockerfile", why=why, remedy=remedy)
 
 
 def _read(dockerfile: Path | str) -> tuple[str, Path | None]:
     if isinstance(dockerfile, str):
         return dockerfile, None
     try:
-        return dockerfile.read_text(encoding="utf-8"), dockerfile
+        return dockerfile.read_text(encoding="utf-8-sig"), dockerfile
     except (OSError, UnicodeDecodeError) as error:
         raise SandboxError(
             f"Dockerfile {dockerfile}",
             why=str(error),
             remedy="pass the path of a readable Dockerfile",
         ) from error
-
-
-def _target(parsed: Dockerfile, target: str | None) -> Stage:
-    if target is None:
-        return parsed.stages[-1]
-    found = _find_stage(parsed.stages, target)
-    if found is None:
-        names = ", ".join(stage.name or str(stage.index) for stage in parsed.stages)
-        raise SandboxError(
-            f"build target {target!r}",
-            why=f"the Dockerfile has no such stage; it has {names}",
-            remedy="choose one of them",
-        )
-    return found
-
-
-def _find_stage(stages: tuple[Stage, ...], name: str) -> Stage | None:
-    for stage in reversed(stages):
-        if name.lower() in {stage.name, str(stage.index)}:
-            return stage
-    return None
-
-
-@dataclass
-class _Builder:
-    parsed: Dockerfile
-    shared: BuildEnvironment
-    build_args: dict[str, str]
-    built: dict[int, StageState] = field(default_factory=dict)
-    used: set[str] = field(default_factory=set)
-
-    def build(self, stage: Stage) -> StageState:
-        """Build a stage and those that it needs, once."""
-        if stage.index not in self.built:
-            self.built[stage.index] = self._build(stage)
-        return self.built[stage.index]
-
-    def report_unused(self) -> None:
-        """Log the build arguments that no stage declares, as other builders do."""
-        for name in sorted(self.build_args.keys() - self.used):
-            self.shared.log(f"warning: build argument {name}: the Dockerfile has no such ARG")
-
-    def _build(self, stage: Stage) -> StageState:
-        state = self._start(stage)
-        name = stage.name or f"stage-{stage.index}"
-        for number, instruction in enumerate(stage.instructions, 2):
-            title = f"[{name} {number}/{len(stage.instructions) + 1}] {_first_line(instruction)}"
-            before = len(state.layers)
-            try:
-                self._carry_out(stage, state, instruction, title)
-            except ValueError as error:
-                raise instruction.error(str(error), "correct the line") from error
-            except OSError as error:
-                remedy = "see to what the message names (space, permissions), and build again"
-                raise instruction.error(str(error), remedy) from error
-            entry = {"created_by": describe(instruction)}
-            empty = {} if len(state.layers) > before else {"empty_layer": True}
-            state.config.history.append({**entry, **empty})
-        return state
-
-    def _start(self, stage: Stage) -> StageState:
-        variables = self._globals()
-        start = stage.start
-        try:
-            base = expand(start.text.split()[0], variables, self.parsed.escape)
-            platform = expand(start.flag("platform") or "", variables, self.parsed.escape)
-        except ValueError as error:
-            raise start.error(str(error), "correct the line") from error
-        if platform not in {"", _platform()}:
-            raise start.error(
-                f"--platform={platform} is not this machine's {_platform()}",
-                "remove it, or build on a machine of that platform",
-            )
-        if not base:
-            raise start.error("its image has an empty name", "give its ARG a default value")
-        earlier = _find_stage(self.parsed.stages[: stage.index], base)
-        if earlier is not None:
-            return self.build(earlier).continued()
-        state = StageState()
-        created_by = f"FROM {base} (this machine, {fingerprint()[:12]})"
-        state.config.history.append({"created_by": created_by, "empty_layer": True})
-        return state
-
-    def _carry_out(
-        self, stage: Stage, state: StageState, instruction: Instruction, title: str
-    ) -> None:
-        def find(name: str) -> Named | None:
-            earlier = _find_stage(self.parsed.stages[: stage.index], name)
-            return None if earlier is None else Named(f"stage {name}", self.build(earlier))
-
-        escape = self.parsed.escape
-        files = FileInstructions(self.shared, state, instruction, title, escape, find)
-        match instruction.name:
-            case "ARG":
-                state.arguments.update(self._arguments(instruction, state.variables))
-            case "COPY":
-                files.copy()
-            case "RUN":
-                files.run()
-            case "WORKDIR":
-                files.workdir()
-            case name:
-                SETTINGS[name](state.config, instruction, state.variables, escape)
-
-    def _arguments(self, instruction: Instruction, variables: Mapping[str, str]) -> dict[str, str]:
-        """Return an ARG's values: build argument, else default, else that of an ARG before FROM."""
-        values = {}
-        declared = {**_platform_arguments(), **self._globals()}
-        for word in split_words(instruction.text, self.parsed.escape):
-            name, equals, default = word.partition("=")
-            self.used.add(name)
-            if name in self.build_args:
-                values[name] = self.build_args[name]
-            elif equals:
-                values[name] = expand(default, {**variables, **values}, self.parsed.escape)
-            elif name in declared:
-                values[name] = declared[name]
-        return values
-
-    def _globals(self) -> dict[str, str]:
-        values = _platform_arguments()
-        for instruction in self.parsed.arguments:
-            for word in split_words(instruction.text, self.parsed.escape):
-                name, _, default = word.partition("=")
-                self.used.add(name)
-                argument = self.build_args.get(name)
-                values[name] = (
-                    expand(default, values, self.parsed.escape) if argument is None else argument
-                )
-        return values
-
-
-def _platform() -> str:
-    return f"linux/{architecture()}"
-
-
-def _platform_arguments() -> dict[str, str]:
-    values = {}
-    for prefix in ("BUILD", "TARGET"):
-        values[f"{prefix}PLATFORM"] = _platform()
-        values[f"{prefix}OS"] = "linux"
-        values[f"{prefix}ARCH"] = architecture()
-        values[f"{prefix}VARIANT"] = ""
-    return values
-
-
-def _first_line(instruction: Instruction) -> str:
-    return describe(instruction).splitlines()[0]

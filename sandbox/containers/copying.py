@@ -1,4 +1,4 @@
-"""COPY: selection of files, and writing them into a layer."""
+"""COPY and ADD: selection of files, and writing them into a layer."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sandbox.containers.context import BuildContext, Entry, pattern_to_regex
+from sandbox.containers.context import BuildContext, Entry, IgnoreRules, pattern_to_regex
 from sandbox.containers.tree import SKELETON_MODES, ImageTree
 
 _WILDCARDS = frozenset("*?[")
+_EVERYTHING = IgnoreRules("")
 
 
 @dataclass(frozen=True)
@@ -123,23 +124,38 @@ class ImageSource:
         return self._tree.walk(path)
 
 
-def gather(source: Source, patterns: Iterable[str], *, into_folder: bool) -> list[CopyItem]:
+def gather(
+    source: Source,
+    patterns: Iterable[str],
+    *,
+    into_folder: bool,
+    parents: bool = False,
+    without: IgnoreRules = _EVERYTHING,
+) -> list[CopyItem]:
     """Return all items that the source arguments of a COPY select.
 
     With ``into_folder`` a file keeps its name below the target; else it becomes the target (an
-    empty ``relative``). Of a folder, the content is copied without the folder itself.
+    empty ``relative``). Of a folder, the content is copied without the folder itself. With
+    ``parents`` everything keeps its path after the pivot ``./``, if there is one.
 
     Raises:
         ValueError: An argument matches nothing, or several files would become one.
     """
     items = []
     for pattern in patterns:
+        before, found, _ = pattern.partition("/./")
+        pivot = os.path.normpath(before.lstrip("/")) if found else ""
         for path, entry in source.select(pattern):
+            kept = path.removeprefix(f"{pivot}/") if parents else ""
             if stat.S_ISDIR(entry.status.st_mode):
-                items.append(CopyItem("", entry))
-                items += [CopyItem(name, inner) for name, inner in source.below(path)]
-            else:
-                items.append(CopyItem(path.rpartition("/")[2] if into_folder else "", entry))
+                items.append(CopyItem(kept, entry))
+                items += [
+                    CopyItem(f"{kept}/{name}" if kept else name, inner)
+                    for name, inner in source.below(path)
+                    if not without.excludes(name)
+                ]
+            elif not without.excludes(name := path.rpartition("/")[2]):
+                items.append(CopyItem(kept or (name if into_folder else ""), entry))
     files = [item for item in items if not item.relative and not _is_folder(item.entry)]
     if files and len(items) > 1:
         msg = "several files are copied, and the target is no folder"

@@ -16,15 +16,17 @@ from sandbox.containers.words import split_words
 from sandbox.errors import SandboxError
 
 FLAGS: Final = {
+    "ADD": ("chmod", "chown", "exclude", "link"),
     "ARG": (),
     "CMD": (),
-    "COPY": ("chmod", "chown", "from", "link"),
+    "COPY": ("chmod", "chown", "exclude", "from", "link", "parents"),
     "ENTRYPOINT": (),
     "ENV": (),
     "EXPOSE": (),
     "FROM": ("platform",),
     "HEALTHCHECK": ("interval", "retries", "start-interval", "start-period", "timeout"),
     "LABEL": (),
+    "MAINTAINER": (),
     "RUN": ("mount", "network"),
     "SHELL": (),
     "STOPSIGNAL": (),
@@ -34,20 +36,30 @@ FLAGS: Final = {
 }
 """Supported instructions and their flags."""
 _INSTEAD: Final = {
-    "ADD": "use COPY for files of the context; download in a RUN",
-    "MAINTAINER": 'use LABEL org.opencontainers.image.authors="..."',
     "ONBUILD": "write the instruction into the Dockerfile that is built FROM this one",
 }
-_WITH_HEREDOC: Final = {"RUN", "COPY"}
+_WITH_HEREDOC: Final = {"ADD", "COPY", "RUN"}
 _DIRECTIVE = re.compile(r"#\s*(?P<key>[a-zA-Z]+)\s*=\s*(?P<value>.+?)\s*")
-_SYNTAX = re.compile(r"docker/dockerfile(:[\w.-]+)?(@sha256:[0-9a-f]{64})?")
+_SYNTAX = re.compile(r"(docker\.io/)?docker/dockerfile(:[\w.-]+)?(@sha256:[0-9a-f]{64})?")
 _FLAG = re.compile(r"--(?P<name>[a-z-]+)(=(?P<value>\S*))?(\s+|$)")
 _HEREDOC = re.compile(r"(\d*)<<(?P<strip>-?)(?P<quote>['\"]?)(?P<name>[A-Za-z_]\w*)(?P=quote)")
 
 
+class DockerfileError(SandboxError):
+    """Something in a Dockerfile that is wrong, or that the sandbox can't honour.
+
+    Attributes:
+        line: Number of its line; 0 for the whole file.
+    """
+
+    def __init__(self, what: str, *, line: int = 0, why: str, remedy: str) -> None:
+        super().__init__(what, why=why, remedy=remedy)
+        self.line = line
+
+
 @dataclass(frozen=True)
 class Heredoc:
-    """Here-document of RUN or COPY; ``expands`` unless its delimiter is quoted."""
+    """Here-document of RUN, COPY or ADD; ``expands`` unless its delimiter is quoted."""
 
     name: str
     text: str
@@ -86,16 +98,22 @@ class Instruction:
 
     def flag(self, name: str) -> str | None:
         """Return the value of a flag that may occur once."""
-        values = [value for key, value in self.flags if key == name]
+        values = self.values(name)
         if len(values) > 1:
             raise self.error(f"--{name} occurs {len(values)} times", "keep one of them")
         return next(iter(values), None)
 
-    def error(self, why: str, remedy: str) -> SandboxError:
+    def values(self, name: str) -> list[str]:
+        """Return the values of a flag that may occur several times."""
+        return [value for key, value in self.flags if key == name]
+
+    def error(self, why: str, remedy: str) -> DockerfileError:
         """Return an error with this instruction and its line."""
         first, *more = f"{self.name} {self.text}".splitlines()
         shown = first if len(first) <= 80 and not more else f"{first[:80]}..."  # noqa: PLR2004
-        return SandboxError(f"Dockerfile line {self.line}: {shown}", why=why, remedy=remedy)
+        return DockerfileError(
+            f"Dockerfile line {self.line}: {shown}", line=self.line, why=why, remedy=remedy
+        )
 
 
 @dataclass(frozen=True)
@@ -121,12 +139,22 @@ def parse(text: str) -> Dockerfile:
     """Parse a Dockerfile.
 
     Raises:
-        SandboxError: Something is not supported; the error has its line.
+        DockerfileError: The first thing that is not supported.
     """
-    escape = _read_directives(text)
+    parsed, problems = read(text)
+    if problems:
+        raise problems[0]
+    return parsed
+
+
+def read(text: str) -> tuple[Dockerfile, list[DockerfileError]]:
+    """Parse a Dockerfile as far as possible; return it with everything that is not supported."""
+    problems: list[DockerfileError] = []
+    text = text.removeprefix("\ufeff")  # A byte order mark.
+    escape = _read_directives(text, problems)
     arguments: list[Instruction] = []
     stages: list[tuple[Instruction, list[Instruction]]] = []
-    for instruction in _instructions(text, escape):
+    for instruction in _instructions(text, escape, problems):
         if instruction.name == "FROM":
             stages.append((instruction, []))
         elif stages:
@@ -134,17 +162,19 @@ def parse(text: str) -> Dockerfile:
         elif instruction.name == "ARG":
             arguments.append(instruction)
         else:
-            raise instruction.error("it stands before the first FROM", "begin with FROM")
-    if not stages:
-        raise SandboxError("Dockerfile", why="it has no FROM", remedy="begin a stage with FROM")
-    return Dockerfile(
-        arguments=tuple(arguments),
-        stages=tuple(
-            Stage(index, _stage_name(start), start, tuple(body))
-            for index, (start, body) in enumerate(stages)
-        ),
-        escape=escape,
-    )
+            problems.append(instruction.error("it stands before the first FROM", "begin with FROM"))
+    if not stages and not problems:
+        remedy = "begin a stage with FROM"
+        problems.append(DockerfileError("Dockerfile", why="it has no FROM", remedy=remedy))
+    named = []
+    for index, (start, body) in enumerate(stages):
+        try:
+            name = _stage_name(start)
+        except DockerfileError as error:
+            problems.append(error)
+            continue
+        named.append(Stage(index, name, start, tuple(body)))
+    return Dockerfile(tuple(arguments), tuple(named), escape), problems
 
 
 def _stage_name(start: Instruction) -> str | None:
@@ -157,7 +187,7 @@ def _stage_name(start: Instruction) -> str | None:
             raise start.error("expected FROM image [AS name]", "correct the line")
 
 
-def _read_directives(text: str) -> str:
+def _read_directives(text: str, problems: list[DockerfileError]) -> str:
     escape = "\\"
     for number, line in enumerate(text.splitlines(), 1):
         match = _DIRECTIVE.fullmatch(line.strip())
@@ -167,15 +197,17 @@ def _read_directives(text: str) -> str:
         if key == "escape" and value in {"\\", "`"}:
             escape = value
         elif key == "syntax" and not _SYNTAX.fullmatch(value):
-            raise SandboxError(
+            problem = DockerfileError(
                 f"Dockerfile line {number}: {line.strip()}",
+                line=number,
                 why="the sandbox supports the syntax docker/dockerfile:1 only",
                 remedy="remove the directive, or use docker/dockerfile:1",
             )
+            problems.append(problem)
     return escape
 
 
-def _instructions(text: str, escape: str) -> Iterator[Instruction]:
+def _instructions(text: str, escape: str, problems: list[DockerfileError]) -> Iterator[Instruction]:
     lines = enumerate(text.splitlines(), 1)
     for number, first in lines:
         if not first.strip() or first.lstrip().startswith("#"):
@@ -190,7 +222,14 @@ def _instructions(text: str, escape: str) -> Iterator[Instruction]:
                     break
             else:
                 line = line.rstrip()
-        yield _read(line, number, lines)
+        try:
+            yield _read(line, number, lines)
+        except DockerfileError as error:
+            problems.append(error)
+        except ValueError as error:
+            word, _, rest = line.partition(" ")
+            bare = Instruction(word.upper(), (), rest, number)
+            problems.append(bare.error(str(error), "correct the line"))
 
 
 def _read(line: str, number: int, lines: Iterator[tuple[int, str]]) -> Instruction:

@@ -46,6 +46,7 @@ class ImageConfig:
     volumes: list[str] = field(default_factory=list)
     stop_signal: str | None = None
     healthcheck: dict[str, Any] | None = None
+    author: str = ""
     history: list[dict[str, Any]] = field(default_factory=list)
     cmd_is_inherited: bool = False
 
@@ -67,6 +68,7 @@ class ImageConfig:
             "Healthcheck": self.healthcheck,
         }
         return {
+            **({"author": self.author} if self.author else {}),
             "architecture": architecture(),
             "os": "linux",
             "config": {key: value for key, value in config.items() if value},

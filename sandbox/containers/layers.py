@@ -51,6 +51,31 @@ def is_opaque(folder: Path) -> bool:
         return False
 
 
+def hide(folder: Path) -> None:
+    """Let a layer's folder hide those of the same path in the layers below."""
+    os.setxattr(folder, _OPAQUE, b"y")
+
+
+def whiteout(path: Path) -> None:
+    """Mark the entry of a path as deleted."""
+    os.mknod(path, stat.S_IFCHR, 0)
+
+
+def find_in_layer(layer: Path, path: str) -> tuple[Path | None, bool]:
+    """Return a resolved path's file in a layer, and True if the layer hides those below."""
+    current, hides = layer, False
+    for part in path.split("/") if path else ():
+        current /= part
+        try:
+            status = current.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None, hides
+        if is_whiteout(status):
+            return None, True
+        hides = hides or not stat.S_ISDIR(status.st_mode) or is_opaque(current)
+    return current, hides
+
+
 def is_empty(folder: Path) -> bool:
     """Return True if a layer changes nothing."""
     return next(folder.iterdir(), None) is None

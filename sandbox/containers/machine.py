@@ -2,7 +2,7 @@
 
 It looks like ``python:3.x-slim``: it has the distribution's programs, and Python and pip at
 ``/usr/local``, but no user's data and no other installed packages. ``/var``, ``/home``, ``/root``
-and ``/opt`` are empty.
+and ``/opt`` are empty, except for the list of Debian's installed packages, which apt reads.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import stat
 import sys
 import sysconfig
 import tempfile
@@ -18,26 +17,30 @@ from functools import cache
 from pathlib import Path
 from typing import TypedDict
 
-from sandbox.containers.layers import remove_tree
+from sandbox.containers.layers import hide, remove_tree, whiteout
 
 # Links into /usr on some distributions, folders on others.
 _TOP_LEVEL = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc")
+# State of the package manager, which must fit /usr.
+_PACKAGE_STATE = ("var/lib/dpkg",)
 _ACCOUNT_FILES = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")
-_FORMAT = 2  # Version of the folder that is created below; another version gets another folder.
+_LAST_STATIC_ID = {"passwd": 99, "group": 100}  # Of Debian: the same on every machine.
+_NOBODY = 65534
+_FORMAT = 3  # Version of the folder that is created below; another version gets another folder.
 _SKELETON = (
     *("dev", "proc", "sys", "run", "home", "opt", "srv", "mnt", "media", "usr", "etc"),
     *("var", "var/cache", "var/lib", "var/log", "var/spool"),
 )
 # Packages of the official Python image, and files of the interpreter itself.
-_PACKAGES = re.compile(r"(pip|setuptools|wheel|_distutils_hack|distutils-precedence|README)\b.*")
-_PROGRAMS = re.compile(r"(python|pip|pydoc|idle|2to3|easy_install|wheel)[\d.]*(-config|t)?")
+PACKAGES = re.compile(r"(pip|setuptools|wheel|_distutils_hack|distutils-precedence|README)\b.*")
+PROGRAMS = re.compile(r"(python|pip|pydoc|idle|2to3|easy_install|wheel)[\d.]*(-config|t)?")
 
 
 class BaseImage(TypedDict):
     """Files of this machine that make up the base image.
 
     Attributes:
-        folders: Top-level folders shown from the machine ("usr", "etc").
+        folders: Folders shown from the machine ("usr", "etc"), each by an overlay of its own.
         links: Top-level links of the machine ("bin" to "usr/bin").
         python: Folder shown at ``/usr/local``, or None when the interpreter is ``/usr``'s.
         files: Path inside the container to the content that replaces the machine's.
@@ -60,7 +63,8 @@ def base_image() -> BaseImage:
     links = {
         name: str((root / name).readlink()) for name in _TOP_LEVEL if (root / name).is_symlink()
     }
-    folders = [name for name in _TOP_LEVEL if name not in links and (root / name).is_dir()]
+    shown = (*_TOP_LEVEL, *_PACKAGE_STATE)
+    folders = [name for name in shown if name not in links and (root / name).is_dir()]
     base = BaseImage(
         folders=folders,
         links=links,
@@ -85,6 +89,22 @@ def lent_folder(part: str) -> str:
     return (part == "usr/local" and base_image()["python"]) or f"/{part}"
 
 
+def cache_folder() -> Path:
+    """Return the folder, in the tools' cache, of what is made from the machine's files."""
+    cache = Path(os.environ.get("SANDBOX_CACHE", "~/.cache/preview-sandbox")).expanduser()
+    return cache.resolve() / "machine"
+
+
+def hide_machine(layer: Path) -> None:
+    """Let a layer hide all of the machine's files, for an image FROM scratch."""
+    base = base_image()
+    for part in parts_of(base):
+        (layer / part).mkdir(mode=0o755, parents=True)
+        hide(layer / part)
+    for name in base["links"]:
+        whiteout(layer / name)
+
+
 @cache
 def base_folder() -> Path:
     """Return a folder with an empty root's skeleton, and replacements of the machine's files.
@@ -92,9 +112,8 @@ def base_folder() -> Path:
     It is kept in the tools' cache, since it is the same for every checkout.
     """
     base = base_image()
-    cache = Path(os.environ.get("SANDBOX_CACHE", "~/.cache/preview-sandbox")).expanduser()
     name = hashlib.sha256(repr((_FORMAT, sorted(base.items()))).encode()).hexdigest()[:16]
-    folder = cache.resolve() / "machine" / name / "base"
+    folder = cache_folder() / name / "base"
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(dir=folder.parent))
@@ -132,30 +151,46 @@ def _make_replacements(folder: Path, base: BaseImage) -> None:
     for path, target in base["symlinks"].items():
         (folder / path).symlink_to(target)
     for path in base["hidden"]:
-        os.mknod(folder / path, stat.S_IFCHR, 0)  # overlayfs's whiteout
+        whiteout(folder / path)
 
 
 @cache
 def fingerprint() -> str:
     """Return a hash that changes when images built on this machine may no longer run on it."""
     release = Path("/etc/os-release")
-    parts = (sys.version, sys.base_prefix, release.read_text() if release.is_file() else "")
+    content = release.read_text() if release.is_file() else ""
+    parts = (str(_FORMAT), sys.version, sys.base_prefix, content)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def _accounts() -> dict[str, bytes]:
-    """Return the machine's account files, without passwords and readable by the builder."""
+    """Return the machine's account files, as an image has them.
+
+    Without passwords, readable by the builder, and without people's and services' accounts, whose
+    ids a Dockerfile gives to its own.
+    """
     files = {"etc/subuid": b"", "etc/subgid": b""}
+    overrides = Path("/var/lib/dpkg/statoverride")  # dpkg needs the accounts that it names.
+    named = set(overrides.read_text().split()) if overrides.is_file() else set[str]()
     for name, shadow, line in (
         ("passwd", "shadow", "{}:*:19000:0:99999:7:::\n"),
         ("group", "gshadow", "{}:*::\n"),
     ):
         path = Path("/etc", name)
         content = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-        names = [entry.split(":")[0] for entry in content.splitlines() if ":" in entry]
-        files[f"etc/{name}"] = content.encode()
-        files[f"etc/{shadow}"] = "".join(line.format(entry) for entry in names).encode()
+        entries = [entry.split(":") for entry in content.splitlines() if entry.count(":") > 1]
+        kept = [entry for entry in entries if _is_of_the_system(name, entry, named)]
+        if name == "group":
+            kept = [[*entry[:3], ""] for entry in kept]
+        files[f"etc/{name}"] = "".join(f"{':'.join(entry)}\n" for entry in kept).encode()
+        files[f"etc/{shadow}"] = "".join(line.format(entry[0]) for entry in kept).encode()
     return files
+
+
+def _is_of_the_system(file: str, entry: list[str], named: set[str]) -> bool:
+    number = int(entry[2]) if entry[2].isdecimal() else _NOBODY
+    is_static = number <= _LAST_STATIC_ID[file] or number == _NOBODY
+    return is_static or entry[0] in {"_apt", *named}
 
 
 def _resolver(base: BaseImage) -> None:
@@ -180,7 +215,7 @@ def _python(base: BaseImage, prefix: Path) -> None:
         base["hidden"] += [
             f"usr/local/lib/{version}/site-packages/{entry.name}"
             for entry in sorted(packages.iterdir())
-            if not _PACKAGES.fullmatch(entry.name)
+            if not PACKAGES.fullmatch(entry.name)
         ]
     if sysconfig.get_config_var("Py_ENABLE_SHARED"):
         _shared_library(base, str(sysconfig.get_config_var("INSTSONAME")))
@@ -202,7 +237,7 @@ def _programs(base: BaseImage, prefix: Path) -> None:
     """Hide programs of installed packages, and adapt pip's scripts to the interpreter's path."""
     for entry in sorted((prefix / "bin").iterdir()):
         name = f"usr/local/bin/{entry.name}"
-        if not _PROGRAMS.fullmatch(entry.name):
+        if not PROGRAMS.fullmatch(entry.name):
             base["hidden"].append(name)
         elif entry.is_file() and not entry.is_symlink():
             with entry.open("rb") as file:

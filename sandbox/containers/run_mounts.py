@@ -9,7 +9,9 @@ from typing import Final
 _KEYS: Final = {
     "bind": {"target", "source", "from", "rw"},
     "cache": {"target", "id", "sharing", "uid", "gid", "mode", "rw"},
-    "tmpfs": {"target"},
+    "secret": {"target", "id", "required", "env", "uid", "gid", "mode"},
+    "ssh": {"target", "id", "required", "uid", "gid", "mode"},
+    "tmpfs": {"target", "size"},
 }
 _ALIASES: Final = {
     "dst": "target",
@@ -26,7 +28,8 @@ class RunMount:
     """One ``--mount``.
 
     Attributes:
-        kind: ``bind``, ``cache`` or ``tmpfs``.
+        kind: ``bind``, ``cache``, ``tmpfs``, ``secret`` or ``ssh``. The last two are never
+            mounted: a build here has no secrets, and BuildKit leaves out those that it lacks.
         target: Path as written; relative to the working directory.
         source: For a bind: path within ``origin``.
         origin: For a bind: stage or named context; None is the build context.
@@ -67,6 +70,8 @@ def parse_mount(text: str) -> RunMount:
         names = ", ".join(sorted(unknown))
         msg = f"--mount=type={kind} has no {names}; supported are {', '.join(sorted(keys))}"
         raise ValueError(msg)
+    if kind in {"secret", "ssh"}:
+        return _absent(kind, fields)
     target = fields.get("target")
     if not target:
         msg = f"--mount=type={kind} needs a target"
@@ -86,6 +91,16 @@ def parse_mount(text: str) -> RunMount:
         owner=(int(fields.get("uid", "0")), int(fields.get("gid", "0"))),
         mode=int(fields.get("mode", "0755"), 8),
     )
+
+
+def _absent(kind: str, fields: dict[str, str]) -> RunMount:
+    if _is_true(fields.get("required", "false")):
+        msg = (
+            f"--mount=type={kind} requires {fields.get('id', 'default')}, and a build in the"
+            " sandbox has no secrets; leave out `required`, and let the command work without it"
+        )
+        raise ValueError(msg)
+    return RunMount(kind, "")
 
 
 def _fields(text: str) -> dict[str, str]:

@@ -42,6 +42,7 @@ _PASSED: Final = (
 )
 # Configuration files that no variable refers to.
 _SETTINGS: Final = {
+    "NPM_CONFIG_USERCONFIG": ("~/.npmrc",),
     "PIP_CONFIG_FILE": ("~/.config/pip/pip.conf", "~/.pip/pip.conf"),
     "UV_CONFIG_FILE": ("~/.config/uv/uv.toml",),
 }
@@ -201,9 +202,11 @@ def _collect(upper: Path, base: BaseImage) -> Path:
         changes = upper / "diff" / part_name(part)
         if is_empty(changes):
             continue
-        place = layer / part
-        place.parent.mkdir(mode=0o755, exist_ok=True)
-        changes.rename(place)
+        place = layer
+        for name in part.split("/")[:-1]:
+            place /= name
+            place.mkdir(mode=0o755, exist_ok=True)
+        changes.rename(layer / part)
     return layer
 
 

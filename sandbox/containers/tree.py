@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from sandbox.containers.context import Entry, pattern_to_regex
-from sandbox.containers.layers import is_opaque, is_whiteout
+from sandbox.containers.layers import find_in_layer, is_opaque, is_whiteout
 from sandbox.containers.machine import BaseImage
 from sandbox.errors import SandboxError
 
@@ -36,13 +36,14 @@ class ImageTree:
         found, hides = self._find_in_layers(path)
         return found if found is not None or hides else self._find_in_machine(path)
 
-    def find_in_layers(self, path: str) -> Path | None:
-        """Return the path of a resolved path in the layers only, or None."""
-        return self._find_in_layers(path)[0]
+    def read_over(self, path: str, machine: bytes) -> bytes:
+        """Return the content of a resolved path; ``machine`` if no layer has or hides it."""
+        found, hides = self._find_in_layers(path)
+        return found.read_bytes() if found is not None else b"" if hides else machine
 
     def _find_in_layers(self, path: str) -> tuple[Path | None, bool]:
         for layer in self._layers:
-            found, hides = _find_in_layer(layer, path)
+            found, hides = find_in_layer(layer, path)
             if found is not None or hides:
                 return found, hides
         return None, False
@@ -119,7 +120,7 @@ class ImageTree:
         """Return the folders that are merged at a resolved path, top first."""
         folders = []
         for layer in self._layers:
-            found, hides = _find_in_layer(layer, path)
+            found, hides = find_in_layer(layer, path)
             if found is not None and found.is_dir():
                 folders.append(found)
             if hides:
@@ -131,7 +132,7 @@ class ImageTree:
         """Return the layers that contain or hide a resolved path, top first."""
         origins = []
         for layer in self._layers:
-            found, hides = _find_in_layer(layer, path)
+            found, hides = find_in_layer(layer, path)
             if found is not None or hides:
                 origins.append(layer)
             if hides:
@@ -160,10 +161,11 @@ class ImageTree:
         return [path for path in paths if self.find(path) is not None]
 
     def _link(self, path: str) -> str | None:
-        found = self.find(path)
+        found, hides = self._find_in_layers(path)
+        found = found if found is not None or hides else self._find_in_machine(path)
         if found is not None and found.is_symlink():
             return str(found.readlink())
-        return self._links.get(path) if found is None else None
+        return self._links.get(path) if found is None and not hides else None
 
     def _find_in_machine(self, path: str) -> Path | None:
         if path in self._hidden:
@@ -171,26 +173,11 @@ class ImageTree:
         prefix = self._base["python"]
         if prefix and f"{path}/".startswith("usr/local/"):
             found = Path(prefix, path.removeprefix("usr/local").lstrip("/"))
-        elif path.partition("/")[0] in self._base["folders"]:
+        elif any(f"{path}/".startswith(f"{folder}/") for folder in self._base["folders"]):
             found = Path("/", path)
         else:
             return None
         return found if os.path.lexists(found) else None
-
-
-def _find_in_layer(layer: Path, path: str) -> tuple[Path | None, bool]:
-    """Return a path's file in a layer, and True if the layer hides those below."""
-    current, hides = layer, False
-    for part in path.split("/") if path else ():
-        current /= part
-        try:
-            status = current.lstat()
-        except (FileNotFoundError, NotADirectoryError):
-            return None, hides
-        if is_whiteout(status):
-            return None, True
-        hides = hides or not stat.S_ISDIR(status.st_mode) or is_opaque(current)
-    return current, hides
 
 
 def _descend(folders: list[Path], name: str) -> list[Path]:

@@ -19,9 +19,9 @@ import psutil
 import yaml
 from typing_extensions import override
 
-from sandbox.containers.build import build
+from sandbox.containers.build import OWN, build, check_dockerfile
+from sandbox.containers.builder import NOTE
 from sandbox.containers.context import BuildContext
-from sandbox.containers.dockerfile import parse
 from sandbox.containers.image_config import architecture
 from sandbox.containers.oci import MANIFEST_TYPE, Reference, parse_reference
 from sandbox.containers.running import Interrupt
@@ -38,6 +38,7 @@ _BUILD_SECONDS: Final = 1800.0
 _CONTEXT_HASH: Final = "contextHash"
 _LOCATION: Final = {"location": Input(required=True)}
 _SCHEMA: Final[Schema] = {
+    "buildArgs": Input(Type.MAP),
     # A preview builds nothing here.
     "buildOnPreview": Input(Type.BOOLEAN, allowed=(False,)),
     "context": Input(Type.MAP, required=True, fields=_LOCATION),
@@ -49,6 +50,7 @@ _SCHEMA: Final[Schema] = {
     "platforms": Input(Type.LIST),
     "push": Input(Type.BOOLEAN, required=True, allowed=(True,)),
     "tags": Input(Type.LIST, required=True),
+    "target": Input(),
 }
 _TAG_EXISTS: Final = frozenset({"ImageAlreadyExistsException", "ImageTagAlreadyExistsException"})
 _NO_REPOSITORY: Final = "RepositoryNotFoundException"
@@ -60,11 +62,11 @@ class DockerBuildProvider(Provider):
 
     name = "docker-build"
 
-    def __init__(self, store: ImageStore, aws: Clients, project: Path) -> None:
+    def __init__(self, store: ImageStore, aws: Clients, project: Path, builder: str = OWN) -> None:
         self.version = plugin_version("docker-build")
         # ``host`` and ``registries`` refer to a daemon and passwords, which the sandbox lacks.
         self.settings = {}
-        self.resources = {"docker-build:index:Image": Image(store, aws, project)}
+        self.resources = {"docker-build:index:Image": Image(store, aws, project, builder)}
         self.functions = {}
 
     @override
@@ -77,15 +79,17 @@ class Image(Resource):
 
     schema = _SCHEMA
 
-    def __init__(self, store: ImageStore, aws: Clients, project: Path) -> None:
+    def __init__(self, store: ImageStore, aws: Clients, project: Path, builder: str = OWN) -> None:
         """Build into a store.
 
         Args:
             store: Store of the images.
             aws: The registry's API.
             project: Folder of the project, used if the engine can't be found.
+            builder: What builds, as ``build`` takes it.
         """
         self._store = store
+        self._builder = builder
         self._registry = _Registry(aws)
         self._project = project
         # A search of all the machine's sockets takes a tenth of a second.
@@ -97,13 +101,21 @@ class Image(Resource):
     ) -> tuple[Properties, list[Problem]]:
         inputs = {key: value for key, value in new.items() if key != _CONTEXT_HASH}
         found = problems(self.schema, inputs) or list(_invalid(inputs))
-        if found or has_unknown([inputs["context"], inputs.get("dockerfile")]):
+        needed = [inputs.get(key) for key in ("context", "dockerfile", "target", "buildArgs")]
+        if found or has_unknown(needed):
             return inputs, found
         paths = _paths(inputs, await self._folder(call))
-        unreadable = await asyncio.to_thread(_unreadable, *paths)
-        if unreadable is not None:
-            return inputs, [unreadable]
+        refused = await asyncio.to_thread(self._refused, inputs, *paths)
+        if refused:
+            return inputs, refused
         return {**inputs, _CONTEXT_HASH: await asyncio.to_thread(_context_hash, *paths)}, []
+
+    def _refused(self, inputs: Properties, dockerfile: Path, context: Path) -> list[Problem]:
+        if not context.is_dir():
+            return [Problem("context.location", f"{context} is no folder")]
+        target, arguments = inputs.get("target"), inputs.get("buildArgs")
+        found = check_dockerfile(context, dockerfile, target, arguments, builder=self._builder)
+        return [Problem("dockerfile", str(error)) for error in found]
 
     @override
     async def create(self, call: Call, inputs: Properties) -> Existing:
@@ -134,7 +146,7 @@ class Image(Resource):
             await self._registry.delete(tag, outputs.get("digest", identity))
 
     async def _build_and_push(self, call: Call, inputs: Properties) -> Properties:
-        making = _Making(self._store)
+        making = _Making(self._store, self._builder)
         tags = _tags(inputs)
         try:
             image = await call.wait(
@@ -162,7 +174,7 @@ class Image(Resource):
             return await asyncio.to_thread(
                 making.build,
                 *_paths(inputs, await self._folder(call)),
-                labels=inputs.get("labels") or {},
+                inputs,
                 log=log,
             )
         finally:
@@ -180,8 +192,9 @@ class Image(Resource):
 class _Making:
     """A build whose image is deleted if it is not pushed, since nothing else would delete it."""
 
-    def __init__(self, store: ImageStore) -> None:
+    def __init__(self, store: ImageStore, builder: str) -> None:
         self._store = store
+        self._builder = builder
         self._interrupt = Interrupt()
         self._made: StoredImage | None = None
 
@@ -189,7 +202,7 @@ class _Making:
         self,
         dockerfile: Path,
         context: Path,
-        labels: Mapping[str, str],
+        inputs: Properties,
         log: Callable[[str], None],
     ) -> StoredImage:
         """Build in this thread, which may continue for a moment after a cancellation."""
@@ -197,9 +210,12 @@ class _Making:
             dockerfile,
             context,
             store=self._store,
-            labels=labels,
+            build_args=inputs.get("buildArgs") or {},
+            labels=inputs.get("labels") or {},
+            target=inputs.get("target"),
             log=log,
             interrupt=self._interrupt,
+            builder=self._builder,
         )
         try:
             self._interrupt.check()
@@ -217,8 +233,9 @@ class _Making:
 
 async def _show(call: Call, lines: asyncio.Queue[str | None]) -> None:
     while (line := await lines.get()) is not None:
-        # A build writes faster than the engine shows lines, so only the newest is sent.
-        while not lines.empty():
+        # A build writes faster than the engine shows lines, so only the newest is sent, and what
+        # differs from the real build.
+        while not lines.empty() and not line.startswith(NOTE):
             newer = lines.get_nowait()
             if newer is None:
                 return
@@ -243,10 +260,11 @@ def _invalid(inputs: Properties) -> Iterator[Problem]:
     for index, platform in enumerate(inputs.get("platforms") or ()):
         if platform != own and not has_unknown(platform):
             yield Problem(f"platforms[{index}]", f"this machine builds {own} only")
-    labels = inputs.get("labels")
-    for key, value in labels.items() if isinstance(labels, Mapping) else ():
-        if not isinstance(value, str) and not has_unknown(value):
-            yield Problem(f"labels.{key}", "must be a string")
+    for name in ("labels", "buildArgs"):
+        values = inputs.get(name)
+        for key, value in values.items() if isinstance(values, Mapping) else ():
+            if not isinstance(value, str) and not has_unknown(value):
+                yield Problem(f"{name}.{key}", "must be a string")
     tags = inputs["tags"]
     if tags == []:
         yield Problem("tags", "name at least one tag to push to")
@@ -262,16 +280,6 @@ def _bad_tag(tag: str) -> str | None:
         return error.why
     if reference.digest or "/" not in reference.repository:
         return "expected <registry>/<repository>:<tag>"
-    return None
-
-
-def _unreadable(dockerfile: Path, context: Path) -> Problem | None:
-    if not context.is_dir():
-        return Problem("context.location", f"{context} is no folder")
-    try:
-        parse(dockerfile.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, SandboxError) as error:
-        return Problem("dockerfile", str(error))
     return None
 
 

@@ -29,6 +29,7 @@ def processes(settings: Settings) -> tuple[Process, ...]:
                 "SANDBOX_HOME": str(settings.home),
                 "SANDBOX_CACHE": str(settings.cache),
                 "SANDBOX_SUBNET": settings.subnet,
+                "SANDBOX_BUILDER": settings.builder,
                 # Most of its threads wait, and need no arena of memory each.
                 "MALLOC_ARENA_MAX": "2",
             },

@@ -47,7 +47,7 @@ def emulators(settings: Settings) -> tuple[Provider, ...]:
     images, clients = ImageStore(settings.home / "images"), Clients(settings.aws_endpoint, REGION)
     return (
         AwsProvider(settings.aws_endpoint, REGION),
-        DockerBuildProvider(images, clients, PROJECT_ROOT),
+        DockerBuildProvider(images, clients, PROJECT_ROOT, settings.builder),
     )
 
 

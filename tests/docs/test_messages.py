@@ -63,6 +63,8 @@ def test_every_message_says_what_to_do(room: str) -> None:
             "infra": set(),
             "sandbox": {
                 "sandbox/aws/client.py",  # What the sandbox's AWS answered.
+                "sandbox/containers/build.py",  # What was wrong with the file, as a problem of it.
+                "sandbox/containers/dockerfile.py",  # The same error, with the line that has it.
                 "sandbox/tools/failures.py",  # Its causes are a table, which is read as one.
             },
         }[room]

@@ -54,6 +54,8 @@ def new_world(folder: Path) -> Iterator[World]:
         home=folder / "sandbox",
         subnet=_free_subnet(),
         http_port=_free_port(),
+        # The same on every machine, whether it has an engine or not.
+        builder="own",
     )
     world = World(copy_of_the_checkout(folder), settings)
     try:

@@ -80,3 +80,19 @@ def test_schemathesis_finds_nothing(migrated: PreparedDatabase, tmp_path: Path) 
             assert '"level":"error"' not in service.log.read_text()
     finally:
         migrated.server.execute("TRUNCATE customers, idempotency_keys", database=migrated.name)
+
+
+def test_the_contract_is_the_same_on_every_version_of_python(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from types import SimpleNamespace
+
+    from service import openapi
+
+    # As Python 3.13 names them.
+    renamed = {413: "Content Too Large", 422: "Unprocessable Content"}
+    monkeypatch.setattr(
+        openapi, "HTTPStatus", lambda status: SimpleNamespace(phrase=renamed[status])
+    )
+    described = [answer["description"] for answer in openapi.problems(413, 422).values()]
+    assert described == ["Request Entity Too Large", "Unprocessable Entity"]

@@ -221,7 +221,14 @@ def _reads_secrets_of(instances: str) -> tuple[Grant, ...]:
 
 def preview_boundary(app: AppName) -> tuple[Grant, ...]:
     """Return the permissions boundary of the roles that an app's previews create."""
-    return _reads_secrets_of(app.glob(StackKind.PREVIEW))
+    return (
+        *_reads_secrets_of(app.glob(StackKind.PREVIEW)),
+        Grant(
+            "a preview's pods get the secrets that preview.yaml names",
+            ("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"),
+            (f"{{arn}}:secretsmanager:{{here}}:secret:{app.secrets_prefix}*",),
+        ),
+    )
 
 
 def data_boundary(app: AppName) -> tuple[Grant, ...]:

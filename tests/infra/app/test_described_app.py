@@ -160,7 +160,7 @@ def test_secrets_are_generated_or_read_and_never_in_the_program(stack: Deploymen
     assert managed["data"] == [
         {
             "secretKey": "STRIPE_KEY",
-            "remoteRef": {"key": "previews/app/stripe", "property": "key"},
+            "remoteRef": {"key": "previews/previews/stripe", "property": "key"},
         }
     ]
     [role] = [

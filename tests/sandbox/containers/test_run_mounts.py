@@ -28,8 +28,10 @@ def test_a_bind_mount_is_the_default_and_read_only() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("type=secret,id=x", "type=secret is not supported"),
-        ("type=ssh", "type=ssh is not supported"),
+        ("type=secret,id=x,required=true", "requires x, and a build in the sandbox has no secrets"),
+        ("type=ssh,required", "requires default, and"),
+        ("type=secret,id=x,key=y", "has no key"),
+        ("type=volume,target=/a", "type=volume is not supported"),
         ("type=cache,target=/a,size=1", "no size"),
         ("type=bind", "needs a target"),
         ("type=cache,target=/a,sharing=none", "sharing=none is unknown"),
@@ -40,3 +42,10 @@ def test_a_bind_mount_is_the_default_and_read_only() -> None:
 def test_what_cannot_be_honoured_is_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_mount(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["type=secret,id=x,target=/s,mode=0400", "type=ssh,required=false"]
+)
+def test_a_secret_that_need_not_be_there_is_not_mounted(text: str) -> None:
+    assert parse_mount(text).kind in {"secret", "ssh"}

@@ -21,7 +21,7 @@ from sandbox.providers.aws.clients import Clients
 from sandbox.providers.base import Call, Connection
 from sandbox.providers.docker_build import Image
 
-DOCKERFILE = "FROM python:3.13-slim\nCOPY app.txt /app/\nRUN cat /app/app.txt > /app/copied\n"
+DOCKERFILE = "FROM python:3-slim\nCOPY app.txt /app/\nRUN cat /app/app.txt > /app/copied\n"
 
 
 @pytest.fixture
@@ -237,7 +237,7 @@ def kept(store: ImageStore) -> tuple[list[str], list[str]]:
 async def test_a_build_that_fails_shows_the_line_and_pushes_nothing(
     image: Image, call: Call, inputs: dict[str, Any], project: Path, store: ImageStore
 ) -> None:
-    (project / "Dockerfile").write_text("FROM x\nRUN echo why >&2; exit 4\n")
+    (project / "Dockerfile").write_text("FROM python\nRUN echo why >&2; exit 4\n")
     with pytest.raises(SandboxError, match=r"Dockerfile line 2: RUN(.|\n)*exited with 4(.|\n)*why"):
         await image.create(call, await checked(image, call, inputs))
     assert store.list() == ()
@@ -252,7 +252,9 @@ async def test_a_build_that_fails_shows_the_line_and_pushes_nothing(
         ({"push": False}, "push", "only True"),
         ({"buildOnPreview": True}, "buildOnPreview", "only False"),
         ({"network": "none"}, "network", "default"),
-        ({"target": "x"}, "target", "does not support"),
+        ({"ssh": []}, "ssh", "does not support"),
+        ({"target": "x"}, "dockerfile", "no such stage"),
+        ({"buildArgs": {"A": 1}}, "buildArgs.A", "must be a string"),
         ({"context": {"location": "..", "named": {}}}, "context.named", "does not support"),
         ({"platforms": ["linux/s390x"]}, "platforms[0]", "builds linux/"),
         ({"tags": []}, "tags", "at least one"),

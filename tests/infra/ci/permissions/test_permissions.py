@@ -297,12 +297,14 @@ def test_whatever_a_previews_role_is_given_the_boundary_leaves_previews_secrets_
         Attempt(read, secret("rds!db-2-AbCdEf"), {tag: db("staging")}),
         Attempt(read, secret("rds!db-3-AbCdEf")),
         Attempt(read, secret("token-AbCdEf"), {tag: db("pr-42")}),
+        Attempt(read, secret("previews/previews/stripe-AbCdEf")),
+        Attempt(read, secret("previews/orders/stripe-AbCdEf")),
         Attempt("rds:DeleteDBInstance", db("staging")),
         Attempt("iam:CreateUser", f"arn:aws:iam::{ACCOUNT}:user/x"),
     ]
     assert decide(attempts, everything) == [YES] * len(attempts)
     bound = decide(attempts, everything, boundary=POLICIES["boundary"])
-    assert bound == [YES, NO, NO, NO, NO, NO]
+    assert bound == [YES, NO, NO, NO, YES, NO, NO, NO]
 
 
 def test_neither_boundary_reaches_the_other_s_secrets() -> None:
