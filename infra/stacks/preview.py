@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
+from infra.app.hooks import SeedState
 from infra.app.image import app_images
 from infra.app.service_stack import AppArgs, ServiceStack
 from infra.app.sizes import app_sizes
@@ -16,8 +17,10 @@ from infra.kubernetes.provider import existing_cluster
 from infra.source import CHECKOUT, Checkout, read_source
 from infra.stacks.stack_outputs import (
     PREPARE_IMAGE,
+    SEEDED,
     export_service,
     prepared_with,
+    read_seed_state,
     read_staging,
 )
 from infra.tagging import tag_every_resource
@@ -62,6 +65,7 @@ def declare_preview(stack: StackName) -> None:
         web_images=images.web,
         sign_in=config.access.sign_in,
         migration=config.migration,
+        seed_state=SeedState.DUE if described.app.hooks.seed is None else read_seed_state(),
     )
     provider = existing_cluster(platform.cluster.name)
     service = ServiceStack("service", opts=pulumi.ResourceOptions(providers=[provider]))
@@ -75,6 +79,9 @@ def declare_preview(stack: StackName) -> None:
     export_service(stack, source, images.own, endpoint)
     if database.prepared_with is not None:
         pulumi.export(PREPARE_IMAGE, database.prepared_with)
+    if service.seeded is not None:
+        # It does not depend on the Job `after-deploy`, and is recorded although that fails.
+        pulumi.export(SEEDED, service.seeded)
     pulumi.export("databaseMode", config.database.mode.value)
     pulumi.export("snapshot", database.snapshot)
     pulumi.export("snapshotCreated", database.snapshot_created)
