@@ -133,6 +133,12 @@ FAILURE_PATTERNS: tuple[tuple[re.Pattern[str], FailurePattern], ...] = (
         "read the error below; a preview never starts on data that was not prepared.",
     ),
     _pattern(
+        r"(?m:batch/v1:Job (?:seed|after-deploy)$)",
+        "hook-failed",
+        "a hook of `preview.yaml` failed; the service is up and serves this version",
+        "read the last lines of its log below and fix it, then push; the next `up` runs it again.",
+    ),
+    _pattern(
         r"CrashLoopBackOff|exit code [1-9]|BackoffLimitExceeded",
         "crashed",
         "a container is crash-looping",
