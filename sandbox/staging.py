@@ -8,25 +8,20 @@ from typing import Any
 
 import yaml
 from rich.console import Console
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from previews.clients import Clients
 from previews.diagnosis.failure_report import UpFailedError
 from previews.pull_request.presenter import DeployFailure
 from previews.pull_request.terminal_presenter import TerminalPresenter
 from previews.pulumi.up import pulumi_up
-from sandbox import show
+from sandbox import filling, show
 from sandbox.aws.client import client, take_automated_snapshot
 from sandbox.containers.locks import hold
-from sandbox.errors import SandboxError
-from sandbox.kubectl import kubectl, read
 from sandbox.settings import CLUSTER_NAME, Settings
 from sandbox.stacks import PROJECT
 from sandbox.system import write_atomically
 
-STACK = "staging"
-_SEED_SECONDS = 300
-_ENDED = {"Complete", "Failed"}
+STACK = filling.STACK
 # The version that is most used on RDS, of those that the sandbox has.
 _POSTGRES = "16"
 
@@ -50,12 +45,11 @@ def _make(settings: Settings, clients: Clients, console: Console) -> None:
     began = time.monotonic()
     console.print("deploying staging first (only once)")
     up(settings, clients)
-    _seed(settings, console)
+    filling.fill(settings, clients.app, clients.settings.app, console)
     if not _has_snapshot_of_the_rows(settings):
         take_automated_snapshot(settings, STACK)
     write_atomically(_finished(settings), f"{settings.seed_rows}\n")
-    rows = f"{settings.seed_rows:,} rows"
-    show.done(console, STACK, f"ready with {rows} after {time.monotonic() - began:.1f} s")
+    show.done(console, STACK, f"ready with its data after {time.monotonic() - began:.1f} s")
 
 
 def up(settings: Settings, clients: Clients) -> None:
@@ -144,60 +138,9 @@ def write_config(settings: Settings) -> Path:
     return path
 
 
-def _seed(settings: Settings, console: Console) -> None:
-    """Generate staging's rows by a Job of its image, with the permissions of its migrations."""
-    kubectl(settings, "apply", "--filename=-", document=_seed_job(settings))
-    until_ended = Retrying(
-        retry=retry_if_result(lambda status: not _ENDED & _conditions(status)),
-        stop=stop_after_delay(_SEED_SECONDS),
-        wait=wait_fixed(0.3),
-        retry_error_callback=lambda state: state.outcome and state.outcome.result(),
-    )
-    with console.status(f"staging: generating {settings.seed_rows:,} rows"):
-        status = until_ended(lambda: _seed_status(settings))
-    if "Complete" not in _conditions(status):
-        raise SandboxError(
-            "rows of staging",
-            why="the Job that generates them failed: "
-            + kubectl(settings, "logs", "job/seed", f"--namespace={STACK}", "--tail=20"),
-            remedy="correct what its log reports, then run the command again.",
-        )
-
-
-def _conditions(status: dict[str, Any]) -> set[str]:
-    return {c["type"] for c in status.get("conditions", []) if c["status"] == "True"}
-
-
-def _seed_status(settings: Settings) -> dict[str, Any]:
-    return dict(read(settings, "job/seed", f"--namespace={STACK}").get("status", {}))
-
-
-def _seed_job(settings: Settings) -> dict[str, Any]:
-    """Return staging's migration Job with another name and command."""
-    selector = "--selector=app.kubernetes.io/name=migrate"
-    (migrate,) = read(settings, "jobs", f"--namespace={STACK}", selector)["items"]
-    pod = migrate["spec"]["template"]["spec"]
-    container = {key: value for key, value in pod["containers"][0].items() if key != "args"}
-    # With canaries: rows by which tests prove that no person of staging is in a preview.
-    rows = ["--rows", str(settings.seed_rows), "--canaries"]
-    container["command"] = ["python", "-m", "service.seed", *rows]
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": "seed", "namespace": STACK},
-        "spec": {
-            "backoffLimit": 0,
-            "template": {
-                "metadata": {"labels": {"app.kubernetes.io/name": "seed"}},
-                "spec": {**pod, "containers": [container]},
-            },
-        },
-    }
-
-
 def _has_snapshot_of_the_rows(settings: Settings) -> bool:
-    """Return True if a snapshot was taken after the Job that generated the rows had ended."""
-    ended = _seed_status(settings)["completionTime"]
+    """Return True if a snapshot was taken after staging had its rows."""
+    ended = filling.ended(settings)
     answer = client(settings, "rds").describe_db_snapshots(
         DBInstanceIdentifier=STACK, SnapshotType="automated"
     )

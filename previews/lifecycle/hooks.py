@@ -1,7 +1,8 @@
 """The hook ``before-destroy`` of an app, which Pulumi can't run.
 
 The program has left a suspended CronJob for it, whose Job has the image, environment and login of
-the version that runs. So a removal needs nothing of the pull request's checkout (docs/decisions/0040-hooks-are-jobs.md).
+the version that runs. So a removal needs nothing of the pull request's checkout
+(docs/decisions/0040-hooks-are-jobs.md).
 """
 
 from __future__ import annotations
