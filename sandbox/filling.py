@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from contract.app.model import App
 
-STACK = "staging"
+_STACK = "staging"
 _JOB = "seed"
 _SECONDS = 300
 _ENDED = {"Complete", "Failed"}
@@ -112,11 +112,11 @@ def _write_service(settings: Settings, path: Path) -> None:
     psql.write_services(settings)
     services = configparser.ConfigParser(interpolation=None)
     services.read(psql.service_file(settings))
-    secret = read(settings, f"secret/{MIGRATOR_SECRET}", f"--namespace={STACK}")["data"]
+    secret = read(settings, f"secret/{MIGRATOR_SECRET}", f"--namespace={_STACK}")["data"]
     role = {key: base64.b64decode(value).decode() for key, value in secret.items()}
-    connection = {**services[STACK], "user": role["username"], "password": role["password"]}
+    connection = {**services[_STACK], "user": role["username"], "password": role["password"]}
     lines = [f"{key}={value}" for key, value in connection.items()]
-    write_atomically(path, "\n".join([f"[{STACK}]", *lines, ""]), mode=0o600)
+    write_atomically(path, "\n".join([f"[{_STACK}]", *lines, ""]), mode=0o600)
 
 
 def _run_command(settings: Settings, command: Sequence[str]) -> None:
@@ -132,7 +132,7 @@ def _run_command(settings: Settings, command: Sequence[str]) -> None:
         raise SandboxError(
             "staging's data",
             why=f"its command {' '.join(command)} failed, or has not ended after {_SECONDS} s: "
-            + kubectl(settings, "logs", f"job/{_JOB}", f"--namespace={STACK}", "--tail=20"),
+            + kubectl(settings, "logs", f"job/{_JOB}", f"--namespace={_STACK}", "--tail=20"),
             remedy="correct what its log reports, then run the command again.",
         )
 
@@ -142,7 +142,7 @@ def _conditions(status: dict[str, Any]) -> set[str]:
 
 
 def _status(settings: Settings) -> dict[str, Any]:
-    return dict(read(settings, f"job/{_JOB}", f"--namespace={STACK}").get("status", {}))
+    return dict(read(settings, f"job/{_JOB}", f"--namespace={_STACK}").get("status", {}))
 
 
 def _job(settings: Settings, command: Sequence[str]) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def _job(settings: Settings, command: Sequence[str]) -> dict[str, Any]:
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": _JOB, "namespace": STACK},
+        "metadata": {"name": _JOB, "namespace": _STACK},
         "spec": {
             "backoffLimit": 0,
             "template": {"metadata": {"labels": {NAME_LABEL: _JOB}}, "spec": pod},
@@ -171,7 +171,7 @@ def _job(settings: Settings, command: Sequence[str]) -> dict[str, Any]:
 
 def _pod(settings: Settings) -> dict[str, Any]:
     """Return the pod that migrates, with the permissions of that; else the service's."""
-    at = f"--namespace={STACK}"
+    at = f"--namespace={_STACK}"
     jobs = read(settings, "jobs", at, f"--selector={NAME_LABEL}={MIGRATE}")["items"]
     made = jobs[0] if jobs else read(settings, f"deployment/{SERVICE}", at)
     return dict(made["spec"]["template"]["spec"])

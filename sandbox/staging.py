@@ -21,7 +21,7 @@ from sandbox.settings import CLUSTER_NAME, Settings
 from sandbox.stacks import PROJECT
 from sandbox.system import write_atomically
 
-STACK = filling.STACK
+STACK = "staging"
 # The version that is most used on RDS, of those that the sandbox has.
 _POSTGRES = "16"
 

@@ -152,7 +152,9 @@ class PreviewDeployment:
             meanwhile.submit(self.connect)
             outcome = pulumi_up(self.stacks, stack, config=config, watch=self.presenter.working)
         if not outcome.succeeded:
-            raise self._failure(outcome.states, outcome, message=outcome.output, still=served)
+            rolled_out = any(s.step in HOOKS and s.state is State.FAILED for s in outcome.states)
+            still = "" if rolled_out else served
+            raise self._failure(outcome.states, outcome, message=outcome.output, still=still)
         found = self._summary()
         report = self._smoke(found, outcome, image=self._image())
         if not report.passed:
