@@ -10,8 +10,10 @@ import pytest
 
 from contract.app.model import Hooks
 from infra.config import app as described
+from infra.policies.catalogue import violations
 from infra.stacks import main
 from tests.infra.app.test_pods import DEPLOYMENT, JOB, container, environment
+from tests.infra.policies.resources import declared
 from tests.infra.world import NEXT_COMMIT, PREVIEW_CONFIG, STAGING_CONFIG, Cloud, Deployment, deploy
 
 if TYPE_CHECKING:
@@ -167,3 +169,12 @@ def test_a_failing_after_deploy_does_not_lose_the_record(run: Callable[..., Depl
     stack = run()
     after = stack.one(JOB, "after-deploy")
     assert not any(after.urn in one.depends_on for one in stack.registrations)
+
+
+@pytest.mark.parametrize("stack", ["pr-42", "staging"])
+def test_they_violate_no_policy(
+    monkeypatch: pytest.MonkeyPatch, run: Callable[..., Deployment], stack: str
+) -> None:
+    _with_hooks(monkeypatch, HOOKS)
+    made = run() if stack == "pr-42" else deploy("staging", main, config=STAGING_CONFIG)
+    assert [str(violation) for violation in violations(declared(made))] == []
