@@ -12,22 +12,24 @@ NPM_CI := $(NODE) npm ci --silent --ignore-scripts --no-audit --no-fund
 TIMED := $(BIN)/python -m tests.timed
 PR ?=
 DB ?=
+APP ?=
+SANDBOX = $(BIN)/sandbox $(if $(APP),--app $(APP))
 # Compiling the Pulumi SDKs at every start would cost seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
 ##@ One machine, no AWS, no Docker
 
-preview: $(VENV)/.ready need-pr  ## Deploy a preview: make preview PR=42 [DB=branch]
-	@$(BIN)/sandbox preview $(PR) $(if $(DB),--database $(DB))
+preview: $(VENV)/.ready need-pr  ## Deploy a preview: make preview PR=42 [DB=branch] [APP=../orders]
+	@$(SANDBOX) preview $(PR) $(if $(DB),--database $(DB))
 
 push: $(VENV)/.ready need-pr  ## Deploy the working tree to a preview: make push PR=42
-	@$(BIN)/sandbox push $(PR)
+	@$(SANDBOX) push $(PR)
 
 staging: $(VENV)/.ready  ## Deploy the working tree to staging, with its scrub.yaml
-	@$(BIN)/sandbox staging
+	@$(SANDBOX) staging
 
 destroy: $(VENV)/.ready need-pr  ## Delete a preview, and check that nothing is left
-	@$(BIN)/sandbox destroy $(PR)
+	@$(SANDBOX) destroy $(PR)
 
 status: $(VENV)/.ready  ## Show the sandbox's processes, and the previews with their URLs
 	@$(BIN)/sandbox status

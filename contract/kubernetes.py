@@ -22,6 +22,27 @@ FINALIZER = f"{API_GROUP}/database"
 RESET_ANNOTATION = f"{API_GROUP}/reset"
 """Annotation of a `BRANCH_KIND` object: a changed value requests a fresh clone."""
 
+AFTER_RESET_ANNOTATION = f"{API_GROUP}/after-reset"
+"""Annotation of the Job `SEED`: ``true`` if it is run again on a fresh copy of the data."""
+
+NAME_LABEL = "app.kubernetes.io/name"
+"""Label of pods, and of what makes them, with the name of what they run."""
+
+SERVICE = "service"
+"""Name of the Deployment of the app's own web service, and of its pods in `NAME_LABEL`."""
+
+MIGRATE = "migrate"
+"""Name of the Jobs that migrate, in `NAME_LABEL`; that of an object has a hash at its end."""
+
+SEED = "seed"
+"""Name of the hook that runs once for a database, as `MIGRATE`."""
+
+AFTER_DEPLOY = "after-deploy"
+"""Name of the hook that runs after each deployment, as `MIGRATE`."""
+
+BEFORE_DESTROY = "before-destroy"
+"""Name of the hook that runs before a preview is removed, and of its suspended CronJob."""
+
 STACK_LABEL = "previews/stack"
 """Label of a stack's namespace with the stack's name."""
 

@@ -6,7 +6,6 @@ by their own clients, and are not repeated here.
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +87,7 @@ class Settings(BaseSettings):
     labels: frozenset[str] = Field(default=frozenset(), validation_alias="PREVIEWS_LABELS")
     pulumi_log: Path | None = Field(default=None, validation_alias="PREVIEWS_PULUMI_LOG")
 
-    @cached_property
+    @property
     def app_name(self) -> AppName:
         """Name of the app.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from contract.stack_name import PLATFORM_APP, AppName
 from previews.clients import Clients
 from sandbox import show, staging
 from sandbox.containers.locks import hold
@@ -23,25 +24,31 @@ def ensure(settings: Settings, clients: Clients, console: Console) -> None:
     Raises:
         PreviewsError: A step fails.
     """
-    with hold(settings.home / "branches.lock"):
-        if not is_ready(settings):
+    app = clients.settings.app_name
+    if not app.is_platform:
+        # The platform declares the two kinds of objects that each app's controller works on.
+        own = clients.settings.model_copy(update={"app": None})
+        ensure(settings, Clients(own, next_commands=clients.next_commands), console)
+    with hold(settings.home / f"{app.branches_namespace}.lock"):
+        if not is_ready(settings, app):
             _make(settings, clients, console)
 
 
 def _make(settings: Settings, clients: Clients, console: Console) -> None:
     began = time.monotonic()
     console.print("creating the database server that previews in mode branch share (only once)")
-    staging.enable_branches(settings)
+    app = clients.settings.app_name
+    staging.enable_branches(settings, app)
     staging.up(settings, clients)
     serving = clients.refresh().run().serving
-    write_atomically(_finished(settings), f"{serving}\n")
+    write_atomically(_finished(settings, app), f"{serving}\n")
     show.done(console, serving, f"ready for branches after {time.monotonic() - began:.1f} s")
 
 
-def is_ready(settings: Settings) -> bool:
+def is_ready(settings: Settings, app: AppName = PLATFORM_APP) -> bool:
     """Return True if the server exists and previews get databases from it."""
-    return _finished(settings).exists()
+    return _finished(settings, app).exists()
 
 
-def _finished(settings: Settings) -> Path:
-    return settings.home / "branches.finished"
+def _finished(settings: Settings, app: AppName) -> Path:
+    return settings.home / f"{app.branches_namespace}.finished"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import os
 import shlex
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,9 +38,9 @@ app = typer.Typer(
 console = Console(stderr=True, highlight=False)
 
 
-def _preview(text: str) -> Preview:
+def _number(text: str) -> int:
     try:
-        return Preview.parse(text)
+        return Preview.parse(text).number
     except PreviewNumberError as error:
         raise SandboxError(
             f"pull request {text!r}",
@@ -48,7 +50,7 @@ def _preview(text: str) -> Preview:
 
 
 PreviewArgument = Annotated[
-    Preview, typer.Argument(parser=_preview, metavar="N", help="Number of the pull request.")
+    int, typer.Argument(parser=_number, metavar="N", help="Number of the pull request.")
 ]
 Verbose = Annotated[
     bool, typer.Option("--verbose", help="Show Pulumi's output, in place of `sandbox logs pulumi`.")
@@ -75,6 +77,22 @@ def _clients(
     return pull_request.clients(variables, mode, verbose=verbose)
 
 
+@app.callback()
+def _callback(
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--app",
+            envvar="PREVIEWS_APP",
+            help="Folder of the app with its preview.yaml; without it the sample app.",
+        ),
+    ] = None,
+) -> None:
+    """Remember the app, which each command reads with the other settings."""
+    if folder is not None:
+        os.environ["PREVIEWS_APP"] = str(folder.resolve())
+
+
 @app.command()
 def preview(
     number: PreviewArgument,
@@ -90,7 +108,7 @@ def preview(
     staging.ensure(settings, clients, console)
     if database is pull_request.Mode.BRANCH:
         branches.ensure(settings, clients, console)
-    _print_url(pull_request.deploy(number, clients))
+    _print_url(pull_request.deploy(clients.preview(number), clients))
 
 
 @app.command()
@@ -98,14 +116,15 @@ def push(number: PreviewArgument, verbose: Verbose = False) -> None:
     """Update an existing preview to the working tree."""
     settings = Settings()
     stacks = _stacks(settings, _up(settings))
-    if not stacks.exists(number.name):
-        raise SandboxError(
-            number.name,
-            why="the preview does not exist",
-            remedy=f"create it first: make preview PR={number.number}.",
-        )
     clients = pull_request.clients(stacks.environment, verbose=verbose)
-    _print_url(pull_request.deploy(number, clients))
+    preview = clients.preview(number)
+    if not stacks.exists(preview.stack):
+        raise SandboxError(
+            preview.name,
+            why="the preview does not exist",
+            remedy=f"create it first: make preview PR={number}.",
+        )
+    _print_url(pull_request.deploy(preview, clients))
 
 
 def _print_url(url: str) -> None:
@@ -117,7 +136,8 @@ def _print_url(url: str) -> None:
 @app.command()
 def destroy(number: PreviewArgument) -> None:
     """Delete a preview, and check that nothing of it is left."""
-    pull_request.destroy(number, _clients(Settings()))
+    clients = _clients(Settings())
+    pull_request.destroy(clients.preview(number), clients)
 
 
 @app.command()
@@ -127,7 +147,9 @@ def status() -> None:
     processes = read_status(settings) if is_running(settings) else []
     Console().print(show.processes_table(processes))
     stacks = Stacks({}, environment.backend_folder(settings))
-    Console().print(show.stacks_table({name: stacks.outputs(name) for name in stacks.names()}))
+    Console().print(
+        show.stacks_table({stack.name: stacks.outputs(stack) for stack in stacks.all()})
+    )
 
 
 @app.command()
@@ -162,11 +184,12 @@ def run(context: typer.Context) -> None:
     settings = Settings()
     stacks = _stacks(settings, _up(settings))
     psql.write_services(settings)
-    locks = pull_request.clients(stacks.environment).locks
-    for stack in stacks.names():
+    clients = pull_request.clients(stacks.environment)
+    for stack in stacks.all():
         # A lock whose owner still runs stays; the command then reports it.
         with suppress(PreviewsError):
-            locks.break_stale(stack)
+            if stack.app == clients.settings.app_name:
+                clients.locks.break_stale(stack.value)
     code, _ = stacks.run(context.args)
     raise typer.Exit(code)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from contract.stack_name import StackKind, StackName
 from previews.clients import Clients
 from sandbox import show, staging
 from sandbox.errors import SandboxError
@@ -34,14 +35,15 @@ def check(settings: Settings, stacks: Stacks, clients: Clients, console: Console
     """
     staging.ensure(settings, clients, console)
     pack = write_pack(settings)
-    for stack in stacks.names():
+    for stack in stacks.all():
         _plan(stacks, stack, pack, _options(settings, stack))
         if stacks.outputs(stack):
             _check_state(settings, stacks, stack)
-        show.done(console, stack, "violates no policy")
+        show.done(console, stack.name, "violates no policy")
+    new = StackName.parse(NEW_PREVIEW)
     clients.stacks.create(NEW_PREVIEW)
     try:
-        _plan(stacks, NEW_PREVIEW, pack, [])
+        _plan(stacks, new, pack, [])
     finally:
         clients.stacks.remove(NEW_PREVIEW)
     show.done(console, "a new pr-N", "would violate no policy")
@@ -55,9 +57,9 @@ def write_pack(settings: Settings) -> Path:
     return program
 
 
-def _plan(stacks: Stacks, stack: str, pack: Path, options: list[str]) -> None:
-    command = ["pulumi", "preview", "--stack", stack, "--policy-pack", str(pack)]
-    code, _ = stacks.run([*command, "--non-interactive", *options])
+def _plan(stacks: Stacks, stack: StackName, pack: Path, options: list[str]) -> None:
+    command = [*_pulumi(stack, "preview"), "--policy-pack", str(pack), "--non-interactive"]
+    code, _ = stacks.run([*command, *options])
     if code != 0:
         raise SandboxError(
             f"policies on {stack}",
@@ -66,9 +68,15 @@ def _plan(stacks: Stacks, stack: str, pack: Path, options: list[str]) -> None:
         )
 
 
-def _check_state(settings: Settings, stacks: Stacks, stack: str) -> None:
+def _pulumi(stack: StackName, *command: str) -> list[str]:
+    """Return a command of Pulumi on a stack, in the folder of its app's project."""
+    folder = [] if stack.app.is_platform else ["--cwd", str(PROJECT_ROOT / "apps" / str(stack.app))]
+    return ["pulumi", *command, "--stack", stack.value, *folder]
+
+
+def _check_state(settings: Settings, stacks: Stacks, stack: StackName) -> None:
     file = settings.home / "policies" / f"{stack}.json"
-    stacks.run(["pulumi", "stack", "export", "--stack", stack, "--file", str(file)], quiet=True)
+    stacks.run([*_pulumi(stack, "stack", "export"), "--file", str(file)], quiet=True)
     code, _ = stacks.run(["python3", "-m", "infra.policies.check", str(file)])
     if code != 0:
         raise SandboxError(
@@ -78,7 +86,7 @@ def _check_state(settings: Settings, stacks: Stacks, stack: str) -> None:
         )
 
 
-def _options(settings: Settings, stack: str) -> list[str]:
-    if stack != staging.STACK:
+def _options(settings: Settings, stack: StackName) -> list[str]:
+    if stack.kind is not StackKind.STAGING:
         return []
-    return ["--config-file", str(staging.config_file(settings))]
+    return ["--config-file", str(staging.config_file(settings, stack))]

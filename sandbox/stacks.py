@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contract.stack_name import AppName, StackName
 from sandbox.settings import PROJECT_ROOT
 from sandbox.system import end_with_parent
 
@@ -32,16 +33,20 @@ class Stacks:
     backend: Path
     project: Path = PROJECT_ROOT
 
-    def exists(self, stack: str) -> bool:
+    def exists(self, stack: StackName) -> bool:
         """Return True if the backend has the stack."""
         return self._state_file(stack).exists()
 
-    def names(self) -> list[str]:
-        """Return the names of all stacks of the project, sorted."""
-        folder = self.backend / ".pulumi" / "stacks" / PROJECT
-        return sorted(file.stem for file in folder.glob("*.json"))
+    def all(self) -> list[StackName]:
+        """Return the stacks of all apps, sorted by name."""
+        folder = self.backend / ".pulumi" / "stacks"
+        found = (
+            StackName.find(file.stem, AppName.of_project(file.parent.name))
+            for file in folder.glob("*/*.json")
+        )
+        return sorted((one for one in found if one is not None), key=lambda one: one.name)
 
-    def outputs(self, stack: str) -> dict[str, Any]:
+    def outputs(self, stack: StackName) -> dict[str, Any]:
         """Return the stack's outputs; empty if it has none yet."""
         try:
             state = json.loads(self._state_file(stack).read_text())
@@ -52,8 +57,8 @@ class Stacks:
                 return dict(resource.get("outputs", {}))
         return {}
 
-    def _state_file(self, stack: str) -> Path:
-        return self.backend / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
+    def _state_file(self, stack: StackName) -> Path:
+        return self.backend / ".pulumi" / "stacks" / stack.app.project / f"{stack.value}.json"
 
     def run(self, command: Sequence[str], *, quiet: bool = False) -> tuple[int, str]:
         """Run a command in the sandbox's environment, in the project's folder.

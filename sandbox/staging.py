@@ -8,25 +8,22 @@ from typing import Any
 
 import yaml
 from rich.console import Console
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from contract.stack_name import AppName, StackName
 from previews.clients import Clients
 from previews.diagnosis.failure_report import UpFailedError
 from previews.pull_request.presenter import DeployFailure
 from previews.pull_request.terminal_presenter import TerminalPresenter
+from previews.pulumi.stacks import Stacks as StacksOfPulumi
 from previews.pulumi.up import pulumi_up
-from sandbox import show
+from sandbox import filling, show
 from sandbox.aws.client import client, take_automated_snapshot
 from sandbox.containers.locks import hold
-from sandbox.errors import SandboxError
-from sandbox.kubectl import kubectl, read
 from sandbox.settings import CLUSTER_NAME, Settings
 from sandbox.stacks import PROJECT
 from sandbox.system import write_atomically
 
 STACK = "staging"
-_SEED_SECONDS = 300
-_ENDED = {"Complete", "Failed"}
 # The version that is most used on RDS, of those that the sandbox has.
 _POSTGRES = "16"
 
@@ -41,9 +38,23 @@ def ensure(settings: Settings, clients: Clients, console: Console) -> None:
         SandboxError: A step fails.
         PreviewsError: Pulumi fails.
     """
-    with hold(settings.home / "staging.lock"):
-        if not _finished(settings).exists():
+    _ensure_platform(settings, clients, console)
+    stack = stack_of(clients)
+    with hold(settings.home / f"{stack}.lock"):
+        if not _finished(settings, stack).exists():
             _make(settings, clients, console)
+
+
+def _ensure_platform(settings: Settings, clients: Clients, console: Console) -> None:
+    """Deploy the platform first, on which another app's staging stands."""
+    if not clients.settings.app_name.is_platform:
+        own = clients.settings.model_copy(update={"app": None})
+        ensure(settings, Clients(own, next_commands=clients.next_commands), console)
+
+
+def stack_of(clients: Clients) -> StackName:
+    """Return the app's staging."""
+    return StackName.parse(STACK, clients.settings.app_name)
 
 
 def update(settings: Settings, clients: Clients, console: Console) -> None:
@@ -55,26 +66,28 @@ def update(settings: Settings, clients: Clients, console: Console) -> None:
         SandboxError: A step fails.
         PreviewsError: Pulumi fails.
     """
-    with hold(settings.home / "staging.lock"):
-        if not _finished(settings).exists():
+    _ensure_platform(settings, clients, console)
+    stack = stack_of(clients)
+    with hold(settings.home / f"{stack}.lock"):
+        if not _finished(settings, stack).exists():
             _make(settings, clients, console)
             return
         began = time.monotonic()
         up(settings, clients)
         seconds = time.monotonic() - began
-        show.done(console, STACK, f"has the working tree after {seconds:.1f} s")
+        show.done(console, stack.name, f"has the working tree after {seconds:.1f} s")
 
 
 def _make(settings: Settings, clients: Clients, console: Console) -> None:
     began = time.monotonic()
-    console.print("deploying staging first (only once)")
+    stack = stack_of(clients)
+    console.print(f"deploying {stack} first (only once)")
     up(settings, clients)
-    _seed(settings, console)
-    if not _has_snapshot_of_the_rows(settings):
-        take_automated_snapshot(settings, STACK)
-    write_atomically(_finished(settings), f"{settings.seed_rows}\n")
-    rows = f"{settings.seed_rows:,} rows"
-    show.done(console, STACK, f"ready with {rows} after {time.monotonic() - began:.1f} s")
+    filling.fill(settings, stack, clients.app, clients.settings.app_folder, console)
+    if not _has_snapshot_of_the_rows(settings, stack):
+        take_automated_snapshot(settings, stack.database_identifier)
+    write_atomically(_finished(settings, stack), f"{settings.seed_rows}\n")
+    show.done(console, stack.name, f"ready with its data after {time.monotonic() - began:.1f} s")
 
 
 def up(settings: Settings, clients: Clients) -> None:
@@ -83,18 +96,18 @@ def up(settings: Settings, clients: Clients) -> None:
     Raises:
         PreviewsError: Pulumi fails; the terminal shows the reason.
     """
-    config = write_config(settings)
+    stack = stack_of(clients)
+    config = write_config(settings, stack)
     # The stack is created from another folder: Pulumi.staging.yaml in the checkout is a team's.
-    own = clients.settings.model_copy(update={"project": _own_project(config.parent)})
-    Clients(own).stacks.create(STACK)
+    StacksOfPulumi(clients.settings, _own_project(config.parent, stack.app)).create(STACK)
     clients.locks.record_owner(STACK)
-    presenter = TerminalPresenter(STACK, pulumi_log=clients.settings.pulumi_log)
+    presenter = TerminalPresenter(stack.name, pulumi_log=clients.settings.pulumi_log)
     options = ["--config-file", str(config)]
     outcome = pulumi_up(clients.stacks, STACK, config={}, options=options, watch=presenter.working)
     if not outcome.succeeded:
         found = clients.diagnose(STACK, outcome, outcome.output)
         presenter.failed(DeployFailure(found, outcome.states))
-        raise UpFailedError.of(STACK, found)
+        raise UpFailedError.of(stack.name, found)
     presenter.end()
     if clients.stacks.state(STACK).pending:
         # This `up` adopted what a killed one had created; Pulumi still lists it as pending.
@@ -102,46 +115,41 @@ def up(settings: Settings, clients: Clients) -> None:
         clients.stacks.command.check("state of staging", ["refresh", "--stack", STACK, *forget])
 
 
-def _own_project(folder: Path) -> Path:
-    """Write an empty project with the program's name, in which the stack can be created."""
-    write_atomically(folder / "Pulumi.yaml", f"name: {PROJECT}\nruntime: python\n")
+def _own_project(folder: Path, app: AppName) -> Path:
+    """Write an empty project with the app's name, in which the stack can be created."""
+    write_atomically(folder / "Pulumi.yaml", f"name: {app.project}\nruntime: python\n")
     return folder
 
 
-def config_file(settings: Settings) -> Path:
+def config_file(settings: Settings, stack: StackName) -> Path:
     """Return the path of staging's configuration here, in place of ``Pulumi.staging.yaml``."""
-    return settings.home / "pulumi" / STACK / f"Pulumi.{STACK}.yaml"
+    return settings.home / "pulumi" / stack.name / f"Pulumi.{STACK}.yaml"
 
 
-def _finished(settings: Settings) -> Path:
-    return settings.home / "staging.finished"
+def _finished(settings: Settings, stack: StackName) -> Path:
+    return settings.home / f"{stack}.finished"
 
 
-def enable_branches(settings: Settings) -> None:
+def enable_branches(settings: Settings, app: AppName) -> None:
     """Set ``branches.enabled`` in staging's configuration from its next `up` on."""
     settings.home.mkdir(parents=True, exist_ok=True)
-    _branches_file(settings).touch()
+    _branches_file(settings, app).touch()
 
 
-def _branches_enabled(settings: Settings) -> bool:
-    return _branches_file(settings).exists()
+def _branches_enabled(settings: Settings, app: AppName) -> bool:
+    return _branches_file(settings, app).exists()
 
 
-def _branches_file(settings: Settings) -> Path:
-    return settings.home / "branches.wanted"
+def _branches_file(settings: Settings, app: AppName) -> Path:
+    return settings.home / f"{app.branches_namespace}.wanted"
 
 
-def write_config(settings: Settings) -> Path:
+def write_config(settings: Settings, stack: StackName) -> Path:
     """Write the configuration that a team would write for this cluster and load balancer."""
-    path = config_file(settings)
+    path = config_file(settings, stack)
     # Keep the salt of its encryption, which Pulumi wrote into it.
     kept: dict[str, Any] = yaml.safe_load(path.read_text()) if path.exists() else {}
-    values = {
-        "domain": settings.domain,
-        "cluster": {"name": CLUSTER_NAME},
-        "listener": {"protocol": "HTTP", "port": settings.http_port},
-        # The load balancer is a process of this machine.
-        "loadBalancer": {"sourceCidrs": ["127.0.0.0/8"]},
+    values: dict[str, Any] = {
         "database": {
             "instanceClass": "db.t4g.medium",
             "engineVersion": _POSTGRES,
@@ -149,6 +157,23 @@ def write_config(settings: Settings) -> Path:
             "sslMode": "require",
             "deletionProtection": False,
         },
+    }
+    values |= _platform(settings) if stack.app.is_platform else {"platform": PROJECT}
+    if _branches_enabled(settings, stack.app):
+        values["branches"] = {"enabled": True}
+    kept["config"] = {f"{PROJECT}:{key}": value for key, value in values.items()}
+    write_atomically(path, yaml.safe_dump(kept, sort_keys=False))
+    return path
+
+
+def _platform(settings: Settings) -> dict[str, Any]:
+    """Return the keys that only the platform's own staging has."""
+    return {
+        "domain": settings.domain,
+        "cluster": {"name": CLUSTER_NAME},
+        "listener": {"protocol": "HTTP", "port": settings.http_port},
+        # The load balancer is a process of this machine.
+        "loadBalancer": {"sourceCidrs": ["127.0.0.0/8"]},
         # Nobody assumes these roles here; they are created with their policies as on AWS.
         "github": {
             "repository": "sandbox/previews",
@@ -156,69 +181,13 @@ def write_config(settings: Settings) -> Path:
             "subjectPrefix": "repo:sandbox@1/previews@1",
         },
     }
-    if _branches_enabled(settings):
-        values["branches"] = {"enabled": True}
-    kept["config"] = {f"{PROJECT}:{key}": value for key, value in values.items()}
-    write_atomically(path, yaml.safe_dump(kept, sort_keys=False))
-    return path
 
 
-def _seed(settings: Settings, console: Console) -> None:
-    """Generate staging's rows by a Job of its image, with the permissions of its migrations."""
-    kubectl(settings, "apply", "--filename=-", document=_seed_job(settings))
-    until_ended = Retrying(
-        retry=retry_if_result(lambda status: not _ENDED & _conditions(status)),
-        stop=stop_after_delay(_SEED_SECONDS),
-        wait=wait_fixed(0.3),
-        retry_error_callback=lambda state: state.outcome and state.outcome.result(),
-    )
-    with console.status(f"staging: generating {settings.seed_rows:,} rows"):
-        status = until_ended(lambda: _seed_status(settings))
-    if "Complete" not in _conditions(status):
-        raise SandboxError(
-            "rows of staging",
-            why="the Job that generates them failed: "
-            + kubectl(settings, "logs", "job/seed", f"--namespace={STACK}", "--tail=20"),
-            remedy="correct what its log reports, then run the command again.",
-        )
-
-
-def _conditions(status: dict[str, Any]) -> set[str]:
-    return {c["type"] for c in status.get("conditions", []) if c["status"] == "True"}
-
-
-def _seed_status(settings: Settings) -> dict[str, Any]:
-    return dict(read(settings, "job/seed", f"--namespace={STACK}").get("status", {}))
-
-
-def _seed_job(settings: Settings) -> dict[str, Any]:
-    """Return staging's migration Job with another name and command."""
-    selector = "--selector=app.kubernetes.io/name=migrate"
-    (migrate,) = read(settings, "jobs", f"--namespace={STACK}", selector)["items"]
-    pod = migrate["spec"]["template"]["spec"]
-    container = {key: value for key, value in pod["containers"][0].items() if key != "args"}
-    # With canaries: rows by which tests prove that no person of staging is in a preview.
-    rows = ["--rows", str(settings.seed_rows), "--canaries"]
-    container["command"] = ["python", "-m", "service.seed", *rows]
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": "seed", "namespace": STACK},
-        "spec": {
-            "backoffLimit": 0,
-            "template": {
-                "metadata": {"labels": {"app.kubernetes.io/name": "seed"}},
-                "spec": {**pod, "containers": [container]},
-            },
-        },
-    }
-
-
-def _has_snapshot_of_the_rows(settings: Settings) -> bool:
-    """Return True if a snapshot was taken after the Job that generated the rows had ended."""
-    ended = _seed_status(settings)["completionTime"]
+def _has_snapshot_of_the_rows(settings: Settings, stack: StackName) -> bool:
+    """Return True if a snapshot was taken after staging had its rows."""
+    ended = filling.ended(settings, stack)
     answer = client(settings, "rds").describe_db_snapshots(
-        DBInstanceIdentifier=STACK, SnapshotType="automated"
+        DBInstanceIdentifier=stack.database_identifier, SnapshotType="automated"
     )
     # Both have a resolution of a second, in UTC; a snapshot of the same second does not count.
     return any(

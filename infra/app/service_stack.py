@@ -2,22 +2,25 @@
 
 The order is the point. The namespace and its Secrets come first; then the database is
 provisioned, by a Job that is trusted with the master password; then the migrate Job, of this
-image; only then service and workers, and last the Ingress. When a migration fails, nothing after
-it is touched, and the version before goes on serving.
+image; only then service and workers, and the Ingress; last the app's hooks. When a migration
+fails, nothing after it is touched, and the version before goes on serving.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pulumi
 
 from contract.kubernetes import APP_SECRET, MIGRATOR_SECRET
+from contract.stack_name import StackKind
 from infra.app.app_environment import EnvironmentArgs, app_environment
 from infra.app.app_ingress import AppIngress, app_url
 from infra.app.app_secrets import AppSecrets
 from infra.app.deployment import AppContainer
+from infra.app.hooks import AppHooks, HookArgs, SeedState
 from infra.app.preview_namespace import PreviewNamespace
 from infra.app.web_service import WebService
 from infra.app.worker import Worker
@@ -27,7 +30,7 @@ from infra.kubernetes.pod import Environment
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from contract.app.model import App
+    from contract.app.model import App, Hook
     from contract.stack_name import StackName
     from infra.app.sizes import AppSizes
     from infra.config.access import SignIn
@@ -56,6 +59,7 @@ class AppArgs:
         egress_by: How the hosts that the app connects to are told from others.
         migration: Limits of a migration, which is tried on a clone first; None where it can't be
             tried, since others than a preview's pods use the database.
+        seed_state: What earlier `up`s left of the hook ``seed``.
     """
 
     stack: StackName
@@ -68,6 +72,7 @@ class AppArgs:
     sign_in: SignIn
     egress_by: EgressBy
     migration: MigrationConfig | None = None
+    seed_state: SeedState = SeedState.DUE
 
 
 class ServiceStack(pulumi.ComponentResource):
@@ -75,9 +80,11 @@ class ServiceStack(pulumi.ComponentResource):
 
     Attributes:
         child: Options of its children.
+        seeded: As in `AppHooks`, after `deploy`.
     """
 
     child: pulumi.ResourceOptions
+    seeded: pulumi.Output[str] | None = None
 
     def __init__(self, name: str, *, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("previews:service:ServiceStack", name, None, opts)
@@ -108,7 +115,9 @@ class ServiceStack(pulumi.ComponentResource):
     def deploy(
         self, args: AppArgs, namespace: PreviewNamespace, provisioned: ProvisionedDatabase
     ) -> AppIngress:
-        """Declare secrets, the migrate Job, services and workers, and the Ingress, in that order.
+        """Declare secrets, the migrate Job, services and workers, the Ingress and the hooks.
+
+        That is also their order.
 
         Args:
             args: Arguments of the app.
@@ -158,6 +167,21 @@ class ServiceStack(pulumi.ComponentResource):
             depends_on=web,
             opts=self.child,
         )
+        hooks = AppHooks(
+            "hooks",
+            HookArgs(
+                hooks=args.app.hooks,
+                work=partial(_hook_work, args, values, secrets),
+                scope=namespace.scope,
+                resources=args.sizes.service.resources,
+                database=provisioned.database.identity,
+                commit=args.source.commit,
+                seed_state=args.seed_state if args.stack.kind is StackKind.PREVIEW else None,
+            ),
+            depends_on=[ingress],
+            opts=self.child,
+        )
+        self.seeded = hooks.seeded
         self.register_outputs({"url": ingress.url})
         return ingress
 
@@ -256,6 +280,21 @@ def migrate_work(
         ),
         database=values.provisioned.database.identity,
         timeout_seconds=settings.migrate_seconds,
+        container=args.app.service,
+    )
+
+
+def _hook_work(
+    args: AppArgs, values: EnvironmentArgs, secrets: AppSecrets, name: str, hook: Hook
+) -> DatabaseWork:
+    """Return the work of a hook's Job, which runs as the service does."""
+    return DatabaseWork(
+        name=name,
+        command=hook.command,
+        image=args.image,
+        environment=_environment(args.app.service.environment, values, secrets),
+        database=values.provisioned.database.identity,
+        timeout_seconds=hook.timeout_seconds,
         container=args.app.service,
     )
 

@@ -1,4 +1,4 @@
-"""A Job that works on the database once, before the service starts: prepare or migrate."""
+"""A Job that works on the database once: prepare, migrate, or a hook of the app."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from infra.kubernetes.pod import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from contract.app.model import Container
     from infra.config.models import ServiceConfig
@@ -45,6 +45,7 @@ class DatabaseWork:
         timeout_seconds: Time limit in seconds.
         container: The container's user and scratch folders.
         rules: ConfigMap with the rules of the scrub, mounted read-only; None for none.
+        revision: Further text that the Job's name depends on, None for none.
     """
 
     name: str
@@ -55,6 +56,7 @@ class DatabaseWork:
     timeout_seconds: int
     container: Container = PLATFORM_CONTAINER
     rules: pulumi.Input[str] | None = None
+    revision: pulumi.Input[str] | None = None
 
 
 class DatabaseJob(pulumi.ComponentResource):
@@ -78,6 +80,8 @@ class DatabaseJob(pulumi.ComponentResource):
         scope: NamespaceScope,
         resources: ServiceConfig,
         depends_on: Sequence[pulumi.Resource],
+        annotations: Mapping[str, str] | None = None,
+        done: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the Job.
@@ -87,45 +91,10 @@ class DatabaseJob(pulumi.ComponentResource):
             scope: Namespace of the Job.
             resources: Resources of its pod.
             depends_on: Resources that the Job depends on.
+            annotations: Further annotations of the Job.
+            done: True if it has succeeded and stays as it was, whatever its work has become.
         """
         super().__init__("previews:service:DatabaseJob", name, None, opts)
-        template = batch.v1.JobSpecArgs(
-            backoff_limit=0,
-            active_deadline_seconds=work.timeout_seconds,
-            # A pod that was evicted has not failed.
-            pod_failure_policy=batch.v1.PodFailurePolicyArgs(
-                rules=[
-                    batch.v1.PodFailurePolicyRuleArgs(
-                        action="Ignore",
-                        on_pod_conditions=[
-                            batch.v1.PodFailurePolicyOnPodConditionsPatternArgs(
-                                type="DisruptionTarget", status="True"
-                            )
-                        ],
-                    )
-                ]
-            ),
-            template=core.v1.PodTemplateSpecArgs(
-                metadata=meta.v1.ObjectMetaArgs(labels={NAME_LABEL: work.name}),
-                spec=pod_spec(
-                    core.v1.ContainerArgs(
-                        name=work.name,
-                        image=work.image,
-                        image_pull_policy="IfNotPresent",
-                        command=[*work.command],
-                        env=work.environment.as_args(),
-                        resources=resource_requirements(resources, work.container),
-                        security_context=container_confinement(work.container),
-                        termination_message_policy="FallbackToLogsOnError",
-                        volume_mounts=[*scratch_mounts(work.container), *_mounts(work)],
-                    ),
-                    grace_period_seconds=_GRACE_PERIOD_SECONDS,
-                    restart_policy="Never",
-                    settings=work.container,
-                    volumes=_volumes(work),
-                ),
-            ),
-        )
         self.job = batch.v1.Job(
             work.name,
             metadata=scope.metadata(
@@ -135,14 +104,18 @@ class DatabaseJob(pulumi.ComponentResource):
                     "pulumi.com/replaceUnready": "true",
                     # The pod's scheduling and image pull come on top of its own time.
                     TIMEOUT: str(work.timeout_seconds + 120),
+                    **(annotations or {}),
                 },
             ),
-            spec=template,
+            spec=job_spec(work, resources),
             # The former Job is deleted first. Otherwise it would remain after a failed one, and a
             # roll-back to the version that it migrated would find its name taken.
             opts=pulumi.ResourceOptions.merge(
                 scope.deleted_with_namespace(self, depends_on=depends_on),
-                pulumi.ResourceOptions(delete_before_replace=True),
+                pulumi.ResourceOptions(
+                    delete_before_replace=True,
+                    ignore_changes=["metadata.name", "spec"] if done else None,
+                ),
             ),
         )
         self.register_outputs({})
@@ -164,6 +137,47 @@ def _mounts(work: DatabaseWork) -> list[core.v1.VolumeMountArgs]:
     return [core.v1.VolumeMountArgs(name=_RULES, mount_path=FOLDER, read_only=True)]
 
 
+def job_spec(work: DatabaseWork, resources: ServiceConfig) -> batch.v1.JobSpecArgs:
+    """Return the spec of a Job that is tried once."""
+    return batch.v1.JobSpecArgs(
+        backoff_limit=0,
+        active_deadline_seconds=work.timeout_seconds,
+        # A pod that was evicted has not failed.
+        pod_failure_policy=batch.v1.PodFailurePolicyArgs(
+            rules=[
+                batch.v1.PodFailurePolicyRuleArgs(
+                    action="Ignore",
+                    on_pod_conditions=[
+                        batch.v1.PodFailurePolicyOnPodConditionsPatternArgs(
+                            type="DisruptionTarget", status="True"
+                        )
+                    ],
+                )
+            ]
+        ),
+        template=core.v1.PodTemplateSpecArgs(
+            metadata=meta.v1.ObjectMetaArgs(labels={NAME_LABEL: work.name}),
+            spec=pod_spec(
+                core.v1.ContainerArgs(
+                    name=work.name,
+                    image=work.image,
+                    image_pull_policy="IfNotPresent",
+                    command=[*work.command],
+                    env=work.environment.as_args(),
+                    resources=resource_requirements(resources, work.container),
+                    security_context=container_confinement(work.container),
+                    termination_message_policy="FallbackToLogsOnError",
+                    volume_mounts=[*scratch_mounts(work.container), *_mounts(work)],
+                ),
+                grace_period_seconds=_GRACE_PERIOD_SECONDS,
+                restart_policy="Never",
+                settings=work.container,
+                volumes=_volumes(work),
+            ),
+        ),
+    )
+
+
 def _job_name(work: DatabaseWork, resources: ServiceConfig) -> pulumi.Output[str]:
     """Return the Job's name, with a hash of everything in it that may vary."""
     content = {
@@ -177,7 +191,7 @@ def _job_name(work: DatabaseWork, resources: ServiceConfig) -> pulumi.Output[str
         ),
         "rules": work.rules,
         "sizes": [resources.cpu, resources.cpu_limit, resources.memory],
-    }
+    } | ({} if work.revision is None else {"revision": work.revision})
     return pulumi.Output.json_dumps(content, sort_keys=True).apply(
         lambda text: f"{work.name}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
     )

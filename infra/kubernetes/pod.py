@@ -9,6 +9,7 @@ import pulumi
 from pulumi_kubernetes import core
 
 from contract.app.model import Container
+from contract.kubernetes import NAME_LABEL as NAME_LABEL  # noqa: PLC0414 - other modules import it from here
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +28,6 @@ _SCRATCH = 64
 _LOGS = 64
 _ROOT = 256
 SERVICE_ACCOUNT = "service"
-NAME_LABEL = "app.kubernetes.io/name"
 TIMEOUT = "pulumi.com/timeoutSeconds"
 """Annotation with the seconds for which Pulumi waits for an object, instead of 10 minutes."""
 NOT_AWAITED = {"pulumi.com/skipAwait": "true"}

@@ -33,6 +33,7 @@ OBJECTS = frozenset(
     {
         "kubernetes:apps/v1:Deployment",
         "kubernetes:autoscaling/v2:HorizontalPodAutoscaler",
+        "kubernetes:batch/v1:CronJob",
         "kubernetes:batch/v1:Job",
         "kubernetes:core/v1:ConfigMap",
         "kubernetes:core/v1:LimitRange",

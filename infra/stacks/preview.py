@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
+from infra.app.hooks import SeedState
 from infra.app.image import app_images
 from infra.app.service_stack import AppArgs, ServiceStack
 from infra.app.sizes import app_sizes
@@ -15,9 +16,11 @@ from infra.config.models import DatabaseMode
 from infra.kubernetes.provider import existing_cluster
 from infra.source import read_app_source
 from infra.stacks.stack_outputs import (
+    SEEDED,
     export_preparation,
     export_service,
     preparation,
+    read_seed_state,
     read_staging,
 )
 from infra.tagging import tag_every_resource
@@ -57,6 +60,7 @@ def declare_preview(stack: StackName) -> None:
         sign_in=config.access.sign_in,
         egress_by=config.egress_by,
         migration=config.migration,
+        seed_state=SeedState.DUE if described.app.hooks.seed is None else read_seed_state(),
     )
     provider = existing_cluster(platform.cluster.name)
     service = ServiceStack("service", opts=pulumi.ResourceOptions(providers=[provider]))
@@ -70,6 +74,9 @@ def declare_preview(stack: StackName) -> None:
     export_service(stack, source, images.own, endpoint)
     if database.prepared_with is not None:
         export_preparation(database.prepared_with)
+    if service.seeded is not None:
+        # It does not depend on the Job `after-deploy`, and is recorded although that fails.
+        pulumi.export(SEEDED, service.seeded)
     pulumi.export("databaseMode", config.database.mode.value)
     pulumi.export("snapshot", database.snapshot)
     pulumi.export("snapshotCreated", database.snapshot_created)

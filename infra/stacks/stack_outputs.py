@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pulumi
 
+from contract.kubernetes import SEED
 from contract.platform_outputs import (
     APPS_OUTPUT,
     OUTPUT,
@@ -14,6 +15,7 @@ from contract.platform_outputs import (
     PlatformOutputsError,
 )
 from contract.stack_name import PLATFORM_PROJECT
+from infra.app.hooks import SeedState
 from infra.database.database import Preparation
 from infra.errors import ProgramError
 from infra.platform_inputs import BoundaryInputs, PlatformInputs
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
 _PREPARE_DATABASE = "prepareDatabase"
 _PREPARE_IMAGE = "prepareImage"
 _PREPARE_RULES = "prepareRules"
+
+SEEDED = "seeded"
+"""Name of the output that holds the identity of the database that the hook ``seed`` has run on."""
+
+_JOB = "kubernetes:batch/v1:Job"
+_NAMESPACE = "kubernetes:core/v1:Namespace"
 
 
 def read_staging() -> PlatformInputs:
@@ -112,6 +120,31 @@ def export_preparation(prepared: Preparation) -> None:
     pulumi.export(_PREPARE_RULES, prepared.rules)
 
 
+def read_seed_state() -> SeedState:
+    """Return what earlier `up`s of this stack left of the hook ``seed``.
+
+    Whether a Job is declared can't depend on a value that is known only later, as a
+    StackReference's is, so the engine is called. The state alone would not do: a reset deletes the
+    Job. Nor the output alone: it outlives a removal that was interrupted.
+    """
+    name = _full_name(pulumi.get_stack())
+    outputs = _invoke("readStackOutputs", {"name": name})
+    # Without outputs there may be no state, for which the engine has no answer.
+    if not outputs.get(SEEDED):
+        return SeedState.DUE
+    held = _invoke("readStackResourceOutputs", {"stackName": name})
+    jobs: list[dict[str, Any]] = [
+        one["outputs"]
+        for urn, one in held.items()
+        if one["type"] == _JOB and urn.rpartition("::")[2] == SEED
+    ]
+    if jobs:
+        status = cast("dict[str, Any]", jobs[0].get("status") or {})
+        return SeedState.DONE if status.get("succeeded") else SeedState.DUE
+    is_there = any(one["type"] == _NAMESPACE for one in held.values())
+    return SeedState.RESET if is_there else SeedState.DUE
+
+
 def export_service(
     stack: StackName, source: Source, image: pulumi.Input[str], endpoint: AppIngress
 ) -> None:
@@ -124,8 +157,16 @@ def export_service(
 
 
 def _reference(stack: str, project: str = "") -> pulumi.StackReference:
+    return pulumi.StackReference(_full_name(stack, project))
+
+
+def _full_name(stack: str, project: str = "") -> str:
     # The organization is the literal `organization` on a self-managed backend, so that the same
     # name works there and on Pulumi Cloud.
-    return pulumi.StackReference(
-        f"{pulumi.get_organization()}/{project or pulumi.get_project()}/{stack}"
-    )
+    return f"{pulumi.get_organization()}/{project or pulumi.get_project()}/{stack}"
+
+
+def _invoke(function: str, arguments: dict[str, str]) -> dict[str, Any]:
+    """Call a function of the engine itself, which answers from the last state."""
+    answer = pulumi.runtime.invoke(f"pulumi:pulumi:{function}", arguments)
+    return dict(cast("dict[str, Any]", answer.value)["outputs"] or {})

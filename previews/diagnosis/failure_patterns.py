@@ -148,6 +148,12 @@ FAILURE_PATTERNS: tuple[tuple[re.Pattern[str], FailurePattern], ...] = (
         " preview.yaml.",
     ),
     _pattern(
+        r"(?m:batch/v1:Job (?:seed|after-deploy)$)",
+        "hook-failed",
+        "a hook of `preview.yaml` failed; the service is up and serves this version",
+        "read the last lines of its log below and fix it, then push; the next `up` runs it again.",
+    ),
+    _pattern(
         r"CrashLoopBackOff|exit code [1-9]|BackoffLimitExceeded",
         "crashed",
         "a container is crash-looping",

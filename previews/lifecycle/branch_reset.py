@@ -2,7 +2,8 @@
 
 The database keeps its address, so nothing in the stack changes: the DatabaseBranch is annotated,
 the platform's controller replaces the database by a fresh clone, the migrations of the version
-that runs are applied to it, and the pods are restarted.
+that runs are applied to it, and the pods are restarted. Last comes the hook ``seed``, if the app
+wants it after a reset.
 """
 
 from __future__ import annotations
@@ -15,7 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from contract.kubernetes import BRANCHES, RESET_ANNOTATION, qualified
+from contract.kubernetes import (
+    AFTER_RESET_ANNOTATION,
+    BRANCHES,
+    MIGRATE,
+    NAME_LABEL,
+    RESET_ANNOTATION,
+    SEED,
+    SERVICE,
+    qualified,
+)
 from previews.errors import PreviewsError
 from previews.output import progress
 
@@ -25,12 +35,11 @@ if TYPE_CHECKING:
 
 BRANCH_RESOURCES = qualified(BRANCHES)
 _BRANCH = "database"
-_MIGRATE = "migrate"
-_SERVICE = "service"
-_NAME_LABEL = "app.kubernetes.io/name"
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _CLONE_SECONDS = 900
-_MIGRATE_SECONDS = 720
+# A pod's scheduling and the image's pull come on top of a Job's own time.
+_START_SECONDS = 120
+_MIGRATE_SECONDS = 600
 _ROLLOUT_SECONDS = 300
 
 
@@ -54,6 +63,7 @@ def reset(preview: Preview, cluster: Cluster) -> None:
     _migrate_again(cluster, preview, token)
     progress(f"{preview}: restarting the service")
     _restart(cluster, preview)
+    _seed_again(cluster, preview, token)
 
 
 def _require(cluster: Cluster, kind: str, name: str, preview: Preview) -> KubernetesObject:
@@ -77,34 +87,17 @@ def _is_reset(branch: KubernetesObject, token: str) -> bool:
 
 
 def _migrate_again(cluster: Cluster, preview: Preview, token: str) -> None:
-    """Run the Job of the deployed version again, under another name."""
-    jobs = [
-        job
-        for job in cluster.each("jobs.v1.batch", namespace=preview.stack.namespace)
-        if dict(job.labels).get(_NAME_LABEL) == _MIGRATE
-    ]
-    again = [job for job in jobs if RESET_ANNOTATION in job.annotations]
-    deployed = [job for job in jobs if RESET_ANNOTATION not in job.annotations]
-    for earlier in again:
-        cluster.delete(earlier)
-    if not deployed:
+    """Run the migration of the deployed version again."""
+    deployed = _deployed_job(cluster, preview, MIGRATE)
+    if deployed is None:
         raise PreviewsError(
             "reset-no-migration",
             preview.name,
             why="the Job that migrated the deployed version does not exist any more",
             remedy="push to the pull request, or deploy it again: that migrates the fresh clone.",
         )
-    newest = max(deployed, key=lambda job: str(job.metadata["creationTimestamp"]))
-    job = _job_again(_raw(newest), token)
-    cluster.create(job)
-    name = job["metadata"]["name"]
-    done = _await(
-        lambda: _require(cluster, "jobs.v1.batch", name, preview),
-        lambda live: bool(_ended(live)),
-        seconds=_MIGRATE_SECONDS,
-        what=f"migration of the fresh clone of {preview}",
-    )
-    if "Complete" not in _ended(done):
+    name = _run_again(cluster, preview, deployed, token)
+    if name:
         raise PreviewsError(
             "reset-migration-failed",
             f"migration of the fresh clone of {preview}",
@@ -114,19 +107,66 @@ def _migrate_again(cluster: Cluster, preview: Preview, token: str) -> None:
         )
 
 
+def _seed_again(cluster: Cluster, preview: Preview, token: str) -> None:
+    """Run the hook ``seed`` again, with the version that ran it, if it is wanted after a reset."""
+    deployed = _deployed_job(cluster, preview, SEED)
+    if deployed is None or deployed.annotations.get(AFTER_RESET_ANNOTATION) != "true":
+        return
+    progress(f"{preview}: running the hook {SEED}")
+    name = _run_again(cluster, preview, deployed, token)
+    if name:
+        raise PreviewsError(
+            "reset-seed-failed",
+            f"hook {SEED} on the fresh clone of {preview}",
+            why=f"the Job {name} failed",
+            remedy=f"read its log with `kubectl logs -n {preview.stack.namespace} job/{name}`;"
+            " mend the command of `hooks.seed`, push, then reset again.",
+        )
+
+
+def _deployed_job(cluster: Cluster, preview: Preview, name: str) -> KubernetesObject | None:
+    """Delete a Job's repetitions of earlier resets; return the deployed one, None if it is gone."""
+    jobs = [
+        job
+        for job in cluster.each("jobs.v1.batch", namespace=preview.stack.namespace)
+        if job.labels.get(NAME_LABEL) == name
+    ]
+    for earlier in jobs:
+        if RESET_ANNOTATION in earlier.annotations:
+            cluster.delete(earlier)
+    deployed = [job for job in jobs if RESET_ANNOTATION not in job.annotations]
+    return max(deployed, key=lambda job: str(job.metadata["creationTimestamp"]), default=None)
+
+
+def _run_again(cluster: Cluster, preview: Preview, deployed: KubernetesObject, token: str) -> str:
+    """Run a deployed Job again under another name; returns that name if it failed."""
+    job = _job_again(_raw(deployed), token)
+    cluster.create(job)
+    name = job["metadata"]["name"]
+    limit = job["spec"].get("activeDeadlineSeconds", _MIGRATE_SECONDS)
+    done = _await(
+        lambda: _require(cluster, "jobs.v1.batch", name, preview),
+        lambda live: bool(_ended(live)),
+        seconds=limit + _START_SECONDS,
+        what=f"Job {name} of {preview}",
+    )
+    return "" if "Complete" in _ended(done) else str(name)
+
+
 def _job_again(job: dict[str, Any], token: str) -> dict[str, Any]:
     """Copy a Job without the fields that the cluster has added."""
+    name = job["metadata"]["labels"][NAME_LABEL]
     template = copy.deepcopy(dict(job["spec"]["template"]))
-    template["metadata"] = {"labels": {_NAME_LABEL: _MIGRATE}}
+    template["metadata"] = {"labels": {NAME_LABEL: name}}
     kept = ("backoffLimit", "activeDeadlineSeconds", "podFailurePolicy")
     spec = {key: job["spec"][key] for key in kept if key in job["spec"]}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": f"{_MIGRATE}-reset-{token}",
+            "name": f"{name}-reset-{token}",
             "namespace": job["metadata"]["namespace"],
-            "labels": {_NAME_LABEL: _MIGRATE},
+            "labels": {NAME_LABEL: name},
             "annotations": {RESET_ANNOTATION: token},
         },
         "spec": {**spec, "template": template},
@@ -139,12 +179,12 @@ def _ended(job: KubernetesObject) -> set[str]:
 
 
 def _restart(cluster: Cluster, preview: Preview) -> None:
-    deployment = _require(cluster, "deployments.v1.apps", _SERVICE, preview)
+    deployment = _require(cluster, "deployments.v1.apps", SERVICE, preview)
     at = datetime.now(UTC).isoformat(timespec="seconds")
     template = {"metadata": {"annotations": {_RESTARTED: at}}}
     cluster.patch(deployment, {"spec": {"template": template}})
     _await(
-        lambda: _require(cluster, "deployments.v1.apps", _SERVICE, preview),
+        lambda: _require(cluster, "deployments.v1.apps", SERVICE, preview),
         _is_rolled_out,
         seconds=_ROLLOUT_SECONDS,
         what=f"restart of the service of {preview}",

@@ -14,14 +14,15 @@ from pydantic import BaseModel, ConfigDict
 from contract.preview import Preview
 from previews.diagnosis import migration_report
 from previews.diagnosis.failure_report import UpFailedError
+from previews.diagnosis.hook_logs import HookRun, read_logs
 from previews.diagnosis.migration_report import MigrationLog
 from previews.errors import PreviewsError
 from previews.lifecycle.label_config import label_config
-from previews.lifecycle.smoke import SmokeReport, smoke
+from previews.lifecycle.smoke import SmokeReport, running_image, smoke
 from previews.lifecycle.terminating import is_terminating, termination_error
 from previews.pull_request.presenter import DeployedPreview, DeployFailure, Presenter
 from previews.pulumi.lock_files import is_pulumi_cloud
-from previews.pulumi.progress import State, Step, StepState
+from previews.pulumi.progress import HOOKS, State, Step, StepState
 from previews.pulumi.stack_file import unset
 from previews.pulumi.up import UpResult, pulumi_up
 from previews.reporting import prices
@@ -54,6 +55,7 @@ class DeployReport(BaseModel):
         seconds: Duration.
         steps: The steps and their results.
         migration: Log of the migration; None where it can't be read.
+        hooks: Hooks that were run, and their logs.
         smoke: Results of the smoke test.
     """
 
@@ -65,6 +67,7 @@ class DeployReport(BaseModel):
     seconds: float
     steps: tuple[StepState, ...]
     migration: MigrationLog | None
+    hooks: tuple[HookRun, ...] = ()
     smoke: SmokeReport
 
     def text(self) -> str:
@@ -149,9 +152,11 @@ class PreviewDeployment:
             meanwhile.submit(self.connect)
             outcome = pulumi_up(self.stacks, stack, config=config, watch=self.presenter.working)
         if not outcome.succeeded:
-            raise self._failure(outcome.states, outcome, message=outcome.output, still=served)
+            rolled_out = any(s.step in HOOKS and s.state is State.FAILED for s in outcome.states)
+            still = "" if rolled_out else served
+            raise self._failure(outcome.states, outcome, message=outcome.output, still=still)
         found = self._summary()
-        report = self._smoke(found, outcome)
+        report = self._smoke(found, outcome, image=self._image())
         if not report.passed:
             steps = (*outcome.states, StepState(step=Step.SMOKE, state=State.FAILED))
             message = f"smoke test of {found.url}:\n" + "\n".join(report.failures())
@@ -186,7 +191,10 @@ class PreviewDeployment:
             key: value for key, value in values.items() if value
         }
 
-    def _smoke(self, found: PreviewSummary, outcome: UpResult) -> SmokeReport:
+    def _image(self) -> str:
+        return str(self.stacks.outputs(self.preview.name)["image"])
+
+    def _smoke(self, found: PreviewSummary, outcome: UpResult, *, image: str) -> SmokeReport:
         running = StepState(step=Step.SMOKE, state=State.RUNNING)
         self.presenter.working((*outcome.states, running))
         return smoke(
@@ -196,6 +204,7 @@ class PreviewDeployment:
             commit=found.commit,
             connect_to=self.connect_to,
             bypass=self.bypass(),
+            running=lambda: running_image(self.connect(), self.preview.stack.namespace, image),
         )
 
     def _success(
@@ -205,7 +214,8 @@ class PreviewDeployment:
         seconds = time.monotonic() - self._began
         migration = migration_report.read(self.connect, self.preview.name)
         kept = self.settings.keep_label in self.pull.labels
-        self.presenter.up(DeployedPreview(found, outcome.states, seconds, migration, kept))
+        hooks = self._hooks(outcome.states)
+        self.presenter.up(DeployedPreview(found, outcome.states, seconds, migration, kept, hooks))
         return DeployReport(
             stack=self.preview.name,
             url=found.url,
@@ -213,6 +223,7 @@ class PreviewDeployment:
             seconds=seconds,
             steps=outcome.states,
             migration=migration,
+            hooks=hooks,
             smoke=report,
         )
 
@@ -229,6 +240,11 @@ class PreviewDeployment:
         if not any(s.step is Step.MIGRATE and s.state in began for s in outcome.states):
             return None
         return migration_report.read(self.connect, self.preview.name)
+
+    def _hooks(self, states: Sequence[StepState]) -> tuple[HookRun, ...]:
+        """Read the logs of the hooks that this run has run."""
+        ran = [HOOKS[s.step] for s in states if s.step in HOOKS and s.state is State.DONE]
+        return read_logs(self.connect, self.preview.stack.namespace, ran)
 
     def _databases(self) -> list[str]:
         """Return the URNs of the database: an instance of its own, or a branch of a shared one."""

@@ -7,12 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
+from rich.markup import escape
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from contract.preview import Preview
 from previews import inventory
+from previews.diagnosis.hook_logs import HookRun
 from previews.errors import PreviewsError
 from previews.inventory import Item, ResourceFinder
+from previews.lifecycle.hooks import before_destroy
 from previews.lifecycle.terminating import explain
 from previews.output import progress
 
@@ -36,6 +39,7 @@ class DestroyReport(BaseModel):
         had_stack: True if there was a stack.
         unlocked: Holders whose locks were broken, since they have ended.
         taken_over: URNs of resources that a killed run had created and not recorded.
+        hook: The run of the hook ``before-destroy``; None where there was none.
         deleted: Resources that Pulumi deleted.
         leftovers_deleted: Resources of no state that were deleted directly.
         looked_in: Places that were searched afterwards.
@@ -51,6 +55,7 @@ class DestroyReport(BaseModel):
     had_stack: bool
     unlocked: list[str] = []
     taken_over: list[str] = []
+    hook: HookRun | None = None
     deleted: list[str] = []
     leftovers_deleted: list[str] = []
     looked_in: list[str] = []
@@ -69,6 +74,9 @@ class DestroyReport(BaseModel):
         lines = [f"[bold]{self.stack}[/]: " + self._summary()]
         lines += [f"  lock broken: {holder}" for holder in self.unlocked]
         lines += [f"  adopted first: {urn}" for urn in self.taken_over]
+        if self.hook is not None:
+            lines.append(f"  {self.hook.hook}: {escape(self.hook.result)}")
+            lines += [f"    {escape(line)}" for line in self.hook.log]
         lines += [f"  deleted: {line}" for line in [*self.deleted, *self.leftovers_deleted]]
         lines += [f"  kept: {line}" for line in self.kept]
         lines += [f"  [red]left: {line}[/]" for line in self.left]
@@ -117,11 +125,13 @@ def destroy(
         broken = locks.break_stale(stack)
         locks.record_owner(stack)
         recovered, state = recover(stack)
+        hook = before_destroy(connect, preview.stack.namespace) if _has_hook(state) else None
         _destroy_stack(preview, stacks, connect)
         report = report.model_copy(
             update={
                 "unlocked": [str(each) for each in broken],
                 "taken_over": sorted(recovered.adopted),
+                "hook": hook,
                 "deleted": [_line(resource) for resource in state.resources if _is_real(resource)],
             }
         )
@@ -190,6 +200,12 @@ def _delete(items: Sequence[Item], places: Sequence[ResourceFinder]) -> list[Ite
         progress(f"{item.stack}: {item}")
         inventory.remove(places, item)
     return deletable
+
+
+def _has_hook(state: StackState) -> bool:
+    """Return True if the state has the hook ``before-destroy``; else it needs no cluster."""
+    kinds = {resource.type for resource in state.resources if not resource.delete}
+    return "kubernetes:batch/v1:CronJob" in kinds
 
 
 def _is_real(resource: Resource) -> bool:

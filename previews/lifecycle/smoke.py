@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from contract.kubernetes import NAME_LABEL, SERVICE
 from contract.platform_outputs import BYPASS_HEADER
 from previews.errors import PreviewsError
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from boto3.session import Session
 
     from contract.app.model import App, OpenApi, Request
+    from previews.kubernetes import Cluster
 
 _ANSWER_SECONDS = 60.0
 _TIMEOUT_SECONDS = 10.0
@@ -91,8 +93,9 @@ def smoke(
     connect_to: str | None = None,
     bypass: str | None = None,
     wait_seconds: float = _ANSWER_SECONDS,
+    running: Callable[[], str] | None = None,
 ) -> SmokeReport:
-    """Test an app: its health, then the requests of its description.
+    """Test an app: its health, its image, then the requests of its description.
 
     Args:
         url: Its URL.
@@ -103,6 +106,8 @@ def smoke(
             names that this machine's resolver does not know.
         bypass: The token that lets a test past the sign-in, where there is one.
         wait_seconds: Time for the load balancer to forward the first request.
+        running: Returns what is wrong with the image that runs, empty for nothing; None where the
+            cluster is not to be asked.
     """
     headers = {"Host": httpx.URL(url).netloc.decode()}
     if bypass:
@@ -110,7 +115,7 @@ def smoke(
     with httpx.Client(
         base_url=connect_to or url, headers=headers, timeout=_TIMEOUT_SECONDS
     ) as client:
-        return _Smoke(client, url, app, folder, wait_seconds).run(commit)
+        return _Smoke(client, url, app, folder, wait_seconds, running).run(commit)
 
 
 def read_bypass(arn: str, *, aws: Session) -> str | None:
@@ -142,13 +147,20 @@ def read_bypass(arn: str, *, aws: Session) -> str | None:
 
 class _Smoke:
     def __init__(
-        self, client: httpx.Client, url: str, app: App, folder: Path, wait_seconds: float
+        self,
+        client: httpx.Client,
+        url: str,
+        app: App,
+        folder: Path,
+        wait_seconds: float,
+        running: Callable[[], str] | None,
     ) -> None:
         self._client = client
         self._url = url
         self._app = app
         self._folder = folder
         self._wait_seconds = wait_seconds
+        self._running = running
         self._commit = ""
         self._values = {"unique": uuid.uuid4().hex}
 
@@ -164,6 +176,8 @@ class _Smoke:
     def _tests(self, commit: str | None) -> Iterator[tuple[str, Callable[[], None]]]:
         app = self._app
         yield "health", self._health
+        if self._running is not None:
+            yield "running image", partial(_require_none, self._running)
         if app.version is not None:
             path = app.version
             yield "version", lambda: self._version(path, commit)
@@ -236,6 +250,50 @@ class _Smoke:
             msg = f"{method} {path}: expected {int(expected)}, got {_shown(answer)}"
             raise _WrongError(msg)
         return answer
+
+
+def running_image(cluster: Cluster, namespace: str, image: str) -> str:
+    """Return what is wrong with the image of the app's pods; empty for nothing.
+
+    Args:
+        cluster: The cluster.
+        namespace: The app's namespace.
+        image: Image that was deployed, by digest.
+    """
+    service = cluster.find("deployments.v1.apps", SERVICE, namespace=namespace)
+    if service is None:
+        return f"there is no Deployment {SERVICE}"
+    declared = _images(service.raw["spec"]["template"])
+    if declared != {image}:
+        return f"Deployment {SERVICE} has {', '.join(sorted(declared))}, expected {image}"
+    pods = [
+        pod
+        for pod in cluster.each("pods", namespace=namespace)
+        if pod.labels.get(NAME_LABEL) == SERVICE and "deletionTimestamp" not in pod.metadata
+    ]
+    if not pods:
+        return f"Deployment {SERVICE} has no pod"
+    others = {pod.name: _images(pod.raw) - {image} for pod in pods}
+    wrong = [
+        f"pod {name} runs {', '.join(sorted(other))}" for name, other in others.items() if other
+    ]
+    return "; ".join([*wrong, f"expected {image}"]) if wrong else ""
+
+
+def _images(pod: dict[str, Any]) -> set[str]:
+    """Return the images of a pod, or of a template, without those of injected containers."""
+    containers = pod["spec"]["containers"]
+    return {str(one["image"]) for one in containers if one["name"] == SERVICE}
+
+
+def _require_none(wrong: Callable[[], str]) -> None:
+    try:
+        found = wrong()
+    except PreviewsError as error:
+        msg = f"the cluster does not tell: {error.why}"
+        raise _WrongError(msg) from error
+    if found:
+        raise _WrongError(found)
 
 
 def _filled(value: Any, values: dict[str, str]) -> Any:

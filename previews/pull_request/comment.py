@@ -13,6 +13,7 @@ from previews.pulumi.progress import State, Step, StepState
 from previews.reporting.wording import age, cell, code, dollars, duration, moment
 
 if TYPE_CHECKING:
+    from previews.diagnosis.hook_logs import HookRun
     from previews.diagnosis.migration_report import MigrationLog
     from previews.pull_request.presenter import DeployedPreview, DeployFailure
     from previews.reporting.preview_summary import PreviewSummary
@@ -73,7 +74,8 @@ def up(
     table = "\n".join(["| | |", "|---|---|", *(f"| **{name}** | {text} |" for name, text in rows)])
     title = f"### ✅ [{summary.stack}]({summary.url}) is up\n\n{summary.url}"
     report = markdown(migration.report).rstrip() if migration and migration.report else ""
-    return _join(summary.stack, title, table, report, footer())
+    hooks = map(_hook, deployed.hooks)
+    return _join(summary.stack, title, table, report, *hooks, footer())
 
 
 def details(
@@ -141,8 +143,11 @@ def no_room(stack: str, why: str, remedy: str, *, run: str = "") -> str:
     )
 
 
-def removed(stack: str, *, seconds: float | None, left: Sequence[str]) -> str:
-    """Render the comment after a removal, complete or not."""
+def removed(
+    stack: str, *, seconds: float | None, left: Sequence[str], hook: HookRun | None = None
+) -> str:
+    """Render the comment after a removal, complete or not, with its hook."""
+    shown = "" if hook is None else _hook(hook)
     if not left:
         return _join(
             stack,
@@ -150,13 +155,21 @@ def removed(stack: str, *, seconds: float | None, left: Sequence[str]) -> str:
             "Nothing of it is left"
             + ("" if seconds is None else f"; its removal took {duration(seconds)}")
             + ". To deploy it again, add the label.",
+            shown,
         )
     return _join(
         stack,
         f"### ⚠️ `{stack}` is not completely removed",
         "The Pulumi stack is kept, and the hourly sweep tries again. Left:",
         code("\n".join(left)),
+        shown,
     )
+
+
+def _hook(hook: HookRun) -> str:
+    """Render a hook: its result, and the end of its log."""
+    log = "\n".join(hook.log) or "its log is empty"
+    return _folded(f"Hook {hook.hook} {cell(hook.result)}", code(log))
 
 
 def _join(stack: str, *parts: str) -> str:

@@ -118,7 +118,9 @@ class PullRequestPresenter:
 
     def removed(self, report: DestroyReport) -> None:
         """Update the comment if there is one, and create none for a preview that had none."""
-        text = comment.removed(self._preview.name, seconds=report.seconds, left=report.left)
+        text = comment.removed(
+            self._preview.name, seconds=report.seconds, left=report.left, hook=report.hook
+        )
         self._update(text)
         if report.complete:
             self.retire()

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from previews.diagnosis.failure_report import FailureReport
+    from previews.diagnosis.hook_logs import HookRun
     from previews.diagnosis.migration_report import MigrationLog
     from previews.errors import PreviewsError
     from previews.lifecycle.destroy import DestroyReport
@@ -26,6 +27,7 @@ class DeployedPreview:
         seconds: Duration of this deployment; None where there was none.
         migration: Log of the migration; None where it can't be read.
         kept: True if it is kept past its expiry.
+        hooks: Hooks that were run, and their logs.
     """
 
     summary: PreviewSummary
@@ -33,6 +35,7 @@ class DeployedPreview:
     seconds: float | None
     migration: MigrationLog | None
     kept: bool
+    hooks: Sequence[HookRun] = ()
 
 
 @dataclass(frozen=True)

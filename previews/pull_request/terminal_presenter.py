@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from previews.diagnosis.failure_report import FailureReport
+    from previews.diagnosis.hook_logs import HookRun
     from previews.errors import PreviewsError
     from previews.lifecycle.destroy import DestroyReport
     from previews.pull_request.presenter import DeployedPreview, DeployFailure
@@ -99,6 +100,8 @@ class TerminalPresenter:
             from rich.markdown import Markdown
 
             self._console.print(_indented(Markdown(markdown(deployed.migration.report))))
+        for hook in deployed.hooks:
+            self._hook(hook)
         self._console.print()
         for line in self._last_lines(deployed.summary):
             # A line that is longer than the terminal is wide stays whole, to be copied.
@@ -141,12 +144,20 @@ class TerminalPresenter:
         """Show that nothing is left; the command's own message has what is left."""
         for holder in report.unlocked:
             output.progress(f"lock broken: {holder}")
+        if report.hook is not None:
+            self._hook(report.hook)
         if report.complete:
             self._console.print(
                 f"[green]✓[/] [bold]{self._stack}[/] is gone: {len(report.deleted)} resources"
                 f" deleted in {duration(report.seconds)}, and nothing is left in"
                 f" {', '.join(report.looked_in)}"
             )
+
+    def _hook(self, hook: HookRun) -> None:
+        """Show a hook's result and the end of its log."""
+        lines = [f"hook {hook.hook} {hook.result}", *(f"  {line}" for line in hook.log)]
+        for line in lines:
+            self._console.print(f"  {line}", soft_wrap=True, markup=False)
 
     def _show(self, steps: RenderableType) -> None:
         if self._live is None:

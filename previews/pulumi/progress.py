@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from contract.kubernetes import AFTER_DEPLOY, MIGRATE, SEED
 from previews.pulumi.events import EngineEvent, ResourceOperation, Summary
 
 _JOB = "kubernetes:batch/v1:Job"
@@ -23,6 +24,8 @@ class Step(StrEnum):
     MIGRATE = "migrate"
     ROLLOUT = "roll the service out"
     ADDRESS = "address"
+    SEED = "hook seed"
+    AFTER_DEPLOY = "hook after-deploy"
     SMOKE = "smoke test"
 
 
@@ -64,14 +67,21 @@ _TYPES: Mapping[str, Step] = {
     "kubernetes:networking.k8s.io/v1:Ingress": Step.ADDRESS,
 }
 
+_JOBS: Mapping[str, Step] = {
+    "prepare": Step.PREPARE,
+    MIGRATE: Step.MIGRATE,
+    SEED: Step.SEED,
+    AFTER_DEPLOY: Step.AFTER_DEPLOY,
+}
+HOOKS: Mapping[Step, str] = {Step.SEED: SEED, Step.AFTER_DEPLOY: AFTER_DEPLOY}
+"""Steps that only some apps have, and the names of their hooks."""
+
 
 def step_of(operation: ResourceOperation) -> Step | None:
     """Return the step of a resource; None for one that no step waits for."""
     if operation.type == _JOB:
-        name = operation.name.partition("-")[0]
-        jobs = {"prepare": Step.PREPARE, "migrate": Step.MIGRATE}
-        # A Job that branches, drops or resets a database.
-        return jobs.get(name, Step.DATABASE)
+        # Any other Job branches, drops or resets a database.
+        return _JOBS.get(operation.name, Step.DATABASE)
     return _TYPES.get(operation.type)
 
 
@@ -111,9 +121,13 @@ class Progress:
             self._add(event)
 
     def states(self) -> tuple[StepState, ...]:
-        """Return the state of every step that Pulumi does, in order."""
+        """Return the state of every step that Pulumi does, in order; of hooks once they begin."""
         over = self.summary is not None
-        return tuple(self._state(step, track, over=over) for step, track in self._tracks.items())
+        return tuple(
+            self._state(step, track, over=over)
+            for step, track in self._tracks.items()
+            if track.seen or step not in HOOKS
+        )
 
     def _state(self, step: Step, track: _Track, *, over: bool) -> StepState:
         state = track.state()

@@ -34,8 +34,14 @@ class Stacks:
         command: The ``pulumi`` command line.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._project = prepare_project(settings)
+    def __init__(self, settings: Settings, folder: Path | None = None) -> None:
+        """Prepare the project.
+
+        Args:
+            settings: Settings of the command line.
+            folder: Folder of its ``Pulumi.yaml``; None for the app's own.
+        """
+        self._project = folder or prepare_project(settings)
         self.command = PulumiCommand(self._project, log=settings.pulumi_log)
         self._app = settings.app_name
         self._organization = settings.organization

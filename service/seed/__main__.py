@@ -1,5 +1,7 @@
 """``python -m service.seed --rows N``: fill the database with generated customers.
 
+The variables ``SEED_ROWS`` and ``SEED_CANARIES`` stand for the options that are not given.
+
 Existing rows are not changed, so it can be repeated, killed half-way, and run for more rows
 later. It needs a role that may insert; the application's is enough.
 """
@@ -7,6 +9,7 @@ later. It needs a role that may insert; the application's is enough.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -138,10 +141,16 @@ def main(arguments: list[str] | None = None) -> int:
         Exit code: 0 if the rows exist, 1 if the database returned an error, 2 for invalid input.
     """
     parser = argparse.ArgumentParser(prog="python -m service.seed", description="Fill customers.")
-    parser.add_argument("--rows", type=_count, required=True, help="how many customers")
+    rows = os.environ.get("SEED_ROWS")
+    parser.add_argument(
+        "--rows", type=_count, default=rows, required=not rows, help="how many customers"
+    )
     parser.add_argument("--seed", type=int, default=1, help="which customers (default: 1)")
     parser.add_argument(
-        "--canaries", action="store_true", help="add people whose marks may show up nowhere else"
+        "--canaries",
+        action="store_true",
+        default=os.environ.get("SEED_CANARIES") == "true",
+        help="add people whose marks may show up nowhere else",
     )
     options = parser.parse_args(arguments)
     started = monotonic()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from contract.stack_name import StackName
 from sandbox.staging import config_file
 from tests.e2e import customers
 from tests.e2e.databases import login, on_server, server_of
@@ -108,7 +109,7 @@ def test_a_second_up_changes_nothing(world: World, pair: tuple[str, str]) -> Non
     for stack in ("staging", *pair):
         options = ["--expect-no-changes"]
         if stack == "staging":
-            options += ["--config-file", str(config_file(world.settings))]
+            options += ["--config-file", str(config_file(world.settings, StackName.parse(stack)))]
         world.run(*pulumi_up(stack, *options))
     assert everything(world) == before
 

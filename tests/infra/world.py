@@ -133,6 +133,7 @@ class Cloud(mocks.Mocks):
         snapshots: Automated snapshots of staging's instance.
         staging: Outputs of the stack ``staging``; None when it was never brought up.
         own: Outputs of the preview's own stack after an earlier `up`.
+        held: Type and outputs of each resource of that stack, by URN.
         pinned: The snapshot that the preview's instance was restored from in an earlier run.
         token: Value of the secret that lets tests in.
         issuer: Issuer of the existing cluster's service accounts.
@@ -144,6 +145,7 @@ class Cloud(mocks.Mocks):
     snapshots: list[dict[str, Any]] = field(default_factory=lambda: list(SNAPSHOTS))
     staging: dict[str, Any] | None = None
     own: dict[str, Any] | None = None
+    held: dict[str, Any] = field(default_factory=dict[str, Any])
     pinned: dict[str, str] | None = None
     token: str = "t" * 40
     issuer: str | None = "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC"
@@ -161,6 +163,12 @@ class Cloud(mocks.Mocks):
         if known := answers.FUNCTIONS.get(args.token):
             return known(asked)
         match args.token:
+            case "pulumi:pulumi:readStackOutputs":
+                return {**asked, "outputs": self.own or {}}
+            case "pulumi:pulumi:readStackResourceOutputs":
+                # The engine panics where there is no state yet.
+                assert self.own
+                return {**asked, "outputs": self.held}
             case "aws:eks/getCluster:getCluster":
                 return self._cluster(asked["name"])
             case "aws:secretsmanager/getSecretVersion:getSecretVersion":

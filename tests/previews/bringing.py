@@ -22,6 +22,7 @@ MIGRATIONS = Path(__file__).parent / "logs"
 OUTPUTS: dict[str, Any] = {
     "url": "http://pr-42.preview.test",
     "commit": "a" * 40,
+    "image": "registry.test/previews@sha256:" + "0" * 64,
     "databaseMode": "snapshot",
     "snapshot": "rds:staging-2026-11-25-03-45",
     "snapshotCreated": "2026-11-25T03:44:27Z",

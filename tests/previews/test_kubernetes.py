@@ -94,6 +94,7 @@ def test_the_kinds_of_infra_have_the_plurals_of_the_cluster() -> None:
         "ClusterRole": "clusterroles",
         "ClusterRoleBinding": "clusterrolebindings",
         "ConfigMap": "configmaps",
+        "CronJob": "cronjobs",
         "CustomResourceDefinition": "customresourcedefinitions",
         "Deployment": "deployments",
         "HorizontalPodAutoscaler": "horizontalpodautoscalers",

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from contract.stack_name import AppName, StackName
 from sandbox.stacks import Stacks
+
+OWN = StackName.parse("pr-42")
 
 
 @pytest.fixture
@@ -16,15 +19,17 @@ def stacks(tmp_path: Path) -> Stacks:
     return Stacks({}, tmp_path / "backend", tmp_path)
 
 
-def state(stacks: Stacks, stack: str, deployment: dict[str, object]) -> None:
-    folder = stacks.backend / ".pulumi" / "stacks" / "previews"
+def state(
+    stacks: Stacks, stack: str, deployment: dict[str, object], *, project: str = "previews"
+) -> None:
+    folder = stacks.backend / ".pulumi" / "stacks" / project
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{stack}.json").write_text(json.dumps({"checkpoint": {"latest": deployment}}))
 
 
 def test_stacks_are_read_from_the_state_alone(stacks: Stacks) -> None:
-    assert stacks.names() == []
-    assert not stacks.exists("pr-42")
+    assert stacks.all() == []
+    assert not stacks.exists(OWN)
     state(
         stacks,
         "pr-42",
@@ -32,9 +37,17 @@ def test_stacks_are_read_from_the_state_alone(stacks: Stacks) -> None:
             "resources": [{"type": "pulumi:pulumi:Stack", "outputs": {"url": "http://pr-42"}}],
         },
     )
-    assert stacks.names() == ["pr-42"]
-    assert stacks.outputs("pr-42") == {"url": "http://pr-42"}
-    assert stacks.outputs("pr-43") == {}
+    assert stacks.all() == [OWN]
+    assert stacks.outputs(OWN) == {"url": "http://pr-42"}
+    assert stacks.outputs(StackName.parse("pr-43")) == {}
+
+
+def test_stacks_of_all_apps_are_listed(stacks: Stacks) -> None:
+    state(stacks, "pr-42", {})
+    state(stacks, "pr-42", {}, project="orders")
+    state(stacks, "draft", {}, project="orders")
+    assert [stack.name for stack in stacks.all()] == ["orders-pr-42", "pr-42"]
+    assert stacks.exists(StackName.parse("pr-42", AppName("orders")))
 
 
 def test_a_command_meets_the_sandbox_s_environment(tmp_path: Path) -> None:

@@ -128,3 +128,15 @@ def test_canaries_are_there_once_in_every_table_and_recognised_by_each_mark(
     for mark in canaries.MARKS:
         assert any(mark in row for row in stored), mark
     assert all(any(mark in row for mark in canaries.MARKS) for row in stored)
+
+
+def test_variables_stand_for_the_options_that_are_not_given(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([])
+    assert "--rows" in capsys.readouterr().err
+    monkeypatch.setenv("SEED_ROWS", "none")
+    with pytest.raises(SystemExit):
+        main([])
+    assert "invalid" in capsys.readouterr().err

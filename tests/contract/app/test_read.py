@@ -180,3 +180,38 @@ def test_the_schema_has_the_short_forms() -> None:
 
 def test_the_sample_is_an_app_like_any_other() -> None:
     assert read_app(ROOT).app == ""
+
+
+def test_a_hook_is_a_line_a_list_or_has_a_time_limit() -> None:
+    hooks = parse_app(
+        FILE,
+        b"""
+hooks:
+  seed: python -m app.seed
+  after_deploy: [python, -m, app.warm_up]
+  before_destroy: { command: python -m app.sign_off, timeout_seconds: 30 }
+""",
+    ).hooks
+    assert hooks.seed is not None
+    assert (hooks.seed.command, hooks.seed.timeout_seconds) == (("python", "-m", "app.seed"), 300)
+    assert hooks.seed.after_reset is False
+    assert hooks.after_deploy is not None
+    assert hooks.after_deploy.command == ("python", "-m", "app.warm_up")
+    assert hooks.before_destroy is not None
+    assert hooks.before_destroy.timeout_seconds == 30
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("hooks:\n  seed: ''", "line 2: hooks.seed.command is wrong"),
+        ("hooks:\n  seed: {after_reset: true}", "line 2: hooks.seed.command is missing"),
+        ("hooks:\n  after_deploy: {command: x, after_reset: true}", "is not a key of this file"),
+        ("hooks:\n  before_reset: x", "known here are after_deploy, before_destroy, seed"),
+        ("hooks:\n  seed: {command: x, timeout_seconds: 9999}", "expected its time limit"),
+        ("sandbox:\n  staging: {sql: a.sql, dump: b.dump}", "at most one of `command`"),
+        ("sandbox:\n  staging: {sql: /etc/passwd}", "sandbox.staging.sql is wrong"),
+    ],
+)
+def test_a_wrong_hook_or_source_of_data_is_refused(text: str, problem: str) -> None:
+    assert problem in str(refused(text))

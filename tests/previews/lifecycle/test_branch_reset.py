@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tenacity import stop_after_attempt
 
-from contract.kubernetes import RESET_ANNOTATION
+from contract.kubernetes import AFTER_RESET_ANNOTATION, RESET_ANNOTATION
 from contract.preview import Preview
 from previews.errors import PreviewsError
 from previews.kubernetes import KubernetesObject
@@ -137,3 +137,35 @@ def test_a_clone_that_does_not_come_is_told_by_the_claims_own_words(
     with pytest.raises(PreviewsError, match="the server is full"):
         reset(PR, cluster)
     assert [kind for kind, _, _ in cluster.patched] == [BRANCH_RESOURCES]
+
+
+def seeded(wanted: str, ends: str = "Complete") -> MemoryCluster:
+    cluster = world()
+
+    def react(live: KubernetesObject) -> None:
+        obliging(live)
+        if live.name.startswith("seed-"):
+            live.raw["status"] = {"conditions": [{"type": ends, "status": "True"}]}
+
+    cluster.react = react
+    metadata = {
+        "labels": {"app.kubernetes.io/name": "seed"},
+        "annotations": {AFTER_RESET_ANNOTATION: wanted},
+    }
+    cluster.add("jobs.v1.batch", "seed-1", "pr-42", metadata=metadata, spec=MIGRATION)
+    return cluster
+
+
+@pytest.mark.parametrize(("wanted", "runs"), [("true", 1), ("false", 0)])
+def test_seed_runs_on_the_fresh_clone_only_if_the_app_wants_it(wanted: str, runs: int) -> None:
+    cluster = seeded(wanted)
+    reset(PR, cluster)
+    assert len([o for o in cluster.objects if o.name.startswith("seed-reset-")]) == runs
+    reset(PR, cluster)
+    assert len([o for o in cluster.objects if o.name.startswith("seed-reset-")]) == runs
+
+
+def test_a_seed_that_fails_on_the_fresh_clone_is_told() -> None:
+    with pytest.raises(PreviewsError, match="seed") as caught:
+        reset(PR, seeded("true", ends="Failed"))
+    assert caught.value.code == "reset-seed-failed"

@@ -13,8 +13,9 @@ import respx
 
 from contract.app.model import App
 from contract.app.read import read_app
-from previews.lifecycle.smoke import SmokeReport
+from previews.lifecycle.smoke import SmokeReport, running_image
 from previews.lifecycle.smoke import smoke as run_smoke
+from tests.previews.memory_cluster import MemoryCluster
 
 URL = "https://pr-42.preview.test"
 COMMIT = "a" * 40
@@ -242,3 +243,64 @@ def test_the_command_line_ends_with_1_and_names_the_check(service: Service, prev
     code, _, complaints = previews("smoke", URL, "--commit", COMMIT)
     assert code == 1
     assert "smoke-failed" in complaints
+
+
+IMAGE = "registry.test/previews@sha256:" + "1" * 64
+OTHER = "registry.test/previews@sha256:" + "2" * 64
+
+
+def pods(*images: str, declared: str = IMAGE, **metadata: Any) -> MemoryCluster:
+    cluster = MemoryCluster()
+    labels = {"app.kubernetes.io/name": "service"}
+
+    def spec(image: str) -> dict[str, Any]:
+        sidecar = {"name": "injected", "image": "mesh@sha256:3"}
+        return {"containers": [{"name": "service", "image": image}, sidecar]}
+
+    template = {"template": {"spec": spec(declared)}}
+    cluster.add("deployments.v1.apps", "service", "pr-42", spec=template)
+    for number, image in enumerate(images):
+        about = {"labels": labels, **metadata}
+        cluster.add("pods", f"service-{number}", "pr-42", metadata=about, spec=spec(image))
+    other = {"labels": {"app.kubernetes.io/name": "migrate"}}
+    cluster.add("pods", "migrate-1", "pr-42", metadata=other, spec=spec(OTHER))
+    return cluster
+
+
+@pytest.mark.parametrize(
+    ("cluster", "wrong"),
+    [
+        (pods(IMAGE, IMAGE), ""),
+        (pods(IMAGE, declared=OTHER), f"has {OTHER}, expected {IMAGE}"),
+        (pods(IMAGE, OTHER), f"pod service-1 runs {OTHER}; expected {IMAGE}"),
+        (pods(), "has no pod"),
+        (pods(OTHER, deletionTimestamp="2030-01-31T12:00:00Z"), "has no pod"),
+        (MemoryCluster(), "there is no Deployment service"),
+    ],
+)
+def test_the_image_that_runs_is_the_one_that_was_deployed(
+    cluster: MemoryCluster, wrong: str
+) -> None:
+    found = running_image(cluster, "pr-42", IMAGE)
+    assert wrong in found
+    assert bool(found) is bool(wrong)
+
+
+def test_the_running_image_is_a_check_of_every_app(service: Service) -> None:
+    del service
+
+    def checked(cluster: MemoryCluster) -> SmokeReport:
+        return run_smoke(
+            URL,
+            App.model_validate({"service": {"health": "/health/ready"}}),
+            folder=Path(),
+            running=lambda: running_image(cluster, "pr-42", IMAGE),
+        )
+
+    good = checked(pods(IMAGE))
+    assert [check.what for check in good.checks] == ["health", "running image"]
+    assert good.passed
+    assert checked(pods(OTHER)).failures() == [
+        f"running image: pod service-0 runs {OTHER}; expected {IMAGE}"
+    ]
+    assert "the cluster does not tell" in checked(MemoryCluster(answers=False)).failures()[0]

@@ -189,3 +189,17 @@ def test_a_job_is_known_by_its_name(name: str, step: Step) -> None:
         step_of(ResourceOperation(op="create", urn=f"urn:pulumi:a::b::{kind}::{name}", type=kind))
         is step
     )
+
+
+def test_a_hook_is_a_step_of_the_apps_that_have_it() -> None:
+    assert not {Step.SEED, Step.AFTER_DEPLOY} & {state.step for state in told().states()}
+    found = told(
+        event("began", "create", "seed", 1),
+        event("ended", "create", "seed", 3),
+        event("began", "create", "after-deploy", 4),
+        event("failed", "create", "after-deploy", 5),
+    )
+    assert [state_of(found, step).state for step in (Step.SEED, Step.AFTER_DEPLOY)] == [
+        State.DONE,
+        State.FAILED,
+    ]
