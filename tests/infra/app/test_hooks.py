@@ -27,9 +27,7 @@ HOOKS = {
     "after_deploy": ["python", "-m", "app.warm_up"],
     "before_destroy": {"command": "python -m app.sign_off", "timeout_seconds": 60},
 }
-NAMESPACE: dict[str, dict[str, Any]] = {
-    "urn:n": {"type": "kubernetes:core/v1:Namespace", "outputs": {}}
-}
+NAMESPACE: dict[str, Any] = {"urn:n": {"type": "kubernetes:core/v1:Namespace", "outputs": {}}}
 
 
 @pytest.fixture
