@@ -10,12 +10,13 @@ from contract.app.model import FILE, App
 from contract.app.placeholders import placeholders
 from contract.app.read import AppFileError, read_app
 from previews.adoption.dockerfile import has_secret_name, parse, started
+from previews.adoption.files import is_inside
 from previews.adoption.migrations import find_alembic
 from previews.adoption.process import process_of
 from previews.adoption.report import Problem, Report
 from previews.adoption.repository import git_root
 from previews.adoption.routes import app_objects, read_routes
-from previews.adoption.source import is_inside, read_source
+from previews.adoption.source import read_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -241,7 +242,7 @@ class _Checker:
         source.scope = self._folder.relative_to(self._root)
         objects = [one for one in app_objects(source) if one.module in source.own]
         if len(objects) != 1:
-            return  # Which one runs, only the image knows.
+            return  # Which of several runs, only the image knows.
         routes = read_routes(source, objects[0])
         health = self._app.service.health
         for path in sorted({health.live, health.ready}):

@@ -8,10 +8,10 @@ from configparser import Error as IniError
 from dataclasses import dataclass
 from pathlib import Path
 
-from previews.adoption.source import files
+from previews.adoption.files import files
 
 _OVERRIDES = re.compile(
-    r"set_(main|section)_option|environ|getenv|create_(async_)?engine|settings|\.url\b|get_url"
+    r"set_(main|section)_option|environ|getenv|create_(async_)?engine|settings|\bget_url"
     r"|\[[\"']sqlalchemy\.url[\"']\]\s*="
 )
 

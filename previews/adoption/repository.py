@@ -126,6 +126,7 @@ def _app(
     """Return the app and its folder."""
     root = source.root
     found = [one for one in app_objects(source) if (root / one.module.path).is_relative_to(within)]
+    found = [one for one in found if not one.factory] or found
     if not found:
         unread = "; ".join(f"{path} ({why})" for path, why in sorted(source.unread.items())[:3])
         raise PreviewsError(

@@ -67,19 +67,22 @@ class Routes:
 
 
 def app_objects(source: Source) -> list[AppObject]:
-    """Return the FastAPI apps of a source, without those that are mounted in others."""
+    """Return the FastAPI apps of a source, without those that are mounted in others.
+
+    A function that makes one counts where no file has its result.
+    """
     found: list[AppObject] = []
     for module in source.modules.values():
         for name, value in module.assigned.items():
             made = _made(source, module, name, value)
             if made is not None:
                 found.append(AppObject(module, name, value.lineno, False, *made))
-    if not found:
-        for module in source.modules.values():
-            for name, function in module.functions.items():
-                made = _made_by(module, function)
-                if made is not None:
-                    found.append(AppObject(module, name, function.lineno, True, *made))
+    calls = [one.call for one in found]
+    for module in source.modules.values():
+        for name, function in module.functions.items():
+            made = _made_by(module, function)
+            if made is not None and made[0] not in calls:
+                found.append(AppObject(module, name, function.lineno, True, *made))
     mounted = {
         dotted(node.args[1])
         for module in source.modules.values()

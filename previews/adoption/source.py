@@ -10,26 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from previews.adoption.files import files
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LARGEST = 1024 * 1024
 _MOST_FILES = 5000
-_SKIPPED = frozenset(
-    {
-        "__pycache__",
-        "build",
-        "dist",
-        "docs",
-        "docs_src",
-        "examples",
-        "node_modules",
-        "site-packages",
-        "test",
-        "tests",
-        "venv",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -91,6 +78,11 @@ class Module:
     def classes(self) -> dict[str, ast.ClassDef]:
         """Classes of the module itself."""
         return {node.name: node for node in self.tree.body if isinstance(node, ast.ClassDef)}
+
+    def defines(self, name: str) -> bool:
+        """Return whether the file itself assigns, defines or imports a name."""
+        known = (self.assigned, self.functions, self.classes, self.imports)
+        return any(name in names for names in known)
 
 
 @dataclass
@@ -159,11 +151,12 @@ class Source:
                 return None
             first, rest = longest, name[len(longest) + 1 :]
         dotted, inner = module.imports[first]
-        if inner is not None:
+        target = self.find(dotted, module)
+        # A package may export a name that a file of it has, too: `from app.items import router`.
+        if inner is not None and (target is None or not target.defines(inner)):
             separator = "" if dotted.endswith(".") else "."
             if found := self.find(f"{dotted}{separator}{inner}", module):
                 return self.resolve(found, rest, depth + 1) if rest else (found, "")
-        target = self.find(dotted, module)
         if target is None:
             return None
         wanted = ".".join(part for part in (inner, rest) if part)
@@ -189,26 +182,6 @@ def read_source(root: Path, folder: Path) -> Source:
         except (SyntaxError, ValueError, RecursionError) as error:
             source.unread[relative] = f"{type(error).__name__}: {error}"
     return source
-
-
-def files(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder, sorted; no link leads out of it."""
-    for here, folders, names in os.walk(folder):
-        folders[:] = sorted(
-            name for name in folders if name not in _SKIPPED and not name.startswith(".")
-        )
-        for name in sorted(names):
-            path = Path(here, name)
-            if path.is_file() and not path.is_symlink():
-                yield path
-
-
-def is_inside(root: Path, path: Path) -> bool:
-    """Return whether a path is within a folder, wherever its links lead."""
-    try:
-        return path.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError):
-        return False  # Links in a circle.
 
 
 def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:

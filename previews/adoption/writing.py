@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from previews.adoption.source import is_inside
+from previews.adoption.files import is_inside
 from previews.errors import PreviewsError
 
 if TYPE_CHECKING:

@@ -54,9 +54,9 @@ def test_an_error_of_the_file_has_its_line_and_what_to_write(previews: Run, tmp_
     ("added", "problem"),
     [
         ("image: {context: nowhere}", "preview.yaml, image.context: there is no folder nowhere"),
-        ("image: {dockerfile: No}", "preview.yaml, image.dockerfile: there is no file No"),
+        ("image: {dockerfile: Absent}", "preview.yaml, image.dockerfile: there is no file Absent"),
         ("image: {context: ..}", "image.context: .. leads out of the git repository"),
-        ("image: {paths: [app, no]}", "image.paths: there is no file or folder no"),
+        ("image: {paths: [app, absent]}", "image.paths: there is no file or folder absent"),
         ("image: {target: prod}", "image.target: Dockerfile has no stage prod"),
         ("image: {args: {A: 1}}", "image.args: Dockerfile declares no ARG A"),
         ("openapi: {file: no.json}", "openapi.file: there is no file no.json"),
@@ -198,7 +198,7 @@ def test_a_health_route_of_a_router_is_found(tmp_path: Path) -> None:
 
 
 def test_all_problems_come_at_once_and_a_missing_file_is_one(previews: Run, tmp_path: Path) -> None:
-    problems = described(tmp_path, f"{GOOD}image: {{context: no, target: x, args: {{A: 1}}}}\n")
+    problems = described(tmp_path, f"{GOOD}image: {{context: absent, target: x, args: {{A: 1}}}}\n")
     assert len(problems) == 3
     (tmp_path / "preview.yaml").unlink()
     code, output, _ = previews("app", "check", str(tmp_path))
