@@ -197,7 +197,7 @@ class _Checker:
             self._wrong(
                 self._app.database.scrub,
                 "it is a draft, which no scrub accepts"
-                + (f"; {open_rules} columns have no rule yet" if open_rules else ""),
+                + (f"; columns without a rule: {open_rules}" if open_rules else ""),
                 "check every line against the data, replace each `how: review`, and remove"
                 " `reviewed: false`",
             )

@@ -13,7 +13,7 @@ from contract.app.read import parse_app
 from previews.adoption.dockerfile import started as started_by
 from previews.adoption.environment import Values, values_of
 from previews.adoption.process import Process, process_of
-from previews.adoption.surroundings import egress, extensions, flow, scalar, workers
+from previews.adoption.surroundings import egress, extensions, flow, scalar, seeds, workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -238,6 +238,7 @@ def _database(repository: Repository, process: Process, remarks: list[str]) -> l
         )
     else:
         lines.append(f"migrate: {_migrate(repository, process, remarks)}")
+        remarks += seeds(repository)
     needed = sorted(extensions(repository))
     if needed:
         lines.append(f"extensions: [{', '.join(needed)}]")

@@ -79,6 +79,8 @@ def app_objects(source: Source) -> list[AppObject]:
                 found.append(AppObject(module, name, value.lineno, False, *made))
     calls = [one.call for one in found]
     for module in source.modules.values():
+        if "FastAPI" not in module.mentions:
+            continue
         for name, function in module.functions.items():
             made = _made_by(module, function)
             if made is not None and made[0] not in calls:
@@ -86,6 +88,7 @@ def app_objects(source: Source) -> list[AppObject]:
     mounted = {
         dotted(node.args[1])
         for module in source.modules.values()
+        if "mount" in module.mentions
         for node in ast.walk(module.tree)
         if called(node if isinstance(node, ast.expr) else None) == "mount"
         and isinstance(node, ast.Call)
@@ -129,13 +132,15 @@ def _made(
 ) -> tuple[ast.Call, tuple[Module, str]] | None:
     """Return FastAPI's call for a value that is one, or that a function of the source returns."""
     if not isinstance(value, ast.Call):
-        return None
+        return None  # Most of what a file assigns.
     if _is_fastapi(module, value):
         return value, (module, name)
     resolved = source.resolve(module, dotted(value.func)) if dotted(value.func) else None
     if resolved is None:
         return None
     function = resolved[0].functions.get(resolved[1])
+    if "FastAPI" not in resolved[0].mentions:
+        return None
     return None if function is None else _made_by(resolved[0], function)
 
 
@@ -172,6 +177,8 @@ def _made_by(
 
 def _is_fastapi(module: Module, node: ast.Call) -> bool:
     name = dotted(node.func)
+    if "FastAPI" not in module.mentions:
+        return False
     if name.rpartition(".")[2] == "FastAPI":
         return True
     known = module.imports.get(name)

@@ -26,16 +26,21 @@ class Module:
     Attributes:
         path: Path relative to the repository.
         tree: Its syntax tree.
-        imports: Names that it imports: the module's dotted name, with leading dots for a relative
-            one, and the name in it; None for the module itself.
+        mentions: Of the words ``FastAPI`` and ``mount`` those in its text; what mentions neither
+            need not be searched for an app.
     """
 
     path: Path
     tree: ast.Module
+    mentions: frozenset[str]
 
     @cached_property
     def imports(self) -> dict[str, tuple[str, str | None]]:
-        """Imported names, wherever in the file the import stands."""
+        """Imported names, wherever in the file the import stands.
+
+        Each has the module's dotted name, with leading dots for a relative one, and the name in
+        it; None for the module itself.
+        """
         found: dict[str, tuple[str, str | None]] = {}
         for node in ast.walk(self.tree):
             if isinstance(node, ast.ImportFrom):
@@ -106,6 +111,15 @@ class Source:
         """Files of the app's folder."""
         return [one for one in self.modules.values() if one.path.is_relative_to(self.scope)]
 
+    @cached_property
+    def _named(self) -> dict[tuple[str, ...], list[Module]]:
+        """Files by the last one and the last two parts of their paths."""
+        found: dict[tuple[str, ...], list[Module]] = {}
+        for module in self.modules.values():
+            for end in {module.path.parts[-1:], module.path.parts[-2:]}:
+                found.setdefault(end, []).append(module)
+        return found
+
     def find(self, dotted: str, near: Module) -> Module | None:
         """Return the file of a module's dotted name, as another file imports it.
 
@@ -124,12 +138,11 @@ class Source:
             if found := self._at(folder / tail):
                 return found
         ends = (*tail.parts[:-1], f"{tail.name}.py"), (*tail.parts, "__init__.py")
-        if tail.parts[0] in {"fastapi", "starlette", "sqlalchemy", "sqlmodel", "alembic"}:
-            return None
         matches = [
             module
-            for path, module in self.modules.items()
-            if any(path.parts[-len(end) :] == end for end in ends)
+            for end in ends
+            for module in self._named.get(end[-2:], ())
+            if module.path.parts[-len(end) :] == end
         ]
         return min(matches, key=lambda module: _distance(module.path, near.path), default=None)
 
@@ -178,7 +191,11 @@ def read_source(root: Path, folder: Path) -> Source:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                source.modules[relative] = Module(relative, ast.parse(path.read_bytes()))
+                content = path.read_bytes()
+                mentions = frozenset(
+                    word for word in ("FastAPI", "mount") if word.encode() in content
+                )
+                source.modules[relative] = Module(relative, ast.parse(content), mentions)
         except (SyntaxError, ValueError, RecursionError) as error:
             source.unread[relative] = f"{type(error).__name__}: {error}"
     return source
@@ -242,7 +259,8 @@ def text(source: Source, module: Module, node: ast.expr | None, depth: int = 0) 
     found = source.resolve(module, name) if name else None
     if found and found[1] in found[0].assigned:
         return text(source, found[0], found[0].assigned[found[1]], depth + 1)
-    return _default_of_a_field(source, name.rpartition(".")[2]) if "." in name else None
+    # `settings.prefix` and `get_settings().prefix` are fields, wherever the object is made.
+    return _default_of_a_field(source, node.attr) if isinstance(node, ast.Attribute) else None
 
 
 def _default_of_a_field(source: Source, name: str) -> str | None:

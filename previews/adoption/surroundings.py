@@ -72,6 +72,18 @@ def workers(repository: Repository, remarks: list[str]) -> list[str]:
     return lines
 
 
+def seeds(repository: Repository) -> Iterator[str]:
+    """Yield a remark for each script that runs more than the migrations before the app."""
+    for path in sorted((repository.root / repository.folder).rglob("*.sh")):
+        lines = [line.strip() for line in path.read_text(errors="replace").splitlines()]
+        programs = [line for line in lines if line.startswith(("python ", "python3 "))]
+        if programs and any(re.match(r"alembic\b.*\bupgrade\b", line) for line in lines):
+            yield (
+                f"{path.relative_to(repository.root)} runs `{'`, `'.join(programs)}` beside the"
+                " migrations; if a preview needs it, make the script `database.migrate`"
+            )
+
+
 def egress(repository: Repository) -> list[str]:
     """Suggest, as a comment, the hosts of libraries; to open them is a decision of a person."""
     hosts = [host for word, host in _HOSTS.items() if word in repository.dependencies]

@@ -61,7 +61,7 @@ service:
     DATABASE_URL: "postgresql+psycopg://{user}:{password}@{host}:{port}/{name}?{tls}"
 ```
 
-SQLAlchemy with asyncpg, whose URLs have `ssl=` in place of `sslmode=`; `{tls}` follows the driver in the URL:
+SQLAlchemy with asyncpg, whose URLs have `ssl=` in place of `sslmode=`, which `{tls}` follows:
 
 ```yaml
 service:

@@ -140,7 +140,11 @@ def test_windows_line_ends_elsewhere_are_read(tmp_path: Path) -> None:
 
 def test_alembic_needs_a_url_of_the_environment(tmp_path: Path) -> None:
     ini = "[alembic]\nscript_location = migrations\nsqlalchemy.url = postgresql://localhost/x\n"
-    env = 'from alembic import context\nconfig = context.config\nurl = config.get_main_option("sqlalchemy.url")\n'
+    env = """\
+from alembic import context
+config = context.config
+url = config.get_main_option("sqlalchemy.url")
+"""
     (problem,) = described(tmp_path, alembic_DOT_ini=ini, migrations__env_DOT_py=env)
     assert problem.startswith(
         "alembic.ini line 3: Alembic has no database URL from the environment"
@@ -154,7 +158,7 @@ def test_the_rules_of_the_scrub_must_not_be_a_draft(tmp_path: Path) -> None:
     )
     (problem,) = check(tmp_path).problems
     assert "a draft" in problem.what
-    assert "1 columns have no rule yet" in problem.what
+    assert "columns without a rule: 1" in problem.what
 
 
 def test_a_link_must_not_lead_out(tmp_path: Path) -> None:

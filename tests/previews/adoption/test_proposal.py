@@ -69,6 +69,13 @@ def test_a_script_that_migrates_is_passed_by(tmp_path: Path) -> None:
     assert app.database.migrate == ("/venv/bin/alembic", "upgrade", "head")
 
 
+def test_a_script_that_seeds_is_remarked(tmp_path: Path) -> None:
+    repository(tmp_path)
+    (tmp_path / "prestart.sh").write_text("alembic upgrade head\npython app/seed.py\n")
+    _, proposal = proposed(tmp_path)
+    assert any("prestart.sh runs `python app/seed.py`" in remark for remark in proposal.remarks)
+
+
 SEPARATE = {
     "POSTGRES_SERVER": "{host}",
     "POSTGRES_PORT": "{port}",
@@ -85,7 +92,10 @@ _FIELDS = """
     POSTGRES_DB: str = ""
     SQLALCHEMY_DATABASE_URI: str | None = None
 """
-_HEAD = "from pydantic import BaseModel, Field, SecretStr\nfrom pydantic_settings import BaseSettings, SettingsConfigDict\n"
+_HEAD = """\
+from pydantic import BaseModel, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+"""
 URL = "://{user}:{password}@{host}:{port}/{name}?{tls}"
 
 
@@ -94,9 +104,14 @@ URL = "://{user}:{password}@{host}:{port}/{name}?{tls}"
     [
         (f"class Settings(BaseSettings):{_FIELDS}", SEPARATE),
         (
-            "class Db(BaseModel):\n    hostname: str = 'db'\n    password: SecretStr = SecretStr('x')\n"
-            "class Settings(BaseSettings):\n    model_config = SettingsConfigDict("
-            "env_prefix='APP_', env_nested_delimiter='__')\n    database: Db = Field(default_factory=Db)",
+            """
+class Db(BaseModel):
+    hostname: str = "db"
+    password: SecretStr = SecretStr("x")
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="APP_", env_nested_delimiter="__")
+    database: Db = Field(default_factory=Db)
+""",
             {
                 "APP_DATABASE__HOSTNAME": "{host}",
                 "APP_DATABASE__PASSWORD": "{password}",
@@ -104,8 +119,10 @@ URL = "://{user}:{password}@{host}:{port}/{name}?{tls}"
             },
         ),
         (
-            "class Settings(BaseSettings):\n    url: str = Field(validation_alias='DATABASE_URL',"
-            " default='postgresql+psycopg://a:b@localhost/x')",
+            """
+class Settings(BaseSettings):
+    url: str = Field(validation_alias="DATABASE_URL", default="postgresql+psycopg://a:b@h/x")
+""",
             {"DATABASE_URL": f"postgresql+psycopg{URL}"},
         ),
         (
@@ -113,14 +130,21 @@ URL = "://{user}:{password}@{host}:{port}/{name}?{tls}"
             {"DB_URI": f"postgresql+asyncpg{URL}"},
         ),
         (
-            "from starlette.config import Config\nconfig = Config('.env')\n"
-            "A = config('DATABASE_URL', default='postgresql://localhost/x')",
+            """
+from starlette.config import Config
+config = Config(".env")
+A = config("DATABASE_URL", default="postgresql://localhost/x")
+""",
             {"DATABASE_URL": f"postgresql{URL}"},
         ),
         (
-            "class Settings(BaseSettings):\n    database_url: str\n    frontend_url: str ="
-            " 'http://localhost:3000'\n    cors_origins: list[str]\n    allowed_hosts: list[str] ="
-            " ['localhost']",
+            """
+class Settings(BaseSettings):
+    database_url: str
+    frontend_url: str = "http://localhost:3000"
+    cors_origins: list[str]
+    allowed_hosts: list[str] = ["localhost"]
+""",
             {
                 "DATABASE_URL": f"postgresql+asyncpg{URL}",
                 "FRONTEND_URL": "{app_url}",
@@ -129,8 +153,14 @@ URL = "://{user}:{password}@{host}:{port}/{name}?{tls}"
             },
         ),
         (
-            "class Base(BaseSettings):\n    database_url: str\nclass Settings(Base):\n    pass\n"
-            "class TestSettings(Base):\n    only_in_tests: str",
+            """
+class Base(BaseSettings):
+    database_url: str
+class Settings(Base):
+    pass
+class TestSettings(Base):
+    only_in_tests: str
+""",
             {"DATABASE_URL": f"postgresql+asyncpg{URL}"},
         ),
     ],
@@ -143,11 +173,16 @@ def test_variables_become_placeholders(
 
 
 def test_secrets_are_generated_or_named(tmp_path: Path) -> None:
-    settings = (
-        "class Settings(BaseSettings):\n    database_url: str\n    jwt_key: str = 'changeme'\n"
-        "    first_admin_password: str\n    stripe_api_key: str\n    smtp_password: str | None = None\n"
-        "    access_token_expire_minutes: int = 30\n    use_credentials: bool\n"
-    )
+    settings = """
+class Settings(BaseSettings):
+    database_url: str
+    jwt_key: str = "changeme"
+    first_admin_password: str
+    stripe_api_key: str
+    smtp_password: str | None = None
+    access_token_expire_minutes: int = 30
+    use_credentials: bool
+"""
     app, proposal = proposed(repository(tmp_path, app__settings_DOT_py=_HEAD + settings))
     assert {name: secret.name for name, secret in app.secrets.items()} == {
         "JWT_KEY": None,
@@ -162,7 +197,7 @@ def test_other_servers_and_unread_starts_are_remarked(tmp_path: Path) -> None:
         tmp_path,
         Dockerfile=command('CMD ["./run"]'),
         app__settings_DOT_py=_HEAD
-        + "class S(BaseSettings):\n    database_url: str\n    redis_url: str\n",
+        + "class S(BaseSettings):\n    db_url: str\n    redis_url: str\n",
     )
     (tmp_path / "compose.yml").write_text(
         "services:\n  cache: {image: redis:8}\n  db: {image: postgres:18}\n"
@@ -195,3 +230,45 @@ def test_env_py_that_replaces_the_driver_is_remarked(tmp_path: Path) -> None:
 )
 def test_the_user_is_the_image_s(dockerfile: str, user: int, tmp_path: Path) -> None:
     assert proposed(repository(tmp_path, Dockerfile=dockerfile))[0].service.user == user
+
+
+@pytest.mark.parametrize(
+    ("main", "health"),
+    [
+        ("app = FastAPI()\n@app.get('/healthz')\ndef h(): ...", "/healthz"),
+        ("app = FastAPI(openapi_url=None)\n@app.get('/')\ndef h(): ...", "/"),
+        ("app = FastAPI(openapi_url=f'{PREFIX}/openapi.json')", "/v1/openapi.json"),
+        (
+            """
+def make() -> FastAPI:
+    api = FastAPI()
+    routes(api)
+    return api
+def routes(one):
+    one.add_api_route(PREFIX + "/ping", print)
+app = make()
+""",
+            "/v1/ping",
+        ),
+        (
+            """
+router = APIRouter(prefix=settings().prefix)
+@router.get("/live")
+def a(): ...
+@router.get("/ready")
+def b(): ...
+@router.get("/health/redis")
+def c(): ...
+class S(BaseSettings):
+    prefix: str = "/p"
+app = FastAPI()
+app.include_router(router)
+""",
+            "/p/ready",
+        ),
+    ],
+)
+def test_the_health_route_is_found(main: str, health: str, tmp_path: Path) -> None:
+    head = "from fastapi import APIRouter, FastAPI\nPREFIX = '/v1'\n"
+    app, _ = proposed(repository(tmp_path, app__main_DOT_py=f"{head}{main}\n"))
+    assert app.service.health.ready == health
