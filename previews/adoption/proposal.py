@@ -190,8 +190,9 @@ def _command(repository: Repository, process: Process, remarks: list[str]) -> tu
     if process.words and why:
         return [*comments, f"command: {flow(process.for_a_preview(started))}"], port
     if bare and not started.command:
-        words = ("uvicorn", repository.target, "--host", "0.0.0.0", "--port", str(port))  # noqa: S104
-        words += ("--factory",) if repository.app.factory else ()
+        address = ("--host", "0.0.0.0", "--port", str(port))  # noqa: S104 - a container
+        factory = ("--factory",) if repository.app.factory else ()
+        words = ("uvicorn", repository.target, *address, *factory)
         return ["# Review: the image has no CMD.", f"command: {flow(words)}"], port
     if process.words:
         return [], port
