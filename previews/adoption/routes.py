@@ -95,7 +95,6 @@ def app_objects(source: Source) -> list[AppObject]:
         and len(node.args) > 1
     }
     outer = [one for one in found if one.name not in mounted]
-    # One that is only imported from another file and assigned again is the same.
     return outer or found
 
 

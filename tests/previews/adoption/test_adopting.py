@@ -182,6 +182,21 @@ def test_of_two_apps_one_has_to_be_named(previews: Run, tmp_path: Path) -> None:
     assert len(list(workflows.iterdir())) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "where"),
+    [
+        ("Dockerfile", DOCKERFILE + "ENV SECRET_KEY=hunter2\n", "Dockerfile line 9"),
+        ("migrations/env.py", "from alembic import context\n", "alembic.ini"),
+    ],
+)
+def test_what_stands_in_the_way_is_reported_beside_the_files(
+    previews: Run, name: str, content: str, where: str, tmp_path: Path
+) -> None:
+    report = adopted(previews, repository(tmp_path, {**ORDERS, name: content}))
+    assert where in [one["where"] for one in report["problems"]]  # type: ignore[attr-defined]
+    assert "hunter2" not in json.dumps(report)
+
+
 def test_outside_of_a_repository_or_without_a_folder_it_says_so(
     previews: Run, tmp_path: Path
 ) -> None:
