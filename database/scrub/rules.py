@@ -97,10 +97,19 @@ class Rules(_Model):
     Attributes:
         tables: Rule of each table, by name; with its schema in front if that is not ``public``.
         proofs: Further assertions, each with a query that must return no row.
+        reviewed: False in the draft of `previews adopt`, which nobody has checked.
     """
 
     tables: dict[str, TableRule]
     proofs: dict[str, str] = Field(default_factory=dict)
+    reviewed: bool = True
+
+    @model_validator(mode="after")
+    def _is_no_draft(self) -> Self:
+        if not self.reviewed:
+            msg = "it is a draft: check every line, then remove `reviewed: false`"
+            raise ValueError(msg)
+        return self
 
 
 def fingerprint(rule: _Model) -> str:

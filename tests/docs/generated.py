@@ -1,4 +1,4 @@
-"""The parts of docs/ that are generated: the diagram, the costs, the messages. ``make docs``.
+"""The parts of docs/ that are generated: diagram, costs, messages, preview.yaml. ``make docs``.
 
 ``python -m tests.docs.generated`` reports documents that are out of date; ``--write`` updates
 them.
@@ -12,9 +12,10 @@ from pathlib import Path
 
 import yaml
 
+from contract.app.model import json_schema
 from database.scrub.fakes import FAKE_KINDS
 from infra.stacks import main as program
-from tests.docs import runbook
+from tests.docs import preview_yaml, runbook
 from tests.docs.diagram import mermaid
 from tests.docs.estimate import tables
 from tests.infra.world import COMMIT, PROJECT, Cloud, Deployment, deploy
@@ -24,6 +25,8 @@ DIAGRAM = ROOT / "docs" / "diagrams" / "architecture.md"
 RUNBOOK = ROOT / "docs" / "runbook.md"
 GUIDE = ROOT / "docs" / "getting-started-aws.md"
 SCRUB = ROOT / "docs" / "scrub.md"
+PREVIEW_YAML = ROOT / "docs" / "preview-yaml.md"
+SCHEMA = ROOT / "docs" / "preview.schema.json"
 _SOURCE = {"commit": COMMIT, "repository": "acme/orders"}
 _HEAD = """\
 # The architecture
@@ -74,6 +77,8 @@ def documents() -> dict[Path, str]:
         GUIDE: guide,
         RUNBOOK: messages,
         SCRUB: scrub,
+        PREVIEW_YAML: preview_yaml.document(),
+        SCHEMA: json_schema(),
     }
 
 

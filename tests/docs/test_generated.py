@@ -7,10 +7,11 @@ from collections.abc import Mapping
 
 import pytest
 
+from contract.app.read import parse_app
 from infra.config.base import Model
 from infra.config.models import PlatformConfig, PreviewConfig
 from tests.docs.diagram import boxes, mermaid
-from tests.docs.generated import GUIDE, ROOT, documents, stacks
+from tests.docs.generated import GUIDE, PREVIEW_YAML, ROOT, documents, stacks
 from tests.infra.config.test_load import _fields
 from tests.infra.world import Deployment
 
@@ -27,6 +28,15 @@ def test_the_documents_hold() -> None:
         if not path.exists() or path.read_text() != text
     ]
     assert stale == [], "run: make docs"
+
+
+def test_every_example_of_preview_yaml_is_accepted() -> None:
+    examples = re.findall(
+        r"^```yaml\n(.*?)^```", PREVIEW_YAML.read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert len(examples) == 6
+    for example in examples:
+        parse_app(PREVIEW_YAML, example.encode())
 
 
 def test_every_resource_is_in_the_picture(both: tuple[Deployment, Deployment]) -> None:

@@ -1,0 +1,272 @@
+"""Shallow reader of a Dockerfile: what its last stage starts, and nothing about how it builds."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from previews.diagnosis.redaction import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_SECRET_NAME = re.compile(
+    r"(?:password|passwd|pwd|passphrase|secret|secret[_-]?key|token|api[_-]?key|access[_-]?key"
+    r"|private[_-]?key|credentials?|salt|pepper)$",
+    re.IGNORECASE,
+)
+_HEREDOC = re.compile(r"<<-?[\"']?(\w+)[\"']?")
+_PAIR = re.compile(r"([A-Za-z_]\w*)=((?:\"(?:\\.|[^\"])*\"|'[^']*'|\\.|[^\s\"'])*)")
+_NEW_USER = re.compile(r"\b(?:useradd|adduser)\b([^;&|]*)")
+_UID = re.compile(r"(?:-u|--uid)[ =](\d+)")
+
+
+def has_secret_name(name: str) -> bool:
+    """Return whether a variable's name says that its value is a secret."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def has_secret_value(value: str) -> bool:
+    """Return whether a value has the form of a secret: a known token, or a URL with a password."""
+    return redact(value) != value
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """An instruction with its arguments as one line, and the number of its first line."""
+
+    name: str
+    text: str
+    line: int
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Names and values of ENV and ARG; an ARG without a default has an empty one."""
+        pairs = [(name, value.strip("\"'")) for name, value in _PAIR.findall(self.text)]
+        if pairs:
+            return pairs
+        name, _, value = self.text.partition(" ")
+        return [(name, value.strip().strip("\"'"))]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Words of CMD and ENTRYPOINT; in the shell form ``sh -c`` and the line."""
+        if self.text.startswith("["):
+            try:
+                words = json.loads(self.text)
+            except ValueError:
+                words = None
+            if isinstance(words, list):
+                return tuple(str(word) for word in words)
+        return ("sh", "-c", self.text) if self.text else ()
+
+
+@dataclass
+class Stage:
+    """A stage: what it is built from, its name, its instructions."""
+
+    base: str
+    name: str | None
+    line: int
+    instructions: list[Instruction] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Dockerfile:
+    """A Dockerfile.
+
+    Attributes:
+        stages: Its stages, in order.
+        before: Instructions before the first stage.
+    """
+
+    stages: tuple[Stage, ...]
+    before: tuple[Instruction, ...]
+
+    def final(self, target: str | None = None) -> tuple[Instruction, ...] | None:
+        """Return the instructions of the built stage and of those it is built from, in order.
+
+        Returns:
+            None if there is no stage with the name of the target.
+        """
+        names = {stage.name.lower(): stage for stage in self.stages if stage.name}
+        names |= {str(number): stage for number, stage in enumerate(self.stages)}
+        if target is None:
+            stage = self.stages[-1] if self.stages else None
+        else:
+            stage = names.get(target.lower())
+        if stage is None:
+            return None
+        chain: list[Stage] = []
+        while stage is not None and stage not in chain:
+            chain.append(stage)
+            below = names.get(stage.base.lower())
+            stage = below if below is not None and below.line < stage.line else None
+        return tuple(one for stage in reversed(chain) for one in stage.instructions)
+
+    @property
+    def arguments(self) -> set[str]:
+        """Names that any ARG declares."""
+        return {name for one in self._all("ARG") for name, _ in one.pairs}
+
+    def secrets(self) -> Iterator[tuple[Instruction, str]]:
+        """Yield each ENV and ARG that holds a secret, or is named like one, with its variable."""
+        for one in (*self._all("ENV"), *self._all("ARG")):
+            for name, value in one.pairs:
+                named = has_secret_name(name) and (value or one.name == "ARG")
+                if named or has_secret_value(value):
+                    yield one, name
+
+    def _all(self, name: str) -> list[Instruction]:
+        everything = (*self.before, *(one for stage in self.stages for one in stage.instructions))
+        return [one for one in everything if one.name == name]
+
+
+@dataclass(frozen=True)
+class Started:
+    """What a container of the image starts.
+
+    Attributes:
+        entrypoint: Words of its ENTRYPOINT.
+        command: Words of its CMD.
+        folder: Its WORKDIR.
+        ports: Ports of its EXPOSE, as far as they are numbers.
+        user: Its USER; empty if there is none.
+        environment: Its ENV.
+        new_users: Numeric ids that a RUN gives to new users; 1000 for one without.
+        copies: Its COPY and ADD of files of the context: sources and destination.
+    """
+
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    folder: str = "/"
+    ports: tuple[int, ...] = ()
+    user: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    new_users: tuple[int, ...] = ()
+    copies: tuple[tuple[tuple[str, ...], str], ...] = ()
+
+    def place(self, path: str) -> str | None:
+        """Return where a file of the context, by its relative path, is in the container."""
+        found = None
+        for sources, destination in self.copies:
+            for source in sources:
+                clean = source.removeprefix("./").strip("/")
+                if clean in {"", "."} or path.startswith(f"{clean}/"):
+                    rest = path if clean in {"", "."} else path[len(clean) + 1 :]
+                    found = str(PurePosixPath(destination) / rest)
+                elif clean == path:
+                    into = destination.endswith(("/", ".")) or len(sources) > 1
+                    folder = PurePosixPath(destination)
+                    found = str(folder / PurePosixPath(path).name if into else folder)
+        return None if found is None else _joined("/", found)
+
+
+def started(instructions: Sequence[Instruction]) -> Started:
+    """Return what a container of a stage starts."""
+    values: dict[str, str] = {}
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    folder, user = "/", ""
+    ports: list[int] = []
+    new_users: list[int] = []
+    copies: list[tuple[tuple[str, ...], str]] = []
+    for one in instructions:
+        if one.name == "ENV":
+            values.update(one.pairs)
+        elif one.name == "ENTRYPOINT":
+            # It resets a CMD that stands before it.
+            entrypoint, command = one.words, ()
+        elif one.name == "CMD":
+            command = one.words
+        elif one.name == "WORKDIR":
+            folder = _joined(folder, _filled(one.text, values))
+        elif one.name == "USER":
+            user = _filled(one.text, values).partition(":")[0]
+        elif one.name == "EXPOSE":
+            words = _filled(one.text, values).replace("/tcp", "").split()
+            ports += [int(word) for word in words if word.isdecimal()]
+        elif one.name == "RUN":
+            new_users += _new_users(one.text)
+        elif one.name in {"COPY", "ADD"} and "--from" not in one.text:
+            *sources, to = [word for word in _split(one.text) if not word.startswith("--")] or [""]
+            to = _filled(to, values)
+            slash = "/" if to.endswith(("/", ".")) else ""
+            copies.append((tuple(sources), _joined(folder, to) + slash))
+    return Started(
+        entrypoint, command, folder, tuple(ports), user, values, tuple(new_users), tuple(copies)
+    )
+
+
+def _new_users(text: str) -> Iterator[int]:
+    """Yield the numeric ids of users that a RUN adds; without one it is 1000, unless system's."""
+    for arguments in _NEW_USER.findall(text):
+        uid = _UID.search(arguments)
+        if uid or not re.search(r"(^|\s)(-r|-S|--system)\b", arguments):
+            yield int(uid[1]) if uid else 1000
+
+
+def parse(text: str) -> Dockerfile:
+    """Read a Dockerfile; what it doesn't understand it leaves out, since the build reports it."""
+    before: list[Instruction] = []
+    stages: list[Stage] = []
+    for one in _instructions(text.removeprefix("\ufeff")):
+        if one.name == "FROM":
+            words = [word for word in one.text.split() if not word.startswith("--")]
+            named = len(words) > 2 and words[1].upper() == "AS"  # noqa: PLR2004 - FROM x AS y
+            stages.append(Stage(words[0] if words else "", words[2] if named else None, one.line))
+        elif stages:
+            stages[-1].instructions.append(one)
+        else:
+            before.append(one)
+    return Dockerfile(tuple(stages), tuple(before))
+
+
+def _instructions(text: str) -> Iterator[Instruction]:
+    lines = iter(enumerate(text.splitlines(), 1))
+    for number, first in lines:
+        line = first.strip()
+        if not line or line.startswith("#"):
+            continue
+        while line.endswith("\\"):
+            line = line[:-1].rstrip()
+            for _, more in lines:
+                # Comments and empty lines within an instruction are ignored.
+                if more.strip() and not more.strip().startswith("#"):
+                    line += f" {more.strip()}"
+                    break
+        name, _, rest = line.partition(" ")
+        if name.upper() in {"RUN", "COPY"} and (mark := _HEREDOC.search(rest)):
+            for _, more in lines:
+                if more.strip() == mark[1]:
+                    break
+                rest += f"\n{more}"
+        yield Instruction(name.upper(), rest.strip(), number)
+
+
+def _joined(folder: str, path: str) -> str:
+    parts: list[str] = []
+    for part in (PurePosixPath(folder) / path).parts[1:]:
+        parts = parts[:-1] if part == ".." else [*parts, part]
+    return "/" + "/".join(parts)
+
+
+def _filled(text: str, values: dict[str, str]) -> str:
+    return re.sub(
+        r"\$\{?(\w+)(?::-([^}]*))?\}?",
+        lambda match: values.get(match[1], match[2] or ""),
+        text.strip().strip("\"'"),
+    )
+
+
+def _split(text: str) -> list[str]:
+    try:
+        if text.lstrip().startswith("["):
+            return [str(word) for word in json.loads(text)]
+        return shlex.split(text)
+    except ValueError:
+        return []

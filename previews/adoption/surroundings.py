@@ -1,0 +1,112 @@
+"""What an app needs beside its image: workers, hosts, PostgreSQL's extensions."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from previews.adoption.repository import Repository
+
+_EXTENSIONS = (
+    (r"uuid_generate_v\d", "uuid-ossp"),
+    (r"gin_trgm_ops|pg_trgm", "pg_trgm"),
+    (r"\bunaccent\(", "unaccent"),
+)
+_CREATED = re.compile(
+    r"create\s+extension\s+(?:if\s+not\s+exists\s+)?[\"']?([a-z][\w-]*)", re.IGNORECASE
+)
+_HOSTS = {
+    "stripe": "api.stripe.com",
+    "openai": "api.openai.com",
+    "anthropic": "api.anthropic.com",
+    "sendgrid": "api.sendgrid.com",
+    "twilio": "api.twilio.com",
+}
+_WORKERS = re.compile(r"\b(celery|arq|dramatiq|taskiq|rq|huey)\b")
+
+
+def scalar(value: str) -> str:
+    """Write a text of YAML; in quotes wherever YAML could read something else."""
+    plain = re.fullmatch(r"[A-Za-z][\w./ -]*", value) and value == value.strip()
+    if plain and isinstance(yaml.safe_load(value), str):
+        return value
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"' if "'" in value or "\n" in value or '"' not in value else f"'{value}'"
+
+
+def flow(words: tuple[str, ...]) -> str:
+    """Write words as a list on one line."""
+    return "[" + ", ".join(f'"{word}"' if '"' not in word else scalar(word) for word in words) + "]"
+
+
+def workers(repository: Repository, remarks: list[str]) -> list[str]:
+    """Propose the processes that compose runs from a build of the app's own context."""
+    lines: list[str] = []
+    for name, service in repository.services.items():
+        command = service.get("command")
+        words = command if isinstance(command, list) else str(command or "").split()
+        text = " ".join(map(str, words))
+        image = str(service.get("image") or "")
+        label = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:30]
+        if _WORKERS.search(text) and "build" in service and not re.search(r"[$;&|]|flower", text):
+            lines += [
+                f"{label}:",
+                f"  command: {flow(tuple(map(str, words)))}  # review: compose's {name}",
+            ]
+        elif "build" in service and re.search(r"front|web|ui|client", name, re.IGNORECASE):
+            remarks.append(
+                f"compose builds {name} too; `web.{label}` can deploy it on the same host"
+            )
+        elif (
+            image
+            and "build" not in service
+            and not re.search(r"postg|adminer|pgadmin|traefik|nginx|mailcatcher|mailpit", image)
+        ):
+            remarks.append(f"compose runs {name} ({image}); a preview has none")
+    return lines
+
+
+def seeds(repository: Repository) -> Iterator[str]:
+    """Yield a remark for each script that runs more than the migrations before the app."""
+    for path in sorted((repository.root / repository.folder).rglob("*.sh")):
+        lines = [line.strip() for line in path.read_text(errors="replace").splitlines()]
+        programs = [line for line in lines if line.startswith(("python ", "python3 "))]
+        if programs and any(re.match(r"alembic\b.*\bupgrade\b", line) for line in lines):
+            yield (
+                f"{path.relative_to(repository.root)} runs `{'`, `'.join(programs)}` beside the"
+                " migrations; if a preview needs it, make the script `database.migrate`"
+            )
+
+
+def egress(repository: Repository) -> list[str]:
+    """Suggest, as a comment, the hosts of libraries; to open them is a decision of a person."""
+    hosts = [host for word, host in _HOSTS.items() if word in repository.dependencies]
+    if not hosts:
+        return []
+    named = ", ".join(f"{{ host: {host} }}" for host in hosts)
+    return [
+        "# Nothing outside of the cluster is reachable. A library of the app suggests:",
+        f"# egress: [{named}]",
+    ]
+
+
+def extensions(repository: Repository) -> Iterator[str]:
+    """Yield the extensions that the source creates or uses."""
+    found = set[str]()
+    for module in repository.source.own:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found |= {name.lower() for name in _CREATED.findall(node.value)}
+                found |= {name for pattern, name in _EXTENSIONS if re.search(pattern, node.value)}
+            elif isinstance(node, ast.Attribute | ast.Name):
+                name = node.attr if isinstance(node, ast.Attribute) else node.id
+                found |= (
+                    {"citext"} if name == "CITEXT" else {"hstore"} if name == "HSTORE" else set()
+                )
+    yield from found - {"plpgsql"}

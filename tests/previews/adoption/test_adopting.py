@@ -1,0 +1,234 @@
+"""An existing repository gets its three files, or is told what it lacks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from contract.app.read import read_app
+from previews.adoption.workflow import parse_platform, upgraded
+from previews.errors import PreviewsError
+from tests.previews.adoption.repositories import DOCKERFILE, MAIN, ORDERS, SETTINGS, repository
+
+Run = Callable[..., tuple[int, str, str]]
+PLATFORM = ("--platform", "acme/previews@v1")
+
+
+def adopted(previews: Run, folder: Path, *arguments: str) -> dict[str, object]:
+    code, output, complaint = previews("adopt", str(folder), "--json", *PLATFORM, *arguments)
+    assert code == 0, complaint
+    document: dict[str, object] = json.loads(output)
+    return document
+
+
+def test_a_plain_repository_is_described_without_a_question(previews: Run, tmp_path: Path) -> None:
+    report = adopted(previews, repository(tmp_path))
+    app = read_app(tmp_path)
+    assert app.app == "orders"
+    assert app.service.command is None
+    assert (app.service.port, app.service.user, app.service.health.ready) == (
+        8000,
+        10001,
+        "/health",
+    )
+    assert app.service.environment == {
+        "DATABASE_URL": "postgresql+asyncpg://{user}:{password}@{host}:{port}/{name}?{tls}"
+    }
+    assert list(app.secrets) == ["SECRET_KEY"]
+    assert app.database.migrate == ("alembic", "upgrade", "head")
+    assert app.database.extensions == ("citext",)
+    assert [change["outcome"] for change in report["changes"]] == ["created"] * 3  # type: ignore[attr-defined]
+    assert [one["where"] for one in report["problems"]] == ["scrub.yaml"]  # type: ignore[attr-defined]
+
+
+def test_a_second_run_changes_nothing(previews: Run, tmp_path: Path) -> None:
+    adopted(previews, repository(tmp_path))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    report = adopted(previews, tmp_path)
+    assert {change["outcome"] for change in report["changes"]} == {"unchanged"}  # type: ignore[attr-defined]
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_windows_line_ends_of_a_checkout_are_no_difference(previews: Run, tmp_path: Path) -> None:
+    adopted(previews, repository(tmp_path))
+    path = tmp_path / "preview.yaml"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    report = adopted(previews, tmp_path)
+    assert {change["outcome"] for change in report["changes"]} == {"unchanged"}  # type: ignore[attr-defined]
+
+
+def test_an_edited_file_is_kept_and_its_difference_shown(previews: Run, tmp_path: Path) -> None:
+    adopted(previews, repository(tmp_path))
+    path = tmp_path / "preview.yaml"
+    path.write_text(path.read_text().replace("port: 8000", "port: 9000"))
+    code, output, _ = previews("adopt", str(tmp_path), "--yes", *PLATFORM)
+    assert code == 0
+    assert "kept preview.yaml" in output
+    assert "-  port: 9000" in output
+    assert "+  port: 8000" in output
+    assert "port: 9000" in path.read_text()
+
+
+def test_on_a_terminal_a_file_is_replaced_after_a_yes(
+    previews: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import typer
+
+    shown: list[str] = []
+    adopted(previews, repository(tmp_path))
+    path = tmp_path / "preview.yaml"
+    path.write_text("app: other\n")
+    monkeypatch.setattr(typer, "confirm", lambda question, **_: shown.append(question) or True)
+    code, _, complaint = previews("adopt", str(tmp_path), *PLATFORM)
+    assert code == 0
+    assert "-app: other" in complaint
+    assert shown == ["Replace preview.yaml?"]
+    assert read_app(tmp_path).app == "orders"
+
+
+def test_only_what_the_source_does_not_say_is_asked(
+    previews: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import typer
+
+    asked: list[str] = []
+
+    def answer(question: str, **_: object) -> str:
+        asked.append(question)
+        return "/ok" if "path" in question else "eu"
+
+    monkeypatch.setattr(typer, "prompt", answer)
+    repository(
+        tmp_path,
+        app__main_DOT_py=MAIN.replace('"/health"', '"/about"'),
+        app__settings_DOT_py=SETTINGS + "    region: str\n",
+    )
+    assert previews("adopt", str(tmp_path), *PLATFORM)[0] == 0
+    assert [question[:6] for question in asked] == ["REGION", "Which "]
+    app = read_app(tmp_path)
+    assert app.service.environment["REGION"] == "eu"
+    assert app.service.health.ready == "/ok"
+
+
+def test_upgrade_moves_the_reference_and_nothing_else(previews: Run, tmp_path: Path) -> None:
+    adopted(previews, repository(tmp_path))
+    path = tmp_path / ".github/workflows/preview.yml"
+    before = path.read_text()
+    code, output, _ = previews(
+        "adopt", str(tmp_path), "--upgrade", "--yes", "--platform", "acme/previews@v2"
+    )
+    assert code == 0
+    assert "+    uses: acme/previews/.github/workflows/preview.yml@v2" in output
+    assert path.read_text() == before.replace("@v1", "@v2")
+    assert yaml.safe_load(path.read_text())["permissions"] == {}
+
+
+def test_upgrade_without_a_workflow_says_so(previews: Run, tmp_path: Path) -> None:
+    code, output, _ = previews("adopt", str(repository(tmp_path)), "--upgrade", "--json", *PLATFORM)
+    assert (code, json.loads(output)["error"]["code"]) == (1, "adopt-no-workflow")
+
+
+def test_only_references_to_a_platform_s_workflows_are_moved() -> None:
+    text = "uses: actions/checkout@abc\nuses: a/b/.github/workflows/preview.yml@old # v1\n"
+    assert upgraded(text, parse_platform("c/d@new")) == (
+        "uses: actions/checkout@abc\nuses: c/d/.github/workflows/preview.yml@new\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["", "acme", "acme/previews", "acme/previews@", "a b/c@d", "a/b@c;d"]
+)
+def test_a_platform_of_another_form_is_refused(text: str) -> None:
+    with pytest.raises(PreviewsError, match="expected OWNER/REPO@REF"):
+        parse_platform(text)
+
+
+def refused(previews: Run, folder: Path) -> tuple[str, str]:
+    code, output, complaint = previews("adopt", str(folder), "--json", *PLATFORM)
+    assert code == 1
+    assert not list(folder.rglob("preview.yaml"))
+    return json.loads(output)["error"]["code"], complaint
+
+
+def test_without_a_dockerfile_it_shows_one(previews: Run, tmp_path: Path) -> None:
+    code, complaint = refused(previews, repository(tmp_path, Dockerfile=None))
+    assert code == "adopt-no-dockerfile"
+    assert '"app.main:app", "--host", "0.0.0.0"' in complaint
+
+
+def test_without_an_app_it_says_what_it_looked_for(previews: Run, tmp_path: Path) -> None:
+    code, complaint = refused(previews, repository(tmp_path, app__main_DOT_py="def app(:\n"))
+    assert code == "adopt-no-app"
+    assert "FastAPI(...)" in complaint
+    assert "app/main.py (SyntaxError" in complaint
+
+
+def test_of_two_apps_one_has_to_be_named(previews: Run, tmp_path: Path) -> None:
+    repository(
+        tmp_path / "mono",
+        {f"{one}/{name}": text for one in ("orders", "billing") for name, text in ORDERS.items()},
+    )
+    code, complaint = refused(previews, tmp_path / "mono")
+    assert code == "adopt-several"
+    assert "billing, orders" in complaint
+    adopted(previews, tmp_path / "mono" / "orders")
+    adopted(previews, tmp_path / "mono" / "billing")
+    workflows = tmp_path / "mono" / ".github/workflows"
+    assert "app: orders\n" in (workflows / "preview.yml").read_text()
+    assert len(list(workflows.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "where"),
+    [
+        ("Dockerfile", DOCKERFILE + "ENV SECRET_KEY=hunter2\n", "Dockerfile line 9"),
+        ("migrations/env.py", "from alembic import context\n", "alembic.ini"),
+    ],
+)
+def test_what_stands_in_the_way_is_reported_beside_the_files(
+    previews: Run, name: str, content: str, where: str, tmp_path: Path
+) -> None:
+    report = adopted(previews, repository(tmp_path, {**ORDERS, name: content}))
+    assert where in [one["where"] for one in report["problems"]]  # type: ignore[attr-defined]
+    assert "hunter2" not in json.dumps(report)
+
+
+def test_outside_of_a_repository_or_without_a_folder_it_says_so(
+    previews: Run, tmp_path: Path
+) -> None:
+    assert refused(previews, tmp_path)[0] == "adopt-no-repository"
+    assert refused(previews, tmp_path / "absent")[0] == "adopt-folder"
+
+
+def test_a_monorepo_s_app_is_found_beside_its_frontend(previews: Run, tmp_path: Path) -> None:
+    compose = "services:\n  api:\n    build: {context: ., dockerfile: backend/Dockerfile}\n"
+    repository(
+        tmp_path,
+        {
+            **{f"backend/{name}": text for name, text in ORDERS.items()},
+            "backend/Dockerfile": DOCKERFILE.replace("COPY . .", "COPY backend /app"),
+            "compose.yml": compose + "  frontend:\n    build: frontend\n",
+            "frontend/package.json": "{}",
+            "frontend/Dockerfile": "FROM node:24\n",
+        },
+    )
+    report = adopted(previews, tmp_path)
+    app = read_app(tmp_path / "backend")
+    assert (app.image.context, app.image.dockerfile) == ("..", "Dockerfile")
+    assert app.database.migrate == ("alembic", "upgrade", "head")
+    assert any("web.frontend" in remark for remark in report["remarks"])  # type: ignore[attr-defined]
+    assert "app: backend\n" in (tmp_path / ".github/workflows/preview.yml").read_text()
+
+
+def test_a_link_out_of_the_repository_is_not_written_through(previews: Run, tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text("mine\n")
+    folder = repository(tmp_path / "orders")
+    (folder / "scrub.yaml").symlink_to(other)
+    code, output, _ = previews("adopt", str(folder), "--json", *PLATFORM)
+    assert (code, json.loads(output)["error"]["code"]) == (1, "adopt-write")
+    assert other.read_text() == "mine\n"
