@@ -148,6 +148,12 @@ FAILURE_PATTERNS: tuple[tuple[re.Pattern[str], FailurePattern], ...] = (
         " preview.yaml.",
     ),
     _pattern(
+        r"(?m:batch/v1:Job migrate$)",
+        "migrate-failed",
+        "the command `database.migrate` of `preview.yaml` failed; nothing after it was touched",
+        "read the last lines of its log below and fix it, then push; the next `up` runs it again.",
+    ),
+    _pattern(
         r"(?m:batch/v1:Job (?:seed|after-deploy)$)",
         "hook-failed",
         "a hook of `preview.yaml` failed; the service is up and serves this version",

@@ -1,4 +1,4 @@
-"""Outgoing connections of processes, as calls that wait for this program's answer.
+"""Addresses that processes use, as calls that wait for this program's answer.
 
 The kernel stops a process at each call that names a destination, and asks the holder of a
 descriptor whether it may go on (seccomp_unotify(2)). This needs neither root nor a network
@@ -6,8 +6,8 @@ namespace, and fails closed: without a holder each such call ends with ENOSYS. I
 against mistakes, not against attacks: a process could change the address in its memory after it
 was read.
 
-Only `connect`, `sendmsg`, `sendmmsg`, and `sendto` with an address stop. What is sent over a
-connection does not, nor what is received. `io_uring` and the calls of 32-bit programs, which
+Only `bind`, `connect`, `sendmsg`, `sendmmsg`, and `sendto` with an address stop. What is sent over
+a connection does not, nor what is received. `io_uring` and the calls of 32-bit programs, which
 would get around it, end with ENOSYS as on a kernel that lacks them.
 """
 
@@ -34,6 +34,7 @@ class _Machine:
 
     arch: int
     seccomp: int
+    bind: int
     connect: int
     sendto: int
     sendmsg: int
@@ -41,8 +42,8 @@ class _Machine:
 
 
 _MACHINES: Final = {
-    "x86_64": _Machine(0xC000003E, 317, 42, 44, 46, 307),
-    "aarch64": _Machine(0xC00000B7, 277, 203, 206, 211, 269),
+    "x86_64": _Machine(0xC000003E, 317, 49, 42, 44, 46, 307),
+    "aarch64": _Machine(0xC00000B7, 277, 200, 203, 206, 211, 269),
 }
 _IO_URING_SETUP: Final = 425
 _PIDFD_GETFD: Final = 438
@@ -108,6 +109,7 @@ class Call:
         thread: Identifier of the calling thread.
         descriptor: Its socket, in the calling process.
         destinations: Where it wants to get to; none for other kinds of sockets.
+        binds: True for bind(2), whose address is the socket's own.
         connects: True for connect(2), False for a message.
         opens: True if a message opens a TCP connection (MSG_FASTOPEN).
     """
@@ -116,6 +118,7 @@ class Call:
     thread: int
     descriptor: int
     destinations: tuple[Destination, ...]
+    binds: bool
     connects: bool
     opens: bool
 
@@ -130,14 +133,38 @@ class Call:
         Raises:
             OSError: The process has ended, or may not be looked into.
         """
+        with self._socket() as found:
+            return "TCP" if found.type == socket.SOCK_STREAM else "UDP"
+
+    def make(self, address: str) -> int:
+        """Make the call itself, with another address and the same port.
+
+        Returns:
+            The number of the error that it ended with; 0 for none.
+
+        Raises:
+            OSError: The process has ended, or may not be looked into.
+        """
+        with self._socket() as found:
+            host = f"::ffff:{address}" if found.family == socket.AF_INET6 else address
+            place = (host, self.destinations[0].port)
+            try:
+                if self.binds:
+                    found.bind(place)
+                else:
+                    found.connect(place)
+            except OSError as error:
+                return error.errno or errno.EINVAL
+            return 0
+
+    def _socket(self) -> socket.socket:
+        """Return the calling process's socket, which has to be closed."""
         status = Path(f"/proc/{self.thread}/status").read_text()
         process = os.pidfd_open(int(status.partition("\nTgid:")[2].split(None, 1)[0]))
         try:
-            copy = _call(_PIDFD_GETFD, process, self.descriptor, 0)
+            return socket.socket(fileno=_call(_PIDFD_GETFD, process, self.descriptor, 0))
         finally:
             os.close(process)
-        with socket.socket(fileno=copy) as found:
-            return "TCP" if found.type == socket.SOCK_STREAM else "UDP"
 
 
 def listen() -> int:
@@ -193,12 +220,20 @@ def receive(listener: int) -> Call | None:
     flags = {machine.sendto: 3, machine.sendmsg: 2, machine.sendmmsg: 3}.get(number)
     opens = flags is not None and bool(arguments[flags] & _MSG_FASTOPEN)
     descriptor = arguments[0] & 0x7FFFFFFF
-    return Call(identifier, thread, descriptor, found, number == machine.connect, opens)
+    binds, connects = number == machine.bind, number == machine.connect
+    return Call(identifier, thread, descriptor, found, binds, connects, opens)
 
 
-def answer(listener: int, identifier: int, error: int) -> None:
-    """Let a call go on, or end it with an error's number."""
-    response = _RESPONSE.pack(identifier, 0, -error, 0 if error else _CONTINUE)
+def answer(listener: int, identifier: int, error: int, *, made: bool = False) -> None:
+    """Let a call go on, or end it with an error's number.
+
+    Args:
+        listener: The descriptor that was asked.
+        identifier: The call's.
+        error: Number of the error, 0 for none.
+        made: True if the call was made already, so that it ends without an error too.
+    """
+    response = _RESPONSE.pack(identifier, 0, -error, 0 if error or made else _CONTINUE)
     try:
         fcntl.ioctl(listener, _IOCTL_SEND, response)
     except OSError as reason:
@@ -222,7 +257,7 @@ def _filter(machine: _Machine) -> bytes:
         absent,
         *(
             step
-            for number in (machine.connect, machine.sendmsg, machine.sendmmsg)
+            for number in (machine.bind, machine.connect, machine.sendmsg, machine.sendmmsg)
             for step in ((_JUMP_IF_EQUAL, 0, 1, number), asked)
         ),
         # send(2) is sendto without an address, in either half of the pointer.
@@ -240,7 +275,7 @@ def _filter(machine: _Machine) -> bytes:
 def _destinations(
     machine: _Machine, number: int, thread: int, arguments: list[int]
 ) -> Iterator[Destination]:
-    if number == machine.connect:
+    if number in {machine.bind, machine.connect}:
         places = [(arguments[1], arguments[2])]
     elif number == machine.sendto:
         places = [(arguments[4], arguments[5])]

@@ -3,8 +3,8 @@
 The runtime (this room's process) serves the Container Runtime Interface to the kubelet, and
 starts containers with bubblewrap. Differences from a real node:
 
-- Pods share the machine's network. Each has its own address, and must bind to that
-  one (``status.podIP``), not to 0.0.0.0. Names of Services and their cluster addresses are not
+- Pods share the machine's network. Each has its own address, to which the node binds
+  a process that wants all of them. Names of Services and their cluster addresses are not
   served.
 - NetworkPolicies are enforced where a connection is opened (``network.py``), not on packets.
 - A CPU limit is shown to the container (``resourceFieldRef``) and not enforced; a request

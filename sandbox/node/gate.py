@@ -18,6 +18,7 @@ import select
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import TypeVar
 
 from sandbox.containers import connections
@@ -26,7 +27,15 @@ from sandbox.containers.connections import Call
 _LOG = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
-Judge = Callable[[Call], int]
+
+@dataclass(frozen=True)
+class Redirect:
+    """A call is made with another address and the same port."""
+
+    address: str
+
+
+Judge = Callable[[Call], "int | Redirect"]
 """Returns the number of the error that a call ends with; 0 lets it go on."""
 
 
@@ -74,19 +83,35 @@ class Gate:
         call = connections.receive(listener)
         if call is None:
             return
-        error = errno.EPERM
+        verdict: int | Redirect = errno.EPERM
         try:
-            error = self._judges[listener](call)
+            verdict = self._judges[listener](call)
         except ProcessLookupError:
             _LOG.debug("a process ended before its call was answered")
         finally:
-            connections.answer(listener, call.identifier, error)
+            if isinstance(verdict, Redirect):
+                # In a thread: a connect may wait for its target, and all Pods for this thread.
+                threading.Thread(
+                    target=_make, args=(listener, call, verdict.address), daemon=True
+                ).start()
+            else:
+                connections.answer(listener, call.identifier, verdict)
 
     def _forget(self, listener: int) -> None:
         """Close what no process asks any more: the Pod's thread and all its children ended."""
         self._poll.unregister(listener)
         del self._judges[listener]
         os.close(listener)
+
+
+def _make(listener: int, call: Call, address: str) -> None:
+    error = errno.EPERM
+    try:
+        error = call.make(address)
+    except OSError:
+        _LOG.debug("a process ended before its call was made")
+    finally:
+        connections.answer(listener, call.identifier, error, made=True)
 
 
 class Launcher:

@@ -41,7 +41,7 @@ from sandbox.containers.connections import Call, Destination
 from sandbox.containers.runtime import ContainerSpec
 from sandbox.errors import SandboxError
 from sandbox.node.denials import Denied, PodIdentity, Reporter
-from sandbox.node.gate import Gate, Launcher
+from sandbox.node.gate import Gate, Launcher, Redirect
 from sandbox.node.listening import listens
 from sandbox.node.network_policy import EGRESS, Place, Policy, denial, isolates
 
@@ -168,22 +168,26 @@ class Network:
         """
         return self._gate.launcher(lambda call: self._judge(pod, processes, call))
 
-    def _judge(self, pod: PodIdentity, processes: Processes, call: Call) -> int:
-        """Return the error's number that a call ends with, 0 for none."""
+    def _judge(self, pod: PodIdentity, processes: Processes, call: Call) -> int | Redirect:
+        """Return the error's number that a call ends with, 0 for none, or where it gets to."""
+        if call.binds:
+            return _bind(pod, call)
         for destination in call.destinations:
-            error = self._judge_one(pod, processes, call, destination)
-            if error:
-                return error
+            verdict = self._judge_one(pod, processes, call, destination)
+            if verdict:
+                return verdict
         return 0
 
     def _judge_one(
         self, pod: PodIdentity, processes: Processes, call: Call, destination: Destination
-    ) -> int:
+    ) -> int | Redirect:
         address, port = str(destination.address), destination.port
         if address == pod.address:
             return 0
         source, stands_for = self._place_of(pod), self._stand_in(destination)
         if stands_for is None:
+            if call.connects and listens(processes(), port, pod.address):
+                return Redirect(pod.address)
             policies = self._policies_of(pod.namespace)
             isolated = any(isolates(policy, source, EGRESS) for policy in policies)
             if not isolated or call.protocol() != _TCP or listens(processes(), port):
@@ -250,6 +254,14 @@ class Network:
     def _followed(self, kind: Any) -> dict[str, Object]:
         follower = self._followers.get(kind)
         return {} if follower is None else follower.objects
+
+
+def _bind(pod: PodIdentity, call: Call) -> int | Redirect:
+    """Give all addresses of a Pod the meaning that they have in its own network: its one."""
+    for destination in call.destinations:
+        if destination.address.is_unspecified and destination.port:
+            return Redirect(pod.address)
+    return 0
 
 
 def _in_vpc(address: str) -> str:

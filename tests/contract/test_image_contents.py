@@ -73,7 +73,9 @@ def test_the_data_room_s_lock_holds_what_it_imports_and_no_framework() -> None:
     locked = set(re.findall(r"^([a-z0-9-]+)==", lock, re.MULTILINE))
     distributions = {"psycopg2": "psycopg2-binary", "pydantic_settings": "pydantic-settings"}
     distributions |= {"yaml": "pyyaml"}
-    imported = {distributions.get(name, name) for name in third_parties("database", "contract")}
+    # The reader of preview.yaml imports types of it alone, and no image runs that.
+    found = third_parties("database", "contract") - {"pydantic_core"}
+    imported = {distributions.get(name, name) for name in found}
     assert imported <= locked
     assert not {"fastapi", "sqlalchemy", "alembic", "pulumi"} & locked
 

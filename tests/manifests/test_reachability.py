@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from contract.app.model import App
 from infra.app.preview_namespace import quota
-from infra.config.models import ServiceConfig
+from infra.app.sizes import app_sizes
+from infra.config.models import LimitsConfig, ServiceConfig
 from infra.stacks import main
 from sandbox.node.network_policy import Place, Policy, denial
 from tests.infra.world import PREVIEW_CONFIG, SERVICE_CONFIG, STAGING_CONFIG, Cloud, deploy
@@ -123,7 +125,7 @@ def test_with_the_load_balancers_own_networks_nothing_else_gets_in() -> None:
 
 def test_the_quota_has_room_for_the_largest_rollout_and_for_nothing_else() -> None:
     sizes = ServiceConfig.model_validate(SERVICE_CONFIG)
-    hard = quota(sizes)
+    hard = quota(app_sizes(App(), sizes, LimitsConfig()))
     # All replicas, the one that a rollout adds, one that ends, and a Job's pod.
     largest = sizes.max_replicas + 3
     assert hard["pods"] == str(largest)

@@ -156,7 +156,7 @@ FAILED: list[tuple[str, str, str, str]] = [
         job_failed("migrate", "migrate: the database is at 9, which this image does not have"),
         "migration-unknown",
     ),
-    (JOB, "migrate", job_failed("migrate"), "crashed"),
+    (JOB, "migrate", job_failed("migrate"), "migrate-failed"),
     (JOB, "prepare", job_failed("prepare"), "prepare-failed"),
     (
         DEPLOYMENT,

@@ -128,6 +128,7 @@ def test_without_an_image_the_one_of_an_earlier_run_is_forgotten(
     config = {"previews:image": "sha256:0", "previews:commit": "b", "previews:ttlDays": 3}
     said = {"encryptionsalt": "v1:abc", "config": config}
     file.write_text(yaml.safe_dump(said))
+    (tmp_path / "preview.yaml").touch()
     made = clients(github, RecordedStacks(), project=tmp_path)
     pull = made.github.pulls.read(42)
     made.deployment(Preview(42), pull, PullRequestPresenter(made.github, Preview(42))).run(

@@ -109,7 +109,11 @@ def test_the_image_that_prepares_databases_goes_along_and_is_not_rolled_back(
     stacks = staging(["crash", "first"])
     made = clients(github, stacks)
     deployment = StagingDeployment(
-        stacks=made.stacks, bypass=made.bypass_or(None), diagnose=made.diagnose
+        app=App(),
+        folder=made.settings.app_folder,
+        stacks=made.stacks,
+        bypass=made.bypass_or(None),
+        diagnose=made.diagnose,
     )
     with pytest.raises(PreviewsError, match="rolled back"):
         deployment.run(NEW, DATABASE)

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
@@ -18,7 +18,7 @@ import pytest
 from sandbox.containers import runtime
 from sandbox.containers.connections import Call, Destination
 from sandbox.containers.runtime import ContainerSpec
-from sandbox.node.gate import Gate, Launcher
+from sandbox.node.gate import Gate, Judge, Launcher, Redirect
 
 pytestmark = pytest.mark.sandbox
 
@@ -47,7 +47,7 @@ def gate() -> Gate:
 
 
 @contextmanager
-def launching(gate: Gate, judge: Callable[[Call], int]) -> Iterator[Launcher]:
+def launching(gate: Gate, judge: Judge) -> Iterator[Launcher]:
     launcher = gate.launcher(judge)
     try:
         yield launcher
@@ -105,6 +105,47 @@ def test_a_connection_is_allowed_or_ends_with_the_error_chosen(
         (Destination(ip_address(ADDRESS), allowed), "TCP"),
         (Destination(ip_address(ADDRESS), refused), "TCP"),
     ]
+
+
+@pytest.mark.parametrize(("family", "host"), [("AF_INET", "0.0.0.0"), ("AF_INET6", "::")])
+def test_a_call_is_made_with_another_address(gate: Gate, family: str, host: str) -> None:
+    own = "127.99.0.7"
+
+    def redirect(call: Call) -> int | Redirect:
+        elsewhere = any(one.address.is_unspecified for one in call.destinations)
+        return Redirect(own) if elsewhere or (call.connects and call.destinations) else 0
+
+    script = f"""
+import errno, socket
+with socket.socket(socket.{family}) as listening, socket.socket() as client:
+    if socket.{family} == socket.AF_INET6:
+        listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    listening.bind(("{host}", 18099))
+    listening.listen()
+    print(listening.getsockname()[0])
+    client.connect(("127.0.0.1", 18099))
+    print(client.getpeername()[0])
+    try:
+        socket.create_server(("{own}", 18099))
+    except OSError as error:
+        print(error.errno == errno.EADDRINUSE)
+"""
+    with launching(gate, redirect) as launcher:
+        lines = python(launcher, script)
+    mapped = "::ffff:" if family == "AF_INET6" else ""
+    assert lines == [f"{mapped}{own}", own, "True"]
+
+
+def test_a_call_that_can_not_be_made_ends_with_its_own_error(gate: Gate) -> None:
+    script = """
+import socket
+try:
+    socket.socket().bind(("0.0.0.0", 18098))
+except OSError as error:
+    print(error.strerror)
+"""
+    with launching(gate, lambda _: Redirect("192.0.2.1")) as launcher:
+        assert python(launcher, script) == ["Cannot assign requested address"]
 
 
 @pytest.mark.parametrize("how", ["connect", "sendto", "sendmsg"])

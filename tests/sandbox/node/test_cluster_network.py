@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from contract.app_egress import NOT_PUBLIC
+from contract.networks import NOT_PUBLIC
 from sandbox.node import processes as node
 from tests.sandbox.node.control_plane import World, eventually
 from tests.sandbox.node.pods import Namespace, Object, container, status_of

@@ -19,6 +19,7 @@ from sandbox.balancer.follower import Follower
 from sandbox.containers.connections import Call, Destination
 from sandbox.node import network
 from sandbox.node.denials import Denied, PodIdentity
+from sandbox.node.gate import Redirect
 from sandbox.node.network import Network, Surroundings
 from sandbox.settings import Settings
 
@@ -76,9 +77,10 @@ class World:
         *,
         of: PodIdentity = APP,
         connects: bool = True,
-    ) -> int:
+        binds: bool = False,
+    ) -> int | Redirect:
         destination = Destination(ipaddress.ip_address(address), port)
-        call = Asked(1, 1, 1, (destination,), connects, opens=False, kind=kind)
+        call = Asked(1, 1, 1, (destination,), binds, connects, opens=False, kind=kind)
         return self.network._judge(of, tuple, call)
 
 
@@ -100,6 +102,17 @@ def test_a_pod_that_no_policy_selects_is_open_also_to_this_machine(world: World)
 def test_a_pod_reaches_itself_whatever_the_policies(world: World) -> None:
     world.allow()
     assert world.asks(APP.address, 1) == 0
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::"])
+def test_all_addresses_are_the_pods_own_one(world: World, address: str) -> None:
+    """In its network namespace on a cluster there is no other."""
+    assert world.asks(address, 8000, binds=True) == Redirect(APP.address)
+    assert world.asks(address, 0, binds=True) == 0, "a client's port is anywhere"
+
+
+def test_an_address_of_its_own_choice_is_bound_as_it_is(world: World) -> None:
+    assert world.asks("127.0.0.1", 8000, binds=True) == 0
 
 
 @pytest.mark.parametrize(
