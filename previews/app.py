@@ -23,8 +23,10 @@ def read_description(folder: Path) -> App:
         return read_app(folder)
     except AppFileError as error:
         remedy = "correct it; `previews app check` reads it again."
-        if error.snippet:
-            remedy = f"write this, with your own values:\n{error.snippet}\n{remedy}"
+        if not error.file.exists():
+            remedy = f"run `previews adopt {folder}`, which writes it."
+        elif error.snippet:
+            remedy = f"write this, with your own values:\n{error.snippet}\nThen {remedy}"
         raise PreviewsError(
             "app-description", str(error.file), why="; ".join(error.problems), remedy=remedy
         ) from error

@@ -104,6 +104,7 @@ def preview(
 ) -> None:
     """Deploy a preview of the working tree; staging is deployed first if it is missing."""
     settings = Settings()
+    pull_request.check(settings)
     clients = _clients(settings, database, verbose=verbose)
     staging.ensure(settings, clients, console)
     if database is pull_request.Mode.BRANCH:
@@ -115,6 +116,7 @@ def preview(
 def push(number: PreviewArgument, verbose: Verbose = False) -> None:
     """Update an existing preview to the working tree."""
     settings = Settings()
+    pull_request.check(settings)
     stacks = _stacks(settings, _up(settings))
     clients = pull_request.clients(stacks.environment, verbose=verbose)
     preview = clients.preview(number)

@@ -7,13 +7,17 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from contract.preview import Preview
+from previews.app import read_description
 from previews.clients import Clients
 from previews.lifecycle.label_config import DATABASE_MODE_LABELS
 from previews.settings import Settings as PreviewsSettings
+from sandbox.containers.build import check_dockerfile
 from sandbox.errors import SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from sandbox.settings import Settings
 
 
 class Mode(StrEnum):
@@ -23,7 +27,37 @@ class Mode(StrEnum):
     BRANCH = "branch"
 
 
-_NEXT_COMMANDS = ("make push PR={number}", "make status", "make destroy PR={number}")
+_NEXT_COMMANDS = ("make push PR={number}{app}", "make status", "make destroy PR={number}{app}")
+
+
+def check(settings: Settings) -> None:
+    """Check the app's description and its Dockerfiles, before anything is made.
+
+    Raises:
+        PreviewsError: The description is missing or wrong.
+        SandboxError: A Dockerfile can't be built here; has all that is wrong with it.
+    """
+    folder = PreviewsSettings.read(local=True).app_folder
+    app = read_description(folder)
+    problems = [
+        (image.dockerfile, problem)
+        for image in (app.image, *(web.image for web in app.web.values()))
+        for problem in check_dockerfile(
+            folder / image.context,
+            folder / image.dockerfile,
+            target=image.target,
+            args=image.args,
+            builder=settings.builder,
+        )
+    ]
+    if problems:
+        raise SandboxError(
+            f"Dockerfile of {folder}",
+            why="".join(
+                f"\n  - {file}, line {problem.line}: {problem.why}" for file, problem in problems
+            ),
+            remedy="".join(f"\n  - {problem.remedy}" for _, problem in problems),
+        )
 
 
 def clients(
@@ -42,7 +76,9 @@ def clients(
     settings = PreviewsSettings.read(local=True, labels=labels)
     if verbose:
         settings = settings.model_copy(update={"pulumi_log": None})
-    return Clients(settings, next_commands=_NEXT_COMMANDS)
+    app = "" if settings.app is None else f" APP={settings.app}"
+    commands = (command.replace("{app}", app) for command in _NEXT_COMMANDS)
+    return Clients(settings, next_commands=tuple(commands))
 
 
 def deploy(preview: Preview, clients: Clients) -> str:

@@ -192,7 +192,7 @@ class PreviewDeployment:
         }
 
     def _image(self) -> str:
-        return str(self.stacks.outputs(self.preview.name)["image"])
+        return str(self.stacks.outputs(self.preview.stack.value)["image"])
 
     def _smoke(self, found: PreviewSummary, outcome: UpResult, *, image: str) -> SmokeReport:
         running = StepState(step=Step.SMOKE, state=State.RUNNING)
@@ -230,7 +230,7 @@ class PreviewDeployment:
     def _failure(
         self, states: Sequence[StepState], outcome: UpResult, *, message: str, still: str
     ) -> PreviewsError:
-        found = self.diagnose(self.preview.name, outcome, message)
+        found = self.diagnose(self.preview.stack.value, outcome, message)
         self.presenter.failed(DeployFailure(found, states, self._migrated(outcome), still))
         return UpFailedError.of(self.preview.name, found)
 
