@@ -66,6 +66,7 @@ def test_every_message_says_what_to_do(room: str) -> None:
                 "sandbox/containers/build.py",  # What was wrong with the file, as a problem of it.
                 "sandbox/containers/dockerfile.py",  # The same error, with the line that has it.
                 "sandbox/tools/failures.py",  # Its causes are a table, which is read as one.
+                "sandbox/pull_request.py",  # All problems of an app's Dockerfiles at once.
             },
         }[room]
     )
