@@ -66,7 +66,7 @@ class MigrationStep(_Model):
 
 
 class MigrationReport(_Model):
-    """The whole migration, as ``service/gate/report.py`` writes it."""
+    """The whole migration, as a migrate command prints it in a line that begins with its name."""
 
     before: _Text | None
     head: _Text
