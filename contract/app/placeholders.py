@@ -29,6 +29,7 @@ PLACEHOLDERS = {
     "password": "the role's password; it has only letters and digits, so that it is safe in a URL",
     "sslmode": "libpq's sslmode, such as `verify-full`",
     "tls": "query of a database URL that requires TLS, for the driver that the URL names",
+    "ca_file": "file with Amazon's authorities, for a driver that does not read PGSSLROOTCERT",
     "connections": "most connections that a pod may open to the database",
     "snapshot": "snapshot that the data comes from; empty on staging",
     "commit": "hash of the commit",

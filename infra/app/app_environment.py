@@ -20,6 +20,7 @@ from contract.app.placeholders import (
     render,
 )
 from contract.stack_name import StackKind
+from infra.app.authorities import FILE, VARIABLE, root_certificate
 from infra.database.database import PORT
 from infra.kubernetes.pod import Environment
 
@@ -72,8 +73,9 @@ def app_environment(
     used = {name for value in variables.values() for name in placeholders(value)}
     known = _values(args)
     logins = {USER_VARIABLE: (login, "username"), PASSWORD_VARIABLE: (login, "password")}
+    values = {VARIABLE: root_certificate(args.platform.database.ssl_mode)}
     return Environment(
-        values={name: _rendered(value, known) for name, value in variables.items()},
+        values=values | {name: _rendered(value, known) for name, value in variables.items()},
         secrets={**(logins if used & {"user", "password"} else {}), **(secrets or {})},
         fields={POD_IP_VARIABLE: "status.podIP"} if "pod_ip" in used else {},
     )
@@ -98,6 +100,7 @@ def _values(args: EnvironmentArgs) -> dict[str, pulumi.Input[str]]:
         "name": database.name,
         "sslmode": ssl_mode,
         "tls": ssl_mode,
+        "ca_file": FILE,
         "connections": pulumi.Output.from_input(pool_size).apply(lambda size: str(int(size))),
         "snapshot": args.provisioned.snapshot or "",
         "commit": args.source.commit,

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi_kubernetes import apps, core, meta
 
+from infra.app.authorities import MOUNTED
 from infra.kubernetes.pod import (
     NAME_LABEL,
     TIMEOUT,
     Environment,
     container_confinement,
+    mounts,
     pod_spec,
     resource_requirements,
-    scratch_mounts,
 )
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def deployment_spec(
             )
         ),
         termination_message_policy="FallbackToLogsOnError",
-        volume_mounts=scratch_mounts(settings),
+        volume_mounts=mounts(settings, (MOUNTED,)),
         **(extra or {}),
     )
     return apps.v1.DeploymentSpecArgs(
@@ -110,6 +111,7 @@ def deployment_spec(
                     _spread("kubernetes.io/hostname", labels),
                 ],
                 settings=settings,
+                mounted=(MOUNTED,),
             ),
         ),
     )

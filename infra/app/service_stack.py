@@ -19,6 +19,7 @@ from contract.stack_name import StackKind
 from infra.app.app_environment import EnvironmentArgs, app_environment
 from infra.app.app_ingress import AppIngress, app_url
 from infra.app.app_secrets import AppSecrets
+from infra.app.authorities import MOUNTED, DatabaseAuthorities
 from infra.app.deployment import AppContainer
 from infra.app.hooks import AppHooks, HookArgs, SeedState
 from infra.app.preview_namespace import PreviewNamespace
@@ -139,7 +140,10 @@ class ServiceStack(pulumi.ComponentResource):
             provisioned,
             app_url(args.stack, args.platform),
         )
-        ready = [*provisioned.ready, *secrets.ready]
+        authorities = DatabaseAuthorities(
+            "authorities", scope=namespace.scope, platform=args.platform, opts=self.child
+        )
+        ready = [*provisioned.ready, *secrets.ready, authorities.ready]
         work = migrate_work(args, values, secrets)
         if work is not None:
             migrate = DatabaseJob(
@@ -281,6 +285,7 @@ def migrate_work(
         database=values.provisioned.database.identity,
         timeout_seconds=settings.migrate_seconds,
         container=args.app.service,
+        mounted=(MOUNTED,),
     )
 
 
@@ -296,6 +301,7 @@ def _hook_work(
         database=values.provisioned.database.identity,
         timeout_seconds=hook.timeout_seconds,
         container=args.app.service,
+        mounted=(MOUNTED,),
     )
 
 

@@ -31,9 +31,9 @@ from infra.kubernetes.pod import (
     TIMEOUT,
     Environment,
     container_confinement,
+    mounts,
     pod_spec,
     resource_requirements,
-    scratch_mounts,
 )
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ def _container(
         termination_message_policy="FallbackToLogsOnError",
         readiness_probe=_probe("/health/ready", period=2),
         liveness_probe=_probe("/health/live", period=30),
-        volume_mounts=scratch_mounts(),
+        volume_mounts=mounts(),
     )
 
 

@@ -15,7 +15,7 @@ from infra.database.branch_api import StatusResource
 from infra.database.database import PORT, login, server
 from infra.database.job import DatabaseJob, DatabaseWork
 from infra.database.master_secret import MasterSecret
-from infra.database.scrub_rules import VARIABLES, ScrubRules
+from infra.database.scrub_rules import VARIABLES, ScrubRules, mounted_rules
 from infra.kubernetes.external_secret import WAIT_UNTIL_READY
 from infra.kubernetes.namespace_scope import NamespaceScope
 from infra.kubernetes.pod import TIMEOUT, Environment
@@ -125,5 +125,5 @@ def template_work(
         ),
         database=restored.database.identity,
         timeout_seconds=_TEMPLATE_SECONDS,
-        rules=rules,
+        mounted=(mounted_rules(rules),),
     )

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_kubernetes import batch, core, meta
 
-from infra.database.scrub_rules import FOLDER
 from infra.kubernetes.pod import (
     NAME_LABEL,
     PLATFORM_CONTAINER,
     TIMEOUT,
     Environment,
+    MountedConfig,
     container_confinement,
+    mounts,
     pod_spec,
     resource_requirements,
-    scratch_mounts,
 )
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from infra.kubernetes.namespace_scope import NamespaceScope
 
 _GRACE_PERIOD_SECONDS = 30
-_RULES = "rules"
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class DatabaseWork:
         database: Identity of the database that it works on.
         timeout_seconds: Time limit in seconds.
         container: The container's user and scratch folders.
-        rules: ConfigMap with the rules of the scrub, mounted read-only; None for none.
+        mounted: ConfigMaps that it mounts.
         revision: Further text that the Job's name depends on, None for none.
     """
 
@@ -55,7 +54,7 @@ class DatabaseWork:
     database: pulumi.Input[str]
     timeout_seconds: int
     container: Container = PLATFORM_CONTAINER
-    rules: pulumi.Input[str] | None = None
+    mounted: tuple[MountedConfig, ...] = ()
     revision: pulumi.Input[str] | None = None
 
 
@@ -121,22 +120,6 @@ class DatabaseJob(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _volumes(work: DatabaseWork) -> list[core.v1.VolumeArgs]:
-    if work.rules is None:
-        return []
-    return [
-        core.v1.VolumeArgs(
-            name=_RULES, config_map=core.v1.ConfigMapVolumeSourceArgs(name=work.rules)
-        )
-    ]
-
-
-def _mounts(work: DatabaseWork) -> list[core.v1.VolumeMountArgs]:
-    if work.rules is None:
-        return []
-    return [core.v1.VolumeMountArgs(name=_RULES, mount_path=FOLDER, read_only=True)]
-
-
 def job_spec(work: DatabaseWork, resources: ServiceConfig) -> batch.v1.JobSpecArgs:
     """Return the spec of a Job that is tried once."""
     return batch.v1.JobSpecArgs(
@@ -167,12 +150,12 @@ def job_spec(work: DatabaseWork, resources: ServiceConfig) -> batch.v1.JobSpecAr
                     resources=resource_requirements(resources, work.container),
                     security_context=container_confinement(work.container),
                     termination_message_policy="FallbackToLogsOnError",
-                    volume_mounts=[*scratch_mounts(work.container), *_mounts(work)],
+                    volume_mounts=mounts(work.container, work.mounted),
                 ),
                 grace_period_seconds=_GRACE_PERIOD_SECONDS,
                 restart_policy="Never",
                 settings=work.container,
-                volumes=_volumes(work),
+                mounted=work.mounted,
             ),
         ),
     )
@@ -189,7 +172,7 @@ def _job_name(work: DatabaseWork, resources: ServiceConfig) -> pulumi.Output[str
         "container": work.container.model_dump(
             mode="json", include={"user", "read_only", "scratch"}
         ),
-        "rules": work.rules,
+        "mounted": [[one.config_map, one.folder] for one in work.mounted],
         "sizes": [resources.cpu, resources.cpu_limit, resources.memory],
     } | ({} if work.revision is None else {"revision": work.revision})
     return pulumi.Output.json_dumps(content, sort_keys=True).apply(

@@ -18,7 +18,7 @@ from infra.database.database import (
 from infra.database.job import DatabaseJob, DatabaseWork
 from infra.database.master_secret import MasterSecret
 from infra.database.role_passwords import RolePasswords
-from infra.database.scrub_rules import VARIABLES, ScrubRules
+from infra.database.scrub_rules import VARIABLES, ScrubRules, mounted_rules
 from infra.kubernetes.pod import Environment
 
 if TYPE_CHECKING:
@@ -177,5 +177,5 @@ def prepare_work(
         ),
         database=database.identity,
         timeout_seconds=_PREPARE_SECONDS,
-        rules=rules,
+        mounted=() if rules is None else (mounted_rules(rules),),
     )

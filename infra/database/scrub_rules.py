@@ -9,6 +9,7 @@ import pulumi
 from pulumi_kubernetes import core
 
 from infra.errors import ProgramError
+from infra.kubernetes.pod import MountedConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +68,11 @@ class ScrubRules(pulumi.ComponentResource):
             opts=scope.deleted_with_namespace(self),
         )
         self.register_outputs({"name": self.name})
+
+
+def mounted_rules(config_map: pulumi.Input[str]) -> MountedConfig:
+    """Return the mount of the rules in a Job's container."""
+    return MountedConfig("rules", config_map, FOLDER)
 
 
 def read_rules(path: Path) -> str:

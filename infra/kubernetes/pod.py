@@ -85,6 +85,30 @@ class Environment:
         }
 
 
+@dataclass(frozen=True)
+class MountedConfig:
+    """A ConfigMap that a container has as a folder, read-only.
+
+    Attributes:
+        volume: Name of the volume.
+        config_map: Name of the ConfigMap.
+        folder: Folder in the container.
+    """
+
+    volume: str
+    config_map: pulumi.Input[str]
+    folder: str
+
+    def volume_args(self) -> core.v1.VolumeArgs:
+        """Return the pod's volume."""
+        source = core.v1.ConfigMapVolumeSourceArgs(name=self.config_map)
+        return core.v1.VolumeArgs(name=self.volume, config_map=source)
+
+    def mount_args(self) -> core.v1.VolumeMountArgs:
+        """Return the container's mount."""
+        return core.v1.VolumeMountArgs(name=self.volume, mount_path=self.folder, read_only=True)
+
+
 def resource_requirements(
     resources: ServiceConfig, container: Container = PLATFORM_CONTAINER
 ) -> core.v1.ResourceRequirementsArgs:
@@ -119,19 +143,19 @@ def pod_spec(
     settings: Container = PLATFORM_CONTAINER,
     service_account: str = SERVICE_ACCOUNT,
     uses_the_api: bool = False,
-    volumes: Sequence[core.v1.VolumeArgs] = (),
+    mounted: Sequence[MountedConfig] = (),
 ) -> core.v1.PodSpecArgs:
     """Return a pod of one container that may write to its scratch folders and nothing else.
 
     Args:
-        container: Container; it mounts `scratch_mounts`.
+        container: Container; it has `mounts`.
         grace_period_seconds: Seconds from SIGTERM to SIGKILL.
         restart_policy: ``Always`` or ``Never``.
         topology_spread_constraints: Spread of the replicas.
         settings: The container's user and scratch folders.
         service_account: Service account that it runs as.
         uses_the_api: True to mount that account's token; only for the platform's own pods.
-        volumes: Volumes besides those of the scratch folders.
+        mounted: ConfigMaps that it mounts besides.
     """
     return core.v1.PodSpecArgs(
         service_account_name=service_account,
@@ -156,17 +180,20 @@ def pod_spec(
                 )
                 for number, _ in enumerate(settings.scratch)
             ),
-            *volumes,
+            *(one.volume_args() for one in mounted),
         ],
         topology_spread_constraints=topology_spread_constraints,
     )
 
 
-def scratch_mounts(
-    container: Container = PLATFORM_CONTAINER,
+def mounts(
+    container: Container = PLATFORM_CONTAINER, mounted: Sequence[MountedConfig] = ()
 ) -> list[core.v1.VolumeMountArgs]:
-    """Return the mounts of the folders that a container may write to."""
+    """Return the mounts of a container: the folders that it may write to, and ConfigMaps."""
     return [
-        core.v1.VolumeMountArgs(name=f"scratch-{number}", mount_path=folder)
-        for number, folder in enumerate(container.scratch)
+        *(
+            core.v1.VolumeMountArgs(name=f"scratch-{number}", mount_path=folder)
+            for number, folder in enumerate(container.scratch)
+        ),
+        *(one.mount_args() for one in mounted),
     ]

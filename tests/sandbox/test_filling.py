@@ -134,7 +134,7 @@ def test_a_command_that_fails_is_told_with_its_log(
             Cluster(ends="Failed"),
             {"sandbox": {"staging": {"command": "make rows"}}},
         )
-    assert not filling._filled(settings).exists()
+    assert not filling._filled(settings, STAGING).exists()
 
 
 def test_a_file_that_is_missing_is_told(

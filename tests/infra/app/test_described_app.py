@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from infra.app.authorities import authorities
 from infra.policies.catalogue import violations
 from infra.stacks import main
 from tests.infra.policies.resources import declared
-from tests.infra.world import PREVIEW_CONFIG, Cloud, Deployment, deploy
+from tests.infra.world import PREVIEW_CONFIG, STAGING_CONFIG, Cloud, Deployment, deploy
 
 JOB, DEPLOYMENT = "kubernetes:batch/v1:Job", "kubernetes:apps/v1:Deployment"
 EXTERNAL_SECRET = "kubernetes:external-secrets.io/v1:ExternalSecret"
@@ -86,7 +87,8 @@ def test_the_service_runs_as_it_is_described(stack: Deployment) -> None:
     assert pod["securityContext"]["runAsUser"] == 1234
     assert only["command"] == ["uvicorn", "app:app"]
     assert only["securityContext"]["readOnlyRootFilesystem"] is False
-    assert [m["mountPath"] for m in only["volumeMounts"]] == ["/tmp", "/srv/cache"]
+    writable = [m["mountPath"] for m in only["volumeMounts"] if not m.get("readOnly")]
+    assert writable == ["/tmp", "/srv/cache"]
     assert only["ports"] == [{"name": "http", "containerPort": 9000, "protocol": "TCP"}]
     assert only["startupProbe"]["httpGet"]["path"] == "/ping"
     assert only["startupProbe"]["failureThreshold"] == 30
@@ -106,6 +108,32 @@ def test_a_login_is_composed_in_the_cluster_after_the_variables_that_it_refers_t
     names = [variable["name"] for variable in only["env"]]
     assert names.index("PREVIEW_DATABASE_PASSWORD") < names.index("URL")
     assert from_secrets(only)["PREVIEW_DATABASE_PASSWORD"] == ("database-app", "password")
+
+
+def test_the_server_is_proven_by_the_region_s_authorities(stack: Deployment) -> None:
+    only = container(stack, "service")
+    assert plain(only)["PGSSLROOTCERT"] == "/etc/previews/authorities/rds.pem"
+    [bundle] = [
+        r.inputs for r in stack.registrations if r.name == "database-authorities" and r.custom
+    ]
+    assert bundle["data"]["rds.pem"] == authorities("eu-west-1")
+    [mount] = [m for m in only["volumeMounts"] if m.get("readOnly")]
+    assert mount["mountPath"] == "/etc/previews/authorities"
+
+
+@pytest.mark.parametrize(("region", "count"), [("eu-west-1", 3), ("xx-new-1", 87)])
+def test_a_region_s_authorities_are_its_own_and_those_of_a_new_one_are_all(
+    region: str, count: int
+) -> None:
+    assert authorities(region).count("BEGIN CERTIFICATE") == count
+
+
+def test_without_a_proof_libpq_gets_no_authorities(tmp_path: Path) -> None:
+    """With authorities it would demand a proof for `require` too."""
+    database = STAGING_CONFIG["database"] | {"sslMode": "require"}
+    staging = deploy("staging", main, config=STAGING_CONFIG | {"database": database})
+    only = container(described(staging, tmp_path, DESCRIBED), "service")
+    assert plain(only)["PGSSLROOTCERT"] == ""
 
 
 def test_without_a_migration_there_is_no_job_of_one(stack: Deployment) -> None:

@@ -51,6 +51,7 @@ def login(prefix: str, secret: str) -> dict[str, str]:
 
 
 APP = {
+    "PGSSLROOTCERT": "/etc/previews/authorities/rds.pem",
     "HOST": "$(PREVIEW_POD_IP)",
     "PORT": "8000",
     "PREVIEW_POD_IP": "field status.podIP",

@@ -33,6 +33,7 @@ SERVICE = [
     ("kubernetes:autoscaling/v2:HorizontalPodAutoscaler", "autoscaler"),
     ("kubernetes:batch/v1:Job", "migrate"),
     ("kubernetes:batch/v1:Job", "prepare"),
+    ("kubernetes:core/v1:ConfigMap", "database-authorities"),
     ("kubernetes:core/v1:LimitRange", "limits"),
     ("kubernetes:core/v1:Namespace", "namespace"),
     ("kubernetes:core/v1:ResourceQuota", "quota"),
@@ -378,7 +379,7 @@ def test_a_preview_whose_scrub_failed_gets_corrected_rules(
     found = changes(preview, again)
     assert found == {"scrub-rules": ["data", "metadata"], "prepare": ["metadata", "spec"]}
     names = [
-        stack.one("kubernetes:core/v1:ConfigMap").inputs["metadata"]["name"]
+        stack.one("kubernetes:core/v1:ConfigMap", "scrub-rules").inputs["metadata"]["name"]
         for stack in (preview, again)
     ]
     assert names[0] != names[1]
@@ -396,7 +397,7 @@ def test_other_rules_are_nothing_to_a_database_that_was_prepared(
 def test_the_job_of_a_copy_reads_the_rules_and_can_not_change_them(
     staging: Deployment, preview: Deployment
 ) -> None:
-    rules = preview.one("kubernetes:core/v1:ConfigMap")
+    rules = preview.one("kubernetes:core/v1:ConfigMap", "scrub-rules")
     assert rules.inputs["immutable"] is True
     assert rules.inputs["data"] == {"scrub.yaml": preview.outputs["prepareRules"]}
     prepare = preview.one("kubernetes:batch/v1:Job", "prepare")

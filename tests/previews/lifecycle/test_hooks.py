@@ -174,4 +174,4 @@ def test_the_newest_pod_of_a_hook_is_read() -> None:
 def test_a_hook_that_fails_is_told_as_one(name: str) -> None:
     errors = f"kubernetes:batch/v1:Job {name}\nJob failed: BackoffLimitExceeded"
     assert most_likely([errors]).code == "hook-failed"
-    assert most_likely(["kubernetes:batch/v1:Job migrate\nexit code 1"]).code == "crashed"
+    assert most_likely(["kubernetes:batch/v1:Job migrate\nexit code 1"]).code == "migrate-failed"
