@@ -22,7 +22,7 @@ from infra.kubernetes.pod import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from contract.app.model import Container
+    from contract.app.containers import Container
     from infra.config.models import ServiceConfig
 
 # Pulumi waits a little longer than Kubernetes, so that it shows Kubernetes' reason. It always

@@ -21,7 +21,7 @@ from infra.kubernetes.pod import NAME_LABEL
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from contract.app.model import Hook, Hooks, Seed
+    from contract.app.hooks import Hook, Hooks, Seed
     from infra.config.models import ServiceConfig
     from infra.kubernetes.namespace_scope import NamespaceScope
 

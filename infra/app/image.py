@@ -10,7 +10,7 @@ import pulumi
 import pulumi_docker_build as docker_build
 
 if TYPE_CHECKING:
-    from contract.app.model import Image
+    from contract.app.containers import Image
     from contract.stack_name import StackName
     from infra.config.app import AppSource
     from infra.source import Source

@@ -31,7 +31,8 @@ from infra.kubernetes.pod import Environment
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from contract.app.model import App, Hook
+    from contract.app.hooks import Hook
+    from contract.app.model import App
     from contract.stack_name import StackName
     from infra.app.sizes import AppSizes
     from infra.config.access import SignIn

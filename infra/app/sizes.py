@@ -11,7 +11,8 @@ from infra.errors import ProgramError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from contract.app.model import App, Container
+    from contract.app.containers import Container
+    from contract.app.model import App
     from infra.config.models import LimitsConfig, ServiceConfig
 
 _STARTED_SECONDS = 120

@@ -15,7 +15,7 @@ from infra.kubernetes.pod import NAME_LABEL, NOT_AWAITED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from contract.app.model import Health, Web
+    from contract.app.containers import Health, Web
     from infra.config.models import ServiceConfig
     from infra.kubernetes.namespace_scope import NamespaceScope
 

@@ -24,7 +24,7 @@ from infra.kubernetes.pod import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from contract.app.model import Container
+    from contract.app.containers import Container
     from infra.config.models import ServiceConfig
     from infra.kubernetes.namespace_scope import NamespaceScope
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_kubernetes import core
 
-from contract.app.model import Container
+from contract.app.containers import Container
 from contract.kubernetes import NAME_LABEL as NAME_LABEL  # noqa: PLC0414 - other modules import it from here
 
 if TYPE_CHECKING:

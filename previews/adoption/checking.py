@@ -21,7 +21,7 @@ from previews.adoption.source import read_source
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from contract.app.model import Image, Web
+    from contract.app.containers import Image, Web
     from previews.adoption.dockerfile import Dockerfile
 
 _SAVED = re.compile(r"\{([a-z][a-z0-9_]*)\}")

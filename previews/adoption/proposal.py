@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contract.app.model import FILE, app_name
+from contract.app.model import FILE
 from contract.app.read import parse_app
+from contract.app.values import app_name
 from previews.adoption.dockerfile import started as started_by
 from previews.adoption.environment import Values, values_of
 from previews.adoption.process import Process, process_of

@@ -23,7 +23,8 @@ from previews.errors import PreviewsError
 if TYPE_CHECKING:
     from boto3.session import Session
 
-    from contract.app.model import App, OpenApi, Request
+    from contract.app.model import App
+    from contract.app.smoke import OpenApi, Request
     from previews.kubernetes import Cluster
 
 _ANSWER_SECONDS = 60.0

@@ -10,7 +10,8 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from contract.app.model import App, Container, Web
+from contract.app.containers import Container, Web
+from contract.app.model import App
 from contract.app.placeholders import PLACEHOLDERS
 
 _HEAD = """\
@@ -23,7 +24,7 @@ the repository.
 
 Unknown keys are refused. Paths are relative to the file's folder and stay within the git
 repository. Editors complete and check the file with [the JSON Schema](preview.schema.json). This
-page is written by `make docs` from `contract/app/model.py`.
+page is written by `make docs` from `contract/app/`.
 
 ```yaml
 app: orders

@@ -11,8 +11,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.app.model import App, Secret, app_name, json_schema
+from contract.app.model import App, Secret, json_schema
 from contract.app.read import AppFileError, parse_app, read_app
+from contract.app.values import app_name
 
 FILE = Path("orders/preview.yaml")
 ROOT = Path(__file__).resolve().parents[3]

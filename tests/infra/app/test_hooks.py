@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from contract.app.model import Hooks
+from contract.app.hooks import Hooks
 from contract.stack_name import AppName
 from infra.config import app as described
 from infra.policies.catalogue import violations

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from contract.app.model import Image
+from contract.app.containers import Image
 from contract.stack_name import StackName
 from infra.app.image import ServiceImage
 from infra.source import Source

@@ -1,0 +1,98 @@
+"""Types of the values in ``preview.yaml``, and the base class of its models."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import PurePosixPath
+from typing import Annotated, cast
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from contract.app.placeholders import check_placeholders
+from contract.stack_name import AppName, AppNameError
+
+
+def app_name(value: str) -> str:
+    """Check an app's name.
+
+    Raises:
+        ValueError: It is not one.
+    """
+    try:
+        return AppName(value).value
+    except AppNameError as error:
+        msg = str(error).partition("\n")[0]
+        raise ValueError(msg) from error
+
+
+def _relative(value: str) -> str:
+    if PurePosixPath(value).is_absolute() or "\\" in value or "\0" in value:
+        msg = "expected a path relative to the folder of preview.yaml, with / between its parts"
+        raise ValueError(msg)
+    return value
+
+
+def _absolute(value: str) -> str:
+    path = PurePosixPath(value)
+    if not path.is_absolute() or ".." in path.parts or path == PurePosixPath("/"):
+        msg = "expected an absolute path of a folder in the container, such as /tmp"
+        raise ValueError(msg)
+    return value
+
+
+def _split(value: object) -> object:
+    return shlex.split(value) if isinstance(value, str) else value
+
+
+def _text(value: object) -> object:
+    """Write a number or a truth value of YAML as an environment has it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _mapping(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    entries = cast("dict[object, object]", value)
+    return {name: _text(one) for name, one in entries.items()}
+
+
+Name = Annotated[str, AfterValidator(app_name)]
+RelativePath = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_relative)]
+ContainerFolder = Annotated[str, Field(max_length=200), AfterValidator(_absolute)]
+Words = tuple[Annotated[str, Field(max_length=4000)], ...]
+Command = Annotated[
+    Words,
+    Field(min_length=1, max_length=100),
+    BeforeValidator(_split, json_schema_input_type=str | Words),
+]
+HttpPath = Annotated[str, Field(pattern=r"^/[\w./~%-]*$", max_length=200)]
+PartName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$")]
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,126}$")]
+_Scalar = str | int | float | bool
+Variables = Annotated[
+    dict[VariableName, str],
+    Field(max_length=200),
+    BeforeValidator(_mapping, json_schema_input_type=dict[VariableName, _Scalar]),
+]
+Environment = Annotated[Variables, AfterValidator(check_placeholders)]
+Cpu = Annotated[
+    str,
+    Field(pattern=r"^([1-9][0-9]*m|[1-9][0-9]*)$"),
+    BeforeValidator(_text, json_schema_input_type=str | int),
+]
+Memory = Annotated[str, Field(pattern=r"^[1-9][0-9]*Mi$")]
+Host = Annotated[
+    str,
+    Field(
+        pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$",
+        max_length=253,
+    ),
+]
+
+
+class Model(BaseModel):
+    """A frozen model. Unknown keys are rejected."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
