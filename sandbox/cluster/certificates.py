@@ -64,6 +64,20 @@ class Subject:
         return [both, x509.SubjectAlternativeName(alternatives)] if alternatives else [client]
 
 
+# Python 3.13 and later take no other authority with a path length (VERIFY_X509_STRICT).
+_SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 class Authority:
     """Certificate authority, kept in one file; created if that is missing."""
 
@@ -74,7 +88,7 @@ class Authority:
     def ensure(cls, name: str, pair: Path, certificate_file: Path) -> Authority:
         """Read the authority from ``pair``, or create it, and write its certificate."""
         found = _read(pair)
-        if found is None or _expires_soon(found[0]):
+        if found is None or _expires_soon(found[0]) or not _may_sign(found[0]):
             found = _new_pair(Subject(name))
             _write(pair, found)
         text = _pem(found[0])
@@ -135,6 +149,8 @@ def _new_pair(subject: Subject, authority: Pair | None = None) -> Pair:
     ):
         builder = builder.add_extension(extension, critical=False)
     builder = builder.add_extension(constraints, critical=True)
+    if authority is None:
+        builder = builder.add_extension(_SIGNS, critical=True)
     return builder.sign(issuer_key, hashes.SHA256()), key
 
 
@@ -158,6 +174,10 @@ def _read(pair: Path) -> Pair | None:
 def _write(file: Path, pair: Pair) -> None:
     certificate, key = pair
     write_atomically(file, _pem(certificate) + _key_pem(key), mode=_PRIVATE)
+
+
+def _may_sign(certificate: x509.Certificate) -> bool:
+    return any(extension.value == _SIGNS for extension in certificate.extensions)
 
 
 def _expires_soon(certificate: x509.Certificate) -> bool:
