@@ -21,9 +21,9 @@ from infra.errors import ProgramError
 from infra.platform_inputs import BoundaryInputs, PlatformInputs
 
 if TYPE_CHECKING:
-    from contract.stack_name import AppName, StackName
+    from contract.stack_name import AppName
     from infra.app.app_ingress import AppIngress
-    from infra.source import Source
+    from infra.app.service_stack import AppArgs
 
 _PREPARE_DATABASE = "prepareDatabase"
 _PREPARE_IMAGE = "prepareImage"
@@ -145,15 +145,14 @@ def read_seed_state() -> SeedState:
     return SeedState.RESET if is_there else SeedState.DUE
 
 
-def export_service(
-    stack: StackName, source: Source, image: pulumi.Input[str], endpoint: AppIngress
-) -> None:
+def export_service(args: AppArgs, endpoint: AppIngress) -> None:
     """Export what is known of a stack's service."""
     pulumi.export("url", endpoint.url)
-    pulumi.export("image", image)
-    pulumi.export("namespace", stack.namespace)
-    pulumi.export("commit", source.commit)
-    pulumi.export("expires", source.expires)
+    pulumi.export("health", args.app.service.health.ready)
+    pulumi.export("image", args.image)
+    pulumi.export("namespace", args.stack.namespace)
+    pulumi.export("commit", args.source.commit)
+    pulumi.export("expires", args.source.expires)
 
 
 def _reference(stack: str, project: str = "") -> pulumi.StackReference:

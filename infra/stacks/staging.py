@@ -310,7 +310,7 @@ def _app_on(
     )
     endpoint = service.deploy(args, namespace, database)
     pulumi.export(OUTPUT, platform.as_output())
-    export_service(stack, source, images.own, endpoint)
+    export_service(args, endpoint)
     return endpoint
 
 

@@ -43,14 +43,21 @@ _MIGRATE_SECONDS = 600
 _ROLLOUT_SECONDS = 300
 
 
-def reset(preview: Preview, cluster: Cluster) -> None:
+def reset(preview: Preview, cluster: Cluster, *, migrates: bool) -> None:
     """Replace a preview's database by a fresh clone.
+
+    Args:
+        preview: The preview.
+        cluster: The cluster.
+        migrates: True if the app has migrations, which the fresh clone needs too.
 
     Raises:
         PreviewsError: It has no database that can be replaced, or a step fails.
     """
     token = secrets.token_hex(4)
     branch = _require(cluster, BRANCH_RESOURCES, _BRANCH, preview)
+    # Looked for first: without it the clone that is there would be lost for one that is of no use.
+    migration = _require_migration(cluster, preview) if migrates else None
     progress(f"{preview}: creating a fresh clone")
     cluster.patch(branch, {"metadata": {"annotations": {RESET_ANNOTATION: token}}})
     _await(
@@ -59,8 +66,9 @@ def reset(preview: Preview, cluster: Cluster) -> None:
         seconds=_CLONE_SECONDS,
         what=f"the fresh clone of {preview}",
     )
-    progress(f"{preview}: applying the migrations of the version that runs")
-    _migrate_again(cluster, preview, token)
+    if migration is not None:
+        progress(f"{preview}: applying the migrations of the version that runs")
+        _migrate_again(cluster, preview, migration, token)
     progress(f"{preview}: restarting the service")
     _restart(cluster, preview)
     _seed_again(cluster, preview, token)
@@ -86,16 +94,24 @@ def _is_reset(branch: KubernetesObject, token: str) -> bool:
     return ready and status.get("reset") == token
 
 
-def _migrate_again(cluster: Cluster, preview: Preview, token: str) -> None:
-    """Run the migration of the deployed version again."""
+def _require_migration(cluster: Cluster, preview: Preview) -> KubernetesObject:
+    """Return the Job that migrated the deployed version."""
     deployed = _deployed_job(cluster, preview, MIGRATE)
     if deployed is None:
         raise PreviewsError(
             "reset-no-migration",
             preview.name,
-            why="the Job that migrated the deployed version does not exist any more",
-            remedy="push to the pull request, or deploy it again: that migrates the fresh clone.",
+            why="the Job that migrated the deployed version does not exist any more, so a fresh"
+            " clone could not be migrated",
+            remedy="push to the pull request, or deploy it again, then reset again.",
         )
+    return deployed
+
+
+def _migrate_again(
+    cluster: Cluster, preview: Preview, deployed: KubernetesObject, token: str
+) -> None:
+    """Run the migration of the deployed version again."""
     name = _run_again(cluster, preview, deployed, token)
     if name:
         raise PreviewsError(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from contract.kubernetes import MIGRATE
 from contract.preview import Preview
 from previews.errors import PreviewsError
 from previews.lifecycle import branch_reset
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from previews.kubernetes import Cluster
     from previews.pull_request.github_presenter import PullRequestPresenter
     from previews.pulumi.stacks import Stacks
+
+_JOB = "kubernetes:batch/v1:Job"
 
 
 class ResetReport(BaseModel):
@@ -72,7 +75,7 @@ def reset_database(
     try:
         outputs = _outputs(preview, stacks)
         if outputs["databaseMode"] == "branch":
-            branch_reset.reset(preview, connect())
+            branch_reset.reset(preview, connect(), migrates=_migrates(preview, stacks))
             if presenter is not None:
                 presenter.show(current_comment())
         else:
@@ -93,6 +96,12 @@ def reset_database(
         snapshot=outputs["snapshot"],
         snapshot_created=outputs["snapshotCreated"],
     )
+
+
+def _migrates(preview: Preview, stacks: Stacks) -> bool:
+    """Return True if the deployed version has a migrate Job."""
+    resources = stacks.state(preview.stack.value).resources
+    return any(one.type == _JOB and one.urn.rpartition("::")[2] == MIGRATE for one in resources)
 
 
 def _outputs(preview: Preview, stacks: Stacks) -> dict[str, Any]:

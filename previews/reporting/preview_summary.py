@@ -24,6 +24,7 @@ class PreviewSummary(BaseModel):
     Attributes:
         stack: Name of the preview.
         url: Its URL; empty while it has none.
+        health: Path of its health check.
         commit: Commit of its last deployment.
         mode: Mode of its database; empty where it is unknown.
         snapshot: The snapshot that its data was copied from; empty without one.
@@ -39,6 +40,7 @@ class PreviewSummary(BaseModel):
 
     stack: str
     url: str = ""
+    health: str = "/health"
     commit: str = ""
     mode: str = ""
     snapshot: str = ""
@@ -69,6 +71,7 @@ def summarize(state: StackState, *, region: str, prices: Prices, name: str = "")
     return PreviewSummary(
         stack=name or state.stack,
         url=_text(outputs, "url"),
+        health=_text(outputs, "health") or "/health",
         commit=_text(outputs, "commit"),
         mode=_text(outputs, "databaseMode"),
         snapshot=_text(outputs, "snapshot"),

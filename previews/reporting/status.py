@@ -113,7 +113,7 @@ def _health(summary: PreviewSummary, connect_to: str | None) -> str:
         return "not up"
     try:
         answer = httpx.get(
-            f"{connect_to or summary.url}/health",
+            f"{connect_to or summary.url}{summary.health}",
             headers={"Host": httpx.URL(summary.url).netloc.decode()},
             timeout=_HEALTH_SECONDS,
         )

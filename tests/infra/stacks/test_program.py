@@ -119,6 +119,7 @@ def test_the_outputs_of_a_preview(preview: Deployment) -> None:
     } == {
         "url": "https://pr-42.preview.example.com",
         "namespace": "pr-42",
+        "health": "/health/ready",
         "commit": COMMIT,
         "expires": "2030-01-31T12:00:00Z",
         "databaseMode": "snapshot",

@@ -58,9 +58,25 @@ def world() -> MemoryCluster:
     return cluster
 
 
+def test_an_app_without_migrations_gets_a_clone_and_a_restart() -> None:
+    cluster = world()
+    reset(PR, cluster, migrates=False)
+    assert [kind for kind, _, _ in cluster.patched] == [BRANCH_RESOURCES, "deployments.v1.apps"]
+    assert not [o for o in cluster.objects if o.name.startswith("migrate-reset-")]
+
+
+def test_nothing_is_replaced_for_a_clone_that_could_not_be_migrated() -> None:
+    cluster = world()
+    cluster.objects = [o for o in cluster.objects if o.resource != "jobs.v1.batch"]
+    with pytest.raises(PreviewsError) as error:
+        reset(PR, cluster, migrates=True)
+    assert error.value.code == "reset-no-migration"
+    assert cluster.patched == []
+
+
 def test_clone_then_migrations_then_restart() -> None:
     cluster = world()
-    reset(PR, cluster)
+    reset(PR, cluster, migrates=True)
     assert [(kind, name) for kind, name, _ in cluster.patched] == [
         (BRANCH_RESOURCES, "database"),
         ("deployments.v1.apps", "service"),
@@ -73,20 +89,20 @@ def test_clone_then_migrations_then_restart() -> None:
 
 def test_it_can_be_done_again() -> None:
     cluster = world()
-    reset(PR, cluster)
-    reset(PR, cluster)
+    reset(PR, cluster, migrates=True)
+    reset(PR, cluster, migrates=True)
     assert len([o for o in cluster.objects if o.name.startswith("migrate-reset-")]) == 1
 
 
 def test_a_former_migration_that_may_not_be_deleted_is_told_and_nothing_is_begun_after_it() -> None:
     cluster = world()
-    reset(PR, cluster)
+    reset(PR, cluster, migrates=True)
     (former,) = [o for o in cluster.objects if o.name.startswith("migrate-reset-")]
     cluster.refuses, cluster.patched = (former.name,), []
     with pytest.raises(PreviewsError, match="is forbidden") as caught:
-        reset(PR, cluster)
+        reset(PR, cluster, migrates=True)
     assert (caught.value.code, former in cluster.objects) == ("kubernetes-failed", True)
-    assert [kind for kind, _, _ in cluster.patched] == [BRANCH_RESOURCES]
+    assert cluster.patched == []
 
 
 @pytest.mark.parametrize("name", ["database", "service"])
@@ -94,21 +110,21 @@ def test_what_may_not_be_changed_is_told(name: str) -> None:
     cluster = world()
     cluster.refuses = (name,)
     with pytest.raises(PreviewsError, match=f"{name} is forbidden"):
-        reset(PR, cluster)
+        reset(PR, cluster, migrates=True)
 
 
 def test_without_an_answer_nothing_is_changed() -> None:
     cluster = world()
     cluster.answers = False
     with pytest.raises(PreviewsError, match="no answer"):
-        reset(PR, cluster)
+        reset(PR, cluster, migrates=True)
     assert cluster.patched == []
 
 
 def test_a_preview_that_has_no_database() -> None:
     cluster = world()
     with pytest.raises(PreviewsError, match="never completely up"):
-        reset(Preview(43), cluster)
+        reset(Preview(43), cluster, migrates=True)
     assert cluster.patched == []
 
 
@@ -122,7 +138,7 @@ def test_migrations_that_fail_leave_the_service_alone() -> None:
 
     cluster.react = react
     with pytest.raises(PreviewsError, match="failed") as caught:
-        reset(PR, cluster)
+        reset(PR, cluster, migrates=True)
     assert "kubectl logs" in caught.value.remedy
     assert [kind for kind, _, _ in cluster.patched] == [BRANCH_RESOURCES]
 
@@ -135,7 +151,7 @@ def test_a_clone_that_does_not_come_is_told_by_the_claims_own_words(
     cluster.react = lambda live: live.raw.update(status={"conditions": [waits]})
     monkeypatch.setattr(branch_reset, "stop_after_delay", lambda _: stop_after_attempt(1))
     with pytest.raises(PreviewsError, match="the server is full"):
-        reset(PR, cluster)
+        reset(PR, cluster, migrates=True)
     assert [kind for kind, _, _ in cluster.patched] == [BRANCH_RESOURCES]
 
 
@@ -159,13 +175,13 @@ def seeded(wanted: str, ends: str = "Complete") -> MemoryCluster:
 @pytest.mark.parametrize(("wanted", "runs"), [("true", 1), ("false", 0)])
 def test_seed_runs_on_the_fresh_clone_only_if_the_app_wants_it(wanted: str, runs: int) -> None:
     cluster = seeded(wanted)
-    reset(PR, cluster)
+    reset(PR, cluster, migrates=True)
     assert len([o for o in cluster.objects if o.name.startswith("seed-reset-")]) == runs
-    reset(PR, cluster)
+    reset(PR, cluster, migrates=True)
     assert len([o for o in cluster.objects if o.name.startswith("seed-reset-")]) == runs
 
 
 def test_a_seed_that_fails_on_the_fresh_clone_is_told() -> None:
     with pytest.raises(PreviewsError, match="seed") as caught:
-        reset(PR, seeded("true", ends="Failed"))
+        reset(PR, seeded("true", ends="Failed"), migrates=True)
     assert caught.value.code == "reset-seed-failed"

@@ -48,7 +48,7 @@ def body(github: LocalGitHub) -> str:
 def cloned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The previews that got a fresh clone."""
     done: list[str] = []
-    monkeypatch.setattr(branch_reset, "reset", lambda preview, _: done.append(preview.name))
+    monkeypatch.setattr(branch_reset, "reset", lambda preview, _, **__: done.append(preview.name))
     return done
 
 
@@ -102,7 +102,7 @@ def test_what_was_never_up_is_brought_up_instead(github: LocalGitHub, cloned: li
 
 
 def test_a_clone_that_fails_is_told(github: LocalGitHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(preview: Preview, _cluster: object) -> None:
+    def refuse(preview: Preview, _cluster: object, **_: object) -> None:
         raise PreviewsError("reset-timeout", preview.name, why="it is full", remedy="wait.")
 
     monkeypatch.setattr(branch_reset, "reset", refuse)

@@ -38,6 +38,7 @@ def test_each_fact_comes_from_its_output() -> None:
     assert found.model_dump(exclude={"cost"}) == {
         "stack": "pr-42",
         "url": "http://pr-42.preview.test",
+        "health": "/health",
         "commit": "a" * 40,
         "mode": "snapshot",
         "snapshot": "rds:staging-2026-11-25-03-45",
