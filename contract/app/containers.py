@@ -39,12 +39,6 @@ class Image(Model):
         description="build arguments; they are readable in the image, so never a secret",
         examples=[{"PYTHON_VERSION": "3.13"}],
     )
-    paths: tuple[RelativePath, ...] = Field(
-        default=(),
-        max_length=50,
-        description="paths whose change matters; without it the folder of the context",
-        examples=[["backend", "shared"]],
-    )
 
 
 class Health(Model):

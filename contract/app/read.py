@@ -40,7 +40,8 @@ def read_app(folder: Path) -> App:
     """Return the app that a folder's ``preview.yaml`` describes.
 
     Raises:
-        AppFileError: The file is missing, is no YAML, or is not valid.
+        AppFileError: The file is missing, is no YAML or not valid, or names a path outside of the
+            git repository, whose files a pull request must not get into an image.
     """
     file = folder / FILE
     try:
@@ -50,7 +51,47 @@ def read_app(folder: Path) -> App:
         raise AppFileError(file, [reason], "app: orders") from error
     if len(text) > _LARGEST:
         raise AppFileError(file, [f"it is larger than {_LARGEST // 1024} KiB"])
-    return parse_app(file, text)
+    app = parse_app(file, text)
+    outside = [
+        f"{key}: {value} leads out of the git repository, also by a link"
+        for key, value in _files(app)
+        if not _is_inside(repository_root(folder), folder / value)
+    ]
+    if outside:
+        raise AppFileError(file, outside)
+    return app
+
+
+def repository_root(folder: Path) -> Path:
+    """Return the root of the git repository that a folder is in; outside of any, the folder."""
+    folder = folder.resolve()
+    roots = (one for one in (folder, *folder.parents) if (one / ".git").exists())
+    return next(roots, folder)
+
+
+def _is_inside(root: Path, path: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(root)
+    except (OSError, RuntimeError):  # Links in a circle.
+        return False
+
+
+def _files(app: App) -> Iterator[tuple[str, str]]:
+    """Yield each key that names a file or a folder of the repository, with its value."""
+    further = {f"web.{name}.image": web.image for name, web in app.web.items()}
+    for key, image in {"image": app.image, **further}.items():
+        yield f"{key}.context", image.context
+        yield f"{key}.dockerfile", image.dockerfile
+    yield "database.scrub", app.database.scrub
+    staging = app.sandbox.staging
+    optional = {
+        "sandbox.staging.sql": staging.sql,
+        "sandbox.staging.dump": staging.dump,
+        "openapi.file": None if app.openapi is None else app.openapi.file,
+    }
+    for key, value in optional.items():
+        if value is not None:
+            yield key, value
 
 
 def parse_app(file: Path, text: bytes) -> App:

@@ -87,12 +87,10 @@ class _Checker:
                 f"{value} leads out of the git repository",
                 "name a path inside of it; a link must not lead out either",
             )
-        elif kind == "any" and path.exists():
-            return path
         elif not (path.is_dir() if kind == "folder" else path.is_file()):
             self._wrong(
                 where,
-                f"there is no {kind if kind != 'any' else 'file or folder'} {value}",
+                f"there is no {kind} {value}",
                 f"create it, or correct `{key}`; it is relative to the folder of {FILE}",
             )
         else:
@@ -102,8 +100,6 @@ class _Checker:
     def _image(self, key: str, image: Image, web: Web) -> None:
         context = self._path(f"{key}.context", image.context, "folder")
         path = self._path(f"{key}.dockerfile", image.dockerfile, "file")
-        for one in image.paths:
-            self._path(f"{key}.paths", one, "any")
         if path is None:
             return
         dockerfile = parse(path.read_text(errors="replace"))

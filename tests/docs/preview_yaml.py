@@ -97,7 +97,6 @@ app: orders
 image:
   context: ..
   dockerfile: Dockerfile
-  paths: [., ../shared]
 ```
 """
 _SHARED: dict[str, tuple[type[BaseModel], list[str]]] = {

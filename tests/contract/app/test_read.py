@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -146,6 +147,34 @@ def test_a_missing_or_huge_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "preview.yaml").write_bytes(b"#" * 300_000)
     with pytest.raises(AppFileError, match="larger than 256 KiB"):
         read_app(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("image: {context: ../..}", "image.context"),
+        ("image: {dockerfile: ../../x}", "image.dockerfile"),
+        ("image: {context: link}", "image.context"),
+        ("web: {a: {path: /a, image: {context: link/x}}}", "web.a.image.context"),
+        ("database: {scrub: ../../secrets}", "database.scrub"),
+        ("openapi: {file: link}", "openapi.file"),
+        ("sandbox: {staging: {sql: ../../x}}", "sandbox.staging.sql"),
+    ],
+)
+def test_a_path_that_leads_out_of_the_repository_is_refused(
+    tmp_path: Path, text: str, key: str
+) -> None:
+    """A pull request's description must not get other files of a machine into an image."""
+    repository = tmp_path / "repository"
+    (repository / ".git").mkdir(parents=True)
+    folder = repository / "backend"
+    folder.mkdir()
+    (folder / "link").symlink_to(tmp_path)
+    (folder / "preview.yaml").write_text("image: {context: ..}")
+    assert read_app(folder).image.context == "..", "inside of the repository"
+    (folder / "preview.yaml").write_text(text)
+    with pytest.raises(AppFileError, match=f"{re.escape(key)}: .* leads out of the git repository"):
+        read_app(folder)
 
 
 @given(st.text(max_size=200))

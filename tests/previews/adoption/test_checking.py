@@ -56,7 +56,6 @@ def test_an_error_of_the_file_has_its_line_and_what_to_write(previews: Run, tmp_
         ("image: {context: nowhere}", "preview.yaml, image.context: there is no folder nowhere"),
         ("image: {dockerfile: Absent}", "preview.yaml, image.dockerfile: there is no file Absent"),
         ("image: {context: ..}", "image.context: .. leads out of the git repository"),
-        ("image: {paths: [app, absent]}", "image.paths: there is no file or folder absent"),
         ("image: {target: prod}", "image.target: Dockerfile has no stage prod"),
         ("image: {args: {A: 1}}", "image.args: Dockerfile declares no ARG A"),
         ("openapi: {file: no.json}", "openapi.file: there is no file no.json"),
@@ -168,7 +167,7 @@ def test_a_link_must_not_lead_out(tmp_path: Path) -> None:
     (folder / "preview.yaml").write_text(GOOD)
     (folder / "scrub.yaml").write_text(SCRUB)
     assert [one.what for one in check(folder).problems] == [
-        "Dockerfile leads out of the git repository"
+        "image.dockerfile: Dockerfile leads out of the git repository, also by a link"
     ]
 
 
