@@ -21,8 +21,8 @@ from tests.github import LocalGitHub
 
 SECOND = AppName("second")
 SAMPLE = (
-    *("Dockerfile", ".dockerignore", "openapi.json"),
-    *("requirements", "contract", "service", "database"),
+    *("Dockerfile", ".dockerignore", "openapi.json", "scrub.yaml"),
+    *("requirements", "service"),
 )
 
 
@@ -34,7 +34,8 @@ def second(world: World) -> Path:
         copy = shutil.copytree if (world.checkout / name).is_dir() else shutil.copy2
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         copy(world.checkout / name, folder / name)  # type: ignore[operator]  both take two paths
-    (folder / "preview.yaml").write_text(f"app: {SECOND}\n")
+    described = (world.checkout / "preview.yaml").read_text()
+    (folder / "preview.yaml").write_text(f"app: {SECOND}\n{described}")
     project = world.checkout / "apps" / str(SECOND)
     project.mkdir(parents=True)
     staging = {
