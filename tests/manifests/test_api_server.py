@@ -110,12 +110,16 @@ def test_every_pod_is_admitted_under_the_restricted_standard(
         assert "Warning" not in answer.headers, answer.headers["Warning"]
 
 
+# In place of the pod's own volumes, which its container mounts.
+HOST_PATHS = [{"name": name, "hostPath": {"path": "/"}} for name in ("scratch-0", "authorities")]
+
+
 @pytest.mark.parametrize(
     ("path", "value", "says"),
     [
         ("hostNetwork", True, "host namespaces"),
         ("securityContext", {}, "seccompProfile"),
-        ("volumes", [{"name": "tmp", "hostPath": {"path": "/"}}], "restricted volume types"),
+        ("volumes", HOST_PATHS, "restricted volume types"),
         ("containers/0/securityContext/privileged", True, "privileged"),
         ("containers/0/securityContext/capabilities", {"add": ["SYS_ADMIN"]}, "capabilities"),
         ("containers/0/securityContext/allowPrivilegeEscalation", True, "Escalation"),
