@@ -45,7 +45,7 @@ class Health(Model):
     """Paths that answer 2xx or 3xx while all is well (key ``service.health``)."""
 
     live: HttpPath = Field(
-        description="path that fails when a pod has to be started anew", examples=["/health/live"]
+        description="path that fails when a pod has to be restarted", examples=["/health/live"]
     )
     ready: HttpPath = Field(
         description="path that fails while a pod should get no requests",
@@ -61,7 +61,7 @@ HealthPaths = Annotated[Health, BeforeValidator(_paths, json_schema_input_type=s
 
 
 class Container(Model):
-    """What all containers of an app can set."""
+    """Settings that all containers of an app have."""
 
     user: int = Field(
         default=10001,
@@ -100,7 +100,7 @@ class Container(Model):
 
 
 class Web(Container):
-    """What web services have, the app's own and further ones.
+    """Settings of web services, the app's own and further ones.
 
     Several share one host by their paths: the longest path that a request begins with decides.
     """

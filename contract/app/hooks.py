@@ -25,7 +25,7 @@ class Hook(Model):
 
 
 class Seed(Hook):
-    """What is run once for a preview's database (key ``hooks.seed``)."""
+    """Hook that runs once for a preview's database (key ``hooks.seed``)."""
 
     after_reset: bool = Field(
         default=False,
@@ -35,7 +35,7 @@ class Seed(Hook):
 
 
 class BeforeDestroy(Hook):
-    """What is run before a preview is removed (key ``hooks.before_destroy``)."""
+    """Hook that runs before a preview is removed (key ``hooks.before_destroy``)."""
 
     timeout_seconds: int = Field(
         default=120, ge=10, le=900, description="its time limit", examples=[120]
@@ -113,7 +113,7 @@ class StagingData(Model):
 
 
 class Sandbox(Model):
-    """What only the sandbox reads (key ``sandbox``)."""
+    """Settings that only the sandbox reads (key ``sandbox``)."""
 
     staging: StagingData = Field(
         default=StagingData(),

@@ -55,7 +55,7 @@ def read_app(folder: Path) -> App:
     outside = [
         f"{key}: {value} leads out of the git repository, also by a link"
         for key, value in _files(app)
-        if not _is_inside(repository_root(folder), folder / value)
+        if not is_inside(repository_root(folder), folder / value)
     ]
     if outside:
         raise AppFileError(file, outside)
@@ -69,9 +69,10 @@ def repository_root(folder: Path) -> Path:
     return next(roots, folder)
 
 
-def _is_inside(root: Path, path: Path) -> bool:
+def is_inside(root: Path, path: Path) -> bool:
+    """Return True if a path is within a folder, wherever its links lead."""
     try:
-        return path.resolve().is_relative_to(root)
+        return path.resolve().is_relative_to(root.resolve())
     except (OSError, RuntimeError):  # Links in a circle.
         return False
 

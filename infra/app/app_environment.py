@@ -38,7 +38,7 @@ _CONNECTIONS = 10
 
 @dataclass(frozen=True)
 class EnvironmentArgs:
-    """What the environment of an app's containers is composed from.
+    """Arguments of the environment of an app's containers.
 
     Attributes:
         stack: Stack of the app.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_kubernetes import networking
 
+from infra.app.web_service import longest_first
 from infra.config.access import SignIn
 from infra.config.platform import Listener
 from infra.errors import ProgramError
@@ -159,7 +160,6 @@ def ingress_spec(
     open_paths: list[OpenPath],
 ) -> networking.v1.IngressSpecArgs:
     """Return the spec: paths in `open_paths`, then each backend's, the longest path first."""
-    routes = sorted(backends, key=lambda backend: (-len(backend.path), backend.path))
     return networking.v1.IngressSpecArgs(
         ingress_class_name=ingress_class,
         tls=[networking.v1.IngressTLSArgs(hosts=[host])] if listener.protocol == "HTTPS" else None,
@@ -169,7 +169,10 @@ def ingress_spec(
                 http=networking.v1.HTTPIngressRuleValueArgs(
                     paths=[
                         *(_path(*path) for path in open_paths),
-                        *(_path(backend.path, "Prefix", backend.name) for backend in routes),
+                        *(
+                            _path(backend.path, "Prefix", backend.name)
+                            for backend in longest_first(backends)
+                        ),
                     ]
                 ),
             )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pulumi
-from pulumi_kubernetes import apps, core, meta
+from pulumi_kubernetes import apps, core, meta, policy
 
 from infra.app.authorities import MOUNTED
 from infra.kubernetes.pod import (
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from contract.app.containers import Container
     from infra.config.models import ServiceConfig
+    from infra.kubernetes.namespace_scope import NamespaceScope
 
 # Pulumi waits a little longer than Kubernetes, so that it shows Kubernetes' reason. It always
 # waits the full time, since it does not stop when Kubernetes gives up.
@@ -114,6 +115,28 @@ def deployment_spec(
                 mounted=(MOUNTED,),
             ),
         ),
+    )
+
+
+def disruption_budget(name: str, scope: NamespaceScope, opts: pulumi.ResourceOptions) -> None:
+    """Declare the PodDisruptionBudget of a Deployment.
+
+    Args:
+        name: Name of the Deployment, and of its pods in `NAME_LABEL`.
+        scope: Its namespace.
+        opts: Options of the resource.
+    """
+    labels = {NAME_LABEL: name}
+    policy.v1.PodDisruptionBudget(
+        "disruption-budget",
+        metadata=scope.metadata(name, labels=labels),
+        spec=policy.v1.PodDisruptionBudgetSpecArgs(
+            # Not minAvailable: with one replica that would block a node's drain for ever.
+            max_unavailable=1,
+            selector=meta.v1.LabelSelectorArgs(match_labels=labels),
+            unhealthy_pod_eviction_policy="AlwaysAllow",
+        ),
+        opts=opts,
     )
 
 

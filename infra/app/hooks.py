@@ -30,7 +30,7 @@ _NEVER = "0 0 1 1 *"
 
 
 class SeedState(StrEnum):
-    """What earlier `up`s of a stack left of the hook ``seed``."""
+    """State that earlier `up`s of a stack left of the hook ``seed``."""
 
     DUE = "due"
     """No Job has succeeded, or what it had seeded is gone."""

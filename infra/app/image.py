@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pulumi
-import pulumi_docker_build as docker_build
+
+from infra.image_build import ImageBuild
 
 if TYPE_CHECKING:
     from contract.app.containers import Image
@@ -103,46 +104,16 @@ class ServiceImage(pulumi.ComponentResource):
             part: Name of a further web service; empty for the app's own image.
         """
         super().__init__("previews:service:ServiceImage", name, None, opts)
-        if existing is None:
-            self.reference = self._build(
-                part, stack, source, build, folder, repository_url, keep_former=keep_former
-            )
-        elif "@" in existing:
-            self.reference = pulumi.Output.from_input(existing)
-        else:
-            self.reference = pulumi.Output.concat(repository_url, "@", existing)
-        self.register_outputs({"reference": self.reference})
-
-    def _build(
-        self,
-        part: str,
-        stack: StackName,
-        source: Source,
-        build: Image,
-        folder: str,
-        repository_url: pulumi.Input[str],
-        *,
-        keep_former: bool,
-    ) -> pulumi.Output[str]:
-        # The registry's password comes from the machine's Docker configuration: passed here,
-        # it would be kept in the stack's state.
-        image = docker_build.Image(
-            "-".join(filter(None, ("image", part, source.short_commit))),
-            context={"location": posixpath.normpath(f"{folder}/{build.context}")},
-            dockerfile={"location": posixpath.normpath(f"{folder}/{build.dockerfile}")},
+        self.reference = ImageBuild(
+            f"image-{part}" if part else "image",
+            stack,
+            source,
+            context=posixpath.normpath(f"{folder}/{build.context}"),
+            dockerfile=posixpath.normpath(f"{folder}/{build.dockerfile}"),
+            repository_url=repository_url,
+            tag=stack.image_tag(source.commit, part),
+            keep_former=keep_former,
             target=build.target,
-            build_args=dict(build.args) or None,
-            platforms=[docker_build.Platform.LINUX_AMD64],
-            labels={
-                "org.opencontainers.image.revision": source.commit,
-                "org.opencontainers.image.source": source.repository,
-                "previews.stack": stack.name,
-            },
-            tags=[pulumi.Output.concat(repository_url, ":", stack.image_tag(source.commit, part))],
-            push=True,
-            # `pulumi preview` shows the plan; it does not push.
-            build_on_preview=False,
-            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=keep_former),
-        )
-        # Not `image.ref`: with a tag in it, a pod's name for one digest would vary.
-        return pulumi.Output.concat(repository_url, "@", image.digest)
+            args=build.args,
+        ).reference(existing, self)
+        self.register_outputs({"reference": self.reference})

@@ -14,6 +14,7 @@ import pulumi
 from pulumi_aws import cognito, secretsmanager
 from pulumi_kubernetes import core
 
+from infra.app.web_service import longest_first
 from infra.errors import ProgramError
 from infra.kubernetes.ingress_annotations import (
     BYPASS,
@@ -148,12 +149,11 @@ def open_paths(backends: Sequence[WebBackend], *, bypass: bool) -> list[OpenPath
     exact = [OpenPath(path, "Exact", HEALTH) for path in dict.fromkeys((health.live, health.ready))]
     if not bypass:
         return exact
-    routes = sorted(backends, key=lambda backend: (-len(backend.path), backend.path))
     return [
         *exact,
         *(
             OpenPath(pattern, "ImplementationSpecific", bypass_backend(backend).name)
-            for backend in routes
+            for backend in longest_first(backends)
             for pattern in _patterns(backend.path)
         ),
     ]

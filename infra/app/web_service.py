@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pulumi
-from pulumi_kubernetes import apps, autoscaling, core, meta, policy
+from pulumi_kubernetes import apps, autoscaling, core
 
-from infra.app.deployment import AppContainer, deployment_annotations, deployment_spec
+from infra.app.deployment import (
+    AppContainer,
+    deployment_annotations,
+    deployment_spec,
+    disruption_budget,
+)
 from infra.kubernetes.ingress_annotations import target_annotations
 from infra.kubernetes.pod import NAME_LABEL, NOT_AWAITED
 
@@ -25,7 +30,7 @@ _READY_SECONDS = 5
 
 @dataclass(frozen=True)
 class WebBackend:
-    """What an Ingress has to know of a web service.
+    """A web service as an Ingress needs it.
 
     Attributes:
         name: Name of its Service.
@@ -48,6 +53,11 @@ class WebBackend:
                 core.v1.ServicePortArgs(name="http", port=80, target_port="http", protocol="TCP")
             ],
         )
+
+
+def longest_first(backends: Sequence[WebBackend]) -> list[WebBackend]:
+    """Return web services in the order in which their paths are tried."""
+    return sorted(backends, key=lambda backend: (-len(backend.path), backend.path))
 
 
 class WebService(pulumi.ComponentResource):
@@ -112,17 +122,7 @@ class WebService(pulumi.ComponentResource):
             spec=_autoscaler_spec(name, resources),
             opts=after_deployment,
         )
-        policy.v1.PodDisruptionBudget(
-            "disruption-budget",
-            metadata=metadata,
-            spec=policy.v1.PodDisruptionBudgetSpecArgs(
-                # Not minAvailable: with one replica that would block a node's drain for ever.
-                max_unavailable=1,
-                selector=meta.v1.LabelSelectorArgs(match_labels=labels),
-                unhealthy_pod_eviction_policy="AlwaysAllow",
-            ),
-            opts=after_deployment,
-        )
+        disruption_budget(name, scope, after_deployment)
         self.register_outputs({})
 
 

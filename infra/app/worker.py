@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pulumi
-from pulumi_kubernetes import apps, meta, policy
+from pulumi_kubernetes import apps
 
-from infra.app.deployment import AppContainer, deployment_annotations, deployment_spec
+from infra.app.deployment import (
+    AppContainer,
+    deployment_annotations,
+    deployment_spec,
+    disruption_budget,
+)
 from infra.kubernetes.pod import NAME_LABEL
 
 if TYPE_CHECKING:
@@ -51,14 +56,5 @@ class Worker(pulumi.ComponentResource):
             # As the service's: its pods are gone before their database is deleted.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*depends_on]),
         )
-        policy.v1.PodDisruptionBudget(
-            "disruption-budget",
-            metadata=scope.metadata(name, labels=labels),
-            spec=policy.v1.PodDisruptionBudgetSpecArgs(
-                max_unavailable=1,
-                selector=meta.v1.LabelSelectorArgs(match_labels=labels),
-                unhealthy_pod_eviction_policy="AlwaysAllow",
-            ),
-            opts=scope.deleted_with_namespace(self, depends_on=[deployment]),
-        )
+        disruption_budget(name, scope, scope.deleted_with_namespace(self, depends_on=[deployment]))
         self.register_outputs({})

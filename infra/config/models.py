@@ -35,7 +35,7 @@ Memory = Annotated[str, Field(pattern=r"^[1-9][0-9]*Mi$")]
 
 
 class EgressBy(StrEnum):
-    """What an app's hosts are told from others by (key ``previews:egressBy``)."""
+    """Property by which an app's hosts are distinguished (key ``previews:egressBy``)."""
 
     ADDRESS = "address"
     """NetworkPolicies, which know no names: every public address, on the hosts' ports."""

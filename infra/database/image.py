@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pulumi
-import pulumi_docker_build as docker_build
+
+from infra.image_build import ImageBuild
 
 if TYPE_CHECKING:
     from contract.stack_name import StackName
@@ -49,34 +50,14 @@ class DatabaseImage(pulumi.ComponentResource):
             existing: ``[repository@]sha256:<digest>`` of an existing image; then none is built.
         """
         super().__init__("previews:platform:DatabaseImage", name, None, opts)
-        if existing is None:
-            self.reference = self._build(stack, source, repository_url)
-        elif "@" in existing:
-            self.reference = pulumi.Output.from_input(existing)
-        else:
-            self.reference = pulumi.Output.concat(repository_url, "@", existing)
+        self.reference = ImageBuild(
+            "database-image",
+            stack,
+            source,
+            context=CONTEXT,
+            dockerfile=DOCKERFILE,
+            repository_url=repository_url,
+            tag=stack.image_tag(source.commit),
+            keep_former=True,
+        ).reference(existing, self)
         self.register_outputs({"reference": self.reference})
-
-    def _build(
-        self, stack: StackName, source: Source, repository_url: pulumi.Input[str]
-    ) -> pulumi.Output[str]:
-        # The registry's password comes from the machine's Docker configuration: passed here,
-        # it would be kept in the stack's state.
-        image = docker_build.Image(
-            f"database-image-{source.short_commit}",
-            context={"location": CONTEXT},
-            dockerfile={"location": DOCKERFILE},
-            platforms=[docker_build.Platform.LINUX_AMD64],
-            labels={
-                "org.opencontainers.image.revision": source.commit,
-                "org.opencontainers.image.source": source.repository,
-                "previews.stack": stack.value,
-            },
-            tags=[pulumi.Output.concat(repository_url, ":", stack.image_tag(source.commit))],
-            push=True,
-            # `pulumi preview` shows the plan; it does not push.
-            build_on_preview=False,
-            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
-        )
-        # Not `image.ref`: with a tag in it, a pod's name for one digest would vary.
-        return pulumi.Output.concat(repository_url, "@", image.digest)

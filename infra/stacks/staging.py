@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SharedPlatform:
-    """What all apps share, as an app's staging is declared on it.
+    """Resources that all apps share, as an app's staging is declared on them.
 
     Attributes:
         region: AWS region of everything.

@@ -10,7 +10,6 @@ from contract.app.model import FILE, App
 from contract.app.placeholders import placeholders
 from contract.app.read import AppFileError, read_app
 from previews.adoption.dockerfile import has_secret_name, parse, started
-from previews.adoption.files import is_inside
 from previews.adoption.migrations import find_alembic
 from previews.adoption.process import process_of
 from previews.adoption.report import Problem, Report
@@ -78,16 +77,10 @@ class _Checker:
         self.notes.append(Problem(where=where, what=what, remedy=remedy))
 
     def _path(self, key: str, value: str, kind: str) -> Path | None:
-        """Return the path that a key names, if it is there and inside of the repository."""
+        """Return the path that a key names, if it is there; `read_app` refuses one outside."""
         path = self._folder / value
         where = f"{FILE}, {key}"
-        if not is_inside(self._root, path):
-            self._wrong(
-                where,
-                f"{value} leads out of the git repository",
-                "name a path inside of it; a link must not lead out either",
-            )
-        elif not (path.is_dir() if kind == "folder" else path.is_file()):
+        if not (path.is_dir() if kind == "folder" else path.is_file()):
             self._wrong(
                 where,
                 f"there is no {kind} {value}",

@@ -36,11 +36,3 @@ def files(folder: Path) -> Iterator[Path]:
             path = Path(here, name)
             if path.is_file() and not path.is_symlink():
                 yield path
-
-
-def is_inside(root: Path, path: Path) -> bool:
-    """Return whether a path is within a folder, wherever its links lead."""
-    try:
-        return path.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError):
-        return False  # Links in a circle.

@@ -1,4 +1,4 @@
-"""What an app needs beside its image: workers, hosts, PostgreSQL's extensions."""
+"""Needs of an app beside its image: workers, hosts, PostgreSQL's extensions."""
 
 from __future__ import annotations
 

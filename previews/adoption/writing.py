@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from previews.adoption.files import is_inside
+from contract.app.read import is_inside
 from previews.errors import PreviewsError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Change(BaseModel):
-    """What became of a file.
+    """Result for a file.
 
     Attributes:
         path: Its path, relative to the repository.

@@ -65,7 +65,7 @@ class BaseRefused(Exception):  # noqa: N818 - a decision
 
 @dataclass(frozen=True)
 class Base:
-    """What stands for an image.
+    """Base that stands for an image.
 
     Attributes:
         title: Short description, for the image's history.

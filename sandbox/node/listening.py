@@ -1,4 +1,4 @@
-"""Whether one of some processes listens at an address (proc_pid_net(5))."""
+"""Addresses that processes listen at (proc_pid_net(5))."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ Processes = Callable[[], Iterable[int]]
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What stands around the Pods.
+    """Surroundings of the Pods.
 
     Attributes:
         network: The sandbox's addresses.

@@ -1,4 +1,4 @@
-"""Who can reach whom, by the NetworkPolicies alone: Kubernetes' own rules, as pure functions.
+"""Connections that the NetworkPolicies allow: Kubernetes' own rules, as pure functions.
 
 https://kubernetes.io/docs/concepts/services-networking/network-policies/
 """
