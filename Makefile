@@ -118,8 +118,9 @@ lock: $(VENV)/.ready  ## Write the lock files from pyproject.toml and requiremen
 	  $$lock pyproject.toml --group dev --output-file requirements/dev.txt && \
 	  $$lock pyproject.toml --constraint requirements/dev.txt --output-file requirements/service.txt && \
 	  $$lock --group database --constraint requirements/dev.txt --output-file requirements/database.txt && \
+	  $$lock tests/apps/orders/backend/requirements.in --constraint requirements/dev.txt --output-file tests/apps/orders/backend/requirements.txt && \
 	  $$lock requirements/checkov.in --output-file requirements/checkov.txt
-	@for folder in postgresql iam-simulate; do (cd requirements/$$folder && ../../$(BIN)/$(NODE) npm \
+	@for folder in requirements/postgresql requirements/iam-simulate tests/apps/board; do (cd $$folder && $(CURDIR)/$(BIN)/$(NODE) npm \
 	  install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --silent); done
 
 # The stamp is written last, so that a set-up that was killed runs again.
