@@ -199,6 +199,8 @@ def _changed(states: Sequence[StepState]) -> str:
 def _migrations(migration: MigrationLog | None) -> str:
     if migration is None:
         return "unknown: their log can't be read"
+    if not migration.ran:
+        return "none was run"
     if migration.report is None:
         return "<br>".join([*map(cell, migration.applied), _NO_REPORT])
     return "<br>".join(map(cell, migration.applied)) or "none to apply"
