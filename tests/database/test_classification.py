@@ -28,6 +28,7 @@ def column(name: str = "c", base: str = "text", **more: Any) -> Column:
     defaults: dict[str, Any] = {
         "number": 1,
         "type": base,
+        "kind": "b",
         "category": "S",
         "length": None,
         "collation": None,
