@@ -13,7 +13,8 @@ from previews.adoption.checking import check
 from previews.adoption.proposal import propose
 from previews.adoption.report import Problem
 from previews.adoption.repository import git_root, read_repository
-from previews.adoption.scrub_draft import draft
+from previews.adoption.scrub_draft import draft_of_schema, draft_of_source
+from previews.adoption.scrub_file import extend, render, scrub_path
 from previews.adoption.workflow import (
     WORKFLOWS,
     default_branch,
@@ -22,15 +23,15 @@ from previews.adoption.workflow import (
     workflow,
     workflow_path,
 )
-from previews.adoption.writing import Change, write
+from previews.adoption.writing import Change, current, write
 from previews.errors import PreviewsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from contract.schema import DatabaseSchema
+    from previews.adoption.tables import Tables
     from previews.adoption.workflow import Platform
-
-SCRUB = "scrub.yaml"
 
 
 class Person(Protocol):
@@ -51,6 +52,7 @@ class Adopted(BaseModel):
 
     Attributes:
         app: Name of the app; empty after an upgrade of the references.
+        folder: Its folder, absolute.
         found: What was read where.
         changes: What became of each file.
         remarks: What a person has to know.
@@ -60,6 +62,7 @@ class Adopted(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     app: str
+    folder: str
     found: dict[str, str]
     changes: tuple[Change, ...]
     remarks: tuple[str, ...]
@@ -81,13 +84,16 @@ class Adopted(BaseModel):
         return "\n".join(lines)
 
 
-def adopt(folder: Path, person: Person, platform: Platform | None) -> Adopted:
+def adopt(
+    folder: Path, person: Person, platform: Platform | None, schema: DatabaseSchema | None = None
+) -> Adopted:
     """Write the three files of an app.
 
     Args:
         folder: The app's folder, or one above it.
         person: Answers questions that the repository doesn't.
         platform: Repository of the platform; None if it isn't known, so it is asked for.
+        schema: The schema of its migrated database; None to read the source instead.
 
     Raises:
         PreviewsError: The repository lacks what a preview needs; nothing was written.
@@ -99,22 +105,93 @@ def adopt(folder: Path, person: Person, platform: Platform | None) -> Adopted:
     if platform is None:
         answer = person.ask("The platform's repository, as OWNER/REPO@REF? Empty for later.", "")
         platform = parse_platform(answer) if answer else None
-    files = {home / FILE: proposal.text, home / SCRUB: draft(repository.tables)}
+    changes = [write(root, home / FILE, proposal.text, person.replace)]
+    changes.append(write_scrub(root, home, repository.tables, schema, remarks))
     if platform is None:
         remarks.append(
             "no workflow was written: name the platform's repository with --platform OWNER/REPO@REF"
         )
     else:
         path = workflow_path(root, repository.folder, proposal.name)
-        files[path] = workflow(platform, repository.folder, default_branch(root))
-    changes = [write(root, path, text, person.replace) for path, text in files.items()]
+        text = workflow(platform, repository.folder, default_branch(root))
+        changes.append(write(root, path, text, person.replace))
     return Adopted(
         app=proposal.name,
+        folder=str(home),
         found=dict(proposal.found),
         changes=tuple(changes),
         remarks=tuple(remarks),
-        problems=check(home).problems,
+        problems=check(home, schema).problems,
     )
+
+
+def draft_scrub(folder: Path, schema: DatabaseSchema) -> Adopted:
+    """Draft the rules of the scrub alone, of an app whose preview.yaml is there.
+
+    Raises:
+        PreviewsError: The file can't be written.
+    """
+    report = check(folder, schema)
+    remarks: list[str] = []
+    repository = read_repository(folder, lambda _, options: options[0])
+    change = write_scrub(git_root(folder), folder, repository.tables, schema, remarks)
+    return Adopted(
+        app=report.app,
+        folder=str(folder),
+        found={},
+        changes=(change,),
+        remarks=tuple(remarks),
+        problems=check(folder, schema).problems,
+    )
+
+
+def write_scrub(
+    root: Path, home: Path, tables: Tables, schema: DatabaseSchema | None, remarks: list[str]
+) -> Change:
+    """Write the draft of the rules, or add what the file lacks: no line of a person is lost.
+
+    Args:
+        root: The repository.
+        home: The app's folder.
+        tables: Tables of the source, for a draft without a schema.
+        schema: The schema of the migrated database.
+        remarks: Gets what a person has to know.
+
+    Raises:
+        PreviewsError: The file can't be written.
+    """
+    path = scrub_path(home)
+    of_source = render(draft_of_source(tables))
+    if schema is None:
+        change = write(root, path, of_source, lambda *_: False)
+        if change.outcome != "kept":
+            return change
+        remarks.append(
+            f"{change.path} stays as it is; whether it lacks columns, only the migrated schema"
+            " tells: pass it with --schema, or run `make adopt` on a sandbox"
+        )
+        return change.model_copy(update={"difference": ""})
+    draft = draft_of_schema(schema)
+    if not path.exists() or current(path) == of_source:
+        return write(root, path, render(draft), lambda *_: True)
+    relative = path.relative_to(home)
+    try:
+        extended = extend(current(path), draft)
+    except ValueError as error:
+        remarks.append(f"{relative} can't be read, so nothing was added to it: {error}")
+        return write(root, path, render(draft), lambda *_: False)
+    if extended.gone:
+        remarks.append(
+            f"{relative} has rules for what the schema lacks: {', '.join(extended.gone)}; remove"
+            " them, or mark them `leaving: true` while a snapshot has them"
+        )
+    if not extended.written:
+        missing = ", ".join(".".join(place) for place in extended.added)
+        remarks.append(f"{relative} has a form of its own, so add rules for these: {missing}")
+    change = write(root, path, extended.text, lambda *_: True)
+    if change.outcome == "replaced":
+        return change.model_copy(update={"outcome": "extended"})
+    return change
 
 
 def upgrade(folder: Path, person: Person, platform: Platform | None) -> Adopted:
@@ -139,4 +216,4 @@ def upgrade(folder: Path, person: Person, platform: Platform | None) -> Adopted:
             why="no workflow there calls those of a platform",
             remedy="run `previews adopt` without --upgrade first",
         )
-    return Adopted(app="", found={}, changes=tuple(changes), remarks=(), problems=())
+    return Adopted(app="", folder="", found={}, changes=tuple(changes), remarks=(), problems=())

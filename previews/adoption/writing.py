@@ -21,14 +21,15 @@ class Change(BaseModel):
 
     Attributes:
         path: Its path, relative to the repository.
-        outcome: `created`; `unchanged`; `replaced`; `kept`, which differs and was not replaced.
+        outcome: `created`; `unchanged`; `replaced`; `kept`, which differs and was not replaced;
+            `extended`, to which only lines were added.
         difference: From the file that was there to the proposed one, as a unified diff.
     """
 
     model_config = ConfigDict(frozen=True)
 
     path: str
-    outcome: Literal["created", "unchanged", "replaced", "kept"]
+    outcome: Literal["created", "unchanged", "replaced", "kept", "extended"]
     difference: str = ""
 
 
@@ -56,8 +57,7 @@ def write(root: Path, path: Path, text: str, replace: Callable[[str, str], bool]
         if not path.exists():
             _put(path, text)
             return Change(path=relative, outcome="created")
-        # A checkout on Windows has other line ends than the file in git.
-        former = path.read_bytes().decode(errors="replace").replace("\r\n", "\n")
+        former = current(path)
         if former == text:
             return Change(path=relative, outcome="unchanged")
         lines = difflib.unified_diff(
@@ -79,6 +79,11 @@ def write(root: Path, path: Path, text: str, replace: Callable[[str, str], bool]
             remedy="correct its permissions, and run this again",
         ) from error
     return Change(path=relative, outcome="replaced", difference=difference)
+
+
+def current(path: Path) -> str:
+    """Return a file's text; a checkout on Windows has other line ends than the file in git."""
+    return path.read_bytes().decode(errors="replace").replace("\r\n", "\n")
 
 
 def _put(path: Path, text: str) -> None:
