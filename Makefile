@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 ##@ One machine, no AWS, no Docker
 
-adopt: $(VENV)/.ready need-app  ## Describe an app, and draft its scrub.yaml: make adopt APP=../orders
+adopt: $(VENV)/.ready need-app  ## Describe an app for previews: make adopt APP=../orders
 	@$(SANDBOX) adopt
 
 preview: $(VENV)/.ready need-pr  ## Deploy a preview: make preview PR=42 [DB=branch] [APP=../orders]
