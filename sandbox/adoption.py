@@ -90,6 +90,8 @@ def _schema(settings: Settings, stack: StackName) -> DatabaseSchema:
     )
     if schema.tables:
         return schema
+    # The next run fills it, by what the remedy lets the app name.
+    staging.forget_data(settings, stack)
     raise SandboxError(
         f"database of {stack}",
         why="it has no table, so there is nothing to draft scrub.yaml from",

@@ -177,6 +177,11 @@ def _finished(settings: Settings, stack: StackName) -> Path:
     return settings.home / f"{stack}.finished"
 
 
+def forget_data(settings: Settings, stack: StackName) -> None:
+    """Let the next run fill staging again, as if it had been interrupted before."""
+    _finished(settings, stack).unlink(missing_ok=True)
+
+
 def enable_branches(settings: Settings, app: AppName) -> None:
     """Set ``branches.enabled`` in staging's configuration from its next `up` on."""
     settings.home.mkdir(parents=True, exist_ok=True)

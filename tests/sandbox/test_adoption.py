@@ -138,8 +138,13 @@ def test_a_database_without_a_table_is_told_with_what_would_make_one(
     settings: Settings, app: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = Staging(monkeypatch, DatabaseSchema())
+    settings.home.mkdir()
+    finished = settings.home / f"{STACK}.finished"
+    finished.touch()
     with pytest.raises(SandboxError, match=r"sandbox\.staging\.sql"):
         there.adopt(settings, app, Console(quiet=True))
+    # It is filled by the next run.
+    assert not finished.exists()
 
 
 def test_what_can_t_be_built_is_refused_before_anything_starts(
