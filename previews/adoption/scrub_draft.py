@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from contract.schema import ColumnSchema, DatabaseSchema
     from previews.adoption.tables import Column, Tables
@@ -53,6 +53,7 @@ _NAMES = (
 _SECRET = re.compile(
     r"passw|hash|token|secret|salt|api_?key|signature|otp|refresh|session", re.IGNORECASE
 )
+_TOKEN = re.compile(r"token|secret|api_?key", re.IGNORECASE)
 _PEOPLE = re.compile(
     r"user|account|customer|person|people|member|contact|author|employee", re.IGNORECASE
 )
@@ -84,6 +85,7 @@ _BY_FAMILY: tuple[tuple[Family, str, str], ...] = (
         r"(^|_)(id|count|version|quantity|position|order|rank|attempts)$",
         _keep("a number that identifies nobody by itself"),
     ),
+    ("uuid", _TOKEN.pattern, "{how: fake, kind: uuid}"),
     ("uuid", "id$", _keep("random, and unknown outside of staging")),
     ("other", _SECRET.pattern, "{how: hash}"),
 )
@@ -160,17 +162,18 @@ def draft_of_schema(schema: DatabaseSchema) -> Draft:
         ),
     ]
     made = Draft("the migrated schema", tuple(notes))
-    refers = {
-        (key.table, mine): (key.target, theirs)
+    pairs = [
+        ((key.table, mine), (key.target, theirs))
         for key in schema.foreign_keys
         for mine, theirs in zip(key.columns, key.target_columns, strict=True)
-    }
+    ]
+    refers = dict(pairs)
     subjects: dict[Place, _Subject] = {}
     for table, column in schema.columns_to_classify():
         place = (table.label, column.name)
         subjects[place] = _of_schema(place, column, refers)
     rules = {place: _rule(subject) for place, subject in subjects.items()}
-    for group in _joined(refers, subjects):
+    for group in _joined([pair for pair in pairs if subjects.keys() >= {*pair}]):
         rules |= _same(group, refers, subjects, rules)
     for table in schema.tables:
         for column in table.columns:
@@ -184,11 +187,14 @@ def draft_of_schema(schema: DatabaseSchema) -> Draft:
 
 def draft_of_source(tables: Tables) -> Draft:
     """Propose rules for the tables that were read in the source."""
-    unread = [f"  {place}" for place in tables.unread[:20]]
-    if unread:
-        unread.insert(0, "Not readable, so tables and columns may be missing:")
+    notes = [
+        "Tables and columns may be missing: on a sandbox `make adopt`, elsewhere `previews adopt",
+        "--schema` drafts it from the migrated schema, which has all of them.",
+    ]
+    if tables.unread:
+        notes += ["Not readable:", *(f"  {place}" for place in tables.unread[:20])]
     origin = f"{tables.origin or 'nothing: no table could be read'}, without a database"
-    made = Draft(origin, tuple(unread))
+    made = Draft(origin, tuple(notes))
     for label, columns in sorted(tables.columns.items()):
         for name, column in columns.items():
             subject = _of_source((label, name), column)
@@ -258,7 +264,7 @@ def _rule(subject: _Subject) -> str:
         return _keep("one of few words, by its constraint")
     if subject.family == "text":
         return _of_text(subject)
-    if subject.key and subject.family in _FAMILIES_OF_KEYS:
+    if subject.key and subject.family in _FAMILIES_OF_KEYS and not _TOKEN.search(name):
         return _keep("a key without a meaning outside of the database")
     for family, pattern, rule in _BY_FAMILY:
         if family == subject.family and re.search(pattern, name, re.IGNORECASE):
@@ -299,12 +305,10 @@ def _of_text(subject: _Subject) -> str:
     return "{how: fake, kind: text}"
 
 
-def _joined(refers: Mapping[Place, Place], known: Mapping[Place, object]) -> Iterator[set[Place]]:
+def _joined(pairs: Sequence[tuple[Place, Place]]) -> Iterator[set[Place]]:
     """Yield the columns that foreign keys join, in groups."""
     groups: dict[Place, set[Place]] = {}
-    for pair in refers.items():
-        if not all(place in known for place in pair):
-            continue
+    for pair in pairs:
         group = set[Place]().union(*(groups.get(place, {place}) for place in pair))
         groups |= dict.fromkeys(group, group)
     yielded: list[set[Place]] = []

@@ -113,6 +113,10 @@ def test_columns_that_foreign_keys_join_have_one_rule(copy: Copy) -> None:  # no
         "CREATE TABLE notes (author text REFERENCES users (email), owner int REFERENCES users (id),"
         " code varchar(36) REFERENCES users (code), small varchar(8) REFERENCES users (email))",
         "CREATE TABLE marks (handle text UNIQUE REFERENCES users (email))",
+        "CREATE TABLE both_of (id text PRIMARY KEY REFERENCES users (email))",
+        "CREATE TABLE one_of (email text PRIMARY KEY)",
+        "ALTER TABLE both_of ADD FOREIGN KEY (id) REFERENCES one_of (email)",
+        "CREATE TABLE reset (reset_token uuid PRIMARY KEY, user_token uuid)",
         "CREATE TABLE a (phone varchar(40) UNIQUE, token varchar(40) UNIQUE)",
         "CREATE TABLE b (phone varchar(40) REFERENCES a (phone), token varchar(20) REFERENCES a"
         " (token))",
@@ -127,14 +131,15 @@ def test_columns_that_foreign_keys_join_have_one_rule(copy: Copy) -> None:  # no
         "small": "review",
     }
     assert found["marks"] == {"handle": "review"}
+    # One column may refer to two others, so all three have one rule.
+    assert (found["both_of"], found["one_of"]) == ({"id": "review"}, {"email": "review"})
+    assert found["reset"] == {"reset_token": "uuid", "user_token": "uuid"}
     assert found["b"] == {"phone": "review", "token": "review"}
     copy.execute("ALTER TABLE notes DROP COLUMN small")
     found = rules_of(schema_of(copy))
-    assert (found["users"]["email"], found["notes"]["author"], found["marks"]["handle"]) == (
-        "email",
-        "email",
-        "email",
-    )
+    joined = [("users", "email"), ("notes", "author"), ("marks", "handle"), ("both_of", "id")]
+    assert {found[table][column] for table, column in joined} == {"email"}
+    assert found["one_of"] == {"email": "email"}
 
 
 def test_every_table_is_there_by_the_name_that_the_scrub_has_for_it(copy: Copy) -> None:  # noqa: F811
