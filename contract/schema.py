@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TypeKind = Literal["base", "enum", "array", "composite", "range"]
-"""What a type is made of; of a domain, the type that it is based on."""
+"""The making of a type; of a domain, that of the type that it is based on."""
 
 TableKind = Literal["table", "partitioned table", "foreign table", "materialized view"]
 
@@ -30,7 +30,7 @@ class ColumnSchema(_Model):
         name: Its name.
         type: Its type in SQL, such as ``character varying(200)`` or ``people.mood``.
         base: Name of its type; of a domain, of the type that it is based on.
-        kind: What that type is made of.
+        kind: The making of that type.
         required: True if it is NOT NULL.
         generated: True if it is computed from other columns.
         primary: True if it is part of the primary key.
@@ -59,7 +59,7 @@ class TableSchema(_Model):
     Attributes:
         label: Its name in the rules of the scrub: with its schema in front, unless that is
             ``public``.
-        kind: What it is.
+        kind: The kind of relation.
         partition_of: Label of the topmost table that it is a partition of; None for all others.
         columns: Its columns, in their order.
     """

@@ -6,13 +6,15 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ConfigDict
+from rich.markup import escape
+
 from contract.app.model import FILE, App
 from contract.app.placeholders import placeholders
 from contract.app.read import AppFileError, read_app
 from previews.adoption.dockerfile import has_secret_name, parse, started
 from previews.adoption.migrations import find_alembic
 from previews.adoption.process import process_of
-from previews.adoption.report import Problem, Report
 from previews.adoption.repository import git_root
 from previews.adoption.routes import app_objects, read_routes
 from previews.adoption.scrub_draft import draft_of_schema
@@ -28,6 +30,43 @@ if TYPE_CHECKING:
 
 _SAVED = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
+
+
+class Problem(BaseModel):
+    """A problem of an app's description.
+
+    Attributes:
+        where: File, and its line if there is one.
+        what: The finding, and what was expected.
+        remedy: Instruction for the reader.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    where: str
+    what: str
+    remedy: str
+
+
+class Report(BaseModel):
+    """The result of a check; ``notes`` are worth knowing, and no error."""
+
+    model_config = ConfigDict(frozen=True)
+
+    app: str
+    problems: tuple[Problem, ...]
+    notes: tuple[Problem, ...]
+
+    def text(self) -> str:
+        """Return the report for people, in rich's markup."""
+        lines = []
+        for mark, problems in (("[red]✗[/]", self.problems), ("[yellow]![/]", self.notes)):
+            for one in problems:
+                lines += [f"{mark} {escape(f'{one.where}: {one.what}')}"]
+                lines += [f"  {escape(line)}" for line in one.remedy.splitlines()]
+        if not self.problems:
+            lines.append("[green]✓[/] preview.yaml fits the repository")
+        return "\n".join(lines)
 
 
 def check(folder: Path, schema: DatabaseSchema | None = None) -> Report:

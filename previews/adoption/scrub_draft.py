@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from contract.schema import ColumnSchema, DatabaseSchema
-    from previews.adoption.tables import Column, Tables
+    from previews.adoption.migrations import Column, Tables
 
 Family = Literal[
     "address", "boolean", "enum", "integer", "number", "other", "text", "time", "unknown", "uuid"
@@ -109,8 +109,8 @@ class Draft:
     """The proposed rules.
 
     Attributes:
-        origin: What they were made of, as a phrase.
-        notes: What else a person has to know, a line each.
+        origin: Their source, as a phrase.
+        notes: Further lines for the head of the file.
         tables: Lines of each table, by names of columns.
     """
 

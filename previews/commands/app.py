@@ -15,7 +15,7 @@ from previews.output import AsJson, show
 
 
 class Action(Enum):
-    """What to do with the description."""
+    """An action on the description."""
 
     CHECK = "check"
 
