@@ -149,17 +149,18 @@ def draft_scrub(folder: Path, schema: DatabaseSchema) -> Adopted:
     Raises:
         PreviewsError: The file can't be written.
     """
-    report = check(folder, schema)
     remarks: list[str] = []
     repository = read_repository(folder, lambda _, options: options[0])
-    change = write_scrub(git_root(folder), folder, repository.tables, schema, remarks)
+    change = write_scrub(repository.root, folder, repository.tables, schema, remarks)
+    report = check(folder, schema)
+    columns = sum(1 for _ in schema.columns_to_classify())
     return Adopted(
         app=report.app,
         folder=str(folder),
-        found={},
+        found={"migrated schema": f"{len(schema.tables)} tables, {columns} columns for the scrub"},
         changes=(change,),
         remarks=tuple(remarks),
-        problems=check(folder, schema).problems,
+        problems=report.problems,
     )
 
 
@@ -191,7 +192,9 @@ def write_scrub(
         return change.model_copy(update={"difference": ""})
     draft = draft_of_schema(schema)
     if not path.exists() or current(path) == of_source:
-        return write(root, path, render(draft), lambda *_: True)
+        # Nobody has edited the draft of the source, so nobody has to see how this one differs.
+        change = write(root, path, render(draft), lambda *_: True)
+        return change.model_copy(update={"difference": ""})
     relative = path.relative_to(home)
     try:
         extended = extend(current(path), draft)

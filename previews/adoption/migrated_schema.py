@@ -94,7 +94,7 @@ def _login(url: str) -> dict[str, str]:
     query = parse_qs(parts.query)
     given = (query.get("sslmode") or query.get("ssl") or ["prefer"])[0]
     return {
-        "DATABASE_HOST": unquote(parts.hostname or "localhost"),
+        "DATABASE_HOST": unquote(parts.hostname or (query.get("host") or ["localhost"])[0]),
         "DATABASE_PORT": str(port),
         "DATABASE_NAME": unquote(parts.path.removeprefix("/")) or "postgres",
         "DATABASE_USER": unquote(parts.username or "postgres"),

@@ -411,6 +411,11 @@ def test_special_characters_of_a_url_are_decoded() -> None:
     }
 
 
+def test_a_socket_is_named_as_libpq_names_it() -> None:
+    login = _login("postgresql://me@/orders?host=/run/postgresql")
+    assert (login["DATABASE_HOST"], login["DATABASE_NAME"]) == ("/run/postgresql", "orders")
+
+
 @pytest.mark.parametrize(
     ("text", "count"),
     [
