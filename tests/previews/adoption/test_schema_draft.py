@@ -17,6 +17,8 @@ import yaml
 
 from contract.schema import DatabaseSchema
 from database.schema import read_schema
+from database.scrub import catalogue
+from database.scrub.classification import classify
 from database.scrub.errors import RulesError
 from database.scrub.rules import load
 from previews.adoption.checking import check
@@ -200,6 +202,49 @@ def test_the_scrub_refuses_the_draft_and_accepts_what_was_reviewed(
     assert email.endswith("@example.com")
     assert (name != "Ada Lovelace", str(born), state) == (True, "1815-01-01", "on")
     assert copy.column("SELECT who FROM logins") == [email]
+
+
+NAMES = (
+    *("email", "username", "first_name", "last_name", "phone", "company", "address", "ip", "url"),
+    *("full_name", "name", "password", "api_token", "born_on", "created_at", "item_count", "note"),
+    *("user_id", "status"),
+)
+TYPES = (
+    *("text", "varchar", "varchar(5)", "varchar(20)", "varchar(100)", "char(36)", "name", "citext"),
+    *("int", "bigint", "numeric", "float", "money", "uuid", "inet", "cidr", "macaddr", "bytea"),
+    *("date", "timestamp", "timestamptz", "time", "interval", "bool", "json", "jsonb", "xml"),
+    *("text[]", "mood", "mood[]", "place", "mail", "int4range", "tsvector", "bit(3)", "point"),
+)
+NOT_UNIQUE = {"json", "xml", "point"}
+"""Types without an operator class of B-tree."""
+
+
+def test_whatever_is_proposed_the_scrub_accepts(copy: Copy, tmp_path: Path) -> None:  # noqa: F811
+    copy.server.execute("CREATE EXTENSION citext", database=copy.name)
+    statements = [
+        "CREATE TYPE mood AS ENUM ('sad', 'ok')",
+        "CREATE TYPE place AS (street text)",
+        "CREATE DOMAIN mail AS varchar(30) NOT NULL",
+    ]
+    for number, kind in enumerate(TYPES):
+        columns = ", ".join(f"{name} {kind}" for name in NAMES)
+        statements.append(f"CREATE TABLE users{number} ({columns})")
+        if kind not in NOT_UNIQUE:
+            unique = ", ".join(f"{name} {kind} NOT NULL UNIQUE" for name in NAMES)
+            refers = ", ".join(
+                f"{name} {kind} REFERENCES parent{number} ({name})" for name in NAMES
+            )
+            statements += [
+                f"CREATE TABLE parent{number} ({unique})",
+                f"CREATE TABLE child{number} ({refers})",
+            ]
+    schema = schema_of(copy, *statements)
+    path = tmp_path / "scrub.yaml"
+    path.write_text(reviewed(render(draft_of_schema(schema))))
+    with closing(copy.connect()) as opened, opened, opened.cursor() as cursor:
+        tables, keys = catalogue.read(cursor), catalogue.foreign_keys(cursor)
+    assert len(keys) == len(NAMES) * (len(TYPES) - len(NOT_UNIQUE))
+    assert len(classify(tables, keys, load(path))) == len(schema.tables)
 
 
 EDITED = """\
