@@ -19,7 +19,17 @@ from contract.preview import Preview, PreviewNumberError
 from previews import output
 from previews.clients import Clients
 from previews.errors import PreviewsError
-from sandbox import branches, environment, lifecycle, policies, psql, pull_request, show, staging
+from sandbox import (
+    branches,
+    environment,
+    lifecycle,
+    policies,
+    psql,
+    pull_request,
+    secrets,
+    show,
+    staging,
+)
 from sandbox.aws.client import take_automated_snapshot
 from sandbox.errors import SandboxError
 from sandbox.settings import Settings
@@ -34,6 +44,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+secret_app = typer.Typer(no_args_is_help=True, help="Secrets of the app in Secrets Manager.")
+app.add_typer(secret_app, name="secret")
 # Progress and errors go to stderr: stdout carries what a script reads.
 console = Console(stderr=True, highlight=False)
 
@@ -106,6 +118,7 @@ def preview(
     settings = Settings()
     pull_request.check(settings)
     clients = _clients(settings, database, verbose=verbose)
+    secrets.require(settings, clients)
     staging.ensure(settings, clients, console)
     if database is pull_request.Mode.BRANCH:
         branches.ensure(settings, clients, console)
@@ -126,6 +139,7 @@ def push(number: PreviewArgument, verbose: Verbose = False) -> None:
             why="the preview does not exist",
             remedy=f"create it first: make preview PR={number}.",
         )
+    secrets.require(settings, clients)
     _print_url(pull_request.deploy(preview, clients))
 
 
@@ -235,7 +249,9 @@ def reset(
 def deploy_staging() -> None:
     """Deploy the working tree to staging; a new one gets generated rows and a snapshot."""
     settings = Settings()
-    staging.update(settings, _clients(settings), console)
+    clients = _clients(settings)
+    secrets.require(settings, clients)
+    staging.update(settings, clients, console)
 
 
 @app.command()
@@ -246,6 +262,16 @@ def snapshot(
     settings = Settings()
     _up(settings)
     typer.echo(take_automated_snapshot(settings, instance))
+
+
+@secret_app.command("set")
+def set_secret(
+    name: Annotated[str, typer.Argument(help="Its name in preview.yaml: stripe-test-key.")],
+) -> None:
+    """Set a secret that preview.yaml names; its value is asked for, or read from stdin."""
+    settings = Settings()
+    secrets.store(settings, _clients(settings), name)
+    console.print(f"{name} is set")
 
 
 @app.command()
