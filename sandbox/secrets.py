@@ -44,9 +44,10 @@ def store(settings: Settings, clients: Clients, name: str) -> None:
     """
     named = {one.name: one for one in clients.app.secrets.values() if one.name is not None}
     if name not in named:
+        known = ", ".join(sorted(named)) or "none"
         raise SandboxError(
             f"secret {name!r}",
-            why=f"the app's preview.yaml names no such one, but {', '.join(sorted(named)) or 'none'}",
+            why=f"the app's preview.yaml names no such one, but {known}",
             remedy="name it first, for example `secrets: {STRIPE_KEY: {name: stripe-test-key}}`.",
         )
     value = _read(name)

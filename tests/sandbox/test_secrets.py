@@ -1,4 +1,4 @@
-"""Secrets of an app: none is missing when a preview is made, and each is set without an argument."""
+"""Secrets of an app: missing ones are named first, and a value is never an argument."""
 
 from __future__ import annotations
 

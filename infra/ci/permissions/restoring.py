@@ -120,6 +120,7 @@ def own_instance(
                 "iam:GetRolePolicy",
                 "iam:ListAttachedRolePolicies",
                 "iam:ListInstanceProfilesForRole",
+                "iam:ListRoleTags",
                 "iam:ListRolePolicies",
                 "iam:TagRole",
                 "iam:UntagRole",

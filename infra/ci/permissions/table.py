@@ -54,6 +54,17 @@ _PREVIEW: tuple[Grant, ...] = (
             "servicequotas:GetServiceQuota",
         ),
     ),
+    Grant(
+        "find what a failed destroy left: these list names and tags, of others too, and no data",
+        (
+            "elasticloadbalancing:DescribeTags",
+            "iam:ListRoles",
+            "rds:DescribeDBInstanceAutomatedBackups",
+            "route53:ListHostedZones",
+            "route53:ListResourceRecordSets",
+            "secretsmanager:ListSecrets",
+        ),
+    ),
 )
 
 _PLATFORM: tuple[Grant, ...] = (
