@@ -28,6 +28,7 @@ from sandbox import (
     policies,
     psql,
     pull_request,
+    secrets,
     show,
     staging,
 )
@@ -45,6 +46,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+secret_app = typer.Typer(no_args_is_help=True, help="Secrets of the app in Secrets Manager.")
+app.add_typer(secret_app, name="secret")
 # Progress and errors go to stderr: stdout carries what a script reads.
 console = Console(stderr=True, highlight=False)
 
@@ -141,6 +144,7 @@ def preview(
     staging.require_reviewed_rules(settings)
     clients = _clients(settings, database, verbose=verbose)
     pull_request.provide_needs(settings, clients, console)
+    secrets.require(settings, clients)
     staging.ensure(settings, clients, console)
     if database is pull_request.Mode.BRANCH:
         branches.ensure(settings, clients, console)
@@ -162,6 +166,7 @@ def push(number: PreviewArgument, verbose: Verbose = False) -> None:
             why="the preview does not exist",
             remedy=f"create it first: make preview PR={number}.",
         )
+    secrets.require(settings, clients)
     _print_url(pull_request.deploy(preview, clients))
 
 
@@ -273,6 +278,7 @@ def deploy_staging() -> None:
     settings = Settings()
     clients = _clients(settings)
     pull_request.provide_needs(settings, clients, console)
+    secrets.require(settings, clients)
     staging.update(settings, clients, console)
 
 
@@ -284,6 +290,16 @@ def snapshot(
     settings = Settings()
     _up(settings)
     typer.echo(take_automated_snapshot(settings, instance))
+
+
+@secret_app.command("set")
+def set_secret(
+    name: Annotated[str, typer.Argument(help="Its name in preview.yaml: stripe-test-key.")],
+) -> None:
+    """Set a secret that preview.yaml names; its value is asked for, or read from stdin."""
+    settings = Settings()
+    secrets.store(settings, _clients(settings), name)
+    console.print(f"{name} is set")
 
 
 @app.command()
