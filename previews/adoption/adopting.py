@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from rich.markup import escape
 
 from contract.app.model import FILE
+from contract.app.read import AppFileError, read_app
+from previews.adoption.changelog import news
 from previews.adoption.checking import check
 from previews.adoption.proposal import propose
 from previews.adoption.report import Problem
@@ -16,6 +18,7 @@ from previews.adoption.repository import git_root, read_repository
 from previews.adoption.scrub_draft import draft
 from previews.adoption.workflow import (
     WORKFLOWS,
+    called,
     default_branch,
     parse_platform,
     upgraded,
@@ -55,6 +58,7 @@ class Adopted(BaseModel):
         changes: What became of each file.
         remarks: What a person has to know.
         problems: What `previews app check` still reports.
+        changelog: What an upgrade brings, from the platform's changelog.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -64,6 +68,7 @@ class Adopted(BaseModel):
     changes: tuple[Change, ...]
     remarks: tuple[str, ...]
     problems: tuple[Problem, ...]
+    changelog: str = ""
 
     def text(self) -> str:
         """Return the result for people, in rich's markup."""
@@ -72,6 +77,8 @@ class Adopted(BaseModel):
             lines.append(f"[green]{change.outcome}[/] {escape(change.path)}")
             if change.difference:
                 lines.append(escape(change.difference))
+        if self.changelog:
+            lines.append(escape(self.changelog))
         lines += [f"[yellow]![/] {escape(remark)}" for remark in self.remarks]
         for one in self.problems:
             lines.append(f"[red]✗[/] {escape(f'{one.where}: {one.what}')}")
@@ -100,14 +107,16 @@ def adopt(folder: Path, person: Person, platform: Platform | None) -> Adopted:
         answer = person.ask("The platform's repository, as OWNER/REPO@REF? Empty for later.", "")
         platform = parse_platform(answer) if answer else None
     files = {home / FILE: proposal.text, home / SCRUB: draft(repository.tables)}
+    changes = [write(root, path, text, person.replace) for path, text in files.items()]
     if platform is None:
         remarks.append(
             "no workflow was written: name the platform's repository with --platform OWNER/REPO@REF"
         )
     else:
-        path = workflow_path(root, repository.folder, proposal.name)
-        files[path] = workflow(platform, repository.folder, default_branch(root))
-    changes = [write(root, path, text, person.replace) for path, text in files.items()]
+        name = _name(home) or proposal.name
+        path = workflow_path(root, repository.folder, name)
+        text = workflow(platform, repository.folder, default_branch(root), name)
+        changes.append(write(root, path, text, person.replace))
     return Adopted(
         app=proposal.name,
         found=dict(proposal.found),
@@ -117,8 +126,14 @@ def adopt(folder: Path, person: Person, platform: Platform | None) -> Adopted:
     )
 
 
-def upgrade(folder: Path, person: Person, platform: Platform | None) -> Adopted:
+def upgrade(folder: Path, person: Person, platform: Platform | None, checkout: Path) -> Adopted:
     """Move the references of the workflows that call the platform's.
+
+    Args:
+        folder: The app's folder, or any of its repository.
+        person: Answers where the platform isn't known.
+        platform: Repository of the platform, at the new reference.
+        checkout: This program's own checkout, whose history has the changelog.
 
     Raises:
         PreviewsError: The platform isn't known, or no workflow calls it.
@@ -127,11 +142,13 @@ def upgrade(folder: Path, person: Person, platform: Platform | None) -> Adopted:
     if platform is None:
         platform = parse_platform(person.ask("The platform's repository, as OWNER/REPO@REF?", ""))
     changes: list[Change] = []
+    former: set[Platform] = set()
     for path in sorted((root / WORKFLOWS).glob("preview*.y*ml")):
         text = path.read_bytes().decode(errors="replace").replace("\r\n", "\n")
-        moved = upgraded(text, platform)
-        if moved != text or f"@{platform.reference}" in text:
-            changes.append(write(root, path, moved, lambda *_: True))
+        calls = called(text)
+        if calls:
+            changes.append(write(root, path, upgraded(text, platform), lambda *_: True))
+            former |= calls
     if not changes:
         raise PreviewsError(
             "adopt-no-workflow",
@@ -139,4 +156,20 @@ def upgrade(folder: Path, person: Person, platform: Platform | None) -> Adopted:
             why="no workflow there calls those of a platform",
             remedy="run `previews adopt` without --upgrade first",
         )
-    return Adopted(app="", found={}, changes=tuple(changes), remarks=(), problems=())
+    brought, remark = news(former - {platform}, platform, checkout)
+    return Adopted(
+        app="",
+        found={},
+        changes=tuple(changes),
+        remarks=(remark,) if remark else (),
+        problems=(),
+        changelog=brought,
+    )
+
+
+def _name(home: Path) -> str:
+    """Return the name in a preview.yaml, which a person may have changed; empty if unreadable."""
+    try:
+        return read_app(home).app
+    except AppFileError:
+        return ""

@@ -38,13 +38,13 @@ def command(
     They are drafted from its source, of which nothing is imported or run; only what the source
     doesn't say is asked. A file that is there is replaced only after its difference was shown.
 
-    Example: previews adopt ../orders --platform acme/previews@v1
+    Example: previews adopt ../orders --platform acme/previews@main
 
     Exits with 0 when the files are there, with 1 when the repository lacks what a preview needs.
     """
     known = parse_platform(platform) if platform else own_platform(PROJECT_ROOT)
     person = _Unasked() if yes or as_json else _Terminal()
-    adopted = upgrade(folder, person, known) if move else adopt(folder, person, known)
+    adopted = upgrade(folder, person, known, PROJECT_ROOT) if move else adopt(folder, person, known)
     show(adopted, adopted.text(), as_json=as_json)
 
 
