@@ -20,6 +20,7 @@ from previews.adoption.workflow import (
     WORKFLOWS,
     called,
     default_branch,
+    namesake,
     parse_platform,
     upgraded,
     workflow,
@@ -114,6 +115,12 @@ def adopt(folder: Path, person: Person, platform: Platform | None) -> Adopted:
         )
     else:
         name = _name(home) or proposal.name
+        other = namesake(root, repository.folder, name)
+        if other is not None:
+            remarks.append(
+                f"{other.relative_to(root)} is of another app called {name}, whose previews these"
+                " would replace: change `app` in preview.yaml, and run this again"
+            )
         path = workflow_path(root, repository.folder, name)
         text = workflow(platform, repository.folder, default_branch(root), name)
         changes.append(write(root, path, text, person.replace))

@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from previews.adoption.surroundings import scalar
 from previews.errors import PreviewsError
 
 WORKFLOWS = Path(".github/workflows")
@@ -218,7 +219,7 @@ def workflow(platform: Platform, folder: Path, branch: str, name: str) -> str:
     return _TEXT.format(
         platform=platform.repository,
         reference=platform.reference,
-        folder=folder.as_posix(),
+        folder=_in_yaml(folder),
         branch=branch,
         name=name,
         pin=_PIN,
@@ -245,11 +246,21 @@ def workflow_path(root: Path, folder: Path, name: str) -> Path:
 
     The platform's own files are left alone where it shares the repository with its apps.
     """
-    own = f"app: {folder.as_posix()}\n"
+    own = f"app: {_in_yaml(folder)}\n"
     named = (f"preview-{name}", f"previews-of-{name}")
     candidates = [root / WORKFLOWS / f"{stem}.yml" for stem in ("preview", *named)]
     there = next((one for one in candidates if one.is_file() and own in _text(one)), None)
     return there or next((one for one in candidates if not one.exists()), candidates[-1])
+
+
+def namesake(root: Path, folder: Path, name: str) -> Path | None:
+    """Return the workflow of another app of the repository that has the same name, if any."""
+    lines = (f"app: {_in_yaml(folder)}\n", f"environment: {name}-preview\n")
+    for path in sorted((root / WORKFLOWS).glob("preview*.yml")):
+        text = _text(path)
+        if lines[1] in text and lines[0] not in text:
+            return path
+    return None
 
 
 def default_branch(root: Path) -> str:
@@ -259,6 +270,10 @@ def default_branch(root: Path) -> str:
     )
     branch = head or run_git(root, "symbolic-ref", "--short", "HEAD")
     return branch if re.fullmatch(r"[\w./-]+", branch) else "main"
+
+
+def _in_yaml(folder: Path) -> str:
+    return "." if folder == Path() else scalar(folder.as_posix())
 
 
 def _text(path: Path) -> str:
