@@ -262,8 +262,9 @@ class RepositoryConfig(Model):
 class GithubConfig(RepositoryConfig):
     """The repository of the platform and its own app (keys ``previews:github``)."""
 
-    references: tuple[Reference, ...] = Field(
-        default=(),
+    references: tuple[Reference, ...] | None = Field(
+        default=None,
+        min_length=1,
         max_length=20,
         description="protected branches and tags, in full, at which other apps' workflows may call"
         " the platform's; without them the branch",

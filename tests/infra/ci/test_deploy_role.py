@@ -106,9 +106,9 @@ def called(reference: str, file: str = "preview.yml", repository: str = "acme/or
     return f"{repository}/.github/workflows/{file}@{reference}"
 
 
-@pytest.mark.parametrize("references", [[], ["refs/tags/v1", "refs/heads/stable"]])
+@pytest.mark.parametrize("references", [None, ["refs/tags/v1", "refs/heads/stable"]])
 def test_another_app_s_job_takes_its_role_in_a_workflow_that_it_calls(
-    references: list[str],
+    references: list[str] | None,
 ) -> None:
     platform = GithubConfig.model_validate(GITHUB | {"references": references})
     trust = trust_policy(CALLER, "preview", PROVIDER, CALLER.app, platform)
