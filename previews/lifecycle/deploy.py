@@ -113,7 +113,12 @@ class PreviewDeployment:
     _began: float = field(default_factory=time.monotonic)
 
     def run(
-        self, *, image: str | None, commit: str | None = None, reset_database: bool = False
+        self,
+        *,
+        image: str | None,
+        commit: str | None = None,
+        reset_database: bool = False,
+        unchanged: Sequence[str] = (),
     ) -> DeployReport:
         """Deploy the preview.
 
@@ -121,13 +126,14 @@ class PreviewDeployment:
             image: Digest of the image that was built for it; None lets the program build it.
             commit: Commit that the image was built from; None for the checkout's own.
             reset_database: True if its database is deleted first, and created again.
+            unchanged: URNs of resources that stay as they are, whatever the program declares.
 
         Raises:
             PreviewsError: The deployment or its smoke test failed. The presenter has shown why.
         """
         self.presenter.begin(commit or self.pull.head_sha)
         try:
-            return self._deploy(image, commit, reset_database=reset_database)
+            return self._deploy(image, commit, reset_database, unchanged)
         except UpFailedError:
             raise
         except PreviewsError as error:
@@ -135,7 +141,11 @@ class PreviewDeployment:
             raise
 
     def _deploy(
-        self, image: str | None, commit: str | None, *, reset_database: bool
+        self,
+        image: str | None,
+        commit: str | None,
+        reset_database: bool,
+        unchanged: Sequence[str],
     ) -> DeployReport:
         stack = self.preview.stack.value
         # A run that was killed leaves its lock, and resources that it had not recorded.
@@ -152,7 +162,13 @@ class PreviewDeployment:
         with ThreadPoolExecutor(1) as meanwhile:
             # The cluster's client, which is needed afterwards, takes a second to import.
             meanwhile.submit(self.connect)
-            outcome = pulumi_up(self.stacks, stack, config=config, watch=self.presenter.working)
+            outcome = pulumi_up(
+                self.stacks,
+                stack,
+                config=config,
+                options=[word for urn in unchanged for word in ("--exclude", urn)],
+                watch=self.presenter.working,
+            )
         if not outcome.succeeded:
             rolled_out = any(s.step in HOOKS and s.state is State.FAILED for s in outcome.states)
             still = "" if rolled_out else served

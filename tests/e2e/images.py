@@ -39,3 +39,10 @@ def build_and_push(settings: Settings, checkout: Path, context: Mapping[str, str
         imageDigest=image.digest,
     )
     return image.digest
+
+
+def is_in_registry(settings: Settings, image: str) -> bool:
+    """Return True if the registry still has an image: ``<registry>/<name>@sha256:<digest>``."""
+    name, _, digest = image.partition("/")[2].partition("@")
+    kept = client(settings, "ecr").describe_images(repositoryName=name)["imageDetails"]
+    return digest in {one["imageDigest"] for one in kept}
