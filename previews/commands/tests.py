@@ -11,13 +11,14 @@ import typer
 from contract.preview import Preview
 from previews.app import read_description
 from previews.clients import Clients
-from previews.commands._arguments import PreviewArgument, this_run
+from previews.commands._arguments import ConnectTo, PreviewArgument, this_run
 from previews.errors import PreviewsError
 from previews.lifecycle.app_tests import (
     keep_report,
     placeholder_values,
     require_passed,
     run_tests,
+    way_to,
     write_result,
 )
 from previews.output import AsJson, show
@@ -46,6 +47,7 @@ def command(
     report: Annotated[
         Path | None, typer.Option(help="To run them: folder that gets a copy of their report.")
     ] = None,
+    connect_to: ConnectTo = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the tests of preview.yaml against a preview, or record their result on GitHub.
@@ -59,7 +61,7 @@ def command(
     Exits with 0 when they passed, or when the result is recorded, whatever it is; with 1 when not.
     """
     if action is Action.RUN:
-        _run(preview, commit, url, result, report, as_json=as_json)
+        _run(preview, commit, url, result, report, connect_to, as_json=as_json)
     else:
         _record(preview, commit, result, as_json=as_json)
 
@@ -70,11 +72,12 @@ def _run(
     url: str,
     file: Path | None,
     report: Path | None,
+    connect_to: str | None,
     *,
     as_json: bool,
 ) -> None:
     try:
-        result = _run_described(preview, commit, url, report)
+        result = _run_described(preview, commit, url, report, connect_to)
     except PreviewsError as error:
         if file is not None:
             write_result(file, failed(f"{error.what}: {error.why}"))
@@ -85,7 +88,9 @@ def _run(
     require_passed(result, preview)
 
 
-def _run_described(preview: Preview, commit: str, url: str, report: Path | None) -> AppTestsResult:
+def _run_described(
+    preview: Preview, commit: str, url: str, report: Path | None, connect_to: str | None
+) -> AppTestsResult:
     folder = Settings.read().app_folder
     tests = read_description(folder).tests
     if tests is None:
@@ -102,7 +107,12 @@ def _run_described(preview: Preview, commit: str, url: str, report: Path | None)
             why="the preview's URL was not given",
             remedy="give it: --url https://pr-42.preview.example.com.",
         )
-    result = run_tests(tests, folder, placeholder_values(preview, url, commit))
+    result = run_tests(
+        tests,
+        folder,
+        placeholder_values(preview, url, commit),
+        further=way_to(url, connect_to),
+    )
     if report is not None:
         keep_report(tests, folder, report)
     return result

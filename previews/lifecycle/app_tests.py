@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -97,6 +98,31 @@ def placeholder_values(preview: Preview, url: str, commit: str) -> dict[str, str
         "pull_request": str(preview.number),
         "stack": preview.stack.value,
     }
+
+
+def way_to(url: str, connect_to: str | None) -> dict[str, str]:
+    """Return variables by which HTTP clients reach a host that this machine does not resolve.
+
+    Browsers resolve any name below ``localhost``; the machine's resolver may not.
+
+    Args:
+        url: URL of the preview.
+        connect_to: As in `smoke`.
+    """
+    if connect_to is None:
+        return {}
+    host = urlsplit(url).hostname or ""
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError:
+        progress(f"{host} is not resolved here: the tests reach it by http_proxy")
+        return {
+            "http_proxy": connect_to,
+            "HTTP_PROXY": connect_to,
+            "no_proxy": "127.0.0.1,::1",
+            "NODE_USE_ENV_PROXY": "1",
+        }
+    return {}
 
 
 def keep_report(tests: EndToEndTests, folder: Path, target: Path) -> None:

@@ -144,14 +144,15 @@ class PullRequestPresenter:
     def tested(self, commit: str, result: AppTestsResult) -> None:
         """Show how the tests of a commit ended, in its status and in the comment.
 
-        A comment that expects none is left as it is: the preview was removed meanwhile.
+        A comment that expects none is left as it is, since the preview was removed meanwhile, and
+        so is one that has the tests of a newer commit.
         """
         self._sha = commit
         self._tests_status(_TESTS_STATES[result.outcome], result.text())
         with _errors_printed("comment"):
             found = self._find()
             before = None if found is None else comment.kept_tests(found.body)
-            if found is not None and before is not None:
+            if found is not None and before is not None and before.give_way_to(commit):
                 tests = AppTests(
                     commit=commit, result=result, run=self._run_url, shown=before.shown
                 )

@@ -101,6 +101,10 @@ class AppTests(BaseModel):
         """True if they are of an earlier commit than the comment."""
         return bool(self.shown) and self.shown != self.commit
 
+    def give_way_to(self, commit: str) -> bool:
+        """Return True if those of a commit may replace them: none of the shown commit are lost."""
+        return self.stale or commit == self.commit
+
     def about(self, commit: str) -> AppTests:
         """Return the same in a comment about a commit."""
         return self.model_copy(update={"shown": commit})

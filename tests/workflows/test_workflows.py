@@ -34,6 +34,7 @@ EXPECTED_WRITES = {
     "preview:start": {"actions"},
     "preview:preview": {"attestations", "deployments", "id-token", "pull-requests", "statuses"},
     "preview:reset": {"deployments", "id-token", "pull-requests", "statuses"},
+    "preview:record": {"pull-requests", "statuses"},
     "preview-destroy:destroy": {"deployments", "id-token", "pull-requests", "statuses"},
     "preview-sweep:plan": {"id-token"},
     "preview-sweep:remove": {"deployments", "id-token", "pull-requests", "statuses"},
@@ -236,14 +237,59 @@ def test_every_command_of_a_step_exists() -> None:
     for _, step in steps():
         for line in step.get("run", "").splitlines():
             words = shlex.split(re.sub(r"\$\{\w+:\+\"\$\w+\"\}", "", line))
+            if words[:2] == ["exec", "sudo"]:
+                words = words[[word.endswith("/previews") for word in words].index(True) :]
             if words and words[0].endswith("previews"):
                 used.add(words[1])
                 options = {
                     opt for parameter in known.commands[words[1]].params for opt in parameter.opts
                 }
                 assert {word for word in words if word.startswith("--")} <= options, line
-    expected = {"decide", "preflight", "up", "reset-db", "destroy", "sweep", "obey"}
+    expected = {"decide", "preflight", "up", "reset-db", "destroy", "sweep", "obey", "tests"}
     assert used >= expected | {"deploy-staging", "refresh"}
+
+
+def job(workflow: str, name: str) -> Job:
+    [found] = [one for one in JOBS if (one.workflow, one.name) == (workflow, name)]
+    return found
+
+
+def test_tests_of_a_pull_request_have_no_credential() -> None:
+    """Neither from the job, nor from the memory of its runner, nor from a file that it leaves."""
+    tests = job("preview", "tests")
+    assert tests.body["permissions"] == {"contents": "read"}
+    assert tests.environment is None
+    text = str(tests.body)
+    for credential in ("secrets.", "github.token", "vars.", "id-token", "/actions/tools"):
+        assert credential not in text
+    actions = {step["uses"].partition("@")[0] for step in tests.steps if "uses" in step}
+    assert actions == {"actions/checkout", "actions/upload-artifact"}
+    platform, commit = [step["with"] for step in tests.steps if "checkout" in step.get("uses", "")]
+    assert (platform["path"], platform.get("ref", "")) == ("platform", "")
+    assert (commit["path"], commit["ref"]) == ("app", "${{ needs.decide.outputs.sha }}")
+    [own_user, run, read] = [step["run"] for step in tests.steps if "run" in step]
+    # Not the pull request's, and before its code runs.
+    assert "make --directory=/opt/platform setup" in own_user
+    assert "sudo useradd --create-home tests" in own_user
+    assert run.startswith("exec sudo --user=tests ")
+    assert " /opt/platform/.venv/bin/previews tests run " in run
+    # A link that they leave leads no further than their user may read.
+    assert "sudo --user=tests tar " in read
+    assert "find results -type l -delete" in read
+
+
+def test_the_result_of_tests_is_recorded_by_the_platform_s_code_whatever_it_is() -> None:
+    record = job("preview", "record")
+    assert record.body["if"] == "always() && needs.preview.outputs.tests == 'true'"
+    assert record.environment is None
+    [checkout] = [step for step in record.steps if "checkout@" in step.get("uses", "")]
+    assert "ref" not in checkout["with"]
+    [download] = [step for step in record.steps if "download-artifact@" in step.get("uses", "")]
+    assert download["continue-on-error"] is True
+    # The commit is what was decided on: a result names none.
+    assert "${{ needs.decide.outputs.sha }}" in str(record.steps[-1]["env"])
+    deploy = job("preview", "preview")
+    assert record.body["concurrency"] == deploy.body["concurrency"]
 
 
 def test_every_make_target_of_a_step_exists() -> None:

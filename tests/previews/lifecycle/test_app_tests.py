@@ -25,6 +25,7 @@ from previews.lifecycle.app_tests import (
     placeholder_values,
     require_passed,
     run_tests,
+    way_to,
     write_result,
 )
 from previews.pull_request.tests_result import LINES, WIDTH, AppTestsResult, Outcome, read_result
@@ -73,6 +74,17 @@ def test_they_get_their_own_variables_and_nothing_else_of_the_machine(tmp_path: 
         "SHOWN": "42 pr-42 {x} $HOME",
     }
     assert VALUES["app_host"] == "orders-pr-42.preview.test"
+
+
+def test_a_host_that_is_not_resolved_here_is_reached_by_a_proxy(tmp_path: Path) -> None:
+    balancer = "http://127.0.0.1:8080"
+    assert way_to("http://127.0.0.1:80", balancer) == {}
+    assert way_to("http://no-such-host.invalid", None) == {}
+    further = way_to("http://no-such-host.invalid", balancer)
+    result = run_tests(
+        EndToEndTests(command="echo $http_proxy $no_proxy"), tmp_path, VALUES, further=further
+    )
+    assert result.lines == (f"{balancer} 127.0.0.1,::1",)
 
 
 def test_the_setup_comes_first_and_its_failure_is_the_result(tmp_path: Path) -> None:

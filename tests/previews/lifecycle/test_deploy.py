@@ -487,6 +487,20 @@ def test_a_later_comment_keeps_the_tests_and_says_of_which_commit_they_are(
     assert f"**Tests** of the earlier commit `{SHA[:12]}`: failed" in comment(github).body
 
 
+def test_tests_of_an_earlier_commit_do_not_replace_the_newest_ones(github: LocalGitHub) -> None:
+    stacks = RecordedStacks(play=["first", "first"])
+    run(github, stacks, tests_follow=True)
+    newer = "b" * 40
+    github.state.push(42, newer)
+    run(github, stacks, tests_follow=True)
+    before = comment(github).body
+    # As it happens where the newer tests cancel these.
+    record(github, SHA, AppTestsResult(outcome=Outcome.CANCELLED))
+    assert comment(github).body == before
+    assert "**Tests**: running" in before
+    assert recorded_states(github, SHA)[-1][0] == "error"
+
+
 def test_tests_that_end_after_their_preview_was_removed_leave_the_comment(
     github: LocalGitHub,
 ) -> None:
