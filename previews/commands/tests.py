@@ -16,6 +16,7 @@ from previews.errors import PreviewsError
 from previews.lifecycle.app_tests import (
     keep_report,
     placeholder_values,
+    require_open,
     require_passed,
     run_tests,
     way_to,
@@ -92,7 +93,8 @@ def _run_described(
     preview: Preview, commit: str, url: str, report: Path | None, connect_to: str | None
 ) -> AppTestsResult:
     folder = Settings.read().app_folder
-    tests = read_description(folder).tests
+    app = read_description(folder)
+    tests = app.tests
     if tests is None:
         raise PreviewsError(
             "tests-undeclared",
@@ -107,6 +109,7 @@ def _run_described(
             why="the preview's URL was not given",
             remedy="give it: --url https://pr-42.preview.example.com.",
         )
+    require_open(url, app.service.health.ready, connect_to)
     result = run_tests(
         tests,
         folder,

@@ -17,6 +17,8 @@ from threading import Thread
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import httpx
+
 from previews.errors import PreviewsError
 from previews.output import progress
 from previews.pull_request.tests_result import LINES, AppTestsResult, Outcome, failed
@@ -32,6 +34,7 @@ _READ = 64 * 1024
 # The runner of a workflow that is cancelled kills after 7.5 seconds.
 _GRACE_SECONDS = 5.0
 _PIPE_SECONDS = 2.0
+_ANSWER_SECONDS = 10.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -98,6 +101,39 @@ def placeholder_values(preview: Preview, url: str, commit: str) -> dict[str, str
         "pull_request": str(preview.number),
         "stack": preview.stack.value,
     }
+
+
+def require_open(url: str, path: str, connect_to: str | None) -> None:
+    """Check that the preview does not ask the tests to sign in, which they can't.
+
+    The token that lets the smoke test past is never a pull request's.
+
+    Args:
+        url: URL of the preview.
+        path: A path that it answers.
+        connect_to: As in `smoke`.
+
+    Raises:
+        PreviewsError: It asks for it.
+    """
+    host = httpx.URL(url)
+    try:
+        answer = httpx.get(
+            f"{connect_to or url.rstrip('/')}{path}",
+            headers={"Host": host.netloc.decode()},
+            timeout=_ANSWER_SECONDS,
+        )
+    except httpx.HTTPError:
+        return  # The tests show what is wrong, and may wait for it.
+    target = httpx.URL(answer.headers.get("Location", ""))
+    if answer.is_redirect and target.host not in {"", host.host}:
+        raise PreviewsError(
+            "tests-sign-in",
+            url,
+            why=f"it sends whoever has not signed in to {target.host}, and the tests have no login",
+            remedy="let previews be open to the machines of the workflows (`access.signIn: none`),"
+            " or remove `tests` from preview.yaml.",
+        )
 
 
 def way_to(url: str, connect_to: str | None) -> dict[str, str]:

@@ -269,7 +269,7 @@ def test_tests_of_a_pull_request_have_no_credential() -> None:
     assert (commit["path"], commit["ref"]) == ("app", "${{ needs.decide.outputs.sha }}")
     [own_user, run, read] = [step["run"] for step in tests.steps if "run" in step]
     # Not the pull request's, and before its code runs.
-    assert "make --directory=/opt/platform setup" in own_user
+    assert "make --directory=/opt/platform setup PYTHON=/usr/bin/python3\n" in own_user
     assert "sudo useradd --create-home tests" in own_user
     assert run.startswith("exec sudo --user=tests ")
     assert " /opt/platform/.venv/bin/previews tests run " in run

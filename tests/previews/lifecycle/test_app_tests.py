@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
+import respx
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from contract.app.tests import EndToEndTests
@@ -23,6 +26,7 @@ from previews.lifecycle import app_tests
 from previews.lifecycle.app_tests import (
     keep_report,
     placeholder_values,
+    require_open,
     require_passed,
     run_tests,
     way_to,
@@ -85,6 +89,35 @@ def test_a_host_that_is_not_resolved_here_is_reached_by_a_proxy(tmp_path: Path) 
         EndToEndTests(command="echo $http_proxy $no_proxy"), tmp_path, VALUES, further=further
     )
     assert result.lines == (f"{balancer} 127.0.0.1,::1",)
+
+
+@pytest.mark.parametrize(
+    ("location", "asks"),
+    [
+        ("https://acme.auth.us-east-1.amazoncognito.com/login", True),
+        ("/login", False),
+        ("http://pr-42.preview.test/login", False),
+        ("", False),
+    ],
+)
+def test_a_preview_behind_a_sign_in_is_named(
+    respx_mock: respx.MockRouter, location: str, *, asks: bool
+) -> None:
+    headers = {"Location": location} if location else {}
+    route = respx_mock.get("http://127.0.0.1:8080/health")
+    route.respond(302 if location else 200, headers=headers)
+    check = partial(require_open, "http://pr-42.preview.test", "/health", "http://127.0.0.1:8080")
+    if asks:
+        with pytest.raises(PreviewsError, match="amazoncognito"):
+            check()
+    else:
+        check()
+    assert route.calls.last.request.headers["Host"] == "pr-42.preview.test"
+
+
+def test_where_nothing_answers_the_tests_are_to_find_out(respx_mock: respx.MockRouter) -> None:
+    respx_mock.get("http://pr-42.preview.test/health").mock(side_effect=httpx.ConnectError)
+    require_open("http://pr-42.preview.test/", "/health", None)
 
 
 def test_the_setup_comes_first_and_its_failure_is_the_result(tmp_path: Path) -> None:
