@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -138,8 +139,12 @@ def preview(
     ] = None,
     verbose: Verbose = False,
 ) -> None:
-    """Deploy a preview of the working tree; staging is deployed first if it is missing."""
-    settings = Settings()
+    """Deploy a preview of the working tree, and run the tests that preview.yaml declares.
+
+    Staging is deployed first if it is missing. Tests that fail leave the preview up, and the exit
+    code is 1.
+    """
+    settings, machine = Settings(), dict(os.environ)
     pull_request.check(settings)
     staging.require_reviewed_rules(settings)
     clients = _clients(settings, database, verbose=verbose)
@@ -148,13 +153,13 @@ def preview(
     staging.ensure(settings, clients, console)
     if database is pull_request.Mode.BRANCH:
         branches.ensure(settings, clients, console)
-    _print_url(pull_request.deploy(clients.preview(number), clients))
+    _deploy(clients.preview(number), clients, machine)
 
 
 @app.command()
 def push(number: PreviewArgument, verbose: Verbose = False) -> None:
-    """Update an existing preview to the working tree."""
-    settings = Settings()
+    """Update an existing preview to the working tree, and run its tests as `preview` does."""
+    settings, machine = Settings(), dict(os.environ)
     pull_request.check(settings)
     stacks = _stacks(settings, _up(settings))
     clients = pull_request.clients(stacks.environment, verbose=verbose)
@@ -167,7 +172,13 @@ def push(number: PreviewArgument, verbose: Verbose = False) -> None:
             remedy=f"create it first: make preview PR={number}.",
         )
     secrets.require(settings, clients)
-    _print_url(pull_request.deploy(preview, clients))
+    _deploy(preview, clients, machine)
+
+
+def _deploy(preview: Preview, clients: Clients, machine: Mapping[str, str]) -> None:
+    url = pull_request.deploy(preview, clients)
+    _print_url(url)
+    pull_request.test(preview, url, clients, machine)
 
 
 def _print_url(url: str) -> None:

@@ -19,6 +19,7 @@ from contract.app.hooks import Hooks, Sandbox
 from contract.app.needs import MAIL_PATH, Needs
 from contract.app.placeholders import NEED_OF, placeholders
 from contract.app.smoke import OpenApi, Request
+from contract.app.tests import EndToEndTests
 from contract.app.values import (
     Command,
     Host,
@@ -192,6 +193,11 @@ class App(Model):
         description="requests that a new preview must answer, in order; without them its health"
         " and its running image are checked",
         examples=[[{"request": "GET /items", "status": 200}]],
+    )
+    tests: EndToEndTests | None = Field(
+        default=None,
+        description="end-to-end tests of the repository, which are run against each new preview",
+        examples=[{"command": "npx playwright test", "setup": ["npm ci"], "folder": "e2e"}],
     )
     openapi: OpenApi | None = Field(
         default=None,

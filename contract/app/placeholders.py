@@ -7,7 +7,7 @@ too: `render` writes ``$(VARIABLE)`` in its place, which Kubernetes replaces in 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 USER_VARIABLE = "PREVIEW_DATABASE_USER"
 """Variable with the role's name, which ``{user}`` refers to."""
@@ -67,7 +67,9 @@ _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 _ASYNCPG = re.compile(r"^[a-z]+\+asyncpg:|^asyncpg:")
 
 
-def check_placeholders(environment: dict[str, str]) -> dict[str, str]:
+def check_placeholders(
+    environment: dict[str, str], known: Iterable[str] = PLACEHOLDERS
+) -> dict[str, str]:
     """Check that every placeholder is known.
 
     Raises:
@@ -75,10 +77,10 @@ def check_placeholders(environment: dict[str, str]) -> dict[str, str]:
     """
     for variable, value in environment.items():
         for found in _PLACEHOLDER.findall(_without_braces(value)):
-            if found not in PLACEHOLDERS:
+            if found not in known:
                 msg = (
                     f"{variable}: {{{found}}} is no placeholder; known are "
-                    f"{', '.join(f'{{{name}}}' for name in PLACEHOLDERS)};"
+                    f"{', '.join(f'{{{name}}}' for name in known)};"
                     " write {{ and }} for braces"
                 )
                 raise ValueError(msg)
@@ -108,11 +110,19 @@ def render(value: str, values: Mapping[str, str]) -> str:
             return f"{'ssl' if driver_is_asyncpg else 'sslmode'}={values['tls']}"
         return _literal(values[name])
 
-    parts = re.split(r"(\{\{|\}\})", value)
+    return _replace(value, lambda part: _PLACEHOLDER.sub(one, _literal(part)))
+
+
+def fill(value: str, values: Mapping[str, str]) -> str:
+    """Replace the placeholders for a process of this machine, which gets the value as it is."""
+    return _replace(value, lambda part: _PLACEHOLDER.sub(lambda match: values[match[1]], part))
+
+
+def _replace(value: str, replaced: Callable[[str], str]) -> str:
+    """Replace what is between doubled braces, which become single ones."""
     braces = {"{{": "{", "}}": "}"}
-    return "".join(
-        braces[part] if part in braces else _PLACEHOLDER.sub(one, _literal(part)) for part in parts
-    )
+    parts = re.split(r"(\{\{|\}\})", value)
+    return "".join(braces[part] if part in braces else replaced(part) for part in parts)
 
 
 def _literal(text: str) -> str:

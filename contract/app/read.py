@@ -93,6 +93,8 @@ def _files(app: App) -> Iterator[tuple[str, str]]:
         "sandbox.staging.sql": staging.sql,
         "sandbox.staging.dump": staging.dump,
         "openapi.file": None if app.openapi is None else app.openapi.file,
+        "tests.folder": None if app.tests is None else app.tests.folder,
+        "tests.report": None if app.tests is None else app.tests.report,
     }
     for key, value in optional.items():
         if value is not None:

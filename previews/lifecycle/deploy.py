@@ -94,6 +94,7 @@ class PreviewDeployment:
         adopt: Creates the stack, or completes its state after a run that was killed.
         diagnose: Finds out why a `pulumi up` failed, from its outcome and a message.
         connect_to: As in `smoke`.
+        tests_follow: True if the app's own tests are run after it.
     """
 
     preview: Preview
@@ -108,6 +109,7 @@ class PreviewDeployment:
     adopt: Callable[[str], StackState]
     diagnose: Callable[[str, UpResult, str], FailureReport]
     connect_to: str | None = None
+    tests_follow: bool = False
     _began: float = field(default_factory=time.monotonic)
 
     def run(
@@ -231,7 +233,11 @@ class PreviewDeployment:
         migration = migration_report.read(self.connect, self.preview.name)
         kept = self.settings.keep_label in self.pull.labels
         hooks = self._hooks(outcome.states)
-        self.presenter.up(DeployedPreview(found, outcome.states, seconds, migration, kept, hooks))
+        self.presenter.up(
+            DeployedPreview(
+                found, outcome.states, seconds, migration, kept, hooks, self.tests_follow
+            )
+        )
         return DeployReport(
             stack=self.preview.name,
             url=found.url,

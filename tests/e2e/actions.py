@@ -156,10 +156,10 @@ class Actions:
             self._ci.hub.state.run(run.id, "completed", run.conclusion)
 
     def _job(self, run: Run, name: str, job: dict[str, Any]) -> str:
-        needs = [job["needs"]] if "needs" in job else []
-        if any(run.results[need] != "success" for need in needs):
-            return "skipped"
-        if not holds(str(job.get("if", "")), run.context):
+        needs = job.get("needs", [])
+        needs = [needs] if isinstance(needs, str) else needs
+        lacking = any(run.results[need] != "success" for need in needs)
+        if not holds(str(job.get("if", "")), run.context, failed=lacking):
             return "skipped"
         with self._turn(job.get("concurrency"), run.context), self._checkout(run) as folder:
             env = WORKFLOWS[run.workflow].get("env", {})

@@ -44,7 +44,7 @@ def holds(condition: str, context: Mapping[str, str], *, failed: bool = False) -
         context: The values of the names.
         failed: Whether anything before has failed; then only what asks for that runs.
     """
-    if failed and "failure()" not in condition:
+    if failed and "failure()" not in condition and "always()" not in condition:
         return False
     alternatives = [one.split("&&") for one in condition.split("||")] if condition else []
     return not alternatives or any(
@@ -54,8 +54,8 @@ def holds(condition: str, context: Mapping[str, str], *, failed: bool = False) -
 
 
 def _clause(clause: str, context: Mapping[str, str], *, failed: bool) -> bool:
-    if clause == "failure()":
-        return failed
+    if clause in {"failure()", "always()"}:
+        return failed or clause == "always()"
     if clause.startswith("!"):
         return _value(clause.removeprefix("!"), context) in _FALSE
     begins = _STARTS_WITH.fullmatch(clause)

@@ -35,6 +35,7 @@ EXPECTED_WRITES = {
     "preview:keep": {"statuses"},
     "preview:preview": {"attestations", "deployments", "id-token", "pull-requests", "statuses"},
     "preview:reset": {"deployments", "id-token", "pull-requests", "statuses"},
+    "preview:record": {"pull-requests", "statuses"},
     "preview-destroy:destroy": {"deployments", "id-token", "pull-requests", "statuses"},
     "preview-sweep:plan": {"id-token"},
     "preview-sweep:remove": {"deployments", "id-token", "pull-requests", "statuses"},
@@ -247,6 +248,8 @@ def test_every_command_of_a_step_exists() -> None:
     for _, step in steps():
         for line in step.get("run", "").splitlines():
             words = shlex.split(OPTIONAL.sub(r"\2", line))
+            if words[:2] == ["exec", "sudo"]:
+                words = words[[word.endswith("/previews") for word in words].index(True) :]
             if words and words[0].endswith("previews"):
                 used.add(words[1])
                 options = {
@@ -264,8 +267,56 @@ def test_every_command_of_a_step_exists() -> None:
         "destroy",
         "sweep",
         "obey",
+        "tests",
     }
     assert used >= expected | {"deploy-staging", "refresh"}
+
+
+def job(workflow: str, name: str) -> Job:
+    [found] = [one for one in JOBS if (one.workflow, one.name) == (workflow, name)]
+    return found
+
+
+def test_tests_of_a_pull_request_have_no_credential() -> None:
+    """Neither from the job, nor from the memory of its runner, nor from a file that it leaves."""
+    tests = job("preview", "tests")
+    assert tests.body["permissions"] == {"contents": "read"}
+    assert tests.environment is None
+    text = str(tests.body)
+    for credential in ("secrets.", "github.token", "vars.", "id-token", "/actions/tools"):
+        assert credential not in text
+    code, commit, results = [step for step in tests.steps if "uses" in step]
+    # A private repository of the platform would be read with a token.
+    assert code["uses"].startswith("actions/download-artifact@")
+    assert code["with"] == {"name": "platform-${{ needs.platform.outputs.attempt }}"}
+    assert commit["uses"].startswith("actions/checkout@")
+    assert commit["with"]["path"] == "app"
+    assert commit["with"]["ref"] == "${{ needs.decide.outputs.sha }}"
+    assert results["uses"].startswith("actions/upload-artifact@")
+    [own_user, run, read] = [step["run"] for step in tests.steps if "run" in step]
+    # Not the pull request's, and before its code runs.
+    assert "make --directory=/opt/platform setup PYTHON=/usr/bin/python3\n" in own_user
+    assert "sudo useradd --create-home tests" in own_user
+    assert run.startswith("exec sudo --user=tests ")
+    assert " /opt/platform/.venv/bin/previews tests run " in run
+    # A link that they leave leads no further than their user may read.
+    assert "sudo --user=tests tar " in read
+    assert "find results -type l -delete" in read
+
+
+def test_the_result_of_tests_is_recorded_by_the_platform_s_code_whatever_it_is() -> None:
+    record = job("preview", "record")
+    assert record.body["if"] == "always() && needs.preview.outputs.tests == 'true'"
+    assert record.environment is None
+    platform, app = [step["with"] for step in record.steps if "checkout@" in step.get("uses", "")]
+    assert platform["ref"] == "${{ job.workflow_sha }}"
+    assert "ref" not in app, "the default branch's"
+    [download] = [step for step in record.steps if "download-artifact@" in step.get("uses", "")]
+    assert download["continue-on-error"] is True
+    # The commit is what was decided on: a result names none.
+    assert "${{ needs.decide.outputs.sha }}" in str(record.steps[-1]["env"])
+    deploy = job("preview", "preview")
+    assert record.body["concurrency"] == deploy.body["concurrency"]
 
 
 def test_every_make_target_of_a_step_exists() -> None:
