@@ -53,6 +53,8 @@ _SERVERS = {
     "minio": "object store",
 }
 _MANY = re.compile(r"\b(list|set|tuple|sequence|frozenset)\[", re.IGNORECASE)
+_DRIVER = re.compile(r"_(type|driver|engine|dialect|scheme)$", re.IGNORECASE)
+_OTHER_DATABASE = re.compile(r"sqlite|mysql|mariadb|mssql|oracle", re.IGNORECASE)
 _SITE = re.compile(
     r"(frontend|server|backend|app|base|site|public|web|client)_?(host|url|uri)|origin",
     re.IGNORECASE,
@@ -195,19 +197,22 @@ def _other(
         if variable.required:
             proposal = _asked(repository, variable, ask)[0]
             values.environment[name] = (proposal, f"review: a preview has no {server}")
-    elif known := _usual(variable, local=local):
+    elif known := _usual(variable, repository.examples.get(name, ""), local=local):
         values.environment[name] = known
     elif variable.required:
         values.environment[name] = _asked(repository, variable, ask)
 
 
-def _usual(variable: Variable, *, local: bool) -> tuple[str, str] | None:
+def _usual(variable: Variable, example: str, *, local: bool) -> tuple[str, str] | None:
     """Return the value of a variable whose meaning its name tells."""
     name, default = variable.name, variable.default
     if "allowed_hosts" in name.lower() and local:
         return '["*"]', "the load balancer sends it only its own host"
     if re.search(r"migrat", name, re.IGNORECASE) and default == "true":
         return "false", "the Job migrates, as the role that owns the schema"
+    if _DRIVER.search(name) and _OTHER_DATABASE.match(default):
+        usual = "postgresql+asyncpg" if "aio" in default else "postgresql"
+        return example if example.startswith("postgres") else usual, f"its default is {default}"
     if not (local or variable.required):
         return None
     if _SITE.search(name):

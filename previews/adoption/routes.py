@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from previews.adoption.source import Module, Source
 
 _OPENAPI = "openapi_url"
+_MADE = frozenset({"APIRouter", "Router"})
 METHODS = frozenset({"get", "post", "put", "patch", "delete", "head", "options"})
 
 
@@ -330,7 +331,7 @@ def _routers(source: Source, module: Module, router: ast.expr) -> list[tuple[Mod
         if (found := source.resolve(module, dotted(element))) is not None
     ]
     # A router of the function that makes the app.
-    return looped or ([(module, name)] if _assigned(module, name) is not None else [])
+    return looped or ([(module, name)] if called(_assigned(module, name)) in _MADE else [])
 
 
 def _elements(module: Module, loop: ast.For, name: str) -> list[ast.expr]:

@@ -458,11 +458,13 @@ def test_routers_of_a_loop_and_of_a_function_are_found(
 def test_routers_that_cannot_be_followed_are_named(tmp_path: Path) -> None:
     main = (
         "from importlib import import_module\nfrom fastapi import FastAPI\napp = FastAPI()\n"
-        "for name in ('one', 'two'):\n    router = import_module(name).router\n"
-        "    app.include_router(router)\n"
+        "def loaded(name):\n    router = getattr(import_module(name), 'router')\n"
+        "    return router\n"
+        "def all_of_them():\n    return [loaded(name) for name in ('one', 'two')]\n"
+        "for router in all_of_them():\n    app.include_router(router)\n"
     )
     _, proposal = proposed(repository(tmp_path, app__main_DOT_py=main))
-    assert "not readable: app/main.py:5" in dict(proposal.found)["routes"]
+    assert "not readable: app/main.py:10" in dict(proposal.found)["routes"]
 
 
 def test_an_optional_key_that_signs_is_generated(tmp_path: Path) -> None:
@@ -473,3 +475,35 @@ def test_an_optional_key_that_signs_is_generated(tmp_path: Path) -> None:
     )
     app, _ = proposed(repository(tmp_path, app__settings_DOT_py=settings))
     assert set(app.secrets) == {"AUTH_JWT_SECRET_KEY"}
+
+
+@pytest.mark.parametrize(
+    ("default", "example", "expected"),
+    [
+        ("sqlite+aiosqlite", "", "postgresql+asyncpg"),
+        ("sqlite+aiosqlite", "postgresql+psycopg", "postgresql+psycopg"),
+        ("sqlite", "", "postgresql"),
+        ("postgresql", "", None),
+    ],
+)
+def test_a_variable_that_names_the_driver_names_postgresql_s(
+    default: str, example: str, expected: str | None, tmp_path: Path
+) -> None:
+    settings = (
+        "from pydantic_settings import BaseSettings\nclass Settings(BaseSettings):\n"
+        f"    db_type: str = '{default}'\n    db_host: str\n    db_password: str\n"
+    )
+    repository(tmp_path, app__settings_DOT_py=settings)
+    (tmp_path / ".env_examples").write_text(f"DB_TYPE={example}\n")
+    app, _ = proposed(tmp_path)
+    assert app.service.environment.get("DB_TYPE") == expected
+
+
+def test_the_default_of_a_url_s_type_names_the_driver(tmp_path: Path) -> None:
+    settings = (
+        "from pydantic import PostgresDsn\nfrom pydantic_settings import BaseSettings\n"
+        "class Settings(BaseSettings):\n"
+        "    pg_dsn: PostgresDsn = PostgresDsn('postgresql://user:pass@localhost:5432/db')\n"
+    )
+    app, _ = proposed(repository(tmp_path, app__settings_DOT_py=settings))
+    assert app.service.environment["PG_DSN"].startswith("postgresql://")
