@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from contract.app.containers import FurtherWeb, Image, Service, Worker
 from contract.app.hooks import Hooks, Sandbox
+from contract.app.placeholders import IN_BUILDS, placeholders
 from contract.app.smoke import OpenApi, Request
 from contract.app.values import (
     Command,
@@ -184,6 +185,17 @@ class App(Model):
         if twice:
             msg = f"{', '.join(twice)}: in both an environment and secrets; remove one"
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_image_for_all(self) -> App:
+        for name, value in self.image.args.items():
+            if placeholders(value) & IN_BUILDS:
+                msg = (
+                    f"{name}: the app's own image is built without knowing where it will run: let"
+                    " it read that from `service.environment` when it starts"
+                )
+                raise ValueError(msg)
         return self
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ too: `render` writes ``$(VARIABLE)`` in its place, which Kubernetes replaces in 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 USER_VARIABLE = "PREVIEW_DATABASE_USER"
 """Variable with the role's name, which ``{user}`` refers to."""
@@ -43,22 +43,31 @@ PLACEHOLDERS = {
 }
 """Placeholders and their meaning."""
 
+IN_BUILDS = frozenset({"app_host", "app_url", "commit", "environment", "pull_request", "stack"})
+"""Placeholders that the build of a further image knows; none of them is a secret."""
+
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 _ASYNCPG = re.compile(r"^[a-z]+\+asyncpg:|^asyncpg:")
 
 
-def check_placeholders(environment: dict[str, str]) -> dict[str, str]:
+def check_placeholders(
+    environment: dict[str, str], known: Collection[str] = PLACEHOLDERS
+) -> dict[str, str]:
     """Check that every placeholder is known.
+
+    Args:
+        environment: Values by variable.
+        known: Names of the placeholders that are known there.
 
     Raises:
         ValueError: One is not; ``{{`` and ``}}`` stand for braces.
     """
     for variable, value in environment.items():
         for found in _PLACEHOLDER.findall(_without_braces(value)):
-            if found not in PLACEHOLDERS:
+            if found not in known:
                 msg = (
                     f"{variable}: {{{found}}} is no placeholder; known are "
-                    f"{', '.join(f'{{{name}}}' for name in PLACEHOLDERS)};"
+                    f"{', '.join(f'{{{name}}}' for name in PLACEHOLDERS if name in known)};"
                     " write {{ and }} for braces"
                 )
                 raise ValueError(msg)
