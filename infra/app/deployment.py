@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from infra.config.models import ServiceConfig
     from infra.kubernetes.namespace_scope import NamespaceScope
 
+NAME = "service"
+"""Name of the app's own web service."""
+
 # Pulumi waits a little longer than Kubernetes, so that it shows Kubernetes' reason. It always
 # waits the full time, since it does not stop when Kubernetes gives up.
 _LONGER_SECONDS = 15
@@ -118,6 +121,15 @@ def deployment_spec(
     )
 
 
+def resource_name(owner: str, kind: str) -> str:
+    """Return the name of a resource of a web service or a worker.
+
+    A URN holds the types of a resource's parents and not their names, so two services' resources
+    differ by their own names alone; the app's own service keeps the short ones.
+    """
+    return kind if owner == NAME else f"{owner}-{kind}"
+
+
 def disruption_budget(name: str, scope: NamespaceScope, opts: pulumi.ResourceOptions) -> None:
     """Declare the PodDisruptionBudget of a Deployment.
 
@@ -128,7 +140,7 @@ def disruption_budget(name: str, scope: NamespaceScope, opts: pulumi.ResourceOpt
     """
     labels = {NAME_LABEL: name}
     policy.v1.PodDisruptionBudget(
-        "disruption-budget",
+        resource_name(name, "disruption-budget"),
         metadata=scope.metadata(name, labels=labels),
         spec=policy.v1.PodDisruptionBudgetSpecArgs(
             # Not minAvailable: with one replica that would block a node's drain for ever.

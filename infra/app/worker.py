@@ -12,6 +12,7 @@ from infra.app.deployment import (
     deployment_annotations,
     deployment_spec,
     disruption_budget,
+    resource_name,
 )
 from infra.kubernetes.pod import NAME_LABEL
 
@@ -48,7 +49,7 @@ class Worker(pulumi.ComponentResource):
         super().__init__("previews:service:Worker", name, None, opts)
         labels = {NAME_LABEL: name}
         deployment = apps.v1.Deployment(
-            "deployment",
+            resource_name(name, "deployment"),
             metadata=scope.metadata(
                 name, labels=labels, annotations=deployment_annotations(resources)
             ),
