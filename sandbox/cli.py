@@ -119,6 +119,7 @@ def preview(
     pull_request.check(settings)
     clients = _clients(settings, database, verbose=verbose)
     secrets.require(settings, clients)
+    pull_request.provide_needs(settings, clients, console)
     staging.ensure(settings, clients, console)
     if database is pull_request.Mode.BRANCH:
         branches.ensure(settings, clients, console)
@@ -132,6 +133,7 @@ def push(number: PreviewArgument, verbose: Verbose = False) -> None:
     pull_request.check(settings)
     stacks = _stacks(settings, _up(settings))
     clients = pull_request.clients(stacks.environment, verbose=verbose)
+    pull_request.provide_needs(settings, clients, console)
     preview = clients.preview(number)
     if not stacks.exists(preview.stack):
         raise SandboxError(
@@ -251,6 +253,7 @@ def deploy_staging() -> None:
     settings = Settings()
     clients = _clients(settings)
     secrets.require(settings, clients)
+    pull_request.provide_needs(settings, clients, console)
     staging.update(settings, clients, console)
 
 

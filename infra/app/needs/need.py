@@ -10,6 +10,7 @@ import pulumi
 from pulumi_kubernetes import apps, core, meta, networking
 
 from contract.app.containers import Container
+from infra.app.deployment import child_name
 from infra.app.preview_namespace import OF_THE_APP
 from infra.errors import ProgramError
 from infra.kubernetes.network_rules import networks, port
@@ -147,7 +148,7 @@ class NeedServer(pulumi.ComponentResource):
             for rule, spec in _network(server, args.platform).items()
         ]
         service = core.v1.Service(
-            "service",
+            child_name(name, "service"),
             metadata=scope.metadata(
                 server.name, labels=labels, annotations={**NOT_AWAITED, **server.annotations}
             ),
@@ -156,7 +157,7 @@ class NeedServer(pulumi.ComponentResource):
         )
         resources = args.sizes.needs[server.name].resources
         deployment = apps.v1.Deployment(
-            "deployment",
+            child_name(name, "deployment"),
             metadata=scope.metadata(
                 server.name,
                 labels=labels,
@@ -170,11 +171,16 @@ class NeedServer(pulumi.ComponentResource):
 
 
 def checked_image(name: str, image: str) -> str:
-    """Return the image of a server.
+    """Return the image of a server; one that is pinned by its tag alone is warned about.
 
     Raises:
         ProgramError: The platform has none that its nodes can reach.
     """
+    if image and "@" not in image:
+        pulumi.log.warn(
+            f"{image} is pinned by its tag alone, which its owner can move; `make versions` pins"
+            f" its digest, or the platform names a copy: previews:needs.{name}Image"
+        )
     if image:
         return image
     raise ProgramError(
