@@ -148,8 +148,8 @@ def preview(
     pull_request.check(settings)
     staging.require_reviewed_rules(settings)
     clients = _clients(settings, database, verbose=verbose)
-    pull_request.provide_needs(settings, clients, console)
     secrets.require(settings, clients)
+    pull_request.provide_needs(settings, clients, console)
     staging.ensure(settings, clients, console)
     if database is pull_request.Mode.BRANCH:
         branches.ensure(settings, clients, console)
@@ -288,8 +288,8 @@ def deploy_staging() -> None:
     """Deploy the working tree to staging; a new one gets generated rows and a snapshot."""
     settings = Settings()
     clients = _clients(settings)
-    pull_request.provide_needs(settings, clients, console)
     secrets.require(settings, clients)
+    pull_request.provide_needs(settings, clients, console)
     staging.update(settings, clients, console)
 
 
