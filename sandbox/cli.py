@@ -18,10 +18,8 @@ from rich.console import Console
 from contract.preview import Preview, PreviewNumberError
 from previews import output
 from previews.clients import Clients
-from previews.commands.adopt import person_who_answers
 from previews.errors import PreviewsError
 from sandbox import (
-    adoption,
     branches,
     environment,
     lifecycle,
@@ -119,6 +117,10 @@ def adopt(
             why="no app was named",
             remedy="name its folder: make adopt APP=../orders.",
         )
+    # No other command needs the readers of a repository, whose import takes a moment.
+    from previews.commands.adopt import person_who_answers  # noqa: PLC0415
+    from sandbox import adoption  # noqa: PLC0415
+
     settings = Settings()
     person = person_who_answers(yes=yes or not sys.stdin.isatty())
     adoption.adopt(
