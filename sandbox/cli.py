@@ -104,14 +104,19 @@ def _callback(
 
 @app.command()
 def adopt(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FOLDER", envvar="PREVIEWS_APP", help="Folder of the app; else that of --app."
+        ),
+    ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Take every proposal, as without a terminal.")
     ] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write the files of the app of --app, and draft scrub.yaml from its migrated database."""
-    folder = os.environ.get("PREVIEWS_APP")
-    if not folder:
+    """Write an app's files, migrate its staging, and draft scrub.yaml from that schema."""
+    if folder is None:
         raise SandboxError(
             "sandbox adopt",
             why="no app was named",
@@ -124,7 +129,7 @@ def adopt(
     settings = Settings()
     person = person_who_answers(yes=yes or not sys.stdin.isatty())
     adoption.adopt(
-        settings, Path(folder), person, lambda: _clients(settings, verbose=verbose), console
+        settings, folder.resolve(), person, lambda: _clients(settings, verbose=verbose), console
     )
 
 

@@ -168,6 +168,20 @@ def test_without_a_folder_it_is_told_how_to_name_one(
     assert "make adopt APP=../orders" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("arguments", [["adopt", "."], ["--app", ".", "adopt"]])
+def test_the_folder_is_an_argument_or_the_app_s(
+    app: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    named: list[Path] = []
+    monkeypatch.setattr(adoption, "adopt", lambda _, folder, *__: named.append(folder))
+    monkeypatch.setenv("PREVIEWS_APP", "")
+    monkeypatch.chdir(app)
+    monkeypatch.setattr(sys, "argv", ["sandbox", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert (ended.value.code, named) == (0, [app])
+
+
 def published(monkeypatch: pytest.MonkeyPatch, settings: Settings, rules: str | None) -> None:
     """Let staging be up, with these rules in its outputs."""
     document = PLATFORM.model_dump(mode="json")
