@@ -129,7 +129,12 @@ def adopt(
     settings = Settings()
     person = person_who_answers(yes=yes or not sys.stdin.isatty())
     adoption.adopt(
-        settings, folder.resolve(), person, lambda: _clients(settings, verbose=verbose), console
+        settings,
+        folder.resolve(),
+        person,
+        start=lambda: _clients(settings, verbose=verbose),
+        deploy=lambda clients: _deploy_staging(settings, clients),
+        console=console,
     )
 
 
@@ -276,7 +281,11 @@ def reset(
 def deploy_staging() -> None:
     """Deploy the working tree to staging; a new one gets generated rows and a snapshot."""
     settings = Settings()
-    staging.update(settings, _clients(settings), console)
+    _deploy_staging(settings, _clients(settings))
+
+
+def _deploy_staging(settings: Settings, clients: Clients) -> None:
+    staging.update(settings, clients, console)
 
 
 @app.command()

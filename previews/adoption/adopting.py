@@ -70,21 +70,21 @@ class Adopted(BaseModel):
 
     Attributes:
         app: Name of the app; empty after an upgrade of the references.
-        folder: Its folder, absolute.
         found: Things that were read, and where.
         changes: The outcome for each file.
         remarks: Things that a person has to know.
         problems: Those that `previews app check` still reports.
+        folder: Its folder, absolute; empty after an upgrade of the references.
     """
 
     model_config = ConfigDict(frozen=True)
 
     app: str
-    folder: str
     found: dict[str, str]
     changes: tuple[Change, ...]
     remarks: tuple[str, ...]
     problems: tuple[Problem, ...]
+    folder: str = ""
 
     def text(self) -> str:
         """Return the result for people, in rich's markup."""
@@ -237,7 +237,7 @@ def upgrade(folder: Path, person: Person, platform: Platform | None) -> Adopted:
             why="no workflow there calls those of a platform",
             remedy="run `previews adopt` without --upgrade first",
         )
-    return Adopted(app="", folder="", found={}, changes=tuple(changes), remarks=(), problems=())
+    return Adopted(app="", found={}, changes=tuple(changes), remarks=(), problems=())
 
 
 def write(root: Path, path: Path, text: str, replace: Callable[[str, str], bool]) -> Change:

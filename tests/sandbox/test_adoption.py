@@ -70,7 +70,6 @@ class Staging:
         self.migrated = True
         self.steps: list[str] = []
         self.schema = schema
-        monkeypatch.setattr(adoption.staging, "update", self._update)
         monkeypatch.setattr(adoption.filling, "is_migrated", lambda *_: self.migrated)
         monkeypatch.setattr(adoption.filling, "login", lambda *_: {"host": "/run", "port": "1"})
         monkeypatch.setattr(adoption, "schema_of_database", self._read)
@@ -90,7 +89,8 @@ class Staging:
             self.steps.append("start")
             return Clients(PreviewsSettings.read(local=True))
 
-        adoption.adopt(settings, folder, person_who_answers(yes=True), start, console)
+        person = person_who_answers(yes=True)
+        adoption.adopt(settings, folder, person, start, self._update, console)
 
 
 def test_the_rules_are_drafted_from_what_staging_was_migrated_to(
@@ -173,7 +173,7 @@ def test_the_folder_is_an_argument_or_the_app_s(
     app: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
     named: list[Path] = []
-    monkeypatch.setattr(adoption, "adopt", lambda _, folder, *__: named.append(folder))
+    monkeypatch.setattr(adoption, "adopt", lambda _, folder, *__, **___: named.append(folder))
     monkeypatch.setenv("PREVIEWS_APP", "")
     monkeypatch.chdir(app)
     monkeypatch.setattr(sys, "argv", ["sandbox", *arguments])
