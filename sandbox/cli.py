@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +27,7 @@ from sandbox import (
     policies,
     psql,
     pull_request,
+    secrets,
     show,
     staging,
 )
@@ -43,6 +45,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+secret_app = typer.Typer(no_args_is_help=True, help="Secrets of the app in Secrets Manager.")
+app.add_typer(secret_app, name="secret")
 # Progress and errors go to stderr: stdout carries what a script reads.
 console = Console(stderr=True, highlight=False)
 
@@ -147,24 +151,31 @@ def preview(
     ] = None,
     verbose: Verbose = False,
 ) -> None:
-    """Deploy a preview of the working tree; staging is deployed first if it is missing."""
-    settings = Settings()
+    """Deploy a preview of the working tree, and run the tests that preview.yaml declares.
+
+    Staging is deployed first if it is missing. Tests that fail leave the preview up, and the exit
+    code is 1.
+    """
+    settings, machine = Settings(), dict(os.environ)
     pull_request.check(settings)
     staging.require_reviewed_rules(settings)
     clients = _clients(settings, database, verbose=verbose)
+    pull_request.provide_needs(settings, clients, console)
+    secrets.require(settings, clients)
     staging.ensure(settings, clients, console)
     if database is pull_request.Mode.BRANCH:
         branches.ensure(settings, clients, console)
-    _print_url(pull_request.deploy(clients.preview(number), clients))
+    _deploy(clients.preview(number), clients, machine)
 
 
 @app.command()
 def push(number: PreviewArgument, verbose: Verbose = False) -> None:
-    """Update an existing preview to the working tree."""
-    settings = Settings()
+    """Update an existing preview to the working tree, and run its tests as `preview` does."""
+    settings, machine = Settings(), dict(os.environ)
     pull_request.check(settings)
     stacks = _stacks(settings, _up(settings))
     clients = pull_request.clients(stacks.environment, verbose=verbose)
+    pull_request.provide_needs(settings, clients, console)
     preview = clients.preview(number)
     if not stacks.exists(preview.stack):
         raise SandboxError(
@@ -172,7 +183,14 @@ def push(number: PreviewArgument, verbose: Verbose = False) -> None:
             why="the preview does not exist",
             remedy=f"create it first: make preview PR={number}.",
         )
-    _print_url(pull_request.deploy(preview, clients))
+    secrets.require(settings, clients)
+    _deploy(preview, clients, machine)
+
+
+def _deploy(preview: Preview, clients: Clients, machine: Mapping[str, str]) -> None:
+    url = pull_request.deploy(preview, clients)
+    _print_url(url)
+    pull_request.test(preview, url, clients, machine)
 
 
 def _print_url(url: str) -> None:
@@ -285,6 +303,8 @@ def deploy_staging() -> None:
 
 
 def _deploy_staging(settings: Settings, clients: Clients) -> None:
+    pull_request.provide_needs(settings, clients, console)
+    secrets.require(settings, clients)
     staging.update(settings, clients, console)
 
 
@@ -296,6 +316,16 @@ def snapshot(
     settings = Settings()
     _up(settings)
     typer.echo(take_automated_snapshot(settings, instance))
+
+
+@secret_app.command("set")
+def set_secret(
+    name: Annotated[str, typer.Argument(help="Its name in preview.yaml: stripe-test-key.")],
+) -> None:
+    """Set a secret that preview.yaml names; its value is asked for, or read from stdin."""
+    settings = Settings()
+    secrets.store(settings, _clients(settings), name)
+    console.print(f"{name} is set")
 
 
 @app.command()

@@ -7,7 +7,7 @@ too: `render` writes ``$(VARIABLE)`` in its place, which Kubernetes replaces in 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 USER_VARIABLE = "PREVIEW_DATABASE_USER"
 """Variable with the role's name, which ``{user}`` refers to."""
@@ -40,14 +40,36 @@ PLACEHOLDERS = {
     "app_url": "URL of the app, without a slash at its end",
     "pod_ip": "address of the pod",
     "proxies": "networks of the load balancer, with commas; its X-Forwarded-* headers are true",
+    "redis_url": "URL of Redis, without the number of a database: `redis://redis:6379`",
+    "redis_host": "host name of Redis",
+    "redis_port": "its TCP port",
+    "smtp_host": "host name of the mail server",
+    "smtp_port": "its SMTP port, without TLS and without a login",
+    "mail_url": "URL of the page that shows the mail, without a slash at its end",
+    "bucket": "name of the S3 bucket",
+    "bucket_region": "AWS region of the bucket",
 }
 """Placeholders and their meaning."""
+
+NEED_OF = {
+    "redis_url": "redis",
+    "redis_host": "redis",
+    "redis_port": "redis",
+    "smtp_host": "mail",
+    "smtp_port": "mail",
+    "mail_url": "mail",
+    "bucket": "bucket",
+    "bucket_region": "bucket",
+}
+"""Placeholders that only an app with a need has, and the need: a key of ``needs``."""
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 _ASYNCPG = re.compile(r"^[a-z]+\+asyncpg:|^asyncpg:")
 
 
-def check_placeholders(environment: dict[str, str]) -> dict[str, str]:
+def check_placeholders(
+    environment: dict[str, str], known: Iterable[str] = PLACEHOLDERS
+) -> dict[str, str]:
     """Check that every placeholder is known.
 
     Raises:
@@ -55,10 +77,10 @@ def check_placeholders(environment: dict[str, str]) -> dict[str, str]:
     """
     for variable, value in environment.items():
         for found in _PLACEHOLDER.findall(_without_braces(value)):
-            if found not in PLACEHOLDERS:
+            if found not in known:
                 msg = (
                     f"{variable}: {{{found}}} is no placeholder; known are "
-                    f"{', '.join(f'{{{name}}}' for name in PLACEHOLDERS)};"
+                    f"{', '.join(f'{{{name}}}' for name in known)};"
                     " write {{ and }} for braces"
                 )
                 raise ValueError(msg)
@@ -88,11 +110,19 @@ def render(value: str, values: Mapping[str, str]) -> str:
             return f"{'ssl' if driver_is_asyncpg else 'sslmode'}={values['tls']}"
         return _literal(values[name])
 
-    parts = re.split(r"(\{\{|\}\})", value)
+    return _replace(value, lambda part: _PLACEHOLDER.sub(one, _literal(part)))
+
+
+def fill(value: str, values: Mapping[str, str]) -> str:
+    """Replace the placeholders for a process of this machine, which gets the value as it is."""
+    return _replace(value, lambda part: _PLACEHOLDER.sub(lambda match: values[match[1]], part))
+
+
+def _replace(value: str, replaced: Callable[[str], str]) -> str:
+    """Replace what is between doubled braces, which become single ones."""
     braces = {"{{": "{", "}}": "}"}
-    return "".join(
-        braces[part] if part in braces else _PLACEHOLDER.sub(one, _literal(part)) for part in parts
-    )
+    parts = re.split(r"(\{\{|\}\})", value)
+    return "".join(braces[part] if part in braces else replaced(part) for part in parts)
 
 
 def _literal(text: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from contract.app.model import FILE, App
+from contract.app.model import FILE, App, NeedMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -83,12 +84,17 @@ def _files(app: App) -> Iterator[tuple[str, str]]:
     for key, image in {"image": app.image, **further}.items():
         yield f"{key}.context", image.context
         yield f"{key}.dockerfile", image.dockerfile
+        for glob in image.paths:
+            # A glob is outside where the part before its first wildcard is.
+            yield f"{key}.paths", re.split(r"[^/]*[*?]", glob, maxsplit=1)[0] or "."
     yield "database.scrub", app.database.scrub
     staging = app.sandbox.staging
     optional = {
         "sandbox.staging.sql": staging.sql,
         "sandbox.staging.dump": staging.dump,
         "openapi.file": None if app.openapi is None else app.openapi.file,
+        "tests.folder": None if app.tests is None else app.tests.folder,
+        "tests.report": None if app.tests is None else app.tests.report,
     }
     for key, value in optional.items():
         if value is not None:
@@ -116,8 +122,8 @@ def parse_app(file: Path, text: bytes) -> App:
     try:
         return App.model_validate(content)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_context=False)
-        problems = [f"line {_line(node, d['loc'])}: {_problem(d)}" for d in details]
+        details = error.errors(include_url=False)
+        problems = [f"line {_line(node, _place(d))}: {_problem(d)}" for d in details]
         raise AppFileError(file, problems, _snippet(details)) from error
 
 
@@ -169,7 +175,22 @@ def _first_line(node: yaml.Node) -> int:
     return node.start_mark.line + 1 if node.start_mark else 1
 
 
+def _place(detail: ErrorDetails) -> tuple[_LocPart, ...]:
+    """Return the path of the value that an error is about."""
+    missing = _missing(detail)
+    return detail["loc"] if missing is None else missing.at
+
+
+def _missing(detail: ErrorDetails) -> NeedMissingError | None:
+    """Return the error about placeholders of needs that are not declared, if it is that."""
+    error = detail.get("ctx", {}).get("error")
+    return error if isinstance(error, NeedMissingError) else None
+
+
 def _problem(detail: ErrorDetails) -> str:
+    missing = _missing(detail)
+    if missing is not None:
+        return str(missing)
     path = ".".join(str(part) for part in detail["loc"] if part != "[key]") or "the file"
     field = _field(detail["loc"])
     expected = f": expected {field.description}" if field and field.description else ""
@@ -188,6 +209,10 @@ def _snippet(details: list[ErrorDetails]) -> str:
     wanted: dict[str, object] = {}
     for detail in details:
         if detail["type"] == "extra_forbidden":
+            continue
+        missing = _missing(detail)
+        if missing is not None:
+            wanted["needs"] = {need: {} for need in missing.needs}
             continue
         tree = wanted
         fields = list(_outer_fields(detail["loc"]))

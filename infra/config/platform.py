@@ -222,6 +222,31 @@ class BudgetConfig(Model):
         return value
 
 
+_COPY = r"^[a-z0-9][\w./:-]*@sha256:[0-9a-f]{64}$"
+
+
+class NeedsConfig(Model):
+    """Images of the servers that apps need (keys ``previews:needs``)."""
+
+    redis_image: str | None = Field(
+        default=None,
+        pattern=_COPY,
+        description="a copy of Redis' image, by digest, or another that has `redis-server`, such"
+        " as Valkey's; without it the published one",
+        examples=["123456789012.dkr.ecr.eu-west-1.amazonaws.com/redis@sha256:" + 64 * "0"],
+    )
+    mail_image: str | None = Field(
+        default=None,
+        pattern=_COPY,
+        description="a copy of Mailpit's image, by digest; without it the published one",
+        examples=["123456789012.dkr.ecr.eu-west-1.amazonaws.com/mailpit@sha256:" + 64 * "0"],
+    )
+
+
+# Never a commit: GitHub finds that of any fork under the repository's own name.
+Reference = Annotated[str, Field(pattern=r"^refs/(heads|tags)/[\w./-]+$")]
+
+
 class RepositoryConfig(Model):
     """A repository whose workflows may act."""
 
@@ -249,10 +274,23 @@ class RepositoryConfig(Model):
         examples=["main"],
     )
 
+    @property
+    def branch_ref(self) -> str:
+        """Full name of the branch."""
+        return f"refs/heads/{self.branch}"
+
 
 class GithubConfig(RepositoryConfig):
     """The repository of the platform and its own app (keys ``previews:github``)."""
 
+    references: tuple[Reference, ...] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=20,
+        description="protected branches and tags, in full, at which other apps' workflows may call"
+        " the platform's; without them the branch",
+        examples=[["refs/heads/main", "refs/tags/v1"]],
+    )
     provider_arn: str | None = Field(
         default=None,
         pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:oidc-provider/token\.actions\.githubusercontent\.com$",
@@ -272,6 +310,11 @@ class GithubConfig(RepositoryConfig):
         description="the alias of the KMS key that encrypts the secrets in that state",
         examples=["alias/pulumi-state"],
     )
+
+    @property
+    def callable_references(self) -> tuple[str, ...]:
+        """References at which other apps' workflows may call the platform's."""
+        return self.references or (self.branch_ref,)
 
 
 class AppConfig(RepositoryConfig):
