@@ -73,22 +73,22 @@ class Adopted(BaseModel):
 
     Attributes:
         app: Name of the app; empty after an upgrade of the references.
-        folder: Its folder, absolute.
         found: Things that were read, and where.
         changes: The outcome for each file.
         remarks: Things that a person has to know.
         problems: Those that `previews app check` still reports.
+        folder: Its folder, absolute; empty after an upgrade of the references.
         changelog: Sections of the platform's changelog, after an upgrade.
     """
 
     model_config = ConfigDict(frozen=True)
 
     app: str
-    folder: str
     found: dict[str, str]
     changes: tuple[Change, ...]
     remarks: tuple[str, ...]
     problems: tuple[Problem, ...]
+    folder: str = ""
     changelog: str = ""
 
     def text(self) -> str:
@@ -262,7 +262,6 @@ def upgrade(folder: Path, person: Person, platform: Platform | None, checkout: P
     brought, remark = news(former - {platform}, platform, checkout)
     return Adopted(
         app="",
-        folder="",
         found={},
         changes=tuple(changes),
         remarks=(remark,) if remark else (),
