@@ -19,8 +19,20 @@ from rich.console import Console
 from contract.preview import Preview, PreviewNumberError
 from previews import output
 from previews.clients import Clients
+from previews.commands.adopt import person_who_answers
 from previews.errors import PreviewsError
-from sandbox import branches, environment, lifecycle, policies, psql, pull_request, show, staging
+from sandbox import (
+    adoption,
+    branches,
+    environment,
+    lifecycle,
+    policies,
+    psql,
+    pull_request,
+    secrets,
+    show,
+    staging,
+)
 from sandbox.aws.client import take_automated_snapshot
 from sandbox.errors import SandboxError
 from sandbox.settings import Settings
@@ -35,6 +47,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+secret_app = typer.Typer(no_args_is_help=True, help="Secrets of the app in Secrets Manager.")
+app.add_typer(secret_app, name="secret")
 # Progress and errors go to stderr: stdout carries what a script reads.
 console = Console(stderr=True, highlight=False)
 
@@ -95,6 +109,28 @@ def _callback(
 
 
 @app.command()
+def adopt(
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Take every proposal, as without a terminal.")
+    ] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write the files of the app of --app, and draft scrub.yaml from its migrated database."""
+    folder = os.environ.get("PREVIEWS_APP")
+    if not folder:
+        raise SandboxError(
+            "sandbox adopt",
+            why="no app was named",
+            remedy="name its folder: make adopt APP=../orders.",
+        )
+    settings = Settings()
+    person = person_who_answers(yes=yes or not sys.stdin.isatty())
+    adoption.adopt(
+        settings, Path(folder), person, lambda: _clients(settings, verbose=verbose), console
+    )
+
+
+@app.command()
 def preview(
     number: PreviewArgument,
     database: Annotated[
@@ -110,7 +146,10 @@ def preview(
     """
     settings, machine = Settings(), dict(os.environ)
     pull_request.check(settings)
+    staging.require_reviewed_rules(settings)
     clients = _clients(settings, database, verbose=verbose)
+    pull_request.provide_needs(settings, clients, console)
+    secrets.require(settings, clients)
     staging.ensure(settings, clients, console)
     if database is pull_request.Mode.BRANCH:
         branches.ensure(settings, clients, console)
@@ -124,6 +163,7 @@ def push(number: PreviewArgument, verbose: Verbose = False) -> None:
     pull_request.check(settings)
     stacks = _stacks(settings, _up(settings))
     clients = pull_request.clients(stacks.environment, verbose=verbose)
+    pull_request.provide_needs(settings, clients, console)
     preview = clients.preview(number)
     if not stacks.exists(preview.stack):
         raise SandboxError(
@@ -131,6 +171,7 @@ def push(number: PreviewArgument, verbose: Verbose = False) -> None:
             why="the preview does not exist",
             remedy=f"create it first: make preview PR={number}.",
         )
+    secrets.require(settings, clients)
     _deploy(preview, clients, machine)
 
 
@@ -246,7 +287,10 @@ def reset(
 def deploy_staging() -> None:
     """Deploy the working tree to staging; a new one gets generated rows and a snapshot."""
     settings = Settings()
-    staging.update(settings, _clients(settings), console)
+    clients = _clients(settings)
+    pull_request.provide_needs(settings, clients, console)
+    secrets.require(settings, clients)
+    staging.update(settings, clients, console)
 
 
 @app.command()
@@ -257,6 +301,16 @@ def snapshot(
     settings = Settings()
     _up(settings)
     typer.echo(take_automated_snapshot(settings, instance))
+
+
+@secret_app.command("set")
+def set_secret(
+    name: Annotated[str, typer.Argument(help="Its name in preview.yaml: stripe-test-key.")],
+) -> None:
+    """Set a secret that preview.yaml names; its value is asked for, or read from stdin."""
+    settings = Settings()
+    secrets.store(settings, _clients(settings), name)
+    console.print(f"{name} is set")
 
 
 @app.command()

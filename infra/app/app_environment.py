@@ -46,6 +46,7 @@ class EnvironmentArgs:
         platform: The domain, the load balancer, and how databases are reached.
         provisioned: The database.
         url: URL of the app.
+        needs: Values of the placeholders of what the app needs besides.
     """
 
     stack: StackName
@@ -53,6 +54,7 @@ class EnvironmentArgs:
     platform: PlatformInputs
     provisioned: ProvisionedDatabase
     url: pulumi.Input[str]
+    needs: Mapping[str, pulumi.Input[str]]
 
 
 def app_environment(
@@ -111,4 +113,5 @@ def _values(args: EnvironmentArgs) -> dict[str, pulumi.Input[str]]:
         "app_url": args.url,
         # Behind the load balancer the client's address is in a header, which nobody else may set.
         "proxies": pulumi.Output.from_input(platform.ingress.source_cidrs).apply(",".join),
+        **args.needs,
     }

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi_kubernetes import apps, core, meta, policy
 
+from contract.kubernetes import SERVICE
 from infra.app.authorities import MOUNTED
 from infra.kubernetes.pod import (
     NAME_LABEL,
+    SERVICE_ACCOUNT,
     TIMEOUT,
     Environment,
     container_confinement,
@@ -41,6 +43,7 @@ class AppContainer:
         command: Its command; None for the image's own.
         environment: Its environment.
         restart_on: Annotations of the pods that change with objects that they use by name.
+        service_account: Service account that they run as.
     """
 
     image: pulumi.Input[str]
@@ -48,6 +51,16 @@ class AppContainer:
     command: Sequence[str] | None
     environment: Environment
     restart_on: Mapping[str, pulumi.Input[str]]
+    service_account: str = SERVICE_ACCOUNT
+
+
+def child_name(name: str, kind: str) -> str:
+    """Return the name of a part of a component in Pulumi's state.
+
+    There a resource is known by its own name and its parents' types, not by their names. The
+    parts of the app's own web service have the short form.
+    """
+    return kind if name == SERVICE else f"{name}-{kind}"
 
 
 def deployment_annotations(resources: ServiceConfig) -> dict[str, str]:
@@ -112,6 +125,7 @@ def deployment_spec(
                     _spread("kubernetes.io/hostname", labels),
                 ],
                 settings=settings,
+                service_account=container.service_account,
                 mounted=(MOUNTED,),
             ),
         ),
@@ -128,7 +142,7 @@ def disruption_budget(name: str, scope: NamespaceScope, opts: pulumi.ResourceOpt
     """
     labels = {NAME_LABEL: name}
     policy.v1.PodDisruptionBudget(
-        "disruption-budget",
+        child_name(name, "disruption-budget"),
         metadata=scope.metadata(name, labels=labels),
         spec=policy.v1.PodDisruptionBudgetSpecArgs(
             # Not minAvailable: with one replica that would block a node's drain for ever.

@@ -1,8 +1,9 @@
 """The app on a database in a namespace of its own: what staging and previews share.
 
 The order is the point. The namespace and its Secrets come first; then the database is
-provisioned, by a Job that is trusted with the master password; then the migrate Job, of this
-image; only then service and workers, and the Ingress; last the app's hooks. When a migration
+provisioned, by a Job that is trusted with the master password, and what the app needs besides;
+then the migrate Job, of this image; only then service and workers, and the Ingress; last the
+app's hooks. When a migration
 fails, nothing after it is touched, and the version before goes on serving.
 """
 
@@ -22,11 +23,13 @@ from infra.app.app_secrets import AppSecrets
 from infra.app.authorities import MOUNTED, DatabaseAuthorities
 from infra.app.deployment import AppContainer
 from infra.app.hooks import AppHooks, HookArgs, SeedState
+from infra.app.needs import provide_needs
+from infra.app.needs.need import NeedArgs
 from infra.app.preview_namespace import PreviewNamespace
 from infra.app.web_service import WebService
 from infra.app.worker import Worker
 from infra.database.job import DatabaseJob, DatabaseWork
-from infra.kubernetes.pod import Environment
+from infra.kubernetes.pod import SERVICE_ACCOUNT, Environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,10 +86,12 @@ class ServiceStack(pulumi.ComponentResource):
     Attributes:
         child: Options of its children.
         seeded: As in `AppHooks`, after `deploy`.
+        outputs: Outputs of what the app needs besides its database, after `deploy`.
     """
 
     child: pulumi.ResourceOptions
     seeded: pulumi.Output[str] | None = None
+    outputs: Mapping[str, pulumi.Input[str]]
 
     def __init__(self, name: str, *, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("previews:service:ServiceStack", name, None, opts)
@@ -117,7 +122,7 @@ class ServiceStack(pulumi.ComponentResource):
     def deploy(
         self, args: AppArgs, namespace: PreviewNamespace, provisioned: ProvisionedDatabase
     ) -> AppIngress:
-        """Declare secrets, the migrate Job, services and workers, the Ingress and the hooks.
+        """Declare secrets, what the app needs, the migrate Job, services, the Ingress and hooks.
 
         That is also their order.
 
@@ -134,18 +139,31 @@ class ServiceStack(pulumi.ComponentResource):
             platform=args.platform,
             opts=self.child,
         )
+        url = app_url(args.stack, args.platform)
+        needs = provide_needs(
+            args.app.needs,
+            NeedArgs(
+                stack=args.stack,
+                scope=namespace.scope,
+                sizes=args.sizes,
+                platform=args.platform,
+                url=url,
+                database=provisioned.database.identity,
+                guards=namespace.guards,
+                egress_by=args.egress_by,
+            ),
+            self.child,
+        )
+        self.outputs = needs.outputs
+        account = needs.service_account or SERVICE_ACCOUNT
         values = EnvironmentArgs(
-            args.stack,
-            args.source,
-            args.platform,
-            provisioned,
-            app_url(args.stack, args.platform),
+            args.stack, args.source, args.platform, provisioned, url, needs.values
         )
         authorities = DatabaseAuthorities(
             "authorities", scope=namespace.scope, platform=args.platform, opts=self.child
         )
-        ready = [*provisioned.ready, *secrets.ready, authorities.ready]
-        work = migrate_work(args, values, secrets)
+        ready = [*provisioned.ready, *secrets.ready, authorities.ready, *needs.ready]
+        work = migrate_work(args, values, secrets, account)
         if work is not None:
             migrate = DatabaseJob(
                 "migrate",
@@ -156,12 +174,12 @@ class ServiceStack(pulumi.ComponentResource):
                 opts=self.child,
             )
             ready = [migrate.job]
-        web = self._web(args, values, secrets, namespace, ready)
+        web = self._web(args, values, secrets, namespace, account, ready)
         ingress = AppIngress(
             "front-door",
             stack=args.stack,
             scope=namespace.scope,
-            backends=[one.backend for one in web],
+            backends=[*(one.backend for one in web), *needs.backends],
             idle_timeout_seconds=max(
                 args.app.service.idle_timeout_seconds,
                 *(one.idle_timeout_seconds for one in args.app.web.values()),
@@ -169,14 +187,14 @@ class ServiceStack(pulumi.ComponentResource):
             ),
             platform=args.platform,
             sign_in=args.sign_in,
-            depends_on=web,
+            depends_on=[*web, *needs.ready],
             opts=self.child,
         )
         hooks = AppHooks(
             "hooks",
             HookArgs(
                 hooks=args.app.hooks,
-                work=partial(_hook_work, args, values, secrets),
+                work=partial(_hook_work, args, values, secrets, account),
                 scope=namespace.scope,
                 resources=args.sizes.service.resources,
                 database=provisioned.database.identity,
@@ -196,6 +214,7 @@ class ServiceStack(pulumi.ComponentResource):
         values: EnvironmentArgs,
         secrets: AppSecrets,
         namespace: PreviewNamespace,
+        account: str,
         ready: Sequence[pulumi.Resource],
     ) -> list[WebService]:
         """Declare the workers, and the web services, of which the app's own is the first."""
@@ -213,6 +232,7 @@ class ServiceStack(pulumi.ComponentResource):
                     worker.command,
                     _environment({**variables, **worker.environment}, values, secrets),
                     restart_on,
+                    account,
                 ),
                 replicas=worker.replicas,
                 resources=args.sizes.workers[name].resources,
@@ -229,6 +249,7 @@ class ServiceStack(pulumi.ComponentResource):
                 args.app.service.command,
                 _environment(variables, values, secrets),
                 restart_on,
+                account,
             ),
             resources=args.sizes.service.resources,
             scope=namespace.scope,
@@ -245,6 +266,7 @@ class ServiceStack(pulumi.ComponentResource):
                     web.command,
                     app_environment(web.environment, values, login=APP_SECRET),
                     restart_on,
+                    account,
                 ),
                 resources=args.sizes.web[name].resources,
                 scope=namespace.scope,
@@ -262,7 +284,7 @@ def web_name(name: str) -> str:
 
 
 def migrate_work(
-    args: AppArgs, values: EnvironmentArgs, secrets: AppSecrets
+    args: AppArgs, values: EnvironmentArgs, secrets: AppSecrets, account: str
 ) -> DatabaseWork | None:
     """Return the work of the migrate Job: the schema, as the role that owns it.
 
@@ -287,11 +309,17 @@ def migrate_work(
         timeout_seconds=settings.migrate_seconds,
         container=args.app.service,
         mounted=(MOUNTED,),
+        service_account=account,
     )
 
 
 def _hook_work(
-    args: AppArgs, values: EnvironmentArgs, secrets: AppSecrets, name: str, hook: Hook
+    args: AppArgs,
+    values: EnvironmentArgs,
+    secrets: AppSecrets,
+    account: str,
+    name: str,
+    hook: Hook,
 ) -> DatabaseWork:
     """Return the work of a hook's Job, which runs as the service does."""
     return DatabaseWork(
@@ -303,6 +331,7 @@ def _hook_work(
         timeout_seconds=hook.timeout_seconds,
         container=args.app.service,
         mounted=(MOUNTED,),
+        service_account=account,
     )
 
 

@@ -9,6 +9,7 @@ from pulumi_kubernetes import apps
 
 from infra.app.deployment import (
     AppContainer,
+    child_name,
     deployment_annotations,
     deployment_spec,
     disruption_budget,
@@ -48,7 +49,7 @@ class Worker(pulumi.ComponentResource):
         super().__init__("previews:service:Worker", name, None, opts)
         labels = {NAME_LABEL: name}
         deployment = apps.v1.Deployment(
-            "deployment",
+            child_name(name, "deployment"),
             metadata=scope.metadata(
                 name, labels=labels, annotations=deployment_annotations(resources)
             ),

@@ -104,6 +104,7 @@ def details(
         ("Migrations", _migrations(deployed.migration)),
         *([] if seconds is None else [("Took", f"{duration(seconds)}{_see(run)}")]),
         ("Data", _data(summary, now) + (f"; reset {moment(reset)}" if reset else "")),
+        *([("Mail", summary.mail_url)] if summary.mail_url else []),
         ("Cost", _cost(summary, now)),
         ("Expires", _expiry(summary, kept=deployed.kept, now=now)),
     ]
@@ -266,6 +267,8 @@ def _changed(states: Sequence[StepState]) -> str:
 def _migrations(migration: MigrationLog | None) -> str:
     if migration is None:
         return "unknown: their log can't be read"
+    if not migration.ran:
+        return "none was run"
     if migration.report is None:
         return "<br>".join([*map(cell, migration.applied), _NO_REPORT])
     return "<br>".join(map(cell, migration.applied)) or "none to apply"

@@ -33,6 +33,7 @@ from tests.previews.bringing import (
     logged_cluster,
     unreachable_cluster,
 )
+from tests.previews.memory_cluster import MemoryCluster
 
 Run = Callable[..., tuple[int, str, str]]
 MARKER = marker(PLATFORM_APP)
@@ -429,6 +430,11 @@ def test_an_image_that_was_not_built_is_told(
     body = comment(github).body
     assert "The image could not be built" in body
     assert "the image failed to build" in body
+
+
+def test_an_app_without_migrations_is_not_asked_for_their_report(github: LocalGitHub) -> None:
+    run(github, RecordedStacks(play=["first"]), cluster=MemoryCluster())
+    assert "| **Migrations** | none was run |" in comment(github).body
 
 
 PASSED = AppTestsResult(outcome=Outcome.PASSED, seconds=5)

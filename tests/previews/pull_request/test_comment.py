@@ -129,6 +129,7 @@ def test_what_was_changed(states: tuple[StepState, ...], words: str) -> None:
     ("migration", "words"),
     [
         (None, "unknown: their log can't be read"),
+        (MigrationLog(ran=False), "none was run"),
         (MigrationLog(report=REPORT), "none to apply"),
         (MigrationLog(applied=("1: a", "2: b|c"), report=REPORT), "1: a<br>2: b\\|c"),
         (
