@@ -262,6 +262,7 @@ class App(Model):
             ("service",): self.service.environment,
             **{("workers", name): one.environment for name, one in self.workers.items()},
             **{("web", name): one.environment for name, one in self.web.items()},
+            ("tests",): {} if self.tests is None else self.tests.environment,
         }
         return {
             (*owner, "environment", name): value

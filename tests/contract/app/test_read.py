@@ -148,6 +148,7 @@ def test_tests_of_the_app() -> None:
         ("tests: {command: a, timeout_minutes: 0}", "tests.timeout_minutes is wrong"),
         ("tests: {command: a, timeout_minutes: 60}", "tests.timeout_minutes is wrong"),
         ("tests: {command: a, environment: {A: '{password}'}}", "A: {password} is no placeholder"),
+        ("tests: {command: a, environment: {A: '{mail_url}'}}", "`needs` has `mail`"),
         ("tests: {command: a, browsers: 2}", "tests.browsers is not a key of this file"),
     ],
 )
