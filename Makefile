@@ -19,6 +19,9 @@ unexport PYTHONDONTWRITEBYTECODE
 
 ##@ One machine, no AWS, no Docker
 
+adopt: $(VENV)/.ready need-app  ## Describe an app for previews: make adopt APP=../orders
+	@$(SANDBOX) adopt
+
 preview: $(VENV)/.ready need-pr  ## Deploy a preview: make preview PR=42 [DB=branch] [APP=../orders]
 	@$(SANDBOX) preview $(PR) $(if $(DB),--database $(DB))
 
@@ -157,8 +160,11 @@ $(IAM_SIMULATE)/.ready: $(VENV)/.ready requirements/iam-simulate/npm-shrinkwrap.
 need-pr:
 	@[[ "$(PR)" =~ ^[1-9][0-9]*$$ ]] || { echo "PR is '$(PR)': expected the number of a pull request, as in: make preview PR=42" >&2; exit 2; }
 
+need-app:
+	@[[ -n "$(APP)" ]] || { echo "APP is empty: expected the folder of an app, as in: make adopt APP=../orders" >&2; exit 2; }
+
 help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: preview push staging destroy status down reset setup test test-unit test-image mutate contract check policy workflows audit format bench bench-cold docs pictures versions kill-each bench-twenty lock need-pr help
+.PHONY: adopt preview push staging destroy status down reset setup test test-unit test-image mutate contract check policy workflows audit format bench bench-cold docs pictures versions kill-each bench-twenty lock need-pr need-app help

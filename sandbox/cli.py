@@ -18,8 +18,19 @@ from rich.console import Console
 from contract.preview import Preview, PreviewNumberError
 from previews import output
 from previews.clients import Clients
+from previews.commands.adopt import person_who_answers
 from previews.errors import PreviewsError
-from sandbox import branches, environment, lifecycle, policies, psql, pull_request, show, staging
+from sandbox import (
+    adoption,
+    branches,
+    environment,
+    lifecycle,
+    policies,
+    psql,
+    pull_request,
+    show,
+    staging,
+)
 from sandbox.aws.client import take_automated_snapshot
 from sandbox.errors import SandboxError
 from sandbox.settings import Settings
@@ -94,6 +105,28 @@ def _callback(
 
 
 @app.command()
+def adopt(
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Take every proposal, as without a terminal.")
+    ] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write the files of the app of --app, and draft scrub.yaml from its migrated database."""
+    folder = os.environ.get("PREVIEWS_APP")
+    if not folder:
+        raise SandboxError(
+            "sandbox adopt",
+            why="no app was named",
+            remedy="name its folder: make adopt APP=../orders.",
+        )
+    settings = Settings()
+    person = person_who_answers(yes=yes or not sys.stdin.isatty())
+    adoption.adopt(
+        settings, Path(folder), person, lambda: _clients(settings, verbose=verbose), console
+    )
+
+
+@app.command()
 def preview(
     number: PreviewArgument,
     database: Annotated[
@@ -105,6 +138,7 @@ def preview(
     """Deploy a preview of the working tree; staging is deployed first if it is missing."""
     settings = Settings()
     pull_request.check(settings)
+    staging.require_reviewed_rules(settings)
     clients = _clients(settings, database, verbose=verbose)
     staging.ensure(settings, clients, console)
     if database is pull_request.Mode.BRANCH:

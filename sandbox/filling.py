@@ -112,18 +112,36 @@ def _run_client(
 
 def _write_service(settings: Settings, stack: StackName, path: Path) -> None:
     """Write a service file with the login of the role that migrates, in place of the master's."""
+    connection = login(settings, stack)
+    connection["dbname"] = connection.pop("name")
+    lines = [f"{key}={value}" for key, value in connection.items()]
+    write_atomically(path, "\n".join([f"[{stack}]", *lines, ""]), mode=0o600)
+
+
+def login(settings: Settings, stack: StackName) -> dict[str, str]:
+    """Return host, port, name, user and password of the role that owns staging's schema."""
     psql.write_services(settings)
     services = configparser.ConfigParser(interpolation=None)
     services.read(psql.service_file(settings))
     secret = read(settings, f"secret/{MIGRATOR_SECRET}", f"--namespace={stack.namespace}")["data"]
     role = {key: base64.b64decode(value).decode() for key, value in secret.items()}
-    connection = {
-        **services[stack.database_identifier],
+    server = services[stack.database_identifier]
+    return {
+        "host": server["host"],
+        "port": server["port"],
+        "name": server["dbname"],
         "user": role["username"],
         "password": role["password"],
+        # A Unix socket has no TLS, and the server requires it on its address.
+        "sslmode": "prefer",
     }
-    lines = [f"{key}={value}" for key, value in connection.items()]
-    write_atomically(path, "\n".join([f"[{stack}]", *lines, ""]), mode=0o600)
+
+
+def is_migrated(settings: Settings, stack: StackName) -> bool:
+    """Return whether staging's migrations have all succeeded."""
+    at = f"--namespace={stack.namespace}"
+    jobs = read(settings, "jobs", at, f"--selector={NAME_LABEL}={MIGRATE}")["items"]
+    return bool(jobs) and all("Complete" in _conditions(job.get("status", {})) for job in jobs)
 
 
 def _run_command(settings: Settings, stack: StackName, command: Sequence[str]) -> None:

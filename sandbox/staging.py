@@ -9,18 +9,22 @@ from typing import Any
 import yaml
 from rich.console import Console
 
+from contract.platform_outputs import OUTPUT, PlatformOutputs, PlatformOutputsError
 from contract.stack_name import AppName, StackName
+from previews.adoption.scrub_file import open_rules, scrub_path
 from previews.clients import Clients
 from previews.diagnosis.failure_report import UpFailedError
 from previews.pull_request.presenter import DeployFailure
 from previews.pull_request.terminal_presenter import TerminalPresenter
 from previews.pulumi.stacks import Stacks as StacksOfPulumi
 from previews.pulumi.up import pulumi_up
-from sandbox import filling, show
+from previews.settings import Settings as PreviewsSettings
+from sandbox import environment, filling, show
 from sandbox.aws.client import client, take_automated_snapshot
 from sandbox.containers.locks import hold
+from sandbox.errors import SandboxError
 from sandbox.settings import CLUSTER_NAME, Settings
-from sandbox.stacks import PROJECT
+from sandbox.stacks import PROJECT, Stacks
 from sandbox.system import write_atomically
 
 STACK = "staging"
@@ -43,6 +47,8 @@ def ensure(settings: Settings, clients: Clients, console: Console) -> None:
     with hold(settings.home / f"{stack}.lock"):
         if not _finished(settings, stack).exists():
             _make(settings, clients, console)
+        elif published_rules(settings, clients.settings) is None:
+            _update(settings, clients, console)
 
 
 def _ensure_platform(settings: Settings, clients: Clients, console: Console) -> None:
@@ -72,10 +78,51 @@ def update(settings: Settings, clients: Clients, console: Console) -> None:
         if not _finished(settings, stack).exists():
             _make(settings, clients, console)
             return
-        began = time.monotonic()
-        up(settings, clients)
-        seconds = time.monotonic() - began
-        show.done(console, stack.name, f"has the working tree after {seconds:.1f} s")
+        _update(settings, clients, console)
+
+
+def _update(settings: Settings, clients: Clients, console: Console) -> None:
+    began = time.monotonic()
+    up(settings, clients)
+    seconds = time.monotonic() - began
+    name = stack_of(clients).name
+    show.done(console, name, f"has the working tree after {seconds:.1f} s")
+
+
+def published_rules(settings: Settings, previews: PreviewsSettings) -> str | None:
+    """Return the rules of the scrub that staging publishes; None if they are a draft, or none."""
+    stack = StackName.parse(STACK, previews.app_name)
+    if not _finished(settings, stack).exists():
+        return None
+    outputs = Stacks({}, environment.backend_folder(settings)).outputs(stack)
+    try:
+        rules = PlatformOutputs.read(outputs.get(OUTPUT)).database.scrub_rules
+    except PlatformOutputsError:
+        return None  # Of another version of the program, or not complete.
+    return rules if open_rules(rules) is None else None
+
+
+def require_reviewed_rules(settings: Settings) -> None:
+    """Refuse a preview whose copy of staging's data no rules would scrub.
+
+    Staging's rules count; those of the working tree where staging will be brought up with them.
+
+    Raises:
+        SandboxError: The rules are a draft of `previews adopt`.
+    """
+    previews = PreviewsSettings.read(local=True)
+    path = scrub_path(previews.app_folder)
+    if not path.is_file() or published_rules(settings, previews) is not None:
+        return
+    count = open_rules(path.read_text(errors="replace"))
+    if count is not None:
+        raise SandboxError(
+            str(path),
+            why="it is a draft that nobody has reviewed"
+            + (f", and {count} columns have no rule" if count else ""),
+            remedy="check every line, replace each `how: review`, and remove `reviewed: false`;"
+            " then run the command again.",
+        )
 
 
 def _make(settings: Settings, clients: Clients, console: Console) -> None:
@@ -128,6 +175,11 @@ def config_file(settings: Settings, stack: StackName) -> Path:
 
 def _finished(settings: Settings, stack: StackName) -> Path:
     return settings.home / f"{stack}.finished"
+
+
+def forget_data(settings: Settings, stack: StackName) -> None:
+    """Let the next run fill staging again, as if it had been interrupted before."""
+    _finished(settings, stack).unlink(missing_ok=True)
 
 
 def enable_branches(settings: Settings, app: AppName) -> None:

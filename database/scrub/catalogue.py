@@ -28,16 +28,25 @@ ORDER BY pg_table_size(c.oid) DESC, c.oid
 """
 _COLUMNS = """
 SELECT a.attrelid, a.attname, a.attnum, format_type(a.atttypid, a.atttypmod),
-       CASE WHEN t.typtype = 'd' THEN b.typname ELSE t.typname END, t.typcategory,
-       CASE WHEN t.typname IN ('varchar', 'bpchar') AND a.atttypmod > 4 THEN a.atttypmod - 4 END,
+       b.typname, b.typtype, b.typcategory,
+       CASE WHEN b.typname IN ('varchar', 'bpchar') AND b.modifier > 4 THEN b.modifier - 4 END,
        CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END,
        a.attstorage <> t.typstorage OR a.attcompression <> '',
-       a.attnotnull, a.attgenerated <> '',
+       a.attnotnull OR b.required, a.attgenerated <> '',
        EXISTS (SELECT FROM pg_index AS i
                WHERE i.indrelid = a.attrelid AND i.indisunique AND a.attnum = ANY (i.indkey))
 FROM pg_attribute AS a
 JOIN pg_type AS t ON t.oid = a.atttypid
-LEFT JOIN pg_type AS b ON b.oid = t.typbasetype
+-- A domain may be based on another one, and each may limit the length or refuse NULL.
+CROSS JOIN LATERAL (
+    WITH RECURSIVE chain (type, modifier, required) AS (
+        SELECT a.atttypid, a.atttypmod, false
+        UNION ALL
+        SELECT d.typbasetype, d.typtypmod, chain.required OR d.typnotnull
+        FROM chain JOIN pg_type AS d ON d.oid = chain.type AND d.typtype = 'd')
+    SELECT typname, typtype, typcategory, modifier, required
+    FROM chain JOIN pg_type ON oid = type WHERE typtype <> 'd'
+) AS b
 WHERE a.attrelid = ANY (%(relations)s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum
 """
@@ -52,6 +61,7 @@ class Column:
         number: ``attnum``.
         type: Its type in SQL.
         base: Name of its type; for a domain, of the type that it is based on.
+        kind: ``typtype`` of that: b for base types, e for enums, c for composites, and so on.
         category: ``typcategory``: S for text, A for arrays, and so on.
         length: Maximal number of characters; None if unlimited.
         collation: Its collation, quoted; None if it is the type's default.
@@ -65,6 +75,7 @@ class Column:
     number: int
     type: str
     base: str
+    kind: str
     category: str
     length: int | None
     collation: str | None

@@ -158,6 +158,16 @@ def _problem(column: Column, rule: ColumnRule) -> str:
             return _fake_problem(column, rule)
 
 
+def possible_fakes(column: Column) -> Iterator[str]:
+    """Return the kinds of fakes that a column can store."""
+    return (kind for kind in FAKE_KINDS if not _fake_problem(column, Fake(how="fake", kind=kind)))
+
+
+def stores_hash(column: Column) -> bool:
+    """Return whether a column can store a hash."""
+    return not _hash_problem(column)
+
+
 def _hash_problem(column: Column) -> str:
     if column.base not in _TEXT_BASES and column.base != "bytea":
         return f"has type {column.type}, which can't store a hash: choose another rule"

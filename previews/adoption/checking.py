@@ -6,30 +6,75 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ConfigDict
+from rich.markup import escape
+
 from contract.app.model import FILE, App
 from contract.app.placeholders import placeholders
 from contract.app.read import AppFileError, read_app
 from previews.adoption.dockerfile import has_secret_name, parse, started
 from previews.adoption.migrations import find_alembic
 from previews.adoption.process import process_of
-from previews.adoption.report import Problem, Report
 from previews.adoption.repository import git_root
 from previews.adoption.routes import app_objects, read_routes
+from previews.adoption.scrub_draft import draft_of_schema
+from previews.adoption.scrub_file import lacking, open_rules, read_rules, superfluous
 from previews.adoption.source import read_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from contract.app.containers import Image, Web
+    from contract.schema import DatabaseSchema
     from previews.adoption.dockerfile import Dockerfile
 
 _SAVED = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
-_REVIEWED = re.compile(r"^reviewed:\s*(false|no|off)\b", re.MULTILINE)
 
 
-def check(folder: Path) -> Report:
+class Problem(BaseModel):
+    """A problem of an app's description.
+
+    Attributes:
+        where: File, and its line if there is one.
+        what: The finding, and what was expected.
+        remedy: Instruction for the reader.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    where: str
+    what: str
+    remedy: str
+
+
+class Report(BaseModel):
+    """The result of a check; ``notes`` are worth knowing, and no error."""
+
+    model_config = ConfigDict(frozen=True)
+
+    app: str
+    problems: tuple[Problem, ...]
+    notes: tuple[Problem, ...]
+
+    def text(self) -> str:
+        """Return the report for people, in rich's markup."""
+        lines = []
+        for mark, problems in (("[red]✗[/]", self.problems), ("[yellow]![/]", self.notes)):
+            for one in problems:
+                lines += [f"{mark} {escape(f'{one.where}: {one.what}')}"]
+                lines += [f"  {escape(line)}" for line in one.remedy.splitlines()]
+        if not self.problems:
+            lines.append("[green]✓[/] preview.yaml fits the repository")
+        return "\n".join(lines)
+
+
+def check(folder: Path, schema: DatabaseSchema | None = None) -> Report:
     """Check a folder's ``preview.yaml`` against the repository that it is in.
+
+    Args:
+        folder: The app's folder.
+        schema: The schema of its migrated database, whose columns all need a rule of the scrub.
 
     Raises:
         PreviewsError: There is no such folder, or it is in no git repository.
@@ -45,14 +90,14 @@ def check(folder: Path) -> Report:
         )
         problems = [Problem(where=FILE, what=what, remedy=remedy) for what in error.problems]
         return Report(app="", problems=tuple(problems), notes=())
-    checker = _Checker(root, folder.resolve(), app)
+    checker = _Checker(root, folder.resolve(), app, schema)
     checker.run()
     return Report(app=app.app, problems=tuple(checker.problems), notes=tuple(checker.notes))
 
 
 class _Checker:
-    def __init__(self, root: Path, folder: Path, app: App) -> None:
-        self._root, self._folder, self._app = root, folder, app
+    def __init__(self, root: Path, folder: Path, app: App, schema: DatabaseSchema | None) -> None:
+        self._root, self._folder, self._app, self._schema = root, folder, app, schema
         self.problems: list[Problem] = []
         self.notes: list[Problem] = []
 
@@ -181,14 +226,40 @@ class _Checker:
         if path is None:
             return
         text = path.read_text(errors="replace")
-        open_rules = len(re.findall(r"how:\s*[\"']?review\b", text))
-        if _REVIEWED.search(text) or open_rules:
+        count = open_rules(text)
+        if count is not None:
             self._wrong(
                 self._app.database.scrub,
                 "it is a draft, which no scrub accepts"
-                + (f"; columns without a rule: {open_rules}" if open_rules else ""),
+                + (f"; columns without a rule: {count}" if count else ""),
                 "check every line against the data, replace each `how: review`, and remove"
                 " `reviewed: false`",
+            )
+        if self._schema is not None:
+            self._against(self._schema, text)
+
+    def _against(self, schema: DatabaseSchema, text: str) -> None:
+        """Compare the rules of the scrub with the migrated schema."""
+        where = self._app.database.scrub
+        try:
+            rules = read_rules(text)
+        except ValueError as error:
+            self._wrong(where, f"it can't be read: {error}", "correct it (docs/scrub.md)")
+            return
+        draft = draft_of_schema(schema)
+        missing = [".".join(place) for place in lacking(rules, draft)]
+        if missing:
+            self._wrong(
+                where,
+                f"columns of the migrated schema have no rule: {', '.join(missing)}",
+                "run `previews adopt` with the same --schema, which adds a line for each",
+            )
+        gone = list(superfluous(rules, draft))
+        if gone:
+            self._note(
+                where,
+                f"it has rules for what the migrated schema lacks: {', '.join(gone)}",
+                "remove them, or mark them `leaving: true` while a snapshot has them",
             )
 
     def _environments(self) -> Iterator[tuple[str, Mapping[str, str]]]:

@@ -1,4 +1,4 @@
-"""What each variable of an app would be in a preview: a placeholder, a secret, a value, nothing."""
+"""Values of an app's variables in a preview: a placeholder, a secret, a value, or none."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Values:
     Attributes:
         environment: Value of each variable of the environment, and a comment.
         secrets: ``generate``, or the name in Secrets Manager, and a comment.
-        remarks: What a person has to know or to do.
+        remarks: Things that a person has to know or to do.
     """
 
     environment: dict[str, tuple[str, str]]

@@ -1,4 +1,4 @@
-"""What an image starts: the server's command, and what stands in the way of it in a preview."""
+"""The process that an image starts: its command, and what stands in its way in a preview."""
 
 from __future__ import annotations
 

@@ -41,8 +41,8 @@ class Proposal:
     Attributes:
         name: The app's name.
         text: Content of the file.
-        found: What was read where, for people: a thing and its place.
-        remarks: What a person has to know or to do.
+        found: Things that were read, and their places, for people.
+        remarks: Things that a person has to know or to do.
     """
 
     name: str

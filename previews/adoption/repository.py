@@ -8,20 +8,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from previews.adoption.building import Build, find_build, read_services, uvicorn_name
 from previews.adoption.dockerfile import (
+    Build,
     Dockerfile,
     Started,
+    find_build,
     parse,
+    read_services,
     requested_path,
     started,
+    uvicorn_name,
 )
-from previews.adoption.migrations import Alembic, find_alembic
+from previews.adoption.migrations import Alembic, Tables, find_alembic, read_tables
 from previews.adoption.process import serving_stage
 from previews.adoption.routes import AppObject, Routes, app_objects, read_routes
 from previews.adoption.settings import Variable, variables
 from previews.adoption.source import Source, read_source
-from previews.adoption.tables import Tables, read_tables
 from previews.errors import PreviewsError
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ _MARKS = ("pyproject.toml", "requirements.txt", "setup.py")
 
 @dataclass(frozen=True)
 class Repository:
-    """What adoption reads; paths are relative to ``root``."""
+    """A repository as adoption reads it; paths are relative to ``root``."""
 
     root: Path
     folder: Path

@@ -1,4 +1,4 @@
-"""The Python files of a repository as syntax trees; nothing of them is imported or run."""
+"""The files of a repository, and its Python as syntax trees; nothing is imported or run."""
 
 from __future__ import annotations
 
@@ -11,11 +11,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from previews.adoption.files import files
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_SKIPPED = frozenset(
+    {
+        "__pycache__",
+        "build",
+        "dist",
+        "docs",
+        "docs_src",
+        "examples",
+        "node_modules",
+        "site-packages",
+        "test",
+        "tests",
+        "venv",
+    }
+)
 _LARGEST = 1024 * 1024
 _MOST_FILES = 5000
 _NEWER = (
@@ -189,6 +202,18 @@ class Source:
 
     def _at(self, place: Path) -> Module | None:
         return self.modules.get(place.with_suffix(".py")) or self.modules.get(place / "__init__.py")
+
+
+def files(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder, sorted; no link leads out of it."""
+    for here, folders, names in os.walk(folder):
+        folders[:] = sorted(
+            name for name in folders if name not in _SKIPPED and not name.startswith(".")
+        )
+        for name in sorted(names):
+            path = Path(here, name)
+            if path.is_file() and not path.is_symlink():
+                yield path
 
 
 def read_source(root: Path, folder: Path) -> Source:

@@ -10,7 +10,8 @@ import typer
 from rich.markup import escape
 
 from previews import output
-from previews.adoption.adopting import adopt, upgrade
+from previews.adoption.adopting import Person, adopt, upgrade
+from previews.adoption.migrated_schema import SchemaOption, read_schema
 from previews.adoption.workflow import own_platform, parse_platform
 from previews.errors import PreviewsError
 from previews.output import AsJson, show
@@ -31,25 +32,36 @@ def command(
         str | None,
         typer.Option(metavar="OWNER/REPO@REF", help="Repository of the platform; else this one's."),
     ] = None,
+    schema: SchemaOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Write preview.yaml, scrub.yaml and the workflow of an existing FastAPI repository.
 
     They are drafted from its source, of which nothing is imported or run; only what the source
-    doesn't say is asked. A file that is there is replaced only after its difference was shown.
+    doesn't say is asked. A file that is there is replaced only after its difference was shown, and
+    to scrub.yaml only lines are added. With the schema of a migrated database it has all columns.
 
     Example: previews adopt ../orders --platform acme/previews@v1
 
     Exits with 0 when the files are there, with 1 when the repository lacks what a preview needs.
     """
     known = parse_platform(platform) if platform else own_platform(PROJECT_ROOT)
-    person = _Unasked() if yes or as_json else _Terminal()
-    adopted = upgrade(folder, person, known) if move else adopt(folder, person, known)
+    person = person_who_answers(yes=yes or as_json)
+    if move:
+        adopted = upgrade(folder, person, known)
+    else:
+        migrated = None if schema is None else read_schema(schema)
+        adopted = adopt(folder, person, known, migrated)
     show(adopted, adopted.text(), as_json=as_json)
 
 
+def person_who_answers(*, yes: bool) -> Person:
+    """Return the person at the terminal, or one who takes every proposal."""
+    return _Unasked() if yes else _Terminal()
+
+
 class _Unasked:
-    """Takes every proposal and replaces nothing."""
+    """A person who takes every proposal and replaces nothing."""
 
     def ask(self, _question: str, proposal: str) -> str:
         return proposal
@@ -67,7 +79,7 @@ class _Unasked:
 
 
 class _Terminal:
-    """Asks on the terminal."""
+    """A person who is asked on the terminal."""
 
     def ask(self, question: str, proposal: str) -> str:
         answer: str = typer.prompt(question, default=proposal, err=True)

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from database.scrub.catalogue import Column, ForeignKey, Table
-from database.scrub.classification import TableTask, classify, unmatched
+from database.scrub.classification import (
+    TableTask,
+    classify,
+    possible_fakes,
+    stores_hash,
+    unmatched,
+)
 from database.scrub.errors import REMEDY, ScrubError
 from database.scrub.fakes import FAKE_KINDS
 from database.scrub.rules import Rules
@@ -28,6 +34,7 @@ def column(name: str = "c", base: str = "text", **more: Any) -> Column:
     defaults: dict[str, Any] = {
         "number": 1,
         "type": base,
+        "kind": "b",
         "category": "S",
         "length": None,
         "collation": None,
@@ -92,6 +99,19 @@ def test_what_has_no_rows_of_its_own_is_no_task() -> None:
         ("t_1", False, ["c"]),
         ("t_2", False, ["c"]),
     ]
+
+
+def test_what_a_column_can_store_is_what_would_not_be_refused() -> None:
+    assert list(possible_fakes(column(base="inet"))) == ["ip"]
+    assert list(possible_fakes(column(unique=True, length=40))) == [
+        "email",
+        "username",
+        "url",
+        "uuid",
+    ]
+    assert list(possible_fakes(column(base="jsonb"))) == []
+    assert stores_hash(column(length=16))
+    assert not stores_hash(column(length=15))
 
 
 def test_a_table_without_columns_and_rule_is_emptied() -> None:

@@ -163,7 +163,7 @@ def test_sql_and_a_dump_are_read_as_the_role_that_owns_the_schema(
     def write_services(_: Settings) -> None:
         filling.write_atomically(
             filling.psql.service_file(settings),
-            "[staging]\nhost=/run\ndbname=service\nuser=master\npassword=p%q\n",
+            "[staging]\nhost=/run\nport=5432\ndbname=service\nuser=master\npassword=p%q\n",
         )
 
     monkeypatch.setattr(filling.psql, "write_services", write_services)
@@ -176,8 +176,10 @@ def test_sql_and_a_dump_are_read_as_the_role_that_owns_the_schema(
     service.read(clients / "service")
     assert dict(service["staging"]) == {
         "host": "/run",
+        "port": "5432",
         "dbname": "service",
         "user": "service_migrator",
         "password": "only-for-tests",
+        "sslmode": "prefer",
     }
     assert not (settings.home / "psql" / "filling.conf").exists()

@@ -11,7 +11,8 @@ import yaml
 from database.scrub.errors import RulesError
 from database.scrub.rules import load
 from previews.adoption.repository import read_repository
-from previews.adoption.scrub_draft import draft
+from previews.adoption.scrub_draft import draft_of_source
+from previews.adoption.scrub_file import render
 from tests.previews.adoption.repositories import REVISION, repository
 
 
@@ -19,7 +20,7 @@ def drafted(folder: Path) -> str:
     def choose(question: str, options: Sequence[str]) -> str:
         raise AssertionError(question, options)
 
-    return draft(read_repository(folder, choose).tables)
+    return render(draft_of_source(read_repository(folder, choose).tables))
 
 
 def test_migrations_are_followed_in_their_order(tmp_path: Path) -> None:
