@@ -147,15 +147,19 @@ class BranchesOutputs(_Model):
 
 
 class ImageOutputs(_Model):
-    """The registry, and the image that is trusted with master passwords.
+    """The registry, the image that is trusted with master passwords, and those of needs.
 
     Attributes:
         repository_url: ECR repository of the app's images, without a tag.
         database: Image that prepares databases, from the default branch, by digest.
+        redis: Image of Redis, for apps that need it; empty where nodes reach none.
+        mail: Image of the mail server, likewise.
     """
 
     repository_url: str
     database: str
+    redis: str
+    mail: str
 
     @property
     def repository(self) -> str:

@@ -80,10 +80,12 @@ class BranchesInputs:
 
 @dataclass(frozen=True)
 class ImageInputs:
-    """The registry, and the image that is trusted with master passwords."""
+    """The registry, the image that is trusted with master passwords, and those of needs."""
 
     repository_url: pulumi.Input[str]
     database: pulumi.Input[str]
+    redis: pulumi.Input[str]
+    mail: pulumi.Input[str]
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,25 @@ class ExternalSecretsVersion(_Model):
         return f"{self.image}@{self.digest}" if self.digest else f"{self.image}:v{self.version}"
 
 
+class ImageVersion(_Model):
+    """A published image of a server that apps may need.
+
+    Attributes:
+        image: Image, without a tag.
+        tag: Tag of the version.
+        digest: Digest of the image; empty until it is looked up.
+    """
+
+    image: str
+    tag: str = Field(pattern=r"^v?[0-9]+(\.[0-9]+)+$")
+    digest: str = Field(pattern=r"^(sha256:[0-9a-f]{64})?$")
+
+    @property
+    def reference(self) -> str:
+        """Reference of the image: by digest, or by tag while that is not known."""
+        return f"{self.image}@{self.digest}" if self.digest else f"{self.image}:{self.tag}"
+
+
 class Versions(_Model):
     """Every pinned version.
 
@@ -49,11 +68,15 @@ class Versions(_Model):
         kubernetes: Minor version of a new cluster.
         addons: Version of each EKS add-on.
         external_secrets: The External Secrets Operator.
+        redis: Redis, for apps that need it.
+        mail: Mailpit, likewise.
     """
 
     kubernetes: str = Field(pattern=r"^1\.[0-9]{2}$")
     addons: dict[str, str]
     external_secrets: ExternalSecretsVersion
+    redis: ImageVersion
+    mail: ImageVersion
 
 
 @cache
@@ -66,7 +89,8 @@ def render(versions: Versions) -> str:
     """Return the text of the file."""
     lines = [_HEAD, f'kubernetes = "{versions.kubernetes}"', "", "[addons]"]
     lines += [f'{name} = "{version}"' for name, version in sorted(versions.addons.items())]
-    lines += ["", "[external_secrets]"]
-    operator = versions.external_secrets.model_dump()
-    lines += [f'{name} = "{value}"' for name, value in operator.items()]
+    for section in ("external_secrets", "redis", "mail"):
+        pins: _Model = getattr(versions, section)
+        lines += ["", f"[{section}]"]
+        lines += [f'{name} = "{value}"' for name, value in pins.model_dump().items()]
     return "\n".join(lines) + "\n"

@@ -140,6 +140,7 @@ def preview(
     pull_request.check(settings)
     staging.require_reviewed_rules(settings)
     clients = _clients(settings, database, verbose=verbose)
+    pull_request.provide_needs(settings, clients, console)
     staging.ensure(settings, clients, console)
     if database is pull_request.Mode.BRANCH:
         branches.ensure(settings, clients, console)
@@ -153,6 +154,7 @@ def push(number: PreviewArgument, verbose: Verbose = False) -> None:
     pull_request.check(settings)
     stacks = _stacks(settings, _up(settings))
     clients = pull_request.clients(stacks.environment, verbose=verbose)
+    pull_request.provide_needs(settings, clients, console)
     preview = clients.preview(number)
     if not stacks.exists(preview.stack):
         raise SandboxError(
@@ -269,7 +271,9 @@ def reset(
 def deploy_staging() -> None:
     """Deploy the working tree to staging; a new one gets generated rows and a snapshot."""
     settings = Settings()
-    staging.update(settings, _clients(settings), console)
+    clients = _clients(settings)
+    pull_request.provide_needs(settings, clients, console)
+    staging.update(settings, clients, console)
 
 
 @app.command()

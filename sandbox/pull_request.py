@@ -12,10 +12,14 @@ from previews.clients import Clients
 from previews.lifecycle.label_config import DATABASE_MODE_LABELS
 from previews.settings import Settings as PreviewsSettings
 from sandbox.containers.build import check_dockerfile
+from sandbox.containers.published import provide
+from sandbox.containers.store import ImageStore
 from sandbox.errors import SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from rich.console import Console
 
     from sandbox.settings import Settings
 
@@ -58,6 +62,17 @@ def check(settings: Settings) -> None:
             ),
             remedy="".join(f"\n  - {problem.remedy}" for _, problem in problems),
         )
+
+
+def provide_needs(settings: Settings, clients: Clients, console: Console) -> None:
+    """Make the images of what the app needs besides its database.
+
+    Raises:
+        PreviewsError: The app's description is missing or wrong.
+        SandboxError: One can't be made.
+    """
+    store = ImageStore(settings.home / "images")
+    provide(clients.app.needs.declared, store, settings, console)
 
 
 def clients(

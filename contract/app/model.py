@@ -9,13 +9,15 @@ secret of another app, or resources beyond the platform's limits.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, cast
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from contract.app.containers import FurtherWeb, Image, Service, Worker
 from contract.app.hooks import Hooks, Sandbox
-from contract.app.placeholders import IN_BUILDS, placeholders
+from contract.app.needs import MAIL_PATH, Needs
+from contract.app.placeholders import IN_BUILDS, NEED_OF, placeholders
 from contract.app.smoke import OpenApi, Request
 from contract.app.values import (
     Command,
@@ -30,6 +32,26 @@ from contract.app.values import (
 
 FILE = "preview.yaml"
 """Name of the file."""
+
+
+class NeedMissingError(ValueError):
+    """Placeholders of needs that the app does not declare.
+
+    Attributes:
+        at: Path of the first variable with one.
+        needs: The missing needs, as keys of ``needs``.
+    """
+
+    def __init__(self, found: Sequence[tuple[tuple[str, ...], str]]) -> None:
+        self.at = found[0][0]
+        self.needs = sorted({NEED_OF[placeholder] for _, placeholder in found})
+        super().__init__(
+            "; ".join(
+                f"{'.'.join(at)}: {{{placeholder}}} is known where `needs` has"
+                f" `{NEED_OF[placeholder]}`"
+                for at, placeholder in found
+            )
+        )
 
 
 class Secret(Model):
@@ -144,6 +166,11 @@ class App(Model):
         description="hosts outside of the cluster that it must reach; nothing else is reachable",
         examples=[[{"host": "api.stripe.com", "port": 443}]],
     )
+    needs: Needs = Field(
+        default=Needs(),
+        description="services that it needs besides its database, of which each stack has its own",
+        examples=[{"redis": {}}],
+    )
     database: Database = Field(
         default=Database(),
         description="the app's database",
@@ -201,6 +228,7 @@ class App(Model):
     @model_validator(mode="after")
     def _has_each_path_once(self) -> App:
         paths = [self.service.path, *(web.path for web in self.web.values())]
+        paths += [MAIL_PATH] if self.needs.mail else []
         twice = sorted({path for path in paths if paths.count(path) > 1})
         if twice:
             msg = (
@@ -209,6 +237,31 @@ class App(Model):
             )
             raise ValueError(msg)
         return self
+
+    @model_validator(mode="after")
+    def _has_what_its_placeholders_are_of(self) -> App:
+        missing = [
+            (at, found)
+            for at, value in self._variables().items()
+            for found in sorted(placeholders(value) & NEED_OF.keys())
+            if NEED_OF[found] not in self.needs.declared
+        ]
+        if missing:
+            raise NeedMissingError(missing)
+        return self
+
+    def _variables(self) -> Mapping[tuple[str, ...], str]:
+        """Return the value of each variable of an environment, by its path in the file."""
+        owners = {
+            ("service",): self.service.environment,
+            **{("workers", name): one.environment for name, one in self.workers.items()},
+            **{("web", name): one.environment for name, one in self.web.items()},
+        }
+        return {
+            (*owner, "environment", name): value
+            for owner, environment in owners.items()
+            for name, value in environment.items()
+        }
 
 
 def json_schema() -> str:

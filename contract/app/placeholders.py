@@ -40,11 +40,31 @@ PLACEHOLDERS = {
     "app_url": "URL of the app, without a slash at its end",
     "pod_ip": "address of the pod",
     "proxies": "networks of the load balancer, with commas; its X-Forwarded-* headers are true",
+    "redis_url": "URL of Redis, without the number of a database: `redis://redis:6379`",
+    "redis_host": "host name of Redis",
+    "redis_port": "its TCP port",
+    "smtp_host": "host name of the mail server",
+    "smtp_port": "its SMTP port, without TLS and without a login",
+    "mail_url": "URL of the page that shows the mail, without a slash at its end",
+    "bucket": "name of the S3 bucket",
+    "bucket_region": "AWS region of the bucket",
 }
 """Placeholders and their meaning."""
 
 IN_BUILDS = frozenset({"app_host", "app_url", "commit", "environment", "pull_request", "stack"})
 """Placeholders that the build of a further image knows; none of them is a secret."""
+
+NEED_OF = {
+    "redis_url": "redis",
+    "redis_host": "redis",
+    "redis_port": "redis",
+    "smtp_host": "mail",
+    "smtp_port": "mail",
+    "mail_url": "mail",
+    "bucket": "bucket",
+    "bucket_region": "bucket",
+}
+"""Placeholders that only an app with a need has, and the need: a key of ``needs``."""
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 _ASYNCPG = re.compile(r"^[a-z]+\+asyncpg:|^asyncpg:")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from contract.app.model import FILE, App
+from contract.app.model import FILE, App, NeedMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -116,8 +116,8 @@ def parse_app(file: Path, text: bytes) -> App:
     try:
         return App.model_validate(content)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_context=False)
-        problems = [f"line {_line(node, d['loc'])}: {_problem(d)}" for d in details]
+        details = error.errors(include_url=False)
+        problems = [f"line {_line(node, _place(d))}: {_problem(d)}" for d in details]
         raise AppFileError(file, problems, _snippet(details)) from error
 
 
@@ -169,7 +169,22 @@ def _first_line(node: yaml.Node) -> int:
     return node.start_mark.line + 1 if node.start_mark else 1
 
 
+def _place(detail: ErrorDetails) -> tuple[_LocPart, ...]:
+    """Return the path of the value that an error is about."""
+    missing = _missing(detail)
+    return detail["loc"] if missing is None else missing.at
+
+
+def _missing(detail: ErrorDetails) -> NeedMissingError | None:
+    """Return the error about placeholders of needs that are not declared, if it is that."""
+    error = detail.get("ctx", {}).get("error")
+    return error if isinstance(error, NeedMissingError) else None
+
+
 def _problem(detail: ErrorDetails) -> str:
+    missing = _missing(detail)
+    if missing is not None:
+        return str(missing)
     path = ".".join(str(part) for part in detail["loc"] if part != "[key]") or "the file"
     field = _field(detail["loc"])
     expected = f": expected {field.description}" if field and field.description else ""
@@ -188,6 +203,10 @@ def _snippet(details: list[ErrorDetails]) -> str:
     wanted: dict[str, object] = {}
     for detail in details:
         if detail["type"] == "extra_forbidden":
+            continue
+        missing = _missing(detail)
+        if missing is not None:
+            wanted["needs"] = {need: {} for need in missing.needs}
             continue
         tree = wanted
         fields = list(_outer_fields(detail["loc"]))

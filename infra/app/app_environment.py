@@ -47,6 +47,7 @@ class EnvironmentArgs:
         platform: The domain, the load balancer, and how databases are reached.
         provisioned: The database.
         url: URL of the app.
+        needs: Values of the placeholders of what the app needs besides.
     """
 
     stack: StackName
@@ -54,6 +55,7 @@ class EnvironmentArgs:
     platform: PlatformInputs
     provisioned: ProvisionedDatabase
     url: pulumi.Input[str]
+    needs: Mapping[str, pulumi.Input[str]]
 
 
 def app_environment(
@@ -129,4 +131,5 @@ def _values(args: EnvironmentArgs) -> dict[str, pulumi.Input[str]]:
         **_of_stack(args.stack, args.source, platform, args.url),
         # Behind the load balancer the client's address is in a header, which nobody else may set.
         "proxies": pulumi.Output.from_input(platform.ingress.source_cidrs).apply(",".join),
+        **args.needs,
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi_kubernetes import apps, core, meta, policy
 
+from contract.kubernetes import SERVICE
 from infra.app.authorities import MOUNTED
 from infra.kubernetes.pod import (
     NAME_LABEL,
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from contract.app.containers import Container
     from infra.config.models import ServiceConfig
     from infra.kubernetes.namespace_scope import NamespaceScope
-
-NAME = "service"
-"""Name of the app's own web service."""
 
 # Pulumi waits a little longer than Kubernetes, so that it shows Kubernetes' reason. It always
 # waits the full time, since it does not stop when Kubernetes gives up.
@@ -51,6 +49,15 @@ class AppContainer:
     command: Sequence[str] | None
     environment: Environment
     restart_on: Mapping[str, pulumi.Input[str]]
+
+
+def child_name(name: str, kind: str) -> str:
+    """Return the name of a part of a component in Pulumi's state.
+
+    There a resource is known by its own name and its parents' types, not by their names. The
+    parts of the app's own web service have the short form.
+    """
+    return kind if name == SERVICE else f"{name}-{kind}"
 
 
 def deployment_annotations(resources: ServiceConfig) -> dict[str, str]:
@@ -121,15 +128,6 @@ def deployment_spec(
     )
 
 
-def resource_name(owner: str, kind: str) -> str:
-    """Return the name of a resource of a web service or a worker.
-
-    A URN holds the types of a resource's parents and not their names, so two services' resources
-    differ by their own names alone; the app's own service keeps the short ones.
-    """
-    return kind if owner == NAME else f"{owner}-{kind}"
-
-
 def disruption_budget(name: str, scope: NamespaceScope, opts: pulumi.ResourceOptions) -> None:
     """Declare the PodDisruptionBudget of a Deployment.
 
@@ -140,7 +138,7 @@ def disruption_budget(name: str, scope: NamespaceScope, opts: pulumi.ResourceOpt
     """
     labels = {NAME_LABEL: name}
     policy.v1.PodDisruptionBudget(
-        resource_name(name, "disruption-budget"),
+        child_name(name, "disruption-budget"),
         metadata=scope.metadata(name, labels=labels),
         spec=policy.v1.PodDisruptionBudgetSpecArgs(
             # Not minAvailable: with one replica that would block a node's drain for ever.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_kubernetes import apiextensions, core, meta, networking
 
+from contract.app.needs import MAIL, REDIS
 from contract.kubernetes import PULL_REQUEST_LABEL, STACK_LABEL
 from infra.app.sizes import mebibytes, millicores
 from infra.config.models import EgressBy
@@ -40,8 +41,21 @@ PREPARE = "prepare"
 # One name for both kinds of policy, so that never both exist.
 _EGRESS = "allow-app-egress"
 _HOSTS = "previews/hosts"
+_NEEDED = [REDIS, MAIL]
 # Not the Job that has the master user's password, and sees every row before the scrub.
-_OF_THE_APP = {"key": NAME_LABEL, "operator": "NotIn", "values": [PREPARE]}
+_NOT_OF_THE_APP = [PREPARE, *_NEEDED]
+
+
+def _all_but(names: Sequence[str]) -> meta.v1.LabelSelectorArgs:
+    return meta.v1.LabelSelectorArgs(
+        match_expressions=[
+            meta.v1.LabelSelectorRequirementArgs(key=NAME_LABEL, operator="NotIn", values=[*names])
+        ]
+    )
+
+
+OF_THE_APP = _all_but(_NOT_OF_THE_APP)
+"""Selector of the pods that run the app's own code."""
 
 # While a Deployment rolls out, a new pod and a terminating one come on top of its replicas.
 _EXTRA_PODS = 2
@@ -160,7 +174,8 @@ class PreviewNamespace(pulumi.ComponentResource):
                 pod_selector=everyone, policy_types=["Ingress", "Egress"]
             ),
             "allow-dns-and-database": networking.v1.NetworkPolicySpecArgs(
-                pod_selector=everyone,
+                # Servers that the app needs reach nothing.
+                pod_selector=_all_but(_NEEDED),
                 policy_types=["Egress"],
                 egress=[to_dns(platform), to_database(platform)],
             ),
@@ -202,26 +217,23 @@ class PreviewNamespace(pulumi.ComponentResource):
                     kind=HOSTS_KIND,
                     metadata=metadata,
                     spec={
-                        "podSelector": {"matchExpressions": [_OF_THE_APP]},
+                        "podSelector": {
+                            "matchExpressions": [
+                                {"key": NAME_LABEL, "operator": "NotIn", "values": _NOT_OF_THE_APP}
+                            ]
+                        },
                         "policyTypes": ["Egress"],
                         "egress": to_hosts(egress, platform),
                     },
                     opts=self._options,
                 )
             ]
-        selector = meta.v1.LabelSelectorArgs(
-            match_expressions=[
-                meta.v1.LabelSelectorRequirementArgs(
-                    key=NAME_LABEL, operator="NotIn", values=[PREPARE]
-                )
-            ]
-        )
         return [
             networking.v1.NetworkPolicy(
                 _EGRESS,
                 metadata=metadata,
                 spec=networking.v1.NetworkPolicySpecArgs(
-                    pod_selector=selector,
+                    pod_selector=OF_THE_APP,
                     policy_types=["Egress"],
                     egress=[to_public_addresses(egress, platform)],
                 ),

@@ -1,8 +1,9 @@
 """The app on a database in a namespace of its own: what staging and previews share.
 
 The order is the point. The namespace and its Secrets come first; then the database is
-provisioned, by a Job that is trusted with the master password; then the migrate Job, of this
-image; only then service and workers, and the Ingress; last the app's hooks. When a migration
+provisioned, by a Job that is trusted with the master password, and what the app needs besides;
+then the migrate Job, of this image; only then service and workers, and the Ingress; last the
+app's hooks. When a migration
 fails, nothing after it is touched, and the version before goes on serving.
 """
 
@@ -14,14 +15,16 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from contract.kubernetes import APP_SECRET, MIGRATOR_SECRET
+from contract.kubernetes import APP_SECRET, MIGRATOR_SECRET, SERVICE
 from contract.stack_name import StackKind
 from infra.app.app_environment import EnvironmentArgs, app_environment
 from infra.app.app_ingress import AppIngress, app_url
 from infra.app.app_secrets import AppSecrets
 from infra.app.authorities import MOUNTED, DatabaseAuthorities
-from infra.app.deployment import NAME, AppContainer
+from infra.app.deployment import AppContainer
 from infra.app.hooks import AppHooks, HookArgs, SeedState
+from infra.app.needs import provide_needs
+from infra.app.needs.need import NeedArgs
 from infra.app.preview_namespace import PreviewNamespace
 from infra.app.web_service import WebService
 from infra.app.worker import Worker
@@ -80,10 +83,12 @@ class ServiceStack(pulumi.ComponentResource):
     Attributes:
         child: Options of its children.
         seeded: As in `AppHooks`, after `deploy`.
+        outputs: Outputs of what the app needs besides its database, after `deploy`.
     """
 
     child: pulumi.ResourceOptions
     seeded: pulumi.Output[str] | None = None
+    outputs: Mapping[str, pulumi.Input[str]]
 
     def __init__(self, name: str, *, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("previews:service:ServiceStack", name, None, opts)
@@ -102,7 +107,7 @@ class ServiceStack(pulumi.ComponentResource):
             "namespace",
             stack=args.stack,
             sizes=args.sizes,
-            ports={NAME: args.app.service.port}
+            ports={SERVICE: args.app.service.port}
             | {web_name(name): web.port for name, web in args.app.web.items()},
             platform=args.platform,
             egress=args.app.egress,
@@ -114,7 +119,7 @@ class ServiceStack(pulumi.ComponentResource):
     def deploy(
         self, args: AppArgs, namespace: PreviewNamespace, provisioned: ProvisionedDatabase
     ) -> AppIngress:
-        """Declare secrets, the migrate Job, services and workers, the Ingress and the hooks.
+        """Declare secrets, what the app needs, the migrate Job, services, the Ingress and hooks.
 
         That is also their order.
 
@@ -131,17 +136,27 @@ class ServiceStack(pulumi.ComponentResource):
             platform=args.platform,
             opts=self.child,
         )
+        url = app_url(args.stack, args.platform)
+        needs = provide_needs(
+            args.app.needs,
+            NeedArgs(
+                scope=namespace.scope,
+                sizes=args.sizes,
+                platform=args.platform,
+                url=url,
+                database=provisioned.database.identity,
+                guards=namespace.guards,
+            ),
+            self.child,
+        )
+        self.outputs = needs.outputs
         values = EnvironmentArgs(
-            args.stack,
-            args.source,
-            args.platform,
-            provisioned,
-            app_url(args.stack, args.platform),
+            args.stack, args.source, args.platform, provisioned, url, needs.values
         )
         authorities = DatabaseAuthorities(
             "authorities", scope=namespace.scope, platform=args.platform, opts=self.child
         )
-        ready = [*provisioned.ready, *secrets.ready, authorities.ready]
+        ready = [*provisioned.ready, *secrets.ready, authorities.ready, *needs.ready]
         work = migrate_work(args, values, secrets)
         if work is not None:
             migrate = DatabaseJob(
@@ -158,7 +173,7 @@ class ServiceStack(pulumi.ComponentResource):
             "front-door",
             stack=args.stack,
             scope=namespace.scope,
-            backends=[one.backend for one in web],
+            backends=[*(one.backend for one in web), *needs.backends],
             idle_timeout_seconds=max(
                 args.app.service.idle_timeout_seconds,
                 *(one.idle_timeout_seconds for one in args.app.web.values()),
@@ -166,7 +181,7 @@ class ServiceStack(pulumi.ComponentResource):
             ),
             platform=args.platform,
             sign_in=args.sign_in,
-            depends_on=web,
+            depends_on=[*web, *needs.ready],
             opts=self.child,
         )
         hooks = AppHooks(
@@ -218,7 +233,7 @@ class ServiceStack(pulumi.ComponentResource):
                 opts=self.child,
             )
         own = WebService(
-            NAME,
+            SERVICE,
             web=args.app.service,
             container=AppContainer(
                 args.image,

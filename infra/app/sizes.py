@@ -6,17 +6,22 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from contract.app.needs import MAIL, REDIS
 from infra.errors import ProgramError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from contract.app.containers import Container
     from contract.app.model import App
+    from contract.app.needs import Needs
     from infra.config.models import LimitsConfig, ServiceConfig
 
 _STARTED_SECONDS = 120
 """Time for a node and an image, which comes on top of a container's own start."""
+
+_NEED_CPU = "20m"
+_MAIL_MEMORY = "128Mi"
 
 
 @dataclass(frozen=True)
@@ -40,16 +45,18 @@ class AppSizes:
         service: The web service's; Jobs of the app's image have its resources.
         web: Those of further web services, by name.
         workers: Those of workers, by name.
+        needs: Those of the servers that the app needs, by name.
     """
 
     service: Part
     web: dict[str, Part]
     workers: dict[str, Part]
+    needs: dict[str, Part]
 
     @property
     def parts(self) -> Sequence[Part]:
         """All of them."""
-        return [self.service, *self.web.values(), *self.workers.values()]
+        return [self.service, *self.web.values(), *self.workers.values(), *self.needs.values()]
 
 
 def app_sizes(app: App, config: ServiceConfig, limits: LimitsConfig) -> AppSizes:
@@ -70,7 +77,25 @@ def app_sizes(app: App, config: ServiceConfig, limits: LimitsConfig) -> AppSizes
         service=Part(service, service.max_replicas),
         web={name: Part(one, one.max_replicas) for name, one in web.items()},
         workers={name: Part(one, app.workers[name].replicas) for name, one in workers.items()},
+        needs=_needs(app.needs, config, limits),
     )
+
+
+def _needs(needs: Needs, config: ServiceConfig, limits: LimitsConfig) -> dict[str, Part]:
+    """Return the sizes of the servers that an app needs: small ones of their own."""
+    memory: dict[str, str] = {}
+    if needs.redis is not None:
+        _allow("needs.redis.memory", needs.redis.memory, limits.memory, mebibytes)
+        memory[REDIS] = needs.redis.memory
+    if needs.mail is not None:
+        memory[MAIL] = _MAIL_MEMORY
+    return {
+        name: Part(
+            config.model_copy(update={"cpu": _NEED_CPU, "memory": size}),
+            1,
+        )
+        for name, size in memory.items()
+    }
 
 
 def sized(
@@ -101,13 +126,8 @@ def sized(
         ("cpu_limit", container.cpu_limit, limits.cpu, millicores),
         ("memory", container.memory, limits.memory, mebibytes),
     ):
-        if value is not None and unit(value) > unit(most):
-            raise ProgramError(
-                f"preview.yaml, {name}.{key}",
-                why=f"it is {value}, and this platform allows a container at most {most}",
-                remedy=f"need less, or ask the platform's owners to raise "
-                f"previews:limits.{'memory' if unit is mebibytes else 'cpu'}",
-            )
+        if value is not None:
+            _allow(f"{name}.{key}", value, most, unit)
     return config.model_copy(
         update={
             "cpu": cpu,
@@ -116,6 +136,21 @@ def sized(
             "start_seconds": max(config.start_seconds, start_seconds + _STARTED_SECONDS),
         }
     )
+
+
+def _allow(key: str, value: str, most: str, unit: Callable[[str], int]) -> None:
+    """Check that a value is within the platform's limit.
+
+    Raises:
+        ProgramError: It is not.
+    """
+    if unit(value) > unit(most):
+        raise ProgramError(
+            f"preview.yaml, {key}",
+            why=f"it is {value}, and this platform allows a container at most {most}",
+            remedy="need less, or ask the platform's owners to raise "
+            f"previews:limits.{'memory' if unit is mebibytes else 'cpu'}",
+        )
 
 
 def millicores(cpu: str) -> int:

@@ -10,10 +10,10 @@ from pulumi_kubernetes import apps, autoscaling, core
 
 from infra.app.deployment import (
     AppContainer,
+    child_name,
     deployment_annotations,
     deployment_spec,
     disruption_budget,
-    resource_name,
 )
 from infra.kubernetes.ingress_annotations import target_annotations
 from infra.kubernetes.pod import NAME_LABEL, NOT_AWAITED
@@ -96,7 +96,7 @@ class WebService(pulumi.ComponentResource):
         labels = {NAME_LABEL: name}
         self.backend = WebBackend(name, name, web.path, web.health)
         self.deployment = apps.v1.Deployment(
-            resource_name(name, "deployment"),
+            child_name(name, "deployment"),
             metadata=scope.metadata(
                 name, labels=labels, annotations=deployment_annotations(resources)
             ),
@@ -107,7 +107,7 @@ class WebService(pulumi.ComponentResource):
         )
         after_deployment = scope.deleted_with_namespace(self, depends_on=[self.deployment])
         core.v1.Service(
-            resource_name(name, "service"),
+            child_name(name, "service"),
             metadata=scope.metadata(
                 name,
                 labels=labels,
@@ -118,7 +118,7 @@ class WebService(pulumi.ComponentResource):
         )
         metadata = scope.metadata(name, labels=labels)
         autoscaling.v2.HorizontalPodAutoscaler(
-            resource_name(name, "autoscaler"),
+            child_name(name, "autoscaler"),
             metadata=metadata,
             spec=_autoscaler_spec(name, resources),
             opts=after_deployment,

@@ -9,10 +9,10 @@ from pulumi_kubernetes import apps
 
 from infra.app.deployment import (
     AppContainer,
+    child_name,
     deployment_annotations,
     deployment_spec,
     disruption_budget,
-    resource_name,
 )
 from infra.kubernetes.pod import NAME_LABEL
 
@@ -49,7 +49,7 @@ class Worker(pulumi.ComponentResource):
         super().__init__("previews:service:Worker", name, None, opts)
         labels = {NAME_LABEL: name}
         deployment = apps.v1.Deployment(
-            resource_name(name, "deployment"),
+            child_name(name, "deployment"),
             metadata=scope.metadata(
                 name, labels=labels, annotations=deployment_annotations(resources)
             ),

@@ -22,6 +22,7 @@ from infra.config.platform import (
     GithubConfig,
     Listener,
     LoadBalancerConfig,
+    NeedsConfig,
     StagingDatabaseConfig,
 )
 
@@ -259,6 +260,13 @@ class PlatformConfig(StackConfig):
         default=BranchesConfig(),
         description="databases of previews in mode branch",
         examples=[{"enabled": True}],
+    )
+    needs: NeedsConfig = Field(
+        default=NeedsConfig(),
+        description="images of the servers that apps need besides their database",
+        examples=[
+            {"redisImage": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/redis@sha256:" + 64 * "0"}
+        ],
     )
     database_image: str | None = Field(
         default=None,

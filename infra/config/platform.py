@@ -222,6 +222,27 @@ class BudgetConfig(Model):
         return value
 
 
+_COPY = r"^[a-z0-9][\w./:-]*@sha256:[0-9a-f]{64}$"
+
+
+class NeedsConfig(Model):
+    """Images of the servers that apps need (keys ``previews:needs``)."""
+
+    redis_image: str | None = Field(
+        default=None,
+        pattern=_COPY,
+        description="a copy of Redis' image, by digest, or another that has `redis-server`, such"
+        " as Valkey's; without it the published one",
+        examples=["123456789012.dkr.ecr.eu-west-1.amazonaws.com/redis@sha256:" + 64 * "0"],
+    )
+    mail_image: str | None = Field(
+        default=None,
+        pattern=_COPY,
+        description="a copy of Mailpit's image, by digest; without it the published one",
+        examples=["123456789012.dkr.ecr.eu-west-1.amazonaws.com/mailpit@sha256:" + 64 * "0"],
+    )
+
+
 class RepositoryConfig(Model):
     """A repository whose workflows may act."""
 

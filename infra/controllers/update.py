@@ -23,7 +23,7 @@ import yaml
 from infra.controllers.definitions import FILE as DEFINITIONS
 from infra.controllers.definitions import KINDS, checksum, prepare
 from infra.versions import FILE as VERSIONS
-from infra.versions import Versions, pinned, render
+from infra.versions import ImageVersion, Versions, pinned, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,6 +70,7 @@ def main(
             if image:
                 digest = image_digest(http, operator.image, f"v{version}")
                 operator = operator.model_copy(update={"digest": digest})
+                wanted = wanted.model_copy(update=needed_images(http, wanted))
             wanted = wanted.model_copy(update={"external_secrets": operator})
             if addons:
                 wanted = wanted.model_copy(update={"addons": addon_versions(wanted)})
@@ -138,6 +139,18 @@ def image_digest(http: httpx.Client, image: str, tag: str) -> str:
             f"{image}:{tag}: the registry reports {reported}, but the content has {found}"
         )
     return found
+
+
+def needed_images(http: httpx.Client, versions: Versions) -> dict[str, ImageVersion]:
+    """Return the images of servers that apps may need, with their digests.
+
+    Raises:
+        UpdateError: A registry has no such image.
+    """
+    return {
+        name: one.model_copy(update={"digest": image_digest(http, one.image, one.tag)})
+        for name, one in (("redis", versions.redis), ("mail", versions.mail))
+    }
 
 
 def _aws(service: str) -> Any:

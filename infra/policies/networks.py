@@ -68,8 +68,12 @@ def _wide_peer(peer: Properties, ports: Collection[object]) -> Iterator[str]:
         cidr = str(block.get("cidr") or "")
         if _reaches_private(cidr, listed(block, "except")) and not _PRIVATE_PORTS.issuperset(ports):
             yield f"egress to {cidr}: private networks are open on other ports than 53 and 5432"
-    elif not listed(peer, "domainNames") and not _DNS_PORTS.issuperset(ports):
-        yield "egress to pods on other ports than 53"
+    elif (
+        not listed(peer, "domainNames")
+        and peer.get("namespaceSelector") is not None
+        and not _DNS_PORTS.issuperset(ports)
+    ):
+        yield "egress to pods of other namespaces on other ports than 53"
 
 
 def _reaches_private(cidr: str, excluded: Iterable[object]) -> bool:
@@ -108,8 +112,8 @@ RULES = (
     ),
     Rule(
         "egress-narrow",
-        "A preview's way out names its ports, and leads to no private network but for DNS and"
-        " databases.",
+        "A preview's way out names its ports, and leads to no private network or other namespace"
+        " but for DNS and databases.",
         narrow,
         frozenset({NETWORK_POLICY, HOSTS_POLICY}),
     ),

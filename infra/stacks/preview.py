@@ -72,7 +72,7 @@ def declare_preview(stack: StackName) -> None:
         case DatabaseMode.BRANCH:
             database = _branch_database(stack, platform, namespace, service)
     endpoint = service.deploy(args, namespace, database)
-    export_service(args, endpoint)
+    export_service(args, service, endpoint)
     if database.prepared_with is not None:
         export_preparation(database.prepared_with)
     if service.seeded is not None:

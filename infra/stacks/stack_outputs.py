@@ -23,7 +23,7 @@ from infra.platform_inputs import BoundaryInputs, PlatformInputs
 if TYPE_CHECKING:
     from contract.stack_name import AppName
     from infra.app.app_ingress import AppIngress
-    from infra.app.service_stack import AppArgs
+    from infra.app.service_stack import AppArgs, ServiceStack
 
 _PREPARE_DATABASE = "prepareDatabase"
 _PREPARE_IMAGE = "prepareImage"
@@ -145,14 +145,16 @@ def read_seed_state() -> SeedState:
     return SeedState.RESET if is_there else SeedState.DUE
 
 
-def export_service(args: AppArgs, endpoint: AppIngress) -> None:
-    """Export what is known of a stack's service."""
+def export_service(args: AppArgs, service: ServiceStack, endpoint: AppIngress) -> None:
+    """Export what is known of a stack's service, and of what it needs."""
     pulumi.export("url", endpoint.url)
     pulumi.export("health", args.app.service.health.ready)
     pulumi.export("image", args.image)
     pulumi.export("namespace", args.stack.namespace)
     pulumi.export("commit", args.source.commit)
     pulumi.export("expires", args.source.expires)
+    for name, value in service.outputs.items():
+        pulumi.export(name, value)
 
 
 def _reference(stack: str, project: str = "") -> pulumi.StackReference:

@@ -40,6 +40,7 @@ from infra.platform_inputs import (
 from infra.source import CHECKOUT, read_app_source, read_source
 from infra.stacks.stack_outputs import export_service, read_platform
 from infra.tagging import tag_every_resource
+from infra.versions import pinned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from infra.foundation.cluster_foundation import ClusterFoundation
     from infra.foundation.shared_ingress import SharedIngress
     from infra.source import Source
+    from infra.versions import ImageVersion
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class SharedPlatform:
         sign_in: The sign-in at the load balancer.
         boundaries: Permissions boundaries of the app's own roles.
         database_image: Image that prepares databases, by digest.
+        redis_image: Image of Redis; empty where nodes reach none.
+        mail_image: Image of the mail server, likewise.
         subnet_ids: Subnets of databases.
         database_cidrs: Networks of those subnets.
         provider: Kubernetes provider of the cluster.
@@ -82,6 +86,8 @@ class SharedPlatform:
     sign_in: SignInInputs
     boundaries: BoundaryInputs
     database_image: pulumi.Input[str]
+    redis_image: pulumi.Input[str]
+    mail_image: pulumi.Input[str]
     subnet_ids: pulumi.Input[list[str]]
     database_cidrs: pulumi.Input[list[str]]
     provider: kubernetes.Provider
@@ -138,6 +144,8 @@ def _another_app(stack: StackName) -> None:
         sign_in=platform.sign_in,
         boundaries=boundaries,
         database_image=platform.images.database,
+        redis_image=platform.images.redis,
+        mail_image=platform.images.mail,
         subnet_ids=platform.database.subnet_ids,
         database_cidrs=platform.database.cidrs,
         provider=existing_cluster(platform.cluster.name),
@@ -208,12 +216,20 @@ def _made(
         ),
         boundaries=BoundaryInputs(preview=roles.boundary, data=roles.data_boundary),
         database_image=database_image,
+        redis_image=config.needs.redis_image or _published_image(config, pinned().redis),
+        mail_image=config.needs.mail_image or _published_image(config, pinned().mail),
         subnet_ids=pulumi.Output.all(*foundation.database_subnet_ids),
         database_cidrs=[*foundation.database_cidrs],
         provider=foundation.provider,
         ready=foundation.ready,
         running=[*running, *ingress.ready],
     )
+
+
+def _published_image(config: PlatformConfig, image: ImageVersion) -> str:
+    """Return a published image; empty where the network leads to AWS alone."""
+    closed = config.cluster.create and config.network.egress == "endpoints"
+    return "" if closed else image.reference
 
 
 def _data_key(stack: StackName) -> EncryptionKey:
@@ -311,7 +327,7 @@ def _app_on(
     )
     endpoint = service.deploy(args, namespace, database)
     pulumi.export(OUTPUT, platform.as_output())
-    export_service(args, endpoint)
+    export_service(args, service, endpoint)
     return endpoint
 
 
@@ -344,6 +360,11 @@ def _published(
             instance_class=config.branches.instance_class,
             pool_size=config.branches.pool_size,
         ),
-        images=ImageInputs(repository_url=registry.url, database=shared.database_image),
+        images=ImageInputs(
+            repository_url=registry.url,
+            database=shared.database_image,
+            redis=shared.redis_image,
+            mail=shared.mail_image,
+        ),
         boundaries=shared.boundaries,
     )

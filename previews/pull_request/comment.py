@@ -89,6 +89,7 @@ def details(
         ("Migrations", _migrations(deployed.migration)),
         *([] if seconds is None else [("Took", f"{duration(seconds)}{_see(run)}")]),
         ("Data", _data(summary, now) + (f"; reset {moment(reset)}" if reset else "")),
+        *([("Mail", summary.mail_url)] if summary.mail_url else []),
         ("Cost", _cost(summary, now)),
         ("Expires", _expiry(summary, kept=deployed.kept, now=now)),
     ]

@@ -24,6 +24,7 @@ class PreviewSummary(BaseModel):
     Attributes:
         stack: Name of the preview.
         url: Its URL; empty while it has none.
+        mail_url: URL of the page with the app's mail; empty where it needs none.
         health: Path of its health check.
         commit: Commit of its last deployment.
         mode: Mode of its database; empty where it is unknown.
@@ -40,6 +41,7 @@ class PreviewSummary(BaseModel):
 
     stack: str
     url: str = ""
+    mail_url: str = ""
     health: str = "/health"
     commit: str = ""
     mode: str = ""
@@ -71,6 +73,7 @@ def summarize(state: StackState, *, region: str, prices: Prices, name: str = "")
     return PreviewSummary(
         stack=name or state.stack,
         url=_text(outputs, "url"),
+        mail_url=_text(outputs, "mailUrl"),
         health=_text(outputs, "health") or "/health",
         commit=_text(outputs, "commit"),
         mode=_text(outputs, "databaseMode"),

@@ -158,6 +158,7 @@ def details(each: PreviewStatus, now: datetime) -> Table:
     rows: list[tuple[str, str | Text]] = [
         ("stack", summary.stack),
         ("url", summary.url),
+        ("mail", summary.mail_url),
         ("health", each.health),
         ("commit", summary.commit),
         ("age", age(summary.created, now) if summary.created else ""),

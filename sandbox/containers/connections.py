@@ -136,8 +136,8 @@ class Call:
         with self._socket() as found:
             return "TCP" if found.type == socket.SOCK_STREAM else "UDP"
 
-    def make(self, address: str) -> int:
-        """Make the call itself, with another address and the same port.
+    def make(self, address: str, port: int | None = None) -> int:
+        """Make the call itself, with another address, and with the same port unless one is given.
 
         Returns:
             The number of the error that it ended with; 0 for none.
@@ -147,7 +147,7 @@ class Call:
         """
         with self._socket() as found:
             host = f"::ffff:{address}" if found.family == socket.AF_INET6 else address
-            place = (host, self.destinations[0].port)
+            place = (host, self.destinations[0].port if port is None else port)
             try:
                 if self.binds:
                     found.bind(place)

@@ -30,9 +30,10 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class Redirect:
-    """A call is made with another address and the same port."""
+    """A call is made with another address, and the same port unless it has one."""
 
     address: str
+    port: int | None = None
 
 
 Judge = Callable[[Call], "int | Redirect"]
@@ -91,9 +92,7 @@ class Gate:
         finally:
             if isinstance(verdict, Redirect):
                 # In a thread: a connect may wait for its target, and all Pods for this thread.
-                threading.Thread(
-                    target=_make, args=(listener, call, verdict.address), daemon=True
-                ).start()
+                threading.Thread(target=_make, args=(listener, call, verdict), daemon=True).start()
             else:
                 connections.answer(listener, call.identifier, verdict)
 
@@ -104,10 +103,10 @@ class Gate:
         os.close(listener)
 
 
-def _make(listener: int, call: Call, address: str) -> None:
+def _make(listener: int, call: Call, target: Redirect) -> None:
     error = errno.EPERM
     try:
-        error = call.make(address)
+        error = call.make(target.address, target.port)
     except OSError:
         _LOG.debug("a process ended before its call was made")
     finally:

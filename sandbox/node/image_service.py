@@ -1,4 +1,8 @@
-"""The Container Runtime Interface's service of images, from the sandbox's image store."""
+"""The Container Runtime Interface's service of images, from the sandbox's image store.
+
+Of a published image of ``sandbox/containers/published.py`` its stand-in is found, by any tag or
+digest.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import time
 from collections import defaultdict
 
 from sandbox.containers import oci
+from sandbox.containers.published import stand_in
 from sandbox.containers.store import ImageStore, StoredImage
 from sandbox.errors import SandboxError
 from sandbox.node.messages import Message, Messages
@@ -63,7 +68,7 @@ class ImageService:
     def _find(self, reference: str) -> StoredImage:
         if _is_digest(reference):
             return self._store.get(reference)
-        return self._store.find(reference)
+        return self._store.find(stand_in(reference))
 
     def _image(self, digest: str, named: list[tuple[str, str]]) -> Message:
         manifest = self._store.get(digest).manifest

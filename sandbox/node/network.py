@@ -7,6 +7,7 @@ Event on the Pod says so, once for each destination.
 
 All addresses are this machine's, so each destination is judged as what it stands for:
 
+- an address of a Service is that of one of its ready Pods, as with kube-proxy (``services.py``);
 - an address of the sandbox is the VPC's with the same last two numbers, which is in the
   networks that the program allows, such as the databases';
 - the API server is that address on port 443, and the AWS APIs are a public address on port 443;
@@ -24,6 +25,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
+import random
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -31,7 +33,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from lightkube.resources.core_v1 import Namespace, Pod
+from lightkube.resources.core_v1 import Namespace, Pod, Service
+from lightkube.resources.discovery_v1 import EndpointSlice
 from lightkube.resources.networking_v1 import NetworkPolicy
 
 from sandbox.balancer.follower import Follower, connect
@@ -44,6 +47,7 @@ from sandbox.node.denials import Denied, PodIdentity, Reporter
 from sandbox.node.gate import Gate, Launcher, Redirect
 from sandbox.node.listening import listens
 from sandbox.node.network_policy import EGRESS, Place, Policy, denial, isolates
+from sandbox.node.services import HostsFiles, ready_backends, service_at
 
 _HTTPS: Final = 443
 _DNS_PORT: Final = 53
@@ -82,6 +86,9 @@ class Surroundings:
 class Network:
     """The node's Pods, their neighbours and the policies.
 
+    Attributes:
+        hosts_files: The Pods' files with the names of Services.
+
     The methods are called in the event loop, and Pods are judged in the gate's thread. It reads
     the followers' dictionaries by calls that CPython does not interrupt.
     """
@@ -92,6 +99,7 @@ class Network:
         self._pods: dict[str, PodIdentity] = {}
         self._followers: dict[Any, Follower] = {}
         self._reporter = Reporter()
+        self.hosts_files = HostsFiles()
 
     def check(self) -> None:
         """Let a process in a container try to connect.
@@ -134,8 +142,9 @@ class Network:
             ExceptionGroup: Following failed otherwise than by the API server's absence.
         """
         async with connect(kubeconfig) as client, asyncio.TaskGroup() as group:
-            for kind in (NetworkPolicy, Namespace, Pod):
+            for kind in (NetworkPolicy, Namespace, Pod, EndpointSlice):
                 self._followers[kind] = Follower(client, kind, lambda: None)
+            self._followers[Service] = Follower(client, Service, self._update_names)
             tasks = [
                 group.create_task(coroutine)
                 for coroutine in (
@@ -159,6 +168,7 @@ class Network:
         """Remove a Pod; removing it twice has no effect."""
         self._pods.pop(pod.address, None)
         self._reporter.forget(pod)
+        self.hosts_files.remove(pod)
 
     def launcher(self, pod: PodIdentity, processes: Processes) -> Launcher:
         """Return a thread whose processes are the Pod's.
@@ -184,6 +194,9 @@ class Network:
         address, port = str(destination.address), destination.port
         if address == pod.address:
             return 0
+        service = service_at(list(self._followed(Service).values()), address)
+        if service is not None and call.connects and call.protocol() == _TCP:
+            return self._judge_service(pod, processes, call, service, port)
         source, stands_for = self._place_of(pod), self._stand_in(destination)
         if stands_for is None:
             if call.connects and listens(processes(), port, pod.address):
@@ -194,6 +207,18 @@ class Network:
                 return 0
             self._reporter.report(Denied(pod, _TCP, address, port))
             return errno.ECONNREFUSED
+        return self._judge_place(pod, source, call, destination, stands_for)
+
+    def _judge_place(
+        self,
+        pod: PodIdentity,
+        source: Place,
+        call: Call,
+        destination: Destination,
+        stands_for: tuple[Place, int],
+    ) -> int:
+        """Return the error's number that a call to another than the Pod itself ends with."""
+        address, port = str(destination.address), destination.port
         target, target_port = stands_for
         policies = self._policies_of(pod.namespace, target.namespace)
         found = {
@@ -211,6 +236,22 @@ class Network:
                 Denied(pod, protocol, address, port, denied, target.name, target.address)
             )
         return errno.ETIMEDOUT if protocol == _TCP else errno.EPERM
+
+    def _judge_service(
+        self, pod: PodIdentity, processes: Processes, call: Call, service: Object, port: int
+    ) -> int | Redirect:
+        slices = list(self._followed(EndpointSlice).values())
+        backends = ready_backends(service, port, slices)
+        if not backends:
+            return errno.ECONNREFUSED
+        # No secret: kube-proxy chooses at random too.
+        chosen = random.choice(backends)  # noqa: S311
+        destination = Destination(ipaddress.ip_address(chosen.address), chosen.port)
+        verdict = self._judge_one(pod, processes, call, destination)
+        return verdict or Redirect(chosen.address, chosen.port)
+
+    def _update_names(self) -> None:
+        self.hosts_files.update(self._followed(Service))
 
     def _stand_in(self, destination: Destination) -> tuple[Place, int] | None:
         """Return what a destination stands for; None for the Pod itself."""

@@ -24,9 +24,11 @@ from sandbox.node.messages import Message, Messages, MissingError
 from sandbox.node.network import Network
 from sandbox.node.plans import plan
 from sandbox.node.refusals import refuse_container, refuse_sandbox
+from sandbox.node.services import HOSTS
 from sandbox.node.usage import tree
 
 _POD_FILE = "pod"
+_HOSTS_FILE = "hosts"
 _NAME = "bubblewrap"
 _VERSION = "0.11.0"
 
@@ -216,10 +218,20 @@ class RuntimeService:
             mounts=config.mounts,
             log_path=str(Path(request.sandbox_config.log_directory, config.log_path)),
         )
+        self._name_services(pod, config)
         made = Container(self._m, pod.status.id, status, pod.folder / f"{identifier}.container")
         made.create(plan(self._m, config, request.sandbox_config, image, self._api))
         pod.containers[identifier] = made
         return self._m.CreateContainerResponse(container_id=identifier)
+
+    def _name_services(self, pod: _Pod, config: Message) -> None:
+        """Mount a file with the names of Services in place of the kubelet's ``/etc/hosts``."""
+        for mount in config.mounts:
+            if mount.container_path == HOSTS:
+                path = pod.folder / _HOSTS_FILE
+                own = Path(mount.host_path).read_text()
+                self._network.hosts_files.add(pod.identity, path, own)
+                mount.host_path = str(path)
 
     async def start_container(self, request: Message) -> Message:
         container = self._container(request.container_id)

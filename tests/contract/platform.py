@@ -47,6 +47,8 @@ _PUBLISHED: dict[str, Any] = {
         "repository_url": "123456789012.dkr.ecr.us-east-1.amazonaws.com/previews",
         "database": "123456789012.dkr.ecr.us-east-1.amazonaws.com/previews-database"
         f"@sha256:{64 * '0'}",
+        "redis": f"public.ecr.aws/docker/library/redis@sha256:{64 * '1'}",
+        "mail": f"ghcr.io/axllent/mailpit@sha256:{64 * '2'}",
     },
     "boundaries": {"preview": "", "data": ""},
 }

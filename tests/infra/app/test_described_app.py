@@ -220,6 +220,17 @@ def test_the_quota_counts_every_part(stack: Deployment) -> None:
     assert hard["limits.memory"] == f"{4 * 512 + 8 * 256 + 512}Mi"
 
 
+def test_every_resource_has_a_name_of_its_own_in_the_state(
+    staging: Deployment, tmp_path: Path
+) -> None:
+    """The engine refuses a second one of the same type, name and parents' types."""
+    further = "needs: {redis: {}, mail: {}}\n" + DESCRIBED.replace(
+        "workers:", "workers:\n  beat: { command: celery beat }"
+    )
+    urns = [r.urn for r in described(staging, tmp_path, further).registrations]
+    assert sorted(set(urns)) == sorted(urns)
+
+
 def test_no_policy_forbids_it(stack: Deployment) -> None:
     assert [str(violation) for violation in violations(declared(stack))] == []
 

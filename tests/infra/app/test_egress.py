@@ -109,7 +109,11 @@ def test_by_name_only_the_hosts_are_open_and_the_name_server(staging: Deployment
     assert policy["spec"] == {
         "podSelector": {
             "matchExpressions": [
-                {"key": "app.kubernetes.io/name", "operator": "NotIn", "values": ["prepare"]}
+                {
+                    "key": "app.kubernetes.io/name",
+                    "operator": "NotIn",
+                    "values": ["prepare", "redis", "mail"],
+                }
             ]
         },
         "policyTypes": ["Egress"],

@@ -80,9 +80,14 @@ def test_nothing_gets_in_or_out_by_default(preview: Deployment) -> None:
     assert spec == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
 
 
-def test_every_pod_gets_to_dns_and_the_database(preview: Deployment) -> None:
+def test_every_pod_but_needed_servers_gets_to_dns_and_the_database(preview: Deployment) -> None:
     spec = preview.one(NETWORK_POLICY, "allow-dns-and-database").inputs["spec"]
-    assert spec["podSelector"] == {}
+    [expression] = spec["podSelector"]["matchExpressions"]
+    assert expression == {
+        "key": "app.kubernetes.io/name",
+        "operator": "NotIn",
+        "values": ["redis", "mail"],
+    }
     assert spec["policyTypes"] == ["Egress"]
     dns, database = spec["egress"]
     assert dns == {

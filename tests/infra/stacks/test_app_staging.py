@@ -48,12 +48,17 @@ CI: dict[str, Any] = {
     "budget": {"emails": ["platform@example.com"]},
 }
 BRANCHES = {"branches": {"enabled": True}}
+# Registries have the digests of the published images.
+COPIES = {
+    "needs": {f"{need}Image": f"copies/{need}@sha256:{64 * 'a'}" for need in ("redis", "mail")}
+}
 
 
 @pytest.fixture(scope="module")
 def platform() -> Deployment:
     """The platform's staging, with roles of CI for the other app."""
-    return deploy("staging", main, config=STAGING_CONFIG | CREATED_CLUSTER | CI | BRANCHES)
+    config = STAGING_CONFIG | CREATED_CLUSTER | CI | BRANCHES | COPIES
+    return deploy("staging", main, config=config)
 
 
 @pytest.fixture(scope="module")

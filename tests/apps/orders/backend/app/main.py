@@ -6,14 +6,16 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException
 from pydantic import BaseModel
+from redis.asyncio import Redis
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-from app.settings import Settings
+from app.settings import QUEUE, Settings
 from app.tables import Customer, Order
 
 settings = Settings()  # type: ignore[call-arg]
 engine = create_async_engine(settings.url(), pool_size=2)
+redis = Redis.from_url(settings.redis_url)
 sessions = async_sessionmaker(engine, expire_on_commit=False)
 app = FastAPI(title="Orders")
 
@@ -52,7 +54,7 @@ async def ping() -> dict[str, str]:
 
 @app.post("/orders", status_code=201)
 async def place(new: NewOrder, db: Session) -> PlacedOrder:
-    """Place an order, and know its customer from then on."""
+    """Place an order, know its customer from then on, and let the worker confirm it."""
     customer = await db.scalar(select(Customer).where(Customer.email == new.email))
     if customer is None:
         customer = Customer(email=new.email)
@@ -61,6 +63,7 @@ async def place(new: NewOrder, db: Session) -> PlacedOrder:
     order = Order(customer_id=customer.id, item=new.item)
     db.add(order)
     await db.commit()
+    await redis.rpush(QUEUE, order.id)
     return _placed(order)
 
 

@@ -3,6 +3,9 @@
 from pydantic_settings import BaseSettings
 from sqlalchemy import URL
 
+QUEUE = "orders"
+"""Key of the list of orders that the worker has to confirm."""
+
 
 class Settings(BaseSettings):
     """Settings; a missing one ends the process."""
@@ -15,6 +18,9 @@ class Settings(BaseSettings):
     postgres_ssl: str = "prefer"
     public_url: str = ""
     signing_key: str = ""
+    redis_url: str
+    smtp_host: str
+    smtp_port: int
 
     def url(self) -> URL:
         """Return the database's URL."""
