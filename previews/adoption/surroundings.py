@@ -64,6 +64,8 @@ def workers(repository: Repository, needs: Sequence[str], remarks: list[str]) ->
                 f"{label}:",
                 f"  command: {flow(tuple(map(str, words)))}  # review: compose's {name}",
             ]
+        elif "build" in service and service["build"] == repository.build.composed:
+            continue  # The app itself.
         elif "build" in service and re.search(r"front|web|ui|client", name, re.IGNORECASE):
             remarks.append(
                 f"compose builds {name} too; `web.{label}` can deploy it on the same host"
