@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from contract.kubernetes import APP_SECRET, MIGRATOR_SECRET
+from contract.kubernetes import APP_SECRET, MIGRATOR_SECRET, SERVICE
 from contract.stack_name import StackKind
 from infra.app.app_environment import EnvironmentArgs, app_environment
 from infra.app.app_ingress import AppIngress, app_url
 from infra.app.app_secrets import AppSecrets
 from infra.app.authorities import MOUNTED, DatabaseAuthorities
-from infra.app.deployment import NAME, AppContainer
+from infra.app.deployment import AppContainer
 from infra.app.hooks import AppHooks, HookArgs, SeedState
 from infra.app.needs import provide_needs
 from infra.app.needs.need import NeedArgs
@@ -107,7 +107,7 @@ class ServiceStack(pulumi.ComponentResource):
             "namespace",
             stack=args.stack,
             sizes=args.sizes,
-            ports={NAME: args.app.service.port}
+            ports={SERVICE: args.app.service.port}
             | {web_name(name): web.port for name, web in args.app.web.items()},
             platform=args.platform,
             egress=args.app.egress,
@@ -238,7 +238,7 @@ class ServiceStack(pulumi.ComponentResource):
                 opts=self.child,
             )
         own = WebService(
-            NAME,
+            SERVICE,
             web=args.app.service,
             container=AppContainer(
                 args.image,

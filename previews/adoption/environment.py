@@ -61,6 +61,20 @@ _SITE = re.compile(
 )
 
 
+_REDIS = re.compile(r"(^|_)(redis|valkey)(_|$)|^celery_(broker|result)", re.IGNORECASE)
+_MAIL = re.compile(r"(^|_)(smtp|mail|email|emails)(_|$)", re.IGNORECASE)
+_BUCKET = re.compile(r"(^|_)bucket(_name)?$", re.IGNORECASE)
+_REGION = re.compile(r"^(aws|s3)_(default_)?region(_name)?$", re.IGNORECASE)
+_ENDS = (
+    (re.compile(r"_(url|uri|dsn|broker|backend)$", re.IGNORECASE), "url"),
+    (re.compile(r"_(host|hostname|server|address)$", re.IGNORECASE), "host"),
+    (re.compile(r"_port$", re.IGNORECASE), "port"),
+    (re.compile(r"_(start)?(tls|ssl)$|_(tls|ssl)_enabled$", re.IGNORECASE), "tls"),
+    (re.compile(r"_(password|pass)$", re.IGNORECASE), "password"),
+)
+_IN_COMPOSE = {"redis": r"redis|valkey", "mail": r"mailcatcher|mailpit|mailhog|maildev"}
+
+
 @dataclass(frozen=True)
 class Values:
     """Variables of a preview.
@@ -85,9 +99,11 @@ def values_of(repository: Repository, ask: Callable[[str, str], str]) -> Values:
     """
     values = Values({}, {}, [])
     parts = {name: _database_part(name) for name in repository.variables}
+    needed = _of_needs(repository)
+    values.environment.update({name: (value, "") for name, value in needed.items()})
     separate = {part for part in parts.values() if part in {"host", "user", "password"}}
     for name, variable in sorted(repository.variables.items()):
-        if re.search(r"(^|_)TEST(_|$)", name.upper()):
+        if name in needed or re.search(r"(^|_)TEST(_|$)", name.upper()):
             continue
         part = parts[name]
         if part == "url" and "host" in separate and not variable.required:
@@ -124,6 +140,63 @@ def values_of(repository: Repository, ask: Callable[[str, str], str]) -> Values:
                 " the draft leaves at their defaults"
             )
     return values
+
+
+def _of_needs(repository: Repository) -> dict[str, str]:
+    """Return the variables of servers that a preview can have of its own, with their values.
+
+    A server that the app works without is one only if compose runs it.
+    """
+    images = " ".join(str(one.get("image") or "") for one in repository.services.values())
+    found: dict[str, dict[str, str]] = {"redis": {}, "mail": {}, "bucket": {}}
+    for name, variable in sorted(repository.variables.items()):
+        default = variable.default or repository.examples.get(name, "")
+        end = next((kind for pattern, kind in _ENDS if pattern.search(name)), "")
+        # A broker's URL may be of another server.
+        is_redis = _REDIS.search(name) and (end != "url" or re.match(r"rediss?:|$", default))
+        need = "redis" if is_redis else "mail" if _MAIL.search(name) else ""
+        wanted = (
+            variable.required
+            or default
+            or (need and re.search(_IN_COMPOSE[need], images) is not None)
+        )
+        value = _of_need(need, end, variable, default)
+        if need and wanted and value is not None:
+            found[need][name] = value
+        elif wanted and _BUCKET.search(name):
+            found["bucket"][name] = "{bucket}"
+        elif _REGION.search(name):
+            found["bucket"][name] = "{bucket_region}"
+    # A port or a region alone is of no server.
+    named = {
+        "redis": ("{redis_url}", "{redis_host}"),
+        "mail": ("{smtp_host}",),
+        "bucket": ("{bucket}",),
+    }
+    return {
+        name: value
+        for need, variables in found.items()
+        if any(value.startswith(named[need]) for value in variables.values())
+        for name, value in variables.items()
+    }
+
+
+def _of_need(need: str, end: str, variable: Variable, default: str) -> str | None:
+    if need == "redis" and end == "url":
+        number = re.search(r"^rediss?://[^/]+(/\d+)", default)
+        return "{redis_url}" + (number[1] if number else "")
+    values = {
+        ("redis", "host"): "{redis_host}",
+        ("redis", "port"): "{redis_port}",
+        ("mail", "host"): "{smtp_host}",
+        ("mail", "port"): "{smtp_port}",
+    }
+    if end == "tls" and variable.kind.startswith("bool") and default != "false":
+        return "false"
+    # There is no password, and a client that sends one is refused.
+    if need == "redis" and end == "password" and (variable.required or default):
+        return ""
+    return values.get((need, end))
 
 
 def _database_part(name: str) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contract.app.model import FILE
+from contract.app.placeholders import NEED_OF, placeholders
 from contract.app.read import parse_app
 from contract.app.values import app_name
 from previews.adoption.dockerfile import started as started_by
@@ -63,10 +64,13 @@ def propose(repository: Repository, ask: Callable[[str, str], str]) -> Proposal:
     remarks += _stage(repository)
     process = process_of(repository.started, repository.root / repository.build.context)
     name = _name(repository)
+    used = {found for value, _ in values.environment.values() for found in placeholders(value)}
     lines = [f"app: {name}"]
     lines += _block("image", _image(repository, remarks))
     lines += _block("service", _service(repository, process, values, remarks, ask))
-    lines += _block("workers", workers(repository, remarks))
+    needs = sorted({NEED_OF[name] for name in used & NEED_OF.keys()})
+    lines += _block("needs", [f"{name}: {{}}" for name in needs])
+    lines += _block("workers", workers(repository, needs, remarks))
     secrets = [
         f"{key}: {_secret(value)}{_comment(why)}" for key, (value, why) in values.secrets.items()
     ]

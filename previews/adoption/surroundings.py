@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from previews.adoption.repository import Repository
 
@@ -30,6 +30,8 @@ _HOSTS = {
 }
 _SERVERS = re.compile(r"\b(uvicorn|gunicorn|hypercorn|granian)\b|\b(main|server|app)(\.py)?$")
 _UPGRADES = re.compile(r"(\w+ run )?alembic\b.*\bupgrade\b")
+_NEEDLESS = r"postg|adminer|pgadmin|traefik|nginx|mailcatcher|mailpit|redisinsight"
+_IMAGES = {"redis": "redis|valkey", "mail": "mail", "bucket": "minio|localstack"}
 _WORKERS = re.compile(r"\b(celery|arq|dramatiq|taskiq|rq|huey)\b")
 
 
@@ -47,9 +49,10 @@ def flow(words: tuple[str, ...]) -> str:
     return "[" + ", ".join(f'"{word}"' if '"' not in word else scalar(word) for word in words) + "]"
 
 
-def workers(repository: Repository, remarks: list[str]) -> list[str]:
+def workers(repository: Repository, needs: Sequence[str], remarks: list[str]) -> list[str]:
     """Propose the processes that compose runs from a build of the app's own context."""
     lines: list[str] = []
+    known = "|".join((_NEEDLESS, *(_IMAGES[need] for need in needs)))
     for name, service in repository.services.items():
         command = service.get("command")
         words = command if isinstance(command, list) else str(command or "").split()
@@ -61,15 +64,13 @@ def workers(repository: Repository, remarks: list[str]) -> list[str]:
                 f"{label}:",
                 f"  command: {flow(tuple(map(str, words)))}  # review: compose's {name}",
             ]
+        elif "build" in service and service["build"] == repository.build.composed:
+            continue  # The app itself.
         elif "build" in service and re.search(r"front|web|ui|client", name, re.IGNORECASE):
             remarks.append(
                 f"compose builds {name} too; `web.{label}` can deploy it on the same host"
             )
-        elif (
-            image
-            and "build" not in service
-            and not re.search(r"postg|adminer|pgadmin|traefik|nginx|mailcatcher|mailpit", image)
-        ):
+        elif image and "build" not in service and not re.search(known, image):
             remarks.append(f"compose runs {name} ({image}); a preview has none")
     return lines
 

@@ -223,17 +223,17 @@ def test_other_servers_and_unread_starts_are_remarked(tmp_path: Path) -> None:
         tmp_path,
         Dockerfile=command('CMD ["./run"]'),
         app__settings_DOT_py=_HEAD
-        + "class S(BaseSettings):\n    db_url: str\n    redis_url: str\n",
+        + "class S(BaseSettings):\n    db_url: str\n    mongo_url: str\n",
     )
     (tmp_path / "compose.yml").write_text(
-        "services:\n  cache: {image: redis:8}\n  db: {image: postgres:18}\n"
+        "services:\n  cache: {image: mongo:8}\n  db: {image: postgres:18}\n"
         "  jobs: {build: ., command: celery -A app.tasks worker}\n"
     )
     app, proposal = proposed(tmp_path)
     remarks = "\n".join(proposal.remarks)
-    assert "REDIS_URL (app/settings.py:5): a preview has no Redis" in remarks
-    assert "compose runs cache (redis:8)" in remarks
-    assert "db" not in remarks.replace("redis", "")
+    assert "MONGO_URL (app/settings.py:5): a preview has no MongoDB" in remarks
+    assert "compose runs cache (mongo:8)" in remarks
+    assert "db" not in remarks
     assert "was not understood (./run)" in remarks
     assert app.workers["jobs"].command == ("celery", "-A", "app.tasks", "worker")
 
@@ -507,3 +507,62 @@ def test_the_default_of_a_url_s_type_names_the_driver(tmp_path: Path) -> None:
     )
     app, _ = proposed(repository(tmp_path, app__settings_DOT_py=settings))
     assert app.service.environment["PG_DSN"].startswith("postgresql://")
+
+
+COMPOSE_WITH_NEEDS = """
+services:
+  web: { build: ., environment: { REDIS_HOST: redis } }
+  redis: { image: "redis:7-alpine" }
+  mailcatcher: { image: schickling/mailcatcher }
+"""
+NEEDS_SETTINGS = """\
+from pydantic_settings import BaseSettings
+class Settings(BaseSettings):
+    database_url: str
+    redis_cache_host: str = "localhost"
+    redis_cache_port: int = 6379
+    redis_cache_password: str | None = None
+    celery_broker_url: str = "redis://localhost:6379/2"
+    valkey_dsn: str = "redis://cache:6379"
+    smtp_host: str | None = None
+    smtp_port: int = 587
+    smtp_tls: bool = True
+    smtp_user: str | None = None
+    mail_starttls: bool = True
+    s3_bucket_name: str = "uploads"
+    aws_region: str = "eu-west-1"
+    mongo_url: str = "mongodb://localhost"
+"""
+
+
+def test_servers_that_a_preview_can_have_are_needs(tmp_path: Path) -> None:
+    repository(tmp_path, app__settings_DOT_py=NEEDS_SETTINGS)
+    (tmp_path / "compose.yaml").write_text(COMPOSE_WITH_NEEDS)
+    app, proposal = proposed(tmp_path)
+    assert app.needs.declared == {"redis", "mail", "bucket"}
+    assert app.service.environment == {
+        "DATABASE_URL": "postgresql+asyncpg://{user}:{password}@{host}:{port}/{name}?{tls}",
+        "REDIS_CACHE_HOST": "{redis_host}",
+        "REDIS_CACHE_PORT": "{redis_port}",
+        "CELERY_BROKER_URL": "{redis_url}/2",
+        "VALKEY_DSN": "{redis_url}",
+        "SMTP_HOST": "{smtp_host}",
+        "SMTP_PORT": "{smtp_port}",
+        "SMTP_TLS": "false",
+        "MAIL_STARTTLS": "false",
+        "S3_BUCKET_NAME": "{bucket}",
+        "AWS_REGION": "{bucket_region}",
+    }
+    named = ("redis", "mailcatcher", "compose builds web")
+    assert not any(one in remark for remark in proposal.remarks for one in named)
+    assert any("MONGO_URL" in remark for remark in proposal.remarks)
+
+
+def test_mail_that_nothing_configures_is_no_need(tmp_path: Path) -> None:
+    settings = (
+        "from pydantic_settings import BaseSettings\nclass Settings(BaseSettings):\n"
+        "    database_url: str\n    redis_enabled: bool = False\n"
+        "    email_from: str = 'a@example.com'\n"
+    )
+    app, _ = proposed(repository(tmp_path, app__settings_DOT_py=settings))
+    assert app.needs.declared == frozenset()
