@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-from functools import cache
 from typing import TYPE_CHECKING
 
 from contract.app.model import FILE
@@ -40,7 +39,6 @@ def _globs(app: App) -> Iterator[str]:
         yield app.openapi.file
 
 
-@cache
 def _pattern(glob: str) -> re.Pattern[str]:
     """Return what matches a path, and every file below it if it is a folder's."""
     if glob == ".":

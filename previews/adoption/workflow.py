@@ -67,7 +67,8 @@ jobs:
     with:
       app: {folder}
       environment: {name}-preview
-      pull-request: ${{{{ inputs.pull-request || github.event.pull_request.number }}}}
+      # GitHub has the number of a manual run as a text (actions/runner#2848).
+      pull-request: ${{{{ fromJSON(inputs.pull-request || github.event.pull_request.number) }}}}
       reset-database: ${{{{ inputs.action == 'reset-database' }}}}
     secrets:
       PLATFORM_TOKEN: ${{{{ secrets.PLATFORM_TOKEN }}}}
@@ -89,7 +90,7 @@ jobs:
     with:
       app: {folder}
       environment: {name}-preview
-      pull-request: ${{{{ inputs.pull-request || github.event.pull_request.number }}}}
+      pull-request: ${{{{ fromJSON(inputs.pull-request || github.event.pull_request.number) }}}}
     secrets:
       PLATFORM_TOKEN: ${{{{ secrets.PLATFORM_TOKEN }}}}
       PULUMI_ACCESS_TOKEN: ${{{{ secrets.PULUMI_ACCESS_TOKEN }}}}

@@ -64,6 +64,15 @@ def test_a_job_passes_exactly_the_inputs_and_secrets(jobs: dict[str, dict[str, A
         assert all(value == f"${{{{ secrets.{key} }}}}" for key, value in job["secrets"].items())
 
 
+def test_a_number_is_passed_as_one(jobs: dict[str, dict[str, Any]]) -> None:
+    """GitHub refuses a text for it, which a manual run's input is (actions/runner#2848)."""
+    for job in jobs.values():
+        for name, declared in WORKFLOWS[called(job)]["on"]["workflow_call"]["inputs"].items():
+            value = str(job["with"][name])
+            assert (declared["type"] == "number") is ("fromJSON(" in value), name
+            assert (declared["type"] == "boolean") is ("==" in value), name
+
+
 def test_a_job_grants_what_the_called_jobs_want_and_no_more(
     jobs: dict[str, dict[str, Any]],
 ) -> None:
