@@ -160,8 +160,8 @@ def preview(
     pull_request.check(settings)
     staging.require_reviewed_rules(settings)
     clients = _clients(settings, database, verbose=verbose)
-    pull_request.provide_needs(settings, clients, console)
     secrets.require(settings, clients)
+    pull_request.provide_needs(settings, clients, console)
     staging.ensure(settings, clients, console)
     if database is pull_request.Mode.BRANCH:
         branches.ensure(settings, clients, console)
@@ -303,8 +303,8 @@ def deploy_staging() -> None:
 
 
 def _deploy_staging(settings: Settings, clients: Clients) -> None:
-    pull_request.provide_needs(settings, clients, console)
     secrets.require(settings, clients)
+    pull_request.provide_needs(settings, clients, console)
     staging.update(settings, clients, console)
 
 

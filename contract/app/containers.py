@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
+from contract.app.placeholders import IN_BUILDS, check_placeholders
 from contract.app.values import (
     Command,
     ContainerFolder,
@@ -44,7 +45,9 @@ class Image(Model):
     )
     args: Variables = Field(
         default={},
-        description="build arguments; they are readable in the image, so never a secret",
+        description="build arguments; they are readable in the image, so never a secret; those"
+        " of `web` may have {app_url}, {app_host}, {commit}, {environment}, {pull_request} and"
+        " {stack}",
         examples=[{"PYTHON_VERSION": "3.13"}],
     )
 
@@ -176,6 +179,11 @@ class FurtherWeb(Web):
     environment: Environment = Field(
         default={}, description="its environment", examples=[{"API_URL": "{app_url}/api"}]
     )
+
+    @model_validator(mode="after")
+    def _has_known_placeholders(self) -> FurtherWeb:
+        check_placeholders(self.image.args, IN_BUILDS)
+        return self
 
 
 class Worker(Container):

@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from contract.app.containers import FurtherWeb, Image, Service, Worker
 from contract.app.hooks import Hooks, Sandbox
 from contract.app.needs import MAIL_PATH, Needs
-from contract.app.placeholders import NEED_OF, placeholders
+from contract.app.placeholders import IN_BUILDS, NEED_OF, placeholders
 from contract.app.smoke import OpenApi, Request
 from contract.app.tests import EndToEndTests
 from contract.app.values import (
@@ -221,6 +221,17 @@ class App(Model):
         return self
 
     @model_validator(mode="after")
+    def _has_one_image_for_all(self) -> App:
+        for name, value in self.image.args.items():
+            if placeholders(value) & IN_BUILDS:
+                msg = (
+                    f"{name}: the app's own image is built without knowing where it will run: let"
+                    " it read that from `service.environment` when it starts"
+                )
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def _has_each_path_once(self) -> App:
         paths = [self.service.path, *(web.path for web in self.web.values())]
         paths += [MAIL_PATH] if self.needs.mail else []
@@ -247,10 +258,11 @@ class App(Model):
 
     def _variables(self) -> Mapping[tuple[str, ...], str]:
         """Return the value of each variable of an environment, by its path in the file."""
-        owners = {
+        owners: dict[tuple[str, ...], Mapping[str, str]] = {
             ("service",): self.service.environment,
             **{("workers", name): one.environment for name, one in self.workers.items()},
             **{("web", name): one.environment for name, one in self.web.items()},
+            ("tests",): {} if self.tests is None else self.tests.environment,
         }
         return {
             (*owner, "environment", name): value

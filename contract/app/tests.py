@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from contract.app.placeholders import check_placeholders, fill
 from contract.app.values import Model, RelativePath, Variables
 
-TESTS_PLACEHOLDERS = ("app_url", "app_host", "commit", "pull_request", "stack")
+TESTS_PLACEHOLDERS = ("app_url", "app_host", "commit", "pull_request", "stack", "mail_url")
 """Placeholders in the environment of the tests; no other, since they run without any credential."""
 
 
@@ -51,7 +51,7 @@ class EndToEndTests(Model):
     environment: Annotated[Variables, AfterValidator(_known)] = Field(
         default={"BASE_URL": "{app_url}"},
         description="their environment, besides PATH, HOME and CI; its placeholders are"
-        " `{app_url}`, `{app_host}`, `{commit}`, `{pull_request}` and `{stack}`",
+        " `{app_url}`, `{app_host}`, `{commit}`, `{pull_request}`, `{stack}` and `{mail_url}`",
         examples=[{"BASE_URL": "{app_url}"}],
     )
     timeout_minutes: int = Field(

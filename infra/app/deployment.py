@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from infra.config.models import ServiceConfig
     from infra.kubernetes.namespace_scope import NamespaceScope
 
+NAME = "service"
+"""Name of the app's own web service."""
+
 # Pulumi waits a little longer than Kubernetes, so that it shows Kubernetes' reason. It always
 # waits the full time, since it does not stop when Kubernetes gives up.
 _LONGER_SECONDS = 15

@@ -21,7 +21,7 @@ from infra.app.app_environment import EnvironmentArgs, app_environment
 from infra.app.app_ingress import AppIngress, app_url
 from infra.app.app_secrets import AppSecrets
 from infra.app.authorities import MOUNTED, DatabaseAuthorities
-from infra.app.deployment import AppContainer
+from infra.app.deployment import NAME, AppContainer
 from infra.app.hooks import AppHooks, HookArgs, SeedState
 from infra.app.needs import provide_needs
 from infra.app.needs.need import NeedArgs
@@ -43,9 +43,6 @@ if TYPE_CHECKING:
     from infra.database.database import ProvisionedDatabase
     from infra.platform_inputs import PlatformInputs
     from infra.source import Source
-
-NAME = "service"
-"""Name of the app's own web service."""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ _LIBPQ = {
 _KEY = re.compile(
     r"(^|_)(secret|jwt|signing|encryption|session|fernet|auth)_?(\w+_)?key$", re.IGNORECASE
 )
+_SIGNS = re.compile(r"(^|_)(jwt|session)\w*_(secret|key)$|(^|_)secret_key$", re.IGNORECASE)
 _FOREIGN = re.compile(
     r"stripe|aws|openai|anthropic|sendgrid|mailgun|twilio|smtp|mail_|github|google|oauth|slack"
     r"|azure|s3_|client_secret|sentry|api_?key|access_?key",
@@ -52,6 +53,8 @@ _SERVERS = {
     "minio": "object store",
 }
 _MANY = re.compile(r"\b(list|set|tuple|sequence|frozenset)\[", re.IGNORECASE)
+_DRIVER = re.compile(r"_(type|driver|engine|dialect|scheme)$", re.IGNORECASE)
+_OTHER_DATABASE = re.compile(r"sqlite|mysql|mariadb|mssql|oracle", re.IGNORECASE)
 _SITE = re.compile(
     r"(frontend|server|backend|app|base|site|public|web|client)_?(host|url|uri)|origin",
     re.IGNORECASE,
@@ -182,7 +185,8 @@ def _other(
     local = "localhost" in default or "127.0.0.1" in default
     server = next((what for word, what in _SERVERS.items() if word in name.lower()), None)
     if is_secret:
-        if variable.required or default:
+        signs = _SIGNS.search(name) and not _FOREIGN.search(name)
+        if variable.required or default or signs:
             _secret(variable, values)
     elif server and (variable.required or local or default):
         if name.upper().endswith(("URL", "URI", "HOST", "SERVER", "DSN", "ENDPOINT")):
@@ -193,15 +197,28 @@ def _other(
         if variable.required:
             proposal = _asked(repository, variable, ask)[0]
             values.environment[name] = (proposal, f"review: a preview has no {server}")
-    elif "allowed_hosts" in name.lower() and local:
-        values.environment[name] = ('["*"]', "the load balancer sends it only its own host")
-    elif _SITE.search(name) and (local or variable.required):
-        is_list = default.startswith("[") or bool(_MANY.search(variable.kind))
-        values.environment[name] = ('["{app_url}"]' if is_list else "{app_url}", "")
-    elif name.upper() in {"DOMAIN", "HOSTNAME"} and (local or variable.required):
-        values.environment[name] = ("{app_host}", "")
+    elif known := _usual(variable, repository.examples.get(name, ""), local=local):
+        values.environment[name] = known
     elif variable.required:
         values.environment[name] = _asked(repository, variable, ask)
+
+
+def _usual(variable: Variable, example: str, *, local: bool) -> tuple[str, str] | None:
+    """Return the value of a variable whose meaning its name tells."""
+    name, default = variable.name, variable.default
+    if "allowed_hosts" in name.lower() and local:
+        return '["*"]', "the load balancer sends it only its own host"
+    if re.search(r"migrat", name, re.IGNORECASE) and default == "true":
+        return "false", "the Job migrates, as the role that owns the schema"
+    if _DRIVER.search(name) and _OTHER_DATABASE.match(default):
+        usual = "postgresql+asyncpg" if "aio" in default else "postgresql"
+        return example if example.startswith("postgres") else usual, f"its default is {default}"
+    if not (local or variable.required):
+        return None
+    if _SITE.search(name):
+        is_list = default.startswith("[") or bool(_MANY.search(variable.kind))
+        return ('["{app_url}"]' if is_list else "{app_url}"), ""
+    return ("{app_host}", "") if name.upper() in {"DOMAIN", "HOSTNAME"} else None
 
 
 def _secret(variable: Variable, values: Values) -> None:

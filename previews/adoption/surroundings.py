@@ -28,6 +28,8 @@ _HOSTS = {
     "sendgrid": "api.sendgrid.com",
     "twilio": "api.twilio.com",
 }
+_SERVERS = re.compile(r"\b(uvicorn|gunicorn|hypercorn|granian)\b|\b(main|server|app)(\.py)?$")
+_UPGRADES = re.compile(r"(\w+ run )?alembic\b.*\bupgrade\b")
 _WORKERS = re.compile(r"\b(celery|arq|dramatiq|taskiq|rq|huey)\b")
 
 
@@ -72,16 +74,16 @@ def workers(repository: Repository, remarks: list[str]) -> list[str]:
     return lines
 
 
-def seeds(repository: Repository) -> Iterator[str]:
-    """Yield a remark for each script that runs more than the migrations before the app."""
+def seeds(repository: Repository) -> Iterator[tuple[str, str]]:
+    """Yield the script and the command of each program that a script runs after migrating."""
     for path in sorted((repository.root / repository.folder).rglob("*.sh")):
-        lines = [line.strip() for line in path.read_text(errors="replace").splitlines()]
-        programs = [line for line in lines if line.startswith(("python ", "python3 "))]
-        if programs and any(re.match(r"alembic\b.*\bupgrade\b", line) for line in lines):
-            yield (
-                f"{path.relative_to(repository.root)} runs `{'`, `'.join(programs)}` beside the"
-                " migrations; if a preview needs it, make the script `database.migrate`"
-            )
+        text = path.read_text(errors="replace")
+        parts = [part.strip() for line in text.splitlines() for part in line.split("&&")]
+        migrated = [number for number, part in enumerate(parts) if _UPGRADES.match(part)]
+        after = parts[migrated[-1] + 1 :] if migrated and "test" not in path.name else []
+        for part in after:
+            if re.match(r"python3? [\w./ -]+$", part) and not _SERVERS.search(part):
+                yield str(path.relative_to(repository.root)), part
 
 
 def egress(repository: Repository) -> list[str]:

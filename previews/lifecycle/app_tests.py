@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from contract.app.needs import MAIL_PATH
 from previews.errors import PreviewsError
 from previews.output import progress
 from previews.pull_request.tests_result import LINES, AppTestsResult, Outcome, failed
@@ -94,12 +95,14 @@ def run_tests(
 
 def placeholder_values(preview: Preview, url: str, commit: str) -> dict[str, str]:
     """Return the values of the placeholders in the environment of the tests."""
+    app_url = url.rstrip("/")
     return {
-        "app_url": url.rstrip("/"),
+        "app_url": app_url,
         "app_host": urlsplit(url).hostname or "",
         "commit": commit,
         "pull_request": str(preview.number),
         "stack": preview.stack.value,
+        "mail_url": f"{app_url}{MAIL_PATH}",
     }
 
 

@@ -169,12 +169,13 @@ class PullRequestPresenter:
                 url=self._run_url,
             )
 
-    def show(self, text: str, *, soon: bool = False) -> None:
+    def show(self, text: str, *, soon: bool = False, keep_tests: bool = True) -> None:
         """Post the comment, or replace its text.
 
         Args:
             text: The whole text.
             soon: True if it may be skipped, since another text follows soon.
+            keep_tests: True if it keeps the tests of the app, which a removed preview has not.
         """
         now = self._clock()
         recent = self._edited_at is not None and now - self._edited_at < _SECONDS_BETWEEN_EDITS
@@ -184,7 +185,7 @@ class PullRequestPresenter:
             if self._comment is None:
                 found = self._find()
                 self._comment = found.id if found else None
-                self._keep_tests(found)
+                self._keep_tests(found if keep_tests else None)
             body = comment.with_tests(text, self._tests)
             if self._comment is None:
                 self._comment = self._github.comments.create(self._preview.number, body).id

@@ -48,7 +48,7 @@ def run(app: Path, command: str, **more: Any) -> AppTestsResult:
 def until(condition: Callable[[], bool]) -> None:
     Retrying(
         retry=retry_if_result(lambda holds: not holds),
-        stop=stop_after_delay(30),
+        stop=stop_after_delay(120),
         wait=wait_fixed(0.02),
     )(condition)
 
@@ -78,6 +78,7 @@ def test_they_get_their_own_variables_and_nothing_else_of_the_machine(tmp_path: 
         "SHOWN": "42 pr-42 {x} $HOME",
     }
     assert VALUES["app_host"] == "orders-pr-42.preview.test"
+    assert VALUES["mail_url"] == f"{URL}/_mail"
 
 
 def test_a_host_that_is_not_resolved_here_is_reached_by_a_proxy(tmp_path: Path) -> None:
@@ -192,47 +193,41 @@ def test_what_ignores_its_end_is_killed(tmp_path: Path, monkeypatch: pytest.Monk
     until(lambda: is_gone(tmp_path / "pid"))
 
 
-def described(folder: Path, command: str) -> Path:
-    app = folder / "app"
-    app.mkdir()
-    (app / "preview.yaml").write_text(f"app: orders\ntests: {{command: {json.dumps(command)}}}\n")
-    return app
+_PROGRAM = """
+import sys
+from pathlib import Path
+from contract.app.tests import EndToEndTests
+from previews.lifecycle.app_tests import run_tests, write_result
+
+folder, command = Path(sys.argv[1]), sys.argv[2]
+tests = EndToEndTests(command=command, environment={})
+write_result(folder / "result", run_tests(tests, folder, {}))
+"""
+
+
+def start(folder: Path, command: str) -> subprocess.Popen[bytes]:
+    """Start the tests in another process, and wait until they run."""
+    process = subprocess.Popen([sys.executable, "-c", _PROGRAM, str(folder), command], cwd=ROOT)
+    until(lambda: (folder / "pid").exists() and bool((folder / "pid").read_text()))
+    return process
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_all_of_them_and_is_recorded(tmp_path: Path, number: signal.Signals) -> None:
-    app = described(tmp_path, "sleep 600 & echo $! > pid; wait")
-    arguments = ["tests", "run", "42", "--commit", "abc", "--url", URL]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "previews.cli", *arguments, "--result", str(tmp_path / "result")],
-        cwd=ROOT,
-        env={**os.environ, "PREVIEWS_APP": str(app)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    until(lambda: (app / "pid").exists() and bool((app / "pid").read_text()))
+    process = start(tmp_path, "sleep 600 & echo $! > pid; wait")
     process.send_signal(number)
-    _, complaint = process.communicate(timeout=30)
-    assert process.returncode == 1, complaint
-    assert "tests-failed" in complaint
+    assert process.wait(timeout=60) == 0
     assert read_result(tmp_path / "result").outcome is Outcome.CANCELLED
-    until(lambda: is_gone(app / "pid"))
+    until(lambda: is_gone(tmp_path / "pid"))
 
 
 def test_a_run_that_was_killed_leaves_no_result_and_the_next_one_is_clean(tmp_path: Path) -> None:
-    app = described(tmp_path, "test ! -e pid || exit 0; echo $$ > pid; exec sleep 600")
-    arguments = ["tests", "run", "42", "--commit", "abc", "--url", URL]
-    command = [sys.executable, "-m", "previews.cli", *arguments]
-    command += ["--result", str(tmp_path / "result")]
-    environment = {**os.environ, "PREVIEWS_APP": str(app)}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment)
-    until(lambda: (app / "pid").exists() and bool((app / "pid").read_text()))
+    process = start(tmp_path, "echo $$ > pid; exec sleep 600")
     process.kill()
     process.wait()
-    until(lambda: is_gone(app / "pid"))
+    until(lambda: is_gone(tmp_path / "pid"))
     assert not (tmp_path / "result").exists()
-    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    assert start(tmp_path, "true").wait(timeout=60) == 0
     assert read_result(tmp_path / "result").passed
 
 

@@ -491,6 +491,9 @@ def test_a_later_comment_keeps_the_tests_and_says_of_which_commit_they_are(
     presenter = PullRequestPresenter(clients(github, stacks).github, Preview(42))
     presenter.show(f"{MARKER}\n\n### anything\n")
     assert f"**Tests** of the earlier commit `{SHA[:12]}`: failed" in comment(github).body
+    presenter = PullRequestPresenter(clients(github, stacks).github, Preview(42))
+    presenter.show(f"{MARKER}\n\n### gone\n", keep_tests=False)
+    assert "Tests" not in comment(github).body
 
 
 def test_tests_of_an_earlier_commit_do_not_replace_the_newest_ones(github: LocalGitHub) -> None:
