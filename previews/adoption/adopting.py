@@ -209,9 +209,10 @@ def write_scrub(
         # Nobody has edited the draft of the source, so nobody has to see how this one differs.
         change = write(root, path, render(draft), lambda *_: True)
         return change.model_copy(update={"difference": ""})
-    relative = path.relative_to(home)
+    relative = Path(os.path.relpath(path, root)).as_posix()
     try:
-        extended = extend(current(path), draft)
+        # Not with replacements for what is no UTF-8: it is written back.
+        extended = extend(path.read_bytes().decode().replace("\r\n", "\n"), draft)
     except ValueError as error:
         remarks.append(f"{relative} can't be read, so nothing was added to it: {error}")
         return write(root, path, render(draft), lambda *_: False)
