@@ -247,7 +247,7 @@ class App(Model):
 
     def _variables(self) -> Mapping[tuple[str, ...], str]:
         """Return the value of each variable of an environment, by its path in the file."""
-        owners = {
+        owners: dict[tuple[str, ...], Mapping[str, str]] = {
             ("service",): self.service.environment,
             **{("workers", name): one.environment for name, one in self.workers.items()},
             **{("web", name): one.environment for name, one in self.web.items()},
