@@ -42,7 +42,7 @@ class ImageBuild:
     tag: str
     keep_former: bool
     target: str | None = None
-    args: Mapping[str, str] | None = None
+    args: Mapping[str, pulumi.Input[str]] | None = None
 
     def reference(self, existing: str | None, parent: pulumi.Resource) -> pulumi.Output[str]:
         """Return the image by digest, as pods name it; it is built unless it exists.

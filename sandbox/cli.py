@@ -19,10 +19,8 @@ from rich.console import Console
 from contract.preview import Preview, PreviewNumberError
 from previews import output
 from previews.clients import Clients
-from previews.commands.adopt import person_who_answers
 from previews.errors import PreviewsError
 from sandbox import (
-    adoption,
     branches,
     environment,
     lifecycle,
@@ -110,23 +108,37 @@ def _callback(
 
 @app.command()
 def adopt(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FOLDER", envvar="PREVIEWS_APP", help="Folder of the app; else that of --app."
+        ),
+    ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Take every proposal, as without a terminal.")
     ] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write the files of the app of --app, and draft scrub.yaml from its migrated database."""
-    folder = os.environ.get("PREVIEWS_APP")
-    if not folder:
+    """Write an app's files, migrate its staging, and draft scrub.yaml from that schema."""
+    if folder is None:
         raise SandboxError(
             "sandbox adopt",
             why="no app was named",
             remedy="name its folder: make adopt APP=../orders.",
         )
+    # No other command needs the readers of a repository, whose import takes a moment.
+    from previews.commands.adopt import person_who_answers  # noqa: PLC0415
+    from sandbox import adoption  # noqa: PLC0415
+
     settings = Settings()
     person = person_who_answers(yes=yes or not sys.stdin.isatty())
     adoption.adopt(
-        settings, Path(folder), person, lambda: _clients(settings, verbose=verbose), console
+        settings,
+        folder.resolve(),
+        person,
+        start=lambda: _clients(settings, verbose=verbose),
+        deploy=lambda clients: _deploy_staging(settings, clients),
+        console=console,
     )
 
 
@@ -148,8 +160,8 @@ def preview(
     pull_request.check(settings)
     staging.require_reviewed_rules(settings)
     clients = _clients(settings, database, verbose=verbose)
-    pull_request.provide_needs(settings, clients, console)
     secrets.require(settings, clients)
+    pull_request.provide_needs(settings, clients, console)
     staging.ensure(settings, clients, console)
     if database is pull_request.Mode.BRANCH:
         branches.ensure(settings, clients, console)
@@ -287,9 +299,12 @@ def reset(
 def deploy_staging() -> None:
     """Deploy the working tree to staging; a new one gets generated rows and a snapshot."""
     settings = Settings()
-    clients = _clients(settings)
-    pull_request.provide_needs(settings, clients, console)
+    _deploy_staging(settings, _clients(settings))
+
+
+def _deploy_staging(settings: Settings, clients: Clients) -> None:
     secrets.require(settings, clients)
+    pull_request.provide_needs(settings, clients, console)
     staging.update(settings, clients, console)
 
 

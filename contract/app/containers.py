@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
+from contract.app.placeholders import IN_BUILDS, check_placeholders
 from contract.app.values import (
     Command,
     ContainerFolder,
     Cpu,
     Environment,
+    Glob,
     HttpPath,
     Memory,
     Model,
@@ -28,6 +30,13 @@ class Image(Model):
     dockerfile: RelativePath = Field(
         default="Dockerfile", description="path of the Dockerfile", examples=["Dockerfile"]
     )
+    paths: tuple[Glob, ...] = Field(
+        default=(),
+        max_length=50,
+        description="paths whose changes deploy a push, with *, ** and ?; a folder stands for all"
+        " in it. Without them the folder of preview.yaml and the context",
+        examples=[["app", "../shared/**/*.py"]],
+    )
     target: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z][\w.-]{0,127}$",
@@ -36,7 +45,9 @@ class Image(Model):
     )
     args: Variables = Field(
         default={},
-        description="build arguments; they are readable in the image, so never a secret",
+        description="build arguments; they are readable in the image, so never a secret; those"
+        " of `web` may have {app_url}, {app_host}, {commit}, {environment}, {pull_request} and"
+        " {stack}",
         examples=[{"PYTHON_VERSION": "3.13"}],
     )
 
@@ -168,6 +179,11 @@ class FurtherWeb(Web):
     environment: Environment = Field(
         default={}, description="its environment", examples=[{"API_URL": "{app_url}/api"}]
     )
+
+    @model_validator(mode="after")
+    def _has_known_placeholders(self) -> FurtherWeb:
+        check_placeholders(self.image.args, IN_BUILDS)
+        return self
 
 
 class Worker(Container):

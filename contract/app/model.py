@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from contract.app.containers import FurtherWeb, Image, Service, Worker
 from contract.app.hooks import Hooks, Sandbox
 from contract.app.needs import MAIL_PATH, Needs
-from contract.app.placeholders import NEED_OF, placeholders
+from contract.app.placeholders import IN_BUILDS, NEED_OF, placeholders
 from contract.app.smoke import OpenApi, Request
 from contract.app.tests import EndToEndTests
 from contract.app.values import (
@@ -218,6 +218,17 @@ class App(Model):
         if twice:
             msg = f"{', '.join(twice)}: in both an environment and secrets; remove one"
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_image_for_all(self) -> App:
+        for name, value in self.image.args.items():
+            if placeholders(value) & IN_BUILDS:
+                msg = (
+                    f"{name}: the app's own image is built without knowing where it will run: let"
+                    " it read that from `service.environment` when it starts"
+                )
+                raise ValueError(msg)
         return self
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ too: `render` writes ``$(VARIABLE)`` in its place, which Kubernetes replaces in 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 USER_VARIABLE = "PREVIEW_DATABASE_USER"
 """Variable with the role's name, which ``{user}`` refers to."""
@@ -63,14 +63,21 @@ NEED_OF = {
 }
 """Placeholders that only an app with a need has, and the need: a key of ``needs``."""
 
+IN_BUILDS = frozenset({"app_host", "app_url", "commit", "environment", "pull_request", "stack"})
+"""Placeholders that the build of a further image knows; none of them is a secret."""
+
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 _ASYNCPG = re.compile(r"^[a-z]+\+asyncpg:|^asyncpg:")
 
 
 def check_placeholders(
-    environment: dict[str, str], known: Iterable[str] = PLACEHOLDERS
+    environment: dict[str, str], known: Collection[str] = PLACEHOLDERS
 ) -> dict[str, str]:
     """Check that every placeholder is known.
+
+    Args:
+        environment: Values by variable.
+        known: Names of the placeholders that are known there.
 
     Raises:
         ValueError: One is not; ``{{`` and ``}}`` stand for braces.
@@ -80,7 +87,7 @@ def check_placeholders(
             if found not in known:
                 msg = (
                     f"{variable}: {{{found}}} is no placeholder; known are "
-                    f"{', '.join(f'{{{name}}}' for name in known)};"
+                    f"{', '.join(f'{{{name}}}' for name in PLACEHOLDERS if name in known)};"
                     " write {{ and }} for braces"
                 )
                 raise ValueError(msg)

@@ -20,6 +20,7 @@ from contract.app.placeholders import (
     render,
 )
 from contract.stack_name import StackKind
+from infra.app.app_ingress import app_url
 from infra.app.authorities import FILE, VARIABLE, root_certificate
 from infra.database.database import PORT
 from infra.kubernetes.pod import Environment
@@ -83,6 +84,14 @@ def app_environment(
     )
 
 
+def build_arguments(
+    arguments: Mapping[str, str], stack: StackName, source: Source, platform: PlatformInputs
+) -> dict[str, pulumi.Input[str]]:
+    """Return the build arguments of a further image: it may know where it will run."""
+    known = _of_stack(stack, source, platform, app_url(stack, platform))
+    return {name: _rendered(value, known) for name, value in arguments.items()}
+
+
 def _rendered(value: str, known: Mapping[str, pulumi.Input[str]]) -> pulumi.Input[str]:
     used = {name: known[name] for name in placeholders(value) & known.keys()}
     if not used:
@@ -90,10 +99,24 @@ def _rendered(value: str, known: Mapping[str, pulumi.Input[str]]) -> pulumi.Inpu
     return pulumi.Output.all(**used).apply(lambda values: render(value, values))
 
 
+def _of_stack(
+    stack: StackName, source: Source, platform: PlatformInputs, url: pulumi.Input[str]
+) -> dict[str, pulumi.Input[str]]:
+    """Return the placeholders that are known before anything of the stack is made."""
+    preview = stack.kind is StackKind.PREVIEW
+    return {
+        "commit": source.commit,
+        "pull_request": str(stack.pull_request) if preview else "",
+        "environment": stack.kind.value,
+        "stack": stack.value,
+        "app_host": pulumi.Output.from_input(platform.domain).apply(stack.host),
+        "app_url": url,
+    }
+
+
 def _values(args: EnvironmentArgs) -> dict[str, pulumi.Input[str]]:
     """Return the value of each placeholder that the program knows."""
     database, platform = args.provisioned.database, args.platform
-    preview = args.stack.kind is StackKind.PREVIEW
     pool_size = _CONNECTIONS if database.pool_size is None else database.pool_size
     ssl_mode = platform.database.ssl_mode
     return {
@@ -105,12 +128,7 @@ def _values(args: EnvironmentArgs) -> dict[str, pulumi.Input[str]]:
         "ca_file": FILE,
         "connections": pulumi.Output.from_input(pool_size).apply(lambda size: str(int(size))),
         "snapshot": args.provisioned.snapshot or "",
-        "commit": args.source.commit,
-        "pull_request": str(args.stack.pull_request) if preview else "",
-        "environment": args.stack.kind.value,
-        "stack": args.stack.value,
-        "app_host": pulumi.Output.from_input(platform.domain).apply(args.stack.host),
-        "app_url": args.url,
+        **_of_stack(args.stack, args.source, platform, args.url),
         # Behind the load balancer the client's address is in a header, which nobody else may set.
         "proxies": pulumi.Output.from_input(platform.ingress.source_cidrs).apply(",".join),
         **args.needs,

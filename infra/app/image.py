@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
+from infra.app.app_environment import build_arguments
 from infra.image_build import ImageBuild
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from contract.app.containers import Image
     from contract.stack_name import StackName
     from infra.config.app import AppSource
+    from infra.platform_inputs import PlatformInputs
     from infra.source import Source
 
 
@@ -35,11 +39,22 @@ def app_images(
     *,
     stack: StackName,
     source: Source,
+    platform: PlatformInputs,
     repository_url: pulumi.Input[str],
     existing: str | None,
     keep_former: bool,
 ) -> AppImages:
-    """Declare all images of an app; the arguments are those of `ServiceImage`."""
+    """Declare all images of an app.
+
+    Args:
+        described: The app, and where its folder is.
+        stack: As in `ServiceImage`, like the others.
+        source: The commit.
+        platform: The platform, which knows the app's URL.
+        repository_url: Repository to push to.
+        existing: The app's own image, if CI has built it.
+        keep_former: True to keep former images.
+    """
 
     def image(name: str, build: Image, part: str, existing: str | None) -> pulumi.Output[str]:
         return ServiceImage(
@@ -52,6 +67,7 @@ def app_images(
             existing=existing,
             keep_former=keep_former,
             part=part,
+            arguments=build_arguments(build.args, stack, source, platform) if part else build.args,
         ).reference
 
     app = described.app
@@ -87,6 +103,7 @@ class ServiceImage(pulumi.ComponentResource):
         existing: str | None,
         keep_former: bool,
         part: str = "",
+        arguments: Mapping[str, pulumi.Input[str]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the image.
@@ -102,6 +119,7 @@ class ServiceImage(pulumi.ComponentResource):
             existing: ``[repository@]sha256:<digest>`` of an existing image; then none is built.
             keep_former: True to keep former images in the registry, to roll back to.
             part: Name of a further web service; empty for the app's own image.
+            arguments: Build arguments, in place of the build's own.
         """
         super().__init__("previews:service:ServiceImage", name, None, opts)
         self.reference = ImageBuild(
@@ -114,6 +132,6 @@ class ServiceImage(pulumi.ComponentResource):
             tag=stack.image_tag(source.commit, part),
             keep_former=keep_former,
             target=build.target,
-            args=build.args,
+            args=build.args if arguments is None else arguments,
         ).reference(existing, self)
         self.register_outputs({"reference": self.reference})

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from contract.kubernetes import APP_SECRET, MIGRATOR_SECRET
+from contract.kubernetes import APP_SECRET, MIGRATOR_SECRET, SERVICE
 from contract.stack_name import StackKind
 from infra.app.app_environment import EnvironmentArgs, app_environment
 from infra.app.app_ingress import AppIngress, app_url
@@ -43,9 +43,6 @@ if TYPE_CHECKING:
     from infra.database.database import ProvisionedDatabase
     from infra.platform_inputs import PlatformInputs
     from infra.source import Source
-
-NAME = "service"
-"""Name of the app's own web service."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +107,7 @@ class ServiceStack(pulumi.ComponentResource):
             "namespace",
             stack=args.stack,
             sizes=args.sizes,
-            ports={NAME: args.app.service.port}
+            ports={SERVICE: args.app.service.port}
             | {web_name(name): web.port for name, web in args.app.web.items()},
             platform=args.platform,
             egress=args.app.egress,
@@ -241,7 +238,7 @@ class ServiceStack(pulumi.ComponentResource):
                 opts=self.child,
             )
         own = WebService(
-            NAME,
+            SERVICE,
             web=args.app.service,
             container=AppContainer(
                 args.image,

@@ -45,6 +45,7 @@ def declare_preview(stack: StackName) -> None:
         described,
         stack=stack,
         source=source,
+        platform=platform,
         repository_url=platform.images.repository_url,
         existing=config.image,
         keep_former=False,

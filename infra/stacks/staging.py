@@ -268,15 +268,6 @@ def _app_on(
     described = load_app(stack.app, config.source)
     extensions = described.app.database.extensions
     registry = Registry("registry", repository=stack.app.project, key_arn=key.arn)
-    images = app_images(
-        described,
-        stack=stack,
-        source=source,
-        repository_url=registry.url,
-        existing=config.image,
-        # A bad deployment is rolled back to it.
-        keep_former=True,
-    )
     instance = StagingDatabase(
         "database",
         stack=stack,
@@ -288,6 +279,16 @@ def _app_on(
     )
     rules = read_rules(described.folder / described.app.database.scrub)
     platform = _published(shared, stack, config, registry, instance, rules)
+    images = app_images(
+        described,
+        stack=stack,
+        source=source,
+        platform=platform,
+        repository_url=registry.url,
+        existing=config.image,
+        # A bad deployment is rolled back to it.
+        keep_former=True,
+    )
     on_cluster = pulumi.ResourceOptions(providers=[shared.provider])
     if config.branches.enabled:
         BranchController(

@@ -38,11 +38,20 @@ _HEREDOC = re.compile(r"<<-?[\"']?(\w+)[\"']?")
 _PAIR = re.compile(r"([A-Za-z_]\w*)=((?:\"(?:\\.|[^\"])*\"|'[^']*'|\\.|[^\s\"'])*)")
 _NEW_USER = re.compile(r"\b(?:useradd|adduser)\b([^;&|]*)")
 _UID = re.compile(r"(?:-u|--uid)[ =](\d+)")
+_OWN_URL = re.compile(
+    r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::[^/\s]+)?(/[^\s\"'`);,|\]]*)"
+)
 
 
 def has_secret_name(name: str) -> bool:
     """Return whether a variable's name says that its value is a secret."""
     return _SECRET_NAME.search(name) is not None
+
+
+def requested_path(check: str) -> str:
+    """Return the path that a health check requests from its own container; empty if none."""
+    found = _OWN_URL.search(check)
+    return found[1].partition("?")[0] if found and "$" not in found[1] else ""
 
 
 def has_secret_value(value: str) -> bool:
@@ -154,6 +163,7 @@ class Started:
         environment: Its ENV.
         new_users: Numeric ids that a RUN gives to new users; 1000 for one without.
         copies: Its COPY and ADD of files of the context: sources and destination.
+        health: Path that its HEALTHCHECK requests; empty if there is none.
     """
 
     entrypoint: tuple[str, ...] = ()
@@ -164,6 +174,7 @@ class Started:
     environment: dict[str, str] = field(default_factory=dict)
     new_users: tuple[int, ...] = ()
     copies: tuple[tuple[tuple[str, ...], str], ...] = ()
+    health: str = ""
 
     def place(self, path: str) -> str | None:
         """Return where a file of the context, by its relative path, is in the container."""
@@ -212,8 +223,17 @@ def started(instructions: Sequence[Instruction]) -> Started:
             to = _filled(to, values)
             slash = "/" if to.endswith(("/", ".")) else ""
             copies.append((tuple(sources), _joined(folder, to) + slash))
+    checks = [one for one in reversed(instructions) if one.name == "HEALTHCHECK"]
     return Started(
-        entrypoint, command, folder, tuple(ports), user, values, tuple(new_users), tuple(copies)
+        entrypoint,
+        command,
+        folder,
+        tuple(ports),
+        user,
+        values,
+        tuple(new_users),
+        tuple(copies),
+        next((requested_path(one.text) for one in checks), ""),
     )
 
 

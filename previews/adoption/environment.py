@@ -35,6 +35,7 @@ _LIBPQ = {
 _KEY = re.compile(
     r"(^|_)(secret|jwt|signing|encryption|session|fernet|auth)_?(\w+_)?key$", re.IGNORECASE
 )
+_SIGNS = re.compile(r"(^|_)(jwt|session)\w*_(secret|key)$|(^|_)secret_key$", re.IGNORECASE)
 _FOREIGN = re.compile(
     r"stripe|aws|openai|anthropic|sendgrid|mailgun|twilio|smtp|mail_|github|google|oauth|slack"
     r"|azure|s3_|client_secret|sentry|api_?key|access_?key",
@@ -52,10 +53,26 @@ _SERVERS = {
     "minio": "object store",
 }
 _MANY = re.compile(r"\b(list|set|tuple|sequence|frozenset)\[", re.IGNORECASE)
+_DRIVER = re.compile(r"_(type|driver|engine|dialect|scheme)$", re.IGNORECASE)
+_OTHER_DATABASE = re.compile(r"sqlite|mysql|mariadb|mssql|oracle", re.IGNORECASE)
 _SITE = re.compile(
     r"(frontend|server|backend|app|base|site|public|web|client)_?(host|url|uri)|origin",
     re.IGNORECASE,
 )
+
+
+_REDIS = re.compile(r"(^|_)(redis|valkey)(_|$)|^celery_(broker|result)", re.IGNORECASE)
+_MAIL = re.compile(r"(^|_)(smtp|mail|email|emails)(_|$)", re.IGNORECASE)
+_BUCKET = re.compile(r"(^|_)bucket(_name)?$", re.IGNORECASE)
+_REGION = re.compile(r"^(aws|s3)_(default_)?region(_name)?$", re.IGNORECASE)
+_ENDS = (
+    (re.compile(r"_(url|uri|dsn|broker|backend)$", re.IGNORECASE), "url"),
+    (re.compile(r"_(host|hostname|server|address)$", re.IGNORECASE), "host"),
+    (re.compile(r"_port$", re.IGNORECASE), "port"),
+    (re.compile(r"_(start)?(tls|ssl)$|_(tls|ssl)_enabled$", re.IGNORECASE), "tls"),
+    (re.compile(r"_(password|pass)$", re.IGNORECASE), "password"),
+)
+_IN_COMPOSE = {"redis": r"redis|valkey", "mail": r"mailcatcher|mailpit|mailhog|maildev"}
 
 
 @dataclass(frozen=True)
@@ -82,9 +99,11 @@ def values_of(repository: Repository, ask: Callable[[str, str], str]) -> Values:
     """
     values = Values({}, {}, [])
     parts = {name: _database_part(name) for name in repository.variables}
+    needed = _of_needs(repository)
+    values.environment.update({name: (value, "") for name, value in needed.items()})
     separate = {part for part in parts.values() if part in {"host", "user", "password"}}
     for name, variable in sorted(repository.variables.items()):
-        if re.search(r"(^|_)TEST(_|$)", name.upper()):
+        if name in needed or re.search(r"(^|_)TEST(_|$)", name.upper()):
             continue
         part = parts[name]
         if part == "url" and "host" in separate and not variable.required:
@@ -121,6 +140,63 @@ def values_of(repository: Repository, ask: Callable[[str, str], str]) -> Values:
                 " the draft leaves at their defaults"
             )
     return values
+
+
+def _of_needs(repository: Repository) -> dict[str, str]:
+    """Return the variables of servers that a preview can have of its own, with their values.
+
+    A server that the app works without is one only if compose runs it.
+    """
+    images = " ".join(str(one.get("image") or "") for one in repository.services.values())
+    found: dict[str, dict[str, str]] = {"redis": {}, "mail": {}, "bucket": {}}
+    for name, variable in sorted(repository.variables.items()):
+        default = variable.default or repository.examples.get(name, "")
+        end = next((kind for pattern, kind in _ENDS if pattern.search(name)), "")
+        # A broker's URL may be of another server.
+        is_redis = _REDIS.search(name) and (end != "url" or re.match(r"rediss?:|$", default))
+        need = "redis" if is_redis else "mail" if _MAIL.search(name) else ""
+        wanted = (
+            variable.required
+            or default
+            or (need and re.search(_IN_COMPOSE[need], images) is not None)
+        )
+        value = _of_need(need, end, variable, default)
+        if need and wanted and value is not None:
+            found[need][name] = value
+        elif wanted and _BUCKET.search(name):
+            found["bucket"][name] = "{bucket}"
+        elif _REGION.search(name):
+            found["bucket"][name] = "{bucket_region}"
+    # A port or a region alone is of no server.
+    named = {
+        "redis": ("{redis_url}", "{redis_host}"),
+        "mail": ("{smtp_host}",),
+        "bucket": ("{bucket}",),
+    }
+    return {
+        name: value
+        for need, variables in found.items()
+        if any(value.startswith(named[need]) for value in variables.values())
+        for name, value in variables.items()
+    }
+
+
+def _of_need(need: str, end: str, variable: Variable, default: str) -> str | None:
+    if need == "redis" and end == "url":
+        number = re.search(r"^rediss?://[^/]+(/\d+)", default)
+        return "{redis_url}" + (number[1] if number else "")
+    values = {
+        ("redis", "host"): "{redis_host}",
+        ("redis", "port"): "{redis_port}",
+        ("mail", "host"): "{smtp_host}",
+        ("mail", "port"): "{smtp_port}",
+    }
+    if end == "tls" and variable.kind.startswith("bool") and default != "false":
+        return "false"
+    # There is no password, and a client that sends one is refused.
+    if need == "redis" and end == "password" and (variable.required or default):
+        return ""
+    return values.get((need, end))
 
 
 def _database_part(name: str) -> str | None:
@@ -182,7 +258,8 @@ def _other(
     local = "localhost" in default or "127.0.0.1" in default
     server = next((what for word, what in _SERVERS.items() if word in name.lower()), None)
     if is_secret:
-        if variable.required or default:
+        signs = _SIGNS.search(name) and not _FOREIGN.search(name)
+        if variable.required or default or signs:
             _secret(variable, values)
     elif server and (variable.required or local or default):
         if name.upper().endswith(("URL", "URI", "HOST", "SERVER", "DSN", "ENDPOINT")):
@@ -193,15 +270,28 @@ def _other(
         if variable.required:
             proposal = _asked(repository, variable, ask)[0]
             values.environment[name] = (proposal, f"review: a preview has no {server}")
-    elif "allowed_hosts" in name.lower() and local:
-        values.environment[name] = ('["*"]', "the load balancer sends it only its own host")
-    elif _SITE.search(name) and (local or variable.required):
-        is_list = default.startswith("[") or bool(_MANY.search(variable.kind))
-        values.environment[name] = ('["{app_url}"]' if is_list else "{app_url}", "")
-    elif name.upper() in {"DOMAIN", "HOSTNAME"} and (local or variable.required):
-        values.environment[name] = ("{app_host}", "")
+    elif known := _usual(variable, repository.examples.get(name, ""), local=local):
+        values.environment[name] = known
     elif variable.required:
         values.environment[name] = _asked(repository, variable, ask)
+
+
+def _usual(variable: Variable, example: str, *, local: bool) -> tuple[str, str] | None:
+    """Return the value of a variable whose meaning its name tells."""
+    name, default = variable.name, variable.default
+    if "allowed_hosts" in name.lower() and local:
+        return '["*"]', "the load balancer sends it only its own host"
+    if re.search(r"migrat", name, re.IGNORECASE) and default == "true":
+        return "false", "the Job migrates, as the role that owns the schema"
+    if _DRIVER.search(name) and _OTHER_DATABASE.match(default):
+        usual = "postgresql+asyncpg" if "aio" in default else "postgresql"
+        return example if example.startswith("postgres") else usual, f"its default is {default}"
+    if not (local or variable.required):
+        return None
+    if _SITE.search(name):
+        is_list = default.startswith("[") or bool(_MANY.search(variable.kind))
+        return ('["{app_url}"]' if is_list else "{app_url}"), ""
+    return ("{app_host}", "") if name.upper() in {"DOMAIN", "HOSTNAME"} else None
 
 
 def _secret(variable: Variable, values: Values) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from configparser import ConfigParser
 from configparser import Error as IniError
 from dataclasses import dataclass, field, replace
@@ -64,7 +65,7 @@ def find_alembic(root: Path, folder: Path) -> Alembic | None:
                 continue
         except (IniError, UnicodeDecodeError):
             continue
-        given = parser.get("alembic", "script_location", fallback="alembic")
+        given = parser.get("alembic", "script_location", fallback="") or _of_pyproject(place)
         scripts = (
             (place / given.replace("%(here)s", ".").partition(":")[2])
             if ":" in given
@@ -84,6 +85,16 @@ def find_alembic(root: Path, folder: Path) -> Alembic | None:
             "asyncpg" in code and "replace(" in code,
         )
     return None
+
+
+def _of_pyproject(place: Path) -> str:
+    """Return the folder of the scripts that ``[tool.alembic]`` names, for Alembic from 1.16."""
+    try:
+        content = tomllib.loads((place / "pyproject.toml").read_text(errors="replace"))
+    except (OSError, tomllib.TOMLDecodeError):
+        content = {}
+    tool = content.get("tool", {}).get("alembic", {})
+    return str(tool.get("script_location") or "alembic")
 
 
 def _line(file: Path, word: str) -> int:

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from previews.adoption.dockerfile import started as started_by
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from previews.adoption.dockerfile import Started
+    from previews.adoption.dockerfile import Dockerfile, Started
 
 _SERVERS = frozenset({"uvicorn", "fastapi", "gunicorn", "hypercorn", "granian"})
+_INITS = frozenset({"tini", "dumb-init", "catatonit"})
+_FOR_DEVELOPMENT = re.compile(r"dev|test|local|debug|build", re.IGNORECASE)
 _RUNNERS = (["poetry", "run"], ["uv", "run"], ["pdm", "run"], ["pipenv", "run"])
 
 
@@ -87,8 +91,29 @@ def process_of(started: Started, context: Path) -> Process:
     return _read(rest, started, script, migrates=migrates)
 
 
+def serving_stage(dockerfile: Dockerfile, context: Path) -> str | None:
+    """Return the stage to build if the last one serves nothing, or is for development."""
+
+    def serves(stage: str | None) -> bool:
+        process = process_of(started_by(dockerfile.final(stage) or ()), context)
+        known = bool(process.words or (stage is None and process.script))
+        return known and not process.reloads
+
+    names = [stage.name for stage in dockerfile.stages if stage.name]
+    last = dockerfile.stages[-1].name if dockerfile.stages else None
+    if serves(None) and not (last and _FOR_DEVELOPMENT.search(last)):
+        return None
+    fitting = [name for name in reversed(names) if not _FOR_DEVELOPMENT.search(name)]
+    return next((name for name in fitting if name != last and serves(name)), None)
+
+
 def _read(words: Sequence[str], started: Started, script: str | None, *, migrates: bool) -> Process:
     rest, runner = [*words], ""
+    if rest and PurePosixPath(rest[0]).name in _INITS:
+        # An init that reaps children; the node's runtime and one process a pod need none.
+        rest = rest[1:]
+        while rest and rest[0].startswith("-"):
+            rest = rest[1:]
     for one in _RUNNERS:
         if rest[: len(one)] == one:
             runner, rest = " ".join(one), rest[len(one) :]

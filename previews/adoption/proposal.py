@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contract.app.model import FILE
+from contract.app.placeholders import NEED_OF, placeholders
 from contract.app.read import parse_app
 from contract.app.values import app_name
 from previews.adoption.dockerfile import started as started_by
@@ -60,18 +61,23 @@ def propose(repository: Repository, ask: Callable[[str, str], str]) -> Proposal:
     """
     values = values_of(repository, ask)
     remarks = [*values.remarks]
+    remarks += _stage(repository)
     process = process_of(repository.started, repository.root / repository.build.context)
     name = _name(repository)
+    used = {found for value, _ in values.environment.values() for found in placeholders(value)}
     lines = [f"app: {name}"]
     lines += _block("image", _image(repository, remarks))
     lines += _block("service", _service(repository, process, values, remarks, ask))
-    lines += _block("workers", workers(repository, remarks))
+    needs = sorted({NEED_OF[name] for name in used & NEED_OF.keys()})
+    lines += _block("needs", [f"{name}: {{}}" for name in needs])
+    lines += _block("workers", workers(repository, needs, remarks))
     secrets = [
         f"{key}: {_secret(value)}{_comment(why)}" for key, (value, why) in values.secrets.items()
     ]
     lines += _block("secrets", secrets)
     lines += egress(repository)
     lines += _block("database", _database(repository, process, remarks))
+    lines += _block("hooks", _seed(repository, process, remarks))
     if (
         repository.root / repository.folder / "openapi.json"
     ).is_file() and repository.routes.openapi:
@@ -209,11 +215,14 @@ def _health(repository: Repository, remarks: list[str], ask: Callable[[str, str]
     plain = repository.routes.plain
     usable = [path for path in plain if _HEALTH.search(path) and not _OF_ANOTHER.search(path)]
     found = sorted(usable, key=_health_order)
+    ready = next((path for path in found if "ready" in path), None)
+    live = next((path for path in found if re.search(r"/(live|alive)", path)), None)
+    if ready and live:
+        return f"{{ live: {live}, ready: {ready} }}"
+    checked = repository.started.health
+    if checked and (not found or checked in found):
+        return checked if found else f"{checked}  # the image's or compose's health check"
     if found:
-        ready = next((path for path in found if "ready" in path), None)
-        live = next((path for path in found if re.search(r"/(live|alive)", path)), None)
-        if ready and live:
-            return f"{{ live: {live}, ready: {ready} }}"
         return found[0]
     proposal = repository.routes.openapi or next(iter(plain), "/")
     answer = ask("Which path answers 2xx while the app is well?", proposal)
@@ -240,11 +249,31 @@ def _database(repository: Repository, process: Process, remarks: list[str]) -> l
         )
     else:
         lines.append(f"migrate: {_migrate(repository, process, remarks)}")
-        remarks += seeds(repository)
     needed = sorted(extensions(repository))
     if needed:
         lines.append(f"extensions: [{', '.join(needed)}]")
     return lines
+
+
+def _seed(repository: Repository, process: Process, remarks: list[str]) -> list[str]:
+    found = list(dict.fromkeys(seeds(repository)))
+    if len({command for _, command in found}) > 1:
+        remarks += [
+            f"{script} runs `{command}` after the migrations; `hooks.seed` can do that"
+            for script, command in found
+        ]
+    elif found:
+        script, command = found[0]
+        program, *arguments = command.split()
+        words = (_beside(process, program), *arguments)
+        return [f"seed: {{ command: {flow(words)} }}  # review: {script} runs it"]
+    return []
+
+
+def _beside(process: Process, program: str) -> str:
+    """Return a program of the environment that the server is started from."""
+    folder = process.words[0].rpartition("/")[0] if process.words else ""
+    return f"{folder}/{program}" if folder else program
 
 
 def _migrate(repository: Repository, process: Process, remarks: list[str]) -> str:
@@ -271,6 +300,15 @@ def _migrate(repository: Repository, process: Process, remarks: list[str]) -> st
     if place.rpartition("/")[0] in {started.folder.rstrip("/"), started.folder}:
         return flow((program, "upgrade", "head"))
     return flow((program, "-c", place, "upgrade", "head")) + "  # review"
+
+
+def _stage(repository: Repository) -> Iterator[str]:
+    build, stages = repository.build, repository.dockerfile.stages
+    if build.target and build.composed is None:
+        yield (
+            f"the last stage of {build.dockerfile} ({stages[-1].name or 'without a name'}) starts"
+            f" no server for a preview; stage {build.target} is built"
+        )
 
 
 def _found(repository: Repository, process: Process) -> Iterator[tuple[str, str]]:

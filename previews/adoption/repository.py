@@ -15,10 +15,12 @@ from previews.adoption.dockerfile import (
     find_build,
     parse,
     read_services,
+    requested_path,
     started,
     uvicorn_name,
 )
 from previews.adoption.migrations import Alembic, Tables, find_alembic, read_tables
+from previews.adoption.process import serving_stage
 from previews.adoption.routes import AppObject, Routes, app_objects, read_routes
 from previews.adoption.settings import Variable, variables
 from previews.adoption.source import Source, read_source
@@ -100,6 +102,8 @@ def read_repository(folder: Path, choose: Callable[[str, Sequence[str]], str]) -
     dockerfile = parse((root / build.dockerfile).read_text(errors="replace"))
     if build.target and len(dockerfile.stages) > 1 and "dev" in build.target.lower():
         build = replace(build, target=None)  # Compose is for development.
+    if build.target is None:
+        build = replace(build, target=serving_stage(dockerfile, root / build.context))
     final = dockerfile.final(build.target) or ()
     alembic = find_alembic(root, place)
     scripts = [
@@ -180,16 +184,21 @@ def _rank(root: Path, folder: Path, app: AppObject) -> tuple[int, int]:
 
 
 def _with_compose(image: Started, services: dict[str, dict[str, Any]], build: Build) -> Started:
-    """Return what compose starts in an image that starts nothing by itself."""
-    if image.command or image.entrypoint:
-        return image
+    """Return an image with compose's command and health check, where it has none itself."""
     for service in services.values():
+        if not service.get("build") or build.composed != service.get("build"):
+            continue
+        checked = service.get("healthcheck")
+        test = checked.get("test") if isinstance(checked, dict) else None
+        if not image.health and test:
+            line = " ".join(map(str, test)) if isinstance(test, list) else str(test)
+            image = replace(image, health=requested_path(line))
         command = service.get("command")
         words = (
             tuple(map(str, command)) if isinstance(command, list) else _words(str(command or ""))
         )
-        if service.get("build") and words and build.composed == service.get("build"):
-            return replace(image, command=words)
+        if words and not (image.command or image.entrypoint):
+            image = replace(image, command=words)
     return image
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from previews.adoption.source import Module, Source
 
 _OPENAPI = "openapi_url"
+_MADE = frozenset({"APIRouter", "Router"})
 METHODS = frozenset({"get", "post", "put", "patch", "delete", "head", "options"})
 
 
@@ -82,7 +83,7 @@ def app_objects(source: Source) -> list[AppObject]:
         if "FastAPI" not in module.mentions:
             continue
         for name, function in module.functions.items():
-            made = _made_by(module, function)
+            made = _made_by(source, module, function)
             if made is not None and made[0] not in calls:
                 found.append(AppObject(module, name, function.lineno, True, *made))
     mounted = {
@@ -132,7 +133,7 @@ def _made(
     """Return FastAPI's call for a value that is one, or that a function of the source returns."""
     if not isinstance(value, ast.Call):
         return None  # Most of what a file assigns.
-    if _is_fastapi(module, value):
+    if _is_fastapi(source, module, value):
         return value, (module, name)
     resolved = source.resolve(module, dotted(value.func)) if dotted(value.func) else None
     if resolved is None:
@@ -140,11 +141,11 @@ def _made(
     function = resolved[0].functions.get(resolved[1])
     if "FastAPI" not in resolved[0].mentions:
         return None
-    return None if function is None else _made_by(resolved[0], function)
+    return None if function is None else _made_by(source, resolved[0], function)
 
 
 def _made_by(
-    module: Module, function: ast.FunctionDef | ast.AsyncFunctionDef
+    source: Source, module: Module, function: ast.FunctionDef | ast.AsyncFunctionDef
 ) -> tuple[ast.Call, tuple[Module, str]] | None:
     returned = {
         dotted(node.value)
@@ -153,7 +154,7 @@ def _made_by(
     }
     for node in ast.walk(function):
         value = node.value if isinstance(node, ast.Return) else None
-        if isinstance(value, ast.Call) and _is_fastapi(module, value):
+        if isinstance(value, ast.Call) and _is_fastapi(source, module, value):
             return value, (module, "")
         targets = (
             node.targets
@@ -168,20 +169,29 @@ def _made_by(
                 isinstance(target, ast.Name)
                 and target.id in returned
                 and isinstance(value, ast.Call)
-                and _is_fastapi(module, value)
+                and _is_fastapi(source, module, value)
             ):
                 return value, (module, target.id)
     return None
 
 
-def _is_fastapi(module: Module, node: ast.Call) -> bool:
-    name = dotted(node.func)
+def _is_fastapi(source: Source, module: Module, node: ast.Call) -> bool:
+    """Return whether a call makes a FastAPI, or an object of the source's own class of one."""
     if "FastAPI" not in module.mentions:
         return False
-    if name.rpartition(".")[2] == "FastAPI":
+    name = dotted(node.func)
+    if _names_fastapi(module, name):
         return True
+    resolved = source.resolve(module, name) if name else None
+    owner = resolved[0].classes.get(resolved[1]) if resolved else None
+    return owner is not None and any(
+        _names_fastapi(resolved[0], dotted(base)) for base in owner.bases if resolved
+    )
+
+
+def _names_fastapi(module: Module, name: str) -> bool:
     known = module.imports.get(name)
-    return known is not None and known[1] == "FastAPI"
+    return name.rpartition(".")[2] == "FastAPI" or (known is not None and known[1] == "FastAPI")
 
 
 def _read(
@@ -274,27 +284,87 @@ def _include(
     given = argument(node, "prefix")
     added = "" if given is None else text(source, module, given)
     router = argument(node, "router", 0)
-    resolved = source.resolve(module, dotted(router)) if router is not None else None
-    if resolved is None and isinstance(router, ast.Name):
-        # A router of the function that makes the app.
-        resolved = (module, router.id)
-    if resolved is None or added is None:
+    found = [] if router is None else _routers(source, module, router)
+    if not found or added is None:
         routes.unread.append(f"{module.path}:{node.lineno}")
         return
-    target, name = resolved
-    made = target.assigned.get(name)
-    if made is None and not name:
-        routes.unread.append(f"{module.path}:{node.lineno}")
-        return
-    own = ""
-    if isinstance(made, ast.Call) and called(made).endswith("Router"):
-        inner = argument(made, "prefix")
-        read = "" if inner is None else text(source, target, inner)
-        if read is None:
-            routes.unread.append(f"{target.path}:{made.lineno}")
-            return
-        own = read
-    elif made is not None and not isinstance(made, ast.Call):
-        routes.unread.append(f"{target.path}:{made.lineno}")
-        return
-    _read(source, target, name, prefix + added + own, routes, seen)
+    for target, name in found:
+        made = _assigned(target, name)
+        own: str | None = None
+        if isinstance(made, ast.Call) and called(made).endswith("Router"):
+            inner = argument(made, "prefix")
+            own = "" if inner is None else text(source, target, inner)
+        elif isinstance(made, ast.Call):
+            own = ""
+        if own is None:
+            line = made.lineno if made is not None else node.lineno
+            place = target if made is not None else module
+            routes.unread.append(f"{place.path}:{line}")
+        else:
+            _read(source, target, name, prefix + added + own, routes, seen)
+
+
+def _routers(source: Source, module: Module, router: ast.expr) -> list[tuple[Module, str]]:
+    """Return the routers that an expression stands for: the file of each and its name there.
+
+    It is a name, wherever it is imported from; one of a loop over several; or the call of a
+    function that returns one.
+    """
+    if isinstance(router, ast.Call):
+        resolved = source.resolve(module, dotted(router.func)) if dotted(router.func) else None
+        function = resolved[0].functions.get(resolved[1]) if resolved else None
+        returned = [
+            dotted(node.value)
+            for node in (ast.walk(function) if function else ())
+            if isinstance(node, ast.Return) and node.value is not None
+        ]
+        return [(resolved[0], name) for name in returned if name] if resolved else []
+    name = dotted(router)
+    resolved = source.resolve(module, name) if name else None
+    if resolved is not None:
+        return [resolved]
+    looped = [
+        found
+        for one in ast.walk(module.tree)
+        if isinstance(one, ast.For)
+        for element in _elements(module, one, name)
+        if (found := source.resolve(module, dotted(element))) is not None
+    ]
+    # A router of the function that makes the app.
+    return looped or ([(module, name)] if called(_assigned(module, name)) in _MADE else [])
+
+
+def _elements(module: Module, loop: ast.For, name: str) -> list[ast.expr]:
+    """Return the values that a loop over a literal gives to a name."""
+    targets = loop.target.elts if isinstance(loop.target, ast.Tuple) else [loop.target]
+    names = [dotted(one) for one in targets]
+    if name not in names:
+        return []
+    over, position = loop.iter, names.index(name) if len(names) > 1 else None
+    method = ""
+    if isinstance(over, ast.Call) and isinstance(over.func, ast.Attribute):
+        method = over.func.attr
+        over = over.func.value
+    if isinstance(over, ast.Name):
+        over = module.assigned.get(over.id, over)
+    if isinstance(over, ast.Dict):
+        return over.values if method in {"items", "values"} else []
+    literal = over.elts if isinstance(over, ast.List | ast.Tuple | ast.Set) else []
+    if position is None:
+        return literal
+    pairs = [one.elts for one in literal if isinstance(one, ast.Tuple | ast.List)]
+    return [one[position] for one in pairs if len(one) > position]
+
+
+def _assigned(module: Module, name: str) -> ast.expr | None:
+    """Return the value of a name: the file's own, or that of a function's local."""
+    if name in module.assigned:
+        return module.assigned[name]
+    return next(
+        (
+            node.value
+            for node in ast.walk(module.tree)
+            if isinstance(node, ast.Assign) and name in map(dotted, node.targets)
+        ),
+        None,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from previews.adoption.source import Module, Source
 
 _OTHERS = ("test", "dev", "local", "ci")
+_TYPES = re.compile(r"(Dsn|Url|SecretStr)$")
 _READERS = frozenset({"config", "env", "getenv"})
 
 
@@ -238,7 +240,7 @@ def _reads(module: Module, node: ast.Call) -> bool:
 
 def _shown(source: Source, module: Module, value: ast.expr | None) -> str:
     """Write a default as an environment has it."""
-    if isinstance(value, ast.Call) and value.args and called(value) in {"SecretStr", "AnyHttpUrl"}:
+    if isinstance(value, ast.Call) and value.args and _TYPES.search(called(value)):
         return _shown(source, module, value.args[0])
     if (read := text(source, module, value)) is not None:
         return read

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,6 +31,17 @@ _SKIPPED = frozenset(
 )
 _LARGEST = 1024 * 1024
 _MOST_FILES = 5000
+_NEWER = (
+    (re.compile(r"^(\s*)type\s+(\w+)(?:\[.*?\])?\s*=(.*)"), r"\1\2 =\3"),
+    (re.compile(r"^(\s*(?:async\s+)?(?:class|def)\s+\w+)\[.*?\](?=\s*[:(])"), r"\1"),
+    (re.compile(r"^(\s*except\*?\s+)([^(:]+?,[^(:]+?)(:|\s+as\s)"), r"\1(\2)\3"),
+    (re.compile(r"\b[rR]?[fF]([\"']).*\1"), '""'),
+)
+"""Syntax newer than this Python's, and older syntax that declares the same names.
+
+In order: aliases and parameters of types (3.12), exceptions without parentheses (3.14), quotes
+within f-strings (3.12).
+"""
 
 
 @dataclass(frozen=True)
@@ -220,10 +232,34 @@ def read_source(root: Path, folder: Path) -> Source:
                 mentions = frozenset(
                     word for word in ("FastAPI", "mount") if word.encode() in content
                 )
-                source.modules[relative] = Module(relative, ast.parse(content), mentions)
+                source.modules[relative] = Module(relative, _parsed(content), mentions)
         except (SyntaxError, ValueError, RecursionError) as error:
             source.unread[relative] = f"{type(error).__name__}: {error}"
     return source
+
+
+def _parsed(content: bytes) -> ast.Module:
+    """Parse a file, also one for a Python that is newer than this one.
+
+    Raises:
+        SyntaxError: It is no Python, or a newer one than `_NEWER` knows.
+    """
+    try:
+        return ast.parse(content)
+    except SyntaxError as error:
+        first = error
+    lines = content.decode(errors="replace").splitlines()
+    for _ in lines:
+        try:
+            return ast.parse("\n".join(lines))
+        except SyntaxError as error:
+            number = (error.lineno or 0) - 1
+            line = lines[number] if 0 <= number < len(lines) else ""
+            older = next((new for old, by in _NEWER if (new := old.sub(by, line)) != line), None)
+            if older is None:
+                raise first from None
+            lines[number] = older
+    raise first
 
 
 def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -284,6 +320,9 @@ def text(source: Source, module: Module, node: ast.expr | None, depth: int = 0) 
     found = source.resolve(module, name) if name else None
     if found and found[1] in found[0].assigned:
         return text(source, found[0], found[0].assigned[found[1]], depth + 1)
+    if isinstance(node, ast.Name) and found is None:
+        # A parameter usually has the name of the setting that it is passed.
+        return _default_of_a_field(source, node.id)
     # `settings.prefix` and `get_settings().prefix` are fields, wherever the object is made.
     return _default_of_a_field(source, node.attr) if isinstance(node, ast.Attribute) else None
 

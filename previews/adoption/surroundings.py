@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from previews.adoption.repository import Repository
 
@@ -28,6 +28,10 @@ _HOSTS = {
     "sendgrid": "api.sendgrid.com",
     "twilio": "api.twilio.com",
 }
+_SERVERS = re.compile(r"\b(uvicorn|gunicorn|hypercorn|granian)\b|\b(main|server|app)(\.py)?$")
+_UPGRADES = re.compile(r"(\w+ run )?alembic\b.*\bupgrade\b")
+_NEEDLESS = r"postg|adminer|pgadmin|traefik|nginx|mailcatcher|mailpit|redisinsight"
+_IMAGES = {"redis": "redis|valkey", "mail": "mail", "bucket": "minio|localstack"}
 _WORKERS = re.compile(r"\b(celery|arq|dramatiq|taskiq|rq|huey)\b")
 
 
@@ -45,9 +49,10 @@ def flow(words: tuple[str, ...]) -> str:
     return "[" + ", ".join(f'"{word}"' if '"' not in word else scalar(word) for word in words) + "]"
 
 
-def workers(repository: Repository, remarks: list[str]) -> list[str]:
+def workers(repository: Repository, needs: Sequence[str], remarks: list[str]) -> list[str]:
     """Propose the processes that compose runs from a build of the app's own context."""
     lines: list[str] = []
+    known = "|".join((_NEEDLESS, *(_IMAGES[need] for need in needs)))
     for name, service in repository.services.items():
         command = service.get("command")
         words = command if isinstance(command, list) else str(command or "").split()
@@ -59,29 +64,27 @@ def workers(repository: Repository, remarks: list[str]) -> list[str]:
                 f"{label}:",
                 f"  command: {flow(tuple(map(str, words)))}  # review: compose's {name}",
             ]
+        elif "build" in service and service["build"] == repository.build.composed:
+            continue  # The app itself.
         elif "build" in service and re.search(r"front|web|ui|client", name, re.IGNORECASE):
             remarks.append(
                 f"compose builds {name} too; `web.{label}` can deploy it on the same host"
             )
-        elif (
-            image
-            and "build" not in service
-            and not re.search(r"postg|adminer|pgadmin|traefik|nginx|mailcatcher|mailpit", image)
-        ):
+        elif image and "build" not in service and not re.search(known, image):
             remarks.append(f"compose runs {name} ({image}); a preview has none")
     return lines
 
 
-def seeds(repository: Repository) -> Iterator[str]:
-    """Yield a remark for each script that runs more than the migrations before the app."""
+def seeds(repository: Repository) -> Iterator[tuple[str, str]]:
+    """Yield the script and the command of each program that a script runs after migrating."""
     for path in sorted((repository.root / repository.folder).rglob("*.sh")):
-        lines = [line.strip() for line in path.read_text(errors="replace").splitlines()]
-        programs = [line for line in lines if line.startswith(("python ", "python3 "))]
-        if programs and any(re.match(r"alembic\b.*\bupgrade\b", line) for line in lines):
-            yield (
-                f"{path.relative_to(repository.root)} runs `{'`, `'.join(programs)}` beside the"
-                " migrations; if a preview needs it, make the script `database.migrate`"
-            )
+        text = path.read_text(errors="replace")
+        parts = [part.strip() for line in text.splitlines() for part in line.split("&&")]
+        migrated = [number for number, part in enumerate(parts) if _UPGRADES.match(part)]
+        after = parts[migrated[-1] + 1 :] if migrated and "test" not in path.name else []
+        for part in after:
+            if re.match(r"python3? [\w./ -]+$", part) and not _SERVERS.search(part):
+                yield str(path.relative_to(repository.root)), part
 
 
 def egress(repository: Repository) -> list[str]:

@@ -148,6 +148,13 @@ FAILURE_PATTERNS: tuple[tuple[re.Pattern[str], FailurePattern], ...] = (
         " preview.yaml.",
     ),
     _pattern(
+        r"Read-only file system|\[Errno 13\] Permission denied: '/|\bEROFS\b",
+        "read-only",
+        "the app writes to a folder of its image, and a preview's root is read-only",
+        "read the path below, and name its folder under `service.scratch` in preview.yaml; it is"
+        " relative to the image's WORKDIR if it has no slash at its beginning.",
+    ),
+    _pattern(
         r"(?m:batch/v1:Job migrate$)",
         "migrate-failed",
         "the command `database.migrate` of `preview.yaml` failed; nothing after it was touched",
@@ -200,19 +207,19 @@ UNKNOWN = FailurePattern(
 )
 # Pulumi's provider reports it for whatever it waited for, for whichever reason.
 _UNSPECIFIC = "not-ready"
-_CRASHED, _DENIED = "crashed", "egress-denied"
+_CRASHED, _EXPLAINS_A_CRASH = "crashed", frozenset({"egress-denied", "read-only"})
 
 
 def most_likely(texts: Iterable[str]) -> FailurePattern:
     """Return the pattern of the first text that matches one, an unspecific one only at last.
 
-    A crash is explained by a connection that was denied, where there is one.
+    A crash is explained by a connection or a file that was denied, where there is one.
     """
     found = [pattern for text in texts if (pattern := _match(text)) is not None]
     specific = [pattern for pattern in found if pattern.code != _UNSPECIFIC]
     likely = next(iter([*specific, *found]), UNKNOWN)
     if likely.code == _CRASHED:
-        return next((pattern for pattern in found if pattern.code == _DENIED), likely)
+        return next((one for one in found if one.code in _EXPLAINS_A_CRASH), likely)
     return likely
 
 

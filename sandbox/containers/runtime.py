@@ -415,7 +415,8 @@ def _lowers(spec: ContainerSpec, part: str) -> list[str]:
     """Return the folders that are merged at ``part``, bottom first."""
     base = base_folder() / part
     lowers = [*([lent_folder(part)] if part else []), *([str(base)] if base.is_dir() else [])]
-    for layer in reversed(spec.layers):
+    # Of equal layers the top one has all that the others have, and overlayfs takes no folder twice.
+    for layer in reversed(dict.fromkeys(spec.layers)):
         if not part:
             lowers.append(str(layer.absolute()))
             continue

@@ -132,6 +132,13 @@ class Actions:
             "github.run_attempt": "1",
             "github.run_id": str(run_id),
             "github.server_url": "https://github.test",
+            # The file is the pull request's own under `pull_request` alone.
+            "job.workflow_sha": (
+                context["github.event.pull_request.head.sha"]
+                if event_name == "pull_request"
+                else BRANCH
+            ),
+            "job.workflow_repository": REPOSITORY,
             **self._variables,
         }
         run = Run(run_id, workflow, full, event)
@@ -155,7 +162,8 @@ class Actions:
         if not holds(str(job.get("if", "")), run.context, failed=lacking):
             return "skipped"
         with self._turn(job.get("concurrency"), run.context), self._checkout(run) as folder:
-            steps = Steps(self._ci, run, job, folder)
+            env = WORKFLOWS[run.workflow].get("env", {})
+            steps = Steps(self._ci, run, {**job, "env": {**env, **job.get("env", {})}}, folder)
             for step in job["steps"]:
                 if steps.wanted(step):
                     self.began.append((run.id, name, step["name"]))

@@ -25,10 +25,11 @@ def build_and_push(settings: Settings, checkout: Path, context: Mapping[str, str
     [step] = [one for one in ACTIONS["image"]["runs"]["steps"] if one.get("id") == "build"]
     inputs = {key: evaluate(str(value), context) for key, value in step["with"].items()}
     image = build(
-        checkout / "Dockerfile",
+        checkout / inputs["file"],
         checkout / inputs["context"],
         store=ImageStore(settings.home / "images"),
-        build_args=dict(line.split("=", 1) for line in inputs["build-args"].splitlines()),
+        build_args=dict(line.split("=", 1) for line in inputs["build-args"].splitlines() if line),
+        target=inputs["target"] or None,
     )
     tag = parse_reference(inputs["tags"])
     client(settings, "ecr").put_image(

@@ -343,6 +343,9 @@ def _deploy(
         )
         loop.run_until_complete(_run(program))
         outputs = loop.run_until_complete(_outputs())
+        # Pulumi's engine refuses it; the mocks would not.
+        urns = [one.urn for one in monitor.registrations]
+        assert len(urns) == len(set(urns)), {urn for urn in urns if urns.count(urn) > 1}
         return Deployment(tuple(monitor.registrations), outputs, cloud)
     finally:
         loop.close()

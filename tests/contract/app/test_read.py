@@ -95,6 +95,17 @@ def test_windows_line_ends_and_a_byte_order_mark_are_no_error() -> None:
         ("web:\n  a: {path: /x}", "line 2: web.a.image is missing", "web:\n  frontend:"),
         ("web:\n  a: {image: {}}", "path / leads to two services", ""),
         (
+            'web:\n  a: {path: /x, image: {args: {URL: "{app_ur}"}}}',
+            "URL: {app_ur} is no placeholder",
+            "web:",
+        ),
+        (
+            'web:\n  a: {path: /x, image: {args: {LOGIN: "{password}"}}}',
+            "LOGIN: {password} is no placeholder",
+            "web:",
+        ),
+        ('image: {args: {URL: "{app_url}"}}', "URL: the app's own image is built", ""),
+        (
             "service: {environment: {A: x}}\nsecrets: {A: generate}",
             "A: in both an environment and secrets",
             "",

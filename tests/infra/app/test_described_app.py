@@ -18,6 +18,7 @@ JOB, DEPLOYMENT = "kubernetes:batch/v1:Job", "kubernetes:apps/v1:Deployment"
 EXTERNAL_SECRET = "kubernetes:external-secrets.io/v1:ExternalSecret"
 NETWORK_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 ROLE = "aws:iam/role:Role"
+IMAGE = "docker-build:index:Image"
 
 DESCRIBED = """
 service:
@@ -35,8 +36,14 @@ service:
     SELF: "{app_url}/api"
 workers:
   mail: { command: celery worker, replicas: 2, environment: { QUEUE: mail } }
+  beat: { command: celery beat }
 web:
-  frontend: { image: { context: frontend, dockerfile: frontend/Dockerfile }, port: 3000 }
+  frontend:
+    image:
+      context: frontend
+      dockerfile: frontend/Dockerfile
+      args: { API: "{app_url}/api", PR: "{pull_request}", PLAIN: a }
+    port: 3000
 secrets:
   SECRET_KEY: generate
   STRIPE_KEY: { name: stripe, property: key }
@@ -176,6 +183,15 @@ def test_a_further_image_has_its_own_path_and_no_login(stack: Deployment) -> Non
         for tag in r.inputs["tags"]
     }
     assert sorted(tag.endswith(".frontend") for tag in tags) == [False, True]
+
+
+def test_the_build_of_a_further_image_knows_the_preview(stack: Deployment) -> None:
+    images = {
+        one.name.rpartition("-")[0]: one.inputs for one in stack.registrations if one.type == IMAGE
+    }
+    url = stack.outputs["url"]
+    assert images["image-frontend"]["buildArgs"] == {"API": f"{url}/api", "PR": "42", "PLAIN": "a"}
+    assert "buildArgs" not in images["image"]
 
 
 def test_secrets_are_generated_or_read_and_never_in_the_program(stack: Deployment) -> None:

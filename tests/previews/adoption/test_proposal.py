@@ -69,11 +69,37 @@ def test_a_script_that_migrates_is_passed_by(tmp_path: Path) -> None:
     assert app.database.migrate == ("/venv/bin/alembic", "upgrade", "head")
 
 
-def test_a_script_that_seeds_is_remarked(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("script", "seed"),
+    [
+        (
+            "python app/wait.py\nalembic upgrade head\npython app/seed.py\n",
+            ("python", "app/seed.py"),
+        ),
+        ("python -m app.wait && alembic upgrade head\n", None),
+        (
+            "alembic upgrade head\npython -m app.seed && exec fastapi run\n",
+            ("python", "-m", "app.seed"),
+        ),
+        ("alembic upgrade head\nexec python -m uvicorn app.main:app\n", None),
+    ],
+)
+def test_a_script_that_seeds_after_the_migrations_is_a_hook(
+    script: str, seed: tuple[str, ...] | None, tmp_path: Path
+) -> None:
     repository(tmp_path)
-    (tmp_path / "prestart.sh").write_text("alembic upgrade head\npython app/seed.py\n")
-    _, proposal = proposed(tmp_path)
-    assert any("prestart.sh runs `python app/seed.py`" in remark for remark in proposal.remarks)
+    (tmp_path / "prestart.sh").write_text(script)
+    app, _ = proposed(tmp_path)
+    assert (app.hooks.seed and app.hooks.seed.command) == seed
+
+
+def test_several_scripts_that_seed_are_remarked(tmp_path: Path) -> None:
+    repository(tmp_path)
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.sh").write_text(f"alembic upgrade head\npython app/{name}.py\n")
+    app, proposal = proposed(tmp_path)
+    assert app.hooks.seed is None
+    assert any("one.sh runs `python app/one.py` after" in remark for remark in proposal.remarks)
 
 
 SEPARATE = {
@@ -197,17 +223,17 @@ def test_other_servers_and_unread_starts_are_remarked(tmp_path: Path) -> None:
         tmp_path,
         Dockerfile=command('CMD ["./run"]'),
         app__settings_DOT_py=_HEAD
-        + "class S(BaseSettings):\n    db_url: str\n    redis_url: str\n",
+        + "class S(BaseSettings):\n    db_url: str\n    mongo_url: str\n",
     )
     (tmp_path / "compose.yml").write_text(
-        "services:\n  cache: {image: redis:8}\n  db: {image: postgres:18}\n"
+        "services:\n  cache: {image: mongo:8}\n  db: {image: postgres:18}\n"
         "  jobs: {build: ., command: celery -A app.tasks worker}\n"
     )
     app, proposal = proposed(tmp_path)
     remarks = "\n".join(proposal.remarks)
-    assert "REDIS_URL (app/settings.py:5): a preview has no Redis" in remarks
-    assert "compose runs cache (redis:8)" in remarks
-    assert "db" not in remarks.replace("redis", "")
+    assert "MONGO_URL (app/settings.py:5): a preview has no MongoDB" in remarks
+    assert "compose runs cache (mongo:8)" in remarks
+    assert "db" not in remarks
     assert "was not understood (./run)" in remarks
     assert app.workers["jobs"].command == ("celery", "-A", "app.tasks", "worker")
 
@@ -272,3 +298,271 @@ def test_the_health_route_is_found(main: str, health: str, tmp_path: Path) -> No
     head = "from fastapi import APIRouter, FastAPI\nPREFIX = '/v1'\n"
     app, _ = proposed(repository(tmp_path, app__main_DOT_py=f"{head}{main}\n"))
     assert app.service.health.ready == health
+
+
+def test_the_path_of_a_healthcheck_is_the_health_path(tmp_path: Path) -> None:
+    checked = 'HEALTHCHECK CMD ["wget", "-O", "/dev/null", "http://0.0.0.0:8000/well"]\n'
+    main = "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/well')\ndef a(): ...\n"
+    repository(tmp_path, Dockerfile=DOCKERFILE + checked, app__main_DOT_py=main)
+    app, _ = proposed(tmp_path)
+    assert app.service.health.ready == "/well"
+
+
+def test_the_healthcheck_of_compose_is_read_where_the_image_has_none(tmp_path: Path) -> None:
+    main = "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/well')\ndef a(): ...\n"
+    compose = """
+services:
+  api:
+    build: .
+    healthcheck:
+      test: ["CMD", "curl", "-f", "http://localhost:8000/well"]
+"""
+    repository(tmp_path, app__main_DOT_py=main)
+    (tmp_path / "compose.yaml").write_text(compose)
+    app, _ = proposed(tmp_path)
+    assert app.service.health.ready == "/well"
+
+
+SERVING = (
+    'FROM base AS runtime\nCMD ["tini", "--", "uvicorn", "app.main:app", "--host", "0.0.0.0"]\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("last", "target"),
+    [
+        ('FROM base AS worker\nCMD ["python", "-m", "worker"]\n', "runtime"),
+        ('FROM base AS development\nCMD ["fastapi", "dev"]\n', "runtime"),
+        ('FROM base AS final\nCMD ["fastapi", "run"]\n', None),
+        ("FROM base AS final\n", "runtime"),
+        ("FROM runtime AS final\n", None),
+    ],
+)
+def test_of_several_stages_the_one_that_serves_is_built(
+    last: str, target: str | None, tmp_path: Path
+) -> None:
+    repository(tmp_path, Dockerfile=f"FROM python:3.13-slim AS base\n{SERVING}{last}")
+    app, _ = proposed(tmp_path)
+    assert app.image.target == target
+
+
+def test_migrations_that_only_pyproject_describes_are_found(tmp_path: Path) -> None:
+    pyproject = '[tool.alembic]\nscript_location = "%(here)s/migrations"\n'
+    ini = "[alembic]\nsqlalchemy.url = driver://user:pass@localhost/dbname\n"
+    repository(tmp_path, pyproject_DOT_toml=pyproject, alembic_DOT_ini=ini)
+    app, _ = proposed(tmp_path)
+    assert app.database.migrate == ("alembic", "upgrade", "head")
+
+
+def test_an_app_that_would_migrate_by_itself_does_not(tmp_path: Path) -> None:
+    settings = (
+        "from pydantic_settings import BaseSettings\nclass Settings(BaseSettings):\n"
+        "    database_url: str\n    auto_run_migrations: bool = True\n"
+        "    migrations_folder: str = 'm'\n"
+    )
+    app, _ = proposed(repository(tmp_path, app__settings_DOT_py=settings))
+    assert app.service.environment["AUTO_RUN_MIGRATIONS"] == "false"
+    assert "MIGRATIONS_FOLDER" not in app.service.environment
+
+
+NEWER = """\
+from fastapi import FastAPI
+class Cache[T: object](dict[str, T]): ...
+class Plain[T]: ...
+type Pair[T] = tuple[T, T]
+type Name = str
+def first[T](given: list[T]) -> T:
+    try:
+        return given[0]
+    except IndexError, KeyError:
+        raise
+    except ValueError, TypeError:  # Both.
+        raise
+def shown(given: dict[str, str]) -> str:
+    return f"{given["a"]} and {given["b"]}"
+class Own(FastAPI): ...
+app = Own()
+@app.get('/health')
+def health(): ...
+"""
+
+
+def test_python_newer_than_this_one_is_read(tmp_path: Path) -> None:
+    repository(tmp_path, app__main_DOT_py=NEWER)
+    app, proposal = proposed(tmp_path)
+    assert app.service.health.ready == "/health"
+    assert dict(proposal.found)["app"].startswith("app.main:app ")
+
+
+ROUTERS = """\
+from fastapi import APIRouter
+one = APIRouter()
+two = APIRouter(prefix="/two")
+@one.get("/health")
+def a(): ...
+@two.get("/health")
+def b(): ...
+"""
+
+
+LOOPED = """\
+routers = {"One": r.one}
+for tag, router in routers.items():
+    app.include_router(router)
+"""
+OF_A_TUPLE = """\
+for router in (r.one,):
+    app.include_router(router, prefix="/v1")
+"""
+OF_PAIRS = """\
+pairs = [(r.two, "two")]
+for router, tag in pairs:
+    app.include_router(router)
+"""
+RETURNED = """\
+def made(v1_prefix):
+    router = APIRouter()
+    inner = APIRouter(prefix="/in")
+    inner.include_router(r.one)
+    router.include_router(inner, prefix=v1_prefix)
+    return router
+class Settings(BaseSettings):
+    database_url: str
+    v1_prefix: str = "/v1"
+app.include_router(made(v1_prefix=Settings().v1_prefix))
+"""
+
+
+@pytest.mark.parametrize(
+    ("main", "health"),
+    [
+        (LOOPED, "/health"),
+        (OF_A_TUPLE, "/v1/health"),
+        (OF_PAIRS, "/two/health"),
+        (RETURNED, "/v1/in/health"),
+    ],
+)
+def test_routers_of_a_loop_and_of_a_function_are_found(
+    main: str, health: str, tmp_path: Path
+) -> None:
+    head = (
+        "from fastapi import APIRouter, FastAPI\nfrom pydantic_settings import BaseSettings\n"
+        "from app import r\napp = FastAPI()\n"
+    )
+    repository(tmp_path, app__main_DOT_py=head + main + "\n")
+    (tmp_path / "app/r.py").write_text(ROUTERS)
+    app, _ = proposed(tmp_path)
+    assert app.service.health.ready == health
+
+
+def test_routers_that_cannot_be_followed_are_named(tmp_path: Path) -> None:
+    main = (
+        "from importlib import import_module\nfrom fastapi import FastAPI\napp = FastAPI()\n"
+        "def loaded(name):\n    router = getattr(import_module(name), 'router')\n"
+        "    return router\n"
+        "def all_of_them():\n    return [loaded(name) for name in ('one', 'two')]\n"
+        "for router in all_of_them():\n    app.include_router(router)\n"
+    )
+    _, proposal = proposed(repository(tmp_path, app__main_DOT_py=main))
+    assert "not readable: app/main.py:10" in dict(proposal.found)["routes"]
+
+
+def test_an_optional_key_that_signs_is_generated(tmp_path: Path) -> None:
+    settings = (
+        "from pydantic_settings import BaseSettings\nclass Settings(BaseSettings):\n"
+        "    database_url: str\n    auth_jwt_secret_key: str | None = None\n"
+        "    stripe_secret_key: str | None = None\n    encryption_key: str | None = None\n"
+    )
+    app, _ = proposed(repository(tmp_path, app__settings_DOT_py=settings))
+    assert set(app.secrets) == {"AUTH_JWT_SECRET_KEY"}
+
+
+@pytest.mark.parametrize(
+    ("default", "example", "expected"),
+    [
+        ("sqlite+aiosqlite", "", "postgresql+asyncpg"),
+        ("sqlite+aiosqlite", "postgresql+psycopg", "postgresql+psycopg"),
+        ("sqlite", "", "postgresql"),
+        ("postgresql", "", None),
+    ],
+)
+def test_a_variable_that_names_the_driver_names_postgresql_s(
+    default: str, example: str, expected: str | None, tmp_path: Path
+) -> None:
+    settings = (
+        "from pydantic_settings import BaseSettings\nclass Settings(BaseSettings):\n"
+        f"    db_type: str = '{default}'\n    db_host: str\n    db_password: str\n"
+    )
+    repository(tmp_path, app__settings_DOT_py=settings)
+    (tmp_path / ".env_examples").write_text(f"DB_TYPE={example}\n")
+    app, _ = proposed(tmp_path)
+    assert app.service.environment.get("DB_TYPE") == expected
+
+
+def test_the_default_of_a_url_s_type_names_the_driver(tmp_path: Path) -> None:
+    settings = (
+        "from pydantic import PostgresDsn\nfrom pydantic_settings import BaseSettings\n"
+        "class Settings(BaseSettings):\n"
+        "    pg_dsn: PostgresDsn = PostgresDsn('postgresql://user:pass@localhost:5432/db')\n"
+    )
+    app, _ = proposed(repository(tmp_path, app__settings_DOT_py=settings))
+    assert app.service.environment["PG_DSN"].startswith("postgresql://")
+
+
+COMPOSE_WITH_NEEDS = """
+services:
+  web: { build: ., environment: { REDIS_HOST: redis } }
+  redis: { image: "redis:7-alpine" }
+  mailcatcher: { image: schickling/mailcatcher }
+"""
+NEEDS_SETTINGS = """\
+from pydantic_settings import BaseSettings
+class Settings(BaseSettings):
+    database_url: str
+    redis_cache_host: str = "localhost"
+    redis_cache_port: int = 6379
+    redis_cache_password: str | None = None
+    celery_broker_url: str = "redis://localhost:6379/2"
+    valkey_dsn: str = "redis://cache:6379"
+    smtp_host: str | None = None
+    smtp_port: int = 587
+    smtp_tls: bool = True
+    smtp_user: str | None = None
+    mail_starttls: bool = True
+    s3_bucket_name: str = "uploads"
+    aws_region: str = "eu-west-1"
+    mongo_url: str = "mongodb://localhost"
+"""
+
+
+def test_servers_that_a_preview_can_have_are_needs(tmp_path: Path) -> None:
+    repository(tmp_path, app__settings_DOT_py=NEEDS_SETTINGS)
+    (tmp_path / "compose.yaml").write_text(COMPOSE_WITH_NEEDS)
+    app, proposal = proposed(tmp_path)
+    assert app.needs.declared == {"redis", "mail", "bucket"}
+    assert app.service.environment == {
+        "DATABASE_URL": "postgresql+asyncpg://{user}:{password}@{host}:{port}/{name}?{tls}",
+        "REDIS_CACHE_HOST": "{redis_host}",
+        "REDIS_CACHE_PORT": "{redis_port}",
+        "CELERY_BROKER_URL": "{redis_url}/2",
+        "VALKEY_DSN": "{redis_url}",
+        "SMTP_HOST": "{smtp_host}",
+        "SMTP_PORT": "{smtp_port}",
+        "SMTP_TLS": "false",
+        "MAIL_STARTTLS": "false",
+        "S3_BUCKET_NAME": "{bucket}",
+        "AWS_REGION": "{bucket_region}",
+    }
+    named = ("redis", "mailcatcher", "compose builds web")
+    assert not any(one in remark for remark in proposal.remarks for one in named)
+    assert any("MONGO_URL" in remark for remark in proposal.remarks)
+
+
+def test_mail_that_nothing_configures_is_no_need(tmp_path: Path) -> None:
+    settings = (
+        "from pydantic_settings import BaseSettings\nclass Settings(BaseSettings):\n"
+        "    database_url: str\n    redis_enabled: bool = False\n"
+        "    email_from: str = 'a@example.com'\n"
+    )
+    app, _ = proposed(repository(tmp_path, app__settings_DOT_py=settings))
+    assert app.needs.declared == frozenset()

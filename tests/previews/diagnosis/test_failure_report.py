@@ -316,6 +316,25 @@ def test_a_connection_that_was_denied_explains_a_crash_and_nothing_that_says_mor
     assert make_report(engine(JOB, "migrate", heads), evidence).cause.code == "migration-heads"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "OSError: [Errno 30] Read-only file system: 'var'",
+        "PermissionError: [Errno 13] Permission denied: '/app/logs'",
+    ],
+)
+def test_a_crash_of_an_app_that_writes_to_its_image_names_scratch(line: str) -> None:
+    crashed = UnhealthyContainer(
+        pod="service-1", container="service", reason="CrashLoopBackOff", log=(line, "Exiting.")
+    )
+    crash = unready("service", "CrashLoopBackOff] back-off 5m0s restarting failed container")
+    found = make_report(
+        engine(DEPLOYMENT, "service", crash), ClusterDiagnostics(containers=(crashed,))
+    )
+    assert found.cause.code == "read-only"
+    assert "`service.scratch`" in found.cause.remedy
+
+
 def test_a_cluster_without_policies_of_names_is_said() -> None:
     message = (
         'no matches for kind "ApplicationNetworkPolicy" in version "networking.k8s.aws/v1alpha1"'

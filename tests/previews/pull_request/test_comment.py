@@ -109,6 +109,12 @@ def test_when_it_is_up_the_table_tells_all() -> None:
     assert text.endswith("`/preview destroy` removes it · a push updates it\n")
 
 
+def test_the_page_with_the_mail_has_a_row_where_there_is_one() -> None:
+    assert "Mail" not in rows(shown())
+    facts = without(mail_url="http://pr-42.test/_mail")
+    assert rows(shown(facts))["Mail"] == "http://pr-42.test/_mail"
+
+
 def test_where_nothing_was_done_nothing_is_said_of_it() -> None:
     assert rows(shown(seconds=None)).keys() & {"Changed", "Took"} == set()
 

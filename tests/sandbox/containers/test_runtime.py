@@ -170,6 +170,20 @@ def test_layers_cover_the_machine_and_each_other(folder: Path) -> None:
     assert output.startswith("upperupperupperlowerupperlowerupper/")
 
 
+def test_an_image_may_have_the_same_layer_twice(folder: Path) -> None:
+    """Two instructions with the same result make the same layer, which overlayfs takes once."""
+    one, other = folder / "one", folder / "other"
+    for layer in (one, other):
+        for path in ("app/which", "usr/share/which"):
+            (layer / path).parent.mkdir(parents=True, exist_ok=True)
+            (layer / path).write_text(layer.name)
+    (other / "app/more").write_text("more")
+    code, output = run(
+        "cat /app/which /usr/share/which /app/more", layers=(one, one, other, one), uid=NOBODY
+    )
+    assert (code, output) == (0, "oneonemore")
+
+
 def test_writes_go_to_memory_and_are_forgotten(folder: Path) -> None:
     (folder / "app").mkdir()
     (folder / "app/file").write_text("image\n")
