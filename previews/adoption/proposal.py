@@ -15,7 +15,7 @@ from contract.app.values import app_name
 from previews.adoption.dockerfile import started as started_by
 from previews.adoption.environment import Values, values_of
 from previews.adoption.process import Process, process_of
-from previews.adoption.surroundings import egress, extensions, flow, scalar, seeds, workers
+from previews.adoption.surroundings import egress, extensions, flow, scalar, scratch, seeds, workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +32,7 @@ _GENERIC = frozenset(
 _HEALTH = re.compile(
     r"/(healthz?|health-?_?check|ping|alive|status|heartbeat|livez?|readyz?|up)(/|$)"
 )
+_ENVIRONMENT = re.compile(r"venv|site-packages|/bin\b|/uv\b|requirements\S*\.txt|/usr/local\b")
 _OF_ANOTHER = re.compile(r"redis|cache|mail|smtp|celery|queue|s3|stripe")
 
 
@@ -166,6 +167,9 @@ def _service(
     if number:
         guess = "" if user.isdecimal() else f"  # review: the number of user {user}"
         lines.append(f"user: {number}{guess}")
+    if folders := scratch(repository):
+        written = ", ".join(("/tmp", *folders))  # noqa: S108 - a folder of the container
+        lines.append(f"scratch: [{written}]  # review: folders that it writes to")
     lines.append(f"health: {_health(repository, remarks, ask)}")
     environment = [
         f"{name}: {scalar(value)}{_comment(why)}"
@@ -289,8 +293,9 @@ def _migrate(repository: Repository, process: Process, remarks: list[str]) -> st
     inside = alembic.ini.relative_to(repository.build.context).as_posix()
     place = started.place(inside)
     if place is None:
+        # A virtual environment that is copied from a stage has no alembic.ini of the app.
         copied = any(
-            "--from" in one.text
+            "--from" in one.text and not _ENVIRONMENT.search(one.text)
             for one in repository.dockerfile.final(repository.build.target) or ()
             if one.name == "COPY"
         )

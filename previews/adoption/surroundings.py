@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import yaml
@@ -30,6 +31,12 @@ _HOSTS = {
 }
 _SERVERS = re.compile(r"\b(uvicorn|gunicorn|hypercorn|granian)\b|\b(main|server|app)(\.py)?$")
 _UPGRADES = re.compile(r"(\w+ run )?alembic\b.*\bupgrade\b")
+_NAMED = re.compile(r"\w[\w.-]*:/[^:]+")
+_WRITTEN = re.compile(
+    r"(storage|upload|media|logs?|cache|static|data|files)(_\w+)?_(path|dir|directory|folder|root)$",
+    re.IGNORECASE,
+)
+_FOLDER = re.compile(r"(\./|/)?[\w-][\w-]*(/[\w-]+)*/?")
 _NEEDLESS = r"postg|adminer|pgadmin|traefik|nginx|mailcatcher|mailpit|redisinsight"
 _IMAGES = {"redis": "redis|valkey", "mail": "mail", "bucket": "minio|localstack"}
 _WORKERS = re.compile(r"\b(celery|arq|dramatiq|taskiq|rq|huey)\b")
@@ -73,6 +80,31 @@ def workers(repository: Repository, needs: Sequence[str], remarks: list[str]) ->
         elif image and "build" not in service and not re.search(known, image):
             remarks.append(f"compose runs {name} ({image}); a preview has none")
     return lines
+
+
+def scratch(repository: Repository) -> list[str]:
+    """Return the folders that the app writes to: compose's volumes, and those of its settings.
+
+    A folder of which the image has files is left out, since a scratch folder would hide them.
+    """
+    build, workdir = repository.build, PurePosixPath(repository.started.folder)
+    found: list[PurePosixPath] = []
+    for service in repository.services.values():
+        if "build" in service and service["build"] == build.composed:
+            volumes = [one for one in service.get("volumes") or () if isinstance(one, str)]
+            found += [PurePosixPath(one.split(":")[1]) for one in volumes if _NAMED.match(one)]
+    for variable in repository.variables.values():
+        if _WRITTEN.search(variable.name) and _FOLDER.fullmatch(variable.default):
+            found.append(workdir / variable.default)
+    context = repository.root / build.context
+    kept: list[PurePosixPath] = []
+    for one in dict.fromkeys(found):
+        inside = one.relative_to(workdir) if one.is_relative_to(workdir) else None
+        files = (context / inside).rglob("*") if inside is not None else ()
+        known = any(one.is_relative_to(other) for other in kept) or one == workdir
+        if not known and not any(file.is_file() and file.name[0] != "." for file in files):
+            kept.append(one)
+    return [str(one) for one in kept[:7]]
 
 
 def seeds(repository: Repository) -> Iterator[tuple[str, str]]:

@@ -280,6 +280,7 @@ class PreviewDeployment:
             region=self.platform().region,
             prices=prices.read(),
             name=self.preview.name,
+            ttl_days=self.settings.ttl_days,
         )
 
     def _tag_stack(self, found: PreviewSummary) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -60,7 +60,9 @@ class PreviewSummary(BaseModel):
         return self.cost.so_far(self.created, now)
 
 
-def summarize(state: StackState, *, region: str, prices: Prices, name: str = "") -> PreviewSummary:
+def summarize(
+    state: StackState, *, region: str, prices: Prices, name: str = "", ttl_days: int | None = None
+) -> PreviewSummary:
     """Summarize a stack's state.
 
     Args:
@@ -68,6 +70,8 @@ def summarize(state: StackState, *, region: str, prices: Prices, name: str = "")
         region: AWS region, for the prices.
         prices: The dated prices.
         name: The preview's name among all apps; empty for the stack's own.
+        ttl_days: Days from a deployment to the expiry, as a sweep counts them, since the
+            deployed commit may be old; None to count from the commit alone.
     """
     outputs = state.outputs
     return PreviewSummary(
@@ -80,11 +84,20 @@ def summarize(state: StackState, *, region: str, prices: Prices, name: str = "")
         snapshot=_text(outputs, "snapshot"),
         snapshot_created=_time(outputs.get("snapshotCreated")),
         created=_created(state.document),
-        expires=_time(outputs.get("expires")),
+        expires=_expires(state, ttl_days),
         resources=sum(resource.custom for resource in state.resources),
         pending=bool(state.pending),
         cost=_cost(state.resources, region, prices),
     )
+
+
+def _expires(state: StackState, ttl_days: int | None) -> datetime | None:
+    expires = _time(state.outputs.get("expires"))
+    manifest = (state.document.get("deployment") or {}).get("manifest") or {}
+    deployed = _time(manifest.get("time"))
+    if expires is None or deployed is None or ttl_days is None:
+        return expires
+    return max(expires, deployed + timedelta(days=ttl_days))
 
 
 def sizes_of(resources: Iterable[Resource], region: str) -> PreviewSizes:

@@ -566,3 +566,42 @@ def test_mail_that_nothing_configures_is_no_need(tmp_path: Path) -> None:
     )
     app, _ = proposed(repository(tmp_path, app__settings_DOT_py=settings))
     assert app.needs.declared == frozenset()
+
+
+def test_folders_that_the_app_writes_to_are_scratch(tmp_path: Path) -> None:
+    settings = (
+        "from pydantic_settings import BaseSettings\nclass Settings(BaseSettings):\n"
+        "    database_url: str\n    storage_local_path: str = 'var/storage'\n"
+        "    log_dir: str = '/var/log/app'\n    media_root: str = './kept'\n"
+        "    api_path: str = '/api'\n    static_dir: str = 'https://cdn.example.com'\n"
+        "    upload_dir: str = '../outside'\n"
+    )
+    compose = """
+services:
+  api:
+    build: .
+    volumes: [".:/app", "files:/srv/files", "/etc/localtime:/etc/localtime", "/app/.venv"]
+  db: { image: postgres, volumes: ["data:/var/lib/postgresql"] }
+"""
+    repository(tmp_path, app__settings_DOT_py=settings)
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept/picture.png").write_bytes(b"")
+    (tmp_path / "compose.yaml").write_text(compose)
+    app, _ = proposed(tmp_path)
+    assert app.service.scratch == ("/tmp", "/srv/files", "/app/var/storage", "/var/log/app")
+
+
+@pytest.mark.parametrize(
+    ("copied", "remarked"), [("/app/.venv /app/.venv", True), ("/app /app", False)]
+)
+def test_an_image_of_a_virtual_environment_alone_has_no_migrations(
+    copied: str, *, remarked: bool, tmp_path: Path
+) -> None:
+    dockerfile = (
+        "FROM python:3.13-slim AS builder\nWORKDIR /app\nCOPY . .\n"
+        f"FROM python:3.13-slim\nWORKDIR /code\nCOPY --from=builder {copied}\n"
+        'CMD ["uvicorn", "app.main:app", "--host", "0.0.0.0"]\n'
+    )
+    _, proposal = proposed(repository(tmp_path, Dockerfile=dockerfile))
+    found = [one for one in proposal.remarks if "does not copy alembic.ini" in one]
+    assert bool(found) is remarked

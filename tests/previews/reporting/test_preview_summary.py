@@ -51,6 +51,17 @@ def test_each_fact_comes_from_its_output() -> None:
     }
 
 
+def test_a_preview_of_an_old_commit_expires_after_its_last_deployment() -> None:
+    """A sweep counts from there too."""
+    outputs = resources(OUTPUTS | {"expires": "2025-01-08T00:00:00Z"})
+    deployed = {"manifest": {"time": "2026-11-27T12:00:00.123456789Z"}}
+    document = {"deployment": {"resources": outputs, **deployed}}
+    state = read_state("pr-42", document)
+    found = summarize(state, region="us-east-1", prices=prices.read(), ttl_days=7)
+    assert found.expires == datetime(2026, 12, 4, 12, 0, 0, 123456, tzinfo=UTC)
+    assert facts(outputs, **deployed).expires == datetime(2025, 1, 8, tzinfo=UTC)
+
+
 def test_a_preview_is_as_old_as_the_oldest_thing_that_is_really_there() -> None:
     stack = resource("pulumi:pulumi:Stack", custom=False, outputs={}) | {
         "created": "2020-01-01T00:00:00Z"
