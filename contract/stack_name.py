@@ -153,6 +153,15 @@ class AppName:
         """Name of the cluster's rules for CI's role of previews."""
         return f"{self.prefix}{PLATFORM_PROJECT}-deployer"
 
+    def bucket_glob(self, kind: StackKind, account: str) -> str:
+        """Return the wildcard for the names of the buckets of its stacks of a kind.
+
+        Args:
+            kind: Kind of the stacks.
+            account: As in `StackName.bucket`; a wildcard's own hyphen never ends a number.
+        """
+        return f"{self.glob(kind)}-{account}"
+
     def glob(self, kind: StackKind) -> str:
         """Return the wildcard in IAM policies for resources of its stacks of a kind."""
         return f"{self.prefix}{stack_glob(kind)}"
@@ -289,6 +298,21 @@ class StackName:
     def app_secrets_role(self) -> str:
         """Name of the IAM role that reads the app's own secrets in Secrets Manager."""
         return f"{self.name}-app-secrets"
+
+    @property
+    def app_role(self) -> str:
+        """Name of the IAM role that the app's pods assume."""
+        return f"{self.name}-app"
+
+    def bucket(self, account: str) -> str:
+        """Return the name of the app's bucket, which no other bucket in AWS has.
+
+        At most 58 characters, of S3's 63.
+
+        Args:
+            account: Number of the AWS account.
+        """
+        return f"{self.name}-{account}"
 
     def managed_secret(self, name: str) -> str:
         """Return the name in Secrets Manager of a secret of the app, which its stacks share."""

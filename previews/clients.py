@@ -220,6 +220,7 @@ class Clients:
         *,
         connect_to: str | None = None,
         bypass: str | None = None,
+        tests_follow: bool = False,
     ) -> PreviewDeployment:
         """Prepare a deployment.
 
@@ -229,6 +230,7 @@ class Clients:
             presenter: Shows people the progress and the result.
             connect_to: As in `smoke`.
             bypass: Token that lets a test past the sign-in, in place of the platform's.
+            tests_follow: True if the app's own tests are run after it.
         """
         from previews.lifecycle.deploy import PreviewDeployment
 
@@ -245,6 +247,7 @@ class Clients:
             adopt=self.adopt,
             diagnose=self.diagnose,
             connect_to=connect_to,
+            tests_follow=tests_follow,
         )
 
     def bypass_or(self, value: str | None) -> Callable[[], str | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contract.app.model import FILE
@@ -49,6 +49,10 @@ class Settings(BaseSettings):
         project: Folder of the platform's ``Pulumi.yaml`` (``PREVIEWS_PROJECT``).
         app: Folder of the app with its ``preview.yaml`` (``PREVIEWS_APP``); without it the
             platform's own app.
+        environment: The workflow's environment on GitHub (``PREVIEWS_ENVIRONMENT``), which must be
+            the app's: what a pull request writes into its preview.yaml gives it no other app's.
+        workflow_ref: Workflow file of this run, with its repository and reference
+            (``GITHUB_WORKFLOW_REF``); that of the caller, where a workflow is called.
         local: True to work without GitHub: the working tree is the pull request, and the
             terminal shows its preview (``PREVIEWS_LOCAL``).
         labels: Labels of a local pull request (``PREVIEWS_LABELS``, a JSON list).
@@ -83,17 +87,40 @@ class Settings(BaseSettings):
     )
     project: Path = Field(default=PROJECT_ROOT, validation_alias="PREVIEWS_PROJECT")
     app: Path | None = Field(default=None, validation_alias="PREVIEWS_APP")
+    environment: str = Field(default="", validation_alias="PREVIEWS_ENVIRONMENT")
+    workflow_ref: str = Field(default="", validation_alias="GITHUB_WORKFLOW_REF")
     local: bool = Field(default=False, validation_alias="PREVIEWS_LOCAL")
     labels: frozenset[str] = Field(default=frozenset(), validation_alias="PREVIEWS_LABELS")
     pulumi_log: Path | None = Field(default=None, validation_alias="PREVIEWS_PULUMI_LOG")
+
+    @field_validator("app", mode="before")
+    @classmethod
+    def _without_an_empty_folder(cls, value: object) -> object:
+        # A workflow has no way to leave a variable out, only to leave it empty.
+        return value or None
 
     @property
     def app_name(self) -> AppName:
         """Name of the app.
 
         Raises:
-            PreviewsError: Its folder or its preview.yaml can't be read.
+            PreviewsError: Its folder or its preview.yaml can't be read, or names another app than
+                the workflow's environment.
         """
+        name = self._described_name()
+        own = {f"{name.prefix}{kind}" for kind in ("preview", "staging")}
+        if self.environment and self.environment not in own:
+            raise PreviewsError(
+                "app-environment",
+                f"{self.app_folder / FILE}, app",
+                why=f"the app is {name}, and the workflow's environment is {self.environment!r},"
+                " another app's",
+                remedy="give the app its former name again; or write the workflow of the new one"
+                f" with `previews adopt`, and make the environments {' and '.join(sorted(own))}.",
+            )
+        return name
+
+    def _described_name(self) -> AppName:
         folder = self.app_folder
         if folder == self.project.resolve():
             return PLATFORM_APP

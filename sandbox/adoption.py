@@ -38,6 +38,7 @@ def adopt(
     folder: Path,
     person: adopting.Person,
     start: Callable[[], Clients],
+    deploy: Callable[[Clients], None],
     console: Console,
 ) -> None:
     """Write an app's files, migrate a database of it, and draft its scrub.yaml from that.
@@ -49,6 +50,7 @@ def adopt(
         folder: The app's folder, or one above it.
         person: Answers what the repository doesn't.
         start: Starts the sandbox, and returns the clients for the app.
+        deploy: Deploys the app's staging, as `sandbox staging` does.
         console: The terminal.
 
     Raises:
@@ -61,7 +63,7 @@ def adopt(
     pull_request.check(settings)
     clients = start()
     stack = staging.stack_of(clients)
-    failure = _migrate(settings, clients, console)
+    failure = _migrate(settings, clients, deploy)
     drafted = adopting.draft_scrub(Path(adopted.folder), _schema(settings, stack))
     show(drafted, drafted.text(), as_json=False)
     if failure is not None:
@@ -72,11 +74,11 @@ def adopt(
 
 
 def _migrate(
-    settings: Settings, clients: Clients, console: Console
+    settings: Settings, clients: Clients, deploy: Callable[[Clients], None]
 ) -> SandboxError | PreviewsError | None:
     """Bring the app's staging up; returns a failure that came after its migrations."""
     try:
-        staging.update(settings, clients, console)
+        deploy(clients)
     except (SandboxError, PreviewsError) as error:
         if filling.is_migrated(settings, staging.stack_of(clients)):
             return error

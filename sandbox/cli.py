@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -18,16 +19,15 @@ from rich.console import Console
 from contract.preview import Preview, PreviewNumberError
 from previews import output
 from previews.clients import Clients
-from previews.commands.adopt import person_who_answers
 from previews.errors import PreviewsError
 from sandbox import (
-    adoption,
     branches,
     environment,
     lifecycle,
     policies,
     psql,
     pull_request,
+    secrets,
     show,
     staging,
 )
@@ -45,6 +45,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+secret_app = typer.Typer(no_args_is_help=True, help="Secrets of the app in Secrets Manager.")
+app.add_typer(secret_app, name="secret")
 # Progress and errors go to stderr: stdout carries what a script reads.
 console = Console(stderr=True, highlight=False)
 
@@ -106,23 +108,37 @@ def _callback(
 
 @app.command()
 def adopt(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FOLDER", envvar="PREVIEWS_APP", help="Folder of the app; else that of --app."
+        ),
+    ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Take every proposal, as without a terminal.")
     ] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write the files of the app of --app, and draft scrub.yaml from its migrated database."""
-    folder = os.environ.get("PREVIEWS_APP")
-    if not folder:
+    """Write an app's files, migrate its staging, and draft scrub.yaml from that schema."""
+    if folder is None:
         raise SandboxError(
             "sandbox adopt",
             why="no app was named",
             remedy="name its folder: make adopt APP=../orders.",
         )
+    # No other command needs the readers of a repository, whose import takes a moment.
+    from previews.commands.adopt import person_who_answers  # noqa: PLC0415
+    from sandbox import adoption  # noqa: PLC0415
+
     settings = Settings()
     person = person_who_answers(yes=yes or not sys.stdin.isatty())
     adoption.adopt(
-        settings, Path(folder), person, lambda: _clients(settings, verbose=verbose), console
+        settings,
+        folder.resolve(),
+        person,
+        start=lambda: _clients(settings, verbose=verbose),
+        deploy=lambda clients: _deploy_staging(settings, clients),
+        console=console,
     )
 
 
@@ -135,22 +151,27 @@ def preview(
     ] = None,
     verbose: Verbose = False,
 ) -> None:
-    """Deploy a preview of the working tree; staging is deployed first if it is missing."""
-    settings = Settings()
+    """Deploy a preview of the working tree, and run the tests that preview.yaml declares.
+
+    Staging is deployed first if it is missing. Tests that fail leave the preview up, and the exit
+    code is 1.
+    """
+    settings, machine = Settings(), dict(os.environ)
     pull_request.check(settings)
     staging.require_reviewed_rules(settings)
     clients = _clients(settings, database, verbose=verbose)
+    secrets.require(settings, clients)
     pull_request.provide_needs(settings, clients, console)
     staging.ensure(settings, clients, console)
     if database is pull_request.Mode.BRANCH:
         branches.ensure(settings, clients, console)
-    _print_url(pull_request.deploy(clients.preview(number), clients))
+    _deploy(clients.preview(number), clients, machine)
 
 
 @app.command()
 def push(number: PreviewArgument, verbose: Verbose = False) -> None:
-    """Update an existing preview to the working tree."""
-    settings = Settings()
+    """Update an existing preview to the working tree, and run its tests as `preview` does."""
+    settings, machine = Settings(), dict(os.environ)
     pull_request.check(settings)
     stacks = _stacks(settings, _up(settings))
     clients = pull_request.clients(stacks.environment, verbose=verbose)
@@ -162,7 +183,14 @@ def push(number: PreviewArgument, verbose: Verbose = False) -> None:
             why="the preview does not exist",
             remedy=f"create it first: make preview PR={number}.",
         )
-    _print_url(pull_request.deploy(preview, clients))
+    secrets.require(settings, clients)
+    _deploy(preview, clients, machine)
+
+
+def _deploy(preview: Preview, clients: Clients, machine: Mapping[str, str]) -> None:
+    url = pull_request.deploy(preview, clients)
+    _print_url(url)
+    pull_request.test(preview, url, clients, machine)
 
 
 def _print_url(url: str) -> None:
@@ -271,7 +299,11 @@ def reset(
 def deploy_staging() -> None:
     """Deploy the working tree to staging; a new one gets generated rows and a snapshot."""
     settings = Settings()
-    clients = _clients(settings)
+    _deploy_staging(settings, _clients(settings))
+
+
+def _deploy_staging(settings: Settings, clients: Clients) -> None:
+    secrets.require(settings, clients)
     pull_request.provide_needs(settings, clients, console)
     staging.update(settings, clients, console)
 
@@ -284,6 +316,16 @@ def snapshot(
     settings = Settings()
     _up(settings)
     typer.echo(take_automated_snapshot(settings, instance))
+
+
+@secret_app.command("set")
+def set_secret(
+    name: Annotated[str, typer.Argument(help="Its name in preview.yaml: stripe-test-key.")],
+) -> None:
+    """Set a secret that preview.yaml names; its value is asked for, or read from stdin."""
+    settings = Settings()
+    secrets.store(settings, _clients(settings), name)
+    console.print(f"{name} is set")
 
 
 @app.command()

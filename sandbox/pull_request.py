@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from contract.preview import Preview
 from previews.app import read_description
 from previews.clients import Clients
+from previews.lifecycle.app_tests import placeholder_values, require_passed, run_tests, way_to
 from previews.lifecycle.label_config import DATABASE_MODE_LABELS
+from previews.output import console
 from previews.settings import Settings as PreviewsSettings
 from sandbox.containers.build import check_dockerfile
 from sandbox.containers.published import provide
@@ -109,6 +111,33 @@ def deploy(preview: Preview, clients: Clients) -> str:
     presenter = clients.presenter(preview, connect_to=connect_to)
     pull = clients.pulls.read(preview.number)
     return clients.deployment(preview, pull, presenter, connect_to=connect_to).run(image=None).url
+
+
+def test(preview: Preview, url: str, clients: Clients, machine: Mapping[str, str]) -> None:
+    """Run the app's own tests against its preview, if it declares any.
+
+    Args:
+        preview: The preview.
+        url: Its URL.
+        clients: The clients of the lifecycle.
+        machine: Environment of the person, without the sandbox's variables.
+
+    Raises:
+        PreviewsError: They failed; the preview stays up.
+    """
+    tests = clients.app.tests
+    if tests is None:
+        return
+    commit = clients.pulls.read(preview.number).head_sha
+    result = run_tests(
+        tests,
+        clients.settings.app_folder,
+        placeholder_values(preview, url, commit),
+        machine=machine,
+        further=way_to(url, os.environ["PREVIEWS_THROUGH"]),
+    )
+    require_passed(result, preview)
+    console.print(f"[green]✓[/] tests of {preview} {result.text()}")
 
 
 def destroy(preview: Preview, clients: Clients) -> None:

@@ -12,6 +12,7 @@ from contract.app.values import (
     ContainerFolder,
     Cpu,
     Environment,
+    Glob,
     HttpPath,
     Memory,
     Model,
@@ -28,6 +29,13 @@ class Image(Model):
     )
     dockerfile: RelativePath = Field(
         default="Dockerfile", description="path of the Dockerfile", examples=["Dockerfile"]
+    )
+    paths: tuple[Glob, ...] = Field(
+        default=(),
+        max_length=50,
+        description="paths whose changes deploy a push, with *, ** and ?; a folder stands for all"
+        " in it. Without them the folder of preview.yaml and the context",
+        examples=[["app", "../shared/**/*.py"]],
     )
     target: str | None = Field(
         default=None,

@@ -19,6 +19,7 @@ from contract.app.hooks import Hooks, Sandbox
 from contract.app.needs import MAIL_PATH, Needs
 from contract.app.placeholders import IN_BUILDS, NEED_OF, placeholders
 from contract.app.smoke import OpenApi, Request
+from contract.app.tests import EndToEndTests
 from contract.app.values import (
     Command,
     Host,
@@ -193,6 +194,11 @@ class App(Model):
         " and its running image are checked",
         examples=[[{"request": "GET /items", "status": 200}]],
     )
+    tests: EndToEndTests | None = Field(
+        default=None,
+        description="end-to-end tests of the repository, which are run against each new preview",
+        examples=[{"command": "npx playwright test", "setup": ["npm ci"], "folder": "e2e"}],
+    )
     openapi: OpenApi | None = Field(
         default=None,
         description="the OpenAPI document that the smoke test compares",
@@ -252,10 +258,11 @@ class App(Model):
 
     def _variables(self) -> Mapping[tuple[str, ...], str]:
         """Return the value of each variable of an environment, by its path in the file."""
-        owners = {
+        owners: dict[tuple[str, ...], Mapping[str, str]] = {
             ("service",): self.service.environment,
             **{("workers", name): one.environment for name, one in self.workers.items()},
             **{("web", name): one.environment for name, one in self.web.items()},
+            ("tests",): {} if self.tests is None else self.tests.environment,
         }
         return {
             (*owner, "environment", name): value

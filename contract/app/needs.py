@@ -65,7 +65,8 @@ class Needs(Model):
         if not isinstance(value, dict):
             return value
         entries = cast("dict[object, object]", value)
-        return {name: {} if one is None else one for name, one in entries.items()}
+        defaults: dict[object, object] = {}
+        return {name: defaults if one is None else one for name, one in entries.items()}
 
     @property
     def declared(self) -> frozenset[str]:

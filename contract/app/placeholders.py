@@ -7,7 +7,7 @@ too: `render` writes ``$(VARIABLE)`` in its place, which Kubernetes replaces in 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 USER_VARIABLE = "PREVIEW_DATABASE_USER"
 """Variable with the role's name, which ``{user}`` refers to."""
@@ -51,9 +51,6 @@ PLACEHOLDERS = {
 }
 """Placeholders and their meaning."""
 
-IN_BUILDS = frozenset({"app_host", "app_url", "commit", "environment", "pull_request", "stack"})
-"""Placeholders that the build of a further image knows; none of them is a secret."""
-
 NEED_OF = {
     "redis_url": "redis",
     "redis_host": "redis",
@@ -65,6 +62,9 @@ NEED_OF = {
     "bucket_region": "bucket",
 }
 """Placeholders that only an app with a need has, and the need: a key of ``needs``."""
+
+IN_BUILDS = frozenset({"app_host", "app_url", "commit", "environment", "pull_request", "stack"})
+"""Placeholders that the build of a further image knows; none of them is a secret."""
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 _ASYNCPG = re.compile(r"^[a-z]+\+asyncpg:|^asyncpg:")
@@ -117,11 +117,19 @@ def render(value: str, values: Mapping[str, str]) -> str:
             return f"{'ssl' if driver_is_asyncpg else 'sslmode'}={values['tls']}"
         return _literal(values[name])
 
-    parts = re.split(r"(\{\{|\}\})", value)
+    return _replace(value, lambda part: _PLACEHOLDER.sub(one, _literal(part)))
+
+
+def fill(value: str, values: Mapping[str, str]) -> str:
+    """Replace the placeholders for a process of this machine, which gets the value as it is."""
+    return _replace(value, lambda part: _PLACEHOLDER.sub(lambda match: values[match[1]], part))
+
+
+def _replace(value: str, replaced: Callable[[str], str]) -> str:
+    """Replace what is between doubled braces, which become single ones."""
     braces = {"{{": "{", "}}": "}"}
-    return "".join(
-        braces[part] if part in braces else _PLACEHOLDER.sub(one, _literal(part)) for part in parts
-    )
+    parts = re.split(r"(\{\{|\}\})", value)
+    return "".join(braces[part] if part in braces else replaced(part) for part in parts)
 
 
 def _literal(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args, get_origin
 
@@ -83,12 +84,17 @@ def _files(app: App) -> Iterator[tuple[str, str]]:
     for key, image in {"image": app.image, **further}.items():
         yield f"{key}.context", image.context
         yield f"{key}.dockerfile", image.dockerfile
+        for glob in image.paths:
+            # A glob is outside where the part before its first wildcard is.
+            yield f"{key}.paths", re.split(r"[^/]*[*?]", glob, maxsplit=1)[0] or "."
     yield "database.scrub", app.database.scrub
     staging = app.sandbox.staging
     optional = {
         "sandbox.staging.sql": staging.sql,
         "sandbox.staging.dump": staging.dump,
         "openapi.file": None if app.openapi is None else app.openapi.file,
+        "tests.folder": None if app.tests is None else app.tests.folder,
+        "tests.report": None if app.tests is None else app.tests.report,
     }
     for key, value in optional.items():
         if value is not None:

@@ -26,10 +26,17 @@ def app_name(value: str) -> str:
 
 
 def _relative(value: str) -> str:
-    if PurePosixPath(value).is_absolute() or "\\" in value or "\0" in value:
+    if PurePosixPath(value).is_absolute() or "\\" in value or not value.isprintable():
         msg = "expected a path relative to the folder of preview.yaml, with / between its parts"
         raise ValueError(msg)
     return value
+
+
+def _glob(value: str) -> str:
+    if any(character in value for character in "![]{}"):
+        msg = "expected a path in which *, ** and ? stand for others; nothing else is special"
+        raise ValueError(msg)
+    return _relative(value)
 
 
 def _absolute(value: str) -> str:
@@ -60,6 +67,7 @@ def _mapping(value: object) -> object:
 
 Name = Annotated[str, AfterValidator(app_name)]
 RelativePath = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_relative)]
+Glob = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_glob)]
 ContainerFolder = Annotated[str, Field(max_length=200), AfterValidator(_absolute)]
 Words = tuple[Annotated[str, Field(max_length=4000)], ...]
 Command = Annotated[

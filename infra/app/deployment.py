@@ -12,6 +12,7 @@ from contract.kubernetes import SERVICE
 from infra.app.authorities import MOUNTED
 from infra.kubernetes.pod import (
     NAME_LABEL,
+    SERVICE_ACCOUNT,
     TIMEOUT,
     Environment,
     container_confinement,
@@ -42,6 +43,7 @@ class AppContainer:
         command: Its command; None for the image's own.
         environment: Its environment.
         restart_on: Annotations of the pods that change with objects that they use by name.
+        service_account: Service account that they run as.
     """
 
     image: pulumi.Input[str]
@@ -49,6 +51,7 @@ class AppContainer:
     command: Sequence[str] | None
     environment: Environment
     restart_on: Mapping[str, pulumi.Input[str]]
+    service_account: str = SERVICE_ACCOUNT
 
 
 def child_name(name: str, kind: str) -> str:
@@ -122,6 +125,7 @@ def deployment_spec(
                     _spread("kubernetes.io/hostname", labels),
                 ],
                 settings=settings,
+                service_account=container.service_account,
                 mounted=(MOUNTED,),
             ),
         ),

@@ -43,7 +43,8 @@ _EGRESS = "allow-app-egress"
 _HOSTS = "previews/hosts"
 _NEEDED = [REDIS, MAIL]
 # Not the Job that has the master user's password, and sees every row before the scrub.
-_NOT_OF_THE_APP = [PREPARE, *_NEEDED]
+NOT_OF_THE_APP = {"key": NAME_LABEL, "operator": "NotIn", "values": [PREPARE, *_NEEDED]}
+"""Expression of `OF_THE_APP`, for objects that no SDK has a type of."""
 
 
 def _all_but(names: Sequence[str]) -> meta.v1.LabelSelectorArgs:
@@ -54,7 +55,7 @@ def _all_but(names: Sequence[str]) -> meta.v1.LabelSelectorArgs:
     )
 
 
-OF_THE_APP = _all_but(_NOT_OF_THE_APP)
+OF_THE_APP = _all_but([PREPARE, *_NEEDED])
 """Selector of the pods that run the app's own code."""
 
 # While a Deployment rolls out, a new pod and a terminating one come on top of its replicas.
@@ -217,13 +218,9 @@ class PreviewNamespace(pulumi.ComponentResource):
                     kind=HOSTS_KIND,
                     metadata=metadata,
                     spec={
-                        "podSelector": {
-                            "matchExpressions": [
-                                {"key": NAME_LABEL, "operator": "NotIn", "values": _NOT_OF_THE_APP}
-                            ]
-                        },
+                        "podSelector": {"matchExpressions": [NOT_OF_THE_APP]},
                         "policyTypes": ["Egress"],
-                        "egress": to_hosts(egress, platform),
+                        "egress": to_hosts([(one.host, one.port) for one in egress], platform),
                     },
                     opts=self._options,
                 )
@@ -235,7 +232,7 @@ class PreviewNamespace(pulumi.ComponentResource):
                 spec=networking.v1.NetworkPolicySpecArgs(
                     pod_selector=OF_THE_APP,
                     policy_types=["Egress"],
-                    egress=[to_public_addresses(egress, platform)],
+                    egress=[to_public_addresses((one.port for one in egress), platform)],
                 ),
                 opts=self._options,
             )

@@ -29,7 +29,7 @@ from infra.app.preview_namespace import PreviewNamespace
 from infra.app.web_service import WebService
 from infra.app.worker import Worker
 from infra.database.job import DatabaseJob, DatabaseWork
-from infra.kubernetes.pod import Environment
+from infra.kubernetes.pod import SERVICE_ACCOUNT, Environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -140,16 +140,19 @@ class ServiceStack(pulumi.ComponentResource):
         needs = provide_needs(
             args.app.needs,
             NeedArgs(
+                stack=args.stack,
                 scope=namespace.scope,
                 sizes=args.sizes,
                 platform=args.platform,
                 url=url,
                 database=provisioned.database.identity,
                 guards=namespace.guards,
+                egress_by=args.egress_by,
             ),
             self.child,
         )
         self.outputs = needs.outputs
+        account = needs.service_account or SERVICE_ACCOUNT
         values = EnvironmentArgs(
             args.stack, args.source, args.platform, provisioned, url, needs.values
         )
@@ -157,7 +160,7 @@ class ServiceStack(pulumi.ComponentResource):
             "authorities", scope=namespace.scope, platform=args.platform, opts=self.child
         )
         ready = [*provisioned.ready, *secrets.ready, authorities.ready, *needs.ready]
-        work = migrate_work(args, values, secrets)
+        work = migrate_work(args, values, secrets, account)
         if work is not None:
             migrate = DatabaseJob(
                 "migrate",
@@ -168,7 +171,7 @@ class ServiceStack(pulumi.ComponentResource):
                 opts=self.child,
             )
             ready = [migrate.job]
-        web = self._web(args, values, secrets, namespace, ready)
+        web = self._web(args, values, secrets, namespace, account, ready)
         ingress = AppIngress(
             "front-door",
             stack=args.stack,
@@ -188,7 +191,7 @@ class ServiceStack(pulumi.ComponentResource):
             "hooks",
             HookArgs(
                 hooks=args.app.hooks,
-                work=partial(_hook_work, args, values, secrets),
+                work=partial(_hook_work, args, values, secrets, account),
                 scope=namespace.scope,
                 resources=args.sizes.service.resources,
                 database=provisioned.database.identity,
@@ -208,6 +211,7 @@ class ServiceStack(pulumi.ComponentResource):
         values: EnvironmentArgs,
         secrets: AppSecrets,
         namespace: PreviewNamespace,
+        account: str,
         ready: Sequence[pulumi.Resource],
     ) -> list[WebService]:
         """Declare the workers, and the web services, of which the app's own is the first."""
@@ -225,6 +229,7 @@ class ServiceStack(pulumi.ComponentResource):
                     worker.command,
                     _environment({**variables, **worker.environment}, values, secrets),
                     restart_on,
+                    account,
                 ),
                 replicas=worker.replicas,
                 resources=args.sizes.workers[name].resources,
@@ -241,6 +246,7 @@ class ServiceStack(pulumi.ComponentResource):
                 args.app.service.command,
                 _environment(variables, values, secrets),
                 restart_on,
+                account,
             ),
             resources=args.sizes.service.resources,
             scope=namespace.scope,
@@ -257,6 +263,7 @@ class ServiceStack(pulumi.ComponentResource):
                     web.command,
                     app_environment(web.environment, values, login=APP_SECRET),
                     restart_on,
+                    account,
                 ),
                 resources=args.sizes.web[name].resources,
                 scope=namespace.scope,
@@ -274,7 +281,7 @@ def web_name(name: str) -> str:
 
 
 def migrate_work(
-    args: AppArgs, values: EnvironmentArgs, secrets: AppSecrets
+    args: AppArgs, values: EnvironmentArgs, secrets: AppSecrets, account: str
 ) -> DatabaseWork | None:
     """Return the work of the migrate Job: the schema, as the role that owns it.
 
@@ -299,11 +306,17 @@ def migrate_work(
         timeout_seconds=settings.migrate_seconds,
         container=args.app.service,
         mounted=(MOUNTED,),
+        service_account=account,
     )
 
 
 def _hook_work(
-    args: AppArgs, values: EnvironmentArgs, secrets: AppSecrets, name: str, hook: Hook
+    args: AppArgs,
+    values: EnvironmentArgs,
+    secrets: AppSecrets,
+    account: str,
+    name: str,
+    hook: Hook,
 ) -> DatabaseWork:
     """Return the work of a hook's Job, which runs as the service does."""
     return DatabaseWork(
@@ -315,6 +328,7 @@ def _hook_work(
         timeout_seconds=hook.timeout_seconds,
         container=args.app.service,
         mounted=(MOUNTED,),
+        service_account=account,
     )
 
 

@@ -1,8 +1,9 @@
 """The roles that CI assumes, one for each of the GitHub environments ``preview`` and ``staging``.
 
-A job proves by GitHub's token its repository, by name and by number, the workflow file and branch
-that it runs, and its environment. Each is compared exactly. The roles' permissions are in
-infra/ci/permissions/table.py.
+A job proves by GitHub's token its repository, by name and by number, the branch that its run is of,
+the workflow file and reference that its steps are from, and its environment. Each is compared
+exactly. Another app's job runs steps of the platform's file, which its workflow calls. The roles'
+permissions are in infra/ci/permissions/table.py.
 """
 
 from __future__ import annotations
@@ -174,7 +175,7 @@ class DeployRoles(pulumi.ComponentResource):
             name=f"{app.project}-deploy-{environment}",
             description=f"GitHub's environment {of_github} of {self._config.repository}",
             assume_role_policy=self.provider.apply(
-                lambda arn: trust_policy(self._config, environment, arn, app)
+                lambda arn: trust_policy(self._config, environment, arn, app, self._github)
             ),
             # As long as the longest job may run.
             max_session_duration=3600,
@@ -191,12 +192,26 @@ class DeployRoles(pulumi.ComponentResource):
 
 
 def trust_policy(
-    config: RepositoryConfig, environment: str, provider_arn: str, app: AppName = PLATFORM_APP
+    config: RepositoryConfig,
+    environment: str,
+    provider_arn: str,
+    app: AppName = PLATFORM_APP,
+    platform: GithubConfig | None = None,
 ) -> str:
     """Return the trust policy of an environment's role; everything is compared in full.
 
     Several apps may be in one repository: the environment's name carries the app.
+
+    Args:
+        config: Repository whose runs may take the role.
+        environment: ``preview`` or ``staging``.
+        provider_arn: ARN of the identity provider.
+        app: App that the role is of.
+        platform: Repository of the called workflows; None for the platform's own app.
     """
+    source, references = config, (config.branch_ref,)
+    if platform is not None and not app.is_platform:
+        source, references = platform, platform.callable_references
     statement = {
         "Effect": "Allow",
         "Action": "sts:AssumeRoleWithWebIdentity",
@@ -206,8 +221,11 @@ def trust_policy(
                 f"{ISSUER}:aud": AUDIENCE,
                 f"{ISSUER}:sub": f"{config.subject_prefix}:environment:{app.prefix}{environment}",
                 f"{ISSUER}:repository_id": config.repository_id,
+                # The called file is trusted whoever calls it; the caller only from this branch.
+                f"{ISSUER}:ref": config.branch_ref,
                 f"{ISSUER}:job_workflow_ref": [
-                    f"{config.repository}/.github/workflows/{file}@refs/heads/{config.branch}"
+                    f"{source.repository}/.github/workflows/{file}@{reference}"
+                    for reference in references
                     for file in WORKFLOWS[environment]
                 ],
             }

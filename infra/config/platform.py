@@ -243,6 +243,10 @@ class NeedsConfig(Model):
     )
 
 
+# Never a commit: GitHub finds that of any fork under the repository's own name.
+Reference = Annotated[str, Field(pattern=r"^refs/(heads|tags)/[\w./-]+$")]
+
+
 class RepositoryConfig(Model):
     """A repository whose workflows may act."""
 
@@ -270,10 +274,23 @@ class RepositoryConfig(Model):
         examples=["main"],
     )
 
+    @property
+    def branch_ref(self) -> str:
+        """Full name of the branch."""
+        return f"refs/heads/{self.branch}"
+
 
 class GithubConfig(RepositoryConfig):
     """The repository of the platform and its own app (keys ``previews:github``)."""
 
+    references: tuple[Reference, ...] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=20,
+        description="protected branches and tags, in full, at which other apps' workflows may call"
+        " the platform's; without them the branch",
+        examples=[["refs/heads/main", "refs/tags/v1"]],
+    )
     provider_arn: str | None = Field(
         default=None,
         pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:oidc-provider/token\.actions\.githubusercontent\.com$",
@@ -293,6 +310,11 @@ class GithubConfig(RepositoryConfig):
         description="the alias of the KMS key that encrypts the secrets in that state",
         examples=["alias/pulumi-state"],
     )
+
+    @property
+    def callable_references(self) -> tuple[str, ...]:
+        """References at which other apps' workflows may call the platform's."""
+        return self.references or (self.branch_ref,)
 
 
 class AppConfig(RepositoryConfig):

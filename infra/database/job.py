@@ -12,6 +12,7 @@ from pulumi_kubernetes import batch, core, meta
 from infra.kubernetes.pod import (
     NAME_LABEL,
     PLATFORM_CONTAINER,
+    SERVICE_ACCOUNT,
     TIMEOUT,
     Environment,
     MountedConfig,
@@ -45,6 +46,7 @@ class DatabaseWork:
         container: The container's user and scratch folders.
         mounted: ConfigMaps that it mounts.
         revision: Further text that the Job's name depends on, None for none.
+        service_account: Service account that it runs as.
     """
 
     name: str
@@ -56,6 +58,7 @@ class DatabaseWork:
     container: Container = PLATFORM_CONTAINER
     mounted: tuple[MountedConfig, ...] = ()
     revision: pulumi.Input[str] | None = None
+    service_account: str = SERVICE_ACCOUNT
 
 
 class DatabaseJob(pulumi.ComponentResource):
@@ -155,6 +158,7 @@ def job_spec(work: DatabaseWork, resources: ServiceConfig) -> batch.v1.JobSpecAr
                 grace_period_seconds=_GRACE_PERIOD_SECONDS,
                 restart_policy="Never",
                 settings=work.container,
+                service_account=work.service_account,
                 mounted=work.mounted,
             ),
         ),
@@ -163,7 +167,7 @@ def job_spec(work: DatabaseWork, resources: ServiceConfig) -> batch.v1.JobSpecAr
 
 def _job_name(work: DatabaseWork, resources: ServiceConfig) -> pulumi.Output[str]:
     """Return the Job's name, with a hash of everything in it that may vary."""
-    content = {
+    content: dict[str, object] = {
         "image": work.image,
         "command": [*work.command],
         "environment": work.environment.as_data(),
@@ -174,7 +178,11 @@ def _job_name(work: DatabaseWork, resources: ServiceConfig) -> pulumi.Output[str
         ),
         "mounted": [[one.config_map, one.folder] for one in work.mounted],
         "sizes": [resources.cpu, resources.cpu_limit, resources.memory],
-    } | ({} if work.revision is None else {"revision": work.revision})
+    }
+    if work.revision is not None:
+        content["revision"] = work.revision
+    if work.service_account != SERVICE_ACCOUNT:
+        content["account"] = work.service_account
     return pulumi.Output.json_dumps(content, sort_keys=True).apply(
         lambda text: f"{work.name}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
     )

@@ -14,7 +14,6 @@ from infra.database.database import PORT as DATABASE_PORT
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from contract.app.model import Egress
     from infra.platform_inputs import PlatformInputs
 
 DNS_PORT = 53
@@ -46,7 +45,7 @@ def to_database(platform: PlatformInputs) -> networking.v1.NetworkPolicyEgressRu
 
 
 def to_public_addresses(
-    egress: Sequence[Egress], platform: PlatformInputs
+    ports: Iterable[int], platform: PlatformInputs
 ) -> networking.v1.NetworkPolicyEgressRuleArgs:
     """Allow the hosts' ports at every public address: a NetworkPolicy knows no names.
 
@@ -61,7 +60,7 @@ def to_public_addresses(
                 ip_block=networking.v1.IPBlockArgs(cidr=EVERYWHERE, except_=excluded)
             )
         ],
-        ports=[port(number, "TCP") for number in sorted({each.port for each in egress})],
+        ports=[port(number, "TCP") for number in sorted(set(ports))],
     )
 
 
@@ -78,20 +77,30 @@ def excluded_networks(own: Iterable[str]) -> list[str]:
 
 
 def to_hosts(
-    egress: Sequence[Egress], platform: PlatformInputs
+    hosts: pulumi.Input[list[tuple[str, int]]], platform: PlatformInputs
 ) -> pulumi.Output[list[dict[str, object]]]:
     """Allow the hosts by name, in the form of an ApplicationNetworkPolicy of EKS Auto Mode.
 
     The node's DNS proxy lets through the addresses that it has seen in an answer. The name server
     is allowed once more, since the names are learned from what these rules let through.
+
+    Args:
+        hosts: Names and ports.
+        platform: The networks of the name server.
     """
-    hosts = [
-        _named({"domainNames": [each.host]}, ports=[(each.port, "TCP")])
-        for each in sorted(set(egress), key=lambda one: (one.host, one.port))
-    ]
     dns = [(DNS_PORT, "UDP"), (DNS_PORT, "TCP")]
-    return pulumi.Output.from_input(platform.cluster.service_cidrs).apply(
-        lambda cidrs: [_named(*({"ipBlock": {"cidr": cidr}} for cidr in cidrs), ports=dns), *hosts]
+
+    def rules(cidrs: list[str], named: list[tuple[str, int]]) -> list[dict[str, object]]:
+        return [
+            _named(*({"ipBlock": {"cidr": cidr}} for cidr in cidrs), ports=dns),
+            *(
+                _named({"domainNames": [host]}, ports=[(number, "TCP")])
+                for host, number in sorted({(host, number) for host, number in named})
+            ),
+        ]
+
+    return pulumi.Output.all(platform.cluster.service_cidrs, hosts).apply(
+        lambda known: rules(known[0], known[1])
     )
 
 

@@ -70,7 +70,7 @@ class SecretReader:
             name=self.role,
             description=f"Reads the {self.reads.replace('-', ' ')} of {stack} for External Secrets",
             assume_role_policy=trust,
-            permissions_boundary=_boundary(stack, platform),
+            permissions_boundary=boundary(stack, platform),
             opts=child,
         )
         permission = iam.RolePolicy(
@@ -109,16 +109,16 @@ class SecretReader:
         return [store, permission]
 
 
-def _boundary(stack: StackName, platform: PlatformInputs) -> pulumi.Output[str] | None:
-    """Return the role's boundary, which CI must set; a person creates staging's without one."""
+def boundary(stack: StackName, platform: PlatformInputs) -> pulumi.Output[str] | None:
+    """Return the boundary of a stack's role, which CI must set; staging's has none."""
     boundaries = {
         StackKind.PREVIEW: platform.boundaries.preview,
         StackKind.DATA: platform.boundaries.data,
     }
     if stack.kind not in boundaries:
         return None
-    boundary = pulumi.Output.from_input(boundaries[stack.kind])
-    return cast("pulumi.Output[str]", boundary.apply(lambda arn: arn or None))
+    published = pulumi.Output.from_input(boundaries[stack.kind])
+    return cast("pulumi.Output[str]", published.apply(lambda arn: arn or None))
 
 
 def trust_policy(provider_arn: str, issuer: str, namespace: str, account: str) -> str:

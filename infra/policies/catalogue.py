@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from infra.policies import (
+    buckets,
     databases,
     disclosure,
     identities,
@@ -20,6 +21,7 @@ from infra.policies.rule import Rule, StackRule, Violation
 
 RULES: tuple[Rule, ...] = (
     *databases.RULES,
+    *buckets.RULES,
     *networks.RULES,
     *ownership.RULES,
     *identities.RULES,
@@ -29,7 +31,11 @@ RULES: tuple[Rule, ...] = (
     *sizes.RULES,
     *wiring.RULES,
 )
-STACK_RULES: tuple[StackRule, ...] = (*disclosure.STACK_RULES, *wiring.STACK_RULES)
+STACK_RULES: tuple[StackRule, ...] = (
+    *buckets.STACK_RULES,
+    *disclosure.STACK_RULES,
+    *wiring.STACK_RULES,
+)
 
 
 def violations(resources: Sequence[Declared]) -> list[Violation]:

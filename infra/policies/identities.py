@@ -1,4 +1,4 @@
-"""A preview's IAM role: assumed by one service account, for one secret."""
+"""A preview's IAM roles: assumed by one service account, for its secrets or its bucket."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterator
 from typing import cast
 
+from infra.bucket_access import ON_BUCKET, ON_OBJECTS
 from infra.policies.declared import Declared, Properties, below, each, get
-from infra.policies.ownership import ROLE, ROLE_POLICY
+from infra.policies.ownership import ROLE, ROLE_POLICY, belongs
 from infra.policies.rule import Rule
 
 _APPENDED = "-??????"
 _WILDCARD = {*"*?"}
+_USES = frozenset({*ON_BUCKET, *ON_OBJECTS})
 _READS = frozenset({"secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"})
 
 
@@ -33,24 +35,34 @@ def taken_by_its_own(role: Declared) -> Iterator[str]:
         yield "it has policies that are not resources of their own"
 
 
-def reads_one_secret(policy: Declared) -> Iterator[str]:
-    """Require that a preview's role only reads secrets that are named in full."""
+def uses_its_own(policy: Declared) -> Iterator[str]:
+    """Require that a preview's role reads secrets that are named in full, or uses its bucket."""
     if not policy.in_preview:
         return
     for statement in _statements(policy.get("policy")):
         actions = set(_strings(statement.get("Action")))
         if statement.get("Effect") != "Allow":
             continue
-        if "NotAction" in statement or not actions <= _READS:
-            yield f"it allows {', '.join(sorted(actions - _READS)) or 'all but some actions'}"
         resources = _strings(statement.get("Resource"))
+        allowed = _USES if any(":s3:" in resource for resource in resources) else _READS
+        if "NotAction" in statement or not actions <= allowed:
+            yield f"it allows {', '.join(sorted(actions - allowed)) or 'all but some actions'}"
         if not resources or any(_WILDCARD & {*_full(resource, policy)} for resource in resources):
             yield f"it names no resource in full: {', '.join(resources) or 'none'}"
+        for resource in resources:
+            bucket = resource.partition(":s3:::")[2].partition("/")[0]
+            if bucket and not belongs(bucket, policy.stack):
+                yield f"it is for the bucket {bucket}: expected one of {policy.stack}"
 
 
 def _full(resource: str, policy: Declared) -> str:
-    """Return an ARN without the six characters that Secrets Manager appends to the app's own."""
+    """Return an ARN without its usual end.
+
+    That is six characters that Secrets Manager appends to the app's own, or all objects.
+    """
     own = f":secret:{policy.stack.managed_secret('')}"
+    if ":s3:" in resource:
+        return resource.removesuffix("/*")
     return resource.removesuffix(_APPENDED) if own in resource else resource
 
 
@@ -75,9 +87,9 @@ RULES = (
         frozenset({ROLE}),
     ),
     Rule(
-        "preview-role-reads-one-secret",
-        "A preview's role reads secrets that are named in full, and does nothing else.",
-        reads_one_secret,
+        "preview-role-uses-its-own",
+        "A preview's role reads secrets that are named in full, or uses its own bucket.",
+        uses_its_own,
         frozenset({ROLE_POLICY}),
     ),
 )

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contract import tags
 from contract.kubernetes import API_GROUP, API_VERSION, BRANCH_KIND, STACK_LABEL
 from contract.stack_name import StackName
+from infra.policies.buckets import BUCKET, BUCKET_POLICY, OWNERSHIP, PUBLIC_ACCESS
 from infra.policies.declared import Declared, listed
 from infra.policies.rule import Rule
 from infra.tagging import is_taggable
@@ -26,6 +27,10 @@ NAMED_BY = {
     # An inline policy is a part of its role.
     ROLE_POLICY: "role",
     "aws:rds/instance:Instance": "identifier",
+    BUCKET: "bucket",
+    BUCKET_POLICY: "bucket",
+    OWNERSHIP: "bucket",
+    PUBLIC_ACCESS: "bucket",
 }
 """Property with the name of each type of AWS resource that a preview may hold."""
 
@@ -67,7 +72,7 @@ def belongs(name: str, stack: StackName) -> bool:
 
 
 def preview_holds_only(resource: Declared) -> Iterator[str]:
-    """Reject types that a preview does not need, such as cluster roles, users and buckets."""
+    """Reject types that a preview does not need, such as cluster roles and users."""
     known = {*NAMED_BY, *OBJECTS, *CUSTOM_OBJECTS, NAMESPACE, IMAGE}
     if (
         resource.in_preview

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from rich.markup import escape
 
 from contract.app.model import FILE
-from contract.app.read import is_inside
+from contract.app.read import AppFileError, is_inside, read_app
+from previews.adoption.changelog import news
 from previews.adoption.checking import Problem, check
 from previews.adoption.proposal import propose
 from previews.adoption.repository import git_root, read_repository
@@ -19,7 +20,9 @@ from previews.adoption.scrub_draft import draft_of_schema, draft_of_source
 from previews.adoption.scrub_file import extend, render, scrub_path
 from previews.adoption.workflow import (
     WORKFLOWS,
+    called,
     default_branch,
+    namesake,
     parse_platform,
     upgraded,
     workflow,
@@ -70,21 +73,23 @@ class Adopted(BaseModel):
 
     Attributes:
         app: Name of the app; empty after an upgrade of the references.
-        folder: Its folder, absolute.
         found: Things that were read, and where.
         changes: The outcome for each file.
         remarks: Things that a person has to know.
         problems: Those that `previews app check` still reports.
+        folder: Its folder, absolute; empty after an upgrade of the references.
+        changelog: Sections of the platform's changelog, after an upgrade.
     """
 
     model_config = ConfigDict(frozen=True)
 
     app: str
-    folder: str
     found: dict[str, str]
     changes: tuple[Change, ...]
     remarks: tuple[str, ...]
     problems: tuple[Problem, ...]
+    folder: str = ""
+    changelog: str = ""
 
     def text(self) -> str:
         """Return the result for people, in rich's markup."""
@@ -93,6 +98,8 @@ class Adopted(BaseModel):
             lines.append(f"[green]{change.outcome}[/] {escape(change.path)}")
             if change.difference:
                 lines.append(escape(change.difference))
+        if self.changelog:
+            lines.append(escape(self.changelog))
         lines += [f"[yellow]![/] {escape(remark)}" for remark in self.remarks]
         for one in self.problems:
             lines.append(f"[red]✗[/] {escape(f'{one.where}: {one.what}')}")
@@ -130,8 +137,15 @@ def adopt(
             "no workflow was written: name the platform's repository with --platform OWNER/REPO@REF"
         )
     else:
-        path = workflow_path(root, repository.folder, proposal.name)
-        text = workflow(platform, repository.folder, default_branch(root))
+        name = _name(home) or proposal.name
+        other = namesake(root, repository.folder, name)
+        if other is not None:
+            remarks.append(
+                f"{other.relative_to(root)} is of another app called {name}, whose previews these"
+                " would replace: change `app` in preview.yaml, and run this again"
+            )
+        path = workflow_path(root, repository.folder, name)
+        text = workflow(platform, repository.folder, default_branch(root), name)
         changes.append(write(root, path, text, person.replace))
     return Adopted(
         app=proposal.name,
@@ -195,9 +209,10 @@ def write_scrub(
         # Nobody has edited the draft of the source, so nobody has to see how this one differs.
         change = write(root, path, render(draft), lambda *_: True)
         return change.model_copy(update={"difference": ""})
-    relative = path.relative_to(home)
+    relative = Path(os.path.relpath(path, root)).as_posix()
     try:
-        extended = extend(current(path), draft)
+        # Not with replacements for what is no UTF-8: it is written back.
+        extended = extend(path.read_bytes().decode().replace("\r\n", "\n"), draft)
     except ValueError as error:
         remarks.append(f"{relative} can't be read, so nothing was added to it: {error}")
         return write(root, path, render(draft), lambda *_: False)
@@ -215,8 +230,14 @@ def write_scrub(
     return change
 
 
-def upgrade(folder: Path, person: Person, platform: Platform | None) -> Adopted:
+def upgrade(folder: Path, person: Person, platform: Platform | None, checkout: Path) -> Adopted:
     """Move the references of the workflows that call the platform's.
+
+    Args:
+        folder: The app's folder, or any of its repository.
+        person: Answers where the platform isn't known.
+        platform: Repository of the platform, at the new reference.
+        checkout: This program's own checkout, whose history has the changelog.
 
     Raises:
         PreviewsError: The platform isn't known, or no workflow calls it.
@@ -225,11 +246,13 @@ def upgrade(folder: Path, person: Person, platform: Platform | None) -> Adopted:
     if platform is None:
         platform = parse_platform(person.ask("The platform's repository, as OWNER/REPO@REF?", ""))
     changes: list[Change] = []
+    former: set[Platform] = set()
     for path in sorted((root / WORKFLOWS).glob("preview*.y*ml")):
         text = path.read_bytes().decode(errors="replace").replace("\r\n", "\n")
-        moved = upgraded(text, platform)
-        if moved != text or f"@{platform.reference}" in text:
-            changes.append(write(root, path, moved, lambda *_: True))
+        calls = called(text)
+        if calls:
+            changes.append(write(root, path, upgraded(text, platform), lambda *_: True))
+            former |= calls
     if not changes:
         raise PreviewsError(
             "adopt-no-workflow",
@@ -237,7 +260,23 @@ def upgrade(folder: Path, person: Person, platform: Platform | None) -> Adopted:
             why="no workflow there calls those of a platform",
             remedy="run `previews adopt` without --upgrade first",
         )
-    return Adopted(app="", folder="", found={}, changes=tuple(changes), remarks=(), problems=())
+    brought, remark = news(former - {platform}, platform, checkout)
+    return Adopted(
+        app="",
+        found={},
+        changes=tuple(changes),
+        remarks=(remark,) if remark else (),
+        problems=(),
+        changelog=brought,
+    )
+
+
+def _name(home: Path) -> str:
+    """Return the name in a preview.yaml, which a person may have changed; empty if unreadable."""
+    try:
+        return read_app(home).app
+    except AppFileError:
+        return ""
 
 
 def write(root: Path, path: Path, text: str, replace: Callable[[str, str], bool]) -> Change:

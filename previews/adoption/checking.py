@@ -109,6 +109,8 @@ class _Checker:
         self._scrub()
         if app.openapi is not None:
             self._path("openapi.file", app.openapi.file, "file")
+        if app.tests is not None:
+            self._path("tests.folder", app.tests.folder, "folder")
         for key, environment in self._environments():
             self._plain_secrets(key, environment)
         self._alembic()

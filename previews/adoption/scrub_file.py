@@ -182,7 +182,7 @@ def _tables(content: Mapping[str, Any]) -> dict[Any, Any]:
 
 def _with_lines(text: str, draft: Draft, added: tuple[Place, ...]) -> str:
     """Return a text with a line for each added column, below the others of its table."""
-    lines = text.splitlines()
+    lines = text.removesuffix("\n").split("\n")
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     tables = _child(root, "tables")
     inserts: list[tuple[int, list[str]]] = []
@@ -214,7 +214,7 @@ def _with_lines(text: str, draft: Draft, added: tuple[Place, ...]) -> str:
         return _REVIEWED.sub("reviewed: false", result, count=1)
     start = root.start_mark.line if root is not None else len(lines)
     head = "# Columns were added below, marked `review`: check them, then remove the next line."
-    lines = result.splitlines()
+    lines = result.removesuffix("\n").split("\n")
     lines[start:start] = [head, "reviewed: false"]
     return "\n".join(lines) + "\n"
 

@@ -7,29 +7,35 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from previews.adoption.surroundings import scalar
 from previews.errors import PreviewsError
 
 WORKFLOWS = Path(".github/workflows")
-_PLATFORM = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)@(?P<reference>[\w./-]+)")
+_PLATFORM = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)@(?P<reference>\w[\w./-]*)")
 _REMOTE = re.compile(r"github\.com[:/]([\w.-]+/[\w.-]+?)(\.git)?/?$")
-_USES = re.compile(r"(uses:\s*)[\w.-]+/[\w.-]+(/\.github/workflows/[\w.-]+)@[\w./-]+([ \t]*#.*)?")
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_USES = re.compile(
+    r"(?P<before>uses:\s*)(?P<repository>[\w.-]+/[\w.-]+)(?P<file>/\.github/workflows/[\w.-]+)"
+    r"@(?P<reference>\w[\w./-]*)([ \t]*# v.*)?"
+)
 _TEXT = """\
-# Previews of this app, by the platform's workflows. `previews adopt --upgrade` moves
-# the references.
-#
-# Every job has a fixed reference of the platform, so nothing of a pull request runs with a job's
-# permissions except its build.
-name: Preview
+# Previews of {name}, by the platform's workflows. `previews adopt --upgrade` moves the
+# references: a protected branch or tag, which AWS's roles name. They trust no commit, since a
+# fork's would pass for one of the platform's.
+name: Previews of {name}
 on:
   pull_request:
     types: [opened, reopened, labeled, synchronize, ready_for_review]
-  # Runs when the pull request conflicts, too; reads a number of it, and nothing else.
+  # Runs when the pull request conflicts, too; a number of it is read, and nothing else.
   pull_request_target: # zizmor: ignore[dangerous-triggers] nothing of it is checked out
     types: [closed, unlabeled]
   issue_comment: # zizmor: ignore[dangerous-triggers] the platform checks the author's permission
     types: [created]
   push:
     branches: [{branch}]
+  schedule:
+    - cron: "{sweep}"
+    - cron: "{refresh}"
   workflow_dispatch:
     inputs:
       pull-request:
@@ -48,7 +54,7 @@ jobs:
     name: Preview
     if: >-
       github.event_name == 'pull_request'
-      || (github.event_name == 'workflow_dispatch' && inputs.action != 'destroy')
+      || github.event_name == 'workflow_dispatch' && inputs.action != 'destroy'
     permissions:
       actions: write # Starts this workflow from the default branch.
       attestations: write # Attests who built the image.
@@ -57,19 +63,22 @@ jobs:
       id-token: write # Assumes the role.
       pull-requests: write # Comments.
       statuses: write # Shows the preview among the checks.
-    uses: {platform}/.github/workflows/preview.yml@{reference}
+    uses: {platform}/.github/workflows/preview.yml@{reference} {pin}
     with:
       app: {folder}
-      pull-request: ${{{{ inputs.pull-request || github.event.pull_request.number }}}}
+      environment: {name}-preview
+      # GitHub has the number of a manual run as a text (actions/runner#2848).
+      pull-request: ${{{{ fromJSON(inputs.pull-request || github.event.pull_request.number) }}}}
       reset-database: ${{{{ inputs.action == 'reset-database' }}}}
     secrets:
+      PLATFORM_TOKEN: ${{{{ secrets.PLATFORM_TOKEN }}}}
       PULUMI_ACCESS_TOKEN: ${{{{ secrets.PULUMI_ACCESS_TOKEN }}}}
 
   destroy:
     name: Destroy
     if: >-
       github.event_name == 'pull_request_target'
-      || (github.event_name == 'workflow_dispatch' && inputs.action == 'destroy')
+      || github.event_name == 'workflow_dispatch' && inputs.action == 'destroy'
     permissions:
       actions: read # Reads whether the run that made a lock is over.
       contents: read # Checks out the default branch.
@@ -77,11 +86,13 @@ jobs:
       id-token: write # Assumes the role.
       pull-requests: write # Comments.
       statuses: write # Ends the preview's status.
-    uses: {platform}/.github/workflows/preview-destroy.yml@{reference}
+    uses: {platform}/.github/workflows/preview-destroy.yml@{reference} {pin}
     with:
       app: {folder}
-      pull-request: ${{{{ inputs.pull-request || github.event.pull_request.number }}}}
+      environment: {name}-preview
+      pull-request: ${{{{ fromJSON(inputs.pull-request || github.event.pull_request.number) }}}}
     secrets:
+      PLATFORM_TOKEN: ${{{{ secrets.PLATFORM_TOKEN }}}}
       PULUMI_ACCESS_TOKEN: ${{{{ secrets.PULUMI_ACCESS_TOKEN }}}}
 
   command:
@@ -93,9 +104,30 @@ jobs:
       actions: write # Starts this workflow.
       contents: read # Checks out the default branch.
       pull-requests: write # Sets labels, adds reactions.
-    uses: {platform}/.github/workflows/preview-command.yml@{reference}
+    uses: {platform}/.github/workflows/preview-command.yml@{reference} {pin}
     with:
       app: {folder}
+      environment: {name}-preview
+    secrets:
+      PLATFORM_TOKEN: ${{{{ secrets.PLATFORM_TOKEN }}}}
+
+  sweep:
+    name: Sweep
+    if: github.event_name == 'schedule' && github.event.schedule == '{sweep}'
+    permissions:
+      actions: read # Reads whether the run that made a lock is over.
+      contents: read # Checks out the default branch.
+      deployments: write # Ends the previews' deployments.
+      id-token: write # Assumes the role.
+      pull-requests: write # Comments.
+      statuses: write # Ends the previews' statuses.
+    uses: {platform}/.github/workflows/preview-sweep.yml@{reference} {pin}
+    with:
+      app: {folder}
+      environment: {name}-preview
+    secrets:
+      PLATFORM_TOKEN: ${{{{ secrets.PLATFORM_TOKEN }}}}
+      PULUMI_ACCESS_TOKEN: ${{{{ secrets.PULUMI_ACCESS_TOKEN }}}}
 
   staging:
     name: Staging
@@ -105,12 +137,32 @@ jobs:
       contents: read # Checks out.
       id-token: write # Assumes the role.
       statuses: write # Says whether staging has the commit.
-    uses: {platform}/.github/workflows/staging.yml@{reference}
+    uses: {platform}/.github/workflows/staging.yml@{reference} {pin}
     with:
       app: {folder}
+      environment: {name}-staging
     secrets:
+      PLATFORM_TOKEN: ${{{{ secrets.PLATFORM_TOKEN }}}}
+      PULUMI_ACCESS_TOKEN: ${{{{ secrets.PULUMI_ACCESS_TOKEN }}}}
+
+  refresh:
+    name: Refresh
+    if: github.event_name == 'schedule' && github.event.schedule == '{refresh}'
+    permissions:
+      actions: read # Reads whether the run that made a lock is over.
+      contents: read # Checks out the default branch.
+      id-token: write # Assumes the role.
+    uses: {platform}/.github/workflows/preview-refresh.yml@{reference} {pin}
+    with:
+      app: {folder}
+      environment: {name}-staging
+    secrets:
+      PLATFORM_TOKEN: ${{{{ secrets.PLATFORM_TOKEN }}}}
       PULUMI_ACCESS_TOKEN: ${{{{ secrets.PULUMI_ACCESS_TOKEN }}}}
 """
+_PIN = "# zizmor: ignore[unpinned-uses] AWS trusts a protected reference, and no commit"
+_NAME_IT = "name the platform's repository, with its branch or a tag: --platform acme/previews@main"
+_HOURLY, _WEEKLY = "17 * * * *", "43 4 * * 1"
 
 
 @dataclass(frozen=True)
@@ -128,69 +180,109 @@ def parse_platform(text: str) -> Platform:
         PreviewsError: It has another form.
     """
     match = _PLATFORM.fullmatch(text.strip())
-    if match is None:
+    if match is None or match["reference"].startswith("refs/"):
         raise PreviewsError(
             "adopt-platform",
             f"platform {text!r}",
-            why="expected OWNER/REPO@REF, REF a commit, a tag or a branch",
-            remedy="name the platform's repository: --platform acme/previews@<commit>",
+            why="expected OWNER/REPO@REF, REF the short name of a protected branch or tag",
+            remedy=_NAME_IT,
+        )
+    if _COMMIT.fullmatch(match["reference"]):
+        raise PreviewsError(
+            "adopt-platform-commit",
+            f"platform {text!r}",
+            why="AWS's roles trust a protected branch or tag of the platform, and no commit: one of"
+            " a fork would pass for the platform's own",
+            remedy=_NAME_IT,
         )
     return Platform(match["repository"], match["reference"])
 
 
 def own_platform(checkout: Path) -> Platform | None:
-    """Return where this program comes from, if its checkout has a remote on GitHub."""
-    remote, commit = (
-        _git(checkout, "remote", "get-url", "origin"),
-        _git(checkout, "rev-parse", "HEAD"),
-    )
-    match = _REMOTE.search(remote)
-    return Platform(match[1], commit) if match and commit else None
+    """Return where this program comes from, if its checkout has a remote on GitHub.
+
+    The reference is the tag of its commit, otherwise the default branch.
+    """
+    match = _REMOTE.search(run_git(checkout, "remote", "get-url", "origin"))
+    tag = run_git(checkout, "describe", "--tags", "--exact-match")
+    return Platform(match[1], tag or default_branch(checkout)) if match else None
 
 
-def workflow(platform: Platform, folder: Path, branch: str) -> str:
+def workflow(platform: Platform, folder: Path, branch: str, name: str) -> str:
     """Return the workflow of an app.
 
     Args:
         platform: The platform's repository.
         folder: The app's folder, relative to its repository.
         branch: Its default branch.
+        name: The app's name, which its environments on GitHub carry.
     """
     return _TEXT.format(
         platform=platform.repository,
         reference=platform.reference,
-        folder=folder.as_posix(),
+        folder=_in_yaml(folder),
         branch=branch,
+        name=name,
+        pin=_PIN,
+        sweep=_HOURLY,
+        refresh=_WEEKLY,
     )
 
 
 def upgraded(text: str, platform: Platform) -> str:
     """Return a workflow with each reference to the platform's workflows moved."""
     return _USES.sub(
-        lambda match: f"{match[1]}{platform.repository}{match[2]}@{platform.reference}", text
+        lambda match: f"{match['before']}{platform.repository}{match['file']}@{platform.reference}",
+        text,
     )
 
 
+def called(text: str) -> set[Platform]:
+    """Return the platforms whose workflows a workflow calls."""
+    return {Platform(one["repository"], one["reference"]) for one in _USES.finditer(text)}
+
+
 def workflow_path(root: Path, folder: Path, name: str) -> Path:
-    """Return the path of an app's workflow; that of a second app of a repository has its name."""
-    path = root / WORKFLOWS / "preview.yml"
-    if not path.is_file() or f"app: {folder.as_posix()}\n" in _text(path):
-        return path
-    return path if folder == Path() else path.with_name(f"preview-{name}.yml")
+    """Return the path of an app's workflow; that of a second app of a repository has its name.
+
+    The platform's own files are left alone where it shares the repository with its apps.
+    """
+    own = f"app: {_in_yaml(folder)}\n"
+    named = (f"preview-{name}", f"previews-of-{name}")
+    candidates = [root / WORKFLOWS / f"{stem}.yml" for stem in ("preview", *named)]
+    there = next((one for one in candidates if one.is_file() and own in _text(one)), None)
+    return there or next((one for one in candidates if not one.exists()), candidates[-1])
+
+
+def namesake(root: Path, folder: Path, name: str) -> Path | None:
+    """Return the workflow of another app of the repository that has the same name, if any."""
+    lines = (f"app: {_in_yaml(folder)}\n", f"environment: {name}-preview\n")
+    for path in sorted((root / WORKFLOWS).glob("preview*.yml")):
+        text = _text(path)
+        if lines[1] in text and lines[0] not in text:
+            return path
+    return None
 
 
 def default_branch(root: Path) -> str:
     """Return the default branch as the clone knows it; else the one that is checked out."""
-    head = _git(root, "symbolic-ref", "--short", "refs/remotes/origin/HEAD").removeprefix("origin/")
-    branch = head or _git(root, "symbolic-ref", "--short", "HEAD")
+    head = run_git(root, "symbolic-ref", "--short", "refs/remotes/origin/HEAD").removeprefix(
+        "origin/"
+    )
+    branch = head or run_git(root, "symbolic-ref", "--short", "HEAD")
     return branch if re.fullmatch(r"[\w./-]+", branch) else "main"
+
+
+def _in_yaml(folder: Path) -> str:
+    return "." if folder == Path() else scalar(folder.as_posix())
 
 
 def _text(path: Path) -> str:
     return path.read_text(errors="replace").replace("\r\n", "\n")
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def run_git(folder: Path, *arguments: str) -> str:
+    """Return the output of git in a folder; empty if it fails."""
     run = subprocess.run(
         ["git", "-C", str(folder), *arguments], check=False, capture_output=True, text=True
     )

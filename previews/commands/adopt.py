@@ -41,14 +41,14 @@ def command(
     doesn't say is asked. A file that is there is replaced only after its difference was shown, and
     to scrub.yaml only lines are added. With the schema of a migrated database it has all columns.
 
-    Example: previews adopt ../orders --platform acme/previews@v1
+    Example: previews adopt ../orders --platform acme/previews@main
 
     Exits with 0 when the files are there, with 1 when the repository lacks what a preview needs.
     """
     known = parse_platform(platform) if platform else own_platform(PROJECT_ROOT)
     person = person_who_answers(yes=yes or as_json)
     if move:
-        adopted = upgrade(folder, person, known)
+        adopted = upgrade(folder, person, known, PROJECT_ROOT)
     else:
         migrated = None if schema is None else read_schema(schema)
         adopted = adopt(folder, person, known, migrated)

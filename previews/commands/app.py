@@ -1,4 +1,4 @@
-"""`previews app check`: checks an app's description against its repository."""
+"""`previews app`: checks an app's description against its repository, and reads it for CI."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import typer
 
 from previews.adoption.checking import check
 from previews.adoption.migrated_schema import SchemaOption, read_schema
+from previews.app import read_description
 from previews.errors import Exit
+from previews.lifecycle.image_build import image_build
 from previews.output import AsJson, show
 
 
@@ -18,14 +20,23 @@ class Action(Enum):
     """An action on the description."""
 
     CHECK = "check"
+    IMAGE = "image"
 
 
 def command(
-    action: Annotated[Action, typer.Argument(help="What to do.")],  # noqa: ARG001 - there is one
+    action: Annotated[
+        Action, typer.Argument(help="check it, or print how the image is built.", show_choices=True)
+    ],
     folder: Annotated[
         Path, typer.Argument(metavar="[FOLDER]", envvar="PREVIEWS_APP", help="Folder of the app.")
     ] = Path(),
     schema: SchemaOption = None,
+    outputs: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="GITHUB_OUTPUT", help="With image: file that the step's outputs are added to."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check preview.yaml, and what it names in the repository; nothing is built or run.
@@ -34,6 +45,13 @@ def command(
 
     Exits with 0 when it fits the repository, with 1 when it does not; all problems are listed.
     """
+    if action is Action.IMAGE:
+        build = image_build(read_description(folder), folder)
+        if outputs is not None:
+            with outputs.open("a") as file:
+                file.write(build.outputs())
+        show(build, build.text(), as_json=as_json)
+        return
     report = check(folder, None if schema is None else read_schema(schema))
     show(report, report.text(), as_json=as_json)
     if report.problems:

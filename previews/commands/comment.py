@@ -63,7 +63,7 @@ def command(
     if not dry_run:
         # A presenter only notes what fails; without a token nothing was posted.
         _ = clients.github.connection
-        presenter.show(text)
+        presenter.show(text, keep_tests=not removed)
         if removed:
             presenter.retire()
     show(CommentReport(stack=preview.name, markdown=text), Text(text), as_json=as_json)

@@ -14,6 +14,7 @@ from previews.commands._arguments import preview_of
 from previews.errors import PreviewsError
 from previews.lifecycle.triggers import MANUAL, Decision, Event
 from previews.lifecycle.triggers import decide as decide_on
+from previews.lifecycle.unchanged import keep_if_unchanged
 from previews.output import AsJson, show
 
 
@@ -34,7 +35,7 @@ def command(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Decide what to do with a pull request's preview: up, destroy or skip, and why.
+    """Decide what to do with a pull request's preview: up, keep, destroy or skip, and why.
 
     The pull request is read now, so that a late run decides by its current state.
 
@@ -47,7 +48,13 @@ def command(
     preview = clients.preview(happened.preview.number)
     happened = happened.model_copy(update={"preview": preview})
     pull = clients.github.pulls.read(preview.number)
-    decision = decide_on(happened, pull, clients.settings)
+    decision = keep_if_unchanged(
+        decide_on(happened, pull, clients.settings),
+        happened,
+        github=clients.github,
+        app=lambda: clients.app,
+        folder=clients.settings.app_folder,
+    )
     if outputs is not None:
         _add(outputs, decision)
     show(
@@ -86,6 +93,7 @@ def _add(file: Path, decision: Decision) -> None:
         "number": str(decision.preview.number),
         "sha": decision.sha,
         "stack": decision.preview.name,
+        "deployed": decision.deployed,
     }
     with file.open("a") as opened:
         opened.writelines(f"{name}={value}\n" for name, value in lines.items())

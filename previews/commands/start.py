@@ -11,7 +11,7 @@ from contract.preview import Preview
 from previews.clients import Clients
 from previews.commands._arguments import PreviewArgument
 from previews.output import AsJson, show
-from previews.pull_request.comment_commands import DEPLOY_WORKFLOW
+from previews.pull_request.deploying_workflows import Action, start
 
 
 class StartReport(BaseModel):
@@ -39,7 +39,9 @@ def command(
 
     Exits with 0 when GitHub has accepted it, with 1 when not.
     """
-    number = preview.number
-    Clients().github.workflows.start(DEPLOY_WORKFLOW, branch, {"pull-request": str(number)})
-    report = StartReport(workflow=DEPLOY_WORKFLOW, branch=branch, preview=preview)
-    show(report, f"started {DEPLOY_WORKFLOW} of {branch} for #{number}", as_json=as_json)
+    clients = Clients()
+    started = start(
+        Action.UP, preview, branch=branch, github=clients.github, settings=clients.settings
+    )
+    report = StartReport(workflow=started.file, branch=branch, preview=preview)
+    show(report, f"started {started.file} of {branch} for #{preview.number}", as_json=as_json)

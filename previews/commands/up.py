@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +20,10 @@ def command(
     ] = None,
     connect_to: ConnectTo = None,
     bypass: Bypass = None,
+    outputs: Annotated[
+        Path | None,
+        typer.Option(envvar="GITHUB_OUTPUT", help="File that the step's outputs are added to."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Deploy a preview: `pulumi up`, a smoke test, and one comment with the progress.
@@ -39,6 +44,18 @@ def command(
             remedy="reopen it first; to remove what is left of its preview: previews destroy N.",
         )
     presenter = clients.presenter(preview, run_url=this_run(), connect_to=connect_to)
-    deployment = clients.deployment(preview, pull, presenter, connect_to=connect_to, bypass=bypass)
+    tests_follow = outputs is not None and clients.app.tests is not None
+    deployment = clients.deployment(
+        preview,
+        pull,
+        presenter,
+        connect_to=connect_to,
+        bypass=bypass,
+        tests_follow=tests_follow,
+    )
     report = deployment.run(image=image)
+    if outputs is not None:
+        # Another job runs the tests, which has no access to the stack.
+        with outputs.open("a") as opened:
+            opened.write(f"url={report.url}\ntests={str(tests_follow).lower()}\n")
     show(report, report.text(), as_json=as_json)

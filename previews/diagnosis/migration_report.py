@@ -82,12 +82,14 @@ class MigrationLog(BaseModel):
     """The log of a migration.
 
     Attributes:
+        ran: False if no migration was run, as for an app that has none.
         applied: The steps that it applied, a line each.
         report: Their effects on the database; None without a report of the known form.
     """
 
     model_config = ConfigDict(frozen=True)
 
+    ran: bool = True
     applied: tuple[str, ...] = ()
     report: MigrationReport | None = None
 
@@ -99,7 +101,9 @@ def read(connect: Callable[[], Cluster], namespace: str) -> MigrationLog | None:
         found = cluster.each("pods", namespace=namespace)
         pods = [pod for pod in found if pod.name.startswith("migrate-")]
         pods.sort(key=lambda pod: str(pod.metadata.get("creationTimestamp", "")))
-        lines = cluster.log(pods[-1], lines=_LOG_LINES) if pods else []
+        if not pods:
+            return MigrationLog(ran=False)
+        lines = cluster.log(pods[-1], lines=_LOG_LINES)
     except (PreviewsError, OSError):
         return None
     return parse("\n".join(lines))

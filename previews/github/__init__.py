@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from previews.github.comments import Comments
+    from previews.github.commits import Commits
     from previews.github.connection import Connection
     from previews.github.deployments import Deployments
     from previews.github.people import People
@@ -49,6 +50,13 @@ class GitHub:
         from previews.github.comments import Comments
 
         return Comments(self.connection)
+
+    @cached_property
+    def commits(self) -> Commits:
+        """Commits, to compare them."""
+        from previews.github.commits import Commits
+
+        return Commits(self.connection)
 
     @cached_property
     def deployments(self) -> Deployments:

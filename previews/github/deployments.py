@@ -36,6 +36,18 @@ class Deployment(Model):
     created_at: datetime
 
 
+class DeploymentStatus(Model):
+    """A state that a deployment had.
+
+    Attributes:
+        state: The state.
+        environment_url: URL of the deployed service; empty unless it is up.
+    """
+
+    state: DeploymentState
+    environment_url: str | None = None
+
+
 class Deployments:
     """Deployments, environments and commit statuses of one repository."""
 
@@ -55,6 +67,14 @@ class Deployments:
         what = "deployments of previews"
         for response in self._connection.each(what, self._api.list_deployments, task=_TASK):
             yield read(Deployment, what, response)
+
+    def status(self, deployment: int) -> DeploymentStatus | None:
+        """Return the present state of a deployment; None until it has one."""
+        what = f"state of deployment {deployment}"
+        call = self._api.list_deployment_statuses
+        for response in self._connection.each(what, call, deployment_id=deployment):
+            return read(DeploymentStatus, what, response)
+        return None
 
     def create(self, sha: str, environment: str, *, description: str = "") -> Deployment:
         """Create a deployment of a commit, and its environment if that does not exist."""

@@ -12,6 +12,7 @@ from previews.inventory.load_balancer import LoadBalancer
 from previews.inventory.namespaces import Namespaces
 from previews.inventory.rds import Rds
 from previews.inventory.registry import Registry
+from previews.inventory.s3 import S3
 from previews.inventory.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def all_finders(
         LoadBalancer(aws, repository, app),
         Dns(aws, repository, platform.domain, app),
         Rds(aws, repository, app),
+        S3(aws, repository, app),
         Secrets(aws, repository, app),
         Ec2(aws, repository, app),
         Iam(aws, repository, app),

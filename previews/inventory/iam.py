@@ -1,4 +1,4 @@
-"""IAM: the role that reads a preview's secrets."""
+"""IAM: the roles that read a preview's secrets, and that of its pods."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from previews.inventory.item import AwsFinder, Item, as_mapping, owner_by_name
 
 if TYPE_CHECKING:
     from boto3.session import Session
+
+_ENDS = ("-app", "-app-secrets", "-secrets")
 
 
 class Iam(AwsFinder):
@@ -30,7 +32,7 @@ class Iam(AwsFinder):
         pages = self._iam.get_paginator("list_roles")
         for page in pages.paginate(PaginationConfig={"PageSize": 1000}):
             for role in page["Roles"]:
-                by_name = owner_by_name(role["RoleName"], "-secrets", app=self._app)
+                by_name = owner_by_name(role["RoleName"], *_ENDS, app=self._app)
                 if by_name is not None:
                     yield from self.item("role", role["RoleName"], {}, by_name)
 

@@ -94,6 +94,7 @@ class PreviewDeployment:
         adopt: Creates the stack, or completes its state after a run that was killed.
         diagnose: Finds out why a `pulumi up` failed, from its outcome and a message.
         connect_to: As in `smoke`.
+        tests_follow: True if the app's own tests are run after it.
     """
 
     preview: Preview
@@ -108,10 +109,16 @@ class PreviewDeployment:
     adopt: Callable[[str], StackState]
     diagnose: Callable[[str, UpResult, str], FailureReport]
     connect_to: str | None = None
+    tests_follow: bool = False
     _began: float = field(default_factory=time.monotonic)
 
     def run(
-        self, *, image: str | None, commit: str | None = None, reset_database: bool = False
+        self,
+        *,
+        image: str | None,
+        commit: str | None = None,
+        reset_database: bool = False,
+        unchanged: Sequence[str] = (),
     ) -> DeployReport:
         """Deploy the preview.
 
@@ -119,13 +126,14 @@ class PreviewDeployment:
             image: Digest of the image that was built for it; None lets the program build it.
             commit: Commit that the image was built from; None for the checkout's own.
             reset_database: True if its database is deleted first, and created again.
+            unchanged: URNs of resources that stay as they are, whatever the program declares.
 
         Raises:
             PreviewsError: The deployment or its smoke test failed. The presenter has shown why.
         """
         self.presenter.begin(commit or self.pull.head_sha)
         try:
-            return self._deploy(image, commit, reset_database=reset_database)
+            return self._deploy(image, commit, reset_database, unchanged)
         except UpFailedError:
             raise
         except PreviewsError as error:
@@ -133,7 +141,11 @@ class PreviewDeployment:
             raise
 
     def _deploy(
-        self, image: str | None, commit: str | None, *, reset_database: bool
+        self,
+        image: str | None,
+        commit: str | None,
+        reset_database: bool,
+        unchanged: Sequence[str],
     ) -> DeployReport:
         stack = self.preview.stack.value
         # A run that was killed leaves its lock, and resources that it had not recorded.
@@ -150,7 +162,13 @@ class PreviewDeployment:
         with ThreadPoolExecutor(1) as meanwhile:
             # The cluster's client, which is needed afterwards, takes a second to import.
             meanwhile.submit(self.connect)
-            outcome = pulumi_up(self.stacks, stack, config=config, watch=self.presenter.working)
+            outcome = pulumi_up(
+                self.stacks,
+                stack,
+                config=config,
+                options=[word for urn in unchanged for word in ("--exclude", urn)],
+                watch=self.presenter.working,
+            )
         if not outcome.succeeded:
             rolled_out = any(s.step in HOOKS and s.state is State.FAILED for s in outcome.states)
             still = "" if rolled_out else served
@@ -215,7 +233,11 @@ class PreviewDeployment:
         migration = migration_report.read(self.connect, self.preview.name)
         kept = self.settings.keep_label in self.pull.labels
         hooks = self._hooks(outcome.states)
-        self.presenter.up(DeployedPreview(found, outcome.states, seconds, migration, kept, hooks))
+        self.presenter.up(
+            DeployedPreview(
+                found, outcome.states, seconds, migration, kept, hooks, self.tests_follow
+            )
+        )
         return DeployReport(
             stack=self.preview.name,
             url=found.url,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from previews.pulumi.stacks import Stacks
 
 _JOB = "kubernetes:batch/v1:Job"
+_IMAGE = "docker-build:index:Image"
 
 
 class ResetReport(BaseModel):
@@ -82,7 +83,14 @@ def reset_database(
             # Mode snapshot: another RDS instance in the place of the preview's own. What depends
             # on the database is deleted with it, and created again from the image that was served.
             progress(f"{preview}: its RDS instance is restored again, which takes 10 to 15 minutes")
-            deployment().run(image=outputs["image"], commit=outputs["commit"], reset_database=True)
+            built = _built_images(preview, stacks)
+            served = outputs["image"].rpartition("@")[2]
+            deployment().run(
+                image=None if served in built.values() else outputs["image"],
+                commit=outputs["commit"],
+                reset_database=True,
+                unchanged=[*built],
+            )
     except PreviewsError as error:
         # A failed deployment has shown its failure report in the comment already.
         if presenter is not None and error.code != "up-failed":
@@ -96,6 +104,18 @@ def reset_database(
         snapshot=outputs["snapshot"],
         snapshot_created=outputs["snapshotCreated"],
     )
+
+
+def _built_images(preview: Preview, stacks: Stacks) -> dict[str, str]:
+    """Return the digests of the images that the program built, by URN.
+
+    An `up` that is given an image declares no build of it, and so would delete the one that is
+    served; an `up` that builds would build what is checked out now.
+    """
+    resources = stacks.state(preview.stack.value).resources
+    return {
+        one.urn: one.outputs["digest"] for one in resources if one.type == _IMAGE and not one.delete
+    }
 
 
 def _migrates(preview: Preview, stacks: Stacks) -> bool:

@@ -17,10 +17,13 @@ from contract.preview import Preview
 from previews.github.pulls import PullRequest
 from previews.settings import Settings
 
+PUSH = "synchronize"
+"""Action of a push to a pull request."""
+
 MANUAL = "manual"
 """Action of a person who requests a preview without an event."""
 
-_DEPLOYS = frozenset({"opened", "reopened", "labeled", "synchronize", "ready_for_review", MANUAL})
+_DEPLOYS = frozenset({"opened", "reopened", "labeled", PUSH, "ready_for_review", MANUAL})
 
 
 class Event(BaseModel):
@@ -47,6 +50,9 @@ class Action(StrEnum):
     """Action on a preview."""
 
     UP = "up"
+    KEEP = "keep"
+    """The preview stays as it is: the push changes nothing that it shows."""
+
     DESTROY = "destroy"
     SKIP = "skip"
 
@@ -59,6 +65,7 @@ class Decision(BaseModel):
         reason: The reason, for people.
         preview: The preview.
         sha: Newest commit of the pull request, which is the one to deploy.
+        deployed: Commit that the preview runs, where it stays as it is; else empty.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -67,6 +74,7 @@ class Decision(BaseModel):
     reason: str
     preview: Preview = Field(serialization_alias="number")
     sha: str
+    deployed: str = ""
 
 
 @dataclass(frozen=True)

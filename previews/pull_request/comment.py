@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import binascii
+import zlib
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
 
 from contract.stack_name import PLATFORM_APP, AppName, StackName
 from previews.diagnosis.migration_report import markdown
 from previews.pull_request.comment_commands import footer
+from previews.pull_request.tests_result import AppTests, Outcome
 from previews.pulumi.progress import State, Step, StepState
 from previews.reporting.wording import age, cell, code, dollars, duration, moment
 
@@ -36,6 +42,15 @@ _SIGNS = {
     State.FAILED: "❌",
 }
 _SHORT_COMMIT = 12
+_TESTS_STATE = "<!-- previews: tests "
+_TESTS_SECTION = "\n<!-- previews: the tests of the app -->\n"
+_LARGEST_STATE = 64 * 1024
+_OUTCOMES = {
+    Outcome.PASSED: "✅",
+    Outcome.FAILED: "❌",
+    Outcome.TIMED_OUT: "❌",
+    Outcome.CANCELLED: "⚪",
+}
 _DATABASES = {
     "snapshot": "its own instance",
     "branch": "a clone on the shared instance",
@@ -167,6 +182,58 @@ def removed(
     )
 
 
+def with_tests(text: str, tests: AppTests | None) -> str:
+    """Return a comment with the tests of the app: their section, and what `kept_tests` reads again.
+
+    That is a hidden second line, whose place and form nothing in a log can take.
+    """
+    if tests is None:
+        return text
+    first, _, rest = text.partition("\n")
+    packed = base64.b64encode(zlib.compress(tests.model_dump_json().encode())).decode()
+    section = _TESTS_SECTION + "\n" + "\n\n".join(_tests(tests)) + "\n"
+    return f"{first}\n{_TESTS_STATE}{packed} -->\n{rest}{section}"
+
+
+def kept_tests(text: str) -> AppTests | None:
+    """Return the tests that a comment was made with; None if it has none."""
+    line = text.partition("\n")[2].partition("\n")[0].strip()
+    if not (line.startswith(_TESTS_STATE) and line.endswith(" -->")):
+        return None
+    packed = line.removeprefix(_TESTS_STATE).removesuffix(" -->")
+    try:
+        unpacked = zlib.decompressobj().decompress(
+            base64.b64decode(packed, validate=True), _LARGEST_STATE
+        )
+        return AppTests.model_validate_json(unpacked)
+    except (binascii.Error, zlib.error, ValidationError):
+        return None  # Of another version, or edited by a person.
+
+
+def without_tests(text: str) -> str:
+    """Return a comment as it was before `with_tests`."""
+    first, _, rest = text.partition("\n")
+    line, _, following = rest.partition("\n")
+    if not line.startswith(_TESTS_STATE):
+        return text
+    # The last one: what an app has printed comes before, or is in a section that has none.
+    return f"{first}\n{following.rpartition(_TESTS_SECTION)[0]}"
+
+
+def _tests(tests: AppTests) -> Iterator[str]:
+    """Yield the parts of the section about the tests."""
+    of = f" of the earlier commit `{tests.commit[:_SHORT_COMMIT]}`" if tests.stale else ""
+    result = tests.result
+    if result is None:
+        yield f"⏳ **Tests**{of}: running{_see(tests.run)}."
+        return
+    yield f"{_OUTCOMES[result.outcome]} **Tests**{of}: {cell(result.text())}{_see(tests.run)}."
+    if result.lines and not result.passed:
+        # Not even a mark of this comment may stand in it.
+        log = "\n".join(result.lines).replace("<!--", "<!\u200b--")
+        yield _folded("The last lines of their output", code(log))
+
+
 def _hook(hook: HookRun) -> str:
     """Render a hook: its result, and the end of its log."""
     log = "\n".join(hook.log) or "its log is empty"
@@ -200,6 +267,8 @@ def _changed(states: Sequence[StepState]) -> str:
 def _migrations(migration: MigrationLog | None) -> str:
     if migration is None:
         return "unknown: their log can't be read"
+    if not migration.ran:
+        return "none was run"
     if migration.report is None:
         return "<br>".join([*map(cell, migration.applied), _NO_REPORT])
     return "<br>".join(map(cell, migration.applied)) or "none to apply"

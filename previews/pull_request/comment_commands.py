@@ -14,13 +14,12 @@ from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
 from contract.preview import Preview
 from previews.errors import PreviewsError
+from previews.pull_request.deploying_workflows import Action, start
 
 if TYPE_CHECKING:
     from previews.github import GitHub
     from previews.settings import Settings
 
-DEPLOY_WORKFLOW = "preview.yml"
-DESTROY_WORKFLOW = "preview-destroy.yml"
 MAY_COMMAND = frozenset({"admin", "maintain", "write"})
 """Levels of access that include pushing to the branch."""
 
@@ -43,25 +42,30 @@ class Request:
     preview: Preview
     branch: str
 
-    def start(self, workflow: str, **inputs: str) -> None:
-        """Start a workflow of the default branch for this pull request.
+    def start(self, action: Action) -> None:
+        """Start the default branch's workflow for an action on this pull request's preview.
 
         A workflow's own token starts another workflow only by a dispatch. So the labels are for
         people to see, and the workflow is started besides.
         """
-        all_inputs = {"pull-request": str(self.preview.number), **inputs}
-        self.github.workflows.start(workflow, self.branch, all_inputs)
+        start(
+            action,
+            self.preview,
+            branch=self.branch,
+            github=self.github,
+            settings=self.settings,
+        )
 
 
 def _deploy(request: Request) -> str:
     request.github.pulls.add_label(request.preview.number, request.settings.label)
-    request.start(DEPLOY_WORKFLOW)
+    request.start(Action.UP)
     return "its deployment was started"
 
 
 def _reset_database(request: Request) -> str:
     request.github.pulls.add_label(request.preview.number, request.settings.label)
-    request.start(DEPLOY_WORKFLOW, **{"reset-database": "true"})
+    request.start(Action.RESET_DATABASE)
     return "the reset of its database was started"
 
 
@@ -75,7 +79,7 @@ def _destroy(request: Request) -> str:
     pulls, number = request.github.pulls, request.preview.number
     if request.settings.label in pulls.read(number).labels:
         pulls.remove_label(number, request.settings.label)
-    request.start(DESTROY_WORKFLOW)
+    request.start(Action.DESTROY)
     return "its removal was started"
 
 

@@ -17,6 +17,7 @@ from previews.errors import PreviewsError
 from previews.output import progress
 from previews.pull_request import comment
 from previews.pull_request.presenter import DeployedPreview, DeployFailure
+from previews.pull_request.tests_result import AppTests, AppTestsResult, Outcome
 from previews.reporting.status import status_of
 from previews.reporting.wording import duration
 
@@ -40,6 +41,17 @@ def commit_status(app: AppName) -> str:
     return "preview" if app.is_platform else f"preview/{app}"
 
 
+def status_of_tests(app: AppName) -> str:
+    """Return the name of the commit status of the app's own tests."""
+    return f"{app.prefix}preview/tests"
+
+
+_TESTS_STATES: dict[Outcome, CommitState] = {
+    Outcome.PASSED: "success",
+    Outcome.FAILED: "failure",
+    Outcome.TIMED_OUT: "failure",
+    Outcome.CANCELLED: "error",
+}
 _SECONDS_BETWEEN_EDITS = 10.0
 _BOT = "[bot]"
 
@@ -69,6 +81,7 @@ class PullRequestPresenter:
         self._clock = clock
         self._comment: int | None = None
         self._shown = ""
+        self._tests: AppTests | None = None
         self._edited_at: float | None = None
         self._deployment: int | None = None
         self._sha = ""
@@ -101,6 +114,9 @@ class PullRequestPresenter:
 
     def up(self, deployed: DeployedPreview) -> None:
         """Show the preview in the comment, and its URL in the deployment."""
+        if deployed.tests_follow:
+            self._tests = AppTests(commit=self._sha, run=self._run_url, shown=self._sha)
+            self._tests_status("pending", "running")
         self.show(comment.up(deployed, now=datetime.now(UTC), run=self._run_url))
         description = f"up after {duration(deployed.seconds or 0)}"
         self._state("success", "success", description, url=deployed.summary.url)
@@ -125,12 +141,41 @@ class PullRequestPresenter:
         if report.complete:
             self.retire()
 
-    def show(self, text: str, *, soon: bool = False) -> None:
+    def tested(self, commit: str, result: AppTestsResult) -> None:
+        """Show how the tests of a commit ended, in its status and in the comment.
+
+        A comment that expects none is left as it is, since the preview was removed meanwhile, and
+        so is one that has the tests of a newer commit.
+        """
+        self._sha = commit
+        self._tests_status(_TESTS_STATES[result.outcome], result.text())
+        with _errors_printed("comment"):
+            found = self._find()
+            before = None if found is None else comment.kept_tests(found.body)
+            if found is not None and before is not None and before.give_way_to(commit):
+                tests = AppTests(
+                    commit=commit, result=result, run=self._run_url, shown=before.shown
+                )
+                text = comment.with_tests(comment.without_tests(found.body), tests)
+                self._github.comments.update(found.id, text)
+
+    def _tests_status(self, state: CommitState, description: str) -> None:
+        with _errors_printed("status"):
+            self._github.deployments.set_commit_status(
+                self._sha,
+                state,
+                context=status_of_tests(self._preview.app),
+                description=description,
+                url=self._run_url,
+            )
+
+    def show(self, text: str, *, soon: bool = False, keep_tests: bool = True) -> None:
         """Post the comment, or replace its text.
 
         Args:
             text: The whole text.
             soon: True if it may be skipped, since another text follows soon.
+            keep_tests: True if it keeps the tests of the app, which a removed preview has not.
         """
         now = self._clock()
         recent = self._edited_at is not None and now - self._edited_at < _SECONDS_BETWEEN_EDITS
@@ -140,11 +185,20 @@ class PullRequestPresenter:
             if self._comment is None:
                 found = self._find()
                 self._comment = found.id if found else None
+                self._keep_tests(found if keep_tests else None)
+            body = comment.with_tests(text, self._tests)
             if self._comment is None:
-                self._comment = self._github.comments.create(self._preview.number, text).id
+                self._comment = self._github.comments.create(self._preview.number, body).id
             else:
-                self._github.comments.update(self._comment, text)
+                self._github.comments.update(self._comment, body)
             self._shown, self._edited_at = text, now
+
+    def _keep_tests(self, found: Comment | None) -> None:
+        """Keep the result of earlier tests, marked as such if another commit is deployed."""
+        if found is not None and self._tests is None:
+            earlier = comment.kept_tests(found.body)
+            if earlier is not None:
+                self._tests = earlier.about(self._sha or earlier.shown)
 
     def _update(self, text: str) -> None:
         with _errors_printed("comment"):

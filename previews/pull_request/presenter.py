@@ -28,6 +28,7 @@ class DeployedPreview:
         migration: Log of the migration; None where it can't be read.
         kept: True if it is kept past its expiry.
         hooks: Hooks that were run, and their logs.
+        tests_follow: True if the app's own tests are run after it.
     """
 
     summary: PreviewSummary
@@ -36,6 +37,7 @@ class DeployedPreview:
     migration: MigrationLog | None
     kept: bool
     hooks: Sequence[HookRun] = ()
+    tests_follow: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,18 @@ if TYPE_CHECKING:
     from previews.kubernetes import Cluster
     from previews.pulumi.state import Resource
 
-_MISSING = frozenset({"DBInstanceNotFound", "NoSuchEntity", "ImageNotFoundException"})
+_MISSING = frozenset(
+    {
+        "404",
+        "DBInstanceNotFound",
+        "ImageNotFoundException",
+        "NoSuchBucket",
+        "NoSuchBucketPolicy",
+        "NoSuchEntity",
+        "NoSuchPublicAccessBlockConfiguration",
+        "OwnershipControlsNotFoundError",
+    }
+)
 _KUBERNETES = "kubernetes:"
 _PULUMI = "pulumi:"
 
@@ -36,6 +47,14 @@ class ResourceLookup:
             "aws:ec2/securityGroup:SecurityGroup": self._security_group,
             "aws:iam/role:Role": self._role,
             "aws:iam/rolePolicy:RolePolicy": self._role_policy,
+            "aws:s3/bucket:Bucket": self._bucket("head_bucket"),
+            "aws:s3/bucketOwnershipControls:BucketOwnershipControls": self._bucket(
+                "get_bucket_ownership_controls"
+            ),
+            "aws:s3/bucketPolicy:BucketPolicy": self._bucket("get_bucket_policy"),
+            "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": self._bucket(
+                "get_public_access_block"
+            ),
             "docker-build:index:Image": self._image,
         }
 
@@ -93,6 +112,15 @@ class ResourceLookup:
         role, name = inputs["role"], inputs["name"]
         found = iam.get_role_policy(RoleName=role, PolicyName=name)
         return f"{found['RoleName']}:{found['PolicyName']}"
+
+    def _bucket(self, operation: str) -> Callable[[dict[str, Any]], str]:
+        """Return the look-up of a bucket, or of a setting of it: each has the bucket's name."""
+
+        def look(inputs: dict[str, Any]) -> str:
+            getattr(self._aws().client("s3"), operation)(Bucket=inputs["bucket"])
+            return str(inputs["bucket"])
+
+        return look
 
     def _image(self, inputs: dict[str, Any]) -> str:
         """Delete the image: it can't be adopted, as only the build that made it has its ID.

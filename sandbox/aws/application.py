@@ -95,16 +95,26 @@ class Application:
 
 def changes_state(environ: dict[str, Any]) -> bool:
     """Return True if a request may change the account; its body stays readable."""
-    length = int(environ.get("CONTENT_LENGTH") or 0)
-    body = environ["wsgi.input"].read(length) if length else b""
+    body = _body(environ)
     environ["wsgi.input"] = io.BytesIO(body)
     if target := environ.get("HTTP_X_AMZ_TARGET"):  # The JSON protocol.
         action = str(target).rpartition(".")[2]
-    elif named := _FORM_ACTION.search(body):  # The query protocol.
-        action = named[1].decode()
+    elif environ["REQUEST_METHOD"] == "POST" and (named := _FORM_ACTION.search(body)):
+        action = named[1].decode()  # The query protocol; an object that is put may look like it.
     else:  # REST.
         return environ["REQUEST_METHOD"] not in _REST_READS
     return action in _WRITES or not _READS.match(action)
+
+
+def _body(environ: dict[str, Any]) -> bytes:
+    """Read a request's body, whose length is unknown where an app streams an object."""
+    if str(environ.get("HTTP_TRANSFER_ENCODING", "")).lower() == "chunked":
+        body: bytes = environ["wsgi.input"].read()
+        del environ["HTTP_TRANSFER_ENCODING"]
+        environ["CONTENT_LENGTH"] = str(len(body))
+        return body
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    return environ["wsgi.input"].read(length) if length else b""
 
 
 def _not_saved(start_response: Any, error: OSError) -> Iterable[bytes]:

@@ -44,6 +44,7 @@ def inventory(settings: Settings) -> list[Item]:
         ("eks", _eks),
         ("kms", _kms),
         ("logs", _logs),
+        ("s3", _s3),
     )
     return sorted(item for name, look in looks for item in look(service(name)))
 
@@ -129,6 +130,14 @@ def _kms(kms: Any) -> Iterator[Item]:
 def _logs(logs: Any) -> Iterator[Item]:
     for group in logs.describe_log_groups()["logGroups"]:
         yield Item("logs:log-group", group["logGroupName"])
+
+
+def _s3(s3: Any) -> Iterator[Item]:
+    for bucket in s3.list_buckets()["Buckets"]:
+        name = bucket["Name"]
+        yield Item("s3:bucket", name)
+        for version in s3.list_object_versions(Bucket=name).get("Versions", []):
+            yield Item("s3:object", f"{name}/{version['Key']}@{version['VersionId']}")
 
 
 def _tags(tags: list[dict[str, str]] | None) -> dict[str, str]:

@@ -21,24 +21,34 @@ class Attempt:
         action: Action: ``secretsmanager:GetSecretValue``.
         resource: ARN, or ``*``; None for a trust policy, which has no resource.
         federated: ARN of the caller's identity provider, for a trust policy.
+        caller: ARN of the caller, for a resource's own policy.
         context: Condition keys and their values.
     """
 
     action: str
     resource: str | None = None
     federated: str | None = None
+    caller: str | None = None
     context: Mapping[str, str] = field(default_factory=dict)
 
 
 def is_allowed(documents: Iterable[str], attempt: Attempt) -> bool:
     """Return True if a statement allows the request and none denies it."""
-    effects = {
+    return _effects(documents, attempt) == {"Allow"}
+
+
+def is_denied(documents: Iterable[str], attempt: Attempt) -> bool:
+    """Return True if a statement denies the request, whatever others allow."""
+    return "Deny" in _effects(documents, attempt)
+
+
+def _effects(documents: Iterable[str], attempt: Attempt) -> set[Any]:
+    return {
         statement.get("Effect")
         for document in documents
         for statement in _list(json.loads(document).get("Statement", []))
         if _applies(statement, attempt)
     }
-    return effects == {"Allow"}
 
 
 def _applies(statement: Mapping[str, Any], attempt: Attempt) -> bool:
@@ -46,7 +56,7 @@ def _applies(statement: Mapping[str, Any], attempt: Attempt) -> bool:
     return (
         _names_action(statement, attempt.action)
         and _names_resource(statement, attempt.resource)
-        and _names_principal(statement, attempt.federated)
+        and _names_principal(statement, attempt)
         and all(
             _holds(operator, key, _list(expected), attempt.context, otherwise=denies)
             for operator, keys in statement.get("Condition", {}).items()
@@ -69,11 +79,16 @@ def _names_resource(statement: Mapping[str, Any], resource: str | None) -> bool:
     return _matches_any(_list(statement.get("Resource", [])), resource)
 
 
-def _names_principal(statement: Mapping[str, Any], federated: str | None) -> bool:
-    if federated is None:
-        return "Principal" not in statement
+def _names_principal(statement: Mapping[str, Any], attempt: Attempt) -> bool:
     principal = statement.get("Principal", {})
-    return isinstance(principal, Mapping) and federated in _list(principal.get("Federated", []))
+    if attempt.caller is not None:
+        named = principal.get("AWS", []) if isinstance(principal, Mapping) else principal
+        return not {"*", attempt.caller}.isdisjoint(_list(named))
+    if attempt.federated is None:
+        return "Principal" not in statement
+    return isinstance(principal, Mapping) and attempt.federated in _list(
+        principal.get("Federated", [])
+    )
 
 
 def _holds(
@@ -87,6 +102,8 @@ def _holds(
             return value is not None and _matches_any(expected, value)
         case "StringNotEquals":
             return value not in expected
+        case "Bool":
+            return value is not None and value in [str(one).lower() for one in expected]
     return otherwise
 
 

@@ -1,4 +1,4 @@
-"""First objects of a cluster: definitions, roles, the Ingress class, the metrics API.
+"""First objects of a cluster: definitions, roles, the Ingress class, metrics, Pods' identity.
 
 Run as ``python -m sandbox.cluster.bootstrap`` once the API server is ready.
 """
@@ -16,6 +16,7 @@ import httpx
 import yaml
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from sandbox.cluster import pod_identity
 from sandbox.cluster.definitions import CHECKSUM, definitions
 from sandbox.cluster.health import tls_context
 from sandbox.cluster.layout import Identity, Layout, Port
@@ -29,6 +30,7 @@ _METRICS_GROUP, _METRICS_VERSION = "metrics.k8s.io", "v1beta1"
 _MANIFESTS = Path(__file__).parent / "manifests"
 _FIELD_MANAGER = "sandbox-bootstrap"
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _ESTABLISHED_SECONDS = 30
 _REQUEST_SECONDS = 30
@@ -40,6 +42,8 @@ _PATHS = {
     "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     "CustomResourceDefinition": _DEFINITIONS,
     "IngressClass": "/apis/networking.k8s.io/v1/ingressclasses",
+    "MutatingAdmissionPolicy": f"{_ADMISSION}/mutatingadmissionpolicies",
+    "MutatingAdmissionPolicyBinding": f"{_ADMISSION}/mutatingadmissionpolicybindings",
     "Namespace": "/api/v1/namespaces",
     "Service": f"/api/v1/namespaces/{_METRICS_NAMESPACE}/services",
 }
@@ -67,7 +71,7 @@ def bootstrap(settings: Settings) -> None:
     ) as api:
         try:
             _apply_all(api, crds)
-            for document in _metrics_api(layout):
+            for document in (*_metrics_api(layout), *pod_identity.documents(settings)):
                 _apply(api, document)
         except httpx.HTTPError as error:
             raise SandboxError(

@@ -109,6 +109,7 @@ def test_the_contract_imports_the_standard_library_and_pydantic_alone() -> None:
         "enum",
         "json",
         "pathlib",
+        "posixpath",
         "pydantic",
         "re",
         "shlex",

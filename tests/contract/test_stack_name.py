@@ -133,7 +133,9 @@ def test_what_is_made_from_a_name_fits_where_it_is_used(app: AppName, stack: str
         assert len(rds) <= 63
     assert re.fullmatch(label, name.namespace)
     assert re.fullmatch(label, app.branches_namespace)
-    assert re.fullmatch(r"[\w+=,.@-]{1,64}", name.secrets_role)
+    for role in (name.secrets_role, name.app_secrets_role, name.app_role):
+        assert re.fullmatch(r"[\w+=,.@-]{1,64}", role)
+    assert re.fullmatch(r"[a-z][a-z0-9-]{1,61}[a-z0-9]", name.bucket("123456789012"))
     assert re.fullmatch(r"[\w+=,.@-]{1,64}", f"{app.project}-deploy-preview")
     assert len(name.database_security_group) <= 255
     assert not name.database_security_group.startswith("sg-")
@@ -175,6 +177,7 @@ def test_two_apps_share_no_name(one: AppName, other: AppName, first: str, second
             *(name.namespace, name.database_identifier, name.database_security_group),
             *(name.final_snapshot, name.secrets_role, name.host("example.com")),
             *(name.branch, name.branch_migrator, name.branch_app),
+            *(name.app_role, name.app_secrets_role, name.bucket("123456789012")),
         }
         shared = {app.branches_namespace, app.branches_cluster_role, app.deployer, app.project}
         return stacks | shared
@@ -192,8 +195,10 @@ def test_no_wildcard_or_pattern_of_an_app_meets_another_one(
     assume(one != other)
     name = StackName.parse(stack, other)
     names = {name.name, name.database_security_group, name.secrets_role, name.final_snapshot}
+    names |= {name.app_role, name.bucket("123456789012")}
     for kind in StackKind:
         globs = {one.glob(kind), f"{one.glob(kind)}-secrets", f"{one.glob(kind)}-database"}
+        globs |= {f"{one.glob(kind)}-app", one.bucket_glob(kind, "123456789012")}
         assert not any(fnmatch(found, glob) for glob in globs for found in names)
     assert not any(re.fullmatch(one.preview_pattern, found) for found in names)
     assert not re.fullmatch(one.branch_pattern, name.branch)

@@ -121,7 +121,8 @@ def document() -> str:
         )
     rows = [f"| `{{{name}}}` | {meaning} |" for name, meaning in PLACEHOLDERS.items()]
     parts.append(
-        "## Placeholders\n\nIn every `environment`. `{{` and `}}` stand for braces.\n\n"
+        "## Placeholders\n\nIn every `environment`; that of `tests` has only those that it lists."
+        " `{{` and `}}` stand for braces.\n\n"
         + "\n".join(["| placeholder | value |", "|---|---|", *rows])
         + "\n"
     )

@@ -132,6 +132,13 @@ class Actions:
             "github.run_attempt": "1",
             "github.run_id": str(run_id),
             "github.server_url": "https://github.test",
+            # The file is the pull request's own under `pull_request` alone.
+            "job.workflow_sha": (
+                context["github.event.pull_request.head.sha"]
+                if event_name == "pull_request"
+                else BRANCH
+            ),
+            "job.workflow_repository": REPOSITORY,
             **self._variables,
         }
         run = Run(run_id, workflow, full, event)
@@ -149,13 +156,14 @@ class Actions:
             self._ci.hub.state.run(run.id, "completed", run.conclusion)
 
     def _job(self, run: Run, name: str, job: dict[str, Any]) -> str:
-        needs = [job["needs"]] if "needs" in job else []
-        if any(run.results[need] != "success" for need in needs):
-            return "skipped"
-        if not holds(str(job.get("if", "")), run.context):
+        needs = job.get("needs", [])
+        needs = [needs] if isinstance(needs, str) else needs
+        lacking = any(run.results[need] != "success" for need in needs)
+        if not holds(str(job.get("if", "")), run.context, failed=lacking):
             return "skipped"
         with self._turn(job.get("concurrency"), run.context), self._checkout(run) as folder:
-            steps = Steps(self._ci, run, job, folder)
+            env = WORKFLOWS[run.workflow].get("env", {})
+            steps = Steps(self._ci, run, {**job, "env": {**env, **job.get("env", {})}}, folder)
             for step in job["steps"]:
                 if steps.wanted(step):
                     self.began.append((run.id, name, step["name"]))

@@ -25,10 +25,11 @@ def build_and_push(settings: Settings, checkout: Path, context: Mapping[str, str
     [step] = [one for one in ACTIONS["image"]["runs"]["steps"] if one.get("id") == "build"]
     inputs = {key: evaluate(str(value), context) for key, value in step["with"].items()}
     image = build(
-        checkout / "Dockerfile",
+        checkout / inputs["file"],
         checkout / inputs["context"],
         store=ImageStore(settings.home / "images"),
-        build_args=dict(line.split("=", 1) for line in inputs["build-args"].splitlines()),
+        build_args=dict(line.split("=", 1) for line in inputs["build-args"].splitlines() if line),
+        target=inputs["target"] or None,
     )
     tag = parse_reference(inputs["tags"])
     client(settings, "ecr").put_image(
@@ -39,3 +40,10 @@ def build_and_push(settings: Settings, checkout: Path, context: Mapping[str, str
         imageDigest=image.digest,
     )
     return image.digest
+
+
+def is_in_registry(settings: Settings, image: str) -> bool:
+    """Return True if the registry still has an image: ``<registry>/<name>@sha256:<digest>``."""
+    name, _, digest = image.partition("/")[2].partition("@")
+    kept = client(settings, "ecr").describe_images(repositoryName=name)["imageDetails"]
+    return digest in {one["imageDigest"] for one in kept}

@@ -72,8 +72,7 @@ class Steps:
         uses = step.get("uses", "")
         inputs = {key: self._evaluated(value) for key, value in step.get("with", {}).items()}
         if uses.startswith("actions/checkout@"):
-            head = self._scope.get("github.event.pull_request.head.sha", BRANCH)
-            git(self._folder, "checkout", "--quiet", "--detach", inputs.get("ref") or head)
+            git(self._folder, "checkout", "--quiet", "--detach", inputs["ref"])
             return {}
         if uses == "$/.github/actions/image":
             context = {**self._scope, **{f"inputs.{key}": value for key, value in inputs.items()}}
@@ -101,7 +100,7 @@ class Steps:
         self._run.output.append(f"--- {step['name']}\n{output}")
         if self._run.process.returncode != 0:
             return None
-        return dict(line.split("=", 1) for line in outputs.read_text().splitlines())
+        return _read(outputs.read_text())
 
     def _environment(self, step: Mapping[str, Any], outputs: Path) -> dict[str, str]:
         """The machine's and GitHub's own variables, and what the workflow passes."""
@@ -122,3 +121,16 @@ class Steps:
 
     def _evaluated(self, value: Any) -> str:
         return evaluate(str(value), self._scope)
+
+
+def _read(outputs: str) -> dict[str, str]:
+    """Read a step's outputs: ``name=value``, or lines between ``name<<word`` and the word."""
+    found: dict[str, str] = {}
+    lines = iter(outputs.splitlines())
+    for line in lines:
+        name, several, word = line.partition("<<")
+        if several and "=" not in name:
+            found[name] = "\n".join(iter(lambda word=word: next(lines), word))  # type: ignore[misc]
+        else:
+            name, _, found[name] = line.partition("=")
+    return found

@@ -23,7 +23,7 @@ from tests.github import Fault, LocalGitHub
 
 MARKER = marker(PLATFORM_APP)
 LABEL = {"label": {"name": "preview"}}
-BUILDS = ["Check the prerequisites", "Build the image", "Deploy"]
+BUILDS = ["Check the prerequisites", "Read how the image is built", "Build the image", "Deploy"]
 BEFORE = ["Check out the commit", "Get the tools", "Decide again"]
 
 

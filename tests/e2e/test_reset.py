@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e import customers
 from tests.e2e.databases import both_modes, identity
+from tests.e2e.images import is_in_registry
 from tests.e2e.lifecycle import REPOSITORY, Lifecycle
 from tests.e2e.world import World
 from tests.github import LocalGitHub
@@ -29,6 +30,7 @@ def test_a_reset_gives_fresh_data_to_the_version_that_is_served(
         customers.remove(client, oldest[0])
         version = client.get("/version").json()
     before = identity(world, preview)
+    served = world.outputs(preview)["image"]
     ci.pull(number)
 
     through = f"http://127.0.0.1:{world.settings.http_port}"
@@ -37,6 +39,8 @@ def test_a_reset_gives_fresh_data_to_the_version_that_is_served(
     assert (fresh["stack"], fresh["mode"]) == (preview, mode)
     assert fresh["snapshot"] == world.outputs(preview)["snapshot"]
     assert identity(world, preview) != before
+    assert world.outputs(preview)["image"] == served
+    assert is_in_registry(world.settings, served)
     with world.client(preview) as client:
         assert client.get("/version").json() == version
         assert not customers.exists(client, written)

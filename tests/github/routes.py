@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -215,6 +216,15 @@ class _Api:
         self.state.commit_statuses.setdefault(request.match_info["sha"], []).append(made)
         return web.json_response(made, status=201)
 
+    async def compare(self, request: web.Request) -> web.Response:
+        base, _, head = request.match_info["basehead"].partition("...")
+        if (base, head) not in self.state.comparisons:
+            raise _missing()
+        found = self.state.comparisons[base, head]
+        # GitHub names 300 files at most, all of them on the first page of commits.
+        shown = replace(found, files=found.files[:300])
+        return web.json_response(views.comparison(shown))
+
     # Runs and people
 
     async def run(self, request: web.Request) -> web.Response:
@@ -257,6 +267,7 @@ def routes(state: State) -> list[web.RouteDef]:
         ("GET", "/environments", api.environments),
         ("DELETE", "/environments/{name}", api.delete_environment),
         ("POST", "/statuses/{sha}", api.add_commit_status),
+        ("GET", "/compare/{basehead}", api.compare),
         ("GET", r"/actions/runs/{id:\d+}", api.run),
         ("POST", "/actions/workflows/{file}/dispatches", api.start),
         ("GET", "/collaborators/{login}/permission", api.permission),

@@ -71,6 +71,14 @@ class Deployment:
 
 
 @dataclass
+class Comparison:
+    """Two commits' difference; ``files`` has (path, former path) of each file."""
+
+    status: str
+    files: list[tuple[str, str | None]]
+
+
+@dataclass
 class Run:
     """A run of a workflow."""
 
@@ -91,6 +99,7 @@ class State:
         self.deployments: dict[int, Deployment] = {}
         self.environments: set[str] = set()
         self.commit_statuses: dict[str, list[dict[str, Any]]] = {}
+        self.comparisons: dict[tuple[str, str], Comparison] = {}
         self.runs: dict[int, Run] = {}
         self.started: list[tuple[str, str, dict[str, str]]] = []
         self.permissions: dict[str, str] = {"ada": "write"}
@@ -149,6 +158,14 @@ class State:
         with self.lock:
             found = [d for d in self.deployments.values() if d.environment == environment]
             return sorted(found, key=lambda deployment: -deployment.id)
+
+    def differ(
+        self, base: str, head: str, *files: str, status: str = "ahead", **renamed: str
+    ) -> None:
+        """Let two commits differ by files; ``renamed`` has former paths by new ones."""
+        with self.lock:
+            changed = [*((file, None) for file in files), *renamed.items()]
+            self.comparisons[base, head] = Comparison(status, changed)
 
     def run(self, run: int, status: str = "in_progress", conclusion: str | None = None) -> Run:
         """A run of a workflow, in some state."""

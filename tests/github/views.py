@@ -7,7 +7,7 @@ from typing import Any
 from githubkit_schemas.latest import models
 
 from tests.github.schema import answer
-from tests.github.state import Comment, Deployment, PullRequest, Run, State
+from tests.github.state import Comment, Comparison, Deployment, PullRequest, Run, State
 
 
 def user(login: str, kind: str = "User") -> dict[str, Any]:
@@ -91,6 +91,19 @@ def deployment(found: Deployment) -> dict[str, Any]:
         created_at=found.created_at.isoformat(),
         updated_at=found.created_at.isoformat(),
     )
+
+
+def comparison(found: Comparison) -> dict[str, Any]:
+    files = [
+        answer(
+            models.DiffEntry,
+            filename=file,
+            status="renamed" if former else "modified",
+            **({"previous_filename": former} if former else {}),
+        )
+        for file, former in found.files
+    ]
+    return answer(models.CommitComparison, status=found.status, files=files)
 
 
 def environment(name: str) -> dict[str, Any]:

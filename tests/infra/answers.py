@@ -82,6 +82,7 @@ KNOWN: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any]]] = {
     "aws:iam/role:Role": lambda _, given: _arn("iam", f"role/{given['name']}"),
     "aws:route53/record:Record": lambda _, given: {"fqdn": given["name"].rstrip(".")},
     "aws:kms/key:Key": lambda name, _: _arn("kms", f"key/{name}"),
+    "aws:s3/bucket:Bucket": lambda _, given: {"arn": f"arn:aws:s3:::{given['bucket']}"},
     "docker-build:index:Image": _image,
     "eks:index:Cluster": _cluster,
     "kubernetes:networking.k8s.io/v1:Ingress": _ingress,

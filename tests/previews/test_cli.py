@@ -99,12 +99,14 @@ def test_decide_reads_the_event_and_the_pull_request_afresh(
         "reason": "labelled",
         "number": 42,
         "sha": HEAD,
+        "deployed": "",
     }
     assert (folder / "outputs").read_text().splitlines() == [
         "action=up",
         "number=42",
         f"sha={HEAD}",
         "stack=pr-42",
+        "deployed=",
     ]
 
 

@@ -70,7 +70,6 @@ class Staging:
         self.migrated = True
         self.steps: list[str] = []
         self.schema = schema
-        monkeypatch.setattr(adoption.staging, "update", self._update)
         monkeypatch.setattr(adoption.filling, "is_migrated", lambda *_: self.migrated)
         monkeypatch.setattr(adoption.filling, "login", lambda *_: {"host": "/run", "port": "1"})
         monkeypatch.setattr(adoption, "schema_of_database", self._read)
@@ -90,7 +89,8 @@ class Staging:
             self.steps.append("start")
             return Clients(PreviewsSettings.read(local=True))
 
-        adoption.adopt(settings, folder, person_who_answers(yes=True), start, console)
+        person = person_who_answers(yes=True)
+        adoption.adopt(settings, folder, person, start, self._update, console)
 
 
 def test_the_rules_are_drafted_from_what_staging_was_migrated_to(
@@ -166,6 +166,20 @@ def test_without_a_folder_it_is_told_how_to_name_one(
     with pytest.raises(SystemExit):
         cli.main()
     assert "make adopt APP=../orders" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["adopt", "."], ["--app", ".", "adopt"]])
+def test_the_folder_is_an_argument_or_the_app_s(
+    app: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    named: list[Path] = []
+    monkeypatch.setattr(adoption, "adopt", lambda _, folder, *__, **___: named.append(folder))
+    monkeypatch.setenv("PREVIEWS_APP", "")
+    monkeypatch.chdir(app)
+    monkeypatch.setattr(sys, "argv", ["sandbox", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert (ended.value.code, named) == (0, [app])
 
 
 def published(monkeypatch: pytest.MonkeyPatch, settings: Settings, rules: str | None) -> None:

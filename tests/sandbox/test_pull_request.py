@@ -112,3 +112,30 @@ def test_a_mode_is_asked_for_by_its_label(
     assert pull.labels == labels
     assert pull.is_open
     assert len(pull.head_sha) >= 12
+
+
+def described(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> Clients:
+    (folder / "preview.yaml").write_text(f"app: orders\n{text}")
+    monkeypatch.setenv("PREVIEWS_APP", str(folder))
+    return clients(folder, MemoryPlace())
+
+
+def test_the_tests_get_what_the_person_has_and_not_what_the_sandbox_has(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = 'test "$PATH" = /usr/bin:/bin -a -z "$PULUMI_BACKEND_URL" -a -n "$BASE_URL"'
+    made = described(folder, monkeypatch, f"tests: {{command: '{command}'}}")
+    machine = {"PATH": "/usr/bin:/bin", "HOME": str(folder)}
+    preview = made.preview(42)
+    pull_request.test(preview, "http://127.0.0.1:1", made, machine)
+    assert "tests of orders-pr-42 passed after" in capfd.readouterr().err
+
+
+def test_tests_that_fail_are_an_error_and_none_are_none(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = described(folder, monkeypatch, "tests: {command: exit 3}")
+    with pytest.raises(PreviewsError, match="`exit 3` ended with exit code 3"):
+        pull_request.test(made.preview(42), "http://127.0.0.1:1", made, os.environ)
+    made = described(folder, monkeypatch, "")
+    pull_request.test(made.preview(42), "http://127.0.0.1:1", made, os.environ)

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from tests.workflows.expressions import evaluate
+
 PROJECT = Path(__file__).parents[2]
 GITHUB = PROJECT / ".github"
 
@@ -47,7 +49,9 @@ class Job:
 
     @property
     def environment(self) -> str | None:
-        return (self.body.get("environment") or {}).get("name")
+        """The environment of the platform's own app; another app's is an input."""
+        name = (self.body.get("environment") or {}).get("name")
+        return None if name is None else evaluate(name, {})
 
     def uses(self, action: str) -> bool:
         return any(action in step.get("uses", "") for step in self.steps)

@@ -31,6 +31,7 @@ def test_names_are_replaced(text: str, expected: str) -> None:
         ("inputs.now", False),
         ("n.m-k", True),
         ("failure()", False),
+        ("always() && n.m-k", True),
     ],
 )
 def test_conditions_hold_or_not(condition: str, *, expected: bool) -> None:
@@ -42,6 +43,7 @@ def test_after_a_failure_only_what_asks_for_it_runs() -> None:
     assert not holds("event.name == 'push'", CONTEXT, failed=True)
     assert holds("failure() && event.name == 'push'", CONTEXT, failed=True)
     assert not holds("failure() && event.name == 'pull'", CONTEXT, failed=True)
+    assert holds("always()", CONTEXT, failed=True)
 
 
 def test_what_is_not_read_here_is_refused() -> None:

@@ -32,8 +32,10 @@ TOUCHES_A_STACK = re.compile(r"previews (?:up|reset-db|destroy|sweep --only)\b")
 
 EXPECTED_WRITES = {
     "preview:start": {"actions"},
+    "preview:keep": {"statuses"},
     "preview:preview": {"attestations", "deployments", "id-token", "pull-requests", "statuses"},
     "preview:reset": {"deployments", "id-token", "pull-requests", "statuses"},
+    "preview:record": {"pull-requests", "statuses"},
     "preview-destroy:destroy": {"deployments", "id-token", "pull-requests", "statuses"},
     "preview-sweep:plan": {"id-token"},
     "preview-sweep:remove": {"deployments", "id-token", "pull-requests", "statuses"},
@@ -42,6 +44,10 @@ EXPECTED_WRITES = {
     "staging:staging": {"attestations", "id-token", "statuses"},
 }
 """A job's write permissions; a job that is not listed has none."""
+
+
+OPTIONAL = re.compile(r'\$\{(\w+):\+(--[a-z-]+ )?"\$\1"\}')
+"""A quoted argument, with its option before it, that is left out where its variable is empty."""
 
 
 def by_name(job: Job) -> str:
@@ -95,7 +101,7 @@ def test_no_expression_gets_into_a_shell() -> None:
 
 def test_what_a_shell_gets_is_quoted() -> None:
     for where, step in steps():
-        run = re.sub(r'\$\{(\w+):\+"\$\1"\}', "", step.get("run", ""))
+        run = OPTIONAL.sub("", step.get("run", ""))
         unquoted = re.sub(r'"[^"]*"', "", run)
         assert "$" not in unquoted, f"{where}: {run}"
 
@@ -111,7 +117,11 @@ def test_nothing_of_a_pull_request_is_checked_out_where_there_are_secrets(name: 
     ]
     assert checkouts
     for checkout in checkouts:
-        assert checkout["with"]["ref"] == "${{ github.event.repository.default_branch }}"
+        assert checkout["with"]["ref"] in {
+            # The commit that this file itself is from, and of a caller its default branch.
+            "${{ job.workflow_sha }}",
+            "${{ github.event.repository.default_branch }}",
+        }
     text = (GITHUB / "workflows" / f"{name}.yml").read_text()
     for taken in ("pull_request.head", "head_ref", "head.sha", "pull_request.title", "refs/pull"):
         assert taken not in text
@@ -164,7 +174,8 @@ def test_what_touches_a_stack_is_never_cancelled_and_never_dropped(job: Job) -> 
 
 def test_staging_is_deployed_one_after_the_other() -> None:
     concurrency = WORKFLOWS["staging"]["concurrency"]
-    assert concurrency == {"group": "staging", "cancel-in-progress": False, "queue": "max"}
+    group = {"group": evaluate(concurrency["group"], {})}
+    assert concurrency | group == {"group": "staging", "cancel-in-progress": False, "queue": "max"}
 
 
 def role_seconds() -> int:
@@ -190,7 +201,8 @@ def test_a_job_ends_before_its_credentials_do(job: Job) -> None:
 @pytest.mark.parametrize("job", JOBS, ids=by_name)
 def test_credentials_are_granted_to_an_environment(job: Job) -> None:
     wants = job.body["permissions"].get("id-token") == "write"
-    secrets = "secrets." in str(job.body)
+    # The token that reads a private repository of the platform is no credential of AWS.
+    secrets = "secrets." in str(job.body).replace("secrets.PLATFORM_TOKEN", "")
     assert (job.environment in {"preview", "staging"}) is (wants or secrets)
     if wants:
         # `environment: preview` for previews, `staging` for staging and for its restored data.
@@ -235,15 +247,76 @@ def test_every_command_of_a_step_exists() -> None:
     used = set()
     for _, step in steps():
         for line in step.get("run", "").splitlines():
-            words = shlex.split(re.sub(r"\$\{\w+:\+\"\$\w+\"\}", "", line))
+            words = shlex.split(OPTIONAL.sub(r"\2", line))
+            if words[:2] == ["exec", "sudo"]:
+                words = words[[word.endswith("/previews") for word in words].index(True) :]
             if words and words[0].endswith("previews"):
                 used.add(words[1])
                 options = {
                     opt for parameter in known.commands[words[1]].params for opt in parameter.opts
                 }
                 assert {word for word in words if word.startswith("--")} <= options, line
-    expected = {"decide", "preflight", "up", "reset-db", "destroy", "sweep", "obey"}
+    expected = {
+        "app",
+        "unchanged",
+        "start",
+        "decide",
+        "preflight",
+        "up",
+        "reset-db",
+        "destroy",
+        "sweep",
+        "obey",
+        "tests",
+    }
     assert used >= expected | {"deploy-staging", "refresh"}
+
+
+def job(workflow: str, name: str) -> Job:
+    [found] = [one for one in JOBS if (one.workflow, one.name) == (workflow, name)]
+    return found
+
+
+def test_tests_of_a_pull_request_have_no_credential() -> None:
+    """Neither from the job, nor from the memory of its runner, nor from a file that it leaves."""
+    tests = job("preview", "tests")
+    assert tests.body["permissions"] == {"contents": "read"}
+    assert tests.environment is None
+    text = str(tests.body)
+    for credential in ("secrets.", "github.token", "vars.", "id-token", "/actions/tools"):
+        assert credential not in text
+    code, commit, results = [step for step in tests.steps if "uses" in step]
+    # A private repository of the platform would be read with a token.
+    assert code["uses"].startswith("actions/download-artifact@")
+    assert code["with"] == {"name": "platform-${{ needs.platform.outputs.attempt }}"}
+    assert commit["uses"].startswith("actions/checkout@")
+    assert commit["with"]["path"] == "app"
+    assert commit["with"]["ref"] == "${{ needs.decide.outputs.sha }}"
+    assert results["uses"].startswith("actions/upload-artifact@")
+    [own_user, run, read] = [step["run"] for step in tests.steps if "run" in step]
+    # Not the pull request's, and before its code runs.
+    assert "make --directory=/opt/platform setup PYTHON=/usr/bin/python3\n" in own_user
+    assert "sudo useradd --create-home tests" in own_user
+    assert run.startswith("exec sudo --user=tests ")
+    assert " /opt/platform/.venv/bin/previews tests run " in run
+    # A link that they leave leads no further than their user may read.
+    assert "sudo --user=tests tar " in read
+    assert "find results -type l -delete" in read
+
+
+def test_the_result_of_tests_is_recorded_by_the_platform_s_code_whatever_it_is() -> None:
+    record = job("preview", "record")
+    assert record.body["if"] == "always() && needs.preview.outputs.tests == 'true'"
+    assert record.environment is None
+    platform, app = [step["with"] for step in record.steps if "checkout@" in step.get("uses", "")]
+    assert platform["ref"] == "${{ job.workflow_sha }}"
+    assert "ref" not in app, "the default branch's"
+    [download] = [step for step in record.steps if "download-artifact@" in step.get("uses", "")]
+    assert download["continue-on-error"] is True
+    # The commit is what was decided on: a result names none.
+    assert "${{ needs.decide.outputs.sha }}" in str(record.steps[-1]["env"])
+    deploy = job("preview", "preview")
+    assert record.body["concurrency"] == deploy.body["concurrency"]
 
 
 def test_every_make_target_of_a_step_exists() -> None:

@@ -24,6 +24,7 @@ def provide_needs(needs: Needs, args: NeedArgs, opts: pulumi.ResourceOptions) ->
         ready=[resource for one in provided for resource in one.ready],
         backends=[backend for one in provided for backend in one.backends],
         outputs={name: value for one in provided for name, value in one.outputs.items()},
+        service_account=next((one.service_account for one in provided if one.service_account), ""),
     )
 
 
@@ -32,3 +33,8 @@ def _each(needs: Needs, args: NeedArgs, opts: pulumi.ResourceOptions) -> Iterato
         yield provide_redis(needs.redis, args, opts)
     if needs.mail is not None:
         yield provide_mail(args, opts)
+    if needs.bucket is not None:
+        # Its SDK takes a while to import, and most apps have none.
+        from infra.app.needs.bucket import provide_bucket  # noqa: PLC0415
+
+        yield provide_bucket(args, opts)

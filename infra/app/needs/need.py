@@ -25,9 +25,10 @@ from infra.kubernetes.pod import (
 )
 
 if TYPE_CHECKING:
+    from contract.stack_name import StackName
     from infra.app.sizes import AppSizes
     from infra.app.web_service import WebBackend
-    from infra.config.models import ServiceConfig
+    from infra.config.models import EgressBy, ServiceConfig
     from infra.kubernetes.namespace_scope import NamespaceScope
     from infra.platform_inputs import PlatformInputs
 
@@ -41,20 +42,24 @@ class NeedArgs:
     """Arguments of all services that an app needs.
 
     Attributes:
+        stack: Stack of the app.
         scope: Namespace of the app.
         sizes: Sizes of all pods.
         platform: The platform's images and networks.
         url: URL of the app.
         database: Identity of the database.
         guards: Quota, limits and account of the namespace, which pods depend on.
+        egress_by: How the hosts that the app connects to are told from others.
     """
 
+    stack: StackName
     scope: NamespaceScope
     sizes: AppSizes
     platform: PlatformInputs
     url: pulumi.Input[str]
     database: pulumi.Input[str]
     guards: Sequence[pulumi.Resource]
+    egress_by: EgressBy
 
 
 @dataclass(frozen=True)
@@ -66,12 +71,14 @@ class ProvidedNeed:
         ready: Resources that the app's pods depend on.
         backends: Web services that it puts behind the app's Ingress.
         outputs: Outputs of the stack.
+        service_account: Service account that the app's pods run as; empty for the usual one.
     """
 
     values: Mapping[str, pulumi.Input[str]]
     ready: Sequence[pulumi.Resource]
     backends: Sequence[WebBackend] = ()
     outputs: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
+    service_account: str = ""
 
 
 @dataclass(frozen=True)

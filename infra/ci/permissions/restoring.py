@@ -5,14 +5,18 @@ from __future__ import annotations
 from infra.ci.permissions.grant import Grant
 
 
-def own_instance(stacks: str, *, staging: str, boundary: str) -> tuple[Grant, ...]:
-    """Return the grants for an instance, its security group and the role that reads its password.
+def own_instance(
+    stacks: str, *, staging: str, boundary: str, roles: tuple[str, ...] = ("secrets",)
+) -> tuple[Grant, ...]:
+    """Return the grants for an instance, its security group and the stack's roles.
 
     Args:
         stacks: Wildcard of the stacks' names, which their resources are named and tagged with.
         staging: Name of the app's stack `staging`, whose instance they are restored from.
-        boundary: Permissions boundary that the role must have.
+        boundary: Permissions boundary that the roles must have.
+        roles: Ends of the roles' names: the one reads the password, others are the app's.
     """
+    of_roles = tuple(f"{{arn}}:iam::{{account}}:role/{stacks}-{role}" for role in roles)
     own = {"aws:ResourceTag/stack": stacks}
     becomes = {"aws:RequestTag/stack": stacks}
     return (
@@ -96,15 +100,15 @@ def own_instance(stacks: str, *, staging: str, boundary: str) -> tuple[Grant, ..
             {"StringLike": own, "StringLikeIfExists": becomes},
         ),
         Grant(
-            "the role of its SecretStore: only with the boundary",
+            "the roles of its SecretStore and of its pods: only with the boundary",
             ("iam:CreateRole",),
-            (f"{{arn}}:iam::{{account}}:role/{stacks}-secrets",),
+            of_roles,
             {"ArnEquals": {"iam:PermissionsBoundary": boundary}, "StringLike": becomes},
         ),
         Grant(
-            "that role's permissions and trust: only while it has the boundary",
+            "a role's permissions and trust: only while it has the boundary",
             ("iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole"),
-            (f"{{arn}}:iam::{{account}}:role/{stacks}-secrets",),
+            of_roles,
             {"ArnEquals": {"iam:PermissionsBoundary": boundary}},
         ),
         Grant(
@@ -116,10 +120,11 @@ def own_instance(stacks: str, *, staging: str, boundary: str) -> tuple[Grant, ..
                 "iam:GetRolePolicy",
                 "iam:ListAttachedRolePolicies",
                 "iam:ListInstanceProfilesForRole",
+                "iam:ListRoleTags",
                 "iam:ListRolePolicies",
                 "iam:TagRole",
                 "iam:UntagRole",
             ),
-            (f"{{arn}}:iam::{{account}}:role/{stacks}-secrets",),
+            of_roles,
         ),
     )

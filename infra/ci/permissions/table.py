@@ -11,6 +11,7 @@ condition that an action does not support grants nothing.
 from __future__ import annotations
 
 from contract.stack_name import PLATFORM_APP, AppName, StackKind, StackName
+from infra.ci.permissions.buckets import own_buckets, stagings_bucket, used_by_pods
 from infra.ci.permissions.grant import Grant
 from infra.ci.permissions.restoring import own_instance
 from infra.ci.permissions.shared import CLUSTER, DATABASE_IMAGE, IMAGES, NEVER
@@ -51,6 +52,17 @@ _PREVIEW: tuple[Grant, ...] = (
             "rds:DescribeDBSnapshots",
             "rds:DescribeDBSubnetGroups",
             "servicequotas:GetServiceQuota",
+        ),
+    ),
+    Grant(
+        "find what a failed destroy left: these list names and tags, of others too, and no data",
+        (
+            "elasticloadbalancing:DescribeTags",
+            "iam:ListRoles",
+            "rds:DescribeDBInstanceAutomatedBackups",
+            "route53:ListHostedZones",
+            "route53:ListResourceRecordSets",
+            "secretsmanager:ListSecrets",
         ),
     ),
 )
@@ -118,9 +130,12 @@ _PLATFORM: tuple[Grant, ...] = (
 def preview_grants(app: AppName) -> tuple[Grant, ...]:
     """Return the permissions of an app's role of the environment ``preview``."""
     restored = own_instance(
-        app.glob(StackKind.PREVIEW), staging=_staging(app), boundary="{boundary}"
+        app.glob(StackKind.PREVIEW),
+        staging=_staging(app),
+        boundary="{boundary}",
+        roles=("app", "secrets"),
     )
-    return (*_PREVIEW, *restored)
+    return (*_PREVIEW, *restored, *own_buckets(app))
 
 
 def staging_grants(app: AppName) -> tuple[Grant, ...]:
@@ -128,6 +143,7 @@ def staging_grants(app: AppName) -> tuple[Grant, ...]:
     platform_or_app = _PLATFORM if app.is_platform else _app_staging(_staging(app))
     return (
         *platform_or_app,
+        *stagings_bucket(StackName.parse(STAGING, app)),
         Grant(
             "staging's database grows with Pulumi.staging.yaml",
             ("rds:ModifyDBInstance",),
@@ -181,14 +197,18 @@ def _app_staging(staging: str) -> tuple[Grant, ...]:
             {"StringEquals": tagged},
         ),
         Grant(
-            "the same with the role that reads its database's password",
+            "the same with the roles that read its secrets, and that of its pods",
             (
                 "iam:GetRole",
                 "iam:GetRolePolicy",
                 "iam:ListAttachedRolePolicies",
                 "iam:ListRolePolicies",
             ),
-            (f"{{arn}}:iam::{{account}}:role/{staging}-secrets",),
+            (
+                f"{{arn}}:iam::{{account}}:role/{staging}-app",
+                f"{{arn}}:iam::{{account}}:role/{staging}-app-secrets",
+                f"{{arn}}:iam::{{account}}:role/{staging}-secrets",
+            ),
         ),
         Grant(
             "each resource is tagged with its commit",
@@ -228,6 +248,7 @@ def preview_boundary(app: AppName) -> tuple[Grant, ...]:
             ("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"),
             (f"{{arn}}:secretsmanager:{{here}}:secret:{app.secrets_prefix}*",),
         ),
+        *used_by_pods(app),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from typing_extensions import override
 
+from sandbox.providers.aws.clients import AwsError
 from sandbox.providers.aws.resource import (
     TAGS,
     Api,
@@ -15,6 +16,7 @@ from sandbox.providers.aws.resource import (
     Request,
     clients,
     search,
+    tag_map,
 )
 from sandbox.providers.base import Call
 from sandbox.providers.inputs import Equality, Input, Type
@@ -479,6 +481,151 @@ _SECURITY_GROUP: Final = _SecurityGroup(
     delete_call=Request("delete_security_group", {"GroupId": "id"}),
 )
 
+_S3: Final = Api(
+    "s3",
+    frozenset(
+        {
+            "404",
+            "NoSuchBucket",
+            "NoSuchBucketPolicy",
+            "NoSuchPublicAccessBlockConfiguration",
+            "OwnershipControlsNotFoundError",
+        }
+    ),
+    # The one replaces all tags, the other removes all.
+    tag=Request("put_bucket_tagging", {"Bucket": "id", "Tagging": "{TagSet: tagList}"}),
+    untag=Request("delete_bucket_tagging", {"Bucket": "id"}),
+)
+
+
+class _Bucket(AwsResource):
+    """``aws:s3/bucket:Bucket``, emptied before its deletion if ``forceDestroy`` is set."""
+
+    @override
+    async def delete(
+        self, call: Call, identity: str, inputs: Properties, outputs: Properties
+    ) -> None:
+        if inputs.get("forceDestroy") and await self.describe(call, identity) is not None:
+            await self._empty(call, identity)
+        await super().delete(call, identity, inputs, outputs)
+
+    @override
+    async def describe(self, call: Call, identity: str) -> Properties | None:
+        live = await super().describe(call, identity)
+        if live is not None:
+            try:
+                found = await clients(call).call("s3", "get_bucket_tagging", Bucket=identity)
+            except AwsError as error:
+                if error.code != "NoSuchTagSet":
+                    raise
+                found = {}
+            live["tags"] = live["tagsAll"] = tag_map(found.get("TagSet"))
+        return live
+
+    async def _empty(self, call: Call, identity: str) -> None:
+        s3 = clients(call)
+        while True:
+            page = await s3.call("s3", "list_object_versions", Bucket=identity)
+            found = search("[Versions, DeleteMarkers][][].{Key: Key, VersionId: VersionId}", page)
+            if not found:
+                return
+            await s3.call("s3", "delete_objects", Bucket=identity, Delete={"Objects": found})
+
+
+_BUCKET: Final = _Bucket(
+    api=_S3,
+    properties={
+        "bucket": Property(_NAME, "Bucket", output="id"),
+        "forceDestroy": Property(Input(Type.BOOLEAN)),
+        "tags": Property(
+            TAGS,
+            "CreateBucketConfiguration",
+            value="tagList && {Tags: tagList}",
+            output="TagSet",  # `describe` reads them.
+        ),
+    },
+    name_input="bucket",
+    # In us-east-1 to create one's own bucket again is no error.
+    looks_first=True,
+    create_call="create_bucket",
+    identity="bucket",
+    read_calls=(Request("head_bucket", {"Bucket": "id"}),),
+    outputs={
+        "arn": "join('', ['arn:aws:s3:::', id])",
+        "bucketDomainName": "join('', [id, '.s3.amazonaws.com'])",
+        "bucketRegionalDomainName": "join('', [id, '.s3.', region, '.amazonaws.com'])",
+        "region": "region",
+    },
+    delete_call=Request("delete_bucket", {"Bucket": "id"}),
+)
+
+_BUCKET_NAME: Final = Property(_NAME, "Bucket", output="id")
+
+_BUCKET_POLICY: Final = AwsResource(
+    api=_S3,
+    properties={"bucket": _BUCKET_NAME, "policy": Property(_POLICY, "Policy")},
+    name_input="bucket",
+    create_call="put_bucket_policy",
+    identity="bucket",
+    read_calls=(Request("get_bucket_policy", {"Bucket": "id"}),),
+    creates_again=True,
+    delete_call=Request("delete_bucket_policy", {"Bucket": "id"}),
+)
+
+_BLOCKED: Final = {
+    "blockPublicAcls": "BlockPublicAcls",
+    "blockPublicPolicy": "BlockPublicPolicy",
+    "ignorePublicAcls": "IgnorePublicAcls",
+    "restrictPublicBuckets": "RestrictPublicBuckets",
+}
+_PUBLIC_ACCESS_BLOCK: Final = AwsResource(
+    api=_S3,
+    properties={
+        "bucket": _BUCKET_NAME,
+        **{
+            name: Property(
+                Input(Type.BOOLEAN),
+                # All four are one parameter of the call, which the first one has.
+                "PublicAccessBlockConfiguration" if index == 0 else None,
+                value="{"
+                + ", ".join(f"{key}: {own} || `false`" for own, key in _BLOCKED.items())
+                + "}",
+                output=f"PublicAccessBlockConfiguration.{parameter}",
+            )
+            for index, (name, parameter) in enumerate(_BLOCKED.items())
+        },
+    },
+    name_input="bucket",
+    create_call="put_public_access_block",
+    identity="bucket",
+    read_calls=(Request("get_public_access_block", {"Bucket": "id"}),),
+    creates_again=True,
+    delete_call=Request("delete_public_access_block", {"Bucket": "id"}),
+)
+
+_OWNERSHIP: Final = AwsResource(
+    api=_S3,
+    properties={
+        "bucket": _BUCKET_NAME,
+        "rule": Property(
+            Input(
+                Type.MAP,
+                required=True,
+                fields={"objectOwnership": Input(required=True)},
+            ),
+            "OwnershipControls",
+            value="{Rules: [{ObjectOwnership: rule.objectOwnership}]}",
+            output="{objectOwnership: OwnershipControls.Rules[0].ObjectOwnership}",
+        ),
+    },
+    name_input="bucket",
+    create_call="put_bucket_ownership_controls",
+    identity="bucket",
+    read_calls=(Request("get_bucket_ownership_controls", {"Bucket": "id"}),),
+    creates_again=True,
+    delete_call=Request("delete_bucket_ownership_controls", {"Bucket": "id"}),
+)
+
 RESOURCES: Final = {
     "aws:ec2/securityGroup:SecurityGroup": _SECURITY_GROUP,
     "aws:ecr/lifecyclePolicy:LifecyclePolicy": _LIFECYCLE_POLICY,
@@ -490,4 +637,8 @@ RESOURCES: Final = {
     "aws:kms/alias:Alias": _ALIAS,
     "aws:kms/key:Key": _KEY,
     "aws:rds/subnetGroup:SubnetGroup": _SUBNET_GROUP,
+    "aws:s3/bucket:Bucket": _BUCKET,
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": _OWNERSHIP,
+    "aws:s3/bucketPolicy:BucketPolicy": _BUCKET_POLICY,
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": _PUBLIC_ACCESS_BLOCK,
 }

@@ -8,6 +8,7 @@ from contract.app.placeholders import (
     IN_CLUSTER,
     PLACEHOLDERS,
     check_placeholders,
+    fill,
     placeholders,
     render,
 )
@@ -46,6 +47,10 @@ def test_a_value_of_the_program_can_t_refer_to_a_variable() -> None:
     assert render("{commit}", {**VALUES, "commit": "$(PREVIEW_DATABASE_PASSWORD)"}) == (
         "$$(PREVIEW_DATABASE_PASSWORD)"
     )
+
+
+def test_a_process_of_this_machine_gets_a_value_as_it_is() -> None:
+    assert fill("{commit} {{x}} $(A) $HOME", {"commit": "$(B)"}) == "$(B) {x} $(A) $HOME"
 
 
 def test_an_unknown_placeholder_is_named_with_the_known_ones() -> None:

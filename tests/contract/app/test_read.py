@@ -128,6 +128,36 @@ def test_an_error_names_the_line_and_shows_what_to_write(
     assert str(error).startswith("orders/preview.yaml: ")
 
 
+def test_tests_of_the_app() -> None:
+    assert parse_app(FILE, b"").tests is None
+    tests = parse_app(FILE, b"tests: {command: npm test}").tests
+    assert tests is not None
+    assert (tests.folder, tests.setup, tests.report, tests.seconds) == (".", (), None, 900)
+    assert tests.variables({"app_url": "http://x"}) == {"BASE_URL": "http://x"}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("tests: {}", "tests.command is missing: expected command that fails if a test does"),
+        ("tests: {command: ''}", "tests.command is wrong"),
+        ("tests: {command: [npm, test]}", "tests.command is wrong"),
+        ('tests: {command: "a\\nb"}', "expected one line, as you type it in a shell"),
+        ("tests: {command: a, setup: npm ci}", "tests.setup is wrong"),
+        ("tests: {command: a, folder: /e2e}", "tests.folder is wrong"),
+        ("tests: {command: a, timeout_minutes: 0}", "tests.timeout_minutes is wrong"),
+        ("tests: {command: a, timeout_minutes: 60}", "tests.timeout_minutes is wrong"),
+        ("tests: {command: a, environment: {A: '{password}'}}", "A: {password} is no placeholder"),
+        ("tests: {command: a, environment: {A: '{mail_url}'}}", "`needs` has `mail`"),
+        ("tests: {command: a, browsers: 2}", "tests.browsers is not a key of this file"),
+    ],
+)
+def test_tests_that_can_t_be_run_are_refused(text: str, problem: str) -> None:
+    error = refused(text)
+    assert problem in error.problems[0]
+    assert error.problems[0].startswith("line 1: ")
+
+
 def test_all_errors_are_reported_at_once() -> None:
     error = refused("app: A\nservice: {port: 1, x: 2}")
     assert [problem.partition(" is ")[0] for problem in error.problems] == [
@@ -139,7 +169,14 @@ def test_all_errors_are_reported_at_once() -> None:
 
 def test_what_to_write_is_accepted() -> None:
     """Every example of every key, as an error shows it."""
-    for text in ("app: A", "service: {port: 1}", "workers: {a: 1}", "web: {a: 1}", "secrets: 1"):
+    for text in (
+        "app: A",
+        "service: {port: 1}",
+        "workers: {a: 1}",
+        "web: {a: 1}",
+        "secrets: 1",
+        "tests: 1",
+    ):
         snippet = refused(text).snippet
         described = yaml.safe_load(snippet)
         if "web" in described:
@@ -170,6 +207,8 @@ def test_a_missing_or_huge_file_is_refused(tmp_path: Path) -> None:
         ("database: {scrub: ../../secrets}", "database.scrub"),
         ("openapi: {file: link}", "openapi.file"),
         ("sandbox: {staging: {sql: ../../x}}", "sandbox.staging.sql"),
+        ("tests: {command: x, folder: link}", "tests.folder"),
+        ("tests: {command: x, report: ../../x}", "tests.report"),
     ],
 )
 def test_a_path_that_leads_out_of_the_repository_is_refused(

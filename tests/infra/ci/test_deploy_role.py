@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import yaml
 
 from infra.ci.deploy_role import ISSUER, WORKFLOWS, trust_policy
-from infra.config.platform import GithubConfig
+from infra.config.platform import AppConfig, GithubConfig
 from infra.errors import ProgramError
 from infra.stacks import main
 from tests.infra.ci.permissions.simulator import take, unknown
@@ -31,6 +32,7 @@ RIGHT = {
     "aud": "sts.amazonaws.com",
     "sub": "repo:acme@1234/orders@456789:environment:preview",
     "repository_id": "456789",
+    "ref": "refs/heads/main",
     "job_workflow_ref": "acme/orders/.github/workflows/preview.yml@refs/heads/main",
 }
 WRONG = {
@@ -44,6 +46,7 @@ WRONG = {
         "repo:evil@9/orders@456789:environment:preview",
     ],
     "repository_id": ["999999"],
+    "ref": ["refs/pull/42/merge", "refs/heads/feature", "refs/tags/main"],
     "job_workflow_ref": [
         "acme/orders/.github/workflows/preview.yml@refs/pull/42/merge",
         "acme/orders/.github/workflows/preview.yml@refs/heads/feature",
@@ -82,6 +85,72 @@ def test_one_claim_that_differs_or_is_missing_keeps_a_job_out() -> None:
     assert found == ["ImplicitlyDenied"] * len(tries)
 
 
+CALLER = AppConfig.model_validate(
+    {
+        "name": "billing",
+        "repository": "acme/billing",
+        "repositoryId": "777",
+        "subjectPrefix": "repo:acme@1234/billing@777",
+        "branch": "trunk",
+    }
+)
+CALLED = {
+    "sub": "repo:acme@1234/billing@777:environment:billing-preview",
+    "repository_id": "777",
+    "ref": "refs/heads/trunk",
+}
+"""What differs in the token of a job of another app, which calls the platform's workflow."""
+
+
+def called(reference: str, file: str = "preview.yml", repository: str = "acme/orders") -> str:
+    return f"{repository}/.github/workflows/{file}@{reference}"
+
+
+@pytest.mark.parametrize("references", [None, ["refs/tags/v1", "refs/heads/stable"]])
+def test_another_app_s_job_takes_its_role_in_a_workflow_that_it_calls(
+    references: list[str] | None,
+) -> None:
+    platform = GithubConfig.model_validate(GITHUB | {"references": references})
+    trust = trust_policy(CALLER, "preview", PROVIDER, CALLER.app, platform)
+    trusted = references or ["refs/heads/main"]
+    allowed = [
+        claims(**CALLED, job_workflow_ref=called(reference, file))
+        for reference in trusted
+        for file in WORKFLOWS["preview"]
+    ]
+    assert take(allowed, ROLE, trust, PROVIDER) == ["Allowed"] * len(allowed)
+
+    refused = [
+        # A commit may be any fork's: GitHub finds it under the repository's own name.
+        called("0123456789abcdef0123456789abcdef01234567"),
+        called("refs/pull/42/merge"),
+        called("refs/heads/feature"),
+        called(trusted[0], "staging.yml"),
+        called(trusted[0], repository="evil/orders"),
+        called("refs/heads/trunk", repository="acme/billing"),
+    ]
+    tries = [claims(**CALLED, job_workflow_ref=ref) for ref in refused]
+    tries += [
+        claims(**{**CALLED, **other, "job_workflow_ref": called(trusted[0])})
+        for other in (
+            # The caller's file is a pull request's, or another branch's.
+            {"ref": "refs/pull/42/merge"},
+            {"ref": "refs/heads/main"},
+            {"sub": "repo:acme@1234/billing@777:environment:preview"},
+            {"sub": "repo:acme@1234/billing@777:environment:billing-staging"},
+            {"repository_id": "456789"},
+        )
+    ]
+    assert take(tries, ROLE, trust, PROVIDER) == ["ImplicitlyDenied"] * len(tries)
+
+
+def test_the_platform_s_own_roles_trust_its_own_branch_alone() -> None:
+    platform = GithubConfig.model_validate(GITHUB | {"references": ["refs/tags/v1"]})
+    assert trust_policy(platform, "preview", PROVIDER, platform=platform) == trust_policy(
+        CONFIG, "preview", PROVIDER
+    )
+
+
 def test_the_roles_trust_each_its_own_environment_and_nothing_by_a_wildcard() -> None:
     for environment in WORKFLOWS:
         trust = trust_policy(CONFIG, environment, PROVIDER)
@@ -109,7 +178,11 @@ def workflows_with_credentials() -> Iterator[tuple[str, str]]:
         for job in jobs.values():
             asked = "id-token" in (job.get("permissions") or {})
             if asked and "AWS_ROLE_ARN" in json.dumps(job):
-                yield file.name, job["environment"]["name"]
+                own = re.fullmatch(
+                    r"\$\{\{ inputs\.environment \|\| '(\w+)' \}\}", job["environment"]["name"]
+                )
+                assert own is not None
+                yield file.name, own[1]
 
 
 def test_the_workflows_that_take_a_role_are_those_that_the_roles_trust() -> None:
@@ -182,14 +255,18 @@ def test_a_previews_role_has_the_boundary_and_stagings_has_none(guarded: Deploym
         ("subjectPrefix", "repo:acme/*"),
         ("subjectPrefix", "repo:acme/orders:environment:preview"),
         ("branch", "ma*n"),
+        ("references", ["0123456789abcdef0123456789abcdef01234567"]),
+        ("references", ["v1"]),
+        ("references", ["refs/pull/42/merge"]),
+        ("references", ["refs/tags/*"]),
         ("stateBucket", "Acme/state"),
         ("stateKey", "alias/*"),
         ("providerArn", "arn:aws:iam::1:oidc-provider/evil.com"),
     ],
 )
-def test_what_could_widen_the_trust_is_refused(key: str, value: str) -> None:
+def test_what_could_widen_the_trust_is_refused(key: str, value: Any) -> None:
     config = STAGING_CONFIG | {"github": GITHUB | {key: value}}
-    with pytest.raises(ProgramError, match=rf"previews:github\.{key} is wrong"):
+    with pytest.raises(ProgramError, match=rf"previews:github\.{key}\b.* is wrong"):
         deploy("staging", main, config=config)
 
 

@@ -654,6 +654,9 @@ def test_a_role_s_policies_are_resources_of_their_own(key: str) -> None:
     assert complaint == "it has policies that are not resources of their own"
 
 
+BUCKET = "arn:aws:s3:::pr-42-123456789012"
+
+
 def grants(action: object = READ, resource: object = SECRET, **more: Any) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
 
@@ -675,15 +678,26 @@ def grants(action: object = READ, resource: object = SECRET, **more: Any) -> dic
         ),
         ([grants(), grants(resource="*")], ["it names no resource in full: *"]),
         ([grants(resource=None)], ["it names no resource in full: none"]),
+        ([grants("s3:ListBucket", BUCKET), grants("s3:GetObject", f"{BUCKET}/*")], []),
+        ([grants("s3:PutBucketPolicy", BUCKET)], ["it allows s3:PutBucketPolicy"]),
+        ([grants(READ, BUCKET)], [f"it allows {READ}"]),
+        (
+            [grants("s3:GetObject", f"{BUCKET}*/*")],
+            [f"it names no resource in full: {BUCKET}*/*"],
+        ),
+        (
+            [grants("s3:GetObject", "arn:aws:s3:::pr-421-123456789012/*")],
+            ["it is for the bucket pr-421-123456789012: expected one of pr-42"],
+        ),
     ],
 )
 def test_each_action_and_resource_of_a_role_is_read(
     statements: list[dict[str, Any]], complaints: list[str]
 ) -> None:
     given = made("pr-42", "aws:iam/rolePolicy:RolePolicy", {"policy": policy(*statements)})
-    assert BY_NAME["preview-role-reads-one-secret"].complaints(given) == complaints
+    assert BY_NAME["preview-role-uses-its-own"].complaints(given) == complaints
     given = made("staging", "aws:iam/rolePolicy:RolePolicy", {"policy": policy(*statements)})
-    assert BY_NAME["preview-role-reads-one-secret"].complaints(given) == []
+    assert BY_NAME["preview-role-uses-its-own"].complaints(given) == []
 
 
 @pytest.mark.parametrize(

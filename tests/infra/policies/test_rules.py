@@ -31,6 +31,10 @@ SERVICE = "kubernetes:core/v1:Service"
 INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
 AUTOSCALER = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
 
+BUCKET = "aws:s3/bucket:Bucket"
+PUBLIC_ACCESS = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+
 POD = "spec/template/spec"
 CONTAINER = f"{POD}/containers/0"
 CONFINED = f"{CONTAINER}/securityContext"
@@ -104,7 +108,7 @@ BROKEN: list[tuple[str, str, str, str, Any, str]] = [
     ),
     ("preview-role-taken-by-its-own", "preview", ROLE, "managedPolicyArns", ["arn:x"], "policies"),
     (
-        "preview-role-reads-one-secret",
+        "preview-role-uses-its-own",
         "preview",
         ROLE_POLICY,
         "policy",
@@ -112,7 +116,7 @@ BROKEN: list[tuple[str, str, str, str, Any, str]] = [
         "no resource in full",
     ),
     (
-        "preview-role-reads-one-secret",
+        "preview-role-uses-its-own",
         "preview",
         ROLE_POLICY,
         "policy",
@@ -253,6 +257,56 @@ def test_a_rule_finds_what_is_broken_and_nothing_before(
 
 # What the program does not have: the rule, the resource, and what is said of it; None for nothing.
 MADE: list[tuple[str, Declared, str | None]] = [
+    (
+        "bucket-blocks-public-access",
+        made("pr-42", PUBLIC_ACCESS, dict.fromkeys(BLOCKS, True)),
+        None,
+    ),
+    *(
+        (
+            "bucket-blocks-public-access",
+            made("pr-42", PUBLIC_ACCESS, {**dict.fromkeys(BLOCKS, True), block: value}),
+            f"{block} is not true",
+        )
+        for block in BLOCKS
+        for value in (False, None)
+    ),
+    ("bucket-without-acl", made("pr-42", BUCKET, {"bucket": "pr-42-1"}), None),
+    ("bucket-without-acl", made("pr-42", BUCKET, {"acl": "public-read"}), "access-control list"),
+    ("bucket-without-acl", made("pr-42", BUCKET, {"grants": [{"type": "Group"}]}), "control list"),
+    ("bucket-without-acl", made("pr-42", "aws:s3/bucketAcl:BucketAcl", {}), "are not used"),
+    (
+        "bucket-without-acl",
+        made(
+            "pr-42",
+            "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
+            {"rule": {"objectOwnership": "ObjectWriter"}},
+        ),
+        "not BucketOwnerEnforced",
+    ),
+    (
+        "bucket-policy-denies",
+        made("pr-42", "aws:s3/bucketPolicy:BucketPolicy", {"policy": grant("s3:GetObject", "*")}),
+        "it allows something",
+    ),
+    (
+        "bucket-policy-denies",
+        made(
+            "pr-42",
+            "aws:s3/bucketPolicy:BucketPolicy",
+            {"policy": {"Statement": [{"Effect": "Deny"}, {"Effect": "Allow"}]}},
+        ),
+        "it allows something",
+    ),
+    (
+        "bucket-policy-denies",
+        made(
+            "pr-42",
+            "aws:s3/bucketPolicy:BucketPolicy",
+            {"policy": json.dumps({"Statement": [{"Effect": "Deny"}]})},
+        ),
+        None,
+    ),
     (
         "database-private",
         made("staging", "aws:rds/clusterInstance:ClusterInstance", {"publiclyAccessible": True}),
@@ -403,3 +457,11 @@ def test_quantities_are_compared_by_value(text: str, same: str) -> None:
 
 def test_a_quantity_that_cannot_be_read_is_beyond_every_bound() -> None:
     assert quantity("much") > quantity("1000000Gi")
+
+
+def test_a_bucket_without_a_block_of_public_access_is_found() -> None:
+    check = STACKS_BY_NAME["bucket-guarded"].complaints
+    bucket = made("pr-42", BUCKET, {"bucket": "pr-42-1"})
+    assert check([bucket, made("pr-42", PUBLIC_ACCESS, {"bucket": "pr-42-1"})]) == []
+    for others in ([], [made("pr-42", PUBLIC_ACCESS, {"bucket": "pr-42-2"})]):
+        assert check([bucket, *others]) == [(bucket, "public access to it is not blocked")]

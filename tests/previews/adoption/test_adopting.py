@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -132,15 +134,142 @@ def test_upgrade_without_a_workflow_says_so(previews: Run, tmp_path: Path) -> No
     assert (code, json.loads(output)["error"]["code"]) == (1, "adopt-no-workflow")
 
 
+def git(folder: Path, *arguments: str) -> str:
+    who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+    run = subprocess.run(
+        ["git", "-C", str(folder), *who, *arguments], check=True, capture_output=True, text=True
+    )
+    return run.stdout.strip()
+
+
+@pytest.fixture
+def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout of the platform with two releases, from which the command runs."""
+    checkout = tmp_path / "platform"
+    checkout.mkdir()
+    git(checkout, "init", "--quiet", "--initial-branch", "trunk")
+    git(checkout, "remote", "add", "origin", "https://github.com/acme/previews.git")
+    first = "# Changelog\n\n## 1.0.0\n\n- Apps.\n"
+    for tag, text in (
+        ("v1", first),
+        ("v2", first.replace("## 1", "## 2.0.0\n\n- `image.paths`.\n\n## 1", 1)),
+    ):
+        (checkout / "CHANGELOG.md").write_text(text)
+        git(checkout, "add", ".")
+        git(checkout, "commit", "--quiet", "--message", tag)
+        git(checkout, "tag", tag)
+    monkeypatch.setattr("previews.commands.adopt.PROJECT_ROOT", checkout)
+    return checkout
+
+
+def upgrade(previews: Run, folder: Path, *arguments: str) -> dict[str, Any]:
+    code, output, complaint = previews("adopt", str(folder), "--upgrade", "--json", *arguments)
+    assert code == 0, complaint
+    document: dict[str, Any] = json.loads(output)
+    return document
+
+
+def test_an_upgrade_shows_the_changelog_since_the_former_reference(
+    previews: Run, tmp_path: Path, platform: Path
+) -> None:
+    folder = repository(tmp_path / "orders")
+    adopted(previews, folder)
+    # Without --platform it is the tag of this program's own commit.
+    report = upgrade(previews, folder)
+    assert report["changelog"] == "## 2.0.0\n\n- `image.paths`."
+    assert report["remarks"] == []
+    assert "preview.yml@v2 #" in (folder / ".github/workflows/preview.yml").read_text()
+    again = upgrade(previews, folder)
+    assert (again["changelog"], again["remarks"]) == ("", [])
+    assert {change["outcome"] for change in again["changes"]} == {"unchanged"}
+    back = upgrade(previews, folder, "--platform", "acme/previews@v1")
+    assert (back["changelog"], back["remarks"]) == ("", [])
+    code, output, _ = previews("adopt", str(folder), "--upgrade")
+    assert code == 0
+    assert "- `image.paths`." in output
+    assert platform.is_dir()
+
+
+@pytest.mark.parametrize("reference", ["acme/previews@v3", "acme/other@v2"])
+def test_where_the_changelog_is_not_known_it_is_linked(
+    previews: Run, tmp_path: Path, platform: Path, reference: str
+) -> None:
+    folder = repository(tmp_path / "orders")
+    adopted(previews, folder)
+    report = upgrade(previews, folder, "--platform", reference)
+    name, _, tag = reference.partition("@")
+    [remark] = report["remarks"]
+    assert f"https://github.com/{name}/blob/{tag}/CHANGELOG.md" in remark
+    assert str(platform) in remark
+
+
+def test_without_a_tag_the_platform_is_this_program_s_default_branch(
+    previews: Run, tmp_path: Path, platform: Path
+) -> None:
+    (platform / "CHANGELOG.md").write_text("# Changelog\n")
+    git(platform, "commit", "--quiet", "--all", "--message", "newer")
+    folder = repository(tmp_path / "orders")
+    assert previews("adopt", str(folder), "--json")[0] == 0
+    text = (folder / ".github/workflows/preview.yml").read_text()
+    assert "uses: acme/previews/.github/workflows/preview.yml@trunk #" in text
+    assert git(platform, "rev-parse", "HEAD") not in text
+
+
+def test_the_environments_are_those_of_the_name_in_the_kept_file(
+    previews: Run, tmp_path: Path
+) -> None:
+    folder = repository(tmp_path)
+    (folder / "preview.yaml").write_text("app: shop\n")
+    adopted(previews, folder)
+    text = (folder / ".github/workflows/preview.yml").read_text()
+    assert "environment: shop-preview\n" in text
+    assert "environment: shop-staging\n" in text
+
+
+def test_another_workflow_of_that_name_is_left_alone(previews: Run, tmp_path: Path) -> None:
+    workflows = tmp_path / ".github/workflows"
+    folder = repository(tmp_path)
+    workflows.mkdir(parents=True)
+    # As where the platform is in the same repository: its files, and an app that is named as one.
+    own = {name: f"name: {name}\n" for name in ("preview.yml", "preview-orders.yml")}
+    for name, text in own.items():
+        (workflows / name).write_text(text)
+    adopted(previews, folder)
+    assert {name: (workflows / name).read_text() for name in own} == own
+    assert "app: .\n" in (workflows / "previews-of-orders.yml").read_text()
+    assert {change["outcome"] for change in adopted(previews, folder)["changes"]} == {"unchanged"}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("commit", ["0123456789abcdef" * 2 + "01234567", "ab" * 32])
+@pytest.mark.parametrize("more", [(), ("--upgrade",)])
+def test_a_commit_is_refused_as_the_platform_s_reference(
+    previews: Run, tmp_path: Path, commit: str, more: tuple[str, ...]
+) -> None:
+    folder = repository(tmp_path)
+    code, output, complaint = previews(
+        "adopt", str(folder), "--json", "--platform", f"acme/previews@{commit}", *more
+    )
+    assert (code, json.loads(output)["error"]["code"]) == (1, "adopt-platform-commit")
+    assert "acme/previews@main" in complaint
+    assert not (folder / "preview.yaml").exists()
+
+
 def test_only_references_to_a_platform_s_workflows_are_moved() -> None:
     text = "uses: actions/checkout@abc\nuses: a/b/.github/workflows/preview.yml@old # v1\n"
     assert upgraded(text, parse_platform("c/d@new")) == (
         "uses: actions/checkout@abc\nuses: c/d/.github/workflows/preview.yml@new\n"
     )
+    # The comment says nothing of the reference, so it stays.
+    kept = "uses: a/b/.github/workflows/preview.yml@old # zizmor: ignore[unpinned-uses] a reason\n"
+    assert upgraded(kept, parse_platform("a/b@new")) == kept.replace("@old", "@new")
 
 
 @pytest.mark.parametrize(
-    "text", ["", "acme", "acme/previews", "acme/previews@", "a b/c@d", "a/b@c;d"]
+    "text",
+    [
+        *("", "acme", "acme/previews", "acme/previews@", "a b/c@d", "a/b@c;d", "a/b@-c"),
+        "acme/previews@refs/tags/v1",
+    ],
 )
 def test_a_platform_of_another_form_is_refused(text: str) -> None:
     with pytest.raises(PreviewsError, match="expected OWNER/REPO@REF"):
@@ -175,11 +304,19 @@ def test_of_two_apps_one_has_to_be_named(previews: Run, tmp_path: Path) -> None:
     code, complaint = refused(previews, tmp_path / "mono")
     assert code == "adopt-several"
     assert "billing, orders" in complaint
-    adopted(previews, tmp_path / "mono" / "orders")
-    adopted(previews, tmp_path / "mono" / "billing")
+    assert adopted(previews, tmp_path / "mono" / "orders")["remarks"] == []
+    # Both projects have one name, with which one app would replace the other.
+    [remark] = adopted(previews, tmp_path / "mono" / "billing")["remarks"]  # type: ignore[misc]
+    assert "preview.yml is of another app called orders" in remark
+    (tmp_path / "mono/.github/workflows/preview-orders.yml").unlink()
+    (tmp_path / "mono/billing/preview.yaml").write_text("app: billing\n")
+    assert adopted(previews, tmp_path / "mono" / "billing")["remarks"] == []
     workflows = tmp_path / "mono" / ".github/workflows"
-    assert "app: orders\n" in (workflows / "preview.yml").read_text()
-    assert len(list(workflows.iterdir())) == 2
+    texts = {path.name: path.read_text() for path in workflows.iterdir()}
+    assert set(texts) == {"preview.yml", "preview-billing.yml"}
+    for name, app in (("preview.yml", "orders"), ("preview-billing.yml", "billing")):
+        assert f"name: Previews of {app}\n" in texts[name]
+        assert f"app: {app}\n      environment: {app}-preview\n" in texts[name]
 
 
 @pytest.mark.parametrize(

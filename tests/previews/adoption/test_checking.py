@@ -54,6 +54,7 @@ def test_an_error_of_the_file_has_its_line_and_what_to_write(previews: Run, tmp_
     ("added", "problem"),
     [
         ("image: {context: nowhere}", "preview.yaml, image.context: there is no folder nowhere"),
+        ("tests: {command: x, folder: e2e}", "preview.yaml, tests.folder: there is no folder e2e"),
         ("image: {dockerfile: Absent}", "preview.yaml, image.dockerfile: there is no file Absent"),
         ("image: {context: ..}", "image.context: .. leads out of the git repository"),
         ("image: {target: prod}", "image.target: Dockerfile has no stage prod"),

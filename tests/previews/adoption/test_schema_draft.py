@@ -388,6 +388,28 @@ def test_adopt_drafts_from_the_schema_and_replaces_only_its_own_draft(
     assert any("scrub.yaml stays" in remark for remark in adopted(previews, folder)["remarks"])
 
 
+def test_a_file_that_is_no_utf_8_is_left_alone_wherever_it_is(
+    previews: Run,
+    copy: Copy,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    folder = repository(tmp_path / "mono" / "orders")
+    (tmp_path / "mono" / ".git").mkdir()
+    (folder / ".git").rmdir()
+    (folder / "preview.yaml").write_text("app: orders\ndatabase: {scrub: ../rules.yaml}\n")
+    rules = tmp_path / "mono" / "rules.yaml"
+    rules.write_bytes(b"# caf\xe9\ntables: {}\n")
+    schema = schema_of(copy, "CREATE TABLE users (id int PRIMARY KEY, email text)")
+    (tmp_path / "schema.json").write_text(schema.model_dump_json())
+    report = adopted(previews, folder, "--schema", str(tmp_path / "schema.json"))
+    assert rules.read_bytes() == b"# caf\xe9\ntables: {}\n"
+    assert any("rules.yaml can't be read" in remark for remark in report["remarks"])
+    rules.write_text("# Ours.\ntables: {}\n")
+    adopted(previews, folder, "--schema", str(tmp_path / "schema.json"))
+    assert rules.read_text().startswith("# Ours.\n")
+    assert list(yaml.safe_load(rules.read_text())["tables"]) == ["users"]
+
+
 def test_check_names_the_columns_that_the_rules_lack(
     previews: Run,
     copy: Copy,  # noqa: F811

@@ -51,7 +51,7 @@ def test_the_newest_migration_is_read() -> None:
 
 
 def test_without_a_migration_there_is_nothing_and_without_a_cluster_nobody_knows() -> None:
-    assert read(MemoryCluster, "pr-42") == MigrationLog()
+    assert read(MemoryCluster, "pr-42") == MigrationLog(ran=False)
     assert read(unreachable_cluster, "pr-42") is None
 
 

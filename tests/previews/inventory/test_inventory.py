@@ -8,7 +8,7 @@ from boto3.session import Session
 from moto import mock_aws
 from pydantic import SecretStr
 
-from contract.stack_name import PLATFORM_APP
+from contract.stack_name import PLATFORM_APP, AppName
 from previews import inventory
 from previews.errors import PreviewsError
 from previews.github import GitHub
@@ -20,6 +20,7 @@ from previews.inventory.item import Item, owner_by_name, preview
 from previews.inventory.load_balancer import LoadBalancer
 from previews.inventory.rds import Rds
 from previews.inventory.registry import Registry, owner
+from previews.inventory.s3 import S3
 from previews.inventory.secrets import Secrets
 from previews.settings import Settings
 from tests.github import LocalGitHub
@@ -220,15 +221,66 @@ def test_roles_go_with_what_is_in_them(aws: Session) -> None:
     mine = tags(repository=REPOSITORY)
     iam.create_role(RoleName="pr-42-secrets", AssumeRolePolicyDocument="{}", Tags=mine)
     iam.put_role_policy(RoleName="pr-42-secrets", PolicyName="read", PolicyDocument=POLICY)
-    iam.create_role(RoleName="staging-secrets", AssumeRolePolicyDocument="{}")
+    for name in ("pr-42-app", "pr-42-app-secrets", "staging-secrets", "staging-app"):
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")
     theirs = tags(repository="acme/other")
     iam.create_role(RoleName="pr-43-secrets", AssumeRolePolicyDocument="{}", Tags=theirs)
     place = Iam(aws, REPOSITORY)
-    assert lines(place) == ["pr-42 role name", "pr-43 role name"]
+    assert lines(place) == [*["pr-42 role name"] * 3, "pr-43 role name"]
     for item in inventory.look([place]):
         inventory.remove([place], item)
     names = {role["RoleName"] for role in iam.list_roles()["Roles"]}
-    assert names == {"staging-secrets", "pr-43-secrets"}
+    assert names == {"staging-app", "staging-secrets", "pr-43-secrets"}
+
+
+def make_bucket(aws: Session, name: str, **more: str) -> None:
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket=name)
+    if more:
+        s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags(**more)})
+
+
+def test_buckets_go_with_every_version_of_what_is_in_them(aws: Session) -> None:
+    s3 = aws.client("s3")
+    make_bucket(aws, "pr-42-123456789012", repository=REPOSITORY, expires="2030-01-01")
+    make_bucket(aws, "pr-43-123456789012")
+    make_bucket(aws, "pr-44-123456789012", stack="pr-44", repository="acme/other")
+    others = ("staging-123456789012", "orders-pr-42-123456789012", "pr-42", "pr-42-12345678901")
+    for name in (*others, "pr-0-123456789012", "pr-42-x-123456789012"):
+        make_bucket(aws, name)
+    s3.put_bucket_versioning(
+        Bucket="pr-42-123456789012", VersioningConfiguration={"Status": "Enabled"}
+    )
+    for number in range(1003):
+        s3.put_object(Bucket="pr-42-123456789012", Key=f"{number % 1002}", Body=b"x")
+    s3.delete_object(Bucket="pr-42-123456789012", Key="1")
+
+    place = S3(aws, REPOSITORY)
+    assert lines(place) == ["pr-42 bucket name", "pr-43 bucket name"]
+    found = inventory.look([place])
+    assert [item.expires for item in found] == ["2030-01-01", ""]
+    for item in [*found, found[0]]:
+        inventory.remove([place], item)
+    left = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+    assert left == {*others, "pr-44-123456789012", "pr-0-123456789012", "pr-42-x-123456789012"}
+    assert lines(S3(aws, REPOSITORY, AppName("orders"))) == ["orders-pr-42 bucket name"]
+
+
+def test_a_bucket_that_is_written_while_it_is_emptied_is_emptied_again(aws: Session) -> None:
+    make_bucket(aws, "pr-42-123456789012")
+    aws.client("s3").put_object(Bucket="pr-42-123456789012", Key="a", Body=b"")
+    place = S3(aws, REPOSITORY)
+    empty, written = place._empty, iter([True])
+
+    def late(bucket: str) -> None:
+        empty(bucket)
+        if next(written, False):
+            aws.client("s3").put_object(Bucket=bucket, Key="late", Body=b"")
+
+    place._empty = late  # type: ignore[method-assign]
+    (item,) = place.find()
+    place.remove(item)
+    assert list(place.find()) == []
 
 
 def test_target_groups_are_known_by_the_controllers_tag(aws: Session) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import yaml
 
 from contract.app.model import App
 from contract.preview import Preview
-from contract.stack_name import PLATFORM_APP
+from contract.stack_name import PLATFORM_APP, AppName
 from previews.errors import PreviewsError
 from previews.github.connection import Connection
 from previews.lifecycle import deploy
@@ -21,8 +21,9 @@ from previews.lifecycle.deploy import DeployReport
 from previews.lifecycle.destroy import DestroyReport
 from previews.lifecycle.smoke import SmokeCheck, SmokeReport
 from previews.pull_request.comment import marker
-from previews.pull_request.github_presenter import PullRequestPresenter
+from previews.pull_request.github_presenter import PullRequestPresenter, status_of_tests
 from previews.pull_request.presenter import Presenter
+from previews.pull_request.tests_result import AppTestsResult, Outcome
 from tests.github import Fault, LocalGitHub
 from tests.github.state import Comment, now
 from tests.previews.bringing import (
@@ -32,7 +33,9 @@ from tests.previews.bringing import (
     logged_cluster,
     unreachable_cluster,
 )
+from tests.previews.memory_cluster import MemoryCluster
 
+Run = Callable[..., tuple[int, str, str]]
 MARKER = marker(PLATFORM_APP)
 SHA = "a" * 40
 
@@ -70,6 +73,8 @@ def run(
     stacks: RecordedStacks,
     presenter: Presenter | None = None,
     cluster: logged_cluster | None = None,
+    *,
+    tests_follow: bool = False,
     **options: Any,
 ) -> DeployReport:
     made = clients(github, stacks)
@@ -78,7 +83,8 @@ def run(
         made.github, Preview(42), run_url="https://github.test/acme/orders/actions/runs/1"
     )
     pull = made.github.pulls.read(42)
-    return made.deployment(Preview(42), pull, shown).run(**{"image": None, **options})
+    deployment = made.deployment(Preview(42), pull, shown, tests_follow=tests_follow)
+    return deployment.run(**{"image": None, **options})
 
 
 def comment(github: LocalGitHub) -> Comment:
@@ -424,3 +430,117 @@ def test_an_image_that_was_not_built_is_told(
     body = comment(github).body
     assert "The image could not be built" in body
     assert "the image failed to build" in body
+
+
+def test_an_app_without_migrations_is_not_asked_for_their_report(github: LocalGitHub) -> None:
+    run(github, RecordedStacks(play=["first"]), cluster=MemoryCluster())
+    assert "| **Migrations** | none was run |" in comment(github).body
+
+
+PASSED = AppTestsResult(outcome=Outcome.PASSED, seconds=5)
+TESTS = AppTestsResult(outcome=Outcome.FAILED, seconds=5, why="one failed", lines=("1 of 2",))
+
+
+def record(github: LocalGitHub, commit: str, result: AppTestsResult) -> None:
+    presenter = PullRequestPresenter(clients(github, RecordedStacks()).github, Preview(42))
+    presenter.tested(commit, result)
+
+
+def recorded_states(github: LocalGitHub, commit: str) -> list[tuple[str, str]]:
+    return [
+        (one["state"], one["description"])
+        for one in github.state.commit_statuses[commit]
+        if one["context"] == "preview/tests"
+    ]
+
+
+def test_the_app_s_tests_are_pending_and_then_what_they_were(github: LocalGitHub) -> None:
+    run(github, RecordedStacks(), tests_follow=True)
+    assert "**Tests**: running" in comment(github).body
+    assert recorded_states(github, SHA) == [("pending", "running")]
+    record(github, SHA, TESTS)
+    assert recorded_states(github, SHA)[1:] == [("failure", "failed after 5 s: one failed")]
+    body = comment(github).body
+    assert "is up" in body
+    assert "❌ **Tests**: failed after 5 s: one failed." in body
+    assert "1 of 2" in body
+    record(github, SHA, PASSED)
+    assert "✅ **Tests**: passed after 5 s." in comment(github).body
+    assert "one failed" not in comment(github).body
+
+
+def test_a_later_comment_keeps_the_tests_and_says_of_which_commit_they_are(
+    github: LocalGitHub,
+) -> None:
+    stacks = RecordedStacks(play=["first", "crash", "first"])
+    run(github, stacks, tests_follow=True)
+    record(github, SHA, PASSED)
+    newer = "b" * 40
+    github.state.push(42, newer)
+    with pytest.raises(PreviewsError):
+        run(github, stacks, tests_follow=True)
+    stale = f"**Tests** of the earlier commit `{SHA[:12]}`: passed"
+    assert "failed" in comment(github).body
+    assert stale in comment(github).body
+    # The tests of the earlier commit may end after the newer one began.
+    record(github, SHA, TESTS)
+    assert f"**Tests** of the earlier commit `{SHA[:12]}`: failed" in comment(github).body
+    run(github, stacks)
+    assert "is up" in comment(github).body
+    assert f"**Tests** of the earlier commit `{SHA[:12]}`: failed" in comment(github).body
+    presenter = PullRequestPresenter(clients(github, stacks).github, Preview(42))
+    presenter.show(f"{MARKER}\n\n### anything\n")
+    assert f"**Tests** of the earlier commit `{SHA[:12]}`: failed" in comment(github).body
+    presenter = PullRequestPresenter(clients(github, stacks).github, Preview(42))
+    presenter.show(f"{MARKER}\n\n### gone\n", keep_tests=False)
+    assert "Tests" not in comment(github).body
+
+
+def test_tests_of_an_earlier_commit_do_not_replace_the_newest_ones(github: LocalGitHub) -> None:
+    stacks = RecordedStacks(play=["first", "first"])
+    run(github, stacks, tests_follow=True)
+    newer = "b" * 40
+    github.state.push(42, newer)
+    run(github, stacks, tests_follow=True)
+    before = comment(github).body
+    # As it happens where the newer tests cancel these.
+    record(github, SHA, AppTestsResult(outcome=Outcome.CANCELLED))
+    assert comment(github).body == before
+    assert "**Tests**: running" in before
+    assert recorded_states(github, SHA)[-1][0] == "error"
+
+
+def test_tests_that_end_after_their_preview_was_removed_leave_the_comment(
+    github: LocalGitHub,
+) -> None:
+    run(github, RecordedStacks(), tests_follow=True)
+    presenter = PullRequestPresenter(clients(github, RecordedStacks()).github, Preview(42))
+    presenter.removed(DestroyReport(stack="pr-42", had_stack=True))
+    before = comment(github).body
+    record(github, SHA, PASSED)
+    assert comment(github).body == before
+    assert "Tests" not in before
+    assert recorded_states(github, SHA)[-1] == ("success", "passed after 5 s")
+
+
+def test_a_result_is_recorded_by_the_command_line(
+    github: LocalGitHub,
+    previews: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    run(github, RecordedStacks(), tests_follow=True)
+    for name, value in github.environment.items():
+        monkeypatch.setenv(name, value)
+    arguments = ["tests", "record", "42", "--commit", SHA, "--result", str(tmp_path / "none")]
+    code, _, _ = previews(*arguments)
+    assert code == 0
+    assert "❌ **Tests**: failed after 0 s: they left no result" in comment(github).body
+    [_, (state, why)] = recorded_states(github, SHA)
+    assert state == "failure"
+    assert "they left no result" in why
+
+
+def test_two_apps_have_a_status_each() -> None:
+    assert status_of_tests(PLATFORM_APP) == "preview/tests"
+    assert status_of_tests(AppName("orders")) == "orders-preview/tests"

@@ -82,6 +82,26 @@ def test_in_mode_snapshot_the_instance_is_made_again_for_the_version_that_is_ser
     assert "is up" in body(github)
 
 
+@pytest.mark.parametrize("part", ["", "-frontend"])
+def test_an_image_that_the_program_built_stays_while_the_database_is_replaced(
+    github: LocalGitHub, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    report = SmokeReport(url="u", checks=(SmokeCheck(what="health"),))
+    monkeypatch.setattr(deploy, "smoke", lambda *_, **__: report)
+    stacks = living("snapshot")
+    urn = f"urn:pulumi:pr-42::previews::docker-build:index:Image::image{part}-cccccccccccc"
+    digest = "sha256:" + ("2" if part else "1") * 64
+    stacks.documents["pr-42"]["deployment"]["resources"].append(
+        {"urn": urn, "type": "docker-build:index:Image", "outputs": {"digest": digest}}
+    )
+    clients(github, stacks).reset_database(PR, run_url=RUN)
+    [arguments] = stacks.ups
+    assert arguments[arguments.index("--exclude") + 1] == urn
+    # The image that is served is the program's own, or one that it was given.
+    assert (f"previews:image={IMAGE}" in arguments) == bool(part)
+    assert f"previews:commit={COMMIT}" in arguments
+
+
 def test_what_is_not_there_begins_with_fresh_data_anyway(
     github: LocalGitHub, cloned: list[str]
 ) -> None:

@@ -15,14 +15,18 @@ from previews.diagnosis.failure_report import FailedResource, FailureReport
 from previews.diagnosis.migration_report import MigrationLog, MigrationReport
 from previews.pull_request.comment import (
     failed,
+    kept_tests,
     marker,
     no_room,
     removed,
     reset_failed,
     up,
+    with_tests,
+    without_tests,
     working,
 )
 from previews.pull_request.presenter import DeployedPreview, DeployFailure
+from previews.pull_request.tests_result import LINES, WIDTH, AppTests, AppTestsResult, Outcome
 from previews.pulumi.progress import State, Step, StepState
 from previews.reporting.cost import Cost, Line
 from previews.reporting.preview_summary import PreviewSummary
@@ -105,6 +109,12 @@ def test_when_it_is_up_the_table_tells_all() -> None:
     assert text.endswith("`/preview destroy` removes it · a push updates it\n")
 
 
+def test_the_page_with_the_mail_has_a_row_where_there_is_one() -> None:
+    assert "Mail" not in rows(shown())
+    facts = without(mail_url="http://pr-42.test/_mail")
+    assert rows(shown(facts))["Mail"] == "http://pr-42.test/_mail"
+
+
 def test_where_nothing_was_done_nothing_is_said_of_it() -> None:
     assert rows(shown(seconds=None)).keys() & {"Changed", "Took"} == set()
 
@@ -125,6 +135,7 @@ def test_what_was_changed(states: tuple[StepState, ...], words: str) -> None:
     ("migration", "words"),
     [
         (None, "unknown: their log can't be read"),
+        (MigrationLog(ran=False), "none was run"),
         (MigrationLog(report=REPORT), "none to apply"),
         (MigrationLog(applied=("1: a", "2: b|c"), report=REPORT), "1: a<br>2: b\\|c"),
         (
@@ -290,3 +301,85 @@ def test_two_apps_have_a_comment_each_in_one_pull_request() -> None:
     assert removed("pr-42", seconds=None, left=[]).startswith(MARKER)
     assert not orders.startswith(MARKER)
     assert not marker(AppName("orders-eu")).startswith(marker(AppName("orders")))
+
+
+RESULT = AppTestsResult(outcome=Outcome.FAILED, seconds=61, why="`a|b` @ada", lines=("one", "two"))
+
+LOG = (
+    f" ([run]({RUN})).\n\n"
+    "<details><summary>The last lines of their output</summary>\n\n"
+    "```text\none\ntwo\n```\n\n</details>"
+)
+
+
+def ended(result: AppTestsResult | None = RESULT, **more: str) -> AppTests:
+    return AppTests(commit=COMMIT, result=result, **{"run": RUN, "shown": COMMIT, **more})
+
+
+@pytest.mark.parametrize(
+    ("tests", "section"),
+    [
+        (ended(None), f"⏳ **Tests**: running ([run]({RUN}))."),
+        (
+            ended(AppTestsResult(outcome=Outcome.PASSED, seconds=5, lines=("ok",)), run=""),
+            "✅ **Tests**: passed after 5 s.",
+        ),
+        (
+            ended(AppTestsResult(outcome=Outcome.CANCELLED), shown=STILL, run=""),
+            "⚪ **Tests** of the earlier commit `0123456789ab`: cancelled after 0 s.",
+        ),
+        (
+            ended(),
+            f"❌ **Tests**: failed after 1 min 1 s: \\`a\\|b\\` @\u200bada{LOG}",
+        ),
+    ],
+)
+def test_the_app_s_own_tests_are_the_last_section(tests: AppTests, section: str) -> None:
+    text = with_tests(shown(), tests)
+    assert text.startswith(f"{MARKER}\n")
+    assert text.endswith(f"\n\n{section}\n")
+    assert kept_tests(text) == tests
+    assert without_tests(text) == shown()
+
+
+def test_a_comment_without_tests_stays_as_it_is() -> None:
+    assert with_tests(shown(), None) == shown() == without_tests(shown())
+    assert kept_tests(shown()) is None
+
+
+def test_what_an_app_prints_is_no_state_and_no_end_of_the_comment() -> None:
+    """A log before the section, or in it, can hold the marks of both."""
+    forged = with_tests(shown(), ended(AppTestsResult(outcome=Outcome.PASSED)))
+    evil = AppTestsResult(outcome=Outcome.FAILED, lines=tuple(forged.splitlines()[:LINES]))
+    log = failure(diagnostics=ClusterDiagnostics(missing=forged))
+    assert kept_tests(log) is None
+    printed = failed(
+        "pr-42",
+        COMMIT,
+        DeployFailure(
+            FailureReport(
+                cause=FailurePattern(code="unknown", why="no", remedy="none."),
+                failed=(FailedResource(step=None, type="", name="", op="", message=forged),),
+                diagnostics=ClusterDiagnostics(),
+            ),
+            (),
+        ),
+    )
+    assert kept_tests(printed) is None
+    assert without_tests(printed) == printed
+    text = with_tests(printed, ended(evil))
+    assert kept_tests(text) == ended(evil)
+    assert without_tests(text) == printed
+
+
+@pytest.mark.parametrize("packed", ["", "AAAA", "not base64", "eJwDAAAAAAE="])
+def test_a_state_of_another_version_is_none(packed: str) -> None:
+    text = f"{MARKER}\n<!-- previews: tests {packed} -->\n\n### up\n"
+    assert kept_tests(text) is None
+
+
+def test_the_longest_tests_leave_room_in_a_comment() -> None:
+    """GitHub refuses more than 65536 characters."""
+    line = "".join(chr(0x1F300 + place) for place in range(WIDTH))
+    result = AppTestsResult(outcome=Outcome.FAILED, why=line, lines=(line,) * LINES)
+    assert len(with_tests(shown(), ended(result))) < 20_000

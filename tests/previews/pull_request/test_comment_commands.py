@@ -204,6 +204,77 @@ def test_start_starts_from_the_branch_that_aws_trusts(
     assert github.state.started == [("preview.yml", "trunk", {"pull-request": "42"})]
 
 
+@pytest.fixture
+def orders(github: LocalGitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalGitHub:
+    """A job of a workflow that another app's workflow calls."""
+    (tmp_path / "preview.yaml").write_text("app: orders\n")
+    called_by = "acme/shop/.github/workflows/preview-orders.yml@refs/heads/main"
+    for name, value in {
+        **github.environment,
+        "PREVIEWS_APP": str(tmp_path),
+        "GITHUB_WORKFLOW_REF": called_by,
+    }.items():
+        monkeypatch.setenv(name, value)
+    return github
+
+
+def test_another_app_s_preview_is_started_by_the_workflow_that_calls(
+    orders: LocalGitHub, previews: Any
+) -> None:
+    assert previews("start", "42", "--branch", "trunk")[0] == 0
+    inputs = {"pull-request": "42", "action": "up"}
+    assert orders.state.started == [("preview-orders.yml", "trunk", inputs)]
+
+
+@pytest.mark.parametrize(
+    ("body", "action"),
+    [
+        ("/preview", "up"),
+        ("/preview reset-db", "reset-database"),
+        ("/preview destroy", "destroy"),
+    ],
+)
+def test_a_command_for_another_app_starts_the_workflow_that_calls(
+    orders: LocalGitHub, previews: Any, tmp_path: Path, body: str, action: str
+) -> None:
+    given = tmp_path / "event.json"
+    document = {
+        "action": "created",
+        "issue": {"number": 42, "pull_request": {"url": "x"}},
+        "repository": {"default_branch": "main"},
+        "comment": {"id": 7, "body": body, "user": {"login": "ada", "type": "User"}},
+    }
+    given.write_text(json.dumps(document))
+    assert previews("obey", "--event", str(given))[0] == 0
+    inputs = {"pull-request": "42", "action": action}
+    assert orders.state.started == [("preview-orders.yml", "main", inputs)]
+
+
+@pytest.mark.parametrize("ref", ["", "acme/shop/preview.yml@refs/heads/main"])
+def test_outside_of_a_run_another_app_s_workflow_is_not_guessed(
+    orders: LocalGitHub, previews: Any, monkeypatch: pytest.MonkeyPatch, ref: str
+) -> None:
+    monkeypatch.setenv("GITHUB_WORKFLOW_REF", ref)
+    code, output, complaint = previews("start", "42", "--json")
+    assert (code, json.loads(output)["error"]["code"]) == (1, "workflow-ref")
+    assert "gh workflow run" in complaint
+    assert orders.state.started == []
+
+
+def test_a_name_of_another_app_s_environment_is_refused(
+    orders: LocalGitHub, previews: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for environment in ("orders-preview", "orders-staging", ""):
+        monkeypatch.setenv("PREVIEWS_ENVIRONMENT", environment)
+        assert previews("start", "42")[0] == 0
+    orders.state.started.clear()
+    monkeypatch.setenv("PREVIEWS_ENVIRONMENT", "billing-preview")
+    code, output, complaint = previews("start", "42", "--json")
+    assert (code, json.loads(output)["error"]["code"]) == (1, "app-environment")
+    assert "orders-preview and orders-staging" in complaint
+    assert orders.state.started == []
+
+
 DOCUMENTED_IN = Path(__file__).resolve().parents[3] / "docs" / "lifecycle.md"
 
 

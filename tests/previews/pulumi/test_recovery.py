@@ -14,6 +14,8 @@ from previews.pulumi.recovery import Recovered, with_adopted
 from previews.pulumi.state import Resource, read_state
 from tests.previews.world import MemoryStacks, clients_of
 
+PUBLIC = "aws:s3/bucketPublicAccessBlock"
+OWNED = "aws:s3/bucketOwnershipControls"
 POLICY = json.dumps(
     {
         "Version": "2012-10-17",
@@ -190,6 +192,14 @@ def test_what_pulumi_alone_keeps_is_nowhere_else(
         ("aws:iam/role:Role", {"name": "pr-43-secrets"}, ""),
         ("aws:iam/rolePolicy:RolePolicy", {"role": "pr-42-secrets", "name": "read"}, ":read"),
         ("aws:iam/rolePolicy:RolePolicy", {"role": "pr-43-secrets", "name": "read"}, ""),
+        ("aws:s3/bucket:Bucket", {"bucket": "pr-42-1"}, "pr-42-1"),
+        ("aws:s3/bucket:Bucket", {"bucket": "pr-43-1"}, ""),
+        ("aws:s3/bucketPolicy:BucketPolicy", {"bucket": "pr-42-1"}, "pr-42-1"),
+        ("aws:s3/bucketPolicy:BucketPolicy", {"bucket": "pr-44-1"}, ""),
+        (f"{PUBLIC}:BucketPublicAccessBlock", {"bucket": "pr-42-1"}, "pr-42-1"),
+        (f"{PUBLIC}:BucketPublicAccessBlock", {"bucket": "pr-44-1"}, ""),
+        (f"{OWNED}:BucketOwnershipControls", {"bucket": "pr-42-1"}, "pr-42-1"),
+        (f"{OWNED}:BucketOwnershipControls", {"bucket": "pr-44-1"}, ""),
     ],
 )
 def test_each_kind_is_found_by_its_name(
@@ -202,6 +212,15 @@ def test_each_kind_is_found_by_its_name(
         ec2.create_security_group(GroupName="pr-42-database", Description="d", VpcId=vpc)
         iam.create_role(RoleName="pr-42-secrets", AssumeRolePolicyDocument="{}")
         iam.put_role_policy(RoleName="pr-42-secrets", PolicyName="read", PolicyDocument=POLICY)
+        s3 = session.client("s3")
+        for bucket in ("pr-42-1", "pr-44-1"):
+            s3.create_bucket(Bucket=bucket)
+        s3.put_bucket_policy(Bucket="pr-42-1", Policy=POLICY)
+        s3.put_public_access_block(
+            Bucket="pr-42-1", PublicAccessBlockConfiguration={"BlockPublicAcls": True}
+        )
+        owned = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+        s3.put_bucket_ownership_controls(Bucket="pr-42-1", OwnershipControls=owned)
         given = {key: vpc if value == "VPC" else value for key, value in inputs.items()}
         resource = Resource(urn="u::u", type=kind, custom=True, inputs=given)
         found = with_aws(stacks).lookup("pr-42").identify(resource)

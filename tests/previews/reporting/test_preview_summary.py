@@ -38,6 +38,7 @@ def test_each_fact_comes_from_its_output() -> None:
     assert found.model_dump(exclude={"cost"}) == {
         "stack": "pr-42",
         "url": "http://pr-42.preview.test",
+        "mail_url": "",
         "health": "/health",
         "commit": "a" * 40,
         "mode": "snapshot",
@@ -79,6 +80,12 @@ def test_a_preview_is_as_old_as_the_oldest_thing_that_is_really_there() -> None:
 def test_an_empty_state_has_nothing_to_tell(document: dict[str, Any]) -> None:
     found = summarize(read_state("pr-42", document), region="us-east-1", prices=prices.read())
     assert (found.created, found.resources, found.pending, found.url) == (None, 0, False, "")
+
+
+def test_the_page_with_the_mail_is_known_where_the_stack_has_one() -> None:
+    url = "http://pr-42.preview.test/_mail"
+    assert facts(resources(OUTPUTS | {"mailUrl": url})).mail_url == url
+    assert facts(resources(OUTPUTS)).mail_url == ""
 
 
 def test_a_time_without_a_zone_is_utc_s() -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from sandbox.aws.policy import Attempt, is_allowed
+from sandbox.aws.policy import Attempt, is_allowed, is_denied
 
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-42-AbCdEf"
 READ = Attempt("secretsmanager:GetSecretValue", SECRET)
@@ -89,11 +90,15 @@ def test_nothing_is_allowed_by_nothing() -> None:
         ({"StringLike": {"c": "*"}}, False),
         ({"StringNotEquals": {"a": ["2", "3"]}}, True),
         ({"StringNotEquals": {"a": ["2", "1"]}}, False),
-        ({"StringEquals": {"a": "1"}, "Bool": {"b": "2"}}, False),
+        ({"StringEquals": {"a": "1"}, "NumericEquals": {"b": "2"}}, False),
+        ({"Bool": {"secure": "true"}}, True),
+        ({"Bool": {"secure": False}}, False),
+        ({"Bool": {"c": "true"}}, False),
     ],
 )
 def test_every_condition_has_to_hold(condition: dict[str, Any], expected: bool) -> None:
-    attempt = Attempt(READ.action, READ.resource, context={"a": "1", "b": "2"})
+    context = {"a": "1", "b": "2", "secure": "true"}
+    attempt = Attempt(READ.action, READ.resource, context=context)
     assert allowed(allow(Condition=condition), attempt=attempt) is expected
 
 
@@ -141,3 +146,22 @@ def test_trust(changes: dict[str, Any], expected: bool) -> None:
         **changes,
     }
     assert allowed(trust, attempt=TAKE) is expected
+
+
+@pytest.mark.parametrize(
+    ("principal", "effect", "expected"),
+    [
+        ("*", "Deny", True),
+        ({"AWS": "*"}, "Deny", True),
+        ({"AWS": ["arn:aws:iam::123456789012:role/pr-42-app"]}, "Deny", True),
+        ({"AWS": "arn:aws:iam::123456789012:role/pr-43-app"}, "Deny", False),
+        ({"Service": "s3.amazonaws.com"}, "Deny", False),
+        ("*", "Allow", False),
+    ],
+)
+def test_a_resources_policy_denies_the_callers_that_it_names(
+    principal: Any, effect: str, expected: bool
+) -> None:
+    statement = allow(Principal=principal, Effect=effect)
+    attempt = replace(READ, caller="arn:aws:iam::123456789012:role/pr-42-app")
+    assert is_denied([json.dumps({"Statement": [statement]})], attempt) is expected

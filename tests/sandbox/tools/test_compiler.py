@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.errors import SandboxError
-from sandbox.tools import compiler
+from sandbox.tools import compiler, wheels
 from sandbox.tools.cache import Cache
 from tests.sandbox.tools.fakes import RecordingReport, fake_go, script
 
@@ -20,7 +20,7 @@ def no_other_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def _installer(tmp_path: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pip = script(tmp_path / "pip", body)
-    monkeypatch.setattr(compiler, "_installer", lambda: [str(pip)])
+    monkeypatch.setattr(wheels, "_installer", lambda: [str(pip)])
 
 
 def test_a_recent_compiler_on_path_is_used(tmp_path: Path) -> None:

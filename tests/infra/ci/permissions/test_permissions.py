@@ -69,6 +69,10 @@ IMAGES = f"arn:aws:ecr:{HERE}:repository/previews"
 KEY = f"arn:aws:kms:{HERE}:key/0123"
 STATE = "arn:aws:s3:::acme-state/.pulumi"
 
+BUCKET = f"arn:aws:s3:::pr-42-{ACCOUNT}"
+STAGINGS_BUCKET = f"arn:aws:s3:::staging-{ACCOUNT}"
+OTHERS_BUCKET = "arn:aws:s3:::pr-42-999999999999"
+
 NEW = {"aws:RequestTag/stack": "pr-42"}
 NEW_STAGING = {"aws:RequestTag/stack": "staging"}
 OURS = {"aws:ResourceTag/stack": "pr-42"}
@@ -207,6 +211,39 @@ PREVIEW_CALLS: list[tuple[str, str, Mapping[str, str], str]] = [
     ("s3:PutObject", f"{STATE}/stacks/previews/staging.json", {}, NO),
     ("s3:DeleteObject", f"{STATE}/locks/organization/previews/staging/1.json", {}, NO),
     ("s3:PutBucketPolicy", "arn:aws:s3:::acme-state", {}, NO),
+    # A bucket, whose files it never reads, and the role of the pods that do.
+    ("s3:CreateBucket", BUCKET, NEW, YES),
+    ("s3:CreateBucket", BUCKET, {}, NO),
+    ("s3:CreateBucket", BUCKET, NEW_STAGING, NO),
+    ("s3:CreateBucket", STAGINGS_BUCKET, NEW, NO),
+    ("s3:CreateBucket", OTHERS_BUCKET, NEW, NO),
+    ("s3:TagResource", BUCKET, {"aws:RequestTag/commit": "abc"}, YES),
+    ("s3:TagResource", BUCKET, NEW_STAGING, NO),
+    ("s3:TagResource", STAGINGS_BUCKET, NEW, NO),
+    ("s3:ListAllMyBuckets", "*", {}, YES),
+    ("s3:ListBucket", BUCKET, {}, YES),
+    ("s3:GetBucketPolicy", BUCKET, {}, YES),
+    ("s3:GetBucketPolicy", STAGINGS_BUCKET, {}, NO),
+    ("s3:PutBucketPolicy", BUCKET, {}, YES),
+    ("s3:PutBucketPolicy", STAGINGS_BUCKET, {}, NO),
+    ("s3:PutBucketAcl", BUCKET, {}, NO),
+    ("s3:PutReplicationConfiguration", BUCKET, {}, NO),
+    ("s3:DeleteBucket", BUCKET, {}, YES),
+    ("s3:DeleteBucket", STAGINGS_BUCKET, {}, NO),
+    ("s3:DeleteBucket", "arn:aws:s3:::acme-state", {}, NO),
+    ("s3:ListBucketVersions", BUCKET, {}, YES),
+    ("s3:DeleteObjectVersion", f"{BUCKET}/a/b", {}, YES),
+    ("s3:DeleteObjectVersion", f"{STAGINGS_BUCKET}/a/b", {}, NO),
+    ("s3:GetObject", f"{BUCKET}/a/b", {}, NO),
+    ("s3:GetObjectVersion", f"{BUCKET}/a/b", {}, NO),
+    ("s3:PutObject", f"{BUCKET}/a/b", {}, NO),
+    ("s3:GetObject", f"{STAGINGS_BUCKET}/a/b", {}, NO),
+    ("iam:CreateRole", role("pr-42-app"), {**NEW, **BOUND}, YES),
+    ("iam:CreateRole", role("pr-42-app"), NEW, NO),
+    ("iam:PutRolePolicy", role("pr-42-app"), BOUND, YES),
+    ("iam:PutRolePolicy", role("staging-app"), BOUND, NO),
+    ("iam:DeleteRole", role("pr-42-app"), {}, YES),
+    ("sts:AssumeRole", role("pr-42-app"), {}, NEVER),
 ]
 
 STAGING_CALLS: list[tuple[str, str, Mapping[str, str], str]] = [
@@ -264,6 +301,18 @@ STAGING_CALLS: list[tuple[str, str, Mapping[str, str], str]] = [
     ("iam:DeleteRole", role("data-8-secrets"), {}, YES),
     ("iam:DeleteRole", role("staging-secrets"), {}, NO),
     ("s3:PutObject", f"{STATE}/stacks/previews/data-8.json", {}, YES),
+    # Staging's bucket is compared and tagged; a person makes and removes it.
+    ("s3:GetBucketPolicy", STAGINGS_BUCKET, {}, YES),
+    ("s3:TagResource", STAGINGS_BUCKET, {"aws:RequestTag/commit": "abc"}, YES),
+    ("s3:TagResource", STAGINGS_BUCKET, NEW, NO),
+    ("s3:PutBucketPolicy", STAGINGS_BUCKET, {}, NO),
+    ("s3:CreateBucket", STAGINGS_BUCKET, NEW_STAGING, NO),
+    ("s3:DeleteBucket", STAGINGS_BUCKET, {}, NO),
+    ("s3:GetObject", f"{STAGINGS_BUCKET}/a/b", {}, NO),
+    ("s3:DeleteObject", f"{STAGINGS_BUCKET}/a/b", {}, NO),
+    ("s3:CreateBucket", BUCKET, NEW, NO),
+    ("s3:DeleteBucket", BUCKET, {}, NO),
+    ("iam:CreateRole", role("data-8-app"), {**NEW_DATA, **DATA_BOUND}, NO),
 ]
 
 
@@ -305,6 +354,29 @@ def test_whatever_a_previews_role_is_given_the_boundary_leaves_previews_secrets_
     assert decide(attempts, everything) == [YES] * len(attempts)
     bound = decide(attempts, everything, boundary=POLICIES["boundary"])
     assert bound == [YES, NO, NO, NO, YES, NO, NO, NO]
+
+
+def test_whatever_a_previews_role_is_given_the_boundary_leaves_previews_buckets_alone() -> None:
+    everything = json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+        }
+    )
+    attempts = [
+        Attempt("s3:GetObject", f"{BUCKET}/a"),
+        Attempt("s3:PutObject", f"{BUCKET}/a"),
+        Attempt("s3:ListBucket", BUCKET),
+        Attempt("s3:PutBucketPolicy", BUCKET),
+        Attempt("s3:DeleteBucket", BUCKET),
+        Attempt("s3:GetObject", f"{STAGINGS_BUCKET}/a"),
+        Attempt("s3:GetObject", f"{OTHERS_BUCKET}/a"),
+        Attempt("s3:GetObject", f"{STATE}/stacks/previews/pr-42.json"),
+        Attempt("s3:ListAllMyBuckets"),
+    ]
+    bound = decide(attempts, everything, boundary=POLICIES["boundary"])
+    assert bound == [YES, YES, YES, NO, NO, NO, NO, NO, NO]
+    assert set(decide(attempts, everything, boundary=POLICIES["data-boundary"])) == {NO}
 
 
 def test_neither_boundary_reaches_the_other_s_secrets() -> None:

@@ -19,6 +19,10 @@ SUBNETS = "aws:rds/subnetGroup:SubnetGroup"
 ROLE = "aws:iam/role:Role"
 POLICY = "aws:iam/rolePolicy:RolePolicy"
 MANAGED = "aws:iam/policy:Policy"
+BUCKET = "aws:s3/bucket:Bucket"
+BUCKET_POLICY = "aws:s3/bucketPolicy:BucketPolicy"
+PUBLIC_ACCESS = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+OWNERSHIP = "aws:s3/bucketOwnershipControls:BucketOwnershipControls"
 IDENTITY = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
 _TRUST = json.dumps(
     {
@@ -93,10 +97,13 @@ def inputs(vpc: tuple[str, list[str]]) -> dict[str, Properties]:
             "clientIdLists": ["sts.amazonaws.com"],
             "tags": tags,
         },
+        BUCKET: {"bucket": name, "forceDestroy": True, "tags": tags},
     }
 
 
-_TYPES = pytest.mark.parametrize("token", [REPOSITORY, GROUP, SUBNETS, ROLE, MANAGED, IDENTITY])
+_TYPES = pytest.mark.parametrize(
+    "token", [REPOSITORY, GROUP, SUBNETS, ROLE, MANAGED, IDENTITY, BUCKET]
+)
 
 
 @_TYPES
@@ -316,3 +323,73 @@ async def test_a_subnet_groups_description_changes_in_place(
     new = {**old, "description": "other", "subnetIds": old["subnetIds"][:1]}
     outputs = await engine.update(SUBNETS, made.identity, old, made.outputs, new)
     assert {key: outputs[key] for key in new} == new
+
+
+@pytest.mark.parametrize("force", [True, False])
+async def test_a_bucket_is_emptied_only_if_that_is_asked_for(
+    engine: Engine, inputs: dict[str, Properties], boto: Any, force: bool
+) -> None:
+    wanted = {**inputs[BUCKET], "forceDestroy": force}
+    made, s3 = await engine.create(BUCKET, **wanted), boto("s3")
+    s3.put_bucket_versioning(Bucket=made.identity, VersioningConfiguration={"Status": "Enabled"})
+    for number in range(3):
+        s3.put_object(Bucket=made.identity, Key="same", Body=str(number).encode())
+    s3.delete_object(Bucket=made.identity, Key="same")
+    if force:
+        await engine.delete(BUCKET, made.identity, wanted)
+        assert await engine.read(BUCKET, made.identity, wanted, made.outputs) is None
+    else:
+        with pytest.raises(SandboxError, match="BucketNotEmpty"):
+            await engine.delete(BUCKET, made.identity, wanted)
+
+
+async def test_a_bucket_without_tags_is_not_taken_for_missing(
+    engine: Engine, inputs: dict[str, Properties], boto: Any
+) -> None:
+    boto("s3").create_bucket(Bucket=inputs[BUCKET]["bucket"])
+    with pytest.raises(SandboxError, match="not this stack's"):
+        await engine.create(BUCKET, **inputs[BUCKET])
+
+
+@pytest.mark.parametrize(
+    ("token", "settings", "changed"),
+    [
+        (BUCKET_POLICY, {"policy": _READ}, {"policy": _READ.replace("Get", "Put")}),
+        (
+            PUBLIC_ACCESS,
+            {
+                "blockPublicAcls": True,
+                "blockPublicPolicy": True,
+                "ignorePublicAcls": True,
+                "restrictPublicBuckets": True,
+            },
+            {"restrictPublicBuckets": False},
+        ),
+        (
+            OWNERSHIP,
+            {"rule": {"objectOwnership": "BucketOwnerEnforced"}},
+            {"rule": {"objectOwnership": "ObjectWriter"}},
+        ),
+    ],
+)
+async def test_a_buckets_settings_are_read_changed_and_removed(
+    engine: Engine,
+    inputs: dict[str, Properties],
+    token: str,
+    settings: Properties,
+    changed: Properties,
+) -> None:
+    parent = await engine.create(BUCKET, **inputs[BUCKET])
+    wanted = {"bucket": parent.identity, **settings}
+    made = await engine.create(token, **wanted)
+    found = await engine.read(token, made.identity, wanted, made.outputs)
+    assert found is not None
+    assert found.inputs == wanted
+    new = {**wanted, **changed}
+    outputs = await engine.update(token, made.identity, wanted, made.outputs, new)
+    assert {key: outputs[key] for key in new} == new
+    for _ in range(2):
+        await engine.delete(token, made.identity, new)
+        assert await engine.read(token, made.identity, new, outputs) is None
+    await engine.delete(BUCKET, parent.identity, inputs[BUCKET])
+    await engine.delete(token, made.identity, new)
