@@ -145,7 +145,9 @@ def is_migrated(settings: Settings, stack: StackName) -> bool:
 
 
 def _run_command(settings: Settings, stack: StackName, command: Sequence[str]) -> None:
-    """Run a command in a Job of staging's image."""
+    """Run a command in a Job of staging's image, in place of one that failed or was interrupted."""
+    at = f"--namespace={stack.namespace}"
+    kubectl(settings, "delete", f"job/{_JOB}", at, "--ignore-not-found", "--cascade=foreground")
     kubectl(settings, "apply", "--filename=-", document=_job(settings, stack, command))
     until_ended = Retrying(
         retry=retry_if_result(lambda status: not _ENDED & _conditions(status)),

@@ -44,8 +44,10 @@ class Cluster:
         self.ends = ends
         self.migrates = migrates
         self.applied: list[dict[str, Any]] = []
+        self.verbs: list[str] = []
 
     def kubectl(self, _: Settings, *arguments: str, document: dict[str, Any] | None = None) -> str:
+        self.verbs.append(arguments[0])
         if document is not None:
             self.applied.append(document)
         return "Traceback: no such table" if arguments[0] == "logs" else ""
@@ -135,6 +137,15 @@ def test_a_command_that_fails_is_told_with_its_log(
             {"sandbox": {"staging": {"command": "make rows"}}},
         )
     assert not filling._filled(settings, STAGING).exists()
+
+
+def test_a_corrected_command_replaces_the_one_that_failed(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    """A Job can't be changed."""
+    cluster = Cluster()
+    fill(monkeypatch, settings, cluster, {"hooks": {"seed": {"command": ["python", "seed.py"]}}})
+    assert cluster.verbs[:2] == ["delete", "apply"]
 
 
 def test_a_file_that_is_missing_is_told(
