@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from previews.pull_request.tests_result import Outcome, read_result
+from previews.pulumi.processes import runs
 from tests.e2e.lifecycle import REPOSITORY, Lifecycle
 from tests.e2e.waiting import eventually
 from tests.e2e.world import World, git
@@ -150,7 +151,7 @@ def test_a_run_that_is_lost_is_a_failure_and_the_next_one_is_clean(
         tests = running(process)
         process.kill()
         process.wait()
-        eventually(lambda: not any(one.is_running() for one in tests), "the tests ended")
+        eventually(lambda: not any(runs(one.pid) for one in tests), "the tests ended")
         state, body = jobs.record()
         assert state == "failure"
         assert "they left no result" in body
