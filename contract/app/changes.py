@@ -35,6 +35,9 @@ def _globs(app: App) -> Iterator[str]:
         yield f"{image.context}/.dockerignore"
     yield FILE
     yield app.database.scrub
+    # Without a folder of their own they stand among other files, for which `paths` speak.
+    if app.tests is not None and app.tests.folder != ".":
+        yield app.tests.folder
     if app.openapi is not None:
         yield app.openapi.file
 

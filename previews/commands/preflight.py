@@ -36,6 +36,7 @@ def command(preview: PreviewArgument, as_json: AsJson = False) -> None:
             aws=lambda: clients.aws,
             platform=lambda: clients.platform,
             cluster=lambda: clients.cluster,
+            app=lambda: clients.app,
         )
     except PreviewsError as error:
         _comment(clients, preview, error)

@@ -48,6 +48,22 @@ class DeploymentStatus(Model):
     environment_url: str | None = None
 
 
+class CommitStatus(Model):
+    """A status of a commit.
+
+    Attributes:
+        context: Its name, of which the newest counts.
+        state: Its state.
+        description: One line for people.
+        target_url: A page about it.
+    """
+
+    context: str
+    state: CommitState
+    description: str | None = None
+    target_url: str | None = None
+
+
 class Deployments:
     """Deployments, environments and commit statuses of one repository."""
 
@@ -131,6 +147,14 @@ class Deployments:
                 self._api.delete_an_environment,
                 environment_name=quote(name, safe=""),
             )
+
+    def commit_status(self, sha: str, context: str) -> CommitStatus | None:
+        """Return a commit's newest status of a name; None if it has none."""
+        what = f"statuses of commit {sha[:12]}"
+        call = self._api.list_commit_statuses_for_ref
+        responses = self._connection.each(what, call, ref=sha)
+        statuses = (read(CommitStatus, what, response) for response in responses)
+        return next((one for one in statuses if one.context == context), None)
 
     def set_commit_status(
         self, sha: str, state: CommitState, *, context: str, description: str, url: str = ""

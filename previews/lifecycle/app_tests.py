@@ -221,6 +221,7 @@ def _run(
             start_new_session=True,
             preexec_fn=end_with_parent(),  # noqa: PLW1509 - no other thread runs
         )
+        guard = _guard(process.pid)
         reader = Thread(target=tail.read, args=(process.stdout,), daemon=True)
         reader.start()
     try:
@@ -229,9 +230,22 @@ def _run(
     finally:
         with signals.deferred():
             _end_group(process)
+            guard.kill()
+            guard.communicate()
             # A process that has left the group can hold the pipe, and is not waited for.
             reader.join(_PIPE_SECONDS)
         signals.check()
+
+
+def _guard(group: int) -> subprocess.Popen[bytes]:
+    """Start what kills a process group when this process is killed, which closes its pipe."""
+    return subprocess.Popen(
+        ["/bin/sh", "-c", 'read -r _; kill -s KILL -- "-$0"', str(group)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from contract.app.needs import MAIL, REDIS
 from contract.kubernetes import (
     AFTER_RESET_ANNOTATION,
     BRANCHES,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 BRANCH_RESOURCES = qualified(BRANCHES)
 _BRANCH = "database"
+_DEPLOYMENTS = "deployments.v1.apps"
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _CLONE_SECONDS = 900
 # A pod's scheduling and the image's pull come on top of a Job's own time.
@@ -69,8 +71,8 @@ def reset(preview: Preview, cluster: Cluster, *, migrates: bool) -> None:
     if migration is not None:
         progress(f"{preview}: applying the migrations of the version that runs")
         _migrate_again(cluster, preview, migration, token)
-    progress(f"{preview}: restarting the service")
-    _restart(cluster, preview)
+    progress(f"{preview}: restarting the pods")
+    _restart_all(cluster, preview)
     _seed_again(cluster, preview, token)
 
 
@@ -194,16 +196,23 @@ def _ended(job: KubernetesObject) -> set[str]:
     return {c["type"] for c in conditions if c["status"] == "True"} & {"Complete", "Failed"}
 
 
-def _restart(cluster: Cluster, preview: Preview) -> None:
-    deployment = _require(cluster, "deployments.v1.apps", SERVICE, preview)
+def _restart_all(cluster: Cluster, preview: Preview) -> None:
+    """Restart what holds something of the former rows: Redis first, since the others fill it."""
+    names = {one.name for one in cluster.each(_DEPLOYMENTS, namespace=preview.stack.namespace)}
+    for name in sorted({SERVICE, *names} - {MAIL}, key=lambda name: (name != REDIS, name)):
+        _restart(cluster, name, preview)
+
+
+def _restart(cluster: Cluster, name: str, preview: Preview) -> None:
+    deployment = _require(cluster, _DEPLOYMENTS, name, preview)
     at = datetime.now(UTC).isoformat(timespec="seconds")
     template = {"metadata": {"annotations": {_RESTARTED: at}}}
     cluster.patch(deployment, {"spec": {"template": template}})
     _await(
-        lambda: _require(cluster, "deployments.v1.apps", SERVICE, preview),
+        lambda: _require(cluster, _DEPLOYMENTS, name, preview),
         _is_rolled_out,
         seconds=_ROLLOUT_SECONDS,
-        what=f"restart of the service of {preview}",
+        what=f"restart of {name} of {preview}",
     )
 
 

@@ -178,7 +178,7 @@ class _Smoke:
         app = self._app
         yield "health", self._health
         if self._running is not None:
-            yield "running image", partial(_require_none, self._running)
+            yield "running image", partial(self._image, self._running)
         if app.version is not None:
             path = app.version
             yield "version", lambda: self._version(path, commit)
@@ -199,17 +199,32 @@ class _Smoke:
             # As Kubernetes judges it.
             return "" if answer.is_success or answer.is_redirect else _shown(answer)
 
-        until_healthy = Retrying(
+        last = self._last(wrong)
+        if last:
+            msg = f"not healthy within {self._wait_seconds:g} s; last: {last}"
+            raise _WrongError(msg)
+
+    def _image(self, running: Callable[[], str]) -> None:
+        """Retry: a pod of the version before is deleted a little later than the rollout ends."""
+        try:
+            last = self._last(running)
+        except PreviewsError as error:
+            msg = f"the cluster does not tell: {error.why}"
+            raise _WrongError(msg) from error
+        if last:
+            raise _WrongError(last)
+
+    def _last(self, wrong: Callable[[], str]) -> str:
+        """Call a function until it finds nothing wrong; return what it found last."""
+        until_right = Retrying(
             retry=retry_if_result(bool),
             stop=stop_after_delay(self._wait_seconds),
             wait=wait_fixed(0.1),
         )
         try:
-            until_healthy(wrong)
+            return until_right(wrong)
         except RetryError as error:
-            last = error.last_attempt.result()
-            msg = f"not healthy within {self._wait_seconds:g} s; last: {last}"
-            raise _WrongError(msg) from error
+            return str(error.last_attempt.result())
 
     def _version(self, path: str, commit: str | None) -> None:
         found = str(self._ask("GET", path, HTTPStatus.OK).json().get("commit", ""))
@@ -285,16 +300,6 @@ def _images(pod: dict[str, Any]) -> set[str]:
     """Return the images of a pod, or of a template, without those of injected containers."""
     containers = pod["spec"]["containers"]
     return {str(one["image"]) for one in containers if one["name"] == SERVICE}
-
-
-def _require_none(wrong: Callable[[], str]) -> None:
-    try:
-        found = wrong()
-    except PreviewsError as error:
-        msg = f"the cluster does not tell: {error.why}"
-        raise _WrongError(msg) from error
-    if found:
-        raise _WrongError(found)
 
 
 def _filled(value: Any, values: dict[str, str]) -> Any:

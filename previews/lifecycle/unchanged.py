@@ -1,7 +1,8 @@
 """A push that changes nothing that a preview shows: the preview stays as it is.
 
 In doubt a push is deployed: when GitHub doesn't answer, when the last deployment isn't a success,
-after a force push, and where GitHub doesn't name all files.
+after a force push, where GitHub doesn't name all files, and before the app's own tests of the
+commit that it runs have ended, of which the new commit gets the result.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from contract.app.read import repository_root
 from previews.errors import PreviewsError
 from previews.lifecycle.triggers import PUSH, Action, Decision, Event
 from previews.output import progress
-from previews.pull_request.github_presenter import commit_status
+from previews.pull_request.github_presenter import commit_status, status_of_tests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from contract.app.model import App
     from contract.preview import Preview
     from previews.github import GitHub
+    from previews.github.deployments import CommitStatus
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,14 @@ def keep_if_unchanged(
         changed = github.commits.compare(last.sha, decision.sha).changed() if last else None
         if last is None or changed is None:
             return decision
+        described = app()
+        if (
+            described.tests is not None
+            and _tests_result(github, last.sha, decision.preview) is None
+        ):
+            return decision
         relative = folder.resolve().relative_to(repository_root(folder)).as_posix()
-        cause = first_relevant(app(), relative, changed)
+        cause = first_relevant(described, relative, changed)
     except PreviewsError as error:
         progress(f"{decision.preview} is deployed, since what changed is not known: {error}")
         return decision
@@ -104,7 +112,22 @@ def show_unchanged(preview: Preview, commit: str, deployed: str, *, github: GitH
         description=text,
         url=last.url,
     )
+    tests = _tests_result(github, deployed, preview)
+    if tests is not None:
+        github.deployments.set_commit_status(
+            commit,
+            tests.state,
+            context=tests.context,
+            description=tests.description or "",
+            url=tests.target_url or "",
+        )
     return text
+
+
+def _tests_result(github: GitHub, commit: str, preview: Preview) -> CommitStatus | None:
+    """Return how the app's own tests of a commit ended; None while they have not."""
+    found = github.deployments.commit_status(commit, status_of_tests(preview.app))
+    return None if found is None or found.state == "pending" else found
 
 
 def _last_success(github: GitHub, preview: Preview) -> _LastDeployment | None:

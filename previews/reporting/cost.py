@@ -31,9 +31,9 @@ class PreviewSizes(_Model):
         region: AWS region.
         database_class: Class of its own RDS instance; None where it has a database on a shared one.
         database_gib: Storage of that instance.
-        pods: Number of the service's pods.
-        cpu_millicores: CPU request of one pod.
-        memory_mib: Memory request of one pod.
+        pods: Number of its pods.
+        cpu_millicores: CPU requests of all of them.
+        memory_mib: Memory requests of all of them.
         secrets: Number of its secrets in Secrets Manager.
         image_gib: Size that its image adds to the registry.
         node: Type of the nodes that its pods share.
@@ -218,6 +218,6 @@ def _share(sizes: PreviewSizes, node: Price) -> Decimal:
     if node.vcpu is None or node.gib is None:
         msg = f"{sizes.node}: prices.toml lacks its vcpu and gib"
         raise ValueError(msg)
-    cpu = Decimal(sizes.pods * sizes.cpu_millicores) / (node.vcpu * _MILLICORES)
-    memory = Decimal(sizes.pods * sizes.memory_mib) / (node.gib * _MIB_PER_GIB)
+    cpu = Decimal(sizes.cpu_millicores) / (node.vcpu * _MILLICORES)
+    memory = Decimal(sizes.memory_mib) / (node.gib * _MIB_PER_GIB)
     return max(cpu, memory)

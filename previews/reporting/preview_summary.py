@@ -102,7 +102,7 @@ def _expires(state: StackState, ttl_days: int | None) -> datetime | None:
 
 def sizes_of(resources: Iterable[Resource], region: str) -> PreviewSizes:
     """Return the sizes of a preview's resources, as they were declared."""
-    sizes: dict[str, Any] = {"region": region, "pods": 0}
+    sizes: dict[str, Any] = {"region": region, "pods": 0, "cpu_millicores": 0, "memory_mib": 0}
     for resource in resources:
         if resource.type == _INSTANCE:
             sizes["database_class"] = resource.inputs.get("instanceClass")
@@ -113,11 +113,12 @@ def sizes_of(resources: Iterable[Resource], region: str) -> PreviewSizes:
             spec = {**resource.inputs, **resource.outputs}.get("spec", {})
             [container, *_] = spec["template"]["spec"]["containers"]
             requested = container.get("resources", {}).get("requests", {})
-            sizes |= {
-                "pods": int(spec.get("replicas") or 1),
-                "cpu_millicores": _millicores(str(requested.get("cpu", "0"))),
-                "memory_mib": int(str(requested.get("memory", "0Mi")).removesuffix("Mi")),
-            }
+            pods = int(spec.get("replicas") or 1)
+            sizes["pods"] += pods
+            sizes["cpu_millicores"] += pods * _millicores(str(requested.get("cpu", "0")))
+            sizes["memory_mib"] += pods * int(
+                str(requested.get("memory", "0Mi")).removesuffix("Mi")
+            )
     return PreviewSizes.model_validate(sizes)
 
 

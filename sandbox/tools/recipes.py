@@ -554,7 +554,7 @@ RELEASES = (*(each.release for each in CATALOGUE if each.release), ACTIONLINT, K
 
 def cache_key() -> str:
     """Return the name of a cache with all tools; it changes with each of them."""
-    names = "\n".join(each.folder_name for each in CATALOGUE)
+    names = "\n".join(each.folder_name for each in (*CATALOGUE, *NEEDED))
     return f"sandbox-tools-{hashlib.sha256(names.encode()).hexdigest()[:16]}"
 
 

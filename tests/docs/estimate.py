@@ -59,14 +59,15 @@ def preview_sizes(preview: Deployment, staging: Deployment) -> PreviewSizes:
     (deployment,) = of_type(preview, "kubernetes:apps/v1:Deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     asked = container["resources"]["requests"]
+    pods = int(scaled["spec"]["minReplicas"])
     return PreviewSizes(
         region=REGION,
         database_class=database["instanceClass"],
         # A restored instance has as much storage as its origin.
         database_gib=int(origin["allocatedStorage"]),
-        pods=int(scaled["spec"]["minReplicas"]),
-        cpu_millicores=int(str(asked["cpu"]).removesuffix("m")),
-        memory_mib=int(str(asked["memory"]).removesuffix("Mi")),
+        pods=pods,
+        cpu_millicores=pods * int(str(asked["cpu"]).removesuffix("m")),
+        memory_mib=pods * int(str(asked["memory"]).removesuffix("Mi")),
         secrets=1,
         node=NODE,
     )

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from previews.pull_request.tests_result import Outcome, read_result
+from previews.pulumi.processes import runs
 from tests.e2e.lifecycle import REPOSITORY, Lifecycle
 from tests.e2e.waiting import eventually
 from tests.e2e.world import World, git
@@ -81,11 +82,17 @@ class Jobs:
         return states[-1], comment.body
 
 
-@pytest.fixture
-def jobs(world: World, up: str, tmp_path: Path) -> Iterator[Jobs]:
+@pytest.fixture(scope="module")
+def jobs(world: World, up: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
     assert up
     with LocalGitHub(REPOSITORY) as hub:
-        yield Jobs(Lifecycle(world, hub), tmp_path)
+        yield Jobs(Lifecycle(world, hub), tmp_path_factory.mktemp("jobs"))
+
+
+@pytest.fixture(scope="module")
+def outputs(jobs: Jobs) -> dict[str, str]:
+    """Outputs of the job that deployed."""
+    return jobs.deploy()
 
 
 def change(world: World, old: str, new: str) -> None:
@@ -109,8 +116,9 @@ def test_a_person_s_command_runs_them_and_its_exit_code_is_theirs(world: World, 
         assert client.get("/ping").status_code == 200
 
 
-def test_a_pull_request_shows_that_they_passed_or_why_not(jobs: Jobs) -> None:
-    outputs = jobs.deploy()
+def test_a_pull_request_shows_that_they_passed_or_why_not(
+    jobs: Jobs, outputs: dict[str, str]
+) -> None:
     assert outputs["tests"] == "true"
     [comment] = jobs.ci.hub.state.comments_of(int(NUMBER))
     assert "**Tests**: running" in comment.body
@@ -131,8 +139,11 @@ def test_a_pull_request_shows_that_they_passed_or_why_not(jobs: Jobs) -> None:
     assert "FAILED (failures=1)" in body
 
 
-def test_a_run_that_is_lost_is_a_failure_and_the_next_one_is_clean(jobs: Jobs) -> None:
-    url = jobs.deploy()["url"]
+def test_a_run_that_is_lost_is_a_failure_and_the_next_one_is_clean(
+    jobs: Jobs, outputs: dict[str, str]
+) -> None:
+    url = outputs["url"]
+    jobs.result.unlink(missing_ok=True)
     change(jobs.world, "import json\n", "import json\nimport time\ntime.sleep(600)\n")
     try:
         process = jobs.start(url)
@@ -140,7 +151,7 @@ def test_a_run_that_is_lost_is_a_failure_and_the_next_one_is_clean(jobs: Jobs) -
         tests = running(process)
         process.kill()
         process.wait()
-        eventually(lambda: not any(one.is_running() for one in tests), "the tests ended")
+        eventually(lambda: not any(runs(one.pid) for one in tests), "the tests ended")
         state, body = jobs.record()
         assert state == "failure"
         assert "they left no result" in body

@@ -216,6 +216,11 @@ class _Api:
         self.state.commit_statuses.setdefault(request.match_info["sha"], []).append(made)
         return web.json_response(made, status=201)
 
+    async def commit_statuses(self, request: web.Request) -> web.Response:
+        made = self.state.commit_statuses.get(request.match_info["sha"], [])
+        page, headers = _pages(request, reversed(made))
+        return web.json_response(page, headers=headers)
+
     async def compare(self, request: web.Request) -> web.Response:
         base, _, head = request.match_info["basehead"].partition("...")
         if (base, head) not in self.state.comparisons:
@@ -266,6 +271,7 @@ def routes(state: State) -> list[web.RouteDef]:
         ("DELETE", r"/deployments/{id:\d+}", api.delete_deployment),
         ("GET", "/environments", api.environments),
         ("DELETE", "/environments/{name}", api.delete_environment),
+        ("GET", "/commits/{sha}/statuses", api.commit_statuses),
         ("POST", "/statuses/{sha}", api.add_commit_status),
         ("GET", "/compare/{basehead}", api.compare),
         ("GET", r"/actions/runs/{id:\d+}", api.run),

@@ -222,7 +222,7 @@ def test_a_signal_ends_all_of_them_and_is_recorded(tmp_path: Path, number: signa
 
 
 def test_a_run_that_was_killed_leaves_no_result_and_the_next_one_is_clean(tmp_path: Path) -> None:
-    process = start(tmp_path, "echo $$ > pid; exec sleep 600")
+    process = start(tmp_path, "sleep 600 & echo $! > pid; wait")
     process.kill()
     process.wait()
     until(lambda: is_gone(tmp_path / "pid"))

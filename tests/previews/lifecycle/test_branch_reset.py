@@ -87,6 +87,16 @@ def test_clone_then_migrations_then_restart() -> None:
     assert "controller-uid" not in str(again.raw["spec"]["template"]["metadata"])
 
 
+def test_all_pods_are_restarted_but_the_mail_server_redis_first() -> None:
+    cluster = world()
+    for name in ("mail", "redis", "worker-confirm"):
+        spec = {"replicas": 1}
+        cluster.add("deployments.v1.apps", name, "pr-42", spec=spec, status=ROLLED_OUT)
+    reset(PR, cluster, migrates=False)
+    restarted = [name for kind, name, _ in cluster.patched if kind == "deployments.v1.apps"]
+    assert restarted == ["redis", "service", "worker-confirm"]
+
+
 def test_it_can_be_done_again() -> None:
     cluster = world()
     reset(PR, cluster, migrates=True)

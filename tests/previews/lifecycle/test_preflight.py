@@ -11,6 +11,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from contract.app.containers import FurtherWeb, Image, Service
+from contract.app.model import App
+from contract.app.needs import Mail, Needs
 from contract.preview import Preview
 from previews.clients import Clients
 from previews.errors import PreviewsError
@@ -36,6 +39,7 @@ def preflight(clients: Clients) -> PreflightReport:
         aws=lambda: clients.aws,
         platform=lambda: clients.platform,
         cluster=lambda: clients.cluster,
+        app=lambda: clients.app,
     )
 
 
@@ -280,6 +284,22 @@ def test_the_load_balancer_is_left_some_room(
     assert [check.name for check in report.full] == (["load balancer"] if full else [])
     [check] = [check for check in report.checks if check.name == "load balancer"]
     assert check.detail == f"{max(rules)} rules and {groups} target groups, at most 90"
+
+
+@pytest.mark.parametrize(
+    ("app", "fits"),
+    [
+        (App(), True),
+        (App(needs=Needs(mail=Mail())), False),
+        (App(service=Service(path="/api"), web={"page": FurtherWeb(image=Image())}), False),
+    ],
+)
+def test_each_path_of_the_app_needs_room_on_the_load_balancer(
+    clients: Clients, app: App, fits: bool
+) -> None:
+    clients.__dict__["app"] = app
+    Balancers.none().add("k8s-previews-1", "previews", groups=2, rules=(89,))
+    assert [check.name for check in preflight(clients).full] == ([] if fits else ["load balancer"])
 
 
 def test_the_load_balancers_of_eks_itself_count_and_so_does_each_of_the_group(

@@ -286,6 +286,19 @@ def test_the_image_that_runs_is_the_one_that_was_deployed(
     assert bool(found) is bool(wrong)
 
 
+def test_a_pod_of_the_version_before_may_end_after_the_rollout(service: Service) -> None:
+    del service
+    found = [f"pod service-0 runs {OTHER}", ""]
+    report = run_smoke(
+        URL,
+        App.model_validate({"service": {"health": "/health/ready"}}),
+        folder=Path(),
+        running=lambda: found.pop(0),
+    )
+    assert report.passed
+    assert found == []
+
+
 def test_the_running_image_is_a_check_of_every_app(service: Service) -> None:
     del service
 
@@ -295,6 +308,7 @@ def test_the_running_image_is_a_check_of_every_app(service: Service) -> None:
             App.model_validate({"service": {"health": "/health/ready"}}),
             folder=Path(),
             running=lambda: running_image(cluster, "pr-42", IMAGE),
+            wait_seconds=0.1,
         )
 
     good = checked(pods(IMAGE))

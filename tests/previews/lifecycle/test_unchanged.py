@@ -217,3 +217,47 @@ def test_a_preview_that_runs_another_commit_meanwhile_sets_no_status(
     code, output, _ = previews("unchanged", "42", "--commit", NEW, "--deployed", OLD, "--json")
     assert (code, json.loads(output)["error"]["code"]) == (1, "unchanged-outdated")
     assert github.state.commit_statuses == {}
+
+
+TESTS = "tests: { command: pytest e2e }\n"
+
+
+@pytest.mark.parametrize(
+    ("states", "action"),
+    [((), "up"), (("pending",), "up"), (("pending", "success"), "keep"), (("failure",), "keep")],
+)
+def test_a_commit_whose_tests_have_no_result_yet_gives_none_to_the_next(
+    previews: Run, github: LocalGitHub, event: Path, states: tuple[str, ...], action: str
+) -> None:
+    (event.parent / "repository/backend/preview.yaml").write_text(APP + TESTS)
+    deployed(github, "success")
+    github.state.differ(OLD, NEW, "docs/index.md")
+    tested(github, *states)
+    assert decided(previews, event)["action"] == action
+
+
+def test_the_new_commit_gets_the_result_of_the_tests_too(
+    previews: Run, github: LocalGitHub, event: Path
+) -> None:
+    (event.parent / "repository/backend/preview.yaml").write_text(APP + TESTS)
+    deployed(github, "success")
+    tested(github, "pending", "failure")
+    assert previews("unchanged", "42", "--commit", NEW, "--deployed", OLD)[0] == 0
+    _, status = github.state.commit_statuses[NEW]
+    assert (status["state"], status["context"]) == ("failure", "orders-preview/tests")
+    assert (status["description"], status["target_url"]) == ("it failed", "https://run.test/")
+
+
+def tested(github: LocalGitHub, *states: str) -> None:
+    """The statuses of the tests of the old commit, oldest first."""
+    from previews.github import GitHub
+    from previews.settings import Settings
+
+    for state in states:
+        GitHub(Settings.read()).deployments.set_commit_status(
+            OLD,
+            state,  # type: ignore[arg-type]
+            context="orders-preview/tests",
+            description=f"it {state[:4]}ed",
+            url="https://run.test/",
+        )

@@ -161,7 +161,9 @@ def test_a_size_may_be_nothing_and_not_less(
 
 
 def test_nothing_is_said_of_what_there_is_none_of() -> None:
-    none = BRANCH.model_copy(update={"pods": 0, "image_gib": Decimal(0)})
+    none = BRANCH.model_copy(
+        update={"pods": 0, "cpu_millicores": 0, "memory_mib": 0, "image_gib": Decimal(0)}
+    )
     assert preview_cost(none, PRICES).lines == ()
     assert preview_cost(none, PRICES).a_day == 0
     by_hand = lines(preview_cost(BRANCH.model_copy(update={"auto_mode": False}), PRICES))
@@ -169,9 +171,9 @@ def test_nothing_is_said_of_what_there_is_none_of() -> None:
 
 
 def test_pods_take_as_much_as_all_of_them_ask_for() -> None:
-    two = BRANCH.model_copy(update={"pods": 2, "cpu_millicores": 500, "memory_mib": 64})
+    two = BRANCH.model_copy(update={"pods": 2, "cpu_millicores": 1000, "memory_mib": 128})
     assert "2 pod(s), 50.0% of a m7g.large" in lines(preview_cost(two, PRICES))
-    two = BRANCH.model_copy(update={"pods": 2, "memory_mib": 2048})
+    two = BRANCH.model_copy(update={"pods": 2, "memory_mib": 4096})
     assert "2 pod(s), 50.0% of a m7g.large" in lines(preview_cost(two, PRICES))
 
 

@@ -114,13 +114,15 @@ def test_sizes_are_those_of_what_was_declared() -> None:
         inputs={"instanceClass": "db.t4g.micro", "allocatedStorage": 1},
         outputs={"allocatedStorage": 33},
     )
-    found = sizes(instance, deployment(requests={"cpu": "250m", "memory": "512Mi"}, replicas=3))
+    worker = deployment(requests={"cpu": "100m", "memory": "64Mi"}, replicas=1)
+    service = deployment(requests={"cpu": "250m", "memory": "512Mi"}, replicas=3)
+    found = sizes(instance, worker, service)
     assert {name: found[name] for name in ("database_class", "database_gib", "secrets")} == {
         "database_class": "db.t4g.micro",
         "database_gib": 33,
         "secrets": 1,
     }
-    assert (found["pods"], found["cpu_millicores"], found["memory_mib"]) == (3, 250, 512)
+    assert (found["pods"], found["cpu_millicores"], found["memory_mib"]) == (4, 850, 1600)
 
 
 def test_what_is_not_there_takes_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -42,6 +43,30 @@ def test_the_versions_said_are_the_versions_required() -> None:
     operator = "github.com/external-secrets/external-secrets"
     assert requires("external-secrets", f"{operator} v{recipes.EXTERNAL_SECRETS_VERSION}")
     assert requires("external-secrets/published", f"{operator} v{recipes.EXTERNAL_SECRETS_VERSION}")
+    mailpit = f"github.com/axllent/mailpit v{recipes.MAILPIT_VERSION}"
+    assert requires("mailpit", mailpit)
+    assert requires("mailpit/published", mailpit)
+
+
+def test_packages_of_a_page_are_pinned_by_hash_and_come_from_the_configured_registry() -> None:
+    folder = recipes.MODULES / "mailpit" / "overlay"
+    locked = json.loads((folder / "npm-shrinkwrap.json").read_text())["packages"]
+    wanted = json.loads((folder / "package.json").read_text())["dependencies"]
+    assert locked[""]["dependencies"] == wanted
+    for name in locked.keys() - {""}:
+        assert locked[name]["integrity"].startswith("sha512-"), name
+        assert "resolved" not in locked[name], name
+
+
+def test_a_changed_wheel_gets_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(recipes.MODULES / "redis", tmp_path / "redis")
+    monkeypatch.setattr(recipes, "MODULES", tmp_path)
+    before = recipes.REDIS._fingerprint()
+    with (tmp_path / "redis" / "requirements.txt").open("a") as pins:
+        pins.write("\n")
+    assert recipes.REDIS._fingerprint() != before
 
 
 def test_what_tools_share_has_one_version_and_so_is_compiled_once() -> None:
