@@ -36,7 +36,6 @@ service:
     SELF: "{app_url}/api"
 workers:
   mail: { command: celery worker, replicas: 2, environment: { QUEUE: mail } }
-  beat: { command: celery beat }
 web:
   frontend:
     image:
