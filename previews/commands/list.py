@@ -19,6 +19,10 @@ def command(connect_to: ConnectTo = None, as_json: AsJson = False) -> None:
     """
     now, clients = datetime.now(UTC), Clients()
     found = statuses(
-        now, stacks=clients.stacks, platform=lambda: clients.platform, connect_to=connect_to
+        now,
+        stacks=clients.stacks,
+        platform=lambda: clients.platform,
+        ttl_days=clients.settings.ttl_days,
+        connect_to=connect_to,
     )
     show(found, table(found.previews, now), as_json=as_json)

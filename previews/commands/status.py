@@ -25,6 +25,7 @@ def command(
         now,
         stacks=clients.stacks,
         platform=lambda: clients.platform,
+        ttl_days=clients.settings.ttl_days,
         connect_to=connect_to,
     )
     show(found, details(found, now), as_json=as_json)

@@ -284,7 +284,14 @@ def current_comment(
     """
     now = datetime.now(UTC)
     pull = pulls.read(preview.number)
-    status = status_of(preview, now, stacks=stacks, platform=platform, connect_to=connect_to)
+    status = status_of(
+        preview,
+        now,
+        stacks=stacks,
+        platform=platform,
+        ttl_days=settings.ttl_days,
+        connect_to=connect_to,
+    )
     deployed = DeployedPreview(
         summary=status.summary,
         states=(),

@@ -59,6 +59,7 @@ def status_of(
     *,
     stacks: Stacks,
     platform: Callable[[], PlatformOutputs],
+    ttl_days: int,
     connect_to: str | None = None,
 ) -> PreviewStatus:
     """Return one preview with its health.
@@ -68,13 +69,20 @@ def status_of(
         now: The time.
         stacks: The project's stacks.
         platform: Returns the platform's outputs; called when there is a preview.
+        ttl_days: As in `summarize`.
         connect_to: As in `smoke`.
 
     Raises:
         PreviewsError: Pulumi does not answer, or there is no such stack.
     """
     state = stacks.state(preview.stack.value, project=preview.app.project)
-    summary = summarize(state, region=platform().region, prices=prices.read(), name=preview.name)
+    summary = summarize(
+        state,
+        region=platform().region,
+        prices=prices.read(),
+        name=preview.name,
+        ttl_days=ttl_days,
+    )
     so_far = summary.so_far(now)
     return PreviewStatus(
         summary=summary,
@@ -88,6 +96,7 @@ def statuses(
     *,
     stacks: Stacks,
     platform: Callable[[], PlatformOutputs],
+    ttl_days: int,
     connect_to: str | None = None,
 ) -> PreviewStatuses:
     """Return every app's previews with their health, in order; arguments as in `status_of`.
@@ -102,7 +111,14 @@ def statuses(
     )
     return PreviewStatuses(
         previews=tuple(
-            status_of(preview, now, stacks=stacks, platform=platform, connect_to=connect_to)
+            status_of(
+                preview,
+                now,
+                stacks=stacks,
+                platform=platform,
+                ttl_days=ttl_days,
+                connect_to=connect_to,
+            )
             for preview in previews
         )
     )

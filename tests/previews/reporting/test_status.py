@@ -80,13 +80,14 @@ def show_one(github: LocalGitHub, stacks: Any, connect_to: str | None = None) ->
         NOW,
         stacks=made.stacks,
         platform=lambda: made.platform,
+        ttl_days=7,
         connect_to=connect_to,
     )
 
 
 def show_all(github: LocalGitHub, stacks: Any) -> PreviewStatuses:
     made = clients(github, stacks)
-    return statuses(NOW, stacks=made.stacks, platform=lambda: made.platform)
+    return statuses(NOW, stacks=made.stacks, platform=lambda: made.platform, ttl_days=7)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +105,18 @@ def test_health_is_what_it_answers_now(
     with respx.mock as router:
         router.get("http://pr-42.preview.test/health").mock(side_effect=[answer])
         assert show_one(github, stacks).health == health
+
+
+def test_a_preview_of_an_old_commit_has_not_expired_when_it_was_just_deployed(
+    github: LocalGitHub,
+) -> None:
+    stacks = RecordedStacks()
+    stacks.add("pr-42", resources=resources(OUTPUTS | {"expires": "2025-01-08T00:00:00Z"}))
+    stacks.documents["pr-42"]["deployment"]["manifest"] = {"time": "2026-11-26T03:00:00Z"}
+    with respx.mock as router:
+        router.get("http://pr-42.preview.test/health").respond(200)
+        found = show_one(github, stacks)
+    assert found.summary.expires == datetime(2026, 12, 3, 3, tzinfo=UTC)
 
 
 def test_the_list_has_previews_and_nothing_else_in_the_order_of_their_numbers(
@@ -135,7 +148,7 @@ def test_without_previews_the_list_is_empty_and_nothing_is_asked_of_staging() ->
 
     stacks = RecordedStacks()
     stacks.add("data-8")
-    assert statuses(NOW, stacks=stacks, platform=platform).previews == ()
+    assert statuses(NOW, stacks=stacks, platform=platform, ttl_days=7).previews == ()
 
 
 def test_one_is_told_item_by_item(github: LocalGitHub, stacks: RecordedStacks) -> None:
