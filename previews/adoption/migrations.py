@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from previews.adoption.source import argument, called, dotted, files, text
+from previews.adoption.source import argument, called, dotted, files, targets, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -327,14 +327,7 @@ def _model(source: Source, module: Module, owner: ast.ClassDef, tables: Tables) 
 
 def _table_name(source: Source, module: Module, owner: ast.ClassDef) -> str | None:
     for node in owner.body:
-        targets = (
-            node.targets
-            if isinstance(node, ast.Assign)
-            else [node.target]
-            if isinstance(node, ast.AnnAssign)
-            else []
-        )
-        if any(dotted(target) == "__tablename__" for target in targets):
+        if any(dotted(target) == "__tablename__" for target in targets(node)):
             return text(source, module, getattr(node, "value", None))
     return None
 

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from previews.adoption.source import argument, called, dotted, text
+from previews.adoption.source import argument, called, dotted, targets, text
 
 if TYPE_CHECKING:
     from previews.adoption.source import Module, Source
@@ -156,14 +156,7 @@ def _made_by(
         value = node.value if isinstance(node, ast.Return) else None
         if isinstance(value, ast.Call) and _is_fastapi(source, module, value):
             return value, (module, "")
-        targets = (
-            node.targets
-            if isinstance(node, ast.Assign)
-            else [node.target]
-            if isinstance(node, ast.AnnAssign)
-            else []
-        )
-        for target in targets:
+        for target in targets(node):
             value = getattr(node, "value", None)
             if (
                 isinstance(target, ast.Name)

@@ -274,6 +274,13 @@ def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
                 yield from statements(inner)
 
 
+def targets(node: ast.AST) -> list[ast.expr]:
+    """Return what a statement assigns to; nothing if it is no assignment."""
+    if isinstance(node, ast.Assign):
+        return node.targets
+    return [node.target] if isinstance(node, ast.AnnAssign) else []
+
+
 def dotted(node: ast.expr) -> str:
     """Return ``a.b.c`` of a name or an attribute; empty for anything else."""
     if isinstance(node, ast.Name):
