@@ -21,12 +21,14 @@ LONGEST_APP = 32
 """Most characters of an app's name: ``<app>_pr_999999999_migrator`` stays below the 63 characters
 of a PostgreSQL role, the narrowest limit that a name made from it meets."""
 
-RESERVED = frozenset({"pr", "data", "staging", "branches", "database", "secrets", PLATFORM_PROJECT})
+RESERVED = frozenset(
+    {"pr", "data", "staging", "branches", "database", "secrets", "tests", PLATFORM_PROJECT}
+)
 """Words that are no segment of an app's name.
 
 The words of stacks are among them, so that a wildcard such as ``pr-*`` or ``orders-pr-*`` matches
 no other app's name; so is the platform's project, with which the names of what all apps share
-begin.
+begin. ``preview/tests`` is the status of the tests of the platform's own app.
 """
 
 _SHOWN = 80
