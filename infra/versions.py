@@ -52,7 +52,7 @@ class ImageVersion(_Model):
     """
 
     image: str
-    tag: str = Field(pattern=r"^v?[0-9]+(\.[0-9]+)+$")
+    tag: str = Field(pattern=r"^v?[0-9]+(\.[0-9]+)+(-[a-z]+)?$")
     digest: str = Field(pattern=r"^(sha256:[0-9a-f]{64})?$")
 
     @property

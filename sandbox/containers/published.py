@@ -1,4 +1,4 @@
-"""Published images of servers that apps need, made of programs of the same versions.
+"""Published images of servers that apps need, made of programs of the same major versions.
 
 No image is downloaded here. ``provide`` makes those that an app's ``needs`` name, when they are
 missing: a layer with the program, where the published image has it.
