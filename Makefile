@@ -52,11 +52,11 @@ test: $(VENV)/.ready $(IAM_SIMULATE)/.ready  ## Run every test in four parts, ea
 	@$(TIMED) "1 of 4: build or find the sandbox's tools" "seconds, on a new machine 15 minutes" -- $(BIN)/sandbox tools
 	@$(TIMED) "2 of 4: the sample service, with coverage" "3 minutes" -- \
 	  $(BIN)/pytest tests/service -n 2 --dist loadfile --cov --cov-config=tests/service/coveragerc
-	@$(TIMED) "3 of 4: every other room" "10 minutes" -- $(BIN)/pytest -m "not e2e" --ignore=tests/service -n 2 --dist loadfile
-	@$(TIMED) "4 of 4: end to end, on a sandbox of the tests' own" "12 minutes" -- $(BIN)/pytest tests/e2e -n 2 --dist loadfile
+	@$(TIMED) "3 of 4: every other room" "15 minutes" -- $(BIN)/pytest -m "not e2e" --ignore=tests/service -n 2 --dist loadfile
+	@$(TIMED) "4 of 4: end to end, on a sandbox of the tests' own" "35 minutes" -- $(BIN)/pytest tests/e2e -n 2 --dist loadfile
 
 test-unit: $(VENV)/.ready $(IAM_SIMULATE)/.ready  ## Run the tests that need no sandbox
-	@$(TIMED) "tests that need no sandbox" "2 minutes" -- $(BIN)/pytest -m "not sandbox and not e2e" -n 2 --dist worksteal
+	@$(TIMED) "tests that need no sandbox" "8 minutes" -- $(BIN)/pytest -m "not sandbox and not e2e" -n 2 --dist worksteal
 
 test-image: $(VENV)/.ready  ## Build and run both images with buildah (needs root and Debian)
 	@$(BIN)/python -m tests.image
