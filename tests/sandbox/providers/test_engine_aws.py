@@ -46,7 +46,7 @@ repository = aws.ecr.Repository("repository", name=stack, force_delete=False, ta
 if env("MORE") == "input":
     aws.ecr.Repository("odd", name=f"{stack}-odd", region="eu-west-1", tags=tags)
 if env("MORE") == "type":
-    aws.s3.Bucket("odd", bucket="odd")
+    aws.sqs.Queue("odd", name="odd")
 if env("MORE") == "function":
     aws.get_caller_identity()
 pulumi.export("address", database.address)
@@ -106,7 +106,7 @@ def test_a_lost_state_is_gone_on_with_and_nothing_is_there_twice(stack: Stack) -
     ("more", "text"),
     [
         ("input", "this emulator does not support 'region'"),
-        ("type", "aws:s3/bucket:Bucket"),
+        ("type", "aws:sqs/queue:Queue"),
         ("function", "aws:index/getCallerIdentity:getCallerIdentity"),
     ],
 )
