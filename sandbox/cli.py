@@ -160,8 +160,7 @@ def preview(
     pull_request.check(settings)
     staging.require_reviewed_rules(settings)
     clients = _clients(settings, database, verbose=verbose)
-    secrets.require(settings, clients)
-    pull_request.provide_needs(settings, clients, console)
+    _prepare(settings, clients)
     staging.ensure(settings, clients, console)
     if database is pull_request.Mode.BRANCH:
         branches.ensure(settings, clients, console)
@@ -175,7 +174,6 @@ def push(number: PreviewArgument, verbose: Verbose = False) -> None:
     pull_request.check(settings)
     stacks = _stacks(settings, _up(settings))
     clients = pull_request.clients(stacks.environment, verbose=verbose)
-    pull_request.provide_needs(settings, clients, console)
     preview = clients.preview(number)
     if not stacks.exists(preview.stack):
         raise SandboxError(
@@ -183,8 +181,14 @@ def push(number: PreviewArgument, verbose: Verbose = False) -> None:
             why="the preview does not exist",
             remedy=f"create it first: make preview PR={number}.",
         )
-    secrets.require(settings, clients)
+    _prepare(settings, clients)
     _deploy(preview, clients, machine)
+
+
+def _prepare(settings: Settings, clients: Clients) -> None:
+    """Check that the app's secrets have values, and make the images of what it needs."""
+    secrets.require(settings, clients)
+    pull_request.provide_needs(settings, clients, console)
 
 
 def _deploy(preview: Preview, clients: Clients, machine: Mapping[str, str]) -> None:
@@ -303,8 +307,7 @@ def deploy_staging() -> None:
 
 
 def _deploy_staging(settings: Settings, clients: Clients) -> None:
-    secrets.require(settings, clients)
-    pull_request.provide_needs(settings, clients, console)
+    _prepare(settings, clients)
     staging.update(settings, clients, console)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pulumi
-from pulumi_kubernetes import apiextensions, core, meta, networking
+from pulumi_kubernetes import core, meta, networking
 
 from contract.app.needs import MAIL, REDIS
 from contract.kubernetes import PULL_REQUEST_LABEL, STACK_LABEL
@@ -13,13 +13,11 @@ from infra.app.sizes import mebibytes, millicores
 from infra.config.models import EgressBy
 from infra.kubernetes.namespace_scope import NamespaceScope
 from infra.kubernetes.network_rules import (
-    HOSTS_API,
-    HOSTS_KIND,
+    hosts_policy,
     networks,
     port,
     to_database,
     to_dns,
-    to_hosts,
     to_public_addresses,
 )
 from infra.kubernetes.pod import NAME_LABEL, SERVICE_ACCOUNT
@@ -212,16 +210,12 @@ class PreviewNamespace(pulumi.ComponentResource):
         metadata = self.scope.metadata(_EGRESS, annotations={_HOSTS: described(egress)})
         if by is EgressBy.NAME:
             return [
-                apiextensions.CustomResource(
+                hosts_policy(
                     _EGRESS,
-                    api_version=HOSTS_API,
-                    kind=HOSTS_KIND,
                     metadata=metadata,
-                    spec={
-                        "podSelector": {"matchExpressions": [NOT_OF_THE_APP]},
-                        "policyTypes": ["Egress"],
-                        "egress": to_hosts([(one.host, one.port) for one in egress], platform),
-                    },
+                    pods=[NOT_OF_THE_APP],
+                    hosts=[(one.host, one.port) for one in egress],
+                    platform=platform,
                     opts=self._options,
                 )
             ]

@@ -1,4 +1,4 @@
-"""Peers and ports of NetworkPolicies."""
+"""Peers and ports of NetworkPolicies, and policies that name hosts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 import pulumi
-from pulumi_kubernetes import meta, networking
+from pulumi_kubernetes import apiextensions, meta, networking
 
 from contract.networks import NOT_PUBLIC
 from infra.database.database import PORT as DATABASE_PORT
@@ -76,18 +76,45 @@ def excluded_networks(own: Iterable[str]) -> list[str]:
     return [*NOT_PUBLIC, *map(str, sorted(others))]
 
 
-def to_hosts(
-    hosts: pulumi.Input[list[tuple[str, int]]], platform: PlatformInputs
-) -> pulumi.Output[list[dict[str, object]]]:
-    """Allow the hosts by name, in the form of an ApplicationNetworkPolicy of EKS Auto Mode.
+def hosts_policy(
+    name: str,
+    *,
+    metadata: meta.v1.ObjectMetaArgs,
+    pods: Sequence[Mapping[str, object]],
+    hosts: pulumi.Input[list[tuple[str, int]]],
+    platform: PlatformInputs,
+    opts: pulumi.ResourceOptions,
+) -> apiextensions.CustomResource:
+    """Declare an ApplicationNetworkPolicy of EKS Auto Mode: a way out to hosts by their names.
 
     The node's DNS proxy lets through the addresses that it has seen in an answer. The name server
     is allowed once more, since the names are learned from what these rules let through.
 
     Args:
+        name: Name of the resource.
+        metadata: Metadata of the policy.
+        pods: Expressions that select the pods by their labels.
         hosts: Names and ports.
         platform: The networks of the name server.
+        opts: Options of the resource.
     """
+    return apiextensions.CustomResource(
+        name,
+        api_version=HOSTS_API,
+        kind=HOSTS_KIND,
+        metadata=metadata,
+        spec={
+            "podSelector": {"matchExpressions": [*pods]},
+            "policyTypes": ["Egress"],
+            "egress": _to_hosts(hosts, platform),
+        },
+        opts=opts,
+    )
+
+
+def _to_hosts(
+    hosts: pulumi.Input[list[tuple[str, int]]], platform: PlatformInputs
+) -> pulumi.Output[list[dict[str, object]]]:
     dns = [(DNS_PORT, "UDP"), (DNS_PORT, "TCP")]
 
     def rules(cidrs: list[str], named: list[tuple[str, int]]) -> list[dict[str, object]]:

@@ -28,7 +28,7 @@ from previews.settings import Settings
 
 
 class Action(Enum):
-    """What to do with the tests."""
+    """An action on the tests."""
 
     RUN = "run"
     RECORD = "record"

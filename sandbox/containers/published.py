@@ -52,7 +52,7 @@ PUBLISHED = (
     ),
     PublishedImage("mail", "ghcr.io/axllent/mailpit", MAILPIT, PurePosixPath("mailpit")),
 )
-"""The one table to extend for a further image."""
+"""Published images with a stand-in. A further one is added here alone."""
 
 
 def stand_in(reference: str) -> str:

@@ -29,7 +29,7 @@ _UNPRIVILEGED = ("PATH", "HOME", "PREVIEWS_THROUGH", "PYTHONPATH")
 
 @pytest.fixture(scope="module")
 def up(world: World) -> Iterator[str]:
-    """What the command printed that brought the preview up."""
+    """The output of the command that deployed the preview."""
     yield world.sandbox("--app", ORDERS, "preview", NUMBER)
     world.sandbox("--app", ORDERS, "destroy", NUMBER)
 

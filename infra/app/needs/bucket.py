@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import pulumi
 from pulumi_aws import iam, s3
-from pulumi_kubernetes import apiextensions, core, networking
+from pulumi_kubernetes import core, networking
 
 from contract.stack_name import StackKind
 from infra.app.needs.need import ProvidedNeed
 from infra.app.preview_namespace import NOT_OF_THE_APP, OF_THE_APP
 from infra.bucket_access import ON_BUCKET, ON_OBJECTS
 from infra.config.models import EgressBy
-from infra.kubernetes.network_rules import HOSTS_API, HOSTS_KIND, to_hosts, to_public_addresses
+from infra.kubernetes.network_rules import hosts_policy, to_public_addresses
 from infra.kubernetes.secret_reader import boundary, trust_policy
 
 if TYPE_CHECKING:
@@ -151,16 +151,12 @@ class AppBucket(pulumi.ComponentResource):
             hosts = pulumi.Output.all(self.name, args.platform.region).apply(
                 lambda known: [(host, _HTTPS) for host in aws_hosts(known[0], known[1])]
             )
-            return apiextensions.CustomResource(
+            return hosts_policy(
                 _EGRESS,
-                api_version=HOSTS_API,
-                kind=HOSTS_KIND,
                 metadata=metadata,
-                spec={
-                    "podSelector": {"matchExpressions": [NOT_OF_THE_APP]},
-                    "policyTypes": ["Egress"],
-                    "egress": to_hosts(hosts, args.platform),
-                },
+                pods=[NOT_OF_THE_APP],
+                hosts=hosts,
+                platform=args.platform,
                 opts=opts,
             )
         return networking.v1.NetworkPolicy(

@@ -1,4 +1,4 @@
-"""What the services that an app needs have in common: their result, and servers in a pod."""
+"""Common parts of the services that an app needs: their result, and servers in a pod."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which changed files a preview depends on."""
+"""Files whose changes a preview has to show."""
 
 from __future__ import annotations
 

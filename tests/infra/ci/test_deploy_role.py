@@ -99,7 +99,7 @@ CALLED = {
     "repository_id": "777",
     "ref": "refs/heads/trunk",
 }
-"""What differs in the token of a job of another app, which calls the platform's workflow."""
+"""Claims that differ in the token of a job of another app, which calls the platform's workflow."""
 
 
 def called(reference: str, file: str = "preview.yml", repository: str = "acme/orders") -> str:

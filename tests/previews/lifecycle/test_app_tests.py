@@ -54,7 +54,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def is_gone(file: Path) -> bool:
-    """Whether the process whose pid a file has is over."""
+    """Return True if the process whose pid a file has has ended."""
     pid = int(file.read_text())
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 

@@ -1,4 +1,4 @@
-"""How CI builds an app's image: as its preview.yaml has it, and by nothing that a shell reads."""
+"""The build of an app's image in CI: as preview.yaml has it, with nothing that a shell reads."""
 
 from __future__ import annotations
 

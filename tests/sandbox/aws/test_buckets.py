@@ -6,15 +6,14 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.aws.identity import ACCOUNT, REGION
+from sandbox.aws.identity import ACCOUNT
 from sandbox.settings import OIDC_ISSUER
 from tests.sandbox.aws.conftest import Aws
-from tests.sandbox.aws.test_web_identity import assume, token
+from tests.sandbox.aws.test_web_identity import assume, client_as, token
 
 pytestmark = pytest.mark.sandbox
 
@@ -74,14 +73,7 @@ def credentials(aws: Aws) -> dict[str, str]:
 @pytest.fixture
 def app(aws: Aws, credentials: dict[str, str]) -> Any:
     """A client as an app has it."""
-    return boto3.client(
-        "s3",
-        endpoint_url=aws.settings.aws_endpoint,
-        region_name=REGION,
-        aws_access_key_id=credentials["AccessKeyId"],
-        aws_secret_access_key=credentials["SecretAccessKey"],
-        aws_session_token=credentials["SessionToken"],
-    )
+    return client_as(aws, credentials, "s3")
 
 
 def test_an_app_uses_its_own_bucket_and_no_other(aws: Aws, app: Any) -> None:

@@ -86,15 +86,20 @@ def assume(aws: Aws, role: str, web_token: str) -> dict[str, str]:
     return dict(answer["Credentials"])
 
 
-def secrets_as(aws: Aws, credentials: dict[str, str]) -> Any:
+def client_as(aws: Aws, credentials: dict[str, str], service: str) -> Any:
+    """Return a client of AWS with the credentials of a session."""
     return boto3.client(
-        "secretsmanager",
+        service,
         endpoint_url=aws.settings.aws_endpoint,
         region_name=REGION,
         aws_access_key_id=credentials["AccessKeyId"],
         aws_secret_access_key=credentials["SecretAccessKey"],
         aws_session_token=credentials["SessionToken"],
     )
+
+
+def secrets_as(aws: Aws, credentials: dict[str, str]) -> Any:
+    return client_as(aws, credentials, "secretsmanager")
 
 
 def test_the_service_account_reads_its_own_secret_and_no_other(aws: Aws, role: str) -> None:
