@@ -29,6 +29,7 @@ from previews.adoption.workflow import (
     workflow_path,
 )
 from previews.errors import PreviewsError
+from previews.files import write_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -301,7 +302,7 @@ def write(root: Path, path: Path, text: str, replace: Callable[[str, str], bool]
         )
     try:
         if not path.exists():
-            _put(path, text)
+            write_at_once(path, text)
             return Change(path=relative, outcome="created")
         former = current(path)
         if former == text:
@@ -316,7 +317,7 @@ def write(root: Path, path: Path, text: str, replace: Callable[[str, str], bool]
         difference = "\n".join(lines)
         if not replace(relative, difference):
             return Change(path=relative, outcome="kept", difference=difference)
-        _put(path, text)
+        write_at_once(path, text)
     except OSError as error:
         raise PreviewsError(
             "adopt-write",
@@ -330,14 +331,3 @@ def write(root: Path, path: Path, text: str, replace: Callable[[str, str], bool]
 def current(path: Path) -> str:
     """Return a file's text; a checkout on Windows has other line ends than the file in git."""
     return path.read_bytes().decode(errors="replace").replace("\r\n", "\n")
-
-
-def _put(path: Path, text: str) -> None:
-    """Write a file at once, so that a kill leaves the former or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(text, newline="\n")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

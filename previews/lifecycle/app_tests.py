@@ -21,6 +21,7 @@ import httpx
 
 from contract.app.needs import MAIL_PATH
 from previews.errors import PreviewsError
+from previews.files import write_at_once
 from previews.output import progress
 from previews.pull_request.tests_result import LINES, AppTestsResult, Outcome, failed
 from previews.pulumi.processes import end_with_parent
@@ -173,10 +174,7 @@ def keep_report(tests: EndToEndTests, folder: Path, target: Path) -> None:
 
 def write_result(file: Path, result: AppTestsResult) -> None:
     """Write a result so that a reader finds all of it or nothing."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    temporary.write_text(result.model_dump_json())
-    temporary.replace(file)
+    write_at_once(file, result.model_dump_json())
 
 
 def require_passed(result: AppTestsResult, preview: Preview) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from previews.errors import PreviewsError
+from previews.files import write_at_once
 
 if TYPE_CHECKING:
     from contract.stack_name import AppName
@@ -82,7 +83,4 @@ def _write(file: Path, text: str) -> None:
     """Replace a file in one step, since several commands may run at once."""
     if file.exists() and file.read_text() == text:
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    draft.write_text(text)
-    draft.replace(file)
+    write_at_once(file, text)
