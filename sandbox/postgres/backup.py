@@ -36,7 +36,7 @@ def take_snapshot(server: Server, target: Path) -> None:
     with whole_or_nothing(target) as partial:
         snapshot = InstanceFolder(partial)
         copy_file(server.folder.password_file, snapshot.password_file)
-        if server.pid is None:
+        if not server.is_running:
             copy_tree(server.folder.data, snapshot.data, skip=_left_out)
         else:
             _copy_online(server, snapshot.data)

@@ -103,9 +103,9 @@ class Server:
     _process: subprocess.Popen[bytes] | None = None
 
     @property
-    def pid(self) -> int | None:
-        """Process ID of the running postmaster."""
-        return self._process.pid if self._process and self._process.poll() is None else None
+    def is_running(self) -> bool:
+        """True from its start until its container has ended, which is after its last process."""
+        return self._process is not None and self._process.poll() is None
 
     def initialise(self) -> None:
         """Create an empty database cluster; remains of a killed attempt are deleted first.
@@ -257,16 +257,29 @@ def end_leftovers(folder: InstanceFolder) -> None:
     """End remaining processes of a killed server, and delete its pid file and socket.
 
     PostgreSQL takes a reused pid in ``postmaster.pid`` for a running server and does not start.
-    A server that really runs has the data folder as its working directory.
+
+    Raises:
+        SandboxError: A process does not end.
     """
-    left = [process for process in psutil.process_iter() if _works_in(process, folder)]
+    left = processes_of(folder)
     for process in left:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(left, timeout=10)
+    _, alive = psutil.wait_procs(left, timeout=10)
+    if alive:
+        raise SandboxError(
+            f"the former server in {folder.path}",
+            why=f"killed, but still there: {', '.join(str(process.pid) for process in alive)}",
+            remedy="a disk that does not respond holds them; run the command again when it does.",
+        )
     (folder.data / "postmaster.pid").unlink(missing_ok=True)
     for left_socket in folder.run.glob(".s.PGSQL.*"):
         left_socket.unlink()
+
+
+def processes_of(folder: InstanceFolder) -> list[psutil.Process]:
+    """Return the processes of a server: those whose working directory is its data folder."""
+    return [process for process in psutil.process_iter() if _works_in(process, folder)]
 
 
 def _works_in(process: psutil.Process, folder: InstanceFolder) -> bool:

@@ -103,7 +103,7 @@ class DatabaseServers:
     def start(self, machine: Machine) -> None:
         """Start the server and accept clients, unless it runs already."""
         server = self._server(machine)
-        if server.pid is None:
+        if not server.is_running:
             server.parameters = machine.parameters
             server.address, server.port = machine.address, machine.port
             self._certify(machine, server.folder)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 import respx
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
@@ -33,6 +32,7 @@ from previews.lifecycle.app_tests import (
     write_result,
 )
 from previews.pull_request.tests_result import LINES, WIDTH, AppTestsResult, Outcome, read_result
+from previews.pulumi.processes import runs
 
 Run = Callable[..., tuple[int, str, str]]
 URL = "http://orders-pr-42.preview.test:8080"
@@ -55,8 +55,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 def is_gone(file: Path) -> bool:
     """Return True if the process whose pid a file has has ended."""
-    pid = int(file.read_text())
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    return not runs(int(file.read_text()))
 
 
 def test_they_get_their_own_variables_and_nothing_else_of_the_machine(tmp_path: Path) -> None:
