@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.e2e.waiting import eventually
 from tests.e2e.world import World
+from tests.waiting import eventually
 
 _NAME = "asking"
 _ASK = """

@@ -10,8 +10,8 @@ from typing import Any
 import psutil
 
 from sandbox.supervisor import read_status
-from tests.e2e.waiting import eventually
 from tests.e2e.world import World
+from tests.waiting import eventually
 
 _FINALIZER = "example.com/held"
 _GROUP = "stale.example.com"

@@ -16,9 +16,9 @@ import pytest
 from previews.pull_request.tests_result import Outcome, read_result
 from previews.pulumi.processes import runs
 from tests.e2e.lifecycle import REPOSITORY, Lifecycle
-from tests.e2e.waiting import eventually
 from tests.e2e.world import World, git
 from tests.github import LocalGitHub
+from tests.waiting import eventually
 
 ORDERS = "tests/apps/orders/backend"
 NUMBER = "43"

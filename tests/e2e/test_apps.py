@@ -18,9 +18,9 @@ import pytest
 from tests.e2e.asking import DENIED, OPEN, ask
 from tests.e2e.inventory import everything
 from tests.e2e.lifecycle import REPOSITORY, Lifecycle
-from tests.e2e.waiting import eventually
 from tests.e2e.world import World
 from tests.github import LocalGitHub
+from tests.waiting import eventually
 
 ORDERS, BOARD = "tests/apps/orders/backend", "tests/apps/board"
 NUMBER = 42

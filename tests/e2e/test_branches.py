@@ -18,8 +18,8 @@ from sandbox.postgres.binaries import installation
 from sandbox.postgres.folder import InstanceFolder
 from sandbox.postgres.server import Server
 from tests.e2e.databases import claim, login, on_server, server_of
-from tests.e2e.waiting import eventually
 from tests.e2e.world import World
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.parametrize("mode", ["branch"], indirect=True)
 

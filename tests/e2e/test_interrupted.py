@@ -15,8 +15,9 @@ from tests.e2e import customers
 from tests.e2e.inventory import everything
 from tests.e2e.namespaces import ends, held_by_a_finalizer
 from tests.e2e.test_push import changed
-from tests.e2e.waiting import eventually, reached
+from tests.e2e.waiting import reached
 from tests.e2e.world import World
+from tests.waiting import eventually
 
 
 def the_whole_command(process: subprocess.Popen[str], sent: signal.Signals) -> None:
@@ -102,7 +103,7 @@ def test_a_destroy_that_was_killed_is_finished_by_a_destroy(world: World, number
     world.sandbox("preview", str(number))
     with held_by_a_finalizer(world, stack):
         process = world.start("destroy", str(number))
-        eventually(lambda: ends(world, stack), f"{stack} is being removed", seconds=120)
+        eventually(lambda: ends(world, stack), f"{stack} is being removed")
         everything_below(process, signal.SIGKILL)
         process.communicate()
     with changed(world, "infra/stacks/__init__.py", NO_PROGRAM):

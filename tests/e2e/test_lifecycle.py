@@ -17,9 +17,9 @@ from tests.e2e.actions import Actions
 from tests.e2e.inventory import everything
 from tests.e2e.lifecycle import REPOSITORY, Lifecycle
 from tests.e2e.runs import Run
-from tests.e2e.waiting import eventually
 from tests.e2e.world import World, commit, git
 from tests.github import Fault, LocalGitHub
+from tests.waiting import eventually
 
 MARKER = marker(PLATFORM_APP)
 LABEL = {"label": {"name": "preview"}}
@@ -99,12 +99,10 @@ def test_two_pushes_while_the_first_runs_then_a_close_during_an_up(
     with coming_up.held():
         ci.hub.state.push(2001, second)
         overtaken = actions.bring_up("synchronize", 2001)
-        eventually(
-            lambda: actions.waiting("preview-2001") == 1, "the second run waits", seconds=120
-        )
+        eventually(lambda: actions.waiting("preview-2001") == 1, "the second run waits")
         ci.hub.state.push(2001, third)
         newest = actions.bring_up("synchronize", 2001)
-        eventually(lambda: actions.waiting("preview-2001") == 2, "the third run waits", seconds=120)
+        eventually(lambda: actions.waiting("preview-2001") == 2, "the third run waits")
     coming_up.passed()
     assert actions.steps_of(coming_up, "preview") == BEFORE + BUILDS
     assert statuses(ci, first) == ["pending", "success"]
@@ -112,12 +110,10 @@ def test_two_pushes_while_the_first_runs_then_a_close_during_an_up(
     assert actions.steps_of(overtaken, "preview") == BEFORE, "the commit between is left out"
     assert statuses(ci, second) == []
 
-    eventually(
-        lambda: statuses(ci, third) == ["pending"], "the newest commit comes up", seconds=120
-    )
+    eventually(lambda: statuses(ci, third) == ["pending"], "the newest commit comes up")
     with newest.held():
         removal = close(ci, actions, 2001)
-        eventually(lambda: actions.waiting("preview-2001") == 1, "the removal waits", seconds=120)
+        eventually(lambda: actions.waiting("preview-2001") == 1, "the removal waits")
         assert actions.steps_of(removal, "destroy") == []
     newest.passed()
     assert statuses(ci, third) == ["pending", "success"], "what runs is never cut off"
@@ -201,9 +197,7 @@ def test_after_lost_runs_the_next_push_converges_and_the_sweep_removes(
     ci.hub.state.unlabel(2004, "preview")
     [removal] = actions.happen("pull_request_target", "unlabeled", 2004, **LABEL)
     resources = ci.operations("pr-2004")
-    eventually(
-        lambda: ci.operations("pr-2004") < resources, "a resource of it is gone", seconds=120
-    )
+    eventually(lambda: ci.operations("pr-2004") < resources, "a resource of it is gone")
     removal.lose()
     report = ci.previews("sweep", "--only", "2004", "--yes")
     assert outcomes(report) == {2004: "destroyed"}, report

@@ -14,8 +14,8 @@ from tests.e2e.namespaces import (
 from tests.e2e.test_interrupted import NO_PROGRAM
 from tests.e2e.test_push import changed
 from tests.e2e.test_weather import one_message
-from tests.e2e.waiting import eventually
 from tests.e2e.world import World
+from tests.waiting import eventually
 
 BOUND = 255
 """Seconds within which a namespace ends: its pods' own time, and four minutes."""
@@ -51,7 +51,7 @@ def test_while_a_finalizer_keeps_the_namespace_nothing_is_made_and_then_all_of_i
         output = world.sandbox("preview", str(number), fails=True)
         one_message(output, f"namespace {preview}", *words)
         assert databases(world, preview) == had
-    eventually(lambda: is_gone(world, preview), f"namespace {preview} ends", seconds=120)
+    eventually(lambda: is_gone(world, preview), f"namespace {preview} ends")
     world.sandbox("preview", str(number))
     with world.client(preview) as client:
         customers.crud_round_trip(client)

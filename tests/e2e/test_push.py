@@ -12,8 +12,8 @@ import pytest
 
 from tests.e2e import customers
 from tests.e2e.databases import both_modes, identity
-from tests.e2e.waiting import eventually
 from tests.e2e.world import World, commit
+from tests.waiting import eventually
 
 # What a rollout of a Deployment and a Job of a new image is made of.
 ROLLED = {"pods", "replicasets.apps", "jobs.batch"}
@@ -265,10 +265,10 @@ def test_load_is_measured_and_answered_with_another_pod(world: World, preview: s
 
     eventually(lambda: utilization() is not None, "the autoscaler has figures")
     # An earlier test's visitors may have been load enough.
-    eventually(lambda: has_pods(1), "there is one pod", seconds=120)
+    eventually(lambda: has_pods(1), "there is one pod")
     with ExitStack() as stack:
         visitors = [stack.enter_context(Visitors(world, preview)) for _ in range(4)]
-        eventually(lambda: has_pods(2), "there is a second pod", seconds=120)
+        eventually(lambda: has_pods(2), "there is a second pod")
     assert [visitor.failures for visitor in visitors] == [[]] * 4
 
     used = {

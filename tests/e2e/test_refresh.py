@@ -13,9 +13,10 @@ from tests.e2e import customers
 from tests.e2e.databases import identity, server_of, shared_servers
 from tests.e2e.lifecycle import REPOSITORY, Lifecycle
 from tests.e2e.test_push import Visitors
-from tests.e2e.waiting import eventually, reached
+from tests.e2e.waiting import reached
 from tests.e2e.world import World
 from tests.github import LocalGitHub
+from tests.waiting import eventually
 
 REFRESH = (sys.executable, "-m", "previews.cli", "refresh")
 

@@ -15,8 +15,8 @@ import pytest
 from sandbox.supervisor import ProcessState, read_status
 from sandbox.system import runs
 from tests.e2e import customers
-from tests.e2e.waiting import eventually
 from tests.e2e.world import World
+from tests.waiting import eventually
 
 
 @pytest.fixture

@@ -167,7 +167,7 @@ def test_a_pod_that_wants_more_is_refused(
 def test_what_the_quota_has_no_room_for_is_refused(
     server: Server, document: dict[str, Any], says: str
 ) -> None:
-    running.await_that(lambda: server.has_counted("pr-42"), 30, "the quota to be counted")
+    running.eventually(lambda: server.has_counted("pr-42"), "the quota to be counted")
     answer = server.ask({**document, "metadata": {"name": "more", "namespace": "pr-42"}})
     assert answer.status_code == 403
     assert "exceeded quota: quota" in answer.text

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from sandbox.errors import SandboxError
 from sandbox.process import Process
@@ -26,6 +25,7 @@ from sandbox.supervisor import (
     only_one,
     read_status,
 )
+from tests.waiting import eventually
 
 FOREVER = "import signal; print('up', flush=True); signal.pause()"
 
@@ -37,16 +37,6 @@ def python(code: str) -> tuple[str, ...]:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home")
-
-
-def eventually(condition: Callable[[], bool], what: str) -> None:
-    until = Retrying(
-        retry=retry_if_result(lambda held: not held),
-        stop=stop_after_delay(20),
-        wait=wait_fixed(0.02),
-        retry_error_callback=lambda _: pytest.fail(f"never: {what}"),
-    )
-    until(condition)
 
 
 @pytest.fixture

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 import httpx
 import psutil
 import pytest
-from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 from uvicorn.main import STARTUP_FAILURE
 
 from tests.service.postgres import Server
 from tests.service.process import PROJECT, ServiceProcess
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.service.conftest import PreparedDatabase
 
@@ -54,21 +54,11 @@ def live(service: ServiceProcess) -> bool:
     return httpx.get(f"{service.url}/health/live", timeout=HANGS).status_code == 200
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Return once ``condition`` holds."""
-    ask = retry(
-        retry=retry_if_result(lambda held: not held),
-        stop=stop_after_delay(seconds),
-        wait=wait_fixed(0.05),
-    )(condition)
-    ask()
-
-
 def test_a_stop_fails_readiness_first_and_ends_with_zero(migrated: PreparedDatabase) -> None:
     with ServiceProcess.start(migrated.environment(), DRAIN_SECONDS="2") as service:
         assert ready(service)["status_code"] == 200
         service.process.send_signal(signal.SIGTERM)
-        eventually(lambda: ready(service)["status_code"] == 503, seconds=2)
+        eventually(lambda: ready(service)["status_code"] == 503)
         assert ready(service)["api"] == "draining"
         # Still served: a load balancer has yet to notice.
         assert httpx.get(f"{service.url}/customers").status_code == 200

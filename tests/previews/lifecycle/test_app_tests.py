@@ -15,7 +15,6 @@ from typing import Any
 import httpx
 import pytest
 import respx
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from contract.app.tests import EndToEndTests
 from contract.preview import Preview
@@ -33,6 +32,7 @@ from previews.lifecycle.app_tests import (
 )
 from previews.pull_request.tests_result import LINES, WIDTH, AppTestsResult, Outcome, read_result
 from previews.pulumi.processes import runs
+from tests.waiting import eventually
 
 Run = Callable[..., tuple[int, str, str]]
 URL = "http://orders-pr-42.preview.test:8080"
@@ -43,14 +43,6 @@ ROOT = Path(__file__).resolve().parents[3]
 def run(app: Path, command: str, **more: Any) -> AppTestsResult:
     machine = more.pop("machine", os.environ)
     return run_tests(EndToEndTests(command=command, **more), app, VALUES, machine=machine)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    Retrying(
-        retry=retry_if_result(lambda holds: not holds),
-        stop=stop_after_delay(120),
-        wait=wait_fixed(0.02),
-    )(condition)
 
 
 def is_gone(file: Path) -> bool:
@@ -176,12 +168,12 @@ def test_after_the_time_limit_all_of_them_end(
     monkeypatch.setattr(EndToEndTests, "seconds", 0.5, raising=False)
     result = run(tmp_path, "sleep 600 & echo $! > pid; wait")
     assert result.outcome is Outcome.TIMED_OUT
-    until(lambda: is_gone(tmp_path / "pid"))
+    eventually(lambda: is_gone(tmp_path / "pid"))
 
 
 def test_what_a_command_leaves_running_ends_with_it(tmp_path: Path) -> None:
     assert run(tmp_path, "sleep 600 & echo $! > pid").passed
-    until(lambda: is_gone(tmp_path / "pid"))
+    eventually(lambda: is_gone(tmp_path / "pid"))
 
 
 def test_what_ignores_its_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +181,7 @@ def test_what_ignores_its_end_is_killed(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(app_tests, "_GRACE_SECONDS", 0.2)
     result = run(tmp_path, "trap '' TERM; echo $$ > pid; while :; do sleep 600; done")
     assert result.outcome is Outcome.TIMED_OUT
-    until(lambda: is_gone(tmp_path / "pid"))
+    eventually(lambda: is_gone(tmp_path / "pid"))
 
 
 _PROGRAM = """
@@ -207,7 +199,7 @@ write_result(folder / "result", run_tests(tests, folder, {}))
 def start(folder: Path, command: str) -> subprocess.Popen[bytes]:
     """Start the tests in another process, and wait until they run."""
     process = subprocess.Popen([sys.executable, "-c", _PROGRAM, str(folder), command], cwd=ROOT)
-    until(lambda: (folder / "pid").exists() and bool((folder / "pid").read_text()))
+    eventually(lambda: (folder / "pid").exists() and bool((folder / "pid").read_text()))
     return process
 
 
@@ -217,14 +209,14 @@ def test_a_signal_ends_all_of_them_and_is_recorded(tmp_path: Path, number: signa
     process.send_signal(number)
     assert process.wait(timeout=60) == 0
     assert read_result(tmp_path / "result").outcome is Outcome.CANCELLED
-    until(lambda: is_gone(tmp_path / "pid"))
+    eventually(lambda: is_gone(tmp_path / "pid"))
 
 
 def test_a_run_that_was_killed_leaves_no_result_and_the_next_one_is_clean(tmp_path: Path) -> None:
     process = start(tmp_path, "sleep 600 & echo $! > pid; wait")
     process.kill()
     process.wait()
-    until(lambda: is_gone(tmp_path / "pid"))
+    eventually(lambda: is_gone(tmp_path / "pid"))
     assert not (tmp_path / "result").exists()
     assert start(tmp_path, "true").wait(timeout=60) == 0
     assert read_result(tmp_path / "result").passed

@@ -6,8 +6,7 @@ import random
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,17 +21,9 @@ from sandbox.aws.identity import PORT, database_authority
 from sandbox.aws.processes import processes
 from sandbox.settings import PROJECT_ROOT, Settings
 from sandbox.system import end_with_parent
+from tests.waiting import eventually
 
 DATABASE = "app"
-_SECONDS = 90.0
-
-
-def until(holds: Callable[[], object], what: str) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + _SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {_SECONDS:.0f} s: {what}"
-        time.sleep(0.05)
 
 
 @dataclass
@@ -61,7 +52,9 @@ class Aws:
                 preexec_fn=end_with_parent(),  # noqa: PLW1509 - prctl alone
             )
         process = self.process
-        until(lambda: is_ready(self.settings) or process.poll() is not None, "the APIs to answer")
+        eventually(
+            lambda: is_ready(self.settings) or process.poll() is not None, "the APIs to answer"
+        )
         assert process.poll() is None, self.log()
 
     def log(self) -> str:
@@ -126,7 +119,7 @@ class Aws:
         return instance and instance["DBInstanceStatus"]
 
     def available(self, identifier: str) -> dict[str, Any]:
-        until(lambda: self.status(identifier) == "available", f"{identifier} to be available")
+        eventually(lambda: self.status(identifier) == "available", f"{identifier} to be available")
         instance = self.describe(identifier)
         assert instance
         return instance
@@ -134,7 +127,7 @@ class Aws:
     def delete(self, identifier: str, **options: Any) -> None:
         options = options or {"SkipFinalSnapshot": True}
         self.rds.delete_db_instance(DBInstanceIdentifier=identifier, **options)
-        until(lambda: self.status(identifier) is None, f"{identifier} to be gone")
+        eventually(lambda: self.status(identifier) is None, f"{identifier} to be gone")
 
     def master(self, identifier: str) -> dict[str, str]:
         """Return the content of the instance's secret."""

@@ -9,7 +9,8 @@ import pytest
 
 from sandbox.aws.client import take_automated_snapshot
 from sandbox.aws.inventory import inventory
-from tests.sandbox.aws.conftest import Aws, until
+from tests.sandbox.aws.conftest import Aws
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.sandbox
 
@@ -158,7 +159,7 @@ def test_retained_backups_stay(aws: Aws) -> None:
 def test_stop_start_reboot(aws: Aws, snapshot: str) -> None:
     aws.restore("pr-12", snapshot, ManageMasterUserPassword=True, BackupRetentionPeriod=0)
     aws.rds.stop_db_instance(DBInstanceIdentifier="pr-12")
-    until(lambda: aws.status("pr-12") == "stopped", "pr-12 to stop")
+    eventually(lambda: aws.status("pr-12") == "stopped", "pr-12 to stop")
     with pytest.raises(psycopg2.OperationalError, match="refused"):
         aws.connect("pr-12")
 
@@ -199,7 +200,7 @@ def test_a_server_that_is_killed_is_started_again(aws: Aws, staging: str) -> Non
     for server in killed:
         os.kill(server.pid, signal.SIGKILL)
 
-    until(lambda: _answers(aws, staging), "a new server")
+    eventually(lambda: _answers(aws, staging), "a new server")
     aws.available(staging)
 
     assert aws.query(staging, "SELECT count(*) FROM item") == [(1000,)]

@@ -10,7 +10,8 @@ import pytest
 from sandbox.aws.client import take_automated_snapshot
 from sandbox.aws.identity import PORT
 from sandbox.aws.inventory import inventory
-from tests.sandbox.aws.conftest import Aws, free_settings, until
+from tests.sandbox.aws.conftest import Aws, free_settings
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.sandbox
 
@@ -95,7 +96,7 @@ def test_a_deletion_is_finished(own: Aws) -> None:
     own.kill()
     own.start()
 
-    until(lambda: own.status("pr-2") is None, "pr-2 to be gone")
+    eventually(lambda: own.status("pr-2") is None, "pr-2 to be gone")
     assert inventory(own.settings) == before
     assert own.folders() == folders
 
@@ -103,7 +104,7 @@ def test_a_deletion_is_finished(own: Aws) -> None:
 def test_a_stopped_instance_stays_stopped(own: Aws) -> None:
     own.create("pr-3")
     own.rds.stop_db_instance(DBInstanceIdentifier="pr-3")
-    until(lambda: own.status("pr-3") == "stopped", "pr-3 to stop")
+    eventually(lambda: own.status("pr-3") == "stopped", "pr-3 to stop")
     servers = len(own.servers())
 
     own.kill()

@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.sandbox.node.control_plane import World, eventually
+from tests.sandbox.node.control_plane import World
 from tests.sandbox.node.pods import Namespace, container, kubectl
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.sandbox
 

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.balancer.controller import Balancer, BalancerConfig
 from sandbox.errors import SandboxError
-from tests.sandbox.balancer.fake_api import FakeApi, until
+from tests.sandbox.balancer.fake_api import FakeApi
 from tests.sandbox.balancer.world import (
     INGRESSES,
     SERVICES,
@@ -19,6 +19,7 @@ from tests.sandbox.balancer.world import (
     service,
     target,
 )
+from tests.waiting import eventually_beside
 
 FINALIZER = "group.ingress.k8s.aws/previews"
 
@@ -60,7 +61,7 @@ async def test_a_deleted_ingress_is_let_go_and_routed_no_more(tmp_path: Path) ->
         }
         world.api.put(INGRESSES, "web", **leaving)
         await world.until_status(404)
-        await until(world.patches)
+        await eventually_beside(world.patches)
         assert world.patches()[0]["metadata"]["finalizers"] == ["someone/else"]
 
 
@@ -80,7 +81,7 @@ async def test_an_ingress_that_cannot_be_served_gets_an_event_and_no_address(
 
 
 async def _until_another(world: World, message: str) -> str:
-    await until(lambda: any(m != message for _, m in world.events()))
+    await eventually_beside(lambda: any(m != message for _, m in world.events()))
     return next(m for _, m in world.events() if m != message)
 
 
@@ -90,7 +91,7 @@ async def test_an_event_that_is_refused_or_too_long_stops_nothing(tmp_path: Path
     api.answers[path] = [(403, {"message": "namespace is being terminated"})]
     async with balancing(tmp_path, api) as world, target() as pod:
         world.serve(pod, backend_protocol="x" * 5000)
-        await until(world.events)
+        await eventually_beside(world.events)
         world.serve(pod)
         await world.until_event("SuccessfullyReconciled")
         first, *_ = world.events()

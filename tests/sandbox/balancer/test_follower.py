@@ -12,7 +12,8 @@ import pytest
 from lightkube.resources.core_v1 import ConfigMap
 
 from sandbox.balancer.follower import Follower, connect
-from tests.sandbox.balancer.fake_api import FakeApi, Object, serving, until
+from tests.sandbox.balancer.fake_api import FakeApi, Object, serving
+from tests.waiting import eventually_beside
 
 MAPS = "/api/v1/configmaps"
 
@@ -30,7 +31,7 @@ class Following:
 
     async def until(self, **values: str) -> None:
         wanted = {f"default/{name}": value for name, value in values.items()}
-        await until(lambda: self.seen and self.seen[-1] == wanted)
+        await eventually_beside(lambda: self.seen and self.seen[-1] == wanted)
 
 
 @asynccontextmanager
@@ -41,7 +42,7 @@ async def following(api: FakeApi, tmp_path: Path) -> AsyncIterator[Following]:
         task = asyncio.create_task(made.follower.run())
         try:
             await made.follower.synced.wait()
-            await until(lambda: api.watches)
+            await eventually_beside(lambda: api.watches)
             yield made
         finally:
             task.cancel()
@@ -92,7 +93,7 @@ async def test_after_410_gone_it_lists_again_and_finds_what_it_missed(
 async def test_a_watch_that_ends_goes_on_from_where_it_was(api: FakeApi, tmp_path: Path) -> None:
     async with following(api, tmp_path) as made:
         api.end_watches()
-        await until(lambda: api.watches == 2)
+        await eventually_beside(lambda: api.watches == 2)
         _put(api, "b", "1")
         await made.until(a="1", b="1")
         assert api.lists == 1

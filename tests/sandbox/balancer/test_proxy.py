@@ -12,7 +12,6 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.sandbox.balancer.fake_api import until
 from tests.sandbox.balancer.world import (
     HOST,
     INGRESSES,
@@ -23,6 +22,7 @@ from tests.sandbox.balancer.world import (
     ingress,
     target,
 )
+from tests.waiting import eventually_beside
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ async def test_the_least_busy_target_gets_the_request_when_asked(world: World) -
         await until_healthy(world, 2)
         one.handler = two.handler = hold
         first = asyncio.create_task(world.status())
-        await until(lambda: one.seen or two.seen)
+        await eventually_beside(lambda: one.seen or two.seen)
         busy, idle = (one, two) if one.seen else (two, one)
         idle.handler = None
         for _ in range(4):
@@ -235,7 +235,7 @@ async def test_a_removed_endpoint_finishes_what_it_works_on(world: World) -> Non
 
         pod.seen.clear()
         running = asyncio.create_task(ask())
-        await until(lambda: pod.seen)
+        await eventually_beside(lambda: pod.seen)
         world.api.put(SLICES, "web-1", **endpoints("web", pod, ready=False, serving=True))
         await world.until_status(503)
         assert len(pod.seen) == 1

@@ -15,7 +15,8 @@ import aiohttp
 from aiohttp import web
 
 from sandbox.balancer.controller import Balancer, BalancerConfig
-from tests.sandbox.balancer.fake_api import FakeApi, Object, serving, until
+from tests.sandbox.balancer.fake_api import FakeApi, Object, serving
+from tests.waiting import eventually_beside
 
 INGRESSES = "/apis/networking.k8s.io/v1/ingresses"
 SERVICES = "/api/v1/services"
@@ -159,7 +160,7 @@ class World:
         ]
 
     async def until_event(self, reason: str) -> str:
-        await until(lambda: any(r == reason for r, _ in self.events()))
+        await eventually_beside(lambda: any(r == reason for r, _ in self.events()))
         return next(message for r, message in self.events() if r == reason)
 
 
@@ -174,5 +175,5 @@ async def balancing(tmp_path: Path, api: FakeApi | None = None) -> AsyncIterator
     ):
         balancer = Balancer(BalancerConfig(kubeconfig=kubeconfig, port=port))
         async with balancer.running():
-            await until(lambda: balancer.healthy() is None)
+            await eventually_beside(lambda: balancer.healthy() is None)
             yield World(api, port, session)

@@ -10,10 +10,8 @@ import random
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import httpx
 import psutil
@@ -23,22 +21,12 @@ from sandbox.cluster.layout import Identity, Layout
 from sandbox.cluster.processes import processes
 from sandbox.settings import Settings
 from sandbox.supervisor import ProcessState, Supervisor, read_status
-
-_START_SECONDS = 120
+from tests.waiting import eventually
 
 
 def random_subnet() -> str:
     """A loopback subnet that no other test uses, most likely."""
     return f"127.{random.SystemRandom().randint(100, 250)}.0.0/16"
-
-
-def await_that(condition: Callable[[], Any], seconds: float = 30, what: str = "") -> Any:
-    """Ask until the answer is true; fails with the last one."""
-    deadline = time.monotonic() + seconds
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, f"{what or condition}: still {answer!r}"
-        time.sleep(0.05)
-    return answer
 
 
 class Cluster:
@@ -59,7 +47,7 @@ class Cluster:
             [sys.executable, "-m", "tests.sandbox.cluster.running"],
             env={**os.environ, **variables},
         )
-        await_that(self._is_ready, _START_SECONDS, "the control plane to be ready")
+        eventually(self._is_ready, "the control plane to be ready")
         return self
 
     def _is_ready(self) -> bool:

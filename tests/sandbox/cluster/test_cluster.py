@@ -24,7 +24,8 @@ from sandbox.cluster.processes import processes
 from sandbox.settings import CLUSTER_NAME, OIDC_ISSUER
 from sandbox.tools import locate
 from tests.sandbox.cluster import objects
-from tests.sandbox.cluster.running import Cluster, await_that
+from tests.sandbox.cluster.running import Cluster
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(300)]
 
@@ -45,7 +46,7 @@ def _make_secret(api: httpx.Client, namespace: str) -> dict[str, str]:
     _create(api, f"{generators}/passwords", objects.PASSWORD)
     external_secrets = f"/apis/external-secrets.io/v1/namespaces/{namespace}/externalsecrets"
     _create(api, external_secrets, objects.EXTERNAL_SECRET)
-    secret: dict[str, str] = await_that(lambda: _secret(api, namespace), 10, "the Secret")
+    secret: dict[str, str] = eventually(lambda: _secret(api, namespace), "the Secret")
     return secret
 
 
@@ -100,25 +101,23 @@ def test_a_generated_password_becomes_a_secret(api: httpx.Client, namespace: str
     secret = _make_secret(api, namespace)
     assert len(base64.b64decode(secret["password"])) == 32
     path = f"/apis/external-secrets.io/v1/namespaces/{namespace}/externalsecrets/database"
-    status = await_that(lambda: api.get(path).json().get("status"), 10, "its status")
+    status = eventually(lambda: api.get(path).json().get("status"), "its status")
     assert [(c["type"], c["status"]) for c in status["conditions"]] == [("Ready", "True")]
 
 
-def test_a_namespace_goes_with_all_that_is_in_it_within_seconds(
-    api: httpx.Client, namespace: str
-) -> None:
+def test_a_namespace_goes_with_all_that_is_in_it(api: httpx.Client, namespace: str) -> None:
     _make_secret(api, namespace)
     _create(api, f"/api/v1/namespaces/{namespace}/pods", objects.POD)
     api.delete(f"/api/v1/namespaces/{namespace}")
     path = f"/api/v1/namespaces/{namespace}"
-    await_that(lambda: api.get(path).status_code == 404, 8, "the namespace to be gone")
+    eventually(lambda: api.get(path).status_code == 404, "the namespace to be gone")
 
 
 def test_a_service_account_token_is_of_the_issuer_that_roles_trust(
     api: httpx.Client, namespace: str
 ) -> None:
     accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
-    await_that(lambda: api.get(f"{accounts}/default").is_success, what="the default account")
+    eventually(lambda: api.get(f"{accounts}/default").is_success, "the default account")
     request = {"spec": {"audiences": ["sts.amazonaws.com"], "expirationSeconds": 600}}
     token = _create(api, f"{accounts}/default/token", request)["status"]["token"]
     header, claims = (
@@ -224,8 +223,8 @@ def test_a_pod_on_the_node_has_an_endpoint_on_loopback_and_logs(
         _create(node, "/api/v1/nodes", objects.node(CLUSTER_NAME, cluster.settings.node_address))
         _create(api, f"/api/v1/namespaces/{namespace}/services", objects.SERVICE)
         _create(api, pods, objects.POD)
-        scheduled = await_that(
-            lambda: api.get(f"{pods}/web").json()["spec"].get("nodeName"), what="the scheduler"
+        scheduled = eventually(
+            lambda: api.get(f"{pods}/web").json()["spec"].get("nodeName"), "the scheduler"
         )
         assert scheduled == CLUSTER_NAME
         running = {
@@ -249,7 +248,7 @@ def test_a_pod_on_the_node_has_an_endpoint_on_loopback_and_logs(
         items = api.get(slices).json()["items"]
         return [a for i in items for e in i["endpoints"] or () for a in e["addresses"]]
 
-    assert await_that(addresses, what="the EndpointSlice") == [address]
+    assert eventually(addresses, "the EndpointSlice") == [address]
     with _kubelet(cluster):
         answer = api.get(f"{pods}/web/log", params={"tailLines": 5})
     assert answer.text == f"log of /containerLogs/{namespace}/web/web?tailLines=5"
@@ -272,6 +271,6 @@ def test_after_kill_9_of_everything_a_start_has_all_as_it_was(
     with cluster.client() as again:
         assert _secret(again, namespace) == secret
         path = f"/apis/external-secrets.io/v1/namespaces/{namespace}/externalsecrets/database"
-        status = await_that(lambda: again.get(path).json().get("status"), 10, "its status")
+        status = eventually(lambda: again.get(path).json().get("status"), "its status")
         assert status["conditions"][0]["status"] == "True"
     assert cluster.layout.authority.read_bytes() == authority

@@ -12,7 +12,8 @@ from infra.ci.cluster_access import GROUP
 from infra.stacks import main
 from tests.infra.ci.test_deploy_role import GITHUB
 from tests.infra.world import CREATED_CLUSTER, STAGING_CONFIG, Registration, deploy
-from tests.sandbox.cluster.running import Cluster, await_that
+from tests.sandbox.cluster.running import Cluster
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(300)]
 
@@ -89,9 +90,8 @@ def bounded(cluster: Cluster, declared: list[Registration]) -> Iterator[httpx.Cl
                 assert answer.is_success, answer.text
         ci = {"Impersonate-User": "ci", "Impersonate-Group": GROUP}
         probe = config_map("default")
-        await_that(
+        eventually(
             lambda: REFUSAL in apply(admin, probe, dry=True, headers=ci).text,
-            30,
             "the policy to be enforced",
         )
         admin.headers.update(ci)

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.sandbox.node import control_plane
-from tests.sandbox.node.control_plane import World, eventually
+from tests.sandbox.node.control_plane import World
 from tests.sandbox.node.pods import Namespace
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,9 @@ import os
 import random
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -27,19 +25,11 @@ from sandbox.node import processes as node
 from sandbox.process import Process
 from sandbox.settings import Settings
 from sandbox.system import end_with_parent
+from tests.waiting import eventually
 
 _NOT_NEEDED = {"external-secrets"}
 IMAGE = "registry.test/base:1"
 PATH = "/usr/local/bin:/usr/bin:/bin"
-
-
-def eventually(condition: Callable[[], Any], what: str = "", seconds: float = 30) -> Any:
-    """Ask until the answer is true; fails with the last one."""
-    deadline = time.monotonic() + seconds
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, f"{what or condition}: still {answer!r}"
-        time.sleep(0.02)
-    return answer
 
 
 class World:
@@ -91,7 +81,7 @@ class World:
             assert process.poll() is None, self.log(name)
             return declared.ready() is None
 
-        eventually(ready, f"{name} to be ready", 60)
+        eventually(ready, f"{name} to be ready")
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         process = self.processes.pop(name)

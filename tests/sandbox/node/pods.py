@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.sandbox.node.control_plane import IMAGE, World, eventually
+from tests.sandbox.node.control_plane import IMAGE, World
+from tests.waiting import eventually
 
 Object = dict[str, Any]
 
@@ -57,20 +58,20 @@ class Namespace:
         answer = self.world.api.request("DELETE", f"{self.base}/pods/{name}", json=options)
         assert answer.status_code == 200, answer.text
 
-    def until_phase(self, name: str, *phases: str, seconds: float = 30) -> Object:
+    def until_phase(self, name: str, *phases: str) -> Object:
         def reached() -> Object | None:
             pod = self.pod(name)
             return pod if pod["status"].get("phase") in phases else None
 
-        found: Object = eventually(reached, f"{name} to be {phases}", seconds)
+        found: Object = eventually(reached, f"{name} to be {phases}")
         return found
 
-    def until_ready(self, name: str, seconds: float = 30) -> Object:
+    def until_ready(self, name: str) -> Object:
         def ready() -> Object | None:
             pod = self.pod(name)
             return pod if condition(pod, "Ready") == "True" else None
 
-        found: Object = eventually(ready, f"{name} to be ready", seconds)
+        found: Object = eventually(ready, f"{name} to be ready")
         return found
 
     def state(self, name: str, of: str = "main") -> Object:

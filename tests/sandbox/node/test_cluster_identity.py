@@ -8,7 +8,7 @@ import json
 import pytest
 
 from sandbox.settings import OIDC_ISSUER
-from tests.sandbox.node.control_plane import World, eventually
+from tests.sandbox.node.control_plane import World
 from tests.sandbox.node.pods import Namespace, container
 
 pytestmark = pytest.mark.sandbox
@@ -74,6 +74,6 @@ def test_a_pod_of_an_account_without_a_role_gets_nothing(
     account(namespace, "with", **{"eks.amazonaws.com/role-arn": ROLE})
     account(namespace, "without", **annotations)
     namespace.run("three", container("env"), serviceAccountName="without", restartPolicy="Never")
-    eventually(lambda: namespace.until_phase("three", "Succeeded"))
+    namespace.until_phase("three", "Succeeded")
     assert "AWS_" not in namespace.logs("three")
     assert "volumes" not in namespace.pod("three")["spec"]

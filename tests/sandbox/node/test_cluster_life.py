@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.node.control_plane import World, eventually
+from tests.sandbox.node.control_plane import World
 from tests.sandbox.node.pods import Namespace, condition, container, processes_with, status_of
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.sandbox
 
@@ -208,7 +209,7 @@ def test_a_pod_that_fills_its_volume_is_evicted(namespace: Namespace) -> None:
         volumes=[{"name": "v", "emptyDir": {"sizeLimit": "1Mi"}}],
     )
     # A kubelet measures volumes once a minute, and looks for whom to evict each ten seconds.
-    pod = namespace.until_phase("fills", "Failed", seconds=120)
+    pod = namespace.until_phase("fills", "Failed")
     assert pod["status"]["reason"] == "Evicted"
     assert 'EmptyDir volume "v" exceeds the limit' in pod["status"]["message"]
 
@@ -275,7 +276,7 @@ def test_a_forced_deletion_ends_the_process_too(namespace: Namespace, world: Wor
     assert processes_with(marker)
     namespace.delete("forced", gracePeriodSeconds=0)
     assert not namespace.exists("forced")
-    eventually(lambda: not processes_with(marker), "the process to go", 5)
+    eventually(lambda: not processes_with(marker), "the process to go")
     folder = world.node_folder / "kubelet/pods" / uid
     eventually(lambda: not folder.exists(), "the folder to go")
 

@@ -11,9 +11,10 @@ import pytest
 
 from contract.networks import NOT_PUBLIC
 from sandbox.node import processes as node
-from tests.sandbox.node.control_plane import World, eventually
+from tests.sandbox.node.control_plane import World
 from tests.sandbox.node.pods import Namespace, Object, container, status_of
 from tests.sandbox.ordinary_user import AS_ORDINARY_USER
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.sandbox
 

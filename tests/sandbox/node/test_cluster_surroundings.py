@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.sandbox.node.control_plane import PATH, World, eventually
+from tests.sandbox.node.control_plane import PATH, World
 from tests.sandbox.node.pods import Namespace, container, kubectl, status_of
 from tests.sandbox.ordinary_user import AS_ORDINARY_USER
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.sandbox
 
@@ -334,5 +335,5 @@ def test_the_node_keeps_nothing_of_a_pod_that_is_gone(namespace: Namespace, worl
     assert all(folder.exists() for folder in kept)
     assert len(kept) == 2
     namespace.delete("brief")
-    eventually(lambda: not any(folder.exists() for folder in kept), "the folders to go", 60)
-    eventually(lambda: not list((world.node_folder / "pods").iterdir()), "the runtime's too", 60)
+    eventually(lambda: not any(folder.exists() for folder in kept), "the folders to go")
+    eventually(lambda: not list((world.node_folder / "pods").iterdir()), "the runtime's too")

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.node.control_plane import World, eventually
+from tests.sandbox.node.control_plane import World
 from tests.sandbox.node.pods import Namespace, condition, container, processes_with, status_of
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.sandbox
 
@@ -33,7 +34,7 @@ def test_after_kill_9_nothing_runs_and_a_new_node_brings_it_back(
     namespace.until_phase("done", "Succeeded")
 
     world.kill("node")
-    eventually(lambda: not processes_with(marker), "the containers to die", 3)
+    eventually(lambda: not processes_with(marker), "the containers to die")
     world.start("node")
 
     never = namespace.until_phase("never", "Failed")
@@ -141,4 +142,4 @@ def test_the_node_is_ready_and_its_lease_is_fresh(world: World) -> None:
     assert int(offered["ephemeral-storage"].removesuffix("Ki")) > 1 << 20
     leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/sandbox"
     first = eventually(lambda: world.api.get(leases).json().get("spec", {}).get("renewTime"))
-    eventually(lambda: world.api.get(leases).json()["spec"]["renewTime"] > first, "renewal", 15)
+    eventually(lambda: world.api.get(leases).json()["spec"]["renewTime"] > first, "renewal")

@@ -7,8 +7,7 @@ import os
 import re
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,17 +21,9 @@ from sandbox.settings import PROJECT_ROOT, Settings
 from sandbox.system import end_with_parent
 from sandbox.tools import Tools, ensure
 from tests.sandbox.cluster.running import random_subnet
+from tests.waiting import eventually
 
 _SECONDS = 120.0
-
-
-def eventually(condition: Callable[[], Any], what: str, seconds: float = _SECONDS) -> Any:
-    """Ask until the answer is true."""
-    deadline = time.monotonic() + seconds
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.05)
-    return answer
 
 
 class World:
