@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sandbox.aws.inventory import inventory as aws_inventory
+from tests.e2e.processes import serves_a_client, words
 from tests.e2e.world import World
 
 # Kubernetes' own: leases are renewed, events expire, metrics come some seconds after a Pod.
@@ -53,12 +54,11 @@ def _processes(world: World) -> Iterator[str]:
     """Return the supervisor's descendants by command and count, without pids."""
     seen: Counter[str] = Counter()
     for process in world.processes():
-        # A server's short-lived workers come and go; what it serves stays.
-        if process.name() == "postgres" and process.cmdline()[0].startswith("postgres:"):
-            continue
-        command = " ".join(process.cmdline())
-        seen[command] += 1
-        yield f"process {command} #{seen[command]}"
+        command = " ".join(words(process))
+        # A server's workers come and go; what it serves stays.
+        if command and not serves_a_client(process):
+            seen[command] += 1
+            yield f"process {command} #{seen[command]}"
 
 
 def _folders(home: Path) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
+
+from tests.e2e.processes import each
 
 
 @dataclass
@@ -66,19 +67,14 @@ class Run:
     def held(self) -> Iterator[None]:
         """Hold it where it is, so that what happens meanwhile does not depend on its speed."""
         processes = self.processes()
-        for process in processes:
-            process.suspend()
         try:
+            each(processes, psutil.Process.suspend)
             yield
         finally:
-            for process in processes:
-                process.resume()
+            each(processes, psutil.Process.resume)
 
     def lose(self) -> None:
         """Lose its runner: everything in it is killed, and GitHub reports that."""
         self.cancelled = True
-        for process in self.processes():
-            # One may have ended with another that was killed before it.
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        each(self.processes(), psutil.Process.kill)
         self.wait()

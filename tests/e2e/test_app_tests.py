@@ -16,6 +16,7 @@ import pytest
 from previews.pull_request.tests_result import Outcome, read_result
 from previews.pulumi.processes import runs
 from tests.e2e.lifecycle import REPOSITORY, Lifecycle
+from tests.e2e.processes import words
 from tests.e2e.world import World, git
 from tests.github import LocalGitHub
 from tests.waiting import eventually
@@ -170,4 +171,4 @@ def test_a_run_that_is_lost_is_a_failure_and_the_next_one_is_clean(
 def running(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     """The processes of the tests, once they run."""
     below = psutil.Process(process.pid).children(recursive=True)
-    return [one for one in below if "unittest" in one.cmdline()]
+    return [one for one in below if "unittest" in words(one)]

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
@@ -18,6 +19,7 @@ from sandbox.postgres.binaries import installation
 from sandbox.postgres.folder import InstanceFolder
 from sandbox.postgres.server import Server
 from tests.e2e.databases import claim, login, on_server, server_of
+from tests.e2e.processes import each, words
 from tests.e2e.world import World
 from tests.waiting import eventually
 
@@ -189,10 +191,9 @@ def end_its_connection(world: World, server: str, pid: int) -> None:
 
 
 def kill_the_controller(world: World, server: str, pid: int) -> None:
-    running = [p for p in world.processes() if p.cmdline()[-2:] == ["-m", "database.branches"]]
+    running = [p for p in world.processes() if words(p)[-2:] == ["-m", "database.branches"]]
     assert running
-    for process in running:
-        process.kill()
+    each(running, psutil.Process.kill)
 
 
 @pytest.mark.parametrize("kill", [end_its_connection, kill_the_controller])

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+import httpx
 import pytest
 
 from tests.e2e import customers
@@ -88,7 +89,11 @@ class Visitors:
 
     def _ask(self) -> None:
         while not self._stop.wait(0.02):
-            response = self._client.get("/customers", params={"limit": 1})
+            try:
+                response = self._client.get("/customers", params={"limit": 1})
+            except httpx.HTTPError as error:
+                self.failures.append(repr(error))
+                continue
             self.answers += 1
             if response.status_code != 200:
                 self.failures.append(f"{response.status_code} {response.text[:200]}")

@@ -12,6 +12,7 @@ import pytest
 from tests.e2e import customers
 from tests.e2e.databases import identity, server_of, shared_servers
 from tests.e2e.lifecycle import REPOSITORY, Lifecycle
+from tests.e2e.processes import each
 from tests.e2e.test_push import Visitors
 from tests.e2e.waiting import reached
 from tests.e2e.world import World
@@ -82,8 +83,7 @@ def refresh_killed_at(ci: Lifecycle, server: str, resource: str, *, run: int) ->
     eventually(reached(ci.world, server, resource), f"{resource} of {server}")
     below = psutil.Process(process.pid).children(recursive=True)
     process.kill()
-    for each in below:
-        each.kill()
+    each(below, psutil.Process.kill)
     process.wait()
     ci.hub.state.run(run, "completed", "cancelled")
 

@@ -118,15 +118,21 @@ def processes_that_run(world: World) -> list[str]:
     return [row.name for row in read_status(world.settings) if row.pid]
 
 
+def pid_of(world: World, name: str) -> int | None:
+    """Return the pid of a process that is ready, None while it is between two."""
+    (row,) = [row for row in read_status(world.settings) if row.name == name]
+    return row.pid if row.state is ProcessState.READY else None
+
+
 def test_every_process_comes_back_after_a_kill(world: World, preview: str, number: int) -> None:
     """Each killed in turn, as the kernel does when memory is short; nothing is lost."""
     with world.client(preview) as client:
         written = customers.create(client)["id"]
     for name in processes_that_run(world):
-        (row,) = [row for row in read_status(world.settings) if row.name == name]
-        psutil.Process(row.pid).kill()
+        before = eventually(lambda name=name: pid_of(world, name), f"{name} runs")
+        psutil.Process(before).kill()
 
-        def is_back(name: str = name, before: int | None = row.pid) -> bool:
+        def is_back(name: str = name, before: int = before) -> bool:
             rows = {row.name: row for row in read_status(world.settings)}
             return rows[name].pid != before and all(
                 row.state is ProcessState.READY for row in rows.values()
