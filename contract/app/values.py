@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import PurePosixPath
-from typing import Annotated, cast
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 from contract.app.placeholders import check_placeholders
 from contract.stack_name import AppName, AppNameError
+from contract.written import QuotesMissingError, as_json, bare_key
+
+CPU = r"^([1-9][0-9]{0,5}m|[1-9][0-9]{0,2})$"
+"""Pattern of an amount of CPU: millicores, or cores."""
+
+MEMORY = r"^[1-9][0-9]{0,6}Mi$"
+"""Pattern of an amount of memory, in MiB."""
+
+_WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
 def app_name(value: str) -> str:
@@ -52,17 +70,23 @@ def _split(value: object) -> object:
 
 
 def _text(value: object) -> object:
-    """Write a number or a truth value of YAML as an environment has it."""
+    """Write a number or a truth value, which a program gives, as an environment has it.
+
+    A file's are the texts that they were written as.
+
+    Raises:
+        QuotesMissingError: A placeholder lacks its quotes.
+    """
+    key = bare_key(value)
+    if key is not None:
+        raise QuotesMissingError(key)
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, int | float) else value
 
 
-def _mapping(value: object) -> object:
-    if not isinstance(value, dict):
-        return value
-    entries = cast("dict[object, object]", value)
-    return {name: _text(one) for name, one in entries.items()}
+def _json(value: object) -> object:
+    return as_json(value)
 
 
 Name = Annotated[str, AfterValidator(app_name)]
@@ -79,18 +103,19 @@ HttpPath = Annotated[str, Field(pattern=r"^/[\w./~%-]*$", max_length=200)]
 PartName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$")]
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,126}$")]
 _Scalar = str | int | float | bool
+Text = Annotated[str, BeforeValidator(_text)]
 Variables = Annotated[
-    dict[VariableName, str],
+    dict[VariableName, Annotated[str, BeforeValidator(_text, json_schema_input_type=_Scalar)]],
     Field(max_length=200),
-    BeforeValidator(_mapping, json_schema_input_type=dict[VariableName, _Scalar]),
 ]
+Json = Annotated[Any, BeforeValidator(_json)]
 Environment = Annotated[Variables, AfterValidator(check_placeholders)]
 Cpu = Annotated[
     str,
-    Field(pattern=r"^([1-9][0-9]*m|[1-9][0-9]*)$"),
+    Field(pattern=CPU),
     BeforeValidator(_text, json_schema_input_type=str | int),
 ]
-Memory = Annotated[str, Field(pattern=r"^[1-9][0-9]*Mi$")]
+Memory = Annotated[str, Field(pattern=MEMORY)]
 Host = Annotated[
     str,
     Field(
@@ -104,3 +129,14 @@ class Model(BaseModel):
     """A frozen model. Unknown keys are rejected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _whole_number_in_decimal(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse a text that has another value as YAML's number than as Python's."""
+        field = cls.model_fields[str(info.field_name)]
+        whole = field.annotation is int
+        if whole and isinstance(value, str) and not _WHOLE_NUMBER.fullmatch(value):
+            msg = f"expected decimal digits alone, such as {(field.examples or [field.default])[0]}"
+            raise ValueError(msg)
+        return value

@@ -236,17 +236,19 @@ class _Checker:
                 "check every line against the data, replace each `how: review`, and remove"
                 " `reviewed: false`",
             )
+        try:
+            rules = read_rules(path.read_bytes())
+        except ValueError as error:
+            self._wrong(
+                self._app.database.scrub, f"it can't be read: {error}", "correct it (docs/scrub.md)"
+            )
+            return
         if self._schema is not None:
-            self._against(self._schema, text)
+            self._against(self._schema, rules)
 
-    def _against(self, schema: DatabaseSchema, text: str) -> None:
+    def _against(self, schema: DatabaseSchema, rules: Mapping[str, Any]) -> None:
         """Compare the rules of the scrub with the migrated schema."""
         where = self._app.database.scrub
-        try:
-            rules = read_rules(text)
-        except ValueError as error:
-            self._wrong(where, f"it can't be read: {error}", "correct it (docs/scrub.md)")
-            return
         draft = draft_of_schema(schema)
         missing = [".".join(place) for place in lacking(rules, draft)]
         if missing:

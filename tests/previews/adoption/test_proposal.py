@@ -605,3 +605,17 @@ def test_an_image_of_a_virtual_environment_alone_has_no_migrations(
     _, proposal = proposed(repository(tmp_path, Dockerfile=dockerfile))
     found = [one for one in proposal.remarks if "does not copy alembic.ini" in one]
     assert bool(found) is remarked
+
+
+def test_values_of_compose_are_what_they_were_written_as(tmp_path: Path) -> None:
+    compose = """
+services:
+  api:
+    build: {context: ., args: {PYTHON_VERSION: 3.10, UMASK: 0022, RELEASED: 2024-02-30}}
+"""
+    repository(tmp_path)
+    (tmp_path / "compose.yaml").write_text(compose)
+    for number, text in enumerate(("services: [a]", "a: {{x}}", "- 1", "a: 0x_", "[" * 3000)):
+        (tmp_path / f"compose.{number}.yaml").write_text(text)
+    args = read_repository(tmp_path, lambda *_: "").build.args
+    assert args == {"PYTHON_VERSION": "3.10", "UMASK": "0022", "RELEASED": "2024-02-30"}
