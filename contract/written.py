@@ -18,20 +18,30 @@ _TRUE = frozenset({"yes", "true", "on"})
 _Place = tuple[str | int, ...]
 
 
-class WrittenError(ValueError):
+class PlacedError(ValueError):
+    """A value that is wrong where a whole is checked that it is a part of.
+
+    Attributes:
+        at: Path of the value, below the one that is checked.
+    """
+
+    def __init__(self, problem: str, at: _Place = ()) -> None:
+        self.at = at
+        super().__init__(problem)
+
+
+class WrittenError(PlacedError):
     """A text that is no YAML, or a value in it that could mean several things.
 
     Attributes:
         line: Number of its line.
-        at: Path of the value, below the one that was read.
         snippet: YAML to write instead, if that is known.
     """
 
     def __init__(self, problem: str, *, line: int, at: _Place = (), snippet: str = "") -> None:
         self.line = line
-        self.at = at
         self.snippet = snippet
-        super().__init__(problem)
+        super().__init__(problem, at)
 
 
 class QuotesMissingError(WrittenError):

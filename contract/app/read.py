@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from contract.app.model import FILE, App, NeedMissingError
-from contract.written import QuotesMissingError, WrittenError
+from contract.written import PlacedError, QuotesMissingError, WrittenError
 from contract.yaml_reader import key_text, read
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _first_line(node: yaml.Node) -> int:
 def _place(detail: ErrorDetails) -> tuple[_LocPart, ...]:
     """Return the path of the value that an error is about."""
     error = detail.get("ctx", {}).get("error")
-    return detail["loc"] + (error.at if isinstance(error, NeedMissingError | WrittenError) else ())
+    return detail["loc"] + (error.at if isinstance(error, PlacedError) else ())
 
 
 def _missing(detail: ErrorDetails) -> NeedMissingError | None:

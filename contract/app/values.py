@@ -27,6 +27,17 @@ CPU = r"^([1-9][0-9]{0,5}m|[1-9][0-9]{0,2})$"
 MEMORY = r"^[1-9][0-9]{0,6}Mi$"
 """Pattern of an amount of memory, in MiB."""
 
+AUTHORITIES_FOLDER = "/etc/previews/authorities"
+"""Folder with the authorities of databases' certificates, in each container of an app."""
+
+PLATFORM_FOLDERS = (
+    AUTHORITIES_FOLDER,
+    # EKS mounts the token of a service account that has a role: that of an app with a bucket.
+    "/var/run/secrets/eks.amazonaws.com/serviceaccount",
+)
+"""Folders of an app's containers that are not theirs."""
+
+_NO_PARTS_OF_PATHS = ("//", "/./", "/../", "%2f", "%2F")
 _WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
@@ -55,6 +66,32 @@ def _glob(value: str) -> str:
         msg = "expected a path in which *, ** and ? stand for others; nothing else is special"
         raise ValueError(msg)
     return _relative(value)
+
+
+def _routable(value: str) -> str:
+    """Refuse what Kubernetes refuses in a path of an Ingress."""
+    found = [part for part in _NO_PARTS_OF_PATHS if part in value]
+    found += [end for end in ("/..", "/.") if value.endswith(end)]
+    if found:
+        msg = f"expected a path without {', '.join(found)}, which Kubernetes refuses"
+        raise ValueError(msg)
+    return value
+
+
+def _apart(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse folders that a pod would have twice."""
+    seen: dict[PurePosixPath, str] = {}
+    for folder in value:
+        path = PurePosixPath(folder)
+        if path in seen:
+            msg = f"{seen[path]} and {folder} are one folder: name it once"
+            raise ValueError(msg)
+        seen[path] = folder
+        taken = next((one for one in PLATFORM_FOLDERS if path.is_relative_to(one)), None)
+        if taken is not None:
+            msg = f"{folder} is a folder that the platform mounts, {taken}: name another one"
+            raise ValueError(msg)
+    return value
 
 
 def _absolute(value: str) -> str:
@@ -93,6 +130,7 @@ Name = Annotated[str, AfterValidator(app_name)]
 RelativePath = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_relative)]
 Glob = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_glob)]
 ContainerFolder = Annotated[str, Field(max_length=200), AfterValidator(_absolute)]
+ContainerFolders = Annotated[tuple[ContainerFolder, ...], AfterValidator(_apart)]
 Words = tuple[Annotated[str, Field(max_length=4000)], ...]
 Command = Annotated[
     Words,
@@ -100,6 +138,7 @@ Command = Annotated[
     BeforeValidator(_split, json_schema_input_type=str | Words),
 ]
 HttpPath = Annotated[str, Field(pattern=r"^/[\w./~%-]*$", max_length=200)]
+RoutedPath = Annotated[HttpPath, AfterValidator(_routable)]
 PartName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$")]
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,126}$")]
 _Scalar = str | int | float | bool

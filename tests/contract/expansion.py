@@ -25,7 +25,9 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
     return result
 
 
-def container_environment(entries: list[dict[str, str]], known: Mapping[str, str]) -> dict[str, str]:
+def container_environment(
+    entries: list[dict[str, str]], known: Mapping[str, str]
+) -> dict[str, str]:
     """Return the environment that a container gets: a value refers to earlier variables.
 
     Args:

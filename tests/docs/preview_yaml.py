@@ -26,9 +26,9 @@ Unknown keys are refused. Paths are relative to the file's folder and stay withi
 repository. Editors complete and check the file with [the JSON Schema](preview.schema.json). This
 page is written by `make docs` from `contract/app/`.
 
-Where a text is wanted, a value is the text that was written, with or without quotes: `3.10`, `0022`,
-`1:30`, `no`. A value that begins with a brace needs quotes: `"{host}"`. Where a number is wanted, it
-is in decimal digits; in the JSON of `smoke`, as JSON has it.
+Where a text is wanted, a value is the text that was written, with or without quotes: `3.10`,
+`0022`, `1:30`, `no`. A value that begins with a brace needs quotes: `"{host}"`. Where a number is
+wanted, it is in decimal digits; in the JSON of `smoke`, as JSON has it.
 
 ```yaml
 app: orders

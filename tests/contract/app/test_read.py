@@ -121,7 +121,9 @@ smoke:
 
 
 @pytest.mark.parametrize("key", ["json", "expect"])
-@pytest.mark.parametrize("written", ["0123", "1_000", "1:30", "0x1F", ".inf", "1.0e+999", "9" * 5000])
+@pytest.mark.parametrize(
+    "written", ["0123", "1_000", "1:30", "0x1F", ".inf", "1.0e+999", "9" * 5000]
+)
 def test_a_number_that_json_lacks_is_refused(written: str, key: str) -> None:
     error = refused(f"smoke:\n- request: GET /\n  {key}:\n    a:\n    - 1\n    - {written}\n")
     assert error.problems[0].startswith(f"line 6: smoke.0.{key}.a.1 is wrong")
@@ -265,6 +267,64 @@ def test_an_error_names_the_line_and_shows_what_to_write(
     assert str(error).startswith("orders/preview.yaml: ")
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "secrets:\n  SECRET_KEY: generate\n  secret_key: generate",
+            "line 3: secrets.secret_key is wrong (SECRET_KEY and",
+        ),
+        ("secrets:\n  A__B: generate\n  A_B: generate\n  _A__b: generate", "A__B and _A__b"),
+        ("secrets:\n  KEY_: generate\n  KEY: generate", "KEY_ and KEY"),
+        ("secrets:\n  OK: generate\n  _: generate", "line 3: secrets._ is wrong"),
+        ("secrets:\n  ___: generate", "line 2: secrets.___ is wrong"),
+        ("service:\n  scratch: [/tmp, /tmp]", "line 2: service.scratch is wrong"),
+        ("service:\n  scratch: [/tmp, /a, /tmp/]", "/tmp and /tmp/ are one folder"),
+        ("workers:\n  w: {command: x, scratch: [/a//b, /a/b]}", "/a//b and /a/b are one folder"),
+        ("service: {scratch: [/etc/previews/authorities]}", "/etc/previews/authorities"),
+        ("service: {scratch: [/etc/previews/authorities/x]}", "the platform mounts"),
+        ("web: {a: {path: /x, image: {}, scratch: [/etc/previews/authorities/]}}", "web.a.scratch"),
+        (
+            "service: {path: /api}\nweb: {a: {path: /api/, image: {}}}",
+            "path /api, /api/ leads to two",
+        ),
+        (
+            "web:\n  a: {path: /x/, image: {}}\n  b: {path: /x, image: {}}",
+            "path /x, /x/ leads to two",
+        ),
+        ("needs: {mail: {}}\nweb: {a: {path: /_mail/, image: {}}}", "path /_mail, /_mail/ leads"),
+        *(
+            (f"service:\n  {key}: {path}", "line 2: service.")
+            for key in ("path", "health")
+            for path in ("/a//b", "//", "/./b", "/../b", "/a/./b", "/a/../b", "/a/..", "/a/.")
+        ),
+        ("service:\n  path: /a%2fb", "line 2: service.path is wrong"),
+        ("service:\n  path: /a%2Fb", "%2F"),
+        ("service:\n  health: {live: /a//b, ready: /b}", "service.health.live is wrong"),
+    ],
+)
+def test_what_would_collide_when_it_is_made_is_refused_by_name(text: str, problem: str) -> None:
+    error = refused(text)
+    assert problem in error.problems[0]
+    # A path of the health check is two, `live` and `ready`.
+    assert len(error.problems) == (
+        2 if ".health.live" in error.problems[0] and "{" not in text else 1
+    )
+
+
+def test_what_only_looks_alike_is_accepted() -> None:
+    app = parse_app(
+        FILE,
+        b"""
+secrets: { KEY: generate, key: { name: a }, A_B: generate, AB: generate, _X: generate }
+service: { path: /api, scratch: [/tmp, /tmp/x, /etc/previews, /etc/previews/authorities-of-ours] }
+web: { a: { path: /api/v2/, image: {} }, b: { path: /.x/a..b, image: {} } }
+""",
+    )
+    assert len(app.secrets) == 5
+    assert app.web["a"].path == "/api/v2/", "Kubernetes has no other path for it"
+
+
 def test_tests_of_the_app() -> None:
     assert parse_app(FILE, b"").tests is None
     tests = parse_app(FILE, b"tests: {command: npm test}").tests
@@ -366,8 +426,11 @@ def test_a_path_that_leads_out_of_the_repository_is_refused(
 
 _YAML = st.lists(
     st.sampled_from(
-        [*"{}[]:,-?&*!|>'#\" \n", ": ", "\n  ", "{host}", "{{host}}", "0022", "1:30", "2024-02-30"]
-        + ["service", "environment", "smoke", "json", "port", "A", "<<", "!!int", "0x_", "9" * 5000]
+        [
+            *"{}[]:,-?&*!|>'#\" \n",
+            *(": ", "\n  ", "{host}", "{{host}}", "0022", "1:30", "2024-02-30", "0x_", "9" * 5000),
+            *("service", "environment", "smoke", "json", "port", "A", "<<", "!!int"),
+        ]
     ),
     max_size=30,
 ).map("".join)
