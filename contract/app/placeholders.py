@@ -106,6 +106,13 @@ def literals(value: str) -> str:
     return "".join(text for text, _ in _tokens(value))
 
 
+def verbatim(text: str) -> str:
+    """Return the value that stands for a text, whatever braces it has."""
+    if _TOKEN.search(text) is None:
+        return text
+    return text.replace("{", "{{").replace("}", "}}")
+
+
 def render(value: str, values: Mapping[str, str]) -> str:
     """Replace the placeholders, in the syntax of a container's environment.
 

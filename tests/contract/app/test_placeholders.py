@@ -16,6 +16,7 @@ from contract.app.placeholders import (
     literals,
     placeholders,
     render,
+    verbatim,
 )
 from tests.contract.expansion import expand
 
@@ -90,6 +91,7 @@ def test_a_container_gets_any_value_as_a_process_of_this_machine_does(value: str
 def test_a_checked_placeholder_is_a_replaced_one(value: str) -> None:
     replaced = fill(value, dict.fromkeys(placeholders(value), "!"))
     assert ("!" in replaced) == bool(placeholders(value))
+    assert fill(verbatim(value), {}) == value
     assert literals(value) == re.sub("!", "", replaced)
 
 
