@@ -78,3 +78,8 @@ def plural_of(kind: str) -> str:
 def qualified(plural: str) -> str:
     """Return a kind of `API_GROUP` as kubectl names it: ``<plural>.<version>.<group>``."""
     return f"{plural}.{API_VERSION}.{API_GROUP}"
+
+
+def generated_secret(variable: str) -> str:
+    """Return the name of the Secret with the random value of a variable."""
+    return f"generated-{variable.lower().replace('_', '-').strip('-')}"

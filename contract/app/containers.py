@@ -9,14 +9,14 @@ from pydantic import BeforeValidator, Field, model_validator
 from contract.app.placeholders import IN_BUILDS, check_placeholders
 from contract.app.values import (
     Command,
-    ContainerFolder,
+    ContainerFolders,
     Cpu,
     Environment,
     Glob,
-    HttpPath,
     Memory,
     Model,
     RelativePath,
+    RoutedPath,
     Variables,
 )
 
@@ -55,10 +55,10 @@ class Image(Model):
 class Health(Model):
     """Paths that answer 2xx or 3xx while all is well (key ``service.health``)."""
 
-    live: HttpPath = Field(
+    live: RoutedPath = Field(
         description="path that fails when a pod has to be restarted", examples=["/health/live"]
     )
-    ready: HttpPath = Field(
+    ready: RoutedPath = Field(
         description="path that fails while a pod should get no requests",
         examples=["/health/ready"],
     )
@@ -86,7 +86,7 @@ class Container(Model):
         description="false to let it write to its own root folder",
         examples=[False],
     )
-    scratch: tuple[ContainerFolder, ...] = Field(
+    scratch: ContainerFolders = Field(
         default=("/tmp",),  # noqa: S108 - a folder of the container
         max_length=8,
         description="folders that it may write to; emptied when a pod ends",
@@ -116,7 +116,7 @@ class Web(Container):
     Several share one host by their paths: the longest path that a request begins with decides.
     """
 
-    path: HttpPath = Field(
+    path: RoutedPath = Field(
         default="/",
         description="beginning of the paths that lead to it, on the host that all share",
         examples=["/api"],

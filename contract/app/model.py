@@ -30,28 +30,29 @@ from contract.app.values import (
     RelativePath,
     VariableName,
 )
+from contract.kubernetes import generated_secret
+from contract.written import PlacedError
 
 FILE = "preview.yaml"
 """Name of the file."""
 
 
-class NeedMissingError(ValueError):
-    """Placeholders of needs that the app does not declare.
+class NeedMissingError(PlacedError):
+    """Placeholders of needs that the app does not declare; the first is at its place.
 
     Attributes:
-        at: Path of the first variable with one.
         needs: The missing needs, as keys of ``needs``.
     """
 
     def __init__(self, found: Sequence[tuple[tuple[str, ...], str]]) -> None:
-        self.at = found[0][0]
         self.needs = sorted({NEED_OF[placeholder] for _, placeholder in found})
         super().__init__(
             "; ".join(
                 f"{'.'.join(at)}: {{{placeholder}}} is known where `needs` has"
                 f" `{NEED_OF[placeholder]}`"
                 for at, placeholder in found
-            )
+            ),
+            found[0][0],
         )
 
 
@@ -233,15 +234,35 @@ class App(Model):
 
     @model_validator(mode="after")
     def _has_each_path_once(self) -> App:
-        paths = [self.service.path, *(web.path for web in self.web.values())]
-        paths += [MAIL_PATH] if self.needs.mail else []
-        twice = sorted({path for path in paths if paths.count(path) > 1})
-        if twice:
-            msg = (
-                f"path {', '.join(twice)} leads to two services: give service and each of web a"
-                " `path` of its own"
-            )
-            raise ValueError(msg)
+        paths: dict[tuple[str, ...], str] = {("service", "path"): self.service.path}
+        paths |= {("web", name, "path"): web.path for name, web in self.web.items()}
+        former = [MAIL_PATH] if self.needs.mail else []
+        for at, path in paths.items():
+            # A prefix of Kubernetes is one of whole elements: a slash at its end is no difference.
+            same = [one for one in former if one.rstrip("/") == path.rstrip("/")]
+            if same:
+                msg = (
+                    f"path {', '.join(sorted({*same, path}))} leads to two services: give service"
+                    " and each of web a `path` of its own"
+                )
+                raise PlacedError(msg, at)
+            former.append(path)
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_name_for_each_generated_secret(self) -> App:
+        names: dict[str, str] = {}
+        for variable in (name for name, secret in self.secrets.items() if secret.name is None):
+            at = ("secrets", variable)
+            if not variable.strip("_"):
+                raise PlacedError("a variable with a generated value has a letter or a digit", at)
+            former = names.setdefault(generated_secret(variable), variable)
+            if former != variable:
+                msg = (
+                    f"{former} and {variable} would be one Secret, {generated_secret(variable)}:"
+                    " let their names differ in more than case and outer underscores"
+                )
+                raise PlacedError(msg, at)
         return self
 
     @model_validator(mode="after")

@@ -1,13 +1,14 @@
 """Placeholders in the environment of an app: ``postgresql://{user}:{password}@{host}/{name}``.
 
 The login is in a Secret that is generated in the cluster, so a value with it is composed there
-too: `render` writes ``$(VARIABLE)`` in its place, which Kubernetes replaces in the container.
+too: `render` writes ``$(VARIABLE)`` in its place, which Kubernetes replaces in the container. It
+replaces ``$$`` by ``$`` too, so each ``$`` of a text is doubled.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 USER_VARIABLE = "PREVIEW_DATABASE_USER"
 """Variable with the role's name, which ``{user}`` refers to."""
@@ -66,7 +67,8 @@ NEED_OF = {
 IN_BUILDS = frozenset({"app_host", "app_url", "commit", "environment", "pull_request", "stack"})
 """Placeholders that the build of a further image knows; none of them is a secret."""
 
-_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+# From the left, so that `{{{name}}}` is a brace, a placeholder and a brace.
+_TOKEN = re.compile(r"(?P<brace>\{\{|\}\})|\{(?P<name>[a-z_]+)\}")
 _ASYNCPG = re.compile(r"^[a-z]+\+asyncpg:|^asyncpg:")
 
 
@@ -83,8 +85,8 @@ def check_placeholders(
         ValueError: One is not; ``{{`` and ``}}`` stand for braces.
     """
     for variable, value in environment.items():
-        for found in _PLACEHOLDER.findall(_without_braces(value)):
-            if found not in known:
+        for _, found in _tokens(value):
+            if found and found not in known:
                 msg = (
                     f"{variable}: {{{found}}} is no placeholder; known are "
                     f"{', '.join(f'{{{name}}}' for name in PLACEHOLDERS if name in known)};"
@@ -96,7 +98,19 @@ def check_placeholders(
 
 def placeholders(value: str) -> set[str]:
     """Return the names of the placeholders in a value."""
-    return set(_PLACEHOLDER.findall(_without_braces(value)))
+    return {name for _, name in _tokens(value) if name}
+
+
+def literals(value: str) -> str:
+    """Return a value without its placeholders."""
+    return "".join(text for text, _ in _tokens(value))
+
+
+def verbatim(text: str) -> str:
+    """Return the value that stands for a text, whatever braces it has."""
+    if _TOKEN.search(text) is None:
+        return text
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def render(value: str, values: Mapping[str, str]) -> str:
@@ -109,33 +123,34 @@ def render(value: str, values: Mapping[str, str]) -> str:
     """
     driver_is_asyncpg = _ASYNCPG.match(value) is not None
 
-    def one(match: re.Match[str]) -> str:
-        name = match[1]
+    def one(name: str) -> str:
         if name in IN_CLUSTER:
             return f"$({IN_CLUSTER[name]})"
         if name == "tls":
             return f"{'ssl' if driver_is_asyncpg else 'sslmode'}={values['tls']}"
-        return _literal(values[name])
+        return unexpanded(values[name])
 
-    return _replace(value, lambda part: _PLACEHOLDER.sub(one, _literal(part)))
+    return "".join(one(name) if name else unexpanded(text) for text, name in _tokens(value))
 
 
 def fill(value: str, values: Mapping[str, str]) -> str:
-    """Replace the placeholders for a process of this machine, which gets the value as it is."""
-    return _replace(value, lambda part: _PLACEHOLDER.sub(lambda match: values[match[1]], part))
+    """Replace the placeholders where nobody expands variables: the value is used as it is."""
+    return "".join(values[name] if name else text for text, name in _tokens(value))
 
 
-def _replace(value: str, replaced: Callable[[str], str]) -> str:
-    """Replace what is between doubled braces, which become single ones."""
-    braces = {"{{": "{", "}}": "}"}
-    parts = re.split(r"(\{\{|\}\})", value)
-    return "".join(braces[part] if part in braces else replaced(part) for part in parts)
+def unexpanded(text: str) -> str:
+    """Return a text that Kubernetes expands to the given one, in an environment or a command.
+
+    There ``$(NAME)`` is a variable's value, and ``$$`` is ``$``.
+    """
+    return text.replace("$", "$$")
 
 
-def _literal(text: str) -> str:
-    """Escape what Kubernetes would take for a reference to a variable."""
-    return text.replace("$(", "$$(")
-
-
-def _without_braces(value: str) -> str:
-    return value.replace("{{", "").replace("}}", "")
+def _tokens(value: str) -> Iterator[tuple[str, str]]:
+    """Yield the parts of a value from the left: a literal text, or the name of a placeholder."""
+    at = 0
+    for match in _TOKEN.finditer(value):
+        yield value[at : match.start()], ""
+        yield (match["brace"] or "")[:1], match["name"] or ""
+        at = match.end()
+    yield value[at:], ""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args, get_origin
+from typing import TYPE_CHECKING, cast, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from contract.app.model import FILE, App, NeedMissingError
+from contract.written import PlacedError, QuotesMissingError, WrittenError
+from contract.yaml_reader import key_text, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -112,11 +114,9 @@ def parse_app(file: Path, text: bytes) -> App:
         AppFileError: It is no YAML, or it is not valid.
     """
     try:
-        node = yaml.compose(text, Loader=_StrictLoader)
-        loader = _StrictLoader(text)
-        content = loader.get_single_data()
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise AppFileError(file, [_yaml_problem(error)]) from error
+        node, content = read(text)
+    except WrittenError as error:
+        raise AppFileError(file, [f"line {error.line}: {error}"], error.snippet) from error
     if content is None:
         content = {}
     try:
@@ -127,39 +127,12 @@ def parse_app(file: Path, text: bytes) -> App:
         raise AppFileError(file, problems, _snippet(details)) from error
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """A loader that refuses duplicate keys and aliases, of which an attacker builds bombs."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event = cast("Any", self).peek_event()
-            problem = "an alias is not allowed"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                problem = f"{key.value!r} is there twice"
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
-def _yaml_problem(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    where = f"line {mark.line + 1}: " if mark else ""
-    problem = getattr(error, "problem", None) or str(error)
-    return f"{where}it is not valid YAML ({' '.join(str(problem).split())})"
-
-
 def _line(node: yaml.Node | None, loc: tuple[_LocPart, ...]) -> int:
     """Return the number of the line of the deepest part of a path that the file has."""
     line = 1
     for part in loc:
         if isinstance(node, yaml.MappingNode):
-            pair = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+            pair = next(((k, v) for k, v in node.value if key_text(k) == str(part)), None)
             if pair is None:
                 break
             line, node = _first_line(pair[0]), pair[1]
@@ -177,8 +150,8 @@ def _first_line(node: yaml.Node) -> int:
 
 def _place(detail: ErrorDetails) -> tuple[_LocPart, ...]:
     """Return the path of the value that an error is about."""
-    missing = _missing(detail)
-    return detail["loc"] if missing is None else missing.at
+    error = detail.get("ctx", {}).get("error")
+    return detail["loc"] + (error.at if isinstance(error, PlacedError) else ())
 
 
 def _missing(detail: ErrorDetails) -> NeedMissingError | None:
@@ -191,7 +164,7 @@ def _problem(detail: ErrorDetails) -> str:
     missing = _missing(detail)
     if missing is not None:
         return str(missing)
-    path = ".".join(str(part) for part in detail["loc"] if part != "[key]") or "the file"
+    path = ".".join(str(part) for part in _place(detail) if part != "[key]") or "the file"
     field = _field(detail["loc"])
     expected = f": expected {field.description}" if field and field.description else ""
     if detail["type"] == "extra_forbidden":
@@ -206,21 +179,39 @@ def _problem(detail: ErrorDetails) -> str:
 
 def _snippet(details: list[ErrorDetails]) -> str:
     """Write the YAML to paste; empty where there are only keys to remove."""
-    wanted: dict[str, object] = {}
+    wanted: dict[tuple[str, ...], object] = {}
     for detail in details:
         if detail["type"] == "extra_forbidden":
             continue
         missing = _missing(detail)
         if missing is not None:
-            wanted["needs"] = {need: {} for need in missing.needs}
+            wanted["needs",] = {need: {} for need in missing.needs}
             continue
-        tree = wanted
-        fields = list(_outer_fields(detail["loc"]))
-        for name, _ in fields[:-1]:
-            tree = cast("dict[str, object]", tree.setdefault(name, {}))
-        for name, field in fields[-1:]:
-            tree[name] = field.examples[0] if field.examples else field.default
-    return yaml.safe_dump(wanted, sort_keys=False).rstrip() if wanted else ""
+        path, value = _example(detail)
+        if path:
+            wanted[path] = value
+    tree: dict[str, object] = {}
+    for path, value in wanted.items():
+        if any(path[:length] in wanted for length in range(1, len(path))):
+            continue  # The example of an outer key is shown.
+        inner = tree
+        for name in path[:-1]:
+            inner = cast("dict[str, object]", inner.setdefault(name, {}))
+        inner[path[-1]] = value
+    return yaml.safe_dump(tree, sort_keys=False).rstrip() if tree else ""
+
+
+def _example(detail: ErrorDetails) -> tuple[tuple[str, ...], object]:
+    """Return the path of the YAML to write, and its value."""
+    error, place = detail.get("ctx", {}).get("error"), _place(detail)
+    if isinstance(error, QuotesMissingError) and all(isinstance(part, str) for part in place):
+        return tuple(str(part) for part in place), error.text
+    fields = list(_outer_fields(detail["loc"]))
+    if not fields:
+        return (), None
+    path = tuple(name for name, _ in fields)
+    _, field = fields[-1]
+    return path, field.examples[0] if field.examples else field.default
 
 
 def _outer_fields(loc: tuple[_LocPart, ...]) -> Iterator[tuple[str, FieldInfo]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from contract.app.values import HttpPath, Model, RelativePath, Variables
+from contract.app.values import HttpPath, Json, Model, RelativePath, Text, Variables
 
 
 class Request(Model):
@@ -18,10 +18,10 @@ class Request(Model):
         description="method and path",
         examples=["POST /items"],
     )
-    headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,100}$")], str] = Field(
+    headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,100}$")], Text] = Field(
         default={}, description="HTTP headers", examples=[{"If-Match": "{etag}"}]
     )
-    json_body: Any = Field(
+    json_body: Json = Field(
         default=None, alias="json", description="body as JSON", examples=[{"name": "Smoke"}]
     )
     form: Variables | None = Field(
@@ -30,7 +30,7 @@ class Request(Model):
     status: int = Field(
         default=200, ge=100, le=599, description="expected status code", examples=[201]
     )
-    expect: Any = Field(
+    expect: Json = Field(
         default=None,
         description="JSON that the response must contain: of an object the given keys",
         examples=[{"name": "Smoke"}],

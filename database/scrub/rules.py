@@ -6,9 +6,10 @@ import hashlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from contract.written import WrittenError, as_json
+from contract.yaml_reader import read
 from database.scrub.errors import REMEDY, RulesError
 from database.scrub.fakes import FAKE_KINDS
 
@@ -124,9 +125,15 @@ def load(path: Path) -> Rules:
         RulesError: The file is missing, or its content is not valid.
     """
     try:
-        content = yaml.load(path.read_text(), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
-    except (OSError, yaml.YAMLError) as error:
+        # Anchors are of use where many columns have one rule, and the file is the team's own.
+        _, content = read(path.read_bytes(), aliases=True)
+        content = as_json(content)
+    except OSError as error:
         msg = f"{path.name} can't be read: {' '.join(str(error).split())}. {REMEDY}"
+        raise RulesError(msg) from error
+    except WrittenError as error:
+        place = f"{'.'.join(map(str, error.at))}: " if error.at else ""
+        msg = f"{path.name} can't be read: line {error.line}: {place}{error}. {REMEDY}"
         raise RulesError(msg) from error
     try:
         return Rules.model_validate(content)
@@ -137,22 +144,3 @@ def load(path: Path) -> Rules:
         )
         msg = f"{path.name} is invalid: {wrong}. {REMEDY}"
         raise RulesError(msg) from error
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """A loader that refuses duplicate keys, of which YAML would silently keep the last."""
-
-
-def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"duplicate key {key!r}", key_node.start_mark
-            )
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)

@@ -16,6 +16,7 @@ from contract.app.placeholders import (
     PASSWORD_VARIABLE,
     POD_IP_VARIABLE,
     USER_VARIABLE,
+    fill,
     placeholders,
     render,
 )
@@ -26,7 +27,7 @@ from infra.database.database import PORT
 from infra.kubernetes.pod import Environment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from contract.stack_name import StackName
     from infra.database.database import ProvisionedDatabase
@@ -78,7 +79,8 @@ def app_environment(
     logins = {USER_VARIABLE: (login, "username"), PASSWORD_VARIABLE: (login, "password")}
     values = {VARIABLE: root_certificate(args.platform.database.ssl_mode)}
     return Environment(
-        values=values | {name: _rendered(value, known) for name, value in variables.items()},
+        values=values
+        | {name: _replaced(render, value, known) for name, value in variables.items()},
         secrets={**(logins if used & {"user", "password"} else {}), **(secrets or {})},
         fields={POD_IP_VARIABLE: "status.podIP"} if "pod_ip" in used else {},
     )
@@ -89,14 +91,19 @@ def build_arguments(
 ) -> dict[str, pulumi.Input[str]]:
     """Return the build arguments of a further image: it may know where it will run."""
     known = _of_stack(stack, source, platform, app_url(stack, platform))
-    return {name: _rendered(value, known) for name, value in arguments.items()}
+    return {name: _replaced(fill, value, known) for name, value in arguments.items()}
 
 
-def _rendered(value: str, known: Mapping[str, pulumi.Input[str]]) -> pulumi.Input[str]:
+def _replaced(
+    replace: Callable[[str, Mapping[str, str]], str],
+    value: str,
+    known: Mapping[str, pulumi.Input[str]],
+) -> pulumi.Input[str]:
+    """Replace the placeholders of a value, by `render` or by `fill`."""
     used = {name: known[name] for name in placeholders(value) & known.keys()}
     if not used:
-        return render(value, {})
-    return pulumi.Output.all(**used).apply(lambda values: render(value, values))
+        return replace(value, {})
+    return pulumi.Output.all(**used).apply(lambda values: replace(value, values))
 
 
 def _of_stack(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
+from contract.kubernetes import generated_secret
 from infra.kubernetes.external_secret import external_secret, generated_spec, password_generator
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class AppSecrets(pulumi.ComponentResource):
         super().__init__("previews:app:AppSecrets", name, None, opts)
         generated = sorted(name for name, secret in secrets.items() if secret.name is None)
         managed = {name: secret for name, secret in secrets.items() if secret.name is not None}
-        self.variables = {name: (generated_name(name), "value") for name in generated} | {
+        self.variables = {name: (generated_secret(name), "value") for name in generated} | {
             name: (_MANAGED, name) for name in managed
         }
         self.ready = []
@@ -73,8 +74,8 @@ class AppSecrets(pulumi.ComponentResource):
         generator = password_generator(_GENERATOR, scope=scope, parent=self)
         return [
             external_secret(
-                generated_name(name),
-                generated_spec(generated_name(name), _GENERATOR, {"value": "{{ .password }}"}),
+                generated_secret(name),
+                generated_spec(generated_secret(name), _GENERATOR, {"value": "{{ .password }}"}),
                 scope=scope,
                 parent=self,
                 depends_on=[generator],
@@ -111,11 +112,6 @@ class AppSecrets(pulumi.ComponentResource):
             parent=self,
             depends_on=readable,
         )
-
-
-def generated_name(variable: str) -> str:
-    """Return the name of the Secret with a random value."""
-    return f"generated-{variable.lower().replace('_', '-').strip('-')}"
 
 
 def secret_arn(region: str, of_account: str, name: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_kubernetes import core
 
+from contract.app.values import AUTHORITIES_FOLDER
 from infra.kubernetes.pod import MountedConfig
 from infra.source import CHECKOUT
 
@@ -24,12 +25,11 @@ VARIABLE = "PGSSLROOTCERT"
 """Variable that libpq and asyncpg read."""
 
 _NAME = "database-authorities"
-_FOLDER = "/etc/previews/authorities"
 _KEY = "rds.pem"
-FILE = f"{_FOLDER}/{_KEY}"
+FILE = f"{AUTHORITIES_FOLDER}/{_KEY}"
 """File in the app's containers."""
 
-MOUNTED = MountedConfig("authorities", _NAME, _FOLDER)
+MOUNTED = MountedConfig("authorities", _NAME, AUTHORITIES_FOLDER)
 
 _BUNDLE = CHECKOUT.folder / "database" / "rds-ca-bundle.pem"
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n", re.DOTALL)

@@ -83,7 +83,7 @@ def _read(config: pulumi.Config, model: type[Model], key: str) -> object:
         return raw
     try:
         return json.loads(raw)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # Also a number of thousands of digits.
         return raw
 
 

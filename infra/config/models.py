@@ -12,6 +12,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
+from contract.app.values import CPU, MEMORY
 from infra.config.access import AccessConfig, DnsConfig, PlatformAccessConfig, SignIn
 from infra.config.base import InstanceClass, Model
 from infra.config.cluster import ClusterConfig, NetworkConfig
@@ -31,8 +32,8 @@ DRAIN_SECONDS = 9
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
-Cpu = Annotated[str, Field(pattern=r"^([1-9][0-9]*m|[1-9][0-9]*)$")]
-Memory = Annotated[str, Field(pattern=r"^[1-9][0-9]*Mi$")]
+Cpu = Annotated[str, Field(pattern=CPU)]
+Memory = Annotated[str, Field(pattern=MEMORY)]
 
 
 class EgressBy(StrEnum):

@@ -16,6 +16,7 @@ from infra.kubernetes.pod import (
     TIMEOUT,
     Environment,
     MountedConfig,
+    container_command,
     container_confinement,
     mounts,
     pod_spec,
@@ -148,7 +149,7 @@ def job_spec(work: DatabaseWork, resources: ServiceConfig) -> batch.v1.JobSpecAr
                     name=work.name,
                     image=work.image,
                     image_pull_policy="IfNotPresent",
-                    command=[*work.command],
+                    command=container_command(work.command),
                     env=work.environment.as_args(),
                     resources=resource_requirements(resources, work.container),
                     security_context=container_confinement(work.container),
@@ -169,7 +170,7 @@ def _job_name(work: DatabaseWork, resources: ServiceConfig) -> pulumi.Output[str
     """Return the Job's name, with a hash of everything in it that may vary."""
     content: dict[str, object] = {
         "image": work.image,
-        "command": [*work.command],
+        "command": container_command(work.command),
         "environment": work.environment.as_data(),
         "database": work.database,
         "timeout": work.timeout_seconds,

@@ -9,6 +9,7 @@ import pulumi
 from pulumi_kubernetes import core
 
 from contract.app.containers import Container
+from contract.app.placeholders import unexpanded
 from contract.kubernetes import NAME_LABEL as NAME_LABEL  # noqa: PLC0414 - other modules import it from here
 
 if TYPE_CHECKING:
@@ -107,6 +108,14 @@ class MountedConfig:
     def mount_args(self) -> core.v1.VolumeMountArgs:
         """Return the container's mount."""
         return core.v1.VolumeMountArgs(name=self.volume, mount_path=self.folder, read_only=True)
+
+
+def container_command(words: Sequence[str]) -> list[str]:
+    """Return a command whose words reach the container as they are.
+
+    Kubernetes would replace ``$(NAME)`` and ``$$`` in them, which are the shell's of ``sh -c``.
+    """
+    return [unexpanded(word) for word in words]
 
 
 def resource_requirements(

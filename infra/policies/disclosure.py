@@ -38,8 +38,9 @@ _VALUES = {
     "a Pulumi token": re.compile(r"\bpul-[0-9a-f]{40}\b"),
     "a signed token": re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"),
 }
-# `$(NAME)`: a container's variable, which Kubernetes puts there in the container.
-_REFERENCE = re.compile(r"(?<!\$)\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
+# `$(NAME)`: a container's variable, which Kubernetes puts there in the container. It reads from the
+# left, and takes `$$` for a dollar of the text.
+_REFERENCE = re.compile(r"\$\$|\$\((?P<name>[A-Za-z_][A-Za-z0-9_]*)\)")
 # `{{ .password }}`: a placeholder, which External Secrets fills in the cluster.
 _TEMPLATE = re.compile(r"^\s*\{\{.*\}\}\s*$")
 
@@ -52,7 +53,7 @@ def no_plain_secret(resource: Declared) -> Iterator[str]:
         if not isinstance(value, str) or not value or _TEMPLATE.match(value):
             continue
         if not (names_one and _is_of_the_stack(value, resource.stack.value)):
-            yield from _looks_secret(path, _REFERENCE.sub("", value))
+            yield from _looks_secret(path, _without_references(value))
 
 
 def _is_of_the_stack(name: str, stack: str) -> bool:
@@ -70,9 +71,19 @@ def no_secret_variable(workload: Declared) -> Iterator[str]:
         taken = {variable.get("name") for variable in variables if "valueFrom" in variable}
         for variable in variables:
             name, value = str(variable.get("name")), str(variable.get("value") or "")
-            plain = _REFERENCE.sub("", value) or set(_REFERENCE.findall(value)) - taken
+            plain = _without_references(value) or _references(value) - taken
             if plain and _NAME.search(name):
                 yield f"container {container.name}: variable {name} has a plain value"
+
+
+def _without_references(value: str) -> str:
+    """Return what of a value stands there in plain text."""
+    return _REFERENCE.sub(lambda found: "" if found["name"] else found[0], value)
+
+
+def _references(value: str) -> set[str]:
+    """Return the variables that a value refers to."""
+    return {found["name"] for found in _REFERENCE.finditer(value) if found["name"]}
 
 
 def holds_none(_resource: Declared) -> Iterator[str]:

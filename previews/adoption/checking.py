@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from rich.markup import escape
 
 from contract.app.model import FILE, App
-from contract.app.placeholders import placeholders
+from contract.app.placeholders import literals, placeholders
 from contract.app.read import AppFileError, read_app
 from previews.adoption.dockerfile import has_secret_name, parse, started
 from previews.adoption.migrations import find_alembic
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from previews.adoption.dockerfile import Dockerfile
 
 _SAVED = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-_PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
 
 
 class Problem(BaseModel):
@@ -237,17 +236,19 @@ class _Checker:
                 "check every line against the data, replace each `how: review`, and remove"
                 " `reviewed: false`",
             )
+        try:
+            rules = read_rules(path.read_bytes())
+        except ValueError as error:
+            self._wrong(
+                self._app.database.scrub, f"it can't be read: {error}", "correct it (docs/scrub.md)"
+            )
+            return
         if self._schema is not None:
-            self._against(self._schema, text)
+            self._against(self._schema, rules)
 
-    def _against(self, schema: DatabaseSchema, text: str) -> None:
+    def _against(self, schema: DatabaseSchema, rules: Mapping[str, Any]) -> None:
         """Compare the rules of the scrub with the migrated schema."""
         where = self._app.database.scrub
-        try:
-            rules = read_rules(text)
-        except ValueError as error:
-            self._wrong(where, f"it can't be read: {error}", "correct it (docs/scrub.md)")
-            return
         draft = draft_of_schema(schema)
         missing = [".".join(place) for place in lacking(rules, draft)]
         if missing:
@@ -273,7 +274,7 @@ class _Checker:
 
     def _plain_secrets(self, key: str, environment: Mapping[str, str]) -> None:
         for name, value in environment.items():
-            literal = _PLACEHOLDER.sub("", value)
+            literal = literals(value)
             in_url = re.search(r"://[^\s/:@{]*:[^\s/@{]+@", value) is not None
             if in_url or (has_secret_name(name) and (literal or not placeholders(value)) and value):
                 self._wrong(

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from contract.written import WrittenError
+from contract.yaml_reader import read
 from previews.diagnosis.redaction import redact
 from previews.errors import PreviewsError
 
@@ -334,11 +334,12 @@ def read_services(root: Path, folder: Path) -> dict[str, dict[str, Any]]:
         ]
         for path in sorted(names, key=lambda path: (len(path.name), path.name)):
             try:
-                content = yaml.safe_load(path.read_text(errors="replace"))
-            except (yaml.YAMLError, ValueError):
+                # As it was written: YAML 1.1 takes the version 3.10 for 3.1, and 22:22 for 1342.
+                _, content = read(path.read_text(errors="replace").encode(), aliases=True)
+            except (OSError, WrittenError):
                 continue
             services = content.get("services") if isinstance(content, dict) else None
-            for name, service in (services or {}).items():
+            for name, service in services.items() if isinstance(services, dict) else ():
                 if isinstance(service, dict):
                     found.setdefault(str(name), {**service, "folder": place})
     return found

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from contract.app.placeholders import PLACEHOLDERS, placeholders, verbatim
 from previews.adoption.dockerfile import has_secret_name, has_secret_value
 from previews.adoption.settings import refusals
 
@@ -285,7 +286,8 @@ def _usual(variable: Variable, example: str, *, local: bool) -> tuple[str, str] 
         return "false", "the Job migrates, as the role that owns the schema"
     if _DRIVER.search(name) and _OTHER_DATABASE.match(default):
         usual = "postgresql+asyncpg" if "aio" in default else "postgresql"
-        return example if example.startswith("postgres") else usual, f"its default is {default}"
+        found = verbatim(example) if example.startswith("postgres") else usual
+        return found, f"its default is {default}"
     if not (local or variable.required):
         return None
     if _SITE.search(name):
@@ -312,9 +314,10 @@ def _asked(
     proposal = _proposal(repository, variable)
     example = repository.examples.get(variable.name, "")
     if proposal and proposal == example:
-        return proposal, "from the repository's example"
+        return verbatim(proposal), "from the repository's example"
     answer = ask(f"{variable.name} ({variable.where}) has no default. Its value?", proposal)
-    return answer, "" if answer != proposal else f"review: no default in {variable.where}"
+    value = answer if placeholders(answer) <= PLACEHOLDERS.keys() else verbatim(answer)
+    return value, "" if answer != proposal else f"review: no default in {variable.where}"
 
 
 def _proposal(repository: Repository, variable: Variable) -> str:

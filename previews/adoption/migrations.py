@@ -91,7 +91,7 @@ def _of_pyproject(place: Path) -> str:
     """Return the folder of the scripts that ``[tool.alembic]`` names, for Alembic from 1.16."""
     try:
         content = tomllib.loads((place / "pyproject.toml").read_text(errors="replace"))
-    except (OSError, tomllib.TOMLDecodeError):
+    except (OSError, ValueError, RecursionError):  # Also a number of thousands of digits.
         content = {}
     tool = content.get("tool", {}).get("alembic", {})
     return str(tool.get("script_location") or "alembic")

@@ -11,6 +11,8 @@ import yaml
 
 from contract.app.model import App
 from contract.app.read import AppFileError, read_app
+from contract.written import WrittenError, as_json
+from contract.yaml_reader import read
 from previews.adoption.scrub_draft import Draft, Line, Place
 
 if TYPE_CHECKING:
@@ -113,7 +115,7 @@ def extend(text: str, draft: Draft) -> Extended:
     expected: dict[str, Any] = {**former, "reviewed": False, "tables": {**_tables(former)}}
     for label, name in added:
         table = dict(expected["tables"].get(label) or {})
-        rule = yaml.safe_load(draft.tables[label][name].rule)
+        rule = _parsed(draft.tables[label][name].rule)
         table["columns"] = {**(table.get("columns") or {}), name: rule}
         expected["tables"][label] = table
     try:
@@ -152,7 +154,7 @@ def superfluous(content: Mapping[str, Any], draft: Draft) -> Iterator[str]:
                 yield f"{label}.{name}"
 
 
-def read_rules(text: str) -> dict[str, Any]:
+def read_rules(text: str | bytes) -> dict[str, Any]:
     """Return the content of a file with rules.
 
     Raises:
@@ -161,11 +163,12 @@ def read_rules(text: str) -> dict[str, Any]:
     return _read(text)
 
 
-def _read(text: str) -> dict[str, Any]:
+def _read(text: str | bytes) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(" ".join(str(error).split())) from error
+        content = _parsed(text)
+    except WrittenError as error:
+        place = f"{'.'.join(map(str, error.at))}: " if error.at else ""
+        raise ValueError(f"line {error.line}: {place}{error}") from error
     if content is None:
         content = {}
     if not isinstance(content, dict) or not isinstance(content.get("tables") or {}, dict):
@@ -174,6 +177,11 @@ def _read(text: str) -> dict[str, Any]:
         if table is not None and not isinstance(table, dict):
             raise ValueError("expected a mapping for each table")
     return content
+
+
+def _parsed(text: str | bytes) -> Any:
+    """Return the content as the scrub reads it, with its anchors."""
+    return as_json(read(text.encode() if isinstance(text, str) else text, aliases=True)[1])
 
 
 def _tables(content: Mapping[str, Any]) -> dict[Any, Any]:

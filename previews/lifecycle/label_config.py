@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-import yaml
-
 from previews.errors import PreviewsError
+from previews.pulumi.yaml_file import read_mapping
 
 LONG_MIGRATION_LABEL = "preview-long-migration"
 """Permits a migration that holds a lock for long: ``previews:migration.longLocksMeant``."""
@@ -71,7 +70,7 @@ def project_mode(project: Path) -> str | None:
     Args:
         project: Folder of ``Pulumi.yaml``.
     """
-    config = yaml.safe_load((project / "Pulumi.yaml").read_text()).get("config") or {}
+    config = read_mapping(project / "Pulumi.yaml").get("config") or {}
     for key in ("previews:database.mode", "database.mode"):
         value = config.get(key)
         if isinstance(value, Mapping):

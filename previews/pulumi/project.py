@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from previews.settings import Settings
 
 _FILE = "Pulumi.yaml"
+_OF_THE_CONTENT = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
 _HEAD = "# Written by `previews --app`, from the platform's Pulumi.yaml; a change here is lost.\n"
 
 
@@ -40,7 +41,7 @@ def prepare_project(settings: Settings) -> Path:
             declared, app, source=os.path.relpath(settings.app_folder, settings.project.resolve())
         )
         _write(folder / _FILE, _HEAD + yaml.safe_dump(made, sort_keys=False))
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+    except (OSError, yaml.YAMLError, *_OF_THE_CONTENT) as error:
         raise PreviewsError(
             "app-project",
             f"Pulumi project of app {app}",

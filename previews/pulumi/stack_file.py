@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from previews.pulumi.yaml_file import read_mapping
+
 _PROVIDER = "secretsprovider"
 _SALT = "encryptionsalt"
 
@@ -53,7 +55,7 @@ def remove_salt(project: Path, stack: str) -> None:
 
 def _read(project: Path, stack: str) -> dict[str, Any]:
     file = _path(project, stack)
-    return dict(yaml.safe_load(file.read_text()) or {}) if file.exists() else {}
+    return read_mapping(file) if file.exists() else {}
 
 
 def _write(project: Path, stack: str, settings: dict[str, Any]) -> None:

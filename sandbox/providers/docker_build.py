@@ -413,7 +413,7 @@ def program_folder(start: Path) -> Path:
             continue
         try:
             document = yaml.safe_load(project.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
+        except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
             raise SandboxError(
                 str(project), why=f"it can't be read: {error}", remedy="correct the file"
             ) from error

@@ -26,6 +26,10 @@ Unknown keys are refused. Paths are relative to the file's folder and stay withi
 repository. Editors complete and check the file with [the JSON Schema](preview.schema.json). This
 page is written by `make docs` from `contract/app/`.
 
+Where a text is wanted, a value is the text that was written, with or without quotes: `3.10`,
+`0022`, `1:30`, `no`. A value that begins with a brace needs quotes: `"{host}"`. Where a number is
+wanted, it is in decimal digits; in the JSON of `smoke`, as JSON has it.
+
 ```yaml
 app: orders
 service:
@@ -83,9 +87,10 @@ service:
     PGSSLMODE: "{sslmode}"
 ```
 
-With `verify-full`, the platform's default, libpq and asyncpg need Amazon's certificates: put them
-into the image, and their path into `PGSSLROOTCERT`. The platform's `previews:database.sslMode:
-require` encrypts without them.
+With `verify-full`, the platform's default, the server is proven by Amazon's authorities. The
+platform puts them into each container and their path into `PGSSLROOTCERT`, which libpq and asyncpg
+read; a driver that doesn't gets the path by `{ca_file}`. The platform's `previews:database.sslMode:
+require` encrypts without proving the server.
 
 ## An app in a monorepo
 
@@ -98,6 +103,14 @@ image:
   context: ..
   dockerfile: Dockerfile
 ```
+"""
+_READING = """\
+In every `environment`; that of `tests` has only those that it lists. `{{` and `}}` stand for
+braces. A value is read from the left, and a placeholder ends at its first brace: `{{{user}}}`
+is the role's name in braces, and JSON is `'{{"port": {port}}}'`.
+
+Nothing else of a value is replaced, nor anything of a command: `$$`, `$(date)` and `${HOME}` reach
+the container, or the shell of `sh -c`, as they were written.
 """
 _SHARED: dict[str, tuple[type[BaseModel], list[str]]] = {
     "workers.<name>": (Container, ["It has `service`'s keys `user` to `memory`, and these.\n"]),
@@ -121,8 +134,7 @@ def document() -> str:
         )
     rows = [f"| `{{{name}}}` | {meaning} |" for name, meaning in PLACEHOLDERS.items()]
     parts.append(
-        "## Placeholders\n\nIn every `environment`; that of `tests` has only those that it lists."
-        " `{{` and `}}` stand for braces.\n\n"
+        f"## Placeholders\n\n{_READING}\n"
         + "\n".join(["| placeholder | value |", "|---|---|", *rows])
         + "\n"
     )

@@ -18,6 +18,7 @@ from infra.kubernetes.pod import (
     NAME_LABEL,
     NOT_AWAITED,
     TIMEOUT,
+    container_command,
     container_confinement,
     mounts,
     pod_spec,
@@ -210,7 +211,7 @@ def _deployment(server: Server, resources: ServiceConfig) -> apps.v1.DeploymentS
         name=server.name,
         image=server.image,
         image_pull_policy="IfNotPresent",
-        command=[*server.command],
+        command=container_command(server.command),
         ports=[
             core.v1.ContainerPortArgs(name=name, container_port=number, protocol="TCP")
             for name, number in server.ports.items()

@@ -64,6 +64,145 @@ def test_windows_line_ends_and_a_byte_order_mark_are_no_error() -> None:
     )
 
 
+WRITTEN = ["3.10", "0123456", "0022", "1:30", "1_000", "12:30:00", "0x1F", "0b_", "0x_", "1e3"]
+WRITTEN += ["1.0e+20", ".inf", ".nan", "2024-02-30", "2024-02-20", "2001-12-14t21:59:43.10-99:00"]
+WRITTEN += ["yes", "No", "True", "off", "-5", "+5", "9" * 5000]
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_a_text_is_deployed_as_it_was_written(written: str) -> None:
+    """YAML 1.1 reads another value, and some that no value at all."""
+    app = parse_app(
+        FILE,
+        f"""
+image: {{ args: {{ V: {written} }} }}
+service:
+  command: [app, {written[:99]}]
+  environment:
+    V: {written}
+    NO: x
+    Y: {written}
+workers: {{ w: {{ command: x, environment: {{ V: {written} }} }} }}
+tests: {{ command: x, environment: {{ V: {written} }} }}
+smoke: [{{ request: GET /, form: {{ V: {written} }}, headers: {{ V: {written} }} }}]
+""".encode(),
+    )
+    assert app.service.environment == {"V": written, "NO": "x", "Y": written}
+    assert app.service.command == ("app", written[:99])
+    assert app.image.args == {"V": written}
+    assert app.workers["w"].environment == {"V": written}
+    assert app.tests is not None
+    assert app.tests.environment == {"V": written}
+    assert app.smoke[0].form == app.smoke[0].headers == {"V": written}
+
+
+def test_json_has_numbers_and_texts() -> None:
+    [request] = parse_app(
+        FILE,
+        b"""
+smoke:
+- request: POST /
+  json: { int: 12, float: 1.50, big: 1.5e+3, yes: on, no: "on", at: 2024-02-30, none: , 1: -1 }
+  expect: [{ id: 7 }]
+""",
+    ).smoke
+    assert request.json_body == {
+        "int": 12,
+        "float": 1.5,
+        "big": 1500.0,
+        "yes": True,
+        "no": "on",
+        "at": "2024-02-30",
+        "none": None,
+        "1": -1,
+    }
+    assert request.expect == [{"id": 7}]
+    assert json.loads(json.dumps(request.json_body)) == request.json_body
+
+
+@pytest.mark.parametrize("key", ["json", "expect"])
+@pytest.mark.parametrize(
+    "written", ["0123", "1_000", "1:30", "0x1F", ".inf", "1.0e+999", "9" * 5000]
+)
+def test_a_number_that_json_lacks_is_refused(written: str, key: str) -> None:
+    error = refused(f"smoke:\n- request: GET /\n  {key}:\n    a:\n    - 1\n    - {written}\n")
+    assert error.problems[0].startswith(f"line 6: smoke.0.{key}.a.1 is wrong")
+    assert "write it in decimal digits, or in quotes" in error.problems[0]
+    assert len(error.problems[0]) < 400
+
+
+@pytest.mark.parametrize(
+    "written", ["0022", "1_000", "12:30:00", "0x1F40", "8000.0", "'0022'", "1e4", "9" * 5000, "on"]
+)
+def test_a_number_is_in_plain_decimal_digits(written: str) -> None:
+    error = refused(f"service:\n  port: {written}")
+    assert error.problems[0].startswith("line 2: service.port is wrong: expected port")
+    assert "expected decimal digits alone, such as 8000" in error.problems[0]
+    assert len(error.problems) == 1
+    assert error.snippet == "service:\n  port: 8000"
+
+
+def test_a_plain_number_may_be_in_quotes() -> None:
+    assert parse_app(FILE, b"service: {port: '9000', user: 1001}").service.port == 9000
+
+
+@pytest.mark.parametrize("written", ["{host}", "{{host}}", "{ host }", "{{ host }}"])
+@pytest.mark.parametrize(
+    ("above", "key"),
+    [
+        ("service:\n  environment:\n    ", "service.environment.DB"),
+        ("workers:\n w:\n  environment:\n    ", "workers.w.environment.DB"),
+        ("smoke:\n- request: GET /\n  headers:\n    ", "smoke.0.headers.DB"),
+        ("smoke:\n- request: GET /\n  json:\n    ", "smoke.0.json.DB"),
+        ("smoke:\n- request: GET /\n  form:\n    ", "smoke.0.form.DB"),
+    ],
+)
+def test_a_placeholder_without_quotes_is_named(written: str, above: str, key: str) -> None:
+    """It is the likeliest mistake of all."""
+    error = refused(f"{above}DB: {written}\n")
+    [problem] = [one for one in error.problems if ".DB " in one]
+    assert problem.startswith(f"line {above.count(chr(10)) + 1}: {key} is wrong")
+    assert 'write "{host}" in quotes' in problem
+    if key.startswith("service"):
+        assert error.problems == (problem,)
+        assert error.snippet == "service:\n  environment:\n    DB: '{host}'"
+
+
+def test_a_value_that_begins_with_a_placeholder_needs_quotes() -> None:
+    error = refused("service:\n  environment:\n    URL: {user}:hunter2@{host}\n")
+    assert error.problems == (
+        "line 3: it is not valid YAML (a value that begins with a brace needs quotes)",
+    )
+    assert error.snippet == 'URL: "{user}…"'
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("app: a\n? [a, b]\n: c", "line 2: it is not valid YAML (a key is a text"),
+        ("app: a\n? {a: b}\n: c", "line 2: it is not valid YAML (a key is a text"),
+        ("app: a\n{x}: c", "line 2: {x} is not a key of this file"),
+        ("app: !!binary aGk=", "line 1: it is not valid YAML (the tag "),
+        ("service:\n  environment: !!set {a, b}", "line 2: it is not valid YAML (the tag "),
+        ("service:\n  environment: !!omap [a: b]", "line 2: it is not valid YAML (the tag "),
+        ("app: a\n1: x\n'1': y", "line 3: it is not valid YAML ('1' is there twice)"),
+        ("smoke: " + "[" * 3000, "line 1: it is not valid YAML (it is nested too deeply)"),
+        (b"app: \xff\xfe", "line 1: it is not valid YAML (unacceptable character"),
+        ("a: 1\n---\nb: 1", "it is not valid YAML (but found another document)"),
+        ("service: {cpu: " + "9" * 5000 + "m}", "line 1: service.cpu is wrong"),
+        ("service: {cpu: " + "9" * 7 + "m}", "line 1: service.cpu is wrong"),
+        ("service: {cpu_limit: " + "9" * 5000 + "}", "line 1: service.cpu_limit is wrong"),
+        ("service: {memory: " + "9" * 5000 + "Mi}", "line 1: service.memory is wrong"),
+        ("needs: {redis: {memory: " + "9" * 8 + "Mi}}", "line 1: needs.redis.memory is wrong"),
+        ("service: {user: " + "9" * 5000 + "}", "line 1: service.user is wrong"),
+    ],
+)
+def test_a_slip_of_the_keyboard_is_an_error_with_its_line(text: str | bytes, problem: str) -> None:
+    error = refused(text)
+    assert problem in error.problems[0]
+    assert len(str(error)) < 700
+
+
 @pytest.mark.parametrize(
     ("text", "problem", "snippet"),
     [
@@ -126,6 +265,64 @@ def test_an_error_names_the_line_and_shows_what_to_write(
     if not snippet:
         assert error.snippet == ""
     assert str(error).startswith("orders/preview.yaml: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "secrets:\n  SECRET_KEY: generate\n  secret_key: generate",
+            "line 3: secrets.secret_key is wrong (SECRET_KEY and",
+        ),
+        ("secrets:\n  A__B: generate\n  A_B: generate\n  _A__b: generate", "A__B and _A__b"),
+        ("secrets:\n  KEY_: generate\n  KEY: generate", "KEY_ and KEY"),
+        ("secrets:\n  OK: generate\n  _: generate", "line 3: secrets._ is wrong"),
+        ("secrets:\n  ___: generate", "line 2: secrets.___ is wrong"),
+        ("service:\n  scratch: [/tmp, /tmp]", "line 2: service.scratch is wrong"),
+        ("service:\n  scratch: [/tmp, /a, /tmp/]", "/tmp and /tmp/ are one folder"),
+        ("workers:\n  w: {command: x, scratch: [/a//b, /a/b]}", "/a//b and /a/b are one folder"),
+        ("service: {scratch: [/etc/previews/authorities]}", "/etc/previews/authorities"),
+        ("service: {scratch: [/etc/previews/authorities/x]}", "the platform mounts"),
+        ("web: {a: {path: /x, image: {}, scratch: [/etc/previews/authorities/]}}", "web.a.scratch"),
+        (
+            "service: {path: /api}\nweb: {a: {path: /api/, image: {}}}",
+            "path /api, /api/ leads to two",
+        ),
+        (
+            "web:\n  a: {path: /x/, image: {}}\n  b: {path: /x, image: {}}",
+            "path /x, /x/ leads to two",
+        ),
+        ("needs: {mail: {}}\nweb: {a: {path: /_mail/, image: {}}}", "path /_mail, /_mail/ leads"),
+        *(
+            (f"service:\n  {key}: {path}", "line 2: service.")
+            for key in ("path", "health")
+            for path in ("/a//b", "//", "/./b", "/../b", "/a/./b", "/a/../b", "/a/..", "/a/.")
+        ),
+        ("service:\n  path: /a%2fb", "line 2: service.path is wrong"),
+        ("service:\n  path: /a%2Fb", "%2F"),
+        ("service:\n  health: {live: /a//b, ready: /b}", "service.health.live is wrong"),
+    ],
+)
+def test_what_would_collide_when_it_is_made_is_refused_by_name(text: str, problem: str) -> None:
+    error = refused(text)
+    assert problem in error.problems[0]
+    # A path of the health check is two, `live` and `ready`.
+    assert len(error.problems) == (
+        2 if ".health.live" in error.problems[0] and "{" not in text else 1
+    )
+
+
+def test_what_only_looks_alike_is_accepted() -> None:
+    app = parse_app(
+        FILE,
+        b"""
+secrets: { KEY: generate, key: { name: a }, A_B: generate, AB: generate, _X: generate }
+service: { path: /api, scratch: [/tmp, /tmp/x, /etc/previews, /etc/previews/authorities-of-ours] }
+web: { a: { path: /api/v2/, image: {} }, b: { path: /.x/a..b, image: {} } }
+""",
+    )
+    assert len(app.secrets) == 5
+    assert app.web["a"].path == "/api/v2/", "Kubernetes has no other path for it"
 
 
 def test_tests_of_the_app() -> None:
@@ -227,7 +424,19 @@ def test_a_path_that_leads_out_of_the_repository_is_refused(
         read_app(folder)
 
 
-@given(st.text(max_size=200))
+_YAML = st.lists(
+    st.sampled_from(
+        [
+            *"{}[]:,-?&*!|>'#\" \n",
+            *(": ", "\n  ", "{host}", "{{host}}", "0022", "1:30", "2024-02-30", "0x_", "9" * 5000),
+            *("service", "environment", "smoke", "json", "port", "A", "<<", "!!int"),
+        ]
+    ),
+    max_size=30,
+).map("".join)
+
+
+@given(st.one_of(st.text(max_size=200), _YAML))
 def test_any_text_is_read_or_refused(text: str) -> None:
     with suppress(AppFileError):
         assert isinstance(parse_app(FILE, text.encode("utf-8", "surrogatepass")), App)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from infra.app.authorities import authorities
 from infra.policies.catalogue import violations
 from infra.stacks import main
+from tests.contract.expansion import container_environment, expand
 from tests.infra.policies.resources import declared
 from tests.infra.world import PREVIEW_CONFIG, STAGING_CONFIG, Cloud, Deployment, deploy
 
@@ -260,3 +262,54 @@ def test_a_missing_description_is_named(staging: Deployment, tmp_path: Path) -> 
             config=PREVIEW_CONFIG | {"source": str(tmp_path)},
             cloud=Cloud(staging=staging.outputs),
         )
+
+
+def test_dollars_reach_containers_and_builds_as_they_were_written(
+    staging: Deployment, tmp_path: Path
+) -> None:
+    """A real kubelet expands them, and a build does not."""
+    stack = described(
+        staging,
+        tmp_path,
+        """
+service:
+  path: /api
+  command: [sh, -c, 'echo $$ $(date) ${PORT} $(PREVIEW_DATABASE_PASSWORD); exec app']
+  environment:
+    PLAIN: pa$$word
+    SHELL_LIKE: "${user} $({user}) $(date)"
+    JSON: '{{"port": {port}, "of": {{"login": "{user}"}}}}'
+    LITERAL: $$(PREVIEW_DATABASE_PASSWORD)
+database: { migrate: [sh, -c, 'echo $$'] }
+web:
+  frontend:
+    path: /
+    image: { context: frontend, args: { DATE: $(date), AT: "$${app_url} {{$}}" } }
+""",
+    )
+    found = container(stack, "service")
+    known = {"PREVIEW_DATABASE_USER": "app", "PREVIEW_DATABASE_PASSWORD": "hunter2"}
+    variables = container_environment(found["env"], known)
+    assert variables["PLAIN"] == "pa$$word"
+    assert variables["SHELL_LIKE"] == "$app $(app) $(date)"
+    assert json.loads(variables["JSON"]) == {"port": 5432, "of": {"login": "app"}}
+    assert variables["LITERAL"] == "$$(PREVIEW_DATABASE_PASSWORD)"
+    assert [expand(word, variables) for word in found["command"]] == [
+        "sh",
+        "-c",
+        "echo $$ $(date) ${PORT} $(PREVIEW_DATABASE_PASSWORD); exec app",
+    ]
+    [migrate] = [
+        r.inputs["spec"]["template"]["spec"]["containers"][0]
+        for r in stack.registrations
+        if r.type == JOB and r.name == "migrate"
+    ]
+    assert [expand(word, variables) for word in migrate["command"]] == ["sh", "-c", "echo $$"]
+    [args] = [
+        r.inputs["buildArgs"]
+        for r in stack.registrations
+        if r.type == IMAGE and r.name.startswith("image-frontend-")
+    ]
+    assert args["DATE"] == "$(date)"
+    assert args["AT"].startswith("$$http")
+    assert args["AT"].endswith(" {$}")

@@ -88,6 +88,18 @@ def test_a_number_may_stand_for_text() -> None:
     assert preview(service=SERVICE_CONFIG | {"cpu": 1})["service"]["cpu"] == "1"
 
 
+@pytest.mark.parametrize("size", [{"cpu": "9" * 5000 + "m"}, {"memory": "9" * 5000 + "Mi"}])
+def test_a_size_of_thousands_of_digits_is_refused(size: dict[str, str]) -> None:
+    error = refusal(lambda: preview(service=SERVICE_CONFIG | size))
+    assert f"previews:service.{next(iter(size))} is wrong" in error.why
+
+
+def test_json_with_a_number_of_thousands_of_digits_is_refused() -> None:
+    raw = '{"cpu": ' + "9" * 5000 + "}"
+    error = refusal(lambda: preview(service=raw))
+    assert "previews:service is wrong" in error.why
+
+
 @pytest.mark.parametrize("key", ["domain", "cluster", "database", "service"])
 def test_a_missing_key_is_named_with_the_yaml_to_write(key: str) -> None:
     config = {k: v for k, v in STAGING_CONFIG.items() if k != key}

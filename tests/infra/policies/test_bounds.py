@@ -203,6 +203,8 @@ def test_every_variable_of_every_container_counts() -> None:
         ("$(PLAIN)", True),
         ("$(UNKNOWN)", True),
         ("$$(FROM_A_SECRET)", True),
+        ("$$$(FROM_A_SECRET)", True),
+        ("$$$$(FROM_A_SECRET)", True),
         ("$(FROM_A_SECRET)1", True),
     ],
 )
@@ -220,7 +222,14 @@ def test_a_url_with_a_reference_in_place_of_the_password_holds_none() -> None:
     rule = BY_NAME["no-plain-secret"]
     url = "postgresql://$(USER_NAME):$(ITS_LOGIN)@db:5432/app"
     assert rule.complaints(made("pr-42", "x", {"url": url})) == []
-    assert rule.complaints(made("pr-42", "x", {"url": url.replace("$(ITS_LOGIN)", "hunter2")}))
+    for plain in ("hunter2", "$$(ITS_LOGIN)", "hunter$$$$2"):
+        given = made("pr-42", "x", {"url": url.replace("$(ITS_LOGIN)", plain)})
+        assert rule.complaints(given) == ["url holds a URL with a password"]
+    # A dollar of the text before a reference is doubled: it makes no text of the reference.
+    assert rule.complaints(made("pr-42", "x", {"aToken": "$$$(ITS_LOGIN)"})) == [
+        "aToken is in plain text"
+    ]
+    assert rule.complaints(made("pr-42", "x", {"note": "https://a:$(B)@c"})) == []
 
 
 def test_every_value_is_looked_at_and_a_name_of_a_secret_is_none() -> None:

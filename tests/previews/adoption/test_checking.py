@@ -161,6 +161,32 @@ def test_the_rules_of_the_scrub_must_not_be_a_draft(tmp_path: Path) -> None:
     assert "columns without a rule: 1" in problem.what
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (b"tables: {t: {columns: {a: {{x}}}}}", "line 1: tables.t.columns.a: without quotes YAML"),
+        (b"tables:\n  caf\xe9: {}", "line 1: it is not valid YAML (unacceptable character"),
+        (b"tables: {t: {columns: {a: {how: constant, value: 0x_}}}}", "write it in decimal digits"),
+    ],
+)
+def test_rules_of_the_scrub_that_can_t_be_read_are_named(
+    tmp_path: Path, text: bytes, problem: str
+) -> None:
+    described(tmp_path)
+    (tmp_path / "scrub.yaml").write_bytes(text)
+    [found] = check(tmp_path).problems
+    assert found.where == "scrub.yaml"
+    assert found.what.startswith("it can't be read: ")
+    assert problem in found.what
+
+
+def test_an_unquoted_placeholder_is_named_with_the_line_to_write(tmp_path: Path) -> None:
+    described(tmp_path, "app: orders\nservice:\n  environment:\n    DB: {{host}}\n")
+    [found] = check(tmp_path).problems
+    assert found.what.startswith("line 4: service.environment.DB is wrong")
+    assert "DB: '{host}'" in found.remedy
+
+
 def test_a_link_must_not_lead_out(tmp_path: Path) -> None:
     (tmp_path / "outside").write_text(DOCKERFILE)
     folder = repository(tmp_path / "orders", Dockerfile=None)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from contract.app.model import App
+from contract.app.placeholders import fill
 from contract.app.read import parse_app
 from previews.adoption.proposal import Proposal, propose
 from previews.adoption.repository import read_repository
@@ -605,3 +606,38 @@ def test_an_image_of_a_virtual_environment_alone_has_no_migrations(
     _, proposal = proposed(repository(tmp_path, Dockerfile=dockerfile))
     found = [one for one in proposal.remarks if "does not copy alembic.ini" in one]
     assert bool(found) is remarked
+
+
+def test_a_value_of_the_repository_has_no_placeholder(tmp_path: Path) -> None:
+    settings = (
+        "from pydantic_settings import BaseSettings\nclass Settings(BaseSettings):\n"
+        "    greeting: str\n    shape: str\n    asked: str\n"
+    )
+    repository(
+        tmp_path,
+        app__settings_DOT_py=settings,
+        _DOT_env_DOT_example="GREETING='{hello} {host} $(x)'\nSHAPE='{\"a\": {}}'\n",
+    )
+    answers = {"ASKED": "{host} or {nowhere}"}
+    proposal = propose(
+        read_repository(tmp_path, lambda *_: ""),
+        lambda question, given: answers.get(question.partition(" ")[0], given),
+    )
+    variables = parse_app(Path("preview.yaml"), proposal.text.encode()).service.environment
+    assert fill(variables["GREETING"], {}) == "{hello} {host} $(x)"
+    assert fill(variables["SHAPE"], {}) == '{"a": {}}'
+    assert fill(variables["ASKED"], {}) == "{host} or {nowhere}"
+
+
+def test_values_of_compose_are_what_they_were_written_as(tmp_path: Path) -> None:
+    compose = """
+services:
+  api:
+    build: {context: ., args: {PYTHON_VERSION: 3.10, UMASK: 0022, RELEASED: 2024-02-30}}
+"""
+    repository(tmp_path)
+    (tmp_path / "compose.yaml").write_text(compose)
+    for number, text in enumerate(("services: [a]", "a: {{x}}", "- 1", "a: 0x_", "[" * 3000)):
+        (tmp_path / f"compose.{number}.yaml").write_text(text)
+    args = read_repository(tmp_path, lambda *_: "").build.args
+    assert args == {"PYTHON_VERSION": "3.10", "UMASK": "0022", "RELEASED": "2024-02-30"}

@@ -108,9 +108,12 @@ def test_a_folder_without_the_name_of_an_app_is_refused(
 def test_a_checkout_that_is_no_platform_is_named(tmp_path: Path, orders: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(PreviewsError) as caught:
-        prepare_project(settings(empty, orders))
-    assert caught.value.code == "app-project"
+    for text in (None, "config: {a: {{x}}}", "a: 2024-02-30", "- a", "a: 1", "[" * 3000):
+        if text is not None:
+            (empty / "Pulumi.yaml").write_text(text)
+        with pytest.raises(PreviewsError) as caught:
+            prepare_project(settings(empty, orders))
+        assert caught.value.code == "app-project"
 
 
 def test_a_number_is_that_of_the_apps_pull_request(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from previews.errors import PreviewsError
 from previews.pulumi import stack_file
 
 KMS = "awskms://alias/previews-state"
@@ -26,6 +27,18 @@ def test_a_preview_has_staging_s(tmp_path: Path) -> None:
         tmp_path, "pr-42", stack_file.read_secrets_provider(tmp_path, "staging")
     )
     assert yaml.safe_load((tmp_path / "Pulumi.pr-42.yaml").read_text()) == {"secretsprovider": KMS}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"a: {{x}}", b"a: 2024-02-30", b"a: 0x_", b"a: " + b"9" * 5000, b"\xff", b"- a", b"[" * 3000],
+)
+def test_a_file_that_can_t_be_read_is_named(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "Pulumi.staging.yaml").write_bytes(text)
+    with pytest.raises(PreviewsError) as caught:
+        stack_file.read_secrets_provider(tmp_path, "staging")
+    assert caught.value.code == "pulumi-file"
+    assert str(tmp_path / "Pulumi.staging.yaml") in str(caught.value)
 
 
 def test_what_a_stack_s_file_says_stays(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from contract.app.placeholders import unexpanded
+from tests.contract.expansion import expand
 from tests.sandbox.node.control_plane import PATH, World
 from tests.sandbox.node.pods import Namespace, container, kubectl, status_of
 from tests.sandbox.ordinary_user import AS_ORDINARY_USER
@@ -73,6 +75,45 @@ def test_environment_comes_from_everywhere_in_the_kubelets_order(namespace: Name
     assert env["FROM_IMAGE"] == "secret"  # The Pod wins over the image.
     assert (env["PATH"], env["HOSTNAME"]) == (PATH, "env")
     assert "ABSENT" not in env
+
+
+def test_the_kubelet_expands_as_other_tests_take_it_to(namespace: Namespace) -> None:
+    values = [
+        "$$",
+        "a$",
+        "$(X",
+        "$x $(X)",
+        "$$(X)",
+        "$$$(X)",
+        "$$$$(X)",
+        "$($(X))",
+        "$$($(X)) ${X}",
+    ]
+    values += [unexpanded(value) for value in values]
+    known = {"X": "here"}
+    namespace.run(
+        "expansion",
+        container(
+            "",
+            command=[
+                "sh",
+                "-c",
+                unexpanded('echo "WORDS=$0 $*"; env; exec true $(true) $$'),
+                *values,
+            ],
+            env=[
+                {"name": "X", "value": known["X"]},
+                *({"name": f"V{n}", "value": value} for n, value in enumerate(values)),
+            ],
+        ),
+        restartPolicy="Never",
+    )
+    env = _env(namespace, "expansion")
+    expanded = [expand(value, known) for value in values]
+    assert [env[f"V{n}"] for n, _ in enumerate(values)] == expanded
+    assert env["WORDS"] == " ".join(expanded)
+    half = len(values) // 2
+    assert expanded[half:] == values[:half]
 
 
 def test_services_of_the_namespace_are_linked_unless_refused(
