@@ -19,6 +19,8 @@ from contract.app.values import (
     RelativePath,
     Variables,
 )
+from contract.bounds import BOUNDS
+from contract.stack_name import StackKind
 
 
 class Image(Model):
@@ -196,7 +198,13 @@ class Worker(Container):
         description="command, as a list or as one line",
         examples=[["celery", "-A", "app.worker", "worker"]],
     )
-    replicas: int = Field(default=1, ge=1, le=10, description="number of pods", examples=[1])
+    replicas: int = Field(
+        default=1,
+        ge=1,
+        le=BOUNDS[StackKind.PREVIEW].replicas,
+        description="number of pods",
+        examples=[1],
+    )
     environment: Environment = Field(
         default={}, description="further variables", examples=[{"QUEUE": "mail"}]
     )

@@ -8,8 +8,8 @@ import pulumi
 from pulumi_kubernetes import core, meta, networking
 
 from contract.app.needs import MAIL, REDIS
+from contract.bounds import mebibytes, millicores
 from contract.kubernetes import PULL_REQUEST_LABEL, STACK_LABEL
-from infra.app.sizes import mebibytes, millicores
 from infra.config.models import EgressBy
 from infra.kubernetes.namespace_scope import NamespaceScope
 from infra.kubernetes.network_rules import (
