@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _STARTED_SECONDS = 120
 """Time for a node and an image, which comes on top of a container's own start."""
 
+# While a Deployment rolls out, a new pod and a terminating one come on top of its replicas.
+_EXTRA_PODS = 2
+
 _NEED_CPU = "20m"
 _MAIL_MEMORY = "128Mi"
 
@@ -35,6 +38,11 @@ class Part:
 
     resources: ServiceConfig
     pods: int
+
+    @property
+    def most_pods(self) -> int:
+        """How many there are at most, while they are replaced too."""
+        return self.pods + _EXTRA_PODS
 
 
 @dataclass(frozen=True)

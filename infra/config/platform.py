@@ -160,7 +160,8 @@ class LoadBalancerConfig(Model):
         return self.scheme == "internet-facing"
 
 
-# Two replicas, as a preview has at most, and what comes on top while they are replaced.
+# Previews whose program is of an older version divide by the pods of a service alone: two, and
+# what comes on top while they are replaced.
 _PODS = 4
 
 
@@ -181,7 +182,7 @@ class BranchesConfig(Model):
         default=12,
         ge=4,
         le=200,
-        description="most connections of one preview's service",
+        description="most connections of one preview's pods together",
         examples=[12],
     )
     spares: int = Field(
@@ -205,7 +206,7 @@ class BranchesConfig(Model):
 
     @property
     def pool_size(self) -> int:
-        """Connections of one pod: while a rollout replaces two, there are four pods."""
+        """Connections of one pod of a preview whose program is of an older version."""
         return self.app_connections // _PODS
 
 
