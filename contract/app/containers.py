@@ -137,7 +137,8 @@ class Web(Container):
     )
     health: HealthPaths = Field(
         default=Health(live="/health", ready="/health"),
-        description="path of the health check; or two, `live` and `ready`",
+        description="path of the health check; or two, `live` and `ready`. Where people sign in,"
+        " those of `service` are open without it, and are no start page",
         examples=["/health"],
     )
     start_seconds: int = Field(
