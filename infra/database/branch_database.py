@@ -84,7 +84,7 @@ class BranchDatabase(pulumi.ComponentResource):
             spec={
                 "servers": pulumi.Output.all(
                     platform.branches.namespace, platform.branches.extensions
-                ).apply(lambda known: _servers(*known, extensions))
+                ).apply(lambda known: _servers(known[0], known[1], extensions))
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*namespace, *depends_on]),
         )

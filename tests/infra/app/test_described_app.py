@@ -247,7 +247,6 @@ def test_no_policy_forbids_it(stack: Deployment) -> None:
             r"preview.yaml, service.idle_timeout_seconds: it is 300, but the load balancer",
         ),
         (
-            "service: {idle_timeout_seconds: 90}\n"
             "web: {a: {path: /a, image: {}}, b: {path: /b, image: {}, idle_timeout_seconds: 300}}",
             r"preview.yaml, web.b.idle_timeout_seconds: it is 300, but the load balancer",
         ),

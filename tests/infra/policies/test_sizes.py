@@ -23,8 +23,8 @@ CPUS = [str(cpu) for cpu in range(1, 65)]
 MEMORY = [f"{gib * 1024}Mi" for gib in range(1, 129)]
 COUNTS = range(1, 201)
 STORAGE = range(100, 70_000, 100)
-CLASSES = [f"db.t4g.{size}" for size in ("micro", "medium", "large", "xlarge", "2xlarge")]
-CLASSES += [f"db.r6g.{size}xlarge" for size in (4, 8, 16)]
+SIZES = ("micro", "medium", "large", "xlarge", "2xlarge", "4xlarge", "8xlarge")
+CLASSES = [f"db.r6g.{size}" for size in SIZES]
 
 
 def largest(values: Iterable[Any], accepts: Callable[[Any], object]) -> Any:
