@@ -138,12 +138,17 @@ class BranchesOutputs(_Model):
     Attributes:
         namespace: Namespace of the branch controller; empty where the mode is off.
         instance_class: Class of the shared RDS instances.
-        pool_size: Connections that one pod may hold to a shared instance.
+        pool_size: A quarter of `app_connections`, for previews whose program is of an older
+            version.
+        app_connections: The most connections of one preview's pods together.
+        extensions: Extensions of PostgreSQL that each clone has.
     """
 
     namespace: str
     instance_class: str
     pool_size: WholeNumber
+    app_connections: WholeNumber
+    extensions: list[str]
 
 
 class ImageOutputs(_Model):

@@ -183,7 +183,7 @@ class StackName:
     """A stack's name and every name that is derived from it.
 
     With an app of 32 characters and a pull request of nine digits the longest role of PostgreSQL is
-    54 characters long, the longest IAM role 53 and the longest identifier in RDS 54, below their
+    54 characters long, the longest IAM role 57 and the longest identifier in RDS 54, below their
     limits of 63, 64 and 63; the others have 63 or more (a Kubernetes namespace, a DNS label) or 128
     (an image's tag). A name starts with a letter and has neither capitals nor two hyphens in a row,
     as RDS requires.

@@ -76,6 +76,8 @@ class BranchesInputs:
     namespace: pulumi.Input[str]
     instance_class: pulumi.Input[str]
     pool_size: pulumi.Input[int]
+    app_connections: pulumi.Input[int]
+    extensions: pulumi.Input[list[str]]
 
 
 @dataclass(frozen=True)

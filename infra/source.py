@@ -17,7 +17,11 @@ from typing import Protocol
 from infra.errors import ProgramError
 
 # Pulumi itself writes a stack's salt and settings into these; no image contains them.
-_NOT_SOURCE = (":(exclude,glob)Pulumi.*.yaml",)
+_NOT_SOURCE = (
+    ":(exclude,glob)Pulumi.*.yaml",
+    ":(top,exclude,glob)Pulumi.*.yaml",
+    ":(top,exclude,glob)apps/*/Pulumi.*.yaml",
+)
 _REMOTE = re.compile(r"[:/](?P<owner>[\w.-]+)/(?P<name>[\w.-]+?)(?:\.git)?/?$", re.ASCII)
 _URL = re.compile(r"(?:\w+://|[\w.-]+@)[\w.@-]+(?::\d+)?[:/]", re.ASCII)
 
@@ -47,12 +51,19 @@ class Source:
 
 @dataclass(frozen=True)
 class Checkout:
-    """A git checkout, read by ``git`` alone and never changed."""
+    """A git checkout, read by ``git`` alone and never changed.
+
+    Attributes:
+        folder: A folder in it.
+    """
 
     folder: Path
 
     def commit(self) -> str:
         """Return the hash of HEAD, followed by a hash of the working tree when that differs.
+
+        All of the repository counts and not only the folder: an app's images may be built from
+        more, such as a library beside it.
 
         Raises:
             ProgramError: Git, the checkout or a commit is missing.
@@ -65,7 +76,7 @@ class Checkout:
             "--no-renames",
             "--untracked-files=all",
             "--",
-            ".",
+            ":(top)",
             *_NOT_SOURCE,
             key="commit",
         )

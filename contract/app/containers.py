@@ -19,6 +19,8 @@ from contract.app.values import (
     RoutedPath,
     Variables,
 )
+from contract.bounds import BOUNDS
+from contract.stack_name import StackKind
 
 
 class Image(Model):
@@ -135,7 +137,8 @@ class Web(Container):
     )
     health: HealthPaths = Field(
         default=Health(live="/health", ready="/health"),
-        description="path of the health check; or two, `live` and `ready`",
+        description="path of the health check; or two, `live` and `ready`. Where people sign in,"
+        " those of `service` are open without it, and are no start page",
         examples=["/health"],
     )
     start_seconds: int = Field(
@@ -196,7 +199,13 @@ class Worker(Container):
         description="command, as a list or as one line",
         examples=[["celery", "-A", "app.worker", "worker"]],
     )
-    replicas: int = Field(default=1, ge=1, le=10, description="number of pods", examples=[1])
+    replicas: int = Field(
+        default=1,
+        ge=1,
+        le=BOUNDS[StackKind.PREVIEW].replicas,
+        description="number of pods",
+        examples=[1],
+    )
     environment: Environment = Field(
         default={}, description="further variables", examples=[{"QUEUE": "mail"}]
     )

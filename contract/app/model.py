@@ -119,7 +119,8 @@ class Database(Model):
     extensions: tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")], ...] = Field(
         default=(),
         max_length=30,
-        description="extensions that the master user creates before the first migration",
+        description="extensions that the master user creates before the first migration; a preview"
+        " in mode branch may have those of staging alone",
         examples=[["uuid-ossp", "citext"]],
     )
     scrub: RelativePath = Field(

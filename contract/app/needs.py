@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import cast
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from contract.app.values import Memory, Model
+from contract.bounds import mebibytes
 
 REDIS = "redis"
 """Name of Redis' Service, and of its pod in `contract.kubernetes.NAME_LABEL`."""
@@ -21,15 +22,27 @@ MAIL_PATH = "/_mail"
 """Path of the page with the mail, on the app's own host."""
 
 
+_LEAST_REDIS = "32Mi"
+
+
 class Redis(Model):
     """A Redis server (key ``needs.redis``)."""
 
     memory: Memory = Field(
         default="64Mi",
-        description="memory of its pod, in Mi; its data may fill three quarters of it, and then"
-        " the least recently used keys with an expiry are evicted",
+        description=f"memory of its pod, in Mi, at least {_LEAST_REDIS}; its data may fill three"
+        " quarters of it, and then the least recently used keys with an expiry are evicted",
         examples=["128Mi"],
     )
+
+    @field_validator("memory")
+    @classmethod
+    def _suffices(cls, value: str) -> str:
+        # What is left of a smaller one does not hold the server itself.
+        if mebibytes(value) < mebibytes(_LEAST_REDIS):
+            msg = f"expected at least {_LEAST_REDIS}"
+            raise ValueError(msg)
+        return value
 
 
 class Mail(Model):

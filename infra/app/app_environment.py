@@ -81,9 +81,14 @@ def app_environment(
     return Environment(
         values=values
         | {name: _replaced(render, value, known) for name, value in variables.items()},
-        secrets={**(logins if used & {"user", "password"} else {}), **(secrets or {})},
+        secrets={**(logins if takes_login(variables) else {}), **(secrets or {})},
         fields={POD_IP_VARIABLE: "status.podIP"} if "pod_ip" in used else {},
     )
+
+
+def takes_login(variables: Mapping[str, str]) -> bool:
+    """Return True if an environment has the login of a role of the database."""
+    return any(placeholders(value) & {"user", "password"} for value in variables.values())
 
 
 def build_arguments(

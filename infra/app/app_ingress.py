@@ -14,7 +14,7 @@ from infra.errors import ProgramError
 from infra.kubernetes.ingress_annotations import DEFAULT_PORTS, app_annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from contract.stack_name import StackName
     from infra.app.sign_in import OpenPath
@@ -44,7 +44,7 @@ class AppIngress(pulumi.ComponentResource):
         stack: StackName,
         scope: NamespaceScope,
         backends: Sequence[WebBackend],
-        idle_timeout_seconds: int,
+        idle_timeouts: Mapping[str, int],
         platform: PlatformInputs,
         sign_in: SignIn,
         depends_on: Sequence[pulumi.Resource],
@@ -56,7 +56,8 @@ class AppIngress(pulumi.ComponentResource):
             stack: Stack whose host it serves.
             scope: Namespace of the Ingress.
             backends: Services behind it, the app's own first.
-            idle_timeout_seconds: Longest silence of a connection that the app needs.
+            idle_timeouts: Longest silence of a connection that the app needs, by the key of the
+                web service in ``preview.yaml``.
             platform: The load balancer and the domain.
             sign_in: Sign-in that is required before a request gets to the service.
             depends_on: Resources that are created before it and deleted after it.
@@ -66,7 +67,7 @@ class AppIngress(pulumi.ComponentResource):
         listener = _listener(platform)
         required, paths = self._sign_in(sign_in, stack, host, scope, platform, backends)
         allowed = pulumi.Output.from_input(platform.ingress.idle_timeout_seconds).apply(
-            lambda seconds: checked_idle_timeout(idle_timeout_seconds, int(seconds))
+            lambda seconds: checked_idle_timeout(idle_timeouts, int(seconds))
         )
         annotations = pulumi.Output.all(
             listener, platform.ingress.annotations, required, allowed
@@ -112,16 +113,21 @@ class AppIngress(pulumi.ComponentResource):
         return required.annotations, required.paths
 
 
-def checked_idle_timeout(needed: int, allowed: int) -> int:
+def checked_idle_timeout(timeouts: Mapping[str, int], allowed: int) -> int:
     """Return the load balancer's idle timeout, which all stacks share.
+
+    Args:
+        timeouts: What the app needs, by the key of the web service.
+        allowed: The load balancer's.
 
     Raises:
         ProgramError: The app needs a longer one.
     """
+    key, needed = max(timeouts.items(), key=lambda one: one[1])
     if needed <= allowed:
         return allowed
     raise ProgramError(
-        "preview.yaml, service.idle_timeout_seconds",
+        f"preview.yaml, {key}.idle_timeout_seconds",
         why=f"it is {needed}, but the load balancer that all apps share closes a connection after"
         f" {allowed} s of silence",
         remedy="need less, or raise it for all: `pulumi config set --path"

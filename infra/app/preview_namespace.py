@@ -8,8 +8,8 @@ import pulumi
 from pulumi_kubernetes import core, meta, networking
 
 from contract.app.needs import MAIL, REDIS
+from contract.bounds import mebibytes, millicores
 from contract.kubernetes import PULL_REQUEST_LABEL, STACK_LABEL
-from infra.app.sizes import mebibytes, millicores
 from infra.config.models import EgressBy
 from infra.kubernetes.namespace_scope import NamespaceScope
 from infra.kubernetes.network_rules import (
@@ -55,9 +55,6 @@ def _all_but(names: Sequence[str]) -> meta.v1.LabelSelectorArgs:
 
 OF_THE_APP = _all_but([PREPARE, *_NEEDED])
 """Selector of the pods that run the app's own code."""
-
-# While a Deployment rolls out, a new pod and a terminating one come on top of its replicas.
-_EXTRA_PODS = 2
 
 # Beyond the pods' own time: controllers clean up before they remove their finalizers.
 _END_SECONDS = 240
@@ -263,7 +260,7 @@ def namespace_labels(stack: StackName) -> dict[str, str]:
 
 def quota(sizes: AppSizes) -> dict[str, str]:
     """Return the quota: the resources of the app at its largest, and of one Job."""
-    pods = [(part.resources, part.pods + _EXTRA_PODS) for part in sizes.parts]
+    pods = [(part.resources, part.most_pods) for part in sizes.parts]
     pods.append((sizes.service.resources, 1))
     memory = f"{sum(mebibytes(one.memory) * count for one, count in pods)}Mi"
     return {

@@ -34,6 +34,7 @@ from infra.kubernetes.pod import SERVICE_ACCOUNT, Environment
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from contract.app.containers import Web
     from contract.app.hooks import Hook
     from contract.app.model import App
     from contract.stack_name import StackName
@@ -177,11 +178,9 @@ class ServiceStack(pulumi.ComponentResource):
             stack=args.stack,
             scope=namespace.scope,
             backends=[*(one.backend for one in web), *needs.backends],
-            idle_timeout_seconds=max(
-                args.app.service.idle_timeout_seconds,
-                *(one.idle_timeout_seconds for one in args.app.web.values()),
-                0,
-            ),
+            idle_timeouts={
+                key: web.idle_timeout_seconds for key, web in web_services(args.app).items()
+            },
             platform=args.platform,
             sign_in=args.sign_in,
             depends_on=[*web, *needs.ready],
@@ -273,6 +272,11 @@ class ServiceStack(pulumi.ComponentResource):
             for name, web in args.app.web.items()
         ]
         return [own, *further]
+
+
+def web_services(app: App) -> dict[str, Web]:
+    """Return all web services of an app by their keys in ``preview.yaml``, its own first."""
+    return {"service": app.service, **{f"web.{name}": web for name, web in app.web.items()}}
 
 
 def web_name(name: str) -> str:

@@ -86,6 +86,7 @@ class StackSignIn(pulumi.ComponentResource):
                 signing in: it reveals nothing but that the service works.
         """
         super().__init__("previews:service:StackSignIn", name, None, opts)
+        check_health(backends)
         pool_arn = pulumi.Output.from_input(platform.sign_in.user_pool_arn).apply(checked_pool)
         client = cognito.UserPoolClient(
             "client",
@@ -129,6 +130,28 @@ class StackSignIn(pulumi.ComponentResource):
 def health_backend(own: WebBackend) -> WebBackend:
     """Return the Service through which the health check is reached without signing in."""
     return replace(own, name=HEALTH)
+
+
+def check_health(backends: Sequence[WebBackend]) -> None:
+    """Check that the health check, which needs no signing in, opens nobody's start page.
+
+    Args:
+        backends: Services behind the Ingress, the app's own first.
+
+    Raises:
+        ProgramError: It does.
+    """
+    health = backends[0].health
+    starts = {"", *(backend.path.rstrip("/") for backend in backends)}
+    for key, path in (("live", health.live), ("ready", health.ready)):
+        if path.rstrip("/") in starts:
+            at = "" if health.live == health.ready else f".{key}"
+            raise ProgramError(
+                f"preview.yaml, service.health{at}",
+                why=f"it is {path}, the start page of a web service; where people sign in, the"
+                " health path is open without signing in",
+                remedy="add a route for the health check alone, such as /health, and name it here",
+            )
 
 
 def bypass_backend(backend: WebBackend) -> WebBackend:

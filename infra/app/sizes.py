@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contract.app.needs import MAIL, REDIS
+from contract.bounds import MOST_CPU, MOST_MEMORY, mebibytes, millicores
 from infra.errors import ProgramError
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _STARTED_SECONDS = 120
 """Time for a node and an image, which comes on top of a container's own start."""
+
+# While a Deployment rolls out, a new pod and a terminating one come on top of its replicas.
+_EXTRA_PODS = 2
 
 _NEED_CPU = "20m"
 _MAIL_MEMORY = "128Mi"
@@ -35,6 +38,11 @@ class Part:
 
     resources: ServiceConfig
     pods: int
+
+    @property
+    def most_pods(self) -> int:
+        """How many there are at most, while they are replaced too."""
+        return self.pods + _EXTRA_PODS
 
 
 @dataclass(frozen=True)
@@ -145,27 +153,10 @@ def _allow(key: str, value: str, most: str, unit: Callable[[str], int]) -> None:
         ProgramError: It is not.
     """
     if unit(value) > unit(most):
+        limit, bound = ("memory", MOST_MEMORY) if unit is mebibytes else ("cpu", MOST_CPU)
         raise ProgramError(
             f"preview.yaml, {key}",
             why=f"it is {value}, and this platform allows a container at most {most}",
             remedy="need less, or ask the platform's owners to raise "
-            f"previews:limits.{'memory' if unit is mebibytes else 'cpu'}",
+            f"previews:limits.{limit}, to {bound} at most",
         )
-
-
-def millicores(cpu: str) -> int:
-    """Return CPU such as ``250m`` or ``1`` in thousandths of a core.
-
-    Raises:
-        ValueError: It has another form.
-    """
-    match = re.fullmatch(r"(\d+)(m?)", cpu)
-    if match is None:
-        msg = f"expected CPU such as 250m or 1, got {cpu!r}"
-        raise ValueError(msg)
-    return int(match[1]) * (1 if match[2] else 1000)
-
-
-def mebibytes(memory: str) -> int:
-    """Return memory such as ``256Mi`` in MiB."""
-    return int(memory.removesuffix("Mi"))

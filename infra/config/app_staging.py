@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
+from contract.stack_name import StackKind
 from infra.config.access import AccessConfig
 from infra.config.models import StackConfig
 from infra.config.platform import BranchesConfig, StagingDatabaseConfig
@@ -11,6 +14,8 @@ from infra.config.platform import BranchesConfig, StagingDatabaseConfig
 
 class AppStagingConfig(StackConfig):
     """All keys of the stack ``staging`` of another app than the platform's own."""
+
+    KIND: ClassVar[StackKind] = StackKind.STAGING
 
     platform: str = Field(
         pattern=r"^[a-z][a-z0-9-]*$",

@@ -7,8 +7,35 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from contract.bounds import BOUNDS
+from contract.stack_name import StackKind
+
 InstanceClass = Annotated[str, Field(pattern=r"^db\.[a-z0-9-]+\.[a-z0-9]+$")]
 """Class of RDS instances."""
+
+_BEARERS = {
+    StackKind.PREVIEW: "a preview",
+    StackKind.DATA: "a shared server",
+    StackKind.STAGING: "staging",
+}
+
+
+def bounded_class(value: str, kind: StackKind) -> str:
+    """Return a class of RDS instances that one kind of stack may have.
+
+    Raises:
+        ValueError: It is larger.
+    """
+    bounds = BOUNDS[kind]
+    if not bounds.has_class(value):
+        msg = f"{value} is too large: {may_have(kind, bounds.database_class)}"
+        raise ValueError(msg)
+    return value
+
+
+def may_have(kind: StackKind, most: object) -> str:
+    """Return the bound of one kind of stack in words."""
+    return f"{_BEARERS[kind]} may have at most {most}"
 
 
 class Model(BaseModel):

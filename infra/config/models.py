@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
 from contract.app.values import CPU, MEMORY
+from contract.bounds import BOUNDS, MOST_CPU, MOST_MEMORY, mebibytes, millicores
+from contract.stack_name import StackKind
 from infra.config.access import AccessConfig, DnsConfig, PlatformAccessConfig, SignIn
-from infra.config.base import InstanceClass, Model
+from infra.config.base import InstanceClass, Model, bounded_class, may_have
 from infra.config.cluster import ClusterConfig, NetworkConfig
 from infra.config.platform import (
     AppConfig,
@@ -64,8 +66,8 @@ class ServiceConfig(Model):
     memory: Memory = Field(
         description="memory that a pod requests and may use, in Mi", examples=["256Mi"]
     )
-    min_replicas: int = Field(ge=1, le=100, description="fewest pods", examples=[1])
-    max_replicas: int = Field(ge=1, le=100, description="most pods", examples=[2])
+    min_replicas: int = Field(ge=1, description="fewest pods", examples=[1])
+    max_replicas: int = Field(ge=1, description="most pods", examples=[2])
     target_cpu_percent: int = Field(
         ge=10,
         le=100,
@@ -111,9 +113,13 @@ class ServiceConfig(Model):
 class LimitsConfig(Model):
     """The most that an app may ask for in its ``preview.yaml`` (keys ``previews:limits``)."""
 
-    cpu: Cpu = Field(default="2", description="CPU of a container", examples=["2"])
+    cpu: Cpu = Field(
+        default="2", description=f"CPU of a container; itself at most {MOST_CPU}", examples=["2"]
+    )
     memory: Memory = Field(
-        default="2048Mi", description="memory of a container, in Mi", examples=["2048Mi"]
+        default="2048Mi",
+        description=f"memory of a container, in Mi; itself at most {MOST_MEMORY}",
+        examples=["2048Mi"],
     )
 
 
@@ -129,6 +135,11 @@ class PreviewDatabaseConfig(Model):
         description="class of the RDS instance",
         examples=["db.t4g.micro"],
     )
+
+    @field_validator("instance_class")
+    @classmethod
+    def _is_within_the_bounds(cls, value: str) -> str:
+        return bounded_class(value, StackKind.PREVIEW)
 
 
 class MigrationConfig(Model):
@@ -148,8 +159,25 @@ class MigrationConfig(Model):
     )
 
 
+def _check_container(kind: StackKind, cpus: dict[str, str], memory: str) -> None:
+    """Check the sizes of a container.
+
+    Raises:
+        ValueError: One is beyond the bound of any container.
+    """
+    for key, cpu in cpus.items():
+        if millicores(cpu) > millicores(MOST_CPU):
+            msg = f"{key} is {cpu}: {may_have(kind, MOST_CPU)}"
+            raise ValueError(msg)
+    if mebibytes(memory) > mebibytes(MOST_MEMORY):
+        msg = f"memory is {memory}: {may_have(kind, MOST_MEMORY)}"
+        raise ValueError(msg)
+
+
 class StackConfig(Model):
     """Keys of every stack."""
+
+    KIND: ClassVar[StackKind]
 
     service: ServiceConfig = Field(
         description="sizes of the service's pods", examples=[{"cpu": "250m"}]
@@ -190,9 +218,32 @@ class StackConfig(Model):
         examples=["name"],
     )
 
+    @field_validator("service")
+    @classmethod
+    def _is_within_the_bounds(cls, value: ServiceConfig) -> ServiceConfig:
+        sizes = {"cpu": value.cpu, "cpuLimit": value.cpu_limit}
+        _check_container(cls.KIND, sizes, value.memory)
+        most = BOUNDS[cls.KIND].replicas
+        for key, replicas in (
+            ("minReplicas", value.min_replicas),
+            ("maxReplicas", value.max_replicas),
+        ):
+            if replicas > most:
+                msg = f"{key} is {replicas}: {may_have(cls.KIND, most)}"
+                raise ValueError(msg)
+        return value
+
+    @field_validator("limits")
+    @classmethod
+    def _are_within_the_bounds(cls, value: LimitsConfig) -> LimitsConfig:
+        _check_container(cls.KIND, {"cpu": value.cpu}, value.memory)
+        return value
+
 
 class PreviewConfig(StackConfig):
     """All keys of a stack ``pr-<n>``; each has a default."""
+
+    KIND: ClassVar[StackKind] = StackKind.PREVIEW
 
     access: AccessConfig = Field(
         description="how people get access", examples=[{"signIn": "cognito"}]
@@ -217,6 +268,8 @@ class PreviewConfig(StackConfig):
 
 class PlatformConfig(StackConfig):
     """All keys of the stack ``staging``."""
+
+    KIND: ClassVar[StackKind] = StackKind.STAGING
 
     domain: str = Field(
         # With `pr-999999999.` in front it stays below the 253 characters of a DNS name.

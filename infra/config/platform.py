@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from contract.stack_name import AppName
-from infra.config.base import InstanceClass, Model
+from contract.bounds import BOUNDS
+from contract.stack_name import AppName, StackKind
+from infra.config.base import InstanceClass, Model, bounded_class
 from infra.config.cluster import Cidr, SubnetId
 
 
@@ -26,12 +27,16 @@ class StagingDatabaseConfig(Model):
         examples=["17"],
     )
     allocated_storage: int = Field(
-        default=20, ge=20, le=65536, description="storage in GiB", examples=[20]
+        default=20,
+        ge=20,
+        le=BOUNDS[StackKind.STAGING].storage,
+        description="storage in GiB",
+        examples=[20],
     )
     max_allocated_storage: int = Field(
         default=100,
         ge=20,
-        le=65536,
+        le=BOUNDS[StackKind.STAGING].storage,
         description="storage in GiB up to which RDS grows it by itself",
         examples=[100],
     )
@@ -70,6 +75,11 @@ class StagingDatabaseConfig(Model):
         description="at least two private subnets in two zones; without it the cluster's",
         examples=[["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]],
     )
+
+    @field_validator("instance_class")
+    @classmethod
+    def _is_within_the_bounds(cls, value: str) -> str:
+        return bounded_class(value, StackKind.STAGING)
 
     @field_validator("max_allocated_storage")
     @classmethod
@@ -150,7 +160,8 @@ class LoadBalancerConfig(Model):
         return self.scheme == "internet-facing"
 
 
-# Two replicas, as a preview has at most, and what comes on top while they are replaced.
+# Previews whose program is of an older version divide by the pods of a service alone: two, and
+# what comes on top while they are replaced.
 _PODS = 4
 
 
@@ -171,7 +182,7 @@ class BranchesConfig(Model):
         default=12,
         ge=4,
         le=200,
-        description="most connections of one preview's service",
+        description="most connections of one preview's pods together",
         examples=[12],
     )
     spares: int = Field(
@@ -188,9 +199,14 @@ class BranchesConfig(Model):
         examples=[2048],
     )
 
+    @field_validator("instance_class")
+    @classmethod
+    def _is_within_the_bounds(cls, value: str) -> str:
+        return bounded_class(value, StackKind.DATA)
+
     @property
     def pool_size(self) -> int:
-        """Connections of one pod: while a rollout replaces two, there are four pods."""
+        """Connections of one pod of a preview whose program is of an older version."""
         return self.app_connections // _PODS
 
 

@@ -57,6 +57,7 @@ class BranchDatabase(pulumi.ComponentResource):
         scope: NamespaceScope,
         platform: PlatformInputs,
         pool_size: pulumi.Input[int],
+        extensions: Sequence[str],
         depends_on: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -67,6 +68,7 @@ class BranchDatabase(pulumi.ComponentResource):
             scope: The preview's namespace.
             platform: The shared servers.
             pool_size: Connections that one pod may hold.
+            extensions: Extensions of PostgreSQL that the app needs.
             depends_on: Secrets of the roles.
         """
         super().__init__("previews:preview:BranchDatabase", name, None, opts)
@@ -80,9 +82,9 @@ class BranchDatabase(pulumi.ComponentResource):
                 NAME, annotations={**WAIT_UNTIL_READY, TIMEOUT: str(_REQUEST_SECONDS)}
             ),
             spec={
-                "servers": pulumi.Output.from_input(platform.branches.namespace).apply(
-                    branches_namespace
-                )
+                "servers": pulumi.Output.all(
+                    platform.branches.namespace, platform.branches.extensions
+                ).apply(lambda known: _servers(known[0], known[1], extensions))
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*namespace, *depends_on]),
         )
@@ -106,6 +108,8 @@ def provision_branch_database(
     stack: StackName,
     namespace: PreviewNamespace,
     platform: PlatformInputs,
+    pool_size: pulumi.Input[int],
+    extensions: Sequence[str],
     parent: pulumi.Resource,
 ) -> ProvisionedDatabase:
     """Declare the passwords, then the request; the platform does the rest.
@@ -114,6 +118,8 @@ def provision_branch_database(
         stack: Stack that owns the database.
         namespace: Namespace of the Secrets and the request.
         platform: The shared servers.
+        pool_size: Connections that one pod may hold.
+        extensions: Extensions of PostgreSQL that the app needs.
         parent: Component that all of it belongs to.
     """
     child = pulumi.ResourceOptions(parent=parent)
@@ -129,7 +135,8 @@ def provision_branch_database(
         stack=stack,
         scope=namespace.scope,
         platform=platform,
-        pool_size=platform.branches.pool_size,
+        pool_size=pool_size,
+        extensions=extensions,
         depends_on=passwords.ready,
         opts=child,
     )
@@ -156,6 +163,24 @@ def branches_namespace(namespace: str) -> str:
         remedy="set it to snapshot, or turn the mode on: `pulumi config set --path "
         "previews:branches.enabled true -s staging`, `pulumi up -s staging`, `previews refresh`",
     )
+
+
+def _servers(namespace: str, provided: Sequence[str], wanted: Sequence[str]) -> str:
+    """Return the branch controller's namespace, once it is known to provide all extensions.
+
+    Raises:
+        ProgramError: There are no shared servers, or their clones lack an extension.
+    """
+    found = branches_namespace(namespace)
+    if lacking := [one for one in wanted if one not in provided]:
+        raise ProgramError(
+            "preview.yaml, database.extensions",
+            why=f"{', '.join(lacking)}: a database in mode branch has the extensions of staging's"
+            " preview.yaml, which has no such entry",
+            remedy="merge and deploy staging first, or label the pull request preview-db-snapshot;"
+            " a preview that is up keeps its mode until it is destroyed",
+        )
+    return found
 
 
 def _status_value(status: pulumi.Output[Mapping[str, Any]], key: str) -> pulumi.Output[str]:

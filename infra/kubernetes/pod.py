@@ -25,7 +25,9 @@ PLATFORM_PORT = 8000
 
 # In Mi: a scratch folder; the logs, of which a node keeps five files of 10 Mi; what a container
 # that is not read-only may write to its root folder.
-_SCRATCH = 64
+SCRATCH_MEBIBYTES = 64
+"""Size of a scratch folder, where nothing else is said."""
+
 _LOGS = 64
 _ROOT = 256
 SERVICE_ACCOUNT = "service"
@@ -119,11 +121,14 @@ def container_command(words: Sequence[str]) -> list[str]:
 
 
 def resource_requirements(
-    resources: ServiceConfig, container: Container = PLATFORM_CONTAINER
+    resources: ServiceConfig,
+    container: Container = PLATFORM_CONTAINER,
+    *,
+    scratch_mebibytes: int = SCRATCH_MEBIBYTES,
 ) -> core.v1.ResourceRequirementsArgs:
     """Return requests and limits; those of memory are equal, so that no node is overcommitted."""
     root = 0 if container.read_only else _ROOT
-    disk = f"{_SCRATCH * len(container.scratch) + _LOGS + root}Mi"
+    disk = f"{scratch_mebibytes * len(container.scratch) + _LOGS + root}Mi"
     return core.v1.ResourceRequirementsArgs(
         requests={"cpu": resources.cpu, "memory": resources.memory, "ephemeral-storage": disk},
         limits={"cpu": resources.cpu_limit, "memory": resources.memory, "ephemeral-storage": disk},
@@ -153,6 +158,7 @@ def pod_spec(
     service_account: str = SERVICE_ACCOUNT,
     uses_the_api: bool = False,
     mounted: Sequence[MountedConfig] = (),
+    scratch_mebibytes: int = SCRATCH_MEBIBYTES,
 ) -> core.v1.PodSpecArgs:
     """Return a pod of one container that may write to its scratch folders and nothing else.
 
@@ -165,6 +171,7 @@ def pod_spec(
         service_account: Service account that it runs as.
         uses_the_api: True to mount that account's token; only for the platform's own pods.
         mounted: ConfigMaps that it mounts besides.
+        scratch_mebibytes: Size of each scratch folder.
     """
     return core.v1.PodSpecArgs(
         service_account_name=service_account,
@@ -185,7 +192,7 @@ def pod_spec(
             *(
                 core.v1.VolumeArgs(
                     name=f"scratch-{number}",
-                    empty_dir=core.v1.EmptyDirVolumeSourceArgs(size_limit=f"{_SCRATCH}Mi"),
+                    empty_dir=core.v1.EmptyDirVolumeSourceArgs(size_limit=f"{scratch_mebibytes}Mi"),
                 )
                 for number, _ in enumerate(settings.scratch)
             ),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 
-from contract.stack_name import StackKind
+from contract.bounds import BOUNDS, MOST_CPU, MOST_MEMORY
 from infra.policies.databases import CLUSTER_INSTANCE, INSTANCE
 from infra.policies.declared import Declared, get
 from infra.policies.rule import Rule
@@ -16,7 +15,6 @@ from infra.policies.workloads import TYPES, containers
 AUTOSCALER = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 
-_CLASSES = ("micro", "small", "medium", "large", "xlarge", "2xlarge")
 _SUFFIXES = {
     "": Decimal(1),
     "m": Decimal(1) / 1000,
@@ -30,39 +28,10 @@ _SUFFIXES = {
 _QUANTITY = re.compile(r"^(\d+(?:\.\d+)?)([A-Za-z]*)$")
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """The most that one kind of stack may use.
-
-    Attributes:
-        database_class: Largest size of an RDS instance.
-        storage: Maximum GiB of an RDS instance, including automatic growth.
-        cpu: Maximum CPU of a container.
-        memory: Maximum memory of a container.
-        replicas: Maximum number of pods of the service.
-    """
-
-    database_class: str
-    storage: int
-    cpu: str
-    memory: str
-    replicas: int
-
-
-BOUNDS = {
-    StackKind.PREVIEW: Bounds("medium", 500, cpu="2", memory="2Gi", replicas=5),
-    # Twenty previews share it.
-    StackKind.DATA: Bounds("xlarge", 2000, cpu="2", memory="2Gi", replicas=1),
-    StackKind.STAGING: Bounds("2xlarge", 2000, cpu="4", memory="8Gi", replicas=20),
-}
-
-
 def database_bounded(database: Declared) -> Iterator[str]:
     """Limit class and storage of an RDS instance."""
     bounds = BOUNDS[database.stack.kind]
-    size = str(database.get("instanceClass") or "").rpartition(".")[2]
-    allowed = _CLASSES[: _CLASSES.index(bounds.database_class) + 1]
-    if size not in allowed:
+    if not bounds.has_class(str(database.get("instanceClass") or "")):
         yield f"class {database.get('instanceClass')}: expected at most {bounds.database_class}"
     for key in ("allocatedStorage", "maxAllocatedStorage"):
         storage = database.get(key) or 0
@@ -72,9 +41,8 @@ def database_bounded(database: Declared) -> Iterator[str]:
 
 def pod_bounded(workload: Declared) -> Iterator[str]:
     """Require requests and limits of every container, within bounds."""
-    bounds = BOUNDS[workload.stack.kind]
     for container in containers(workload):
-        for resource, most in (("cpu", bounds.cpu), ("memory", bounds.memory)):
+        for resource, most in (("cpu", MOST_CPU), ("memory", MOST_MEMORY)):
             for kind in ("requests", "limits"):
                 given = get(container.properties, "resources", kind, resource)
                 if given is None:

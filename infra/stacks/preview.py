@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
+from infra.app.connections import connected_pods, connections_of_a_pod
 from infra.app.hooks import SeedState
 from infra.app.image import app_images
 from infra.app.service_stack import AppArgs, ServiceStack
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from infra.app.preview_namespace import PreviewNamespace
     from infra.config.models import PreviewConfig
     from infra.database.database import ProvisionedDatabase
-    from infra.platform_inputs import PlatformInputs
 
 
 def declare_preview(stack: StackName) -> None:
@@ -70,7 +70,7 @@ def declare_preview(stack: StackName) -> None:
         case DatabaseMode.SNAPSHOT:
             database = _snapshot_database(args, config, namespace, service)
         case DatabaseMode.BRANCH:
-            database = _branch_database(stack, platform, namespace, service)
+            database = _branch_database(args, namespace, service)
     endpoint = service.deploy(args, namespace, database)
     export_service(args, service, endpoint)
     if database.prepared_with is not None:
@@ -112,14 +112,19 @@ def _snapshot_database(
 
 
 def _branch_database(
-    stack: StackName,
-    platform: PlatformInputs,
-    namespace: PreviewNamespace,
-    service: ServiceStack,
+    args: AppArgs, namespace: PreviewNamespace, service: ServiceStack
 ) -> ProvisionedDatabase:
     """Declare a clone on a shared server. It needs no AWS resource, and imports no AWS SDK."""
     from infra.database.branch_database import provision_branch_database
 
+    pods = connected_pods(args.app, args.sizes)
     return provision_branch_database(
-        stack=stack, namespace=namespace, platform=platform, parent=service
+        stack=args.stack,
+        namespace=namespace,
+        platform=args.platform,
+        pool_size=pulumi.Output.from_input(args.platform.branches.app_connections).apply(
+            lambda most: connections_of_a_pod(most, pods)
+        ),
+        extensions=args.app.database.extensions,
+        parent=service,
     )

@@ -278,7 +278,7 @@ def _app_on(
         key_arn=key.arn,
     )
     rules = read_rules(described.folder / described.app.database.scrub)
-    platform = _published(shared, stack, config, registry, instance, rules)
+    platform = _published(shared, stack, config, registry, instance, rules, extensions)
     images = app_images(
         described,
         stack=stack,
@@ -338,6 +338,7 @@ def _published(
     registry: Registry,
     instance: StagingDatabase,
     rules: str,
+    extensions: Sequence[str],
 ) -> PlatformInputs:
     """Return the platform as the app's previews are declared on it."""
     return PlatformInputs(
@@ -359,6 +360,8 @@ def _published(
             namespace=stack.app.branches_namespace if config.branches.enabled else "",
             instance_class=config.branches.instance_class,
             pool_size=config.branches.pool_size,
+            app_connections=config.branches.app_connections,
+            extensions=[*extensions],
         ),
         images=ImageInputs(
             repository_url=registry.url,

@@ -42,7 +42,13 @@ _PUBLISHED: dict[str, Any] = {
         "ssl_mode": "verify-full",
         "scrub_rules": "tables: {}\n",
     },
-    "branches": {"namespace": "", "instance_class": "db.t4g.medium", "pool_size": 3},
+    "branches": {
+        "namespace": "",
+        "instance_class": "db.t4g.medium",
+        "pool_size": 3,
+        "app_connections": 12,
+        "extensions": [],
+    },
     "images": {
         "repository_url": "123456789012.dkr.ecr.us-east-1.amazonaws.com/previews",
         "database": "123456789012.dkr.ecr.us-east-1.amazonaws.com/previews-database"

@@ -145,6 +145,20 @@ def test_what_is_made_from_a_name_fits_where_it_is_used(app: AppName, stack: str
         assert re.fullmatch(r"[a-z][a-z0-9_]{0,62}", role)
 
 
+def test_the_lengths_that_are_documented_are_the_longest() -> None:
+    name = StackName.parse("pr-999999999", AppName("x" * LONGEST_APP))
+    roles = max(len(name.branch_migrator), len(name.branch_app))
+    iam = max(len(role) for role in (name.secrets_role, name.app_secrets_role, name.app_role))
+    rds = max(len(rds) for rds in (name.database_identifier, name.database_subnet_group))
+    documented = " ".join(str(StackName.__doc__).split())
+    assert (
+        f"the longest role of PostgreSQL is {roles} characters long, the longest IAM role {iam}"
+        f" and the longest identifier in RDS {rds}," in documented
+    )
+    bucket = len(name.bucket("123456789012"))
+    assert f"At most {bucket} characters" in str(StackName.bucket.__doc__)
+
+
 @given(ALL_APPS, STACKS)
 def test_a_resource_leads_back_to_its_app_and_stack(app: AppName, stack: str) -> None:
     name = StackName.parse(stack, app)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.e2e.world import World
 
 
@@ -12,11 +14,21 @@ def test_the_program_breaks_no_policy(world: World) -> None:
     assert "a new pr-N would violate no policy" in shown
 
 
-def test_a_preview_beyond_its_bounds_is_stopped(world: World, number: int) -> None:
-    stack = ["--stack", f"pr-{number}"]
+def test_a_preview_that_breaks_one_is_stopped(world: World, number: int, tmp_path: Path) -> None:
+    """A size beyond its bounds would not get as far: the program refuses it by itself."""
+    (tmp_path / "preview.yaml").write_text("service: {environment: {API_TOKEN: plain}}\n")
+    config = {
+        "source": str(tmp_path),
+        "commit": 40 * "0",
+        "repository": "acme/orders",
+        "expires": "2030-01-31T12:00:00+00:00",
+        "image": f"sha256:{64 * '0'}",
+    }
     world.run("pulumi", "stack", "init", f"pr-{number}")
-    world.run("pulumi", "config", "set", *stack, "--path", "previews:service.memory", "4096Mi")
+    for key, value in config.items():
+        stack = ("--stack", f"pr-{number}", "--path")
+        world.run("pulumi", "config", "set", *stack, f"previews:{key}", value)
     shown = world.sandbox("policy", fails=True)
-    assert "[mandatory]  pod-bounded  (kubernetes:batch/v1:Job: prepare)" in shown
-    assert "has 4096Mi memory in limits: expected at most 2Gi" in shown
+    assert "[mandatory]  no-secret-variable  (kubernetes:apps/v1:Deployment: deployment)" in shown
+    assert "variable API_TOKEN has a plain value" in shown
     assert f"policies on pr-{number}" in shown

@@ -118,6 +118,46 @@ def test_what_is_ignored_or_pulumis_own_does_not_count(folder: Path) -> None:
     assert read_source(Checkout(folder)).commit == git(folder, "rev-parse", "HEAD")
 
 
+@pytest.fixture
+def monorepo(folder: Path) -> Path:
+    """An app in a folder of a repository, of which its image reads more."""
+    for path in ("backend/preview.yaml", "shared/lib.py"):
+        (folder / path).parent.mkdir()
+        (folder / path).write_text("{}\n")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "--message=two")
+    return folder
+
+
+def test_a_change_beside_the_apps_folder_counts(monorepo: Path) -> None:
+    """Its image may be built from it: ``image.context: ..``."""
+    head = git(monorepo, "rev-parse", "HEAD")
+
+    def commit() -> str:
+        return read_source(Checkout(monorepo / "backend")).commit
+
+    seen = [commit()]
+    for text in ("a = 1\n", "a = 2\n"):
+        (monorepo / "shared" / "lib.py").write_text(text)
+        seen.append(commit())
+    assert seen[0] == head
+    assert all(later.startswith(f"{head}-") for later in seen[1:])
+    assert len(set(seen)) == 3
+
+
+def test_pulumis_own_files_count_in_no_project(monorepo: Path) -> None:
+    """The program's checkout has a project for each other app, which may be in it too."""
+    for path in ("Pulumi.staging.yaml", "apps/orders/Pulumi.staging.yaml"):
+        (monorepo / path).parent.mkdir(parents=True, exist_ok=True)
+        (monorepo / path).write_text("encryptionsalt: v1:x\n")
+    for app in (monorepo, monorepo / "backend"):
+        assert read_source(Checkout(app)).commit == git(monorepo, "rev-parse", "HEAD")
+    # An app's file of that name is in its image, perhaps.
+    (monorepo / "backend" / "deploy").mkdir()
+    (monorepo / "backend" / "deploy" / "Pulumi.prod.yaml").write_text("config: {}\n")
+    assert "-" in read_source(Checkout(monorepo / "backend")).commit
+
+
 def test_reading_leaves_the_checkout_as_it_was(folder: Path) -> None:
     (folder / "app.py").write_text("print(2)\n")
 

@@ -25,9 +25,10 @@ PAGE_PORT = 8025
 _SMTP, _PAGE = "smtp", "http"
 _HEALTH = Health(live=f"{MAIL_PATH}/livez", ready=f"{MAIL_PATH}/readyz")
 
-# The scratch folder, which holds the mail, has 64 Mi.
-_MOST_MESSAGES = 500
-_LARGEST_MEGABYTES = 5
+_MOST_MESSAGES = 100
+_LARGEST_MEBIBYTES = 5
+# The oldest are removed once a minute, in which as many may come on top.
+_SCRATCH_MEBIBYTES = 1024
 
 COMMAND = (
     "/mailpit",
@@ -36,7 +37,9 @@ COMMAND = (
     *("--smtp", f"0.0.0.0:{SMTP_PORT}"),
     *("--database", "/tmp/mail.db"),  # noqa: S108 - a folder of the container
     *("--max", str(_MOST_MESSAGES)),
-    *("--max-message-size", str(_LARGEST_MEGABYTES)),
+    *("--max-message-size", str(_LARGEST_MEBIBYTES)),
+    # Compaction would write the database a second and a third time. Later mail fills the gaps.
+    "--disable-auto-vacuum",
     # An app whose settings demand a login may send any.
     "--smtp-auth-accept-any",
     "--smtp-auth-allow-insecure",
@@ -67,6 +70,7 @@ def provide_mail(args: NeedArgs, opts: pulumi.ResourceOptions) -> ProvidedNeed:
                 failure_threshold=2,
             ),
             annotations=target_annotations(_HEALTH.ready),
+            scratch_mebibytes=_SCRATCH_MEBIBYTES,
         ),
         args=args,
         # An Ingress sends to the port `http` of a Service, which is 80 in all of them.

@@ -17,6 +17,7 @@ from infra.kubernetes.network_rules import networks, port
 from infra.kubernetes.pod import (
     NAME_LABEL,
     NOT_AWAITED,
+    SCRATCH_MEBIBYTES,
     TIMEOUT,
     container_command,
     container_confinement,
@@ -96,6 +97,7 @@ class Server:
         probe: Its readiness probe.
         annotations: Annotations of its Service.
         restart_on: Annotations of its pod, which is replaced when they change.
+        scratch_mebibytes: Size of its scratch folder.
     """
 
     name: str
@@ -109,6 +111,7 @@ class Server:
     restart_on: Mapping[str, pulumi.Input[str]] = field(
         default_factory=dict[str, pulumi.Input[str]]
     )
+    scratch_mebibytes: int = SCRATCH_MEBIBYTES
 
 
 class NeedServer(pulumi.ComponentResource):
@@ -217,7 +220,7 @@ def _deployment(server: Server, resources: ServiceConfig) -> apps.v1.DeploymentS
             for name, number in server.ports.items()
         ],
         readiness_probe=server.probe,
-        resources=resource_requirements(resources),
+        resources=resource_requirements(resources, scratch_mebibytes=server.scratch_mebibytes),
         security_context=container_confinement(),
         termination_message_policy="FallbackToLogsOnError",
         volume_mounts=mounts(),
@@ -231,7 +234,12 @@ def _deployment(server: Server, resources: ServiceConfig) -> apps.v1.DeploymentS
         strategy=apps.v1.DeploymentStrategyArgs(type="Recreate"),
         template=core.v1.PodTemplateSpecArgs(
             metadata=meta.v1.ObjectMetaArgs(labels=labels, annotations=server.restart_on),
-            spec=pod_spec(container, grace_period_seconds=_GRACE_SECONDS, restart_policy="Always"),
+            spec=pod_spec(
+                container,
+                grace_period_seconds=_GRACE_SECONDS,
+                restart_policy="Always",
+                scratch_mebibytes=server.scratch_mebibytes,
+            ),
         ),
     )
 

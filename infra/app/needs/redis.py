@@ -12,8 +12,8 @@ import pulumi
 from pulumi_kubernetes import core
 
 from contract.app.needs import REDIS
+from contract.bounds import mebibytes
 from infra.app.needs.need import NeedServer, ProvidedNeed, Server, checked_image
-from infra.app.sizes import mebibytes
 
 if TYPE_CHECKING:
     from contract.app.needs import Redis

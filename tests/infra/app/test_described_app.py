@@ -239,9 +239,19 @@ def test_no_policy_forbids_it(stack: Deployment) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("service: {memory: 4096Mi}", r"service.memory: it is 4096Mi, .* at most 2048Mi"),
+        (
+            "service: {memory: 4096Mi}",
+            r"service.memory: it is 4096Mi, .* at most 2048Mi.*limits.memory, to 8192Mi at most",
+        ),
         ("workers: {a: {command: x, cpu: 3}}", r"workers.a.cpu: it is 3, .* at most 2"),
-        ("service: {idle_timeout_seconds: 300}", r"it is 300, but the load balancer"),
+        (
+            "service: {idle_timeout_seconds: 300}",
+            r"preview.yaml, service.idle_timeout_seconds: it is 300, but the load balancer",
+        ),
+        (
+            "web: {a: {path: /a, image: {}}, b: {path: /b, image: {}, idle_timeout_seconds: 300}}",
+            r"preview.yaml, web.b.idle_timeout_seconds: it is 300, but the load balancer",
+        ),
         ("service: {port: 80}", r"line 1: service.port is wrong"),
     ],
 )

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from contract.app.needs import Redis
+from infra.app.needs.redis import command
 from infra.policies.catalogue import violations
 from infra.stacks import main
 from infra.versions import pinned
@@ -21,6 +24,7 @@ from tests.infra.world import (
     deploy,
 )
 
+ROOT = Path(__file__).resolve().parents[3]
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 NETWORK_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 SERVICE = "kubernetes:core/v1:Service"
@@ -173,6 +177,41 @@ def test_redis_leaves_memory_for_itself_and_keeps_nothing(stack: Deployment) -> 
     assert command[command.index("--save") + 1] == ""
     assert redis["resources"]["limits"]["memory"] == "128Mi"
     assert workload(stack, "redis")["strategy"] == {"type": "Recreate"}
+
+
+def test_the_smallest_redis_has_a_limit_of_its_own() -> None:
+    """To Redis a limit of 0 is none."""
+    smallest = next(size for size in range(1, 1000) if _accepts(f"{size}Mi"))
+    arguments = command(Redis(memory=f"{smallest}Mi"))
+    limit = int(arguments[arguments.index("--maxmemory") + 1].removesuffix("mb"))
+    # Its own code and buffers need some MiB besides.
+    assert 0 < limit <= smallest - 8
+
+
+def _accepts(memory: str) -> bool:
+    try:
+        Redis(memory=memory)
+    except ValidationError as error:
+        assert "at least 32Mi" in str(error)  # noqa: PT017 - the reason for each refused size
+        return False
+    return True
+
+
+def test_as_many_mails_as_promised_fit_into_the_volume(stack: Deployment) -> None:
+    arguments = container(stack, "mail")["command"]
+    count, mebibytes = (
+        int(arguments[arguments.index(option) + 1]) for option in ("--max", "--max-message-size")
+    )
+    [volume] = workload(stack, "mail")["template"]["spec"]["volumes"]
+    size = int(volume["emptyDir"]["sizeLimit"].removesuffix("Mi"))
+    # The oldest are removed once a minute, in which as many may come on top.
+    assert 2 * count * mebibytes <= size
+    # Compaction would write the database a second and a third time.
+    assert "--disable-auto-vacuum" in arguments
+    limits = container(stack, "mail")["resources"]["limits"]
+    assert int(limits["ephemeral-storage"].removesuffix("Mi")) > size
+    needs = (ROOT / "docs" / "needs.md").read_text()
+    assert f"the latest {count} messages, of at most {mebibytes} MB" in needs
 
 
 def test_redis_is_emptied_with_the_database(stack: Deployment) -> None:

@@ -108,6 +108,48 @@ def test_health_is_open_and_everything_else_is_not() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "key", "path"),
+    [
+        ("service: {health: /}", "service.health", "/"),
+        ("service: {health: {live: /live, ready: /}}", "service.health.ready", "/"),
+        ("service: {path: /api, health: /api}", "service.health", "/api"),
+        ("service: {path: /api, health: {live: /api/, ready: /r}}", "service.health.live", "/api/"),
+        (
+            "service: {path: /api, health: /site}\nweb: {a: {path: /site, image: {}}}",
+            "service.health",
+            "/site",
+        ),
+        (
+            "service: {path: /api, health: /site}\nweb: {a: {path: /site/, image: {}}}",
+            "service.health",
+            "/site",
+        ),
+    ],
+)
+def test_a_start_page_is_not_opened_as_a_health_check(
+    tmp_path: Path, text: str, key: str, path: str
+) -> None:
+    (tmp_path / "preview.yaml").write_text(text)
+    config = PREVIEW_CONFIG | {"source": str(tmp_path)}
+    cloud = Cloud(staging=staging().outputs)
+    with pytest.raises(ProgramError) as caught:
+        deploy("pr-42", main, config=config | {"access": {"signIn": "cognito"}}, cloud=cloud)
+    assert caught.value.what == f"preview.yaml, {key}"
+    assert caught.value.why.startswith(f"it is {path}, ")
+    # Where nobody signs in it opens nothing.
+    assert deploy("pr-42", main, config=config, cloud=cloud).one(INGRESS)
+
+
+def test_a_further_web_service_may_have_its_start_page_checked(tmp_path: Path) -> None:
+    """Its health check is the load balancer's alone: no path is opened for it."""
+    text = "service: {path: /api}\nweb: {a: {path: /, health: /, image: {}}}"
+    (tmp_path / "preview.yaml").write_text(text)
+    config = PREVIEW_CONFIG | {"source": str(tmp_path), "access": {"signIn": "cognito"}}
+    found = deploy("pr-42", main, config=config, cloud=Cloud(staging=staging().outputs))
+    assert [path for path, kind, _ in paths(found) if kind == "Exact"] == ["/health"]
+
+
 def test_the_open_paths_are_the_service_s_own() -> None:
     described = json.loads((ROOT / "openapi.json").read_text())["paths"]
     health = read_app(ROOT).service.health

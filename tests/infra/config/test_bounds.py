@@ -29,11 +29,22 @@ from tests.infra.world import CREATED_CLUSTER, PREVIEW_CONFIG, SERVICE_CONFIG, S
 DATABASE = {"instanceClass": "db.t4g.micro"}
 CLUSTER = {"name": "lab"}
 
+
+def service(fewest: int, most: int) -> dict[str, Any]:
+    return SERVICE_CONFIG | {"minReplicas": fewest, "maxReplicas": most}
+
+
 # The model, what it needs besides, the key, what it just takes, and what is just beyond.
 NUMBERS: list[tuple[type[Model], dict[str, Any], str, list[Any], list[Any]]] = [
     (ServiceConfig, SERVICE_CONFIG, "minReplicas", [1], [0]),
-    (ServiceConfig, SERVICE_CONFIG | {"maxReplicas": 100}, "minReplicas", [100], [101]),
-    (ServiceConfig, SERVICE_CONFIG | {"minReplicas": 1}, "maxReplicas", [1, 100], [0, 101]),
+    (ServiceConfig, SERVICE_CONFIG | {"minReplicas": 1}, "maxReplicas", [1], [0]),
+    *(
+        (model, config, "service", [service(*most)], [service(20, 21), service(*beyond)])
+        for model, config, most, beyond in (
+            (PreviewConfig, PREVIEW_CONFIG, (10, 10), (11, 11)),
+            (PlatformConfig, STAGING_CONFIG, (20, 20), (21, 21)),
+        )
+    ),
     (ServiceConfig, SERVICE_CONFIG | {"minReplicas": 3}, "maxReplicas", [3], [2]),
     (ServiceConfig, SERVICE_CONFIG, "targetCpuPercent", [10, 100], [9, 101]),
     (ServiceConfig, SERVICE_CONFIG, "startSeconds", [10, 1800], [9, 1801]),
@@ -59,17 +70,17 @@ NUMBERS: list[tuple[type[Model], dict[str, Any], str, list[Any], list[Any]]] = [
     (ClusterConfig, CLUSTER, "apiCidrs", [["10.0.0.0/8"]], [[]]),
     (
         StagingDatabaseConfig,
-        DATABASE | {"maxAllocatedStorage": 65_536},
+        DATABASE | {"maxAllocatedStorage": 2000},
         "allocatedStorage",
-        [20, 65_536],
-        [19, 65_537],
+        [20, 2000],
+        [19, 2001],
     ),
     (
         StagingDatabaseConfig,
         DATABASE | {"allocatedStorage": 20},
         "maxAllocatedStorage",
-        [20, 65_536],
-        [19, 65_537],
+        [20, 2000],
+        [19, 2001],
     ),
     (StagingDatabaseConfig, DATABASE | {"allocatedStorage": 30}, "maxAllocatedStorage", [30], [29]),
     (StagingDatabaseConfig, DATABASE, "backupRetentionDays", [1, 35], [0, 36]),

@@ -223,10 +223,10 @@ BROKEN: list[tuple[str, str, str, str, Any, str]] = [
         "at most 2xlarge",
     ),
     ("database-bounded", "staging", INSTANCE, "maxAllocatedStorage", 65536.0, "is 65536: expected"),
-    ("pod-bounded", "preview", DEPLOYMENT, f"{CONTAINER}/resources/limits/cpu", "64", "at most 2"),
-    ("pod-bounded", "preview", JOB, f"{CONTAINER}/resources/limits/memory", "1Ti", "at most 2Gi"),
+    ("pod-bounded", "preview", DEPLOYMENT, f"{CONTAINER}/resources/limits/cpu", "64", "at most 4"),
+    ("pod-bounded", "preview", JOB, f"{CONTAINER}/resources/limits/memory", "1Ti", "8192Mi"),
     ("pod-bounded", "preview", JOB, f"{CONTAINER}/resources/requests/cpu", None, "sets no cpu"),
-    ("replicas-bounded", "preview", AUTOSCALER, "spec/maxReplicas", 100.0, "at most 5"),
+    ("replicas-bounded", "preview", AUTOSCALER, "spec/maxReplicas", 100.0, "at most 10"),
     ("replicas-bounded", "staging", DEPLOYMENT, "spec/replicas", 21.0, "at most 20"),
 ]
 

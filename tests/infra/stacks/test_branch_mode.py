@@ -13,15 +13,26 @@ from contract.kubernetes import APP_SECRET, MIGRATOR_SECRET
 from contract.stack_name import PLATFORM_APP, StackName
 from database.branches import names
 from infra.errors import ProgramError
+from infra.policies.catalogue import violations
 from infra.stacks import main
 from tests.infra.answers import CLONE
 from tests.infra.app.test_pods import environment
+from tests.infra.policies.resources import declared
 from tests.infra.stacks.test_program import SERVICE, changes, held
 from tests.infra.world import NEXT_COMMIT, PREVIEW_CONFIG, Cloud, Deployment, deploy
 
 CLAIM = "kubernetes:previews.internal/v1alpha1:DatabaseBranch"
 PUBLICATION = "kubernetes:previews.internal/v1alpha1:DatabaseGeneration"
 JOB = "kubernetes:batch/v1:Job"
+BUCKET = "aws:s3/bucket:Bucket"
+NEEDING = """
+service:
+  environment: { URL: "{user}:{password}@{host}", BUCKET: "{bucket}", REDIS: "{redis_url}" }
+workers: { queue: { command: work } }
+database: { migrate: migrate }
+hooks: { seed: seed, before_destroy: farewell }
+needs: { bucket: {}, redis: {}, mail: {} }
+"""
 BRANCH_CONFIG = PREVIEW_CONFIG | {"database": {**PREVIEW_CONFIG["database"], "mode": "branch"}}
 
 
@@ -133,6 +144,63 @@ def test_a_claim_made_anew_is_migrated_again(platform: Deployment, branch: Deplo
     cloud = Anew(staging=platform.outputs, own=branch.outputs)
     after = deploy("pr-42", main, config=BRANCH_CONFIG, cloud=cloud)
     assert changes(branch, after) == {"migrate": ["metadata"], "deployment": ["spec"]}
+
+
+@pytest.fixture(scope="module")
+def needing(platform: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """Stack ``pr-42`` in mode ``branch`` of an app that needs a bucket and more."""
+    folder = tmp_path_factory.mktemp("app")
+    (folder / "preview.yaml").write_text(NEEDING)
+    published = platform.outputs["platform"]
+    images = published["images"] | {
+        name: f"copies/{name}@sha256:{64 * 'a'}" for name in ("redis", "mail")
+    }
+    outputs = platform.outputs | {"platform": published | {"images": images}}
+    config = BRANCH_CONFIG | {"source": str(folder)}
+    return deploy("pr-42", main, config=config, cloud=Cloud(staging=outputs))
+
+
+def test_an_app_may_need_a_bucket_besides_its_clone(needing: Deployment) -> None:
+    assert [str(violation) for violation in violations(declared(needing))] == []
+    found = {r.type: r for r in needing.registrations if r.type.startswith("aws:")}
+    assert found.keys() == {
+        BUCKET,
+        "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+        "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
+        "aws:s3/bucketPolicy:BucketPolicy",
+        "aws:iam/role:Role",
+        "aws:iam/rolePolicy:RolePolicy",
+    }
+    for type_ in (BUCKET, "aws:iam/role:Role"):
+        assert found[type_].inputs["tags"]["stack"] == "pr-42"
+    assert needing.outputs["bucket"] == "pr-42-123456789012"
+    assert needing.outputs["mailUrl"].endswith("/_mail")
+    assert needing.outputs["databaseMode"] == "branch"
+    for name in ("deployment", "worker-queue-deployment"):
+        variables = environment(needing, "kubernetes:apps/v1:Deployment", name)
+        assert variables["BUCKET"] == "pr-42-123456789012"
+
+
+def test_pods_go_before_their_bucket_and_their_clone(needing: Deployment) -> None:
+    """What comes up later goes earlier; none of the two goes with the namespace."""
+    bucket, claim = needing.one(BUCKET), needing.one(CLAIM)
+    assert (bucket.deleted_with, claim.deleted_with) == ("", "")
+    pods = [
+        r
+        for r in needing.registrations
+        if r.type in {JOB, "kubernetes:apps/v1:Deployment"} and "needs:NeedServer$" not in r.urn
+    ]
+    assert {r.name for r in pods} == {
+        "deployment",
+        "worker-queue-deployment",
+        "migrate",
+        "seed",
+    }
+    for pod in pods:
+        assert needing.comes_after(pod, bucket), pod.name
+        assert needing.comes_after(pod, claim), pod.name
+    permission = needing.one("aws:iam/rolePolicy:RolePolicy")
+    assert needing.comes_after(needing.one(JOB, "migrate"), permission)
 
 
 def test_a_platform_without_the_mode_says_how_to_turn_it_on(staging: Deployment) -> None:
