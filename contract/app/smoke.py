@@ -2,11 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import math
+from collections.abc import Iterator
+from typing import Annotated, Any, cast
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from contract.app.values import HttpPath, Model, RelativePath, Variables
+
+
+def _of_json(value: Any) -> Any:
+    """Check that JSON has a value: what it lacks could be neither sent nor found in a response."""
+    for place, problem in _foreign(value):
+        msg = f"{'.'.join(place) or 'the value'}: {problem}"
+        raise ValueError(msg)
+    return value
+
+
+def _foreign(value: object, *place: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield what JSON lacks within a value of YAML: the place, and the problem."""
+    match value:
+        case dict():
+            for key, one in cast("dict[object, object]", value).items():
+                if isinstance(key, str):
+                    yield from _foreign(one, *place, key)
+                else:
+                    yield (*place, str(key)), "a key of JSON is a text: write it in quotes"
+        case list():
+            for number, one in enumerate(cast("list[object]", value)):
+                yield from _foreign(one, *place, str(number))
+        case float() if not math.isfinite(value):
+            yield place, f"JSON has no number {value}: write it in quotes if it is a text"
+        case str() | int() | float() | None:
+            pass
+        case _:
+            yield place, f"JSON has no {type(value).__name__}"
+
+
+JsonValue = Annotated[Any, AfterValidator(_of_json)]
 
 
 class Request(Model):
@@ -21,7 +54,7 @@ class Request(Model):
     headers: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,100}$")], str] = Field(
         default={}, description="HTTP headers", examples=[{"If-Match": "{etag}"}]
     )
-    json_body: Any = Field(
+    json_body: JsonValue = Field(
         default=None, alias="json", description="body as JSON", examples=[{"name": "Smoke"}]
     )
     form: Variables | None = Field(
@@ -30,7 +63,7 @@ class Request(Model):
     status: int = Field(
         default=200, ge=100, le=599, description="expected status code", examples=[201]
     )
-    expect: Any = Field(
+    expect: JsonValue = Field(
         default=None,
         description="JSON that the response must contain: of an object the given keys",
         examples=[{"name": "Smoke"}],

@@ -94,6 +94,22 @@ def test_a_type_that_json_lacks_is_refused(value: str) -> None:
     assert "line 4: it is not valid YAML" in error.problems[0]
 
 
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("{a: [{1: x}]}", "a.0.1: a key of JSON is a text: write it in quotes"),
+        ("{null: x}", "None: a key of JSON is a text: write it in quotes"),
+        ("{a: .nan}", "a: JSON has no number nan: write it in quotes if it is a text"),
+        ("[-.inf]", "0: JSON has no number -inf: write it in quotes if it is a text"),
+    ],
+)
+@pytest.mark.parametrize("key", ["json", "expect"])
+def test_a_value_that_json_lacks_is_refused(key: str, value: str, problem: str) -> None:
+    error = refused(f"app: orders\nsmoke:\n- request: POST /days\n  {key}: {value}\n")
+    assert error.problems[0].startswith(f"line 4: smoke.0.{key} is wrong")
+    assert f"({problem})" in error.problems[0]
+
+
 def test_windows_line_ends_and_a_byte_order_mark_are_no_error() -> None:
     assert (
         parse_app(FILE, b"\xef\xbb\xbfapp: orders\r\nservice:\r\n  port: 9000\r\n").app == "orders"
