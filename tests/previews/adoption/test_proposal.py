@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from contract.app.model import App
 from contract.app.read import parse_app
+from previews.adoption.dockerfile import Instruction
 from previews.adoption.proposal import Proposal, propose
 from previews.adoption.repository import read_repository
 from tests.previews.adoption.repositories import DOCKERFILE, ENV, repository
@@ -605,3 +607,20 @@ def test_an_image_of_a_virtual_environment_alone_has_no_migrations(
     _, proposal = proposed(repository(tmp_path, Dockerfile=dockerfile))
     found = [one for one in proposal.remarks if "does not copy alembic.ini" in one]
     assert bool(found) is remarked
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ('A="x \\" y" B=z\\ w', [("A", 'x \\" y'), ("B", "z\\ w")]),
+        ("A='x y' B C=", [("A", "x y"), ("C", "")]),
+        # Each backslash that begins no pair doubled the time.
+        ('A="' + "\\" * 4001, [("A", "")]),
+        ("a" * 100_000, []),
+    ],
+)
+def test_variables_of_an_image_are_read_in_no_time(text: str, pairs: list[tuple[str, str]]) -> None:
+    began = time.process_time()
+    found = Instruction("ENV", text, 1).pairs
+    assert time.process_time() - began < 1
+    assert [one for one in found if one[0] in {"A", "B", "C"}] == pairs
