@@ -41,5 +41,23 @@ class PreviewsError(Exception):
         return {"code": self.code, "what": self.what, "why": self.why, "remedy": self.remedy}
 
 
+def unexpected(what: str, error: BaseException) -> PreviewsError:
+    """Return an error that nobody foresaw as one for people, who would see nothing of it.
+
+    Whoever shows it raises the error itself again, so that the log has the traceback.
+
+    Args:
+        what: Name of the thing that failed.
+        error: The error.
+    """
+    return PreviewsError(
+        "unexpected",
+        what,
+        why=": ".join(filter(None, [type(error).__name__, str(error)])),
+        remedy="read the traceback in the log of the run, and report it; running the same command"
+        " again continues where it stopped.",
+    )
+
+
 class NotFoundError(PreviewsError):
     """A thing that does not exist on GitHub, or that the token has no access to."""

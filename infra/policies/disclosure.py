@@ -28,15 +28,16 @@ _NAME = re.compile(
     r"(?:password|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|credentials?)$",
     re.IGNORECASE,
 )
+# Values may be a pull request's: each expression takes time in proportion to their length.
 _VALUES = {
     "an AWS access key": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
-    "a URL with a password": re.compile(
-        r"\b[a-z][a-z0-9+.-]*://[^\s/:@]*:[^\s/@]+@", re.IGNORECASE
-    ),
+    "a URL with a password": re.compile(r"(?<=[a-z0-9+.-])://[^\s/:@]*+:[^\s/@]++@", re.IGNORECASE),
     "a GitHub token": re.compile(r"\b(?:gh[pousr]_[0-9A-Za-z]{36}|github_pat_\w{22,})\b"),
     "a Pulumi token": re.compile(r"\bpul-[0-9a-f]{40}\b"),
-    "a signed token": re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"),
+    "a signed token": re.compile(
+        r"(?<![\w-])(?:(?!\beyJ)[\w-])*+eyJ[\w-]{8,}+\.eyJ[\w-]{8,}+\.[\w-]{8,}+"
+    ),
 }
 # `$(NAME)`: a container's variable, which Kubernetes puts there in the container. It reads from the
 # left, and takes `$$` for a dollar of the text.

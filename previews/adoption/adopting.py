@@ -248,9 +248,17 @@ def upgrade(folder: Path, person: Person, platform: Platform | None, checkout: P
         platform = parse_platform(person.ask("The platform's repository, as OWNER/REPO@REF?", ""))
     changes: list[Change] = []
     former: set[Platform] = set()
+    remarks: list[str] = []
     for path in sorted((root / WORKFLOWS).glob("preview*.y*ml")):
-        text = path.read_bytes().decode(errors="replace").replace("\r\n", "\n")
-        calls = called(text)
+        if not path.is_file():
+            continue
+        try:
+            # Not with replacements for what is no UTF-8: it is written back, as are its line ends.
+            text = path.read_bytes().decode()
+            calls = called(text)
+        except (OSError, ValueError) as error:
+            remarks.append(f"{path.relative_to(root)} can't be read, so nothing is moved: {error}")
+            continue
         if calls:
             changes.append(write(root, path, upgraded(text, platform), lambda *_: True))
             former |= calls
@@ -258,7 +266,7 @@ def upgrade(folder: Path, person: Person, platform: Platform | None, checkout: P
         raise PreviewsError(
             "adopt-no-workflow",
             str(root / WORKFLOWS),
-            why="no workflow there calls those of a platform",
+            why="; ".join(["no workflow there calls those of a platform", *remarks]),
             remedy="run `previews adopt` without --upgrade first",
         )
     brought, remark = news(former - {platform}, platform, checkout)
@@ -266,7 +274,7 @@ def upgrade(folder: Path, person: Person, platform: Platform | None, checkout: P
         app="",
         found={},
         changes=tuple(changes),
-        remarks=(remark,) if remark else (),
+        remarks=(*remarks, *((remark,) if remark else ())),
         problems=(),
         changelog=brought,
     )
@@ -304,12 +312,12 @@ def write(root: Path, path: Path, text: str, replace: Callable[[str, str], bool]
         if not path.exists():
             write_at_once(path, text)
             return Change(path=relative, outcome="created")
-        former = current(path)
-        if former == text:
+        former, proposed = current(path), text.replace("\r\n", "\n")
+        if former == proposed:
             return Change(path=relative, outcome="unchanged")
         lines = difflib.unified_diff(
             former.splitlines(),
-            text.splitlines(),
+            proposed.splitlines(),
             f"{relative} (now)",
             f"{relative} (proposed)",
             lineterm="",

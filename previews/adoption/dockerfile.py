@@ -35,7 +35,9 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _HEREDOC = re.compile(r"<<-?[\"']?(\w+)[\"']?")
-_PAIR = re.compile(r"([A-Za-z_]\w*)=((?:\"(?:\\.|[^\"])*\"|'[^']*'|\\.|[^\s\"'])*)")
+_PAIR = re.compile(
+    r"(?<!\w)([A-Za-z_]\w*+)=((?:\"(?:\\.|[^\"\\])*+\"|'[^']*+'|\\.|[^\s\"'\\]|\\)*+)"
+)
 _NEW_USER = re.compile(r"\b(?:useradd|adduser)\b([^;&|]*)")
 _UID = re.compile(r"(?:-u|--uid)[ =](\d+)")
 _OWN_URL = re.compile(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import yaml
 
 from previews.adoption.surroundings import scalar
 from previews.errors import PreviewsError
@@ -15,9 +18,23 @@ _PLATFORM = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)@(?P<reference>\w[\w./-]
 _REMOTE = re.compile(r"github\.com[:/]([\w.-]+/[\w.-]+?)(\.git)?/?$")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _USES = re.compile(
-    r"(?P<before>uses:\s*)(?P<repository>[\w.-]+/[\w.-]+)(?P<file>/\.github/workflows/[\w.-]+)"
-    r"@(?P<reference>\w[\w./-]*)([ \t]*# v.*)?"
+    r"(?P<repository>[\w.-]+/[\w.-]+)(?P<file>/\.github/workflows/(?P<name>[\w.-]+))"
+    r"@(?P<reference>\w[\w./-]*)"
 )
+_VERSION = re.compile(r"[ \t]*# v[^\r\n]*")
+CALLABLE = frozenset(
+    {
+        "preview.yml",
+        "preview-command.yml",
+        "preview-destroy.yml",
+        "preview-refresh.yml",
+        "preview-sweep.yml",
+        "staging.yml",
+    }
+)
+"""Files of the platform's workflows that an app calls."""
+
+_INPUTS = frozenset({"app", "environment"})
 _TEXT = """\
 # Previews of {name}, by the platform's workflows. `previews adopt --upgrade` moves the
 # references: a protected branch or tag, which AWS's roles name. They trust no commit, since a
@@ -230,16 +247,54 @@ def workflow(platform: Platform, folder: Path, branch: str, name: str) -> str:
 
 
 def upgraded(text: str, platform: Platform) -> str:
-    """Return a workflow with each reference to the platform's workflows moved."""
-    return _USES.sub(
-        lambda match: f"{match['before']}{platform.repository}{match['file']}@{platform.reference}",
-        text,
-    )
+    """Return a workflow with each reference to the platform's workflows moved.
+
+    Raises:
+        ValueError: It is no YAML.
+    """
+    for match, begin, end in reversed(list(_calls(text))):
+        moved = f"{platform.repository}{match['file']}@{platform.reference}"
+        quote = text[begin] if text[begin] in "\"'" else ""
+        version = _VERSION.match(text, end)
+        text = f"{text[:begin]}{quote}{moved}{quote}{text[version.end() if version else end :]}"
+    return text
 
 
 def called(text: str) -> set[Platform]:
-    """Return the platforms whose workflows a workflow calls."""
-    return {Platform(one["repository"], one["reference"]) for one in _USES.finditer(text)}
+    """Return the platforms whose workflows a workflow calls.
+
+    Raises:
+        ValueError: It is no YAML.
+    """
+    return {Platform(one["repository"], one["reference"]) for one, _, _ in _calls(text)}
+
+
+def _calls(text: str) -> Iterator[tuple[re.Match[str], int, int]]:
+    """Yield each call of a workflow of the platform, and where its reference stands in the text.
+
+    Other people have workflows that are called, too: the platform's have their names and inputs.
+
+    Raises:
+        ValueError: It is no YAML.
+    """
+    try:
+        jobs = _entries(yaml.compose(text, Loader=yaml.SafeLoader)).get("jobs")
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(" ".join(str(error).split())) from error
+    for job in _entries(jobs).values():
+        entries = _entries(job)
+        uses = entries.get("uses")
+        match = _USES.fullmatch(uses.value) if isinstance(uses, yaml.ScalarNode) else None
+        if uses is None or match is None or match["name"] not in CALLABLE:
+            continue
+        if _entries(entries.get("with")).keys() >= _INPUTS:
+            yield match, uses.start_mark.index, uses.end_mark.index
+
+
+def _entries(node: yaml.Node | None) -> dict[str, yaml.Node]:
+    """Return the entries of a mapping; none of anything else."""
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    return {key.value: value for key, value in pairs if isinstance(key, yaml.ScalarNode)}
 
 
 def workflow_path(root: Path, folder: Path, name: str) -> Path:

@@ -11,7 +11,8 @@ import typer
 from contract.stack_name import AppName
 from previews.clients import Clients
 from previews.commands._arguments import Bypass, ConnectTo, this_run
-from previews.errors import PreviewsError
+from previews.diagnosis.redaction import redact
+from previews.errors import PreviewsError, unexpected
 from previews.lifecycle.staging import StagingDeployment
 from previews.output import AsJson, progress, show
 
@@ -49,6 +50,9 @@ def command(
     except PreviewsError as error:
         _publish(clients, commit, error, this_run())
         raise
+    except (Exception, KeyboardInterrupt) as error:
+        _publish(clients, commit, unexpected("staging", error), this_run())
+        raise
     _publish(clients, commit, None, this_run())
     show(report, f"staging has {report.image}: {report.url}", as_json=as_json)
 
@@ -59,11 +63,11 @@ def _context(app: AppName) -> str:
 
 def _publish(clients: Clients, commit: str, error: PreviewsError | None, run_url: str) -> None:
     """Set the commit's status, and add a failure to the run's summary."""
-    text = "deployed" if error is None else error.why
+    text = "deployed" if error is None else redact(error.why)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary and error is not None:
         with Path(summary).open("a") as file:
-            file.write(f"### Staging: {error.code}\n\n{error.why}\n\n{error.remedy}\n")
+            file.write(f"### Staging: {error.code}\n\n{text}\n\n{error.remedy}\n")
     if not commit:
         return
     try:

@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
+from contract.app.tests import EndToEndTests
 from contract.preview import Preview
 from previews.app import read_description
 from previews.clients import Clients
 from previews.commands._arguments import ConnectTo, PreviewArgument, this_run
-from previews.errors import PreviewsError
+from previews.errors import PreviewsError, unexpected
 from previews.lifecycle.app_tests import (
     keep_report,
     placeholder_values,
@@ -78,21 +79,26 @@ def _run(
     as_json: bool,
 ) -> None:
     try:
-        result = _run_described(preview, commit, url, report, connect_to)
-    except PreviewsError as error:
+        folder = Settings.read().app_folder
+        tests, result = _run_described(preview, folder, commit, url, connect_to)
+    except Exception as error:
+        what = f"tests of {preview}"
+        shown = error if isinstance(error, PreviewsError) else unexpected(what, error)
         if file is not None:
-            write_result(file, failed(f"{error.what}: {error.why}"))
+            write_result(file, failed(f"{shown.what}: {shown.why}"))
         raise
+    # The result first: whatever the tests have left in the folder of their report, it counts.
     if file is not None:
         write_result(file, result)
+    if report is not None:
+        keep_report(tests, folder, report)
     show(result, f"tests of {preview}: {result.text()}", as_json=as_json)
     require_passed(result, preview)
 
 
 def _run_described(
-    preview: Preview, commit: str, url: str, report: Path | None, connect_to: str | None
-) -> AppTestsResult:
-    folder = Settings.read().app_folder
+    preview: Preview, folder: Path, commit: str, url: str, connect_to: str | None
+) -> tuple[EndToEndTests, AppTestsResult]:
     app = read_description(folder)
     tests = app.tests
     if tests is None:
@@ -116,9 +122,7 @@ def _run_described(
         placeholder_values(preview, url, commit),
         further=way_to(url, connect_to),
     )
-    if report is not None:
-        keep_report(tests, folder, report)
-    return result
+    return tests, result
 
 
 def _record(preview: Preview, commit: str, file: Path | None, *, as_json: bool) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # An error of Pulumi's Kubernetes provider: the reason and the output of a container that ended.
 _CONTAINER_OUTPUT = re.compile(
-    r"^\s*\* \[Pod [^\]]+\]: \[\w+\] (.+(?:\n(?!\s*\* ).*)*)", re.MULTILINE
+    r"^[^\S\n]*+\* \[Pod [^\]]++\]: \[\w++\] (.++(?:\n(?![^\S\n]*+\* ).*+)*+)", re.MULTILINE
 )
 _REMEDY = re.compile(r"\s*What to do:")
 # The engine's summary of every failure, whatever failed.

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from contract.stack_name import PLATFORM_APP, AppName, StackKind
+from previews.errors import PreviewsError
 from previews.inventory.item import AwsFinder, Item, as_mapping, owner_by_name
 
 if TYPE_CHECKING:
     from boto3.session import Session
 
 _ACCOUNT = re.compile(r"-[0-9]{12}", re.ASCII)
+_ATTEMPTS = 5
+_PAUSE_SECONDS = 5
 _MISSING = "NoSuchBucket"
 _NO_TAGS = "NoSuchTagSet"
 
@@ -41,8 +45,12 @@ class S3(AwsFinder):
                     yield from self.item("bucket", name, tags, by_name)
 
     def remove(self, item: Item) -> None:
-        """Delete the bucket with all versions of its objects."""
-        while True:
+        """Delete the bucket with all versions of its objects.
+
+        Raises:
+            PreviewsError: Something goes on writing to it.
+        """
+        for _ in range(_ATTEMPTS):
             try:
                 self._empty(item.id)
                 self._s3.delete_bucket(Bucket=item.id)
@@ -50,10 +58,28 @@ class S3(AwsFinder):
                 code = error.response["Error"]["Code"]
                 if code == "BucketNotEmpty":
                     # A request that began before the pods ended has written another object.
+                    time.sleep(_PAUSE_SECONDS)
                     continue
                 if code != _MISSING:
                     raise
             return
+        raise PreviewsError(
+            "bucket-written",
+            f"bucket {item.id}",
+            why=f"it was emptied {_ATTEMPTS} times, and something still writes to it:"
+            f" {self._newest(item.id)}",
+            remedy="end what writes there, with a login of its own or a request of it that was"
+            " signed before, and run it again.",
+        )
+
+    def _newest(self, bucket: str) -> str:
+        """Return the object that was written last, and when."""
+        page = self._s3.list_object_versions(Bucket=bucket)
+        found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+        newest = max(found, key=lambda one: one["LastModified"], default=None)
+        if newest is None:
+            return "an object that is gone now"
+        return f"{newest['Key']}, written at {newest['LastModified']:%Y-%m-%d %H:%M:%S} UTC"
 
     def _empty(self, bucket: str) -> None:
         for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket):

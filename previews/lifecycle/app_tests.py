@@ -10,11 +10,11 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -23,7 +23,7 @@ from contract.app.needs import MAIL_PATH
 from previews.errors import PreviewsError
 from previews.files import write_at_once
 from previews.output import progress
-from previews.pull_request.tests_result import LINES, AppTestsResult, Outcome, failed
+from previews.pull_request.tests_result import LINES, AppTestsResult, Outcome
 from previews.pulumi.processes import end_with_parent
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ _READ = 64 * 1024
 _GRACE_SECONDS = 5.0
 _PIPE_SECONDS = 2.0
 _ANSWER_SECONDS = 10.0
+_SHOWN = 500
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -65,8 +66,7 @@ def run_tests(
         further: Variables for them besides, which their own description replaces.
     """
     where = folder / tests.folder
-    if not where.is_dir():
-        return failed(f"there is no folder {tests.folder} (tests.folder of preview.yaml)")
+    missing = f"there is no folder {tests.folder} (tests.folder of preview.yaml)"
     environment = {
         **{name: machine[name] for name in _INHERITED if name in machine},
         **(further or {}),
@@ -80,6 +80,9 @@ def run_tests(
         with signals:
             for command in (*tests.setup, tests.command):
                 left = tests.seconds - (time.monotonic() - began)
+                if not where.is_dir():
+                    outcome, why = Outcome.FAILED, missing
+                    break
                 progress(f"tests: {command}")
                 code = _run(command, where, environment, tail, signals, left)
                 if code:
@@ -166,10 +169,16 @@ def way_to(url: str, connect_to: str | None) -> dict[str, str]:
 
 
 def keep_report(tests: EndToEndTests, folder: Path, target: Path) -> None:
-    """Copy the folder with the tests' report, if there is one; links are copied as links."""
-    if tests.report is not None and (folder / tests.report).is_dir():
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(folder / tests.report, target, symlinks=True)
+    """Copy the folder with the tests' report, if there is one; links are copied as links.
+
+    What can't be copied, such as a pipe, is printed and left out: the tests ended as they did.
+    """
+    try:
+        if tests.report is not None and (folder / tests.report).is_dir():
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(folder / tests.report, target, symlinks=True)
+    except (OSError, RecursionError) as error:
+        progress(f"the report of the tests is not complete: {str(error)[:_SHOWN]}")
 
 
 def write_result(file: Path, result: AppTestsResult) -> None:
@@ -209,6 +218,7 @@ def _run(
     """
     # Interrupted between the start of the process and its assignment, nobody would end it.
     with signals.deferred():
+        guard = _guard()
         process = subprocess.Popen(
             ["/bin/sh", "-c", command],
             cwd=folder,
@@ -217,9 +227,8 @@ def _run(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=end_with_parent(),  # noqa: PLW1509 - no other thread runs
+            preexec_fn=_guarded_by(guard),  # noqa: PLW1509 - no other thread runs
         )
-        guard = _guard(process.pid)
         reader = Thread(target=tail.read, args=(process.stdout,), daemon=True)
         reader.start()
     try:
@@ -235,15 +244,29 @@ def _run(
         signals.check()
 
 
-def _guard(group: int) -> subprocess.Popen[bytes]:
+def _guard() -> subprocess.Popen[bytes]:
     """Start what kills a process group when this process is killed, which closes its pipe."""
     return subprocess.Popen(
-        ["/bin/sh", "-c", 'read -r _; kill -s KILL -- "-$0"', str(group)],
+        ["/bin/sh", "-c", 'read -r group && { read -r _; kill -s KILL -- "-$group"; }'],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+
+
+def _guarded_by(guard: subprocess.Popen[bytes]) -> Callable[[], None]:
+    """Return a ``preexec_fn`` by which the child names its group to the guard before it runs.
+
+    Named by this process, the group would run on where that is killed between the two.
+    """
+    ends_with_parent, pipe = end_with_parent(), cast("IO[bytes]", guard.stdin).fileno()
+
+    def preexec() -> None:
+        ends_with_parent()
+        os.write(pipe, f"{os.getpid()}\n".encode())
+
+    return preexec
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
@@ -261,8 +284,16 @@ def _reason(command: str, code: int) -> str:
     if code == _NOT_FOUND:
         return f"`{command}` needs a program that this machine does not have (exit code {code})"
     if code < 0:
-        return f"`{command}` was ended by {signal.Signals(-code).name}"
+        return f"`{command}` was ended by {_signal_name(-code)}"
     return f"`{command}` ended with exit code {code}"
+
+
+def _signal_name(number: int) -> str:
+    """Return a signal's name, or its number: most real-time signals have no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 class _Tail:

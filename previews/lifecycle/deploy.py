@@ -16,7 +16,7 @@ from previews.diagnosis import migration_report
 from previews.diagnosis.failure_report import UpFailedError
 from previews.diagnosis.hook_logs import HookRun, read_logs
 from previews.diagnosis.migration_report import MigrationLog
-from previews.errors import PreviewsError
+from previews.errors import PreviewsError, unexpected
 from previews.lifecycle.label_config import label_config
 from previews.lifecycle.smoke import SmokeReport, running_image, smoke
 from previews.lifecycle.terminating import is_terminating, termination_error
@@ -129,7 +129,8 @@ class PreviewDeployment:
             unchanged: URNs of resources that stay as they are, whatever the program declares.
 
         Raises:
-            PreviewsError: The deployment or its smoke test failed. The presenter has shown why.
+            PreviewsError: The deployment or its smoke test failed. The presenter has shown why, as
+                it does of any other error.
         """
         self.presenter.begin(commit or self.pull.head_sha)
         try:
@@ -138,6 +139,10 @@ class PreviewDeployment:
             raise
         except PreviewsError as error:
             self.presenter.stopped(error)
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            # Otherwise people would see for ever that it is being deployed.
+            self.presenter.stopped(unexpected(self.preview.name, error))
             raise
 
     def _deploy(

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 from contract.kubernetes import MIGRATE
 from contract.preview import Preview
-from previews.errors import PreviewsError
+from previews.diagnosis.redaction import redact
+from previews.errors import PreviewsError, unexpected
 from previews.lifecycle import branch_reset
 from previews.lifecycle.deploy import PreviewDeployment
 from previews.output import progress
@@ -71,7 +72,8 @@ def reset_database(
         run: URL of the workflow run; empty outside CI.
 
     Raises:
-        PreviewsError: There is no such preview, or a step fails. The comment contains it, too.
+        PreviewsError: There is no such preview, or a step fails. The comment contains it, too, as
+            it does any other error.
     """
     try:
         outputs = _outputs(preview, stacks)
@@ -94,8 +96,11 @@ def reset_database(
     except PreviewsError as error:
         # A failed deployment has shown its failure report in the comment already.
         if presenter is not None and error.code != "up-failed":
-            text = comment.reset_failed(preview.name, error.why, error.remedy, run=run)
-            presenter.show(text)
+            _show_failure(presenter, preview, error, run)
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        if presenter is not None:
+            _show_failure(presenter, preview, unexpected(preview.name, error), run)
         raise
     outputs = stacks.outputs(preview.stack.value)
     return ResetReport(
@@ -104,6 +109,13 @@ def reset_database(
         snapshot=outputs["snapshot"],
         snapshot_created=outputs["snapshotCreated"],
     )
+
+
+def _show_failure(
+    presenter: PullRequestPresenter, preview: Preview, error: PreviewsError, run: str
+) -> None:
+    text = comment.reset_failed(preview.name, redact(error.why), error.remedy, run=run)
+    presenter.show(text)
 
 
 def _built_images(preview: Preview, stacks: Stacks) -> dict[str, str]:

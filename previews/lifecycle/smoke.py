@@ -357,6 +357,9 @@ def _result(what: str, test: Callable[[], None]) -> SmokeCheck:
         return SmokeCheck(what=what, wrong=str(error))
     except (httpx.HTTPError, OSError, ValueError, AttributeError) as error:
         return SmokeCheck(what=what, wrong=f"no usable response ({type(error).__name__}: {error})")
+    except Exception as error:  # noqa: BLE001 - a check is of an app's own values and responses
+        text = ": ".join(filter(None, [type(error).__name__, str(error)]))
+        return SmokeCheck(what=what, wrong=f"it can't be run ({text})")
     return SmokeCheck(what=what)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from previews.errors import PreviewsError
+from previews.errors import PreviewsError, unexpected
 from previews.lifecycle.smoke import SmokeReport, smoke
 from previews.output import progress
 from previews.platform import STAGING
@@ -112,7 +112,12 @@ class StagingDeployment:
         outcome = pulumi_up(self.stacks, STAGING, config=config)
         if not outcome.succeeded:
             return self._why(outcome)
-        return "; ".join(self._smoke().failures())
+        try:
+            return "; ".join(self._smoke().failures())
+        except PreviewsError as error:
+            return f"the smoke test can't be run: {error.what}: {error.why}"
+        except Exception as error:  # noqa: BLE001 - an image that nobody could test does not stay
+            return f"the smoke test can't be run: {unexpected(STAGING, error).why}"
 
     def _why(self, outcome: UpResult) -> str:
         found = self.diagnose(STAGING, outcome, outcome.output)

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from contract.preview import Preview
 from previews import inventory
-from previews.errors import PreviewsError
+from previews.errors import PreviewsError, unexpected
 from previews.inventory import ResourceFinder
 from previews.lifecycle.sweep_candidates import Candidate, SweepReason, SweepState
 from previews.output import progress
@@ -199,11 +199,13 @@ class Sweep:
             if dry_run:
                 return _entry(now, SweepOutcome.DUE, now.detail)
             report = self.remove(now.preview, leftovers=not now.has_stack)
-        except PreviewsError as error:
+        except Exception as error:  # noqa: BLE001 - the next preview is tried all the same
+            name = candidate.preview.name
+            shown = error if isinstance(error, PreviewsError) else unexpected(name, error)
             # A pull request that GitHub doesn't find is not known to be closed.
-            unknown = error.code == "github-not-found"
+            unknown = shown.code == "github-not-found"
             outcome = SweepOutcome.KEPT if unknown else SweepOutcome.FAILED
-            return _entry(candidate, outcome, str(error))
+            return _entry(candidate, outcome, str(shown))
         if not report.complete:
             return _entry(now, SweepOutcome.FAILED, f"left: {', '.join(report.left)}")
         return _entry(now, SweepOutcome.DESTROYED, now.detail)

@@ -14,7 +14,7 @@ import pytest
 from contract.preview import Preview
 from contract.stack_name import AppName
 from infra.ci.deploy_role import WORKFLOWS as TRUSTED
-from previews.adoption.workflow import parse_platform, workflow
+from previews.adoption.workflow import CALLABLE, parse_platform, workflow
 from previews.pull_request.deploying_workflows import Action, workflow_for
 from previews.settings import Settings
 from tests.workflows.actionlint import actionlint
@@ -53,6 +53,7 @@ def test_each_job_calls_a_workflow_that_can_be_called(jobs: dict[str, dict[str, 
     # Every workflow that takes a role, and the one that starts them.
     trusted = {file.removesuffix(".yml") for files in TRUSTED.values() for file in files}
     assert callable_ == trusted | {"preview-command"}
+    assert {f"{name}.yml" for name in callable_} == CALLABLE
 
 
 def test_a_job_passes_exactly_the_inputs_and_secrets(jobs: dict[str, dict[str, Any]]) -> None:

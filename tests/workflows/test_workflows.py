@@ -301,7 +301,7 @@ def test_tests_of_a_pull_request_have_no_credential() -> None:
     assert " /opt/platform/.venv/bin/previews tests run " in run
     # A link that they leave leads no further than their user may read.
     assert "sudo --user=tests tar " in read
-    assert "find results -type l -delete" in read
+    assert "find results ! -type f ! -type d -delete" in read
 
 
 def test_the_result_of_tests_is_recorded_by_the_platform_s_code_whatever_it_is() -> None:

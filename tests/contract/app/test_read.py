@@ -58,6 +58,55 @@ database: {migrate: "alembic -c 'a b.ini' upgrade head"}
     assert app.database.migrate == ("alembic", "-c", "a b.ini", "upgrade", "head")
 
 
+def test_a_date_stays_the_text_that_the_file_has() -> None:
+    """JSON has no dates: the smoke test crashed on the one that YAML made of it."""
+    app = parse_app(
+        FILE,
+        b"""
+service: {environment: {SINCE: 2026-02-20, AT: 2001-12-14t21:59:43.10-05:00}}
+smoke:
+- request: POST /days
+  json: {day: 2026-02-20}
+  expect: {2026-02-20: 2026-02-30}
+""",
+    )
+    assert app.service.environment == {
+        "SINCE": "2026-02-20",
+        "AT": "2001-12-14t21:59:43.10-05:00",
+    }
+    [request] = app.smoke
+    assert request.json_body == {"day": "2026-02-20"}
+    assert request.expect == {"2026-02-20": "2026-02-30"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "!!binary aGk=",
+        "!!set {a, b}",
+        "!!omap [a: 1]",
+        "!!pairs [a: 1]",
+    ],
+)
+def test_a_type_that_json_lacks_is_refused(value: str) -> None:
+    error = refused(f"app: orders\nsmoke:\n- request: POST /days\n  json: {value}\n")
+    assert "line 4: it is not valid YAML" in error.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("{a: .nan}", "a is wrong"),
+        ("[-.inf]", "0 is wrong"),
+    ],
+)
+@pytest.mark.parametrize("key", ["json", "expect"])
+def test_a_value_that_json_lacks_is_refused(key: str, value: str, problem: str) -> None:
+    error = refused(f"app: orders\nsmoke:\n- request: POST /days\n  {key}: {value}\n")
+    assert error.problems[0].startswith(f"line 4: smoke.0.{key}.{problem}")
+    assert "YAML and JSON differ on this number" in error.problems[0]
+
+
 def test_windows_line_ends_and_a_byte_order_mark_are_no_error() -> None:
     assert (
         parse_app(FILE, b"\xef\xbb\xbfapp: orders\r\nservice:\r\n  port: 9000\r\n").app == "orders"

@@ -255,13 +255,70 @@ def test_a_commit_is_refused_as_the_platform_s_reference(
 
 
 def test_only_references_to_a_platform_s_workflows_are_moved() -> None:
-    text = "uses: actions/checkout@abc\nuses: a/b/.github/workflows/preview.yml@old # v1\n"
-    assert upgraded(text, parse_platform("c/d@new")) == (
-        "uses: actions/checkout@abc\nuses: c/d/.github/workflows/preview.yml@new\n"
+    text = _job("a/b/.github/workflows/preview.yml@old # v1")
+    assert upgraded(text, parse_platform("c/d@new")) == _job(
+        "c/d/.github/workflows/preview.yml@new"
     )
     # The comment says nothing of the reference, so it stays.
-    kept = "uses: a/b/.github/workflows/preview.yml@old # zizmor: ignore[unpinned-uses] a reason\n"
+    kept = _job("'a/b/.github/workflows/preview.yml@old' # zizmor: ignore[unpinned-uses] a reason")
     assert upgraded(kept, parse_platform("a/b@new")) == kept.replace("@old", "@new")
+
+
+def _job(uses: str, inputs: str = "{app: ., environment: orders-preview}") -> str:
+    step = "{runs-on: ubuntu-24.04, steps: [{uses: actions/checkout@abc}]}"
+    return f"jobs:\n  other: {step}\n  preview:\n    uses: {uses}\n    with: {inputs}\n"
+
+
+@pytest.mark.parametrize(
+    ("uses", "inputs"),
+    [
+        ("vercel/actions/.github/workflows/preview.yml@v3", "{environment: production}"),
+        ("vercel/actions/.github/workflows/preview.yml@v3", "[app, environment]"),
+        ("acme/shared/.github/workflows/preview-site.yml@v3", "{app: ., environment: x}"),
+        ("./.github/workflows/preview.yml", "{app: ., environment: x}"),
+    ],
+)
+def test_a_call_of_other_people_s_workflow_stays(
+    previews: Run, tmp_path: Path, uses: str, inputs: str
+) -> None:
+    """It got the platform's repository, which has no such workflow or another one."""
+    adopted(previews, repository(tmp_path))
+    workflows = tmp_path / ".github/workflows"
+    theirs = workflows / "preview-site.yml"
+    theirs.write_text(_job(uses, inputs))
+    beside = f"  site:\n    uses: {uses}\n    with: {inputs}\n"
+    ours = workflows / "preview.yml"
+    ours.write_text(ours.read_text() + beside)
+    before = ours.read_text()
+    report = upgrade(previews, tmp_path, "--platform", "acme/previews@v2")
+    assert [change["path"] for change in report["changes"]] == [".github/workflows/preview.yml"]
+    assert theirs.read_text() == _job(uses, inputs)
+    assert ours.read_text() == before.replace("@v1", "@v2")
+    assert beside in ours.read_text()
+
+
+def test_an_upgrade_keeps_each_byte_besides(previews: Run, tmp_path: Path) -> None:
+    adopted(previews, repository(tmp_path))
+    path = tmp_path / ".github/workflows/preview.yml"
+    text = path.read_text().replace("name: Previews of", "name: Vorschau für")
+    path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    before = path.read_bytes()
+    upgrade(previews, tmp_path, "--platform", "acme/previews@v2")
+    assert path.read_bytes() == before.replace(b"@v1", b"@v2")
+
+
+@pytest.mark.parametrize("content", ["name: Größe\n".encode("latin-1"), b"jobs: [\n"])
+def test_an_upgrade_leaves_a_file_that_it_can_t_read(
+    previews: Run, tmp_path: Path, content: bytes
+) -> None:
+    adopted(previews, repository(tmp_path))
+    path = tmp_path / ".github/workflows/preview-site.yml"
+    path.write_bytes(content)
+    report = upgrade(previews, tmp_path, "--platform", "acme/previews@v2")
+    assert path.read_bytes() == content
+    assert report["remarks"][0].startswith(
+        ".github/workflows/preview-site.yml can't be read, so nothing is moved: "
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from contract.app.model import App
 from contract.app.placeholders import fill
 from contract.app.read import parse_app
+from previews.adoption.dockerfile import Instruction
 from previews.adoption.proposal import Proposal, propose
 from previews.adoption.repository import read_repository
 from tests.previews.adoption.repositories import DOCKERFILE, ENV, repository
@@ -641,3 +643,20 @@ services:
         (tmp_path / f"compose.{number}.yaml").write_text(text)
     args = read_repository(tmp_path, lambda *_: "").build.args
     assert args == {"PYTHON_VERSION": "3.10", "UMASK": "0022", "RELEASED": "2024-02-30"}
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ('A="x \\" y" B=z\\ w', [("A", 'x \\" y'), ("B", "z\\ w")]),
+        ("A='x y' B C=", [("A", "x y"), ("C", "")]),
+        # Each backslash that begins no pair doubled the time.
+        ('A="' + "\\" * 4001, [("A", "")]),
+        ("a" * 100_000, []),
+    ],
+)
+def test_variables_of_an_image_are_read_in_no_time(text: str, pairs: list[tuple[str, str]]) -> None:
+    began = time.process_time()
+    found = Instruction("ENV", text, 1).pairs
+    assert time.process_time() - began < 1
+    assert [one for one in found if one[0] in {"A", "B", "C"}] == pairs

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from previews.diagnosis.redaction import redact
@@ -90,3 +93,95 @@ def test_a_known_secret_too_short_to_be_one_would_blank_everything() -> None:
 def test_it_takes_any_text_and_changes_nothing_the_second_time(text: str) -> None:
     once = redact(text)
     assert redact(once) == once
+
+
+def test_the_longest_of_secrets_that_are_parts_of_each_other_goes_first() -> None:
+    assert redact("abcdef-ghijkl", ["abcdef", "ghijkl", "abcdef-ghijkl"]) == "***"
+
+
+def test_a_value_whose_quote_was_cut_is_taken_out_to_the_end_of_its_line() -> None:
+    assert redact('{"password": "s3cr3t and mo\nnext') == '{"password": ***\nnext'
+
+
+def test_a_line_that_nobody_could_read_is_cut_before_the_word_that_would_be_halved() -> None:
+    line = f"{'word ' * 13_106}{SECRET}{SECRET}{SECRET}"
+    assert redact(f"{line}\nnext") == f"{('word ' * 13_106).strip()} …\nnext"
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a.",
+        "a-",
+        "token",
+        "token.",
+        "token ",
+        "token=",
+        'token="',
+        "token='\\",
+        'token="\\\n',
+        "password: ",
+        " ",
+        "\n",
+        "a://b:",
+        "://:",
+        "a://b:c@",
+        "bearer ",
+        "eyJaaaaaaaa-",
+        "eyJaaaaaaaa.",
+        "-----BEGIN ",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY----------END ",
+        "gho_",
+        "xoxb-",
+        "sk_live_",
+    ],
+)
+def test_it_takes_time_in_proportion_to_the_text_whatever_that_is(piece: str) -> None:
+    """A minute went by for 16 KiB of `a.`, which the tests of any pull request can print."""
+
+    def seconds(length: int) -> float:
+        text = piece * (length // len(piece))
+        began = time.process_time()
+        redact(text)
+        return time.process_time() - began
+
+    # A quarter of a second is beyond any noise, and far below what was: then the ratio counts.
+    long = seconds(64 * 1024)
+    assert long < 0.25 or long < 8 * seconds(16 * 1024)
+
+
+# As it was when each expression could begin anywhere: slow, and what it hides stays hidden.
+_FORMER = (
+    re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s@]+(?=@)", re.IGNORECASE),
+    re.compile(
+        r"(?P<before>\b(?:[\w.-]*(?:passw(?:or)?d|secret|token|api[_-]?key|cookie)[\w.-]*)"
+        r"[\"']?\s*(?:=>|=|:)\s*)"
+        r"(?:\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|[^\s,;&)\]}\"']+)",
+        re.IGNORECASE,
+    ),
+    re.compile(r"(?P<before>)\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+"),
+)
+_PIECES = st.sampled_from(
+    [
+        *("token", "X-Api-Key", "my.password", "cookie", "name", "a", "é", "-", ".", "_"),
+        *("=", ":", "=>", " ", "\n", '"', "'", "\\", ",", "}", "@", "/", "://", "https://u:", "@h"),
+        *("eyJaaaaaaaa", ".eyJbbbbbbbb", ".sign", SECRET, f'"{SECRET}"', f"={SECRET}"),
+    ]
+)
+
+
+@settings(max_examples=1000)
+@given(st.lists(_PIECES, max_size=14).map("".join))
+def test_nothing_is_shown_that_was_hidden_before(text: str) -> None:
+    former = text
+    for pattern in _FORMER:
+        former = pattern.sub(r"\g<before>***", former)
+    if SECRET not in former:
+        assert SECRET not in redact(text)
+
+
+@given(st.lists(_PIECES, max_size=10).map("".join), st.sampled_from(["", "\n", " ", "; ", "x-"]))
+def test_a_named_secret_is_taken_out_whatever_stands_before(before: str, between: str) -> None:
+    before = before.replace(SECRET, "").replace('"', "").replace("'", "")
+    assert SECRET not in redact(f"{before}{between}token={SECRET}")

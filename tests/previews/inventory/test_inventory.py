@@ -283,6 +283,27 @@ def test_a_bucket_that_is_written_while_it_is_emptied_is_emptied_again(aws: Sess
     assert list(place.find()) == []
 
 
+def test_a_bucket_that_something_goes_on_writing_to_ends_the_removal(
+    aws: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was emptied again and again without a pause, until the workflow's time was over."""
+    make_bucket(aws, "pr-42-123456789012")
+    monkeypatch.setattr("previews.inventory.s3._PAUSE_SECONDS", 0)
+    place = S3(aws, REPOSITORY)
+    empty, times = place._empty, iter(range(1000))
+
+    def late(bucket: str) -> None:
+        empty(bucket)
+        aws.client("s3").put_object(Bucket=bucket, Key=f"log/{next(times)}", Body=b"")
+
+    place._empty = late  # type: ignore[method-assign]
+    (item,) = place.find()
+    with pytest.raises(PreviewsError, match=r"log/4, written at 20\d\d-") as error:
+        inventory.remove([place], item)
+    assert error.value.code == "bucket-written"
+    assert next(times) == 5
+
+
 def test_target_groups_are_known_by_the_controllers_tag(aws: Session) -> None:
     elb, ec2 = aws.client("elbv2"), aws.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]

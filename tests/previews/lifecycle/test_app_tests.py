@@ -212,6 +212,31 @@ def test_a_signal_ends_all_of_them_and_is_recorded(tmp_path: Path, number: signa
     eventually(lambda: is_gone(tmp_path / "pid"))
 
 
+_KILLED_AT_ONCE = """
+import os, signal, subprocess, time
+from pathlib import Path
+
+class Popen(subprocess.Popen):
+    def __init__(self, argv, **more):
+        super().__init__(argv, **more)
+        while more.get("cwd") and not (pid := Path(more["cwd"], "pid")).exists():
+            time.sleep(0.01)
+        if more.get("cwd"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+subprocess.Popen = Popen
+"""
+
+
+def test_a_run_that_is_killed_when_the_tests_begin_leaves_none_of_them(tmp_path: Path) -> None:
+    program = [sys.executable, "-c", _KILLED_AT_ONCE + _PROGRAM, str(tmp_path)]
+    done = subprocess.run(
+        [*program, "sleep 600 & echo $! > started; mv started pid; wait"], cwd=ROOT, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    eventually(lambda: is_gone(tmp_path / "pid"))
+
+
 def test_a_run_that_was_killed_leaves_no_result_and_the_next_one_is_clean(tmp_path: Path) -> None:
     process = start(tmp_path, "sleep 600 & echo $! > pid; wait")
     process.kill()
@@ -287,3 +312,73 @@ def test_tests_that_did_not_pass_are_an_error() -> None:
     require_passed(AppTestsResult(outcome=Outcome.PASSED), Preview(42))
     with pytest.raises(PreviewsError, match="tests of pr-42: timed out after 0 s: too slow"):
         require_passed(AppTestsResult(outcome=Outcome.TIMED_OUT, why="too slow"), Preview(42))
+
+
+def test_what_can_t_be_copied_of_a_report_is_a_remark(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "index.html").write_text("report")
+    os.mkfifo(tmp_path / "report" / "pipe")
+    keep_report(EndToEndTests(command="true", report="report"), tmp_path, tmp_path / "kept")
+    assert (tmp_path / "kept" / "index.html").read_text() == "report"
+    assert "the report of the tests is not complete" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("tests", "outcome", "why"),
+    [
+        (
+            "{command: 'true', report: report, setup: ['mkdir report; mkfifo report/pipe']}",
+            "passed",
+            "",
+        ),
+        ("{command: 'kill -35 $$'}", "failed", "was ended by signal 35"),
+        (
+            "{command: 'true', folder: e2e, setup: ['rmdir ../e2e']}",
+            "failed",
+            "there is no folder e2e",
+        ),
+    ],
+)
+def test_how_they_ended_is_recorded_whatever_they_did(
+    previews: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    tests: str,
+    outcome: str,
+    why: str,
+) -> None:
+    """Without a result they were shown as lost with their machine, also those that passed."""
+    app = tmp_path / "app"
+    (app / "e2e").mkdir(parents=True)
+    (app / "preview.yaml").write_text(f"app: orders\ntests: {tests}\n")
+    monkeypatch.setenv("PREVIEWS_APP", str(app))
+    monkeypatch.setattr("previews.commands.tests.require_open", lambda *_: None)
+    file = tmp_path / "result.json"
+    arguments = ["--commit", "a" * 40, "--url", URL, "--result", str(file)]
+    previews("tests", "run", "42", *arguments, "--report", str(tmp_path / "kept"))
+    result = read_result(file)
+    assert result.outcome.value == outcome, result.text()
+    assert why in result.why
+
+
+def test_an_error_that_nobody_foresaw_is_a_result_too(
+    previews: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "preview.yaml").write_text("app: orders\ntests: {command: 'true'}\n")
+    monkeypatch.setenv("PREVIEWS_APP", str(tmp_path))
+
+    def crash(*_: object) -> None:
+        raise ValueError("nobody foresaw it")
+
+    monkeypatch.setattr("previews.commands.tests.require_open", crash)
+    file = tmp_path / "result.json"
+    with pytest.raises(ValueError, match="nobody"):
+        previews(*("tests", "run", "42", "--commit", "a" * 40, "--url", URL, "--result", str(file)))
+    assert read_result(file).why == "tests of orders-pr-42: ValueError: nobody foresaw it"
+
+
+def test_a_variable_that_no_process_can_have_is_refused() -> None:
+    with pytest.raises(ValueError, match="A: a variable has no NUL"):
+        EndToEndTests(command="true", environment={"A": "a\0b"})

@@ -195,6 +195,27 @@ def test_what_stops_it_before_pulumi_begins_is_told(github: LocalGitHub) -> None
     assert github.state.commit_statuses[SHA][-1]["state"] == "failure"
 
 
+@pytest.mark.parametrize("error", [RuntimeError("the token=hunter2 broke"), KeyboardInterrupt()])
+def test_whatever_stops_it_is_told_before_it_goes_on(
+    github: LocalGitHub, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """The pull request said for ever that the preview is being deployed."""
+
+    def broken(*_: object, **__: object) -> SmokeReport:
+        raise error
+
+    monkeypatch.setattr(deploy, "smoke", broken)
+    with pytest.raises(type(error)):
+        run(github, RecordedStacks())
+    body = comment(github).body
+    assert body.splitlines()[2] == "### ❌ The deployment of `pr-42` failed"
+    assert f"{type(error).__name__}" in body
+    assert "`unexpected` in [the runbook]" in body
+    assert "hunter2" not in body
+    assert states(github) == [["in_progress", "failure"]]
+    assert github.state.commit_statuses[SHA][-1]["state"] == "failure"
+
+
 def test_a_failure_is_told_once(github: LocalGitHub) -> None:
     with pytest.raises(PreviewsError):
         run(github, RecordedStacks(play=["crash"]))

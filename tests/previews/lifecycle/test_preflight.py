@@ -403,6 +403,22 @@ def test_that_nothing_could_be_asked_is_told_in_the_pull_request(
     assert "`some-failure` in the runbook" in comment.body
 
 
+def test_a_crash_is_told_in_the_pull_request(
+    hub: LocalGitHub, monkeypatch: pytest.MonkeyPatch, previews: Any
+) -> None:
+    def crash(*_: object, **__: object) -> None:
+        raise RuntimeError("it broke")
+
+    clients = clients_of(MemoryStacks())
+    hub.state.pull(42, labels=["preview"])
+    monkeypatch.setattr("previews.commands.preflight.Clients", lambda: clients)
+    monkeypatch.setattr("previews.commands.preflight.preflight", crash)
+    with pytest.raises(RuntimeError):
+        previews("preflight", "42")
+    (comment,) = hub.state.comments_of(42)
+    assert "RuntimeError: it broke" in comment.body
+
+
 def test_a_preview_that_is_there_needs_no_more_room(clients: Clients) -> None:
     stacks: Any = clients.stacks
     for number in range(30, 60):

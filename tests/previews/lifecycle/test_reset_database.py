@@ -149,3 +149,15 @@ def test_on_a_sandbox_nothing_is_shown_on_github(
     made.reset_database(PR)
     assert cloned == ["pr-42"]
     assert github.requests == []
+
+
+def test_whatever_stops_it_is_told(github: LocalGitHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("token=hunter2")
+
+    monkeypatch.setattr(branch_reset, "reset", broken)
+    with pytest.raises(RuntimeError):
+        clients(github, living("branch")).reset_database(PR, run_url=RUN)
+    assert "was not reset" in body(github)
+    assert "RuntimeError: token=" in body(github)
+    assert "hunter2" not in body(github)

@@ -318,3 +318,27 @@ def test_the_running_image_is_a_check_of_every_app(service: Service) -> None:
         f"running image: pod service-0 runs {OTHER}; expected {IMAGE}"
     ]
     assert "the cluster does not tell" in checked(MemoryCluster(answers=False)).failures()[0]
+
+
+def test_a_value_of_a_response_that_fits_no_address_is_told(service: Service, folder: Path) -> None:
+    """An answer is the app's, and so anybody's: it crashed the whole deployment."""
+    described = app(
+        {
+            "request": "POST /customers",
+            "json": {"id": "a\x01b"},
+            "status": 201,
+            "save": {"id": "id"},
+        },
+        {"request": "GET /customers/{id}"},
+    )
+    [failure] = smoke(URL, described, folder=folder).failures()
+    assert failure.startswith("GET /customers/{id}: it can't be run (InvalidURL: ")
+
+
+def test_whatever_a_check_raises_is_its_failure(service: Service, folder: Path) -> None:
+    def broken() -> str:
+        raise RecursionError
+
+    report = smoke(URL, app({"request": "GET /customers/1"}), folder=folder, running=broken)
+    assert report.failures() == ["running image: it can't be run (RecursionError)"]
+    assert [check.what for check in report.checks] == ["health", "running image"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,6 +89,36 @@ def test_one_that_does_not_work_gives_way_to_the_last_good_one(
     assert stacks.tags("staging")[LAST_GOOD] == OLD
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (PreviewsError("bypass-unreadable", "secret x", why="no", remedy="set it"), "secret x: no"),
+        (TypeError("not JSON"), "TypeError: not JSON"),
+    ],
+)
+def test_one_that_can_t_be_tested_gives_way_too(
+    github: LocalGitHub, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    """Nobody knew whether it works, and it stayed."""
+    tests = iter([error, SmokeReport(url="", checks=(SmokeCheck(what="health"),))])
+
+    def smoke(*_: object, **__: object) -> SmokeReport:
+        match next(tests):
+            case Exception() as raised:
+                raise raised
+            case report:
+                return report
+
+    monkeypatch.setattr(module, "smoke", smoke)
+    stacks = staging(["first", "same"])
+    with pytest.raises(PreviewsError, match="the smoke test can't be run") as found:
+        deploy(github, stacks, NEW)
+    assert found.value.code == "staging-rolled-back"
+    assert told in found.value.why
+    assert images(stacks) == [NEW, OLD]
+    assert stacks.tags("staging")[LAST_GOOD] == OLD
+
+
 def test_the_first_one_has_nothing_to_go_back_to(github: LocalGitHub) -> None:
     stacks = staging(["crash"], good="")
     with pytest.raises(PreviewsError, match="no earlier image") as error:
@@ -142,3 +173,25 @@ def test_the_command_line_tells_the_commit_and_the_run_s_summary(
         [status] = github.state.commit_statuses["c" * 40]
         assert (status["context"], status["state"]) == ("staging", "failure")
     assert "rolled back" in (tmp_path / "summary.md").read_text()
+
+
+def test_the_command_line_tells_the_commit_of_a_crash(
+    previews: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with LocalGitHub() as github:
+        made = clients(github, staging(["first"]))
+
+        def crash(*_: object) -> StagingReport:
+            raise RuntimeError("token=hunter2")
+
+        monkeypatch.setattr(StagingDeployment, "run", crash)
+        monkeypatch.setattr("previews.commands.deploy_staging.Clients", lambda: made)
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+        with pytest.raises(RuntimeError):
+            previews("deploy-staging", "--image", NEW, "--commit", "c" * 40)
+        [status] = github.state.commit_statuses["c" * 40]
+        assert (status["context"], status["state"]) == ("staging", "failure")
+        assert status["description"] == "RuntimeError: token=***"
+    summary = (tmp_path / "summary.md").read_text()
+    assert "unexpected" in summary
+    assert "hunter2" not in summary

@@ -10,6 +10,7 @@ from githubkit.retry import RetryOption
 
 from contract.preview import Preview
 from previews.errors import PreviewsError
+from previews.lifecycle.destroy import DestroyReport
 from previews.lifecycle.sweep import Sweep, SweepOutcome, SweepReport
 from previews.pulumi.state import StackSummary
 from tests.github import Fault, LocalGitHub
@@ -317,6 +318,29 @@ def test_one_failure_keeps_no_other_from_going(hub: LocalGitHub, stacks: MemoryS
     }
     assert [entry.preview.number for entry in report.failed] == [42]
     assert sorted(stacks.known) == ["pr-42", "staging"]
+
+
+def test_a_crash_keeps_no_other_from_going(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    for number in (41, 42):
+        stacks.add(f"pr-{number}")
+        hub.state.pull(number)
+    remove = clients_of(stacks, MemoryPlace()).destroy
+
+    def crash(preview: Preview, *, leftovers: bool) -> DestroyReport:
+        if preview.number == 41:
+            raise KeyError("status")
+        return remove(preview, leftovers=leftovers)
+
+    clients = clients_of(stacks, MemoryPlace())
+    report = Sweep(
+        stacks=clients.stacks,
+        places=clients.places,
+        pulls=clients.github.pulls,
+        settings=clients.settings,
+        remove=crash,
+    ).run(most=10, dry_run=False)
+    assert outcomes(report) == {41: ("label gone", "failed"), 42: ("label gone", "destroyed")}
+    assert "KeyError: 'status'" in report.failed[0].detail
 
 
 def test_one_alone_is_judged(hub: LocalGitHub, stacks: MemoryStacks) -> None:
