@@ -8,6 +8,11 @@ from typing import Any
 
 import pytest
 from botocore.loaders import JSONFileLoader
+from hypothesis import settings
+
+# Its limit of 200 ms for one example says more of the machine than of the code.
+settings.register_profile("any-machine", parent=settings.default, deadline=None)
+settings.load_profile("any-machine")
 
 
 @pytest.fixture(scope="session", autouse=True)

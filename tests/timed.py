@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def main(arguments: list[str]) -> int:
@@ -17,20 +20,24 @@ def main(arguments: list[str]) -> int:
     assert separator == "--", __doc__
     report(f"==> {title} (usually {usually})")
     began = time.monotonic()
-    process = subprocess.Popen(command)
-    code = wait(process)
+    with part_decides_on_ctrl_c():
+        code = subprocess.Popen(command).wait()
     outcome = "passed" if code == 0 else f"failed with exit code {code}"
     report(f"<== {title}: {outcome} after {time.monotonic() - began:.0f} s")
     return code if code >= 0 else 128 - code
 
 
-def wait(process: subprocess.Popen[bytes]) -> int:
-    """Wait for the process to end by itself: Ctrl-C reaches it, too, and it has to clean up."""
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            continue
+@contextmanager
+def part_decides_on_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C, which reaches the part too, end nothing but the part, which has to clean up."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:
+        # A handler is not passed on to the part, as SIG_IGN would be.
+        signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def report(line: str) -> None:

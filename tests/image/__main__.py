@@ -18,9 +18,9 @@ from pathlib import Path
 import httpx
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from tests.addresses import free_port
 from tests.image.tools import BUILDAH, PODMAN, ImageTestError, base, install, run, say
 from tests.service.postgres import Server
-from tests.service.process import free_port
 
 PROJECT = Path(__file__).parents[2]
 

@@ -97,9 +97,15 @@ def test_a_process_that_fails_says_how_and_its_last_lines(
     settings: Settings, run: Callable[..., None]
 ) -> None:
     run(Process("process", python("import sys; print('no such disk'); sys.exit(3)")))
-    eventually(lambda: status(settings, "process").restarts > 0, "it failed")
-    assert status(settings, "process").state is ProcessState.RESTARTING
-    assert status(settings, "process").detail == "ended with exit code 3: no such disk"
+    why = "ended with exit code 3: no such disk"
+    eventually(
+        lambda: (
+            (now := status(settings, "process")).state is ProcessState.RESTARTING
+            and now.restarts > 0
+            and now.detail.startswith(why)  # Its log holds the lines of each attempt.
+        ),
+        f"it is started again, since it {why}",
+    )
 
 
 def test_a_task_is_ready_once_it_has_ended_well_and_runs_once(
@@ -122,9 +128,11 @@ def test_a_taken_port_is_named_with_its_holder(
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
         run(Process("process", python(FOREVER), listens=(("127.0.0.1", port),)))
-        eventually(lambda: bool(status(settings, "process").detail), "it says why")
-        assert f"port 127.0.0.1:{port}" in status(settings, "process").detail
-        assert f"pid {os.getpid()}" in status(settings, "process").detail
+        taken, by = f"port 127.0.0.1:{port}", f"pid {os.getpid()}"
+        eventually(
+            lambda: taken in (why := status(settings, "process").detail) and by in why,
+            "it names the port and its holder",
+        )
     eventually(
         lambda: status(settings, "process").state is ProcessState.READY, "ready once it is free"
     )

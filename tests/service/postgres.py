@@ -7,38 +7,22 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from random import SystemRandom
 
 import psycopg2
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from sandbox.postgres.binaries import client_folder, installation
+from tests.addresses import free_address
 
 BINARIES = installation("18").programs
 CLIENTS = client_folder(18)
 # Durability is of no use to data that is thrown away.
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=64MB")
-
-
-def free_address() -> str:
-    """A loopback address on which nothing listens on PostgreSQL's port."""
-    random = SystemRandom()
-    while True:
-        address = (
-            f"127.{random.randint(100, 250)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
-        )
-        with closing(socket.socket()) as probe:
-            try:
-                probe.bind((address, 5432))
-            except OSError:
-                continue
-            return address
 
 
 @dataclass
@@ -61,7 +45,7 @@ class Server:
         """Make a data folder, and start a server on it."""
         folder = Path(tempfile.mkdtemp(prefix="service-tests-", dir="/tmp"))
         folder.chmod(0o755)
-        server = cls(folder, free_address(), secrets.token_hex(8))
+        server = cls(folder, free_address(5432), secrets.token_hex(8))
         password_file = folder / "password"
         password_file.write_text(server.password)
         user = _user()

@@ -121,7 +121,6 @@ def test_the_next_page_is_linked(client: TestClient) -> None:
 )
 @hypothesis_settings(
     max_examples=30,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_nothing_twice_and_nothing_lost_while_rows_come_and_go(

@@ -172,7 +172,7 @@ async def test_what_keeps_losing_its_connection_is_given_up(migrated: PreparedDa
 
 
 async def test_a_statement_has_a_limit(migrated: PreparedDatabase) -> None:
-    async with opened(migrated, pool_size=1, statement_timeout_seconds=0.1) as database:
+    async with opened(migrated, pool_size=1, statement_timeout_seconds=2) as database:
         with pytest.raises(DatabaseSlowError):
             await database.run(lambda session: session.execute(text("SELECT pg_sleep(30)")))
         assert await database.run(one) == 1
@@ -180,7 +180,7 @@ async def test_a_statement_has_a_limit(migrated: PreparedDatabase) -> None:
 
 async def test_silence_has_a_limit_where_the_server_keeps_none(migrated: PreparedDatabase) -> None:
     async with opened(
-        migrated, pool_size=1, statement_timeout_seconds=0, deadline_seconds=0.3
+        migrated, pool_size=1, statement_timeout_seconds=0, deadline_seconds=2
     ) as database:
         # Without a limit the statement would end by itself, and raise nothing.
         with pytest.raises(DatabaseSlowError):

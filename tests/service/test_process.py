@@ -55,7 +55,7 @@ def live(service: ServiceProcess) -> bool:
 
 
 def test_a_stop_fails_readiness_first_and_ends_with_zero(migrated: PreparedDatabase) -> None:
-    with ServiceProcess.start(migrated.environment(), DRAIN_SECONDS="2") as service:
+    with ServiceProcess.start(migrated.environment(), DRAIN_SECONDS="5") as service:
         assert ready(service)["status_code"] == 200
         service.process.send_signal(signal.SIGTERM)
         eventually(lambda: ready(service)["status_code"] == 503)

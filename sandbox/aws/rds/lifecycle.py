@@ -44,20 +44,23 @@ class Lifecycle:
         self._state = state
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="rds")
         self._last: dict[str, Future[None]] = {}
+        self._submitting = threading.Lock()
         self._restarts: dict[str, int] = {}
 
     def _submit(self, identifier: str, job: Job) -> Future[None]:
-        previous = self._last.get(identifier)
+        # Not all who submit hold the state's lock, and two must not follow the same job.
+        with self._submitting:
+            previous = self._last.get(identifier)
 
-        def run() -> None:
-            # No deadlock: its predecessor was submitted earlier, so it runs or has ended.
-            if previous is not None:
-                wait([previous])
-            job()
+            def run() -> None:
+                # No deadlock: its predecessor was submitted earlier, so it runs or has ended.
+                if previous is not None:
+                    wait([previous])
+                job()
 
-        future = self._pool.submit(run)
-        self._last[identifier] = future
-        return future
+            future = self._pool.submit(run)
+            self._last[identifier] = future
+            return future
 
     # Records; to be called with the state locked.
 

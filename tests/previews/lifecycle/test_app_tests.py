@@ -32,7 +32,7 @@ from previews.lifecycle.app_tests import (
 )
 from previews.pull_request.tests_result import LINES, WIDTH, AppTestsResult, Outcome, read_result
 from previews.pulumi.processes import runs
-from tests.waiting import eventually
+from tests.waiting import HANGS, eventually
 
 Run = Callable[..., tuple[int, str, str]]
 URL = "http://orders-pr-42.preview.test:8080"
@@ -43,6 +43,10 @@ ROOT = Path(__file__).resolve().parents[3]
 def run(app: Path, command: str, **more: Any) -> AppTestsResult:
     machine = more.pop("machine", os.environ)
     return run_tests(EndToEndTests(command=command, **more), app, VALUES, machine=machine)
+
+
+def wrote_pid(folder: Path) -> bool:
+    return (folder / "pid").exists() and bool((folder / "pid").read_text())
 
 
 def is_gone(file: Path) -> bool:
@@ -162,10 +166,21 @@ def test_output_without_an_end_of_line_takes_no_memory(tmp_path: Path) -> None:
     assert result.lines == ("x" * WIDTH,)
 
 
-def test_after_the_time_limit_all_of_them_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(EndToEndTests, "seconds", 0.5, raising=False)
+@pytest.fixture
+def limit_from_pid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the time limit begin only once the command has written its file ``pid``."""
+
+    class Process(subprocess.Popen[bytes]):
+        def wait(self, timeout: float | None = None) -> int:
+            eventually(lambda: wrote_pid(tmp_path), "the command to run")
+            return super().wait(timeout)
+
+    monkeypatch.setattr(subprocess, "Popen", Process)
+    monkeypatch.setattr(EndToEndTests, "seconds", 0.1, raising=False)
+
+
+@pytest.mark.usefixtures("limit_from_pid")
+def test_after_the_time_limit_all_of_them_end(tmp_path: Path) -> None:
     result = run(tmp_path, "sleep 600 & echo $! > pid; wait")
     assert result.outcome is Outcome.TIMED_OUT
     eventually(lambda: is_gone(tmp_path / "pid"))
@@ -176,8 +191,8 @@ def test_what_a_command_leaves_running_ends_with_it(tmp_path: Path) -> None:
     eventually(lambda: is_gone(tmp_path / "pid"))
 
 
+@pytest.mark.usefixtures("limit_from_pid")
 def test_what_ignores_its_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(EndToEndTests, "seconds", 0.5, raising=False)
     monkeypatch.setattr(app_tests, "_GRACE_SECONDS", 0.2)
     result = run(tmp_path, "trap '' TERM; echo $$ > pid; while :; do sleep 600; done")
     assert result.outcome is Outcome.TIMED_OUT
@@ -199,7 +214,7 @@ write_result(folder / "result", run_tests(tests, folder, {}))
 def start(folder: Path, command: str) -> subprocess.Popen[bytes]:
     """Start the tests in another process, and wait until they run."""
     process = subprocess.Popen([sys.executable, "-c", _PROGRAM, str(folder), command], cwd=ROOT)
-    eventually(lambda: (folder / "pid").exists() and bool((folder / "pid").read_text()))
+    eventually(lambda: wrote_pid(folder))
     return process
 
 
@@ -207,7 +222,7 @@ def start(folder: Path, command: str) -> subprocess.Popen[bytes]:
 def test_a_signal_ends_all_of_them_and_is_recorded(tmp_path: Path, number: signal.Signals) -> None:
     process = start(tmp_path, "sleep 600 & echo $! > pid; wait")
     process.send_signal(number)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=HANGS) == 0
     assert read_result(tmp_path / "result").outcome is Outcome.CANCELLED
     eventually(lambda: is_gone(tmp_path / "pid"))
 
@@ -243,7 +258,7 @@ def test_a_run_that_was_killed_leaves_no_result_and_the_next_one_is_clean(tmp_pa
     process.wait()
     eventually(lambda: is_gone(tmp_path / "pid"))
     assert not (tmp_path / "result").exists()
-    assert start(tmp_path, "true").wait(timeout=60) == 0
+    assert start(tmp_path, "true").wait(timeout=HANGS) == 0
     assert read_result(tmp_path / "result").passed
 
 

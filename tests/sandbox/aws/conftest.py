@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,11 +15,12 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from sandbox.aws.client import client, is_ready, take_automated_snapshot
-from sandbox.aws.identity import PORT, database_authority
+from sandbox.aws.identity import database_authority
 from sandbox.aws.processes import processes
 from sandbox.settings import PROJECT_ROOT, Settings
 from sandbox.system import end_with_parent
-from tests.waiting import eventually
+from tests.addresses import free_subnet
+from tests.waiting import HANGS, eventually
 
 DATABASE = "app"
 
@@ -57,6 +56,11 @@ class Aws:
         )
         assert process.poll() is None, self.log()
 
+    def start_if_down(self) -> None:
+        """Start it again where a test has ended it."""
+        if self.process is None or self.process.poll() is not None:
+            self.start()
+
     def log(self) -> str:
         return (self.settings.home / "aws.log").read_text()
 
@@ -73,7 +77,7 @@ class Aws:
         assert self.process
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            self.process.wait(60)
+            self.process.wait(HANGS)
 
     def client(self, service: str) -> Any:
         return client(self.settings, service)
@@ -181,15 +185,7 @@ class Aws:
 
 
 def free_settings(home: Path) -> Settings:
-    for _ in range(50):
-        second = random.randint(100, 250)
-        with socket.socket() as probe:
-            try:
-                probe.bind((f"127.{second}.0.2", PORT))
-            except OSError:
-                continue
-            return Settings(home=home, subnet=f"127.{second}.0.0/16")
-    raise AssertionError("no loopback subnet is free")
+    return Settings(home=home, subnet=free_subnet())
 
 
 @pytest.fixture(scope="module")

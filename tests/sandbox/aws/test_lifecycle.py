@@ -15,6 +15,7 @@ from moto.rds.exceptions import RDSClientError
 from sandbox.aws.catalogue import without_instance_types
 from sandbox.aws.identity import ACCOUNT, REGION
 from sandbox.errors import SandboxError
+from tests.waiting import eventually
 
 with without_instance_types():
     from moto.rds.models import rds_backends
@@ -190,6 +191,48 @@ def test_a_deletion_asked_for_during_creation_has_the_last_word(
     assert "pr-42" not in backend.databases
     assert servers.alive == set()
     assert servers.copies == set()
+
+
+class ReadTogether(dict[str, Any]):
+    """A dictionary in which two threads look something up at the same moment, if they can."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        super().__init__(content)
+        self._both = threading.Barrier(2)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        found = super().get(key, default)
+        meet(self._both)
+        return found
+
+
+def meet(both: threading.Barrier) -> bool:
+    """Return True if another thread comes while this one waits."""
+    try:
+        both.wait(0.5)
+    except threading.BrokenBarrierError:
+        return False
+    return True
+
+
+def test_a_server_that_ends_is_started_again_after_what_runs_already(
+    backend: DatabaseBackend,
+    lifecycle: Lifecycle,
+    servers: Servers,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    instance = create(backend)
+    lifecycle.settle()
+    copy = lifecycle.add_snapshot(instance, "copy")
+    lifecycle._last = ReadTogether(lifecycle._last)
+    both, met = threading.Barrier(2), dict[str, bool]()
+    monkeypatch.setattr(servers, "_do", lambda what: met.update({what: meet(both)}))
+
+    lifecycle.server_died("pr-42")  # In a thread of its own, without the state's lock.
+    lifecycle.snapshot(instance, copy)
+
+    eventually(lambda: len(met) == 2, "both jobs to run")
+    assert met == {"start": False, "take_snapshot": False}
 
 
 def test_a_snapshot_in_use_can_not_be_deleted(

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -10,14 +9,16 @@ import pytest
 from sandbox.aws.client import take_automated_snapshot
 from sandbox.aws.identity import PORT
 from sandbox.aws.inventory import inventory
+from sandbox.postgres.folder import InstanceFolder
+from sandbox.postgres.server import processes_of
 from tests.sandbox.aws.conftest import Aws, free_settings
-from tests.waiting import eventually
+from tests.waiting import HANGS, eventually
 
 pytestmark = pytest.mark.sandbox
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+def module_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     """An account that the tests of this module kill again and again."""
     aws = Aws(free_settings(tmp_path_factory.mktemp("killed")))
     aws.start()
@@ -25,6 +26,13 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     aws.query("staging", "CREATE TABLE item AS SELECT generate_series(1, 1000) AS n")
     yield aws
     aws.stop()
+
+
+@pytest.fixture
+def own(module_account: Aws) -> Iterator[Aws]:
+    """The module's account; whatever a test does to it, it runs again for the next."""
+    yield module_account
+    module_account.start_if_down()
 
 
 def test_everything_survives_a_kill(own: Aws) -> None:
@@ -132,7 +140,7 @@ def run_to_its_end(aws: Aws) -> str:
     with pytest.raises(AssertionError):
         aws.start()
     assert aws.process
-    assert aws.process.wait(30) != 0
+    assert aws.process.wait(HANGS) != 0
     return aws.log().rpartition("Traceback")[2]
 
 
@@ -153,30 +161,31 @@ def test_a_state_of_other_versions_is_refused_and_kept(
     path.write_bytes(other + content.partition(b"\n")[2])
     left = path.read_bytes()
 
-    output = run_to_its_end(own)
+    try:
+        output = run_to_its_end(own)
+        assert path.read_bytes() == left
+    finally:
+        own.stop()
+        path.write_bytes(content)
 
     assert "sandbox reset" in output
-    assert path.read_bytes() == left
-    path.write_bytes(content)
-    own.start()
 
 
 def test_a_port_in_use_is_named_with_its_holder(own: Aws) -> None:
     own.stop()
+
     with socket.create_server((own.settings.aws_address, PORT)):
         output = run_to_its_end(own)
         assert f"port {own.settings.aws_address}:{PORT}: it is in use by" in output
         assert "SANDBOX_SUBNET" in output
-    own.start()
 
 
 def test_a_stop_shuts_the_servers_down_in_peace(own: Aws) -> None:
+    staging = InstanceFolder(own.settings.home / "rds" / "staging")
+    assert processes_of(staging)
+
     own.stop()
 
     log = (own.settings.home / "rds" / "staging" / "postgresql.log").read_text()
     assert "database system is shut down" in log.splitlines()[-1]
-    left = subprocess.run(
-        ["pgrep", "-f", str(own.settings.home)], capture_output=True, text=True, check=False
-    )
-    assert left.stdout == ""
-    own.start()
+    assert processes_of(staging) == []

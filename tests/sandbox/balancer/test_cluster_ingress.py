@@ -10,7 +10,7 @@ import pytest
 
 from tests.sandbox.node.control_plane import World
 from tests.sandbox.node.pods import Namespace, container, kubectl
-from tests.waiting import eventually
+from tests.waiting import HANGS, eventually
 
 pytestmark = pytest.mark.sandbox
 
@@ -95,7 +95,7 @@ def test_a_deployment_is_reached_rolled_over_and_taken_away(namespace: Namespace
         base_url=f"http://127.0.0.1:{world.settings.http_port}",
         headers={"Host": host},
         trust_env=False,
-        timeout=10,
+        timeout=HANGS,
     )
     eventually(lambda: client.get("/").text == "one", "the first version")
     status = world.api.get(f"{ingresses}/web").json()
@@ -104,12 +104,17 @@ def test_a_deployment_is_reached_rolled_over_and_taken_away(namespace: Namespace
 
     # Every request is answered while one version takes the place of the other.
     answers: list[tuple[int, str]] = []
+    failures: list[httpx.HTTPError] = []
     done = threading.Event()
 
     def ask(path: str) -> None:
         while not done.is_set():
-            response = client.get(path)
-            answers.append((response.status_code, response.text))
+            try:
+                response = client.get(path)
+            except httpx.HTTPError as error:
+                failures.append(error)
+            else:
+                answers.append((response.status_code, response.text))
 
     askers = [threading.Thread(target=ask, args=(path,)) for path in ("/", "/slow")]
     for asker in askers:
@@ -128,6 +133,7 @@ def test_a_deployment_is_reached_rolled_over_and_taken_away(namespace: Namespace
         done.set()
         for asker in askers:
             asker.join()
+    assert failures == []
     assert {code for code, _ in answers} == {200}
     assert {text for _, text in answers} == {"one", "two"}
 

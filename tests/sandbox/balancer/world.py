@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,8 +13,9 @@ import aiohttp
 from aiohttp import web
 
 from sandbox.balancer.controller import Balancer, BalancerConfig
+from tests.addresses import free_address, free_port
 from tests.sandbox.balancer.fake_api import FakeApi, Object, serving
-from tests.waiting import eventually_beside
+from tests.waiting import HANGS, eventually_beside
 
 INGRESSES = "/apis/networking.k8s.io/v1/ingresses"
 SERVICES = "/api/v1/services"
@@ -24,17 +23,6 @@ SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
 PREFIX = "alb.ingress.kubernetes.io/"
 HOST = "pr-1.preview.localhost"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def random_address() -> str:
-    chance = random.SystemRandom()
-    return f"127.{chance.randint(100, 250)}.{chance.randint(10, 250)}.{chance.randint(1, 250)}"
 
 
 def ingress(port: int, host: str | None = HOST, service: str = "web", **annotations: str) -> Object:
@@ -102,7 +90,8 @@ class Target:
 
 @asynccontextmanager
 async def target(name: str = "one", port: int | None = None) -> AsyncIterator[Target]:
-    made = Target(name, random_address(), port or free_port())
+    port = port or free_port()
+    made = Target(name, free_address(port), port)
     app = web.Application(client_max_size=2**30)
     app.router.add_route("*", "/{path:.*}", made.handle)
     runner = web.AppRunner(
@@ -138,7 +127,7 @@ class World:
             return int(response.status)
 
     async def until_status(self, wanted: int, path: str = "/", host: str = HOST) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS):
             while await self.status(path, host) != wanted:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.02)
 

@@ -6,7 +6,6 @@ Run as a program, this module is that supervisor's process.
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -21,12 +20,8 @@ from sandbox.cluster.layout import Identity, Layout
 from sandbox.cluster.processes import processes
 from sandbox.settings import Settings
 from sandbox.supervisor import ProcessState, Supervisor, read_status
+from tests.addresses import free_subnet
 from tests.waiting import eventually
-
-
-def random_subnet() -> str:
-    """A loopback subnet that no other test uses, most likely."""
-    return f"127.{random.SystemRandom().randint(100, 250)}.0.0/16"
 
 
 class Cluster:
@@ -75,7 +70,7 @@ class Cluster:
 
 def make(folder: Path) -> Cluster:
     """A cluster with its home in ``folder``; the tools come from the shared cache."""
-    return Cluster(Settings(home=folder, subnet=random_subnet()))
+    return Cluster(Settings(home=folder, subnet=free_subnet()))
 
 
 if __name__ == "__main__":

@@ -21,13 +21,17 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def namespace(world: World, request: pytest.FixtureRequest) -> Iterator[Namespace]:
-    """A namespace of the test's own, whose service account exists."""
+    """A namespace of the test's own, whose service account exists.
+
+    Whatever the test does to the world's processes, they run again for the next.
+    """
     name = f"t{uuid.uuid5(uuid.NAMESPACE_OID, request.node.nodeid).hex[:12]}"
     made = Namespace(world, name)
     made.create("/api/v1/namespaces", {"metadata": {"name": name}})
     account = f"{made.base}/serviceaccounts/default"
     eventually(lambda: world.api.get(account).status_code == 200, "the service account")
     yield made
+    world.start_what_is_down()
     pods = world.api.get(f"{made.base}/pods").json()["items"]
     for pod in pods:
         made.delete(pod["metadata"]["name"], gracePeriodSeconds=0)

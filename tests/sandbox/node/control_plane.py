@@ -6,7 +6,6 @@ Without the supervisor, so that a test can kill one of them and start it when it
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -25,7 +24,8 @@ from sandbox.node import processes as node
 from sandbox.process import Process
 from sandbox.settings import Settings
 from sandbox.system import end_with_parent
-from tests.waiting import eventually
+from tests.addresses import free_port, free_subnet
+from tests.waiting import HANGS, eventually
 
 _NOT_NEEDED = {"external-secrets"}
 IMAGE = "registry.test/base:1"
@@ -84,9 +84,18 @@ class World:
         eventually(ready, f"{name} to be ready")
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        process = self.processes.pop(name)
-        process.send_signal(number)
-        process.wait(30)
+        """End a process, if it runs."""
+        process = self.processes.pop(name, None)
+        if process is not None:
+            process.send_signal(number)
+            process.wait(HANGS)
+
+    def start_what_is_down(self) -> None:
+        """Start again what a test has ended, or what ended itself."""
+        for name, declared in self._declared.items():
+            process = self.processes.get(name)
+            if process is None or (process.poll() is not None and not declared.oneshot):
+                self.start(name)
 
     def restart_node(self, prefix: tuple[str, ...] = ()) -> None:
         """Start the runtime and the kubelet anew, by the command that ``prefix`` begins."""
@@ -110,18 +119,13 @@ class World:
         return self.settings.home / "node"
 
 
-def random_settings(home: Path) -> Settings:
-    chance = random.SystemRandom()
-    return Settings(
-        home=home,
-        subnet=f"127.{chance.randint(100, 250)}.0.0/16",
-        http_port=chance.randint(20000, 30000),
-    )
+def free_settings(home: Path) -> Settings:
+    return Settings(home=home, subnet=free_subnet(), http_port=free_port())
 
 
 @contextmanager
 def running(home: Path) -> Iterator[World]:
-    world = World(random_settings(home))
+    world = World(free_settings(home))
     try:
         world.start_all()
         yield world

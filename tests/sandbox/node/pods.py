@@ -97,9 +97,30 @@ class Namespace:
         answer = self.world.api.get(f"{self.base}/events", params={"fieldSelector": selector})
         return list(answer.json()["items"])
 
-    def until_event(self, name: str, reason: str) -> Object:
-        found: list[Object] = eventually(lambda: self.events(name, reason), f"event {reason}")
-        return found[0]
+    def until_event(self, name: str, reason: str, saying: str = "") -> Object:
+        """Wait for an event whose message has the text; others of its reason may come before."""
+
+        def told() -> Object | None:
+            events = self.events(name, reason)
+            return next((event for event in events if saying in event["message"]), None)
+
+        found: Object = eventually(told, f"an event {reason} that says {saying!r}")
+        return found
+
+    def until_ended_before(self, name: str, of: str = "main") -> Object:
+        """Wait until the container was started anew, and return its status of that moment."""
+
+        def again() -> Object | None:
+            status = self.state(name, of)
+            return status if "terminated" in status.get("lastState", {}) else None
+
+        found: Object = eventually(again, f"{of} of {name} to be started anew")
+        return found
+
+    def volume(self, uid: str, name: str = "v") -> Path:
+        """Folder of an ``emptyDir`` of the Pod, by which a test tells its containers something."""
+        kept = self.world.node_folder / "kubelet/pods" / uid / "volumes/kubernetes.io~empty-dir"
+        return kept / name
 
 
 def status_of(pod: Object, of: str = "main") -> Object:

@@ -72,8 +72,8 @@ def test_without_a_policy_a_pod_is_open_and_each_policy_counts_at_once(
     until_said(namespace, "app", target, "open")
     policy(namespace, "default-deny")
     until_said(namespace, "app", target, "Connection timed out")
-    message = namespace.until_event("app", "NetworkPolicyDenied")["message"]
-    assert message.startswith(f"tcp {target} is denied by default-deny:")
+    denied = f"tcp {target} is denied by default-deny:"
+    message = namespace.until_event("app", "NetworkPolicyDenied", denied)["message"]
     assert "no preview may connect to a private network" in message
     # As the program's own: the databases' networks in the VPC.
     policy(
@@ -91,8 +91,8 @@ def test_an_ordinary_users_node_enforces_them_too(
     if os.geteuid() != 0:
         pytest.skip("the caller is an ordinary user, so every test here shows it")
     target = f"{database[0]}:{database[1]}"
-    world.restart_node(AS_ORDINARY_USER)
     try:
+        world.restart_node(AS_ORDINARY_USER)
         asking(namespace, "app", target, securityContext={"runAsUser": 10001, "runAsGroup": 10001})
         until_said(namespace, "app", target, "open")
         policy(namespace, "default-deny")
@@ -162,8 +162,8 @@ def test_a_pod_lets_in_whom_its_policy_names_and_always_the_node(
     asking(namespace, "stranger", target, metadata={"labels": {"app": "stranger"}})
     until_said(namespace, "friend", target, "open")
     until_said(namespace, "stranger", target, "Connection timed out")
-    message = namespace.until_event("stranger", "NetworkPolicyDenied")["message"]
-    assert f"(Pod {namespace.name}/web) is denied by from-friends" in message
+    denied = f"(Pod {namespace.name}/web) is denied by from-friends"
+    namespace.until_event("stranger", "NetworkPolicyDenied", denied)
     with socket.create_connection(tuple(target.split(":")), 5):  # type: ignore[arg-type]
         pass
 
@@ -180,8 +180,7 @@ def test_the_machines_own_programs_are_not_the_pods(namespace: Namespace) -> Non
         )
         until_said(namespace, "app", f"127.0.0.1:{port}", "Connection refused")
         until_said(namespace, "app", "127.0.0.1:8765", "open")
-    message = namespace.until_event("app", "NetworkPolicyDenied")["message"]
-    assert "no process of this Pod listens there" in message
+    namespace.until_event("app", "NetworkPolicyDenied", "no process of this Pod listens there")
 
 
 def test_a_command_in_a_container_is_judged_like_its_program(
@@ -189,10 +188,10 @@ def test_a_command_in_a_container_is_judged_like_its_program(
 ) -> None:
     policy(namespace, "default-deny")
     connect = f"import socket; socket.create_connection({database!r}, 5)"
-    probe = {"exec": {"command": ["python3", "-c", connect]}, "periodSeconds": 1}
+    command = ["python3", "-c", connect]
+    probe = {"exec": {"command": command}, "periodSeconds": 1, "timeoutSeconds": 60}
     namespace.run("app", container("exec sleep 1000", readinessProbe=probe))
-    message = namespace.until_event("app", "Unhealthy")["message"]
-    assert "Connection timed out" in message
+    namespace.until_event("app", "Unhealthy", "Connection timed out")
 
 
 def test_a_killed_node_opens_nothing_and_enforces_again(

@@ -27,9 +27,11 @@ def whose_node(world: World, request: pytest.FixtureRequest) -> Iterator[None]:
         return
     if os.geteuid() != 0:
         pytest.skip("the caller is an ordinary user")
-    world.restart_node(AS_ORDINARY_USER)
-    yield
-    world.restart_node()
+    try:
+        world.restart_node(AS_ORDINARY_USER)
+        yield
+    finally:
+        world.restart_node()
 
 
 def _env(namespace: Namespace, name: str) -> dict[str, str]:
@@ -264,10 +266,8 @@ def test_a_missing_volume_is_an_event_and_is_taken_up_when_it_comes(namespace: N
     namespace.run(
         "waits", container("cat /v/a", volumeMounts=mount), volumes=volumes, restartPolicy="Never"
     )
-    event = namespace.until_event("waits", "FailedMount")
-    assert (
-        'MountVolume.SetUp failed for volume "v" : configmap "late" not found' in event["message"]
-    )
+    failed = 'MountVolume.SetUp failed for volume "v" : configmap "late" not found'
+    namespace.until_event("waits", "FailedMount", failed)
     namespace.config_map("late", a="here")
     namespace.until_phase("waits", "Succeeded")
     assert namespace.logs("waits") == "here\n"
@@ -279,7 +279,7 @@ def test_an_image_that_is_not_there_is_an_error_that_says_so(namespace: Namespac
     namespace.until_waiting("missing", "ErrImagePull")
     status = namespace.until_waiting("missing", "ImagePullBackOff")
     assert "the sandbox's store has no such image" in status["state"]["waiting"]["message"]
-    assert missing in namespace.until_event("missing", "Failed")["message"]
+    namespace.until_event("missing", "Failed", missing)
 
 
 def test_the_image_id_is_the_digest(namespace: Namespace, world: World) -> None:
@@ -308,8 +308,7 @@ def test_what_cannot_be_honoured_is_refused_by_name(
 ) -> None:
     mounts = [{"name": "v", "mountPath": "/v"}] if "volumes" in spec else []
     namespace.run("refused", container("true", volumeMounts=mounts), **spec)
-    message = namespace.until_event("refused", reason)["message"]
-    assert field in message
+    message = namespace.until_event("refused", reason, field)["message"]
     assert "UnsupportedBySandbox" in message or "no volume plugin matched" in message
     assert namespace.pod("refused")["status"]["phase"] == "Pending"
 

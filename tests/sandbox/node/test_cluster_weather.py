@@ -10,10 +10,26 @@ from typing import Any
 import pytest
 
 from tests.sandbox.node.control_plane import World
-from tests.sandbox.node.pods import Namespace, condition, container, processes_with, status_of
+from tests.sandbox.node.pods import (
+    Namespace,
+    Object,
+    condition,
+    container,
+    processes_with,
+    status_of,
+)
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.sandbox
+
+MOUNT = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
+VOLUMES: list[Object] = [{"name": "v", "emptyDir": {}}]
+UNTIL_TOLD = "until [ -e /v/end ]; do sleep 0.1; done; echo done"
+
+
+def tell(namespace: Namespace, pod: Object) -> None:
+    """Let the container of a Pod end that waits to be told so."""
+    (namespace.volume(pod["metadata"]["uid"]) / "end").touch()
 
 
 def test_after_kill_9_nothing_runs_and_a_new_node_brings_it_back(
@@ -68,8 +84,8 @@ def test_what_was_deleted_meanwhile_is_cleaned_up(namespace: Namespace, world: W
 
 
 def test_a_job_whose_pod_is_lost_gets_another(namespace: Namespace, world: World) -> None:
-    spec = {"containers": [container("sleep 3; echo done")], "restartPolicy": "Never",
-            "automountServiceAccountToken": False}  # fmt: skip
+    spec = {"containers": [container(UNTIL_TOLD, **MOUNT)], "volumes": VOLUMES,
+            "restartPolicy": "Never", "automountServiceAccountToken": False}  # fmt: skip
     path = f"/apis/batch/v1/namespaces/{namespace.name}/jobs"
     job = {"metadata": {"name": "work"}, "spec": {"template": {"spec": spec}, "backoffLimit": 3}}
     namespace.create(path, job)
@@ -77,10 +93,15 @@ def test_a_job_whose_pod_is_lost_gets_another(namespace: Namespace, world: World
     def status() -> Any:
         return world.api.get(f"{path}/work").json()["status"]
 
+    def second() -> Any:
+        pods = world.api.get(f"{namespace.base}/pods").json()["items"]
+        return next((pod for pod in pods if condition(pod, "Ready") == "True"), None)
+
     eventually(lambda: status().get("ready"), "the Job to run")
     world.kill("node")
     world.start("node")
     eventually(lambda: status().get("failed") == 1, "the lost Pod to count as failed")
+    tell(namespace, eventually(second, "the second Pod to run"))
     eventually(lambda: status().get("succeeded") == 1, "the Job to succeed")
 
 
@@ -101,9 +122,11 @@ def test_pods_live_through_restarts_of_the_api_server(namespace: Namespace, worl
 def test_pods_live_through_a_kill_of_the_kubelet(namespace: Namespace, world: World) -> None:
     namespace.run("lives", container("exec sleep 1000"))
     before = namespace.until_ready("lives")
-    namespace.run("ends", container("sleep 2; echo done"), restartPolicy="Never")
-    namespace.until_ready("ends")
+    ends = container(UNTIL_TOLD, **MOUNT)
+    namespace.run("ends", ends, volumes=VOLUMES, restartPolicy="Never")
+    told = namespace.until_ready("ends")
     world.kill("kubelet")
+    tell(namespace, told)
     world.start("kubelet")
     namespace.until_phase("ends", "Succeeded")
     assert namespace.logs("ends") == "done\n"

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import random
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +11,8 @@ from sandbox.cluster.certificates import Authority, Subject
 from sandbox.postgres import roles
 from sandbox.postgres.binaries import installation
 from sandbox.postgres.folder import InstanceFolder, give_to_server
-from sandbox.postgres.server import Server
+from sandbox.postgres.server import PORT, Server
+from tests.addresses import free_address
 
 MASTER = "dbadmin"
 PASSWORD = "correct-horse"
@@ -43,10 +42,10 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, authority: Path) -> Iterator[Server]:
+def module_server(tmp_path_factory: pytest.TempPathFactory, authority: Path) -> Iterator[Server]:
     """A running server with RDS's roles and a database ``app``, open to clients."""
     folder = InstanceFolder(tmp_path_factory.mktemp("pg") / "staging")
-    made = Server(folder, installation("16"), address=free_address())
+    made = Server(folder, installation("16"), address=free_address(PORT))
     made.initialise()
     certify(made, authority)
     made.start()
@@ -56,21 +55,17 @@ def server(tmp_path_factory: pytest.TempPathFactory, authority: Path) -> Iterato
     made.stop()
 
 
+@pytest.fixture
+def server(module_server: Server) -> Iterator[Server]:
+    """The module's server; whatever a test does to it, it runs again for the next."""
+    yield module_server
+    if not module_server.is_running:
+        module_server.start()
+
+
 def certify(server: Server, authority: Path) -> None:
     """Give a server a certificate for its address."""
     signer = Authority.ensure("test", authority.with_name("ca.pem"), authority)
     subject = Subject("staging", addresses=(server.address,))
     signer.ensure_pair(server.folder.certificate, subject)
     give_to_server(server.folder.certificate)
-
-
-def free_address() -> str:
-    for _ in range(50):
-        address = f"127.{random.randint(100, 250)}.1.{random.randint(1, 254)}"
-        with socket.socket() as probe:
-            try:
-                probe.bind((address, 5432))
-            except OSError:
-                continue
-            return address
-    raise AssertionError("no loopback address is free")

@@ -10,6 +10,7 @@ from sandbox.postgres import backup, copying
 from sandbox.postgres.binaries import installation
 from sandbox.postgres.folder import InstanceFolder
 from sandbox.postgres.server import Server
+from tests.waiting import HANGS
 
 pytestmark = pytest.mark.sandbox
 
@@ -47,7 +48,7 @@ def test_a_running_server_is_copied_while_it_is_written_to(server: Server, tmp_p
 
     writer = threading.Thread(target=write)
     writer.start()
-    started.wait(10)
+    assert started.wait(HANGS)
     [(before,)] = rows(server, "SELECT count(*) FROM one")
     backup.take_snapshot(server, tmp_path / "snapshot")
     done.set()

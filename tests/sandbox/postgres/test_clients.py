@@ -12,8 +12,10 @@ from sandbox.errors import SandboxError
 from sandbox.postgres import roles
 from sandbox.postgres.binaries import MAJORS, installation
 from sandbox.postgres.folder import InstanceFolder
-from sandbox.postgres.server import Server
-from tests.sandbox.postgres.conftest import MASTER, PASSWORD, certify, connect, free_address
+from sandbox.postgres.server import PORT, Server
+from tests.addresses import free_address
+from tests.sandbox.postgres.conftest import MASTER, PASSWORD, certify, connect
+from tests.waiting import HANGS, eventually
 
 pytestmark = pytest.mark.sandbox
 
@@ -73,20 +75,34 @@ def test_much_data_passes_both_ways(server: Server, authority: Path) -> None:
 def test_a_query_can_be_cancelled(server: Server, authority: Path) -> None:
     """In a process of its own: libpq's cancel blocks the thread that would carry it."""
     script = f"""
-import psycopg2, threading
+import psycopg2, sys, threading
 
 connection = psycopg2.connect(
     host={server.address!r}, user={MASTER!r}, password={PASSWORD!r}, dbname="app",
     sslmode="require")
+
+def cancel_when_told():
+    sys.stdin.readline()
+    connection.cancel()
+
+threading.Thread(target=cancel_when_told).start()
 with connection.cursor() as cursor:
-    cursor.execute("SELECT 1")
-    threading.Timer(0.1, connection.cancel).start()
-    cursor.execute("SELECT pg_sleep(60)")
+    cursor.execute("SELECT pg_sleep(600)")
 """
-    answer = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False
+    client = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    assert "QueryCanceled" in answer.stderr
+    eventually(lambda: runs_for(server, "SELECT pg_sleep(600)"), "the query to run")
+    _, said = client.communicate("now\n", timeout=HANGS)
+    assert "QueryCanceled" in said
+
+
+def runs_for(server: Server, query: str) -> bool:
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = %s", [query]
+        )
+        return cursor.fetchall() == [(1,)]
 
 
 def test_a_stopped_server_hangs_up_and_refuses_until_it_is_back(
@@ -94,13 +110,11 @@ def test_a_stopped_server_hangs_up_and_refuses_until_it_is_back(
 ) -> None:
     connection = connect(server, authority)
     server.stop()
-    try:
-        with pytest.raises(psycopg2.OperationalError):
-            connection.cursor().execute("SELECT 1")
-        with pytest.raises(psycopg2.OperationalError, match="refused"):
-            connect(server, authority)
-    finally:
-        server.start()
+    with pytest.raises(psycopg2.OperationalError):
+        connection.cursor().execute("SELECT 1")
+    with pytest.raises(psycopg2.OperationalError, match="refused"):
+        connect(server, authority)
+    server.start()
     connect(server, authority).close()
 
 
@@ -133,7 +147,7 @@ TRUSTED = (
 def test_the_master_user_can_create_the_usual_extensions(
     major: int, authority: Path, tmp_path: Path
 ) -> None:
-    address = free_address()
+    address = free_address(PORT)
     server = Server(InstanceFolder(tmp_path / "a"), installation(str(major)), address=address)
     server.initialise()
     certify(server, authority)

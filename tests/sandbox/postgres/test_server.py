@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -26,14 +25,12 @@ def committed(server: Server) -> int:
 
 
 @pytest.fixture
-def filled(server: Server) -> Iterator[Server]:
-    """The module's server with a table ``kept``; whatever a test does to it, it runs again."""
+def filled(server: Server) -> Server:
+    """The module's server with a table ``kept``."""
     with server.connect() as connection, connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS kept")
         cursor.execute("CREATE TABLE kept AS SELECT generate_series(1, 1000)")
-    yield server
-    if not server.is_running:
-        server.start()
+    return server
 
 
 def test_a_killed_server_loses_nothing_committed(filled: Server) -> None:

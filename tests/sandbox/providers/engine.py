@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +13,12 @@ from typing import Any
 
 from sandbox import environment
 from sandbox.aws import processes as aws
-from sandbox.aws.identity import PORT as AWS_PORT
 from sandbox.process import Process
 from sandbox.providers import processes as providers
 from sandbox.settings import PROJECT_ROOT, Settings
 from sandbox.system import end_with_parent
 from sandbox.tools import Tools, ensure
-from tests.sandbox.cluster.running import random_subnet
+from tests.addresses import free_subnet
 from tests.waiting import eventually
 
 _SECONDS = 120.0
@@ -30,7 +28,7 @@ class World:
     """The processes of a sandbox that a program of AWS resources needs."""
 
     def __init__(self, home: Path) -> None:
-        self.settings = _free_settings(home)
+        self.settings = Settings(home=home, subnet=free_subnet())
         self.tools: Tools = ensure(self.settings, ["pulumi"])
         self._processes: dict[str, tuple[Process, subprocess.Popen[bytes]]] = {}
 
@@ -82,14 +80,6 @@ class World:
     @property
     def variables(self) -> dict[str, str]:
         return environment.variables(self.settings, self.tools)
-
-
-def _free_settings(home: Path) -> Settings:
-    while True:
-        settings = Settings(home=home, subnet=random_subnet())
-        with socket.socket() as probe:
-            if probe.connect_ex((settings.aws_address, AWS_PORT)):
-                return settings
 
 
 class Stack:
