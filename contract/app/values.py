@@ -102,6 +102,14 @@ def _absolute(value: str) -> str:
     return value
 
 
+def _without_nul(value: str) -> str:
+    """Refuse what ends a text for the operating system, in arguments and in an environment."""
+    if "\0" in value:
+        msg = "it has a NUL (\\0), which no argument or variable can have"
+        raise ValueError(msg)
+    return value
+
+
 def _split(value: object) -> object:
     return shlex.split(value) if isinstance(value, str) else value
 
@@ -131,7 +139,7 @@ RelativePath = Annotated[str, Field(min_length=1, max_length=500), AfterValidato
 Glob = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_glob)]
 ContainerFolder = Annotated[str, Field(max_length=200), AfterValidator(_absolute)]
 ContainerFolders = Annotated[tuple[ContainerFolder, ...], AfterValidator(_apart)]
-Words = tuple[Annotated[str, Field(max_length=4000)], ...]
+Words = tuple[Annotated[str, Field(max_length=4000), AfterValidator(_without_nul)], ...]
 Command = Annotated[
     Words,
     Field(min_length=1, max_length=100),
@@ -144,7 +152,14 @@ VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,126}$")]
 _Scalar = str | int | float | bool
 Text = Annotated[str, BeforeValidator(_text)]
 Variables = Annotated[
-    dict[VariableName, Annotated[str, BeforeValidator(_text, json_schema_input_type=_Scalar)]],
+    dict[
+        VariableName,
+        Annotated[
+            str,
+            BeforeValidator(_text, json_schema_input_type=_Scalar),
+            AfterValidator(_without_nul),
+        ],
+    ],
     Field(max_length=200),
 ]
 Json = Annotated[Any, BeforeValidator(_json)]

@@ -27,6 +27,19 @@ def refused(text: str | bytes) -> AppFileError:
     return error.value
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'service: {environment: {A: "a\\0b"}}',
+        'service: {command: ["a\\0b"]}',
+        'workers: {w: {command: "a\\0b"}}',
+        'tests: {command: "true", environment: {A: "a\\0b"}}',
+    ],
+)
+def test_what_no_process_can_be_started_with_is_refused(text: str) -> None:
+    assert "NUL" in refused(f"app: orders\n{text}\n").problems[0]
+
+
 def test_an_empty_file_describes_a_plain_fastapi_app() -> None:
     app = parse_app(FILE, b"")
     assert app == App()

@@ -392,8 +392,3 @@ def test_an_error_that_nobody_foresaw_is_a_result_too(
     with pytest.raises(ValueError, match="nobody"):
         previews(*("tests", "run", "42", "--commit", "a" * 40, "--url", URL, "--result", str(file)))
     assert read_result(file).why == "tests of orders-pr-42: ValueError: nobody foresaw it"
-
-
-def test_a_variable_that_no_process_can_have_is_refused() -> None:
-    with pytest.raises(ValueError, match="A: a variable has no NUL"):
-        EndToEndTests(command="true", environment={"A": "a\0b"})
