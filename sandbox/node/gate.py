@@ -30,7 +30,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class Redirect:
-    """A call is made with another address, and the same port unless it has one."""
+    """A call with a destination is made to another address, and the same port unless it has one."""
 
     address: str
     port: int | None = None

@@ -18,6 +18,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from sandbox.postgres.binaries import client_folder, installation
 from tests.addresses import free_address
+from tests.waiting import HANGS
 
 BINARIES = installation("18").programs
 CLIENTS = client_folder(18)
@@ -78,7 +79,7 @@ class Server:
         if self.process is None:
             return
         self.process.send_signal(how)
-        self.process.wait(30)
+        self.process.wait(HANGS)
         self.process = None
 
     def remove(self) -> None:
@@ -108,7 +109,7 @@ class Server:
 
     @retry(
         retry=retry_if_exception_type(psycopg2.OperationalError),
-        stop=stop_after_delay(20),
+        stop=stop_after_delay(HANGS),
         wait=wait_fixed(0.02),
         reraise=True,
     )

@@ -144,7 +144,11 @@ try:
 except OSError as error:
     print(error.strerror)
 """
-    with launching(gate, lambda _: Redirect("192.0.2.1")) as launcher:
+
+    def judge(call: Call) -> int | Redirect:
+        return Redirect("192.0.2.1") if call.binds and call.destinations else 0
+
+    with launching(gate, judge) as launcher:
         assert python(launcher, script) == ["Cannot assign requested address"]
 
 
