@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import random
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.settings import Settings
+from tests.addresses import free_port, free_subnet
 from tests.e2e.world import World, copy_of_the_checkout
 
 _FOLDER = Path(__file__).parent
@@ -30,30 +29,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.e2e)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _free_subnet() -> str:
-    """A /16 on which nothing listens where the API server would; each worker has its own."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    for second in random.sample(range(64 + worker, 200, workers), 136 // workers // 2):
-        with socket.socket() as probe:
-            if probe.connect_ex((f"127.{second}.0.1", 6443)) != 0:
-                return f"127.{second}.0.0/16"
-    pytest.fail("no free loopback subnet in 127.64.0.0 to 127.199.0.0")
-
-
 @contextmanager
 def new_world(folder: Path) -> Iterator[World]:
     """A sandbox in ``folder``, stopped and forgotten at the end."""
     settings = Settings(
         home=folder / "sandbox",
-        subnet=_free_subnet(),
-        http_port=_free_port(),
+        subnet=free_subnet(),
+        http_port=free_port(),
         # The same on every machine, whether it has an engine or not.
         builder="own",
     )
