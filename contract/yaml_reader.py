@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any, cast
 
 import yaml
@@ -15,32 +16,41 @@ _PLAIN = frozenset({"bool", "float", "int", "timestamp"})
 _BEGINS_WITH_A_BRACE = re.compile(r"\s*(?:- +)?([A-Za-z_][\w.-]*): +\{+([a-z][a-z0-9_]*)\}+.")
 
 
-def read(text: bytes, *, aliases: bool = False) -> tuple[yaml.Node | None, object]:
+def read(
+    text: bytes, *, aliases: bool = False, untagged: Collection[str] = ()
+) -> tuple[yaml.Node | None, object]:
     """Return the root of a document, and its content; None for both where it is empty.
 
     Args:
         text: The document, UTF-8 with or without a byte order mark.
         aliases: True to allow them; an attacker builds bombs of them.
+        untagged: Tags whose values are read as if they had none.
 
     Raises:
         WrittenError: It is no YAML, or has a key twice, or what people have no use for.
     """
     try:
-        root = _Loader(text, aliases=aliases).get_single_node()
+        root = _Loader(text, aliases=aliases, untagged=untagged).get_single_node()
         return root, None if root is None else _content(root)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise _explained(error, text) from error
 
 
 class _Loader(yaml.SafeLoader):
-    def __init__(self, text: bytes, *, aliases: bool) -> None:
+    def __init__(self, text: bytes, *, aliases: bool, untagged: Collection[str]) -> None:
         super().__init__(text)
         self._aliases = aliases
+        self._untagged = untagged
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if not self._aliases and self.check_event(yaml.AliasEvent):
-            event = cast("Any", self).peek_event()
-            raise _wrong("an alias is not allowed", event.start_mark)
+        event = cast("Any", self).peek_event()
+        if isinstance(event, yaml.AliasEvent):
+            if not self._aliases:
+                raise _wrong("an alias is not allowed", event.start_mark)
+        elif event.tag in self._untagged:
+            is_scalar = isinstance(event, yaml.ScalarEvent)
+            event.tag = None
+            event.implicit = (event.style is None, event.style is not None) if is_scalar else True
         return super().compose_node(parent, index)
 
 

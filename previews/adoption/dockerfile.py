@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from contract.app.read import is_inside
 from contract.written import WrittenError
 from contract.yaml_reader import read
+from previews.adoption.source import read_text
 from previews.diagnosis.redaction import redact
 from previews.errors import PreviewsError
 
@@ -34,6 +36,8 @@ _SECRET_NAME = re.compile(
     r"|private[_-]?key|credentials?|salt|pepper)$",
     re.IGNORECASE,
 )
+# Compose's own tags, of values that replace those of an earlier file.
+_OVERRIDING = frozenset({"!override", "!reset"})
 _HEREDOC = re.compile(r"<<-?[\"']?(\w+)[\"']?")
 _PAIR = re.compile(
     r"(?<!\w)([A-Za-z_]\w*+)=((?:\"(?:\\.|[^\"\\])*+\"|'[^']*+'|\\.|[^\s\"'\\]|\\)*+)"
@@ -337,8 +341,9 @@ def read_services(root: Path, folder: Path) -> dict[str, dict[str, Any]]:
         for path in sorted(names, key=lambda path: (len(path.name), path.name)):
             try:
                 # As it was written: YAML 1.1 takes the version 3.10 for 3.1, and 22:22 for 1342.
-                _, content = read(path.read_text(errors="replace").encode(), aliases=True)
-            except (OSError, WrittenError):
+                text = read_text(root, path) or ""
+                _, content = read(text.encode(), aliases=True, untagged=_OVERRIDING)
+            except WrittenError:
                 continue
             services = content.get("services") if isinstance(content, dict) else None
             for name, service in services.items() if isinstance(services, dict) else ():
@@ -370,7 +375,7 @@ def find_build(
     path = best[0]
     contexts = list(dict.fromkeys((path.parent, folder, *folder.parents)))
     contexts = [one for one in contexts if app.module.path.is_relative_to(one)] or [folder]
-    copied = started(parse((root / path).read_text(errors="replace")).final() or ()).copies
+    copied = started(parse(read_text(root, root / path) or "").final() or ()).copies
     sources = [source for sources, _ in copied for source in sources]
     context = max(
         contexts, key=lambda one: sum((root / one / source).exists() for source in sources)
@@ -407,7 +412,8 @@ def _dockerfiles(root: Path, folder: Path) -> Iterator[Path]:
         for one in inner:
             paths = [path for path in one.glob("*Dockerfile*") if path.suffix != ".dockerignore"]
             for path in sorted(paths, key=lambda path: (_order(path.name), path.name)):
-                yield path.relative_to(root)
+                if path.is_file() and is_inside(root, path):
+                    yield path.relative_to(root)
 
 
 def _order(name: str) -> int:

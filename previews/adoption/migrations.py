@@ -9,9 +9,9 @@ from configparser import ConfigParser
 from configparser import Error as IniError
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from previews.adoption.source import argument, called, dotted, files, targets, text
+from previews.adoption.source import argument, called, dotted, files, read_text, targets, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,11 +61,13 @@ def find_alembic(root: Path, folder: Path) -> Alembic | None:
         ini = place / "alembic.ini"
         parser = ConfigParser(interpolation=None)
         try:
-            if not ini.is_file() or not parser.read(ini):
+            settings = read_text(root, ini)
+            if settings is None:
                 continue
-        except (IniError, UnicodeDecodeError):
+            parser.read_string(settings)
+        except IniError:
             continue
-        given = parser.get("alembic", "script_location", fallback="") or _of_pyproject(place)
+        given = parser.get("alembic", "script_location", fallback="") or _of_pyproject(root, place)
         scripts = (
             (place / given.replace("%(here)s", ".").partition(":")[2])
             if ":" in given
@@ -74,10 +76,12 @@ def find_alembic(root: Path, folder: Path) -> Alembic | None:
         env = scripts.resolve() / "env.py"
         if not env.resolve().is_relative_to(root) or not env.is_file():
             continue
-        text = env.read_text(errors="replace")
+        text = read_text(root, env)
+        if text is None:
+            continue
         code = "\n".join(line.partition("#")[0] for line in text.splitlines())
         url = parser.get("alembic", "sqlalchemy.url", fallback="")
-        fixed = None if _OVERRIDES.search(code) or "$" in url else _line(ini, "sqlalchemy.url")
+        fixed = None if _OVERRIDES.search(code) or "$" in url else _line(settings, "sqlalchemy.url")
         return Alembic(
             ini.relative_to(root),
             env.parent.relative_to(root),
@@ -87,18 +91,19 @@ def find_alembic(root: Path, folder: Path) -> Alembic | None:
     return None
 
 
-def _of_pyproject(place: Path) -> str:
+def _of_pyproject(root: Path, place: Path) -> str:
     """Return the folder of the scripts that ``[tool.alembic]`` names, for Alembic from 1.16."""
     try:
-        content = tomllib.loads((place / "pyproject.toml").read_text(errors="replace"))
-    except (OSError, ValueError, RecursionError):  # Also a number of thousands of digits.
-        content = {}
-    tool = content.get("tool", {}).get("alembic", {})
-    return str(tool.get("script_location") or "alembic")
+        found: object = tomllib.loads(read_text(root, place / "pyproject.toml") or "")
+    except (ValueError, RecursionError):  # Also a number of thousands of digits.
+        found = None
+    for key in ("tool", "alembic", "script_location"):
+        found = cast("dict[str, object]", found).get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, str) and found else "alembic"
 
 
-def _line(file: Path, word: str) -> int:
-    lines = file.read_text(errors="replace").splitlines()
+def _line(text: str, word: str) -> int:
+    lines = text.splitlines()
     return next((number for number, line in enumerate(lines, 1) if line.startswith(word)), 0)
 
 

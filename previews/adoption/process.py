@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from previews.adoption.dockerfile import started as started_by
+from previews.adoption.source import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -162,9 +163,10 @@ def _script(words: Sequence[str], context: Path) -> tuple[str | None, list[str] 
         places = [context / inner, *(context / part for part in _tails(inner))]
         places += sorted(context.glob(f"**/{name}"))[:1]
         for place in places:
-            if place.is_file():
-                text = place.read_text(errors="replace").replace("\\\r\n", "").replace("\\\n", "")
-                lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+            text = read_text(context, place)
+            if text is not None:
+                joined = text.replace("\\\n", "")
+                lines = [line for line in joined.splitlines() if not line.lstrip().startswith("#")]
                 return str(place.relative_to(context)), [
                     part for line in lines for part in line.split("&&")
                 ]

@@ -15,6 +15,7 @@ from contract.app.values import app_name
 from previews.adoption.dockerfile import started as started_by
 from previews.adoption.environment import Values, values_of
 from previews.adoption.process import Process, process_of
+from previews.adoption.source import read_text
 from previews.adoption.surroundings import egress, extensions, flow, scalar, scratch, seeds, workers
 
 if TYPE_CHECKING:
@@ -106,12 +107,9 @@ def _name(repository: Repository) -> str:
     root = repository.root
     candidates: list[str] = []
     for place in dict.fromkeys((repository.folder, repository.build.context, Path())):
-        file = root / place / "pyproject.toml"
-        if file.is_file():
-            match = re.search(
-                r"^name\s*=\s*[\"']([^\"']+)", file.read_text(errors="replace"), re.MULTILINE
-            )
-            candidates += [match[1]] if match else []
+        text = read_text(root, root / place / "pyproject.toml") or ""
+        match = re.search(r"^name\s*=\s*[\"']([^\"']+)", text, re.MULTILINE)
+        candidates += [match[1]] if match else []
     candidates += [repository.folder.name, root.name]
     for candidate in candidates:
         kebab = re.sub(r"[^a-z0-9]+", "-", candidate.lower()).strip("-").lstrip("0123456789-")

@@ -23,7 +23,7 @@ from previews.adoption.migrations import Alembic, Tables, find_alembic, read_tab
 from previews.adoption.process import serving_stage
 from previews.adoption.routes import AppObject, Routes, app_objects, read_routes
 from previews.adoption.settings import Variable, variables
-from previews.adoption.source import Source, read_source
+from previews.adoption.source import Source, read_source, read_text
 from previews.errors import PreviewsError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def read_repository(folder: Path, choose: Callable[[str, Sequence[str]], str]) -
     source.scope = place
     services = read_services(root, place)
     build = find_build(root, place, app, services)
-    dockerfile = parse((root / build.dockerfile).read_text(errors="replace"))
+    dockerfile = parse(read_text(root, root / build.dockerfile) or "")
     if build.target and len(dockerfile.stages) > 1 and "dev" in build.target.lower():
         build = replace(build, target=None)  # Compose is for development.
     if build.target is None:
@@ -177,7 +177,7 @@ def _rank(root: Path, folder: Path, app: AppObject) -> tuple[int, int]:
     """Rank one of several objects: the one that a Dockerfile or a script starts comes first."""
     name = uvicorn_name(root, folder, app)
     starting = [*(root / folder).glob("*Dockerfile*"), *(root / folder).rglob("*.sh")]
-    if any(name in one.read_text(errors="replace") for one in starting if one.is_file()):
+    if any(name in (read_text(root, one) or "") for one in starting):
         return (0, 0)
     usual = app.module.path.name in {"main.py", "app.py", "asgi.py"} and app.name == "app"
     return (1 if usual else 2, len(app.module.path.parts))
@@ -225,9 +225,8 @@ def _examples(
                 found.setdefault(str(name), str(value))
     for place in dict.fromkeys((folder, build.context, *folder.parents)):
         for path in sorted((root / place).glob(".env*")):
-            if not path.is_file() or path.is_symlink():
-                continue
-            for line in path.read_text(errors="replace").splitlines():
+            text = None if path.is_symlink() else read_text(root, path)
+            for line in (text or "").splitlines():
                 name, equals, value = line.strip().removeprefix("export ").partition("=")
                 if equals and re.fullmatch(r"\w+", name.strip()):
                     found.setdefault(name.strip(), value.strip().strip("\"'"))
@@ -244,6 +243,6 @@ def _dependencies(root: Path, folder: Path) -> frozenset[str]:
                 *path.glob("pyproject.toml"),
                 *path.glob("Pipfile"),
             ):
-                text = file.read_text(errors="replace").lower()
+                text = (read_text(root, file) or "").lower()
                 words |= set(re.findall(r"[a-z][a-z0-9_.-]*", text))
     return frozenset(words)

@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contract.app.read import is_inside
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -214,6 +216,25 @@ def files(folder: Path) -> Iterator[Path]:
             path = Path(here, name)
             if path.is_file() and not path.is_symlink():
                 yield path
+
+
+def read_text(root: Path, path: Path) -> str | None:
+    """Return the text of a file of a repository, with replacements for what is no UTF-8.
+
+    Args:
+        root: The repository, or a folder of it.
+        path: The file.
+
+    Returns:
+        None for what is no file of it that can be read: a folder, a link that leads nowhere or out
+        of it, a pipe, a file of more than 1 MiB.
+    """
+    try:
+        if not is_inside(root, path) or not path.is_file() or path.stat().st_size > _LARGEST:
+            return None
+        return path.read_bytes().decode(errors="replace").replace("\r\n", "\n")
+    except (OSError, ValueError):
+        return None
 
 
 def read_source(root: Path, folder: Path) -> Source:

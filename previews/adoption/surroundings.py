@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import yaml
+
+from previews.adoption.source import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,7 +93,8 @@ def scratch(repository: Repository) -> list[str]:
     found: list[PurePosixPath] = []
     for service in repository.services.values():
         if "build" in service and service["build"] == build.composed:
-            volumes = [one for one in service.get("volumes") or () if isinstance(one, str)]
+            given = service.get("volumes")
+            volumes = [one for one in given if isinstance(one, str)] if _is_list(given) else []
             found += [PurePosixPath(one.split(":")[1]) for one in volumes if _NAMED.match(one)]
     for variable in repository.variables.values():
         if _WRITTEN.search(variable.name) and _FOLDER.fullmatch(variable.default):
@@ -107,10 +110,14 @@ def scratch(repository: Repository) -> list[str]:
     return [str(one) for one in kept[:7]]
 
 
+def _is_list(value: object) -> TypeGuard[list[object]]:
+    return isinstance(value, list)
+
+
 def seeds(repository: Repository) -> Iterator[tuple[str, str]]:
     """Yield the script and the command of each program that a script runs after migrating."""
     for path in sorted((repository.root / repository.folder).rglob("*.sh")):
-        text = path.read_text(errors="replace")
+        text = read_text(repository.root, path) or ""
         parts = [part.strip() for line in text.splitlines() for part in line.split("&&")]
         migrated = [number for number, part in enumerate(parts) if _UPGRADES.match(part)]
         after = parts[migrated[-1] + 1 :] if migrated and "test" not in path.name else []

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from previews.adoption.source import read_text
 from previews.adoption.surroundings import scalar
 from previews.errors import PreviewsError
 
@@ -305,7 +306,7 @@ def workflow_path(root: Path, folder: Path, name: str) -> Path:
     own = f"app: {_in_yaml(folder)}\n"
     named = (f"preview-{name}", f"previews-of-{name}")
     candidates = [root / WORKFLOWS / f"{stem}.yml" for stem in ("preview", *named)]
-    there = next((one for one in candidates if one.is_file() and own in _text(one)), None)
+    there = next((one for one in candidates if one.is_file() and own in _text(root, one)), None)
     return there or next((one for one in candidates if not one.exists()), candidates[-1])
 
 
@@ -313,7 +314,7 @@ def namesake(root: Path, folder: Path, name: str) -> Path | None:
     """Return the workflow of another app of the repository that has the same name, if any."""
     lines = (f"app: {_in_yaml(folder)}\n", f"environment: {name}-preview\n")
     for path in sorted((root / WORKFLOWS).glob("preview*.yml")):
-        text = _text(path)
+        text = _text(root, path)
         if lines[1] in text and lines[0] not in text:
             return path
     return None
@@ -332,8 +333,8 @@ def _in_yaml(folder: Path) -> str:
     return "." if folder == Path() else scalar(folder.as_posix())
 
 
-def _text(path: Path) -> str:
-    return path.read_text(errors="replace").replace("\r\n", "\n")
+def _text(root: Path, path: Path) -> str:
+    return read_text(root, path) or ""
 
 
 def run_git(folder: Path, *arguments: str) -> str:

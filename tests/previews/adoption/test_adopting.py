@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -426,3 +427,55 @@ def test_a_link_out_of_the_repository_is_not_written_through(previews: Run, tmp_
     code, output, _ = previews("adopt", str(folder), "--json", *PLATFORM)
     assert (code, json.loads(output)["error"]["code"]) == (1, "adopt-write")
     assert other.read_text() == "mine\n"
+
+
+def test_what_is_no_file_of_the_repository_is_passed_by(previews: Run, tmp_path: Path) -> None:
+    """Each of them ended the command with a traceback."""
+    folder = repository(tmp_path / "orders")
+    outside = tmp_path / "outside.yml"
+    outside.write_text("services: {redis: {image: redis}}\n")
+    for link in ("docker-compose.override.yml", "requirements-dev.txt", "start.sh", "alembic.ini~"):
+        (folder / link).symlink_to("nowhere")
+    (folder / "compose.yml").symlink_to(outside)
+    (folder / "docker").mkdir()
+    for name in ("docker/Dockerfile", "compose.d.yml", "requirements.d.txt", "Dockerfile.d"):
+        (folder / name).mkdir()
+    os.mkfifo(folder / "docker-compose.pipe.yml")
+    (folder / "requirements-huge.txt").write_bytes(b"a" * (1024 * 1024 + 1))
+    adopted(previews, folder)
+    assert read_app(folder).needs.declared == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("docker-compose.yml", "services: [redis]\n"),
+        ("docker-compose.yml", "[services]\n"),
+        ("docker-compose.yml", "services: {app: {build: ., volumes: 5, environment: 5}}\n"),
+        ("docker-compose.yml", "services: {app: {build: ., healthcheck: [x], command: {a: b}}}\n"),
+        ("docker-compose.yml", "? [a]\n: b\n"),
+        ("pyproject.toml", "[tool]\nalembic = 'x'\n"),
+        ("pyproject.toml", "tool = 'x'\n"),
+        ("pyproject.toml", "[tool.alembic]\nscript_location = ['x']\n"),
+    ],
+)
+def test_a_document_of_another_shape_is_passed_by(
+    previews: Run, tmp_path: Path, name: str, text: str
+) -> None:
+    folder = repository(tmp_path)
+    (folder / name).write_text(text)
+    ini = folder / "alembic.ini"
+    ini.write_text("[alembic]\n")
+    adopted(previews, folder)
+
+
+def test_tags_of_compose_are_known(previews: Run, tmp_path: Path) -> None:
+    """The whole file was passed by."""
+    folder = repository(tmp_path)
+    (folder / "docker-compose.yml").write_text(
+        "services:\n"
+        "  app:\n    build: !override {context: .}\n    ports: !reset []\n"
+        "  worker:\n    build: .\n    command: !override [celery, -A, app, worker]\n"
+    )
+    adopted(previews, folder)
+    assert list(read_app(folder).workers) == ["worker"]
