@@ -43,6 +43,12 @@ class WrittenError(PlacedError):
         self.snippet = snippet
         super().__init__(problem, at)
 
+    @property
+    def located(self) -> str:
+        """The problem after its line, and its path if that is known."""
+        place = f"{'.'.join(map(str, self.at))}: " if self.at else ""
+        return f"line {self.line}: {place}{self}"
+
 
 class QuotesMissingError(WrittenError):
     """A placeholder without quotes, which YAML takes for a mapping.
@@ -91,7 +97,7 @@ def as_json(value: object, at: _Place = ()) -> object:
         return _number(value, at) if value.kind in {"float", "int"} else _other(value)
     if isinstance(value, dict):
         entries = cast("dict[str, object]", value)
-        bare = next((key for key in entries if isinstance(key, Bare)), None)
+        bare = bare_key(entries)
         if bare is not None:
             raise QuotesMissingError(bare, at)
         return {str(key): as_json(one, (*at, str(key))) for key, one in entries.items()}

@@ -41,8 +41,8 @@ class PreviewsError(Exception):
         return {"code": self.code, "what": self.what, "why": self.why, "remedy": self.remedy}
 
 
-def unexpected(what: str, error: BaseException) -> PreviewsError:
-    """Return an error that nobody foresaw as one for people, who would see nothing of it.
+def for_people(what: str, error: BaseException) -> PreviewsError:
+    """Return an error as people can be shown it: one that nobody foresaw gets a remedy, too.
 
     Whoever shows it raises the error itself again, so that the log has the traceback.
 
@@ -50,6 +50,8 @@ def unexpected(what: str, error: BaseException) -> PreviewsError:
         what: Name of the thing that failed.
         error: The error.
     """
+    if isinstance(error, PreviewsError):
+        return error
     return PreviewsError(
         "unexpected",
         what,

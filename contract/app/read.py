@@ -116,7 +116,7 @@ def parse_app(file: Path, text: bytes) -> App:
     try:
         node, content = read(text)
     except WrittenError as error:
-        raise AppFileError(file, [f"line {error.line}: {error}"], error.snippet) from error
+        raise AppFileError(file, [error.located], error.snippet) from error
     if content is None:
         content = {}
     try:

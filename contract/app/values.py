@@ -24,9 +24,6 @@ from contract.written import QuotesMissingError, as_json, bare_key
 CPU = r"^([1-9][0-9]{0,5}m|[1-9][0-9]{0,2})$"
 """Pattern of an amount of CPU: millicores, or cores."""
 
-MEMORY = r"^[1-9][0-9]{0,6}Mi$"
-"""Pattern of an amount of memory, in MiB."""
-
 AUTHORITIES_FOLDER = "/etc/previews/authorities"
 """Folder with the authorities of databases' certificates, in each container of an app."""
 
@@ -130,10 +127,6 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int | float) else value
 
 
-def _json(value: object) -> object:
-    return as_json(value)
-
-
 Name = Annotated[str, AfterValidator(app_name)]
 RelativePath = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_relative)]
 Glob = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_glob)]
@@ -162,14 +155,14 @@ Variables = Annotated[
     ],
     Field(max_length=200),
 ]
-Json = Annotated[Any, BeforeValidator(_json)]
+Json = Annotated[Any, BeforeValidator(as_json)]
 Environment = Annotated[Variables, AfterValidator(check_placeholders)]
 Cpu = Annotated[
     str,
     Field(pattern=CPU),
     BeforeValidator(_text, json_schema_input_type=str | int),
 ]
-Memory = Annotated[str, Field(pattern=MEMORY)]
+Memory = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,6}Mi$")]
 Host = Annotated[
     str,
     Field(

@@ -132,8 +132,7 @@ def load(path: Path) -> Rules:
         msg = f"{path.name} can't be read: {' '.join(str(error).split())}. {REMEDY}"
         raise RulesError(msg) from error
     except WrittenError as error:
-        place = f"{'.'.join(map(str, error.at))}: " if error.at else ""
-        msg = f"{path.name} can't be read: line {error.line}: {place}{error}. {REMEDY}"
+        msg = f"{path.name} can't be read: {error.located}. {REMEDY}"
         raise RulesError(msg) from error
     try:
         return Rules.model_validate(content)

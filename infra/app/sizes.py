@@ -41,7 +41,7 @@ class Part:
 
     @property
     def most_pods(self) -> int:
-        """How many there are at most, while they are replaced too."""
+        """Largest number of pods at a time, those of a rollout included."""
         return self.pods + _EXTRA_PODS
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AwareDatetime, Field, ValidationInfo, field_validator
 
-from contract.app.values import CPU, MEMORY
+from contract.app.values import CPU, Memory
 from contract.bounds import BOUNDS, MOST_CPU, MOST_MEMORY, mebibytes, millicores
 from contract.stack_name import StackKind
 from infra.config.access import AccessConfig, DnsConfig, PlatformAccessConfig, SignIn
@@ -35,7 +35,6 @@ DRAIN_SECONDS = 9
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 Cpu = Annotated[str, Field(pattern=CPU)]
-Memory = Annotated[str, Field(pattern=MEMORY)]
 
 
 class EgressBy(StrEnum):

@@ -167,8 +167,7 @@ def _read(text: str | bytes) -> dict[str, Any]:
     try:
         content = _parsed(text)
     except WrittenError as error:
-        place = f"{'.'.join(map(str, error.at))}: " if error.at else ""
-        raise ValueError(f"line {error.line}: {place}{error}") from error
+        raise ValueError(error.located) from error
     if content is None:
         content = {}
     if not isinstance(content, dict) or not isinstance(content.get("tables") or {}, dict):

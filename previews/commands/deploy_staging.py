@@ -12,7 +12,7 @@ from contract.stack_name import AppName
 from previews.clients import Clients
 from previews.commands._arguments import Bypass, ConnectTo, this_run
 from previews.diagnosis.redaction import redact
-from previews.errors import PreviewsError, unexpected
+from previews.errors import PreviewsError, for_people
 from previews.lifecycle.staging import StagingDeployment
 from previews.output import AsJson, progress, show
 
@@ -47,11 +47,8 @@ def command(
     )
     try:
         report = deployment.run(image, database_image)
-    except PreviewsError as error:
-        _publish(clients, commit, error, this_run())
-        raise
     except (Exception, KeyboardInterrupt) as error:
-        _publish(clients, commit, unexpected("staging", error), this_run())
+        _publish(clients, commit, for_people("staging", error), this_run())
         raise
     _publish(clients, commit, None, this_run())
     show(report, f"staging has {report.image}: {report.url}", as_json=as_json)

@@ -9,7 +9,7 @@ from previews import output
 from previews.clients import Clients
 from previews.commands._arguments import PreviewArgument, this_run
 from previews.diagnosis import failure_report
-from previews.errors import Exit, PreviewsError, unexpected
+from previews.errors import Exit, PreviewsError, for_people
 from previews.lifecycle.preflight import PreflightReport, preflight
 from previews.output import AsJson, show
 from previews.pull_request import comment
@@ -38,11 +38,8 @@ def command(preview: PreviewArgument, as_json: AsJson = False) -> None:
             cluster=lambda: clients.cluster,
             app=lambda: clients.app,
         )
-    except PreviewsError as error:
-        _comment(clients, preview, error)
-        raise
     except Exception as error:
-        _comment(clients, preview, unexpected(f"preflight of {preview}", error))
+        _comment(clients, preview, for_people(f"preflight of {preview}", error))
         raise
     show(report, report.text(), as_json=as_json)
     failure = _error(report)

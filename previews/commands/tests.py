@@ -13,7 +13,7 @@ from contract.preview import Preview
 from previews.app import read_description
 from previews.clients import Clients
 from previews.commands._arguments import ConnectTo, PreviewArgument, this_run
-from previews.errors import PreviewsError, unexpected
+from previews.errors import PreviewsError, for_people
 from previews.lifecycle.app_tests import (
     keep_report,
     placeholder_values,
@@ -82,8 +82,7 @@ def _run(
         folder = Settings.read().app_folder
         tests, result = _run_described(preview, folder, commit, url, connect_to)
     except Exception as error:
-        what = f"tests of {preview}"
-        shown = error if isinstance(error, PreviewsError) else unexpected(what, error)
+        shown = for_people(f"tests of {preview}", error)
         if file is not None:
             write_result(file, failed(f"{shown.what}: {shown.why}"))
         raise

@@ -16,7 +16,7 @@ from previews.diagnosis import migration_report
 from previews.diagnosis.failure_report import UpFailedError
 from previews.diagnosis.hook_logs import HookRun, read_logs
 from previews.diagnosis.migration_report import MigrationLog
-from previews.errors import PreviewsError, unexpected
+from previews.errors import PreviewsError, for_people
 from previews.lifecycle.label_config import label_config
 from previews.lifecycle.smoke import SmokeReport, running_image, smoke
 from previews.lifecycle.terminating import is_terminating, termination_error
@@ -137,12 +137,9 @@ class PreviewDeployment:
             return self._deploy(image, commit, reset_database, unchanged)
         except UpFailedError:
             raise
-        except PreviewsError as error:
-            self.presenter.stopped(error)
-            raise
         except (Exception, KeyboardInterrupt) as error:
             # Otherwise people would see for ever that it is being deployed.
-            self.presenter.stopped(unexpected(self.preview.name, error))
+            self.presenter.stopped(for_people(self.preview.name, error))
             raise
 
     def _deploy(

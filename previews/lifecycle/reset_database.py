@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from contract.kubernetes import MIGRATE
 from contract.preview import Preview
 from previews.diagnosis.redaction import redact
-from previews.errors import PreviewsError, unexpected
+from previews.errors import PreviewsError, for_people
 from previews.lifecycle import branch_reset
 from previews.lifecycle.deploy import PreviewDeployment
 from previews.output import progress
@@ -93,14 +93,12 @@ def reset_database(
                 reset_database=True,
                 unchanged=[*built],
             )
-    except PreviewsError as error:
-        # A failed deployment has shown its failure report in the comment already.
-        if presenter is not None and error.code != "up-failed":
-            _show_failure(presenter, preview, error, run)
-        raise
     except (Exception, KeyboardInterrupt) as error:
-        if presenter is not None:
-            _show_failure(presenter, preview, unexpected(preview.name, error), run)
+        shown = for_people(preview.name, error)
+        # A failed deployment has shown its failure report in the comment already.
+        if presenter is not None and shown.code != "up-failed":
+            why = redact(shown.why)
+            presenter.show(comment.reset_failed(preview.name, why, shown.remedy, run=run))
         raise
     outputs = stacks.outputs(preview.stack.value)
     return ResetReport(
@@ -109,13 +107,6 @@ def reset_database(
         snapshot=outputs["snapshot"],
         snapshot_created=outputs["snapshotCreated"],
     )
-
-
-def _show_failure(
-    presenter: PullRequestPresenter, preview: Preview, error: PreviewsError, run: str
-) -> None:
-    text = comment.reset_failed(preview.name, redact(error.why), error.remedy, run=run)
-    presenter.show(text)
 
 
 def _built_images(preview: Preview, stacks: Stacks) -> dict[str, str]:

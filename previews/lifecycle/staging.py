@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from previews.errors import PreviewsError, unexpected
+from previews.errors import PreviewsError, for_people
 from previews.lifecycle.smoke import SmokeReport, smoke
 from previews.output import progress
 from previews.platform import STAGING
@@ -117,7 +117,7 @@ class StagingDeployment:
         except PreviewsError as error:
             return f"the smoke test can't be run: {error.what}: {error.why}"
         except Exception as error:  # noqa: BLE001 - an image that nobody could test does not stay
-            return f"the smoke test can't be run: {unexpected(STAGING, error).why}"
+            return f"the smoke test can't be run: {for_people(STAGING, error).why}"
 
     def _why(self, outcome: UpResult) -> str:
         found = self.diagnose(STAGING, outcome, outcome.output)

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from contract.preview import Preview
 from previews import inventory
-from previews.errors import PreviewsError, unexpected
+from previews.errors import for_people
 from previews.inventory import ResourceFinder
 from previews.lifecycle.sweep_candidates import Candidate, SweepReason, SweepState
 from previews.output import progress
@@ -200,8 +200,7 @@ class Sweep:
                 return _entry(now, SweepOutcome.DUE, now.detail)
             report = self.remove(now.preview, leftovers=not now.has_stack)
         except Exception as error:  # noqa: BLE001 - the next preview is tried all the same
-            name = candidate.preview.name
-            shown = error if isinstance(error, PreviewsError) else unexpected(name, error)
+            shown = for_people(candidate.preview.name, error)
             # A pull request that GitHub doesn't find is not known to be closed.
             unknown = shown.code == "github-not-found"
             outcome = SweepOutcome.KEPT if unknown else SweepOutcome.FAILED

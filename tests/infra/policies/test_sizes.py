@@ -1,4 +1,4 @@
-"""What the models accept and what the policies allow is one thing, at its largest too."""
+"""The largest sizes that the models accept are ones that the policies allow."""
 
 from __future__ import annotations
 

@@ -182,7 +182,7 @@ def test_an_app_may_need_a_bucket_besides_its_clone(needing: Deployment) -> None
 
 
 def test_pods_go_before_their_bucket_and_their_clone(needing: Deployment) -> None:
-    """What comes up later goes earlier; none of the two goes with the namespace."""
+    """The last to be created is the first to be deleted; the namespace deletes neither."""
     bucket, claim = needing.one(BUCKET), needing.one(CLAIM)
     assert (bucket.deleted_with, claim.deleted_with) == ("", "")
     pods = [

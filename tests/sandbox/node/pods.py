@@ -108,13 +108,13 @@ class Namespace:
         return found
 
     def until_ended_before(self, name: str, of: str = "main") -> Object:
-        """Wait until the container was started anew, and return its status of that moment."""
+        """Wait until the container was restarted, and return its status of that moment."""
 
         def again() -> Object | None:
             status = self.state(name, of)
             return status if "terminated" in status.get("lastState", {}) else None
 
-        found: Object = eventually(again, f"{of} of {name} to be started anew")
+        found: Object = eventually(again, f"{of} of {name} to be restarted")
         return found
 
     def volume(self, uid: str, name: str = "v") -> Path:
