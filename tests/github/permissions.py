@@ -25,7 +25,11 @@ _NEEDED: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("GET", r"/pulls(/\d+(/files)?)?", _any("read", "pull-requests")),
     ("GET", r"/contents/.+|/git/commits/[^/]+|/compare/.+", _any("read", "contents")),
     ("GET", r"/issues/\d+/comments|/labels(/[^/]+)?", _any("read", *_TALK)),
-    ("POST", r"/issues/\d+/(labels|comments)|/issues/comments/\d+/reactions", _any("write", *_TALK)),
+    (
+        "POST",
+        r"/issues/\d+/(labels|comments)|/issues/comments/\d+/reactions",
+        _any("write", *_TALK),
+    ),
     ("DELETE", r"/issues/\d+/labels/[^/]+", _any("write", *_TALK)),
     ("PATCH|DELETE", r"/issues/comments/\d+", _any("write", *_TALK)),
     ("GET", r"/deployments(/\d+(/statuses)?)?", _any("read", "deployments")),

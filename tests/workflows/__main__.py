@@ -13,7 +13,12 @@ PROJECT = Path(__file__).parents[2]
 
 def main() -> int:
     """Run both, and return the worse exit code."""
-    zizmor = [str(Path(sys.executable).with_name("zizmor")), "--offline", "--persona=auditor", ".github"]
+    zizmor = [
+        str(Path(sys.executable).with_name("zizmor")),
+        "--offline",
+        "--persona=auditor",
+        ".github",
+    ]
     return max(
         subprocess.run(command, cwd=PROJECT, check=False).returncode
         for command in (zizmor, [str(actionlint())])

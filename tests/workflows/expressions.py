@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 _EXPRESSION = re.compile(r"\$\{\{(.+?)\}\}", re.DOTALL)
-_TOKEN = re.compile(r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<sign>&&|\|\||[!=]=|[!(),])|(?P<word>[\w.*-]+))")
+_TOKEN = re.compile(
+    r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<sign>&&|\|\||[!=]=|[!(),])|(?P<word>[\w.*-]+))"
+)
 _FALSE = {"", "false"}
 _STATES = ("always", "cancelled", "failure", "success")
 """Functions that ask how what came before has ended; without any, all of it has to be a success."""

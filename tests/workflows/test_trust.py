@@ -22,13 +22,11 @@ WITHOUT_RIGHTS = {
 EXCEPTIONS: dict[str, tuple[set[str], str]] = {
     "preview:infra-diff": (
         {"id-token", "environment", "secrets"},
-        "compares a changed program of the platform with what runs; the role of its environment"
-        " only reads, and so does the token that it has in Pulumi Cloud",
+        "compares a changed program of the platform with what runs, by a role that only reads",
     ),
     "preview:deploy-infra": (
         {"id-token", "environment", "secrets", "write"},
-        "deploys a changed program of the platform after a person has approved that, whose"
-        " environment requires a reviewer",
+        "deploys a changed program of the platform after a person has approved it",
     ),
 }
 """Jobs that have both, with what they have and why."""
@@ -55,10 +53,13 @@ def test_the_jobs_with_code_are_known() -> None:
 def test_an_exception_has_exactly_what_is_written_here(name: str) -> None:
     assert with_code(FILES)[name] == EXCEPTIONS[name][0]
     [job] = [job for job in JOBS if str(job) == name]
-    assert job.environment == {
-        "preview:infra-diff": "preview-infra-plan",
-        "preview:deploy-infra": "preview-infra",
-    }[name]
+    assert (
+        job.environment
+        == {
+            "preview:infra-diff": "preview-infra-plan",
+            "preview:deploy-infra": "preview-infra",
+        }[name]
+    )
     # An app's pull request changes no program; the platform's own token is in no job with code.
     assert "!inputs.app" in job.body["if"]
     assert "PLATFORM_TOKEN" not in str(job.body)
@@ -139,7 +140,10 @@ MUTATIONS: dict[str, tuple[str, str, Mutation]] = {
     "the build may comment": ("preview:build", "write", _grant("preview:build", "pull-requests")),
     "the build has no permissions of its own": (
         *("preview:build", "write"),
-        lambda files: (files["preview"].pop("permissions"), _job(files, "preview:build").pop("permissions")),
+        lambda files: (
+            files["preview"].pop("permissions"),
+            _job(files, "preview:build").pop("permissions"),
+        ),
     ),
     "the build has an environment": (
         *("preview:build", "environment"),

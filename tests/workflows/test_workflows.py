@@ -26,48 +26,33 @@ from tests.workflows.reading import (
     lines_of_code,
     steps,
 )
-from tests.workflows.trust import TRUSTED_REFS, Files
+from tests.workflows.trust import Files
 
 PRIVILEGED = {"pull_request_target", "issue_comment", "workflow_run", "schedule"}
 """Events whose runs have the repository's secrets, whoever caused them."""
 
 TOUCHES_A_STACK = re.compile(r"previews (?:up|reset-db|destroy|sweep --only)\b")
 
+SHOWS = {"deployments": "write", "pull-requests": "write", "statuses": "write"}
+"""What shows something in a pull request needs this."""
+
 NEEDED_BY_COMMAND: dict[str, dict[str, str]] = {
     "app image": {},
-    "decide": {
-        **{"contents": "read", "deployments": "read"},
-        **{"pull-requests": "read", "statuses": "read"},
-    },
-    "decide --announce": {
-        **{"contents": "read", "deployments": "write"},
-        **{"pull-requests": "write", "statuses": "write"},
-    },
+    "decide": dict.fromkeys(("contents", *SHOWS), "read"),
+    "decide --announce": SHOWS | {"contents": "read"},
     "deploy-staging": {"statuses": "write"},
-    "destroy": {
-        **{"actions": "read", "deployments": "write"},
-        **{"pull-requests": "write", "statuses": "write"},
-    },
-    "ended": {"deployments": "write", "pull-requests": "write", "statuses": "write"},
+    "destroy": SHOWS | {"actions": "read"},
+    "ended": SHOWS,
     "infra-diff": {},
     "obey": {"actions": "write", "pull-requests": "write"},
     "refresh": {"actions": "read"},
     "report-diff": {"pull-requests": "write"},
-    "reset-db": {
-        **{"actions": "read", "contents": "read", "deployments": "write"},
-        **{"pull-requests": "write", "statuses": "write"},
-    },
+    "reset-db": SHOWS | {"actions": "read", "contents": "read"},
     "sweep": {"deployments": "read", "pull-requests": "read"},
-    "sweep --only": {
-        **{"actions": "read", "deployments": "write"},
-        **{"pull-requests": "write", "statuses": "write"},
-    },
+    "sweep --only": SHOWS | {"actions": "read"},
     "tests record": {"pull-requests": "write", "statuses": "write"},
     "tests run": {},
-    "up": {
-        **{"actions": "read", "contents": "read", "deployments": "write"},
-        **{"pull-requests": "write", "statuses": "write"},
-    },
+    "up": SHOWS | {"actions": "read", "contents": "read"},
 }
 """Permissions that a command needs; the local GitHub refuses what a job's token may not do."""
 
@@ -212,7 +197,13 @@ def test_what_a_shell_gets_is_quoted() -> None:
 def test_nothing_that_a_stranger_writes_is_used(name: str) -> None:
     """Which commits are checked out where is in test_trust.py."""
     text = (GITHUB / "workflows" / f"{name}.yml").read_text()
-    for taken in ("pull_request.head", "head_ref", "head.sha", "pull_request.title", "pull_request.body"):
+    for taken in (
+        "pull_request.head",
+        "head_ref",
+        "head.sha",
+        "pull_request.title",
+        "pull_request.body",
+    ):
         assert taken not in text
     # A comment is compared, and used nowhere else.
     assert text.count("comment.body") == (1 if name == "preview-command" else 0)
@@ -334,7 +325,10 @@ def test_what_deploys_is_decided_on_before_the_environment_is_asked_for() -> Non
         (approved | {"inputs.app": "backend"}, {"build", "deploy"}),
         (reset, {"reset"}),
         (reset | approved, {"reset"}),
-        *(({"needs.decide.outputs.action": each}, set()) for each in ("keep", "skip", "destroy", "")),
+        *(
+            ({"needs.decide.outputs.action": each}, set())
+            for each in ("keep", "skip", "destroy", "")
+        ),
         (reset | {"needs.decide.outputs.action": "skip"}, set()),
     ]
     for changed, expected in table:
@@ -367,7 +361,7 @@ def run_of_preview(context: Mapping[str, str]) -> set[str]:
 )
 def test_a_run_that_deploys_nothing_says_so(results: dict[str, str], *, says: bool) -> None:
     ended = job("preview", "ended")
-    of_each = {name: "skipped" for name in ("build", "scan", "deploy", "deploy-infra")} | results
+    of_each = dict.fromkeys(("build", "scan", "deploy", "deploy-infra"), "skipped") | results
     context = {f"needs.{name}.result": result for name, result in of_each.items()}
     context |= {"needs.decide.outputs.action": "up", "inputs.reset-database": "false"}
     cancelled = "cancelled" in results.values()
