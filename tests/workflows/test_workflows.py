@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
 import subprocess
@@ -564,3 +566,63 @@ def test_an_image_that_is_built_again_has_a_tag_of_its_own() -> None:
         build["with"]["tags"], {"inputs.repository": "r", "inputs.tag": "pr-42-a", **run}
     )
     assert tag == "r:pr-42-a-7-2"
+
+
+def test_an_attestation_names_the_pull_request_s_commit(tmp_path: Path) -> None:
+    """The action's own predicate would name the commit of the run, which is the default branch's."""
+    own, web = (
+        "registry.test/previews@sha256:" + "a" * 64,
+        "registry.test/previews@sha256:" + "b" * 64,
+    )
+    inputs = {
+        "image": own,
+        "images": json.dumps([own, web]),
+        "commit": "c" * 40,
+        "ref": "refs/pull/42/head",
+        "builder": "acme/previews/.github/workflows/preview.yml@" + "d" * 40,
+        "sbom": "sboms/app.spdx.json",
+    }
+    assert inputs.keys() == ACTIONS["attest"]["inputs"].keys()
+    context = {f"inputs.{name}": value for name, value in inputs.items()} | {
+        "github.repository": "acme/previews",
+        "github.server_url": "https://github.com",
+        "runner.temp": str(tmp_path),
+    }
+    listed, commit, sbom = ACTIONS["attest"]["runs"]["steps"]
+    env = {key: evaluate(value, context) for key, value in listed["env"].items()}
+    subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", listed["run"]],
+        env={"PATH": os.environ["PATH"], **env},
+        check=True,
+    )
+    names = [f"{letter * 64}  registry.test/previews" for letter in "ab"]
+    for step, subjects in ((commit, names), (sbom, names[:1])):
+        file = Path(evaluate(step["with"]["subject-checksums"], context))
+        assert file.read_text().splitlines() == subjects
+    assert commit["with"]["predicate-type"] == "https://slsa.dev/provenance/v1"
+    predicate = json.loads(evaluate(commit["with"]["predicate"], context))
+    [source] = predicate["buildDefinition"]["resolvedDependencies"]
+    assert source == {
+        "uri": "git+https://github.com/acme/previews@refs/pull/42/head",
+        "digest": {"gitCommit": "c" * 40},
+    }
+    assert evaluate(sbom["with"]["sbom-path"], context) == "sboms/app.spdx.json"
+
+
+def test_attestations_can_be_turned_off() -> None:
+    """GitHub's plans for private repositories have none, but one of them."""
+    attesting = [
+        (str(job), step)
+        for job in JOBS
+        for step in job.steps
+        if step.get("uses") == "$/.github/actions/attest"
+    ]
+    assert [where for where, _ in attesting] == [
+        *("preview:deploy", "preview:deploy-infra", "staging:staging", "staging:staging"),
+    ]
+    for _, step in attesting:
+        context = {"steps.up.outputs.images": "[]"}
+        assert holds(step["if"], context)
+        assert not holds(step["if"], context | {"vars.PREVIEWS_ATTEST": "false"})
+    of_previews = [step for where, step in attesting if where.startswith("preview:")]
+    assert not any(holds(step["if"], {}) for step in of_previews), "an older commit deploys none"
