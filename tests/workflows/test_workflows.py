@@ -569,7 +569,7 @@ def test_an_image_that_is_built_again_has_a_tag_of_its_own() -> None:
 
 
 def test_an_attestation_names_the_pull_request_s_commit(tmp_path: Path) -> None:
-    """The action's own predicate would name the commit of the run, which is the default branch's."""
+    """The own predicate of the action names the run's commit, the default branch's."""
     own, web = (
         "registry.test/previews@sha256:" + "a" * 64,
         "registry.test/previews@sha256:" + "b" * 64,
