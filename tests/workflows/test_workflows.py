@@ -161,6 +161,7 @@ NOT_VARIABLES = {
     "PREVIEWS_FOLDER": "is the same within the repository",
     "PREVIEWS_ENVIRONMENT": "the environment is an input, too",
     "PREVIEWS_PROJECT": "is the checkout",
+    "PREVIEWS_PROGRAM": "is the pull request's, where its program is run",
     "PREVIEWS_LOCAL": "is for one machine",
     "PREVIEWS_LABELS": "is for one machine",
     "PREVIEWS_PULUMI_LOG": "is for one machine",
@@ -168,11 +169,19 @@ NOT_VARIABLES = {
 """Settings that are no variables of a repository, with why."""
 
 
+def own_settings() -> set[str]:
+    """The settings of the command line that are not GitHub's own variables."""
+    settings = {str(one.validation_alias) for one in Settings.model_fields.values()}
+    return {setting for setting in settings if setting.startswith("PREVIEWS_")}
+
+
+def test_what_is_no_variable_is_a_setting() -> None:
+    assert NOT_VARIABLES.keys() <= own_settings()
+
+
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_every_setting_reaches_what_runs_the_commands(name: str) -> None:
-    settings = {str(one.validation_alias) for one in Settings.model_fields.values()}
-    ours = {setting for setting in settings if setting.startswith("PREVIEWS_")}
-    assert NOT_VARIABLES.keys() <= ours
+    ours = own_settings()
     runs = any(any(commands(step)) for job in JOBS if job.workflow == name for step in job.steps)
     env = WORKFLOWS[name].get("env", {})
     variables = {key: value for key, value in env.items() if "vars." in value}
