@@ -329,12 +329,10 @@ def test_images_that_ci_has_built_are_deployed_and_none_is_built(
     staging: Deployment, tmp_path: Path
 ) -> None:
     own, frontend = ("sha256:" + digit * 64 for digit in "12")
-    given = described(
-        staging, tmp_path, DESCRIBED, image=own, webImages=json.dumps({"frontend": frontend})
-    )
+    given = described(staging, tmp_path, DESCRIBED, image=own, webImages={"frontend": frontend})
     assert not [r for r in given.registrations if r.type == "docker-build:index:Image"]
     repository = staging.outputs["platform"]["images"]["repository_url"]
-    assert container(given, "frontend")["image"] == f"{repository}@{frontend}"
+    assert container(given, "web-frontend")["image"] == f"{repository}@{frontend}"
     assert container(given, "service")["image"] == f"{repository}@{own}"
     assert given.outputs["webImages"] == {"frontend": f"{repository}@{frontend}"}
 
@@ -352,4 +350,4 @@ def test_a_further_image_is_named_by_digest(
     staging: Deployment, tmp_path: Path, value: str
 ) -> None:
     with pytest.raises(Exception, match=r"(?s)previews:webImages\.frontend"):
-        described(staging, tmp_path, DESCRIBED, webImages=json.dumps({"frontend": value}))
+        described(staging, tmp_path, DESCRIBED, webImages={"frontend": value})
