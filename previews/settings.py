@@ -18,6 +18,8 @@ from previews.app import read_description
 from previews.errors import PreviewsError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+POLICY_PACK = PROJECT_ROOT / "infra" / "policies"
+"""The policy pack of this command line's own checkout, never that of a pull request."""
 # Without bots that write code: people look at their changes in a preview.
 _BOTS = frozenset(
     {"dependabot[bot]", "renovate[bot]", "depfu[bot]", "pre-commit-ci[bot]", "pyup-bot", "snyk-bot"}
@@ -58,6 +60,8 @@ class Settings(BaseSettings):
         labels: Labels of a local pull request (``PREVIEWS_LABELS``, a JSON list).
         pulumi_log: File that gets Pulumi's own output in place of the terminal
             (``PREVIEWS_PULUMI_LOG``).
+        policy_pack: Policy pack of every `pulumi up` (``PREVIEWS_POLICY_PACK``): a folder, or a
+            program that serves one, where Pulumi's language host can start none.
     """
 
     model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="ignore")
@@ -92,12 +96,19 @@ class Settings(BaseSettings):
     local: bool = Field(default=False, validation_alias="PREVIEWS_LOCAL")
     labels: frozenset[str] = Field(default=frozenset(), validation_alias="PREVIEWS_LABELS")
     pulumi_log: Path | None = Field(default=None, validation_alias="PREVIEWS_PULUMI_LOG")
+    policy_pack: Path = Field(default=POLICY_PACK, validation_alias="PREVIEWS_POLICY_PACK")
 
     @field_validator("app", mode="before")
     @classmethod
     def _without_an_empty_folder(cls, value: object) -> object:
         # A workflow has no way to leave a variable out, only to leave it empty.
         return value or None
+
+    @field_validator("policy_pack", mode="before")
+    @classmethod
+    def _with_a_pack(cls, value: object) -> object:
+        # An empty one would be the working directory's.
+        return value or POLICY_PACK
 
     @property
     def app_name(self) -> AppName:

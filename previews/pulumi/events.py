@@ -56,6 +56,22 @@ class Diagnostic(_Model):
     severity: str = "info"
 
 
+class PolicyViolation(_Model):
+    """A violation of a rule of the policy pack.
+
+    Attributes:
+        urn: The resource that violates it.
+        rule: Name of the rule.
+        message: Description of the violation.
+        level: ``mandatory`` if it stops the operation.
+    """
+
+    urn: str = Field(default="", alias="resourceUrn")
+    rule: str = Field(default="", alias="policyName")
+    message: str = ""
+    level: str = Field(default="", alias="enforcementLevel")
+
+
 class Summary(_Model):
     """The last event of an operation.
 
@@ -77,6 +93,7 @@ class EngineEvent(_Model):
         ended: An operation on a resource succeeded.
         failed: An operation on a resource failed.
         diagnostic: A message.
+        violation: A violation of a policy.
         summary: The end of the whole operation.
     """
 
@@ -85,6 +102,7 @@ class EngineEvent(_Model):
     ended: _OperationEvent | None = Field(default=None, alias="resOutputsEvent")
     failed: _OperationEvent | None = Field(default=None, alias="resOpFailedEvent")
     diagnostic: Diagnostic | None = Field(default=None, alias="diagnosticEvent")
+    violation: PolicyViolation | None = Field(default=None, alias="policyEvent")
     summary: Summary | None = Field(default=None, alias="summaryEvent")
 
 
