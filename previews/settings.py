@@ -49,6 +49,8 @@ class Settings(BaseSettings):
         organization: Pulumi Cloud's organization, where it is not the token's default one
             (``PREVIEWS_ORGANIZATION``).
         project: Folder of the platform's ``Pulumi.yaml`` (``PREVIEWS_PROJECT``).
+        program: Checkout of a pull request whose program is run in place of the platform's
+            (``PREVIEWS_PROGRAM``), with the platform's virtual environment and policy pack.
         app: Folder of the app with its ``preview.yaml`` (``PREVIEWS_APP``); without it the
             platform's own app.
         environment: The workflow's environment on GitHub (``PREVIEWS_ENVIRONMENT``), which must be
@@ -90,6 +92,7 @@ class Settings(BaseSettings):
         default="", pattern=r"^[\w.-]*$", validation_alias="PREVIEWS_ORGANIZATION"
     )
     project: Path = Field(default=PROJECT_ROOT, validation_alias="PREVIEWS_PROJECT")
+    program: Path | None = Field(default=None, validation_alias="PREVIEWS_PROGRAM")
     app: Path | None = Field(default=None, validation_alias="PREVIEWS_APP")
     environment: str = Field(default="", validation_alias="PREVIEWS_ENVIRONMENT")
     workflow_ref: str = Field(default="", validation_alias="GITHUB_WORKFLOW_REF")
@@ -98,7 +101,7 @@ class Settings(BaseSettings):
     pulumi_log: Path | None = Field(default=None, validation_alias="PREVIEWS_PULUMI_LOG")
     policy_pack: Path = Field(default=POLICY_PACK, validation_alias="PREVIEWS_POLICY_PACK")
 
-    @field_validator("app", mode="before")
+    @field_validator("app", "program", mode="before")
     @classmethod
     def _without_an_empty_folder(cls, value: object) -> object:
         # A workflow has no way to leave a variable out, only to leave it empty.
@@ -154,6 +157,8 @@ class Settings(BaseSettings):
     def project_folder(self) -> Path:
         """Folder of the app's Pulumi project."""
         app = self.app_name
+        if self.program is not None:
+            return self.project / "pull-request"
         return self.project if app.is_platform else self.project / "apps" / str(app)
 
     @classmethod

@@ -14,6 +14,30 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
 
+class ResourceState(_Model):
+    """A resource as it is, or as it is to be; secrets in it are hidden.
+
+    Attributes:
+        inputs: What the program declared.
+        outputs: What the provider returned.
+    """
+
+    inputs: dict[str, Any] | None = None
+    outputs: dict[str, Any] | None = None
+
+
+class PropertyDiff(_Model):
+    """A change of one property.
+
+    Attributes:
+        kind: ``add``, ``delete`` or ``update``, with ``-replace`` where it replaces the resource.
+        of_inputs: True if inputs were compared, False if the outputs with the new inputs.
+    """
+
+    kind: str = Field(default="", alias="diffKind")
+    of_inputs: bool = Field(default=False, alias="inputDiff")
+
+
 class ResourceOperation(_Model):
     """An operation on a resource.
 
@@ -21,11 +45,19 @@ class ResourceOperation(_Model):
         op: ``create``, ``update``, ``same``, ``replace``, ``create-replacement`` ...
         urn: The resource's URN.
         type: Its type token.
+        old: The resource as it is; None for a new one.
+        new: The resource as it is to be; None for one that is deleted.
+        diffs: Names of the properties that change.
+        detailed: Each change by the path of its property, where the provider knows it.
     """
 
     op: str
     urn: str
     type: str
+    old: ResourceState | None = None
+    new: ResourceState | None = None
+    diffs: tuple[str, ...] | None = None
+    detailed: dict[str, PropertyDiff] | None = Field(default=None, alias="detailedDiff")
 
     @property
     def name(self) -> str:

@@ -199,6 +199,11 @@ class Stacks:
         """Update the stack to what the program declares; a failure is returned, not raised."""
         return self.command.run(self._up(stack, *arguments), stream=True)
 
+    def preview(self, stack: str, arguments: Sequence[str]) -> CommandResult:
+        """Compare the program with the stack, which stays as it is: no lock, no new key."""
+        checked = ["--policy-pack", str(self._pack)]
+        return self.command.run(["preview", *checked, *arguments, *self._stack(stack)])
+
     def _up(self, stack: str, *arguments: str) -> list[str]:
         """Return the command of every `up`: none is without the policy pack."""
         checked = ["--policy-pack", str(self._pack)]
