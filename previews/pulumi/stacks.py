@@ -46,6 +46,7 @@ class Stacks:
         self._app = settings.app_name
         self._organization = settings.organization
         self._local = settings.local
+        self._pack = settings.policy_pack.resolve()
 
     def all(self) -> list[StackSummary]:
         """Return every stack of the project, sorted by name, with one command.
@@ -146,8 +147,7 @@ class Stacks:
         Raises:
             PreviewsError: Pulumi fails; its output has shown why.
         """
-        arguments = ["up", "--yes", "--skip-preview", *self._changed(stack)]
-        self.command.check(f"stack {stack}", arguments, stream=True)
+        self.command.check(f"stack {stack}", self._up(stack), stream=True)
 
     def destroy(self, stack: str) -> None:
         """Delete every resource of the stack; the stack itself stays.
@@ -197,8 +197,17 @@ class Stacks:
 
     def attempt_up(self, stack: str, arguments: Sequence[str]) -> CommandResult:
         """Update the stack to what the program declares; a failure is returned, not raised."""
-        command = ["up", "--yes", "--skip-preview", *arguments, *self._changed(stack)]
-        return self.command.run(command, stream=True)
+        return self.command.run(self._up(stack, *arguments), stream=True)
+
+    def preview(self, stack: str, arguments: Sequence[str]) -> CommandResult:
+        """Compare the program with the stack, which stays as it is: no lock, no new key."""
+        checked = ["--policy-pack", str(self._pack)]
+        return self.command.run(["preview", *checked, *arguments, *self._stack(stack)])
+
+    def _up(self, stack: str, *arguments: str) -> list[str]:
+        """Return the command of every `up`: none is without the policy pack."""
+        checked = ["--policy-pack", str(self._pack)]
+        return ["up", "--yes", "--skip-preview", *checked, *arguments, *self._changed(stack)]
 
     def _stack(self, stack: str) -> list[str]:
         return ["--stack", self._qualified(stack)]
