@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from contract.app.model import App
     from contract.platform_outputs import PlatformOutputs
     from contract.preview import Preview
+    from contract.stack_name import AppName
     from previews.diagnosis.failure_report import FailureReport
     from previews.github import GitHub
     from previews.inventory import ResourceFinder
@@ -85,7 +86,7 @@ class Clients:
         """The project's stacks, in the backend that Pulumi is logged in to."""
         from previews.pulumi.stacks import Stacks
 
-        return Stacks(self.settings)
+        return Stacks(self.settings, published=self._published)
 
     @cached_property
     def locks(self) -> Locks:
@@ -96,10 +97,39 @@ class Clients:
 
     @cached_property
     def platform(self) -> PlatformOutputs:
-        """Staging's outputs about the platform."""
+        """The platform as the app's staging published it.
+
+        Raises:
+            PreviewsError: It is not published in the kubeconfig's current cluster.
+        """
         from previews.platform import read_platform
 
-        return read_platform(self.stacks)
+        return read_platform(self._current_cluster, self._staging(self.settings.app_name))
+
+    def _published(self, stack: str) -> str | None:
+        """Return the text that a stack's program reads of staging; None where it reads none."""
+        from contract.stack_name import PLATFORM_APP
+        from previews.platform import STAGING, read_published
+
+        app = self.settings.app_name
+        if stack == STAGING and app.is_platform:
+            return None
+        # Another app's staging stands on the platform's own.
+        publisher = PLATFORM_APP if stack == STAGING else app
+        return read_published(self._current_cluster, self._staging(publisher))
+
+    @staticmethod
+    def _staging(app: AppName) -> str:
+        from contract.stack_name import StackName
+        from previews.platform import STAGING
+
+        return StackName.parse(STAGING, app).namespace
+
+    @cached_property
+    def _current_cluster(self) -> Cluster:
+        from previews.kubernetes import Cluster
+
+        return Cluster.current()
 
     @cached_property
     def aws(self) -> Session:
@@ -125,7 +155,9 @@ class Clients:
         """The cluster that all previews share."""
         from previews.kubernetes import Cluster
 
-        return Cluster(self.platform.cluster.name)
+        name = self.platform.cluster.name
+        current = self._current_cluster
+        return current if current.name == name else Cluster(name)
 
     @cached_property
     def places(self) -> tuple[ResourceFinder, ...]:
