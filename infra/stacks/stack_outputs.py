@@ -226,6 +226,8 @@ def export_service(args: AppArgs, service: ServiceStack, endpoint: AppIngress) -
     pulumi.export("url", endpoint.url)
     pulumi.export("health", args.app.service.health.ready)
     pulumi.export("image", args.image)
+    if args.web_images:
+        pulumi.export("webImages", args.web_images)
     pulumi.export("namespace", args.stack.namespace)
     pulumi.export("commit", args.source.commit)
     pulumi.export("expires", args.source.expires)

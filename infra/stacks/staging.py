@@ -287,6 +287,7 @@ def _app_on(
         platform=platform,
         repository_url=registry.url,
         existing=config.image,
+        existing_web=config.web_images,
         # A bad deployment is rolled back to it.
         keep_former=True,
     )

@@ -413,7 +413,7 @@ def test_a_crash_is_told_in_the_pull_request(
     clients = clients_of(MemoryStacks())
     hub.state.pull(42, labels=["preview"])
     monkeypatch.setattr("previews.commands.preflight.Clients", lambda: clients)
-    monkeypatch.setattr("previews.commands.preflight.preflight", crash)
+    monkeypatch.setattr("previews.commands._preflight.preflight", crash)
     with pytest.raises(RuntimeError):
         previews("preflight", "42")
     (comment,) = hub.state.comments_of(42)
