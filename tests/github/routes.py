@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from tests.github import views
 from tests.github.schema import answer, fields
-from tests.github.state import Comment, Deployment, State, now
+from tests.github.state import REPOSITORY_ID, Comment, Deployment, State, now
 
 ADMINISTRATION = web.RequestKey("administration", bool)
 """Whether the token may change the repository's settings."""
@@ -84,6 +84,31 @@ class _Api:
             raise _missing()
         self.state.unlabel(pull.number, request.match_info["name"])
         return web.json_response(views.pull_request(self.state, pull)["labels"])
+
+    # The repository and its labels
+
+    async def repository(self, request: web.Request) -> web.Response:
+        name = f"{request.match_info['owner']}/{request.match_info['repo']}"
+        if name in self.state.others:
+            other = views.full_repository(self.state, name, self.state.others[name])
+            return web.json_response(other)
+        if name.casefold() == self.state.repository.casefold():
+            return await self.repository_by_id(request)
+        if name in self.state.former_names:
+            raise web.HTTPMovedPermanently(f"/repositories/{REPOSITORY_ID}")
+        raise _missing()
+
+    async def repository_by_id(self, _request: web.Request) -> web.Response:
+        found = views.full_repository(self.state, self.state.repository, REPOSITORY_ID)
+        return web.json_response(found)
+
+    async def label(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        # GitHub's labels are unique without regard to case.
+        found = [one for one in self.state.labels if one.casefold() == name.casefold()]
+        if not found:
+            raise _missing()
+        return web.json_response(answer(models.Label, id=1, name=found[0], color="5319e7"))
 
     # Comments
 
@@ -255,6 +280,7 @@ def routes(state: State) -> list[web.RouteDef]:
     api = _Api(state)
     root = f"/repos/{state.repository}"
     table = [
+        ("GET", "/labels/{name}", api.label),
         ("GET", "/pulls", api.pulls),
         ("GET", r"/pulls/{number:\d+}", api.pull),
         ("POST", r"/issues/{number:\d+}/labels", api.add_labels),
@@ -278,4 +304,8 @@ def routes(state: State) -> list[web.RouteDef]:
         ("POST", "/actions/workflows/{file}/dispatches", api.start),
         ("GET", "/collaborators/{login}/permission", api.permission),
     ]
-    return [web.route(method, root + path, handler) for method, path, handler in table]
+    return [
+        web.get("/repos/{owner}/{repo}", api.repository),
+        web.get(f"/repositories/{REPOSITORY_ID}", api.repository_by_id),
+        *(web.route(method, root + path, handler) for method, path, handler in table),
+    ]

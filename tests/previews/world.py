@@ -146,6 +146,16 @@ class MemoryPlace:
             self.items.remove(item)
 
 
+@dataclass(frozen=True)
+class Named:
+    """A repository that was never renamed."""
+
+    name: str
+
+    def has_been(self, name: str) -> bool:
+        return name == self.name
+
+
 def thing(
     stack: str, *, place: str = "RDS", kind: str = "instance", expires: str = "", **more: Any
 ) -> Item:
