@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import typer
 from contract.preview import Preview
 from previews import output
 from previews.clients import Clients
-from previews.commands._arguments import preview_of
+from previews.commands._arguments import preview_of, this_run
 from previews.errors import Exit, PreviewsError
 from previews.lifecycle.sweep import Sweep
 from previews.output import AsJson, show
@@ -62,7 +63,7 @@ def command(
         pulls=clients.github.pulls,
         repository=clients.github.repository,
         settings=clients.settings,
-        remove=clients.destroy,
+        remove=partial(clients.destroy, run_url=this_run()),
     )
     report = sweep.run(most=most, dry_run=not yes, only=only, confirmed=confirm)
     if outputs is not None:

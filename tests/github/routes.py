@@ -19,6 +19,7 @@ ADMINISTRATION = web.RequestKey("administration", bool)
 """Whether the token may change the repository's settings."""
 
 _BOT = "github-actions[bot]"
+_LONGEST_COMMENT = 65_536
 _NOT_FOUND = {"message": "Not Found", "documentation_url": "https://docs.github.com/rest"}
 
 
@@ -29,6 +30,13 @@ def _missing() -> web.HTTPNotFound:
 def _refused(message: str) -> web.HTTPUnprocessableEntity:
     text = json.dumps({"message": message, "errors": []})
     return web.HTTPUnprocessableEntity(text=text, content_type="application/json")
+
+
+def _comment_text(body: dict[str, Any]) -> str:
+    text: str = body["body"]
+    if len(text) > _LONGEST_COMMENT:
+        raise _refused(f"body is too long (maximum is {_LONGEST_COMMENT} characters)")
+    return text
 
 
 def _pages(request: web.Request, items: Iterable[Any]) -> tuple[list[Any], dict[str, str]]:
@@ -120,7 +128,7 @@ class _Api:
     async def add_comment(self, request: web.Request) -> web.Response:
         body = await self._body(request, models.ReposOwnerRepoIssuesIssueNumberCommentsPostBody)
         number = self._pull(request).number
-        made = Comment(self.state.next_id(), number, _BOT, body["body"], now(), now())
+        made = Comment(self.state.next_id(), number, _BOT, _comment_text(body), now(), now())
         self.state.comments[made.id] = made
         return web.json_response(views.comment(self.state, made), status=201)
 
@@ -133,7 +141,7 @@ class _Api:
     async def edit_comment(self, request: web.Request) -> web.Response:
         body = await self._body(request, models.ReposOwnerRepoIssuesCommentsCommentIdPatchBody)
         comment = self._comment(request)
-        comment.body, comment.updated_at = body["body"], now()
+        comment.body, comment.updated_at = _comment_text(body), now()
         comment.edits += 1
         return web.json_response(views.comment(self.state, comment))
 

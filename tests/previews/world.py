@@ -84,6 +84,7 @@ class MemoryStacks:
         if self.on_destroy is not None:
             self.on_destroy(stack)
         self.documents[stack]["deployment"]["resources"] = list(self.stays)
+        self.updates.insert(0, {"kind": "destroy", "result": "succeeded"})
 
     def refresh(self, stack: str) -> None:
         self._called(f"refresh {stack}")
