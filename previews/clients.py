@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from previews.errors import for_people
 from previews.output import progress
 from previews.settings import Settings
 
@@ -325,20 +326,25 @@ class Clients:
         """Return a function that returns the value, or reads the platform's own if it is empty."""
         return lambda: value or self.bypass
 
-    def destroy(self, preview: Preview, *, leftovers: bool) -> DestroyReport:
+    def destroy(self, preview: Preview, *, leftovers: bool, run_url: str = "") -> DestroyReport:
         """Remove a preview, and show that in its pull request or on the terminal."""
         from previews.lifecycle.destroy import destroy
 
-        report = destroy(
-            preview,
-            stacks=self.stacks,
-            places=lambda: self.places,
-            locks=self.locks,
-            recover=self.recover,
-            connect=lambda: self.cluster,
-            leftovers=leftovers,
-        )
-        self.presenter(preview).removed(report)
+        presenter = self.presenter(preview, run_url=run_url)
+        try:
+            report = destroy(
+                preview,
+                stacks=self.stacks,
+                places=lambda: self.places,
+                locks=self.locks,
+                recover=self.recover,
+                connect=lambda: self.cluster,
+                leftovers=leftovers,
+            )
+        except (Exception, KeyboardInterrupt) as error:
+            presenter.not_removed(for_people(preview.name, error))
+            raise
+        presenter.removed(report)
         return report
 
     def refresh(self) -> Refresh:

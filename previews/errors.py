@@ -52,6 +52,13 @@ def for_people(what: str, error: BaseException) -> PreviewsError:
     """
     if isinstance(error, PreviewsError):
         return error
+    if isinstance(error, KeyboardInterrupt):
+        return PreviewsError(
+            "interrupted",
+            what,
+            why="it was asked to stop",
+            remedy="run the same command again: it continues where it stopped.",
+        )
     return PreviewsError(
         "unexpected",
         what,

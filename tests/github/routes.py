@@ -13,12 +13,13 @@ from pydantic import ValidationError
 
 from tests.github import views
 from tests.github.schema import answer, fields
-from tests.github.state import Comment, Deployment, State, now
+from tests.github.state import REPOSITORY_ID, Comment, Deployment, State, now
 
 ADMINISTRATION = web.RequestKey("administration", bool)
 """Whether the token may change the repository's settings."""
 
 _BOT = "github-actions[bot]"
+_LONGEST_COMMENT = 65_536
 _NOT_FOUND = {"message": "Not Found", "documentation_url": "https://docs.github.com/rest"}
 
 
@@ -29,6 +30,13 @@ def _missing() -> web.HTTPNotFound:
 def _refused(message: str) -> web.HTTPUnprocessableEntity:
     text = json.dumps({"message": message, "errors": []})
     return web.HTTPUnprocessableEntity(text=text, content_type="application/json")
+
+
+def _comment_text(body: dict[str, Any]) -> str:
+    text: str = body["body"]
+    if len(text) > _LONGEST_COMMENT:
+        raise _refused(f"body is too long (maximum is {_LONGEST_COMMENT} characters)")
+    return text
 
 
 def _pages(request: web.Request, items: Iterable[Any]) -> tuple[list[Any], dict[str, str]]:
@@ -87,6 +95,31 @@ class _Api:
         self.state.unlabel(pull.number, found[0])
         return web.json_response(views.pull_request(self.state, pull)["labels"])
 
+    # The repository and its labels
+
+    async def repository(self, request: web.Request) -> web.Response:
+        name = f"{request.match_info['owner']}/{request.match_info['repo']}"
+        if name in self.state.others:
+            other = views.full_repository(self.state, name, self.state.others[name])
+            return web.json_response(other)
+        if name.casefold() == self.state.repository.casefold():
+            return await self.repository_by_id(request)
+        if name in self.state.former_names:
+            raise web.HTTPMovedPermanently(f"/repositories/{REPOSITORY_ID}")
+        raise _missing()
+
+    async def repository_by_id(self, _request: web.Request) -> web.Response:
+        found = views.full_repository(self.state, self.state.repository, REPOSITORY_ID)
+        return web.json_response(found)
+
+    async def label(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        # GitHub's labels are unique without regard to case.
+        found = [one for one in self.state.labels if one.casefold() == name.casefold()]
+        if not found:
+            raise _missing()
+        return web.json_response(answer(models.Label, id=1, name=found[0], color="5319e7"))
+
     # Comments
 
     async def comments(self, request: web.Request) -> web.Response:
@@ -97,7 +130,7 @@ class _Api:
     async def add_comment(self, request: web.Request) -> web.Response:
         body = await self._body(request, models.ReposOwnerRepoIssuesIssueNumberCommentsPostBody)
         number = self._pull(request).number
-        made = Comment(self.state.next_id(), number, _BOT, body["body"], now(), now())
+        made = Comment(self.state.next_id(), number, _BOT, _comment_text(body), now(), now())
         self.state.comments[made.id] = made
         return web.json_response(views.comment(self.state, made), status=201)
 
@@ -110,7 +143,7 @@ class _Api:
     async def edit_comment(self, request: web.Request) -> web.Response:
         body = await self._body(request, models.ReposOwnerRepoIssuesCommentsCommentIdPatchBody)
         comment = self._comment(request)
-        comment.body, comment.updated_at = body["body"], now()
+        comment.body, comment.updated_at = _comment_text(body), now()
         comment.edits += 1
         return web.json_response(views.comment(self.state, comment))
 
@@ -275,6 +308,7 @@ def routes(state: State) -> list[web.RouteDef]:
     api = _Api(state)
     root = f"/repos/{state.repository}"
     table = [
+        ("GET", "/labels/{name}", api.label),
         ("GET", "/pulls", api.pulls),
         ("GET", r"/pulls/{number:\d+}", api.pull),
         ("GET", r"/pulls/{number:\d+}/files", api.changed_files),
@@ -301,4 +335,8 @@ def routes(state: State) -> list[web.RouteDef]:
         ("POST", "/actions/workflows/{file}/dispatches", api.start),
         ("GET", "/collaborators/{login}/permission", api.permission),
     ]
-    return [web.route(method, root + path, handler) for method, path, handler in table]
+    return [
+        web.get("/repos/{owner}/{repo}", api.repository),
+        web.get(f"/repositories/{REPOSITORY_ID}", api.repository_by_id),
+        *(web.route(method, root + path, handler) for method, path, handler in table),
+    ]

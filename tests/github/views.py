@@ -21,6 +21,12 @@ def repository(full_name: str) -> dict[str, Any]:
     return {"full_name": full_name, "name": name, "owner": user(owner)}
 
 
+def full_repository(state: State, name: str, number: int) -> dict[str, Any]:
+    return answer(
+        models.FullRepository, **repository(name), id=number, default_branch=state.default_branch
+    )
+
+
 def _branch(pull: PullRequest, name: str, repo: str | None, sha: str) -> dict[str, Any]:
     owner = (repo or "unknown/repository").partition("/")[0]
     return {

@@ -84,6 +84,7 @@ class MemoryStacks:
         if self.on_destroy is not None:
             self.on_destroy(stack)
         self.documents[stack]["deployment"]["resources"] = list(self.stays)
+        self.updates.insert(0, {"kind": "destroy", "result": "succeeded"})
 
     def refresh(self, stack: str) -> None:
         self._called(f"refresh {stack}")
@@ -137,6 +138,16 @@ class MemoryPlace:
         self.removed.append(item.id)
         if item.id not in self.lingers:
             self.items.remove(item)
+
+
+@dataclass(frozen=True)
+class Named:
+    """A repository that was never renamed."""
+
+    name: str
+
+    def has_been(self, name: str) -> bool:
+        return name == self.name
 
 
 def thing(
