@@ -95,7 +95,7 @@ def _created(config: PlatformConfig) -> ClusterFoundation:
 
 def database_cidrs(network: NetworkConfig) -> tuple[str, ...]:
     """Return the databases' networks of a VPC that the program creates."""
-    return plan(network.cidr, len(network.zones)).databases
+    return plan(network.cidr, network.zones).databases
 
 
 def _with_nodes(

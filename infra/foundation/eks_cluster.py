@@ -90,6 +90,15 @@ class EksCluster(pulumi.ComponentResource):
                 enabled=True,
                 compute_config=eks.ClusterComputeConfigArgs(node_pools=list(_BUILT_IN_POOLS)),
             ),
+            # Auto Mode runs the name server itself. pulumi-eks would install the add-on too, which
+            # never gets ready (pulumi-eks#1726).
+            coredns_addon_options=eks.CoreDnsAddonOptionsArgs(enabled=False),
+            # Auto Mode has no node group, but without this pulumi-eks declares its role, profile
+            # and access entry.
+            skip_default_node_group=True,
+            # AWS upgrades the cluster when its version's standard support ends. The default keeps
+            # the version, at six times the price.
+            upgrade_policy=aws.eks.ClusterUpgradePolicyArgs(support_type="STANDARD"),
             # Each preview's SecretStore has a role of its own by it.
             create_oidc_provider=True,
             vpc_id=vpc_id,
