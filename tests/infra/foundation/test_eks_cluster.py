@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from infra.foundation.eks_cluster import tagging_policy
 from infra.foundation.node_pool import node_pool_spec
 from infra.stacks import main
 from infra.versions import pinned
@@ -134,7 +135,7 @@ def test_nodes_are_private_and_of_the_cluster(new_staging: Deployment) -> None:
 
 @pytest.mark.parametrize("cpus", [4, 32])
 def test_nodes_are_bounded(cpus: int) -> None:
-    assert node_pool_spec(cpus)["limits"] == {"cpu": str(cpus)}
+    assert node_pool_spec("previews", cpus)["limits"] == {"cpu": str(cpus)}
 
 
 def test_images_can_run_on_the_nodes(new_staging: Deployment) -> None:
@@ -144,3 +145,24 @@ def test_images_can_run_on_the_nodes(new_staging: Deployment) -> None:
     requirements = {r["key"]: r["values"] for r in spec["template"]["spec"]["requirements"]}
     architectures = [f"linux/{arch}" for arch in requirements["kubernetes.io/arch"]]
     assert architectures == image.inputs["platforms"]
+
+
+def test_the_budget_sees_the_nodes_and_eks_may_tag_them(new_staging: Deployment) -> None:
+    node_class = new_staging.one("kubernetes:eks.amazonaws.com/v1:NodeClass")
+    assert node_class.inputs["spec"]["tags"] == {"kind": "preview"}
+    permission = new_staging.one("aws:iam/rolePolicy:RolePolicy", "tagging")
+    assert permission.inputs["role"] == "lab-role"
+    # EKS creates no node with a tag that its role may not write.
+    assert new_staging.comes_after(
+        new_staging.one("kubernetes:core/v1:Namespace", "namespace"), permission
+    )
+
+
+def test_eks_may_tag_only_what_it_creates_for_this_cluster() -> None:
+    statements = json.loads(tagging_policy())["Statement"]
+    name = "${aws:PrincipalTag/eks:eks-cluster-name}"
+    for statement in statements:
+        wanted = statement["Condition"]["StringEquals"]
+        assert wanted == {"aws:RequestTag/eks:eks-cluster-name": name}
+    actions = {action for statement in statements for action in statement["Action"]}
+    assert all(action.partition(":")[2].startswith(("Create", "Run")) for action in actions)
