@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.github.settings import Settings
+
 REPOSITORY = "acme/orders"
 TOKEN = "token-of-a-workflow"
 """A workflow's own: it may do what `permissions` grants, which is no deleting of environments."""
@@ -104,6 +106,7 @@ class State:
         self.started: list[tuple[str, str, dict[str, str]]] = []
         self.permissions: dict[str, str] = {"ada": "write"}
         self.tokens: dict[str, bool] = {TOKEN: False}
+        self.settings = Settings()
         self._ids = itertools.count(1000)
 
     def next_id(self) -> int:

@@ -106,10 +106,6 @@ def comparison(found: Comparison) -> dict[str, Any]:
     return answer(models.CommitComparison, status=found.status, files=files)
 
 
-def environment(name: str) -> dict[str, Any]:
-    return answer(models.Environment, name=name)
-
-
 def run(state: State, found: Run) -> dict[str, Any]:
     return answer(
         models.WorkflowRun,
