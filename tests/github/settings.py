@@ -99,9 +99,7 @@ class Settings:
     organization_variables: dict[str, str] = field(default_factory=dict)
     secrets: set[str] = field(default_factory=set)
     organization_secrets: set[str] = field(default_factory=set)
-    labels: set[str] = field(
-        default_factory=lambda: {"preview", "preview-keep", "preview-infra"}
-    )
+    labels: set[str] = field(default_factory=lambda: {"preview", "preview-keep", "preview-infra"})
     workflows: dict[str, str] = field(default_factory=lambda: dict.fromkeys(_WORKFLOWS, "active"))
     files: dict[str, str] = field(default_factory=lambda: {".github/CODEOWNERS": CODE_OWNERS})
     code_owners_errors: list[dict[str, Any]] = field(default_factory=list)
