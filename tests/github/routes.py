@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from tests.github import views
 from tests.github.schema import answer, fields
+from tests.github.settings import settings_routes
 from tests.github.state import REPOSITORY_ID, Comment, Deployment, State, now
 
 ADMINISTRATION = web.RequestKey("administration", bool)
@@ -226,14 +227,6 @@ class _Api:
         del self.state.deployments[deployment.id]
         return web.Response(status=204)
 
-    async def environments(self, request: web.Request) -> web.Response:
-        page, headers = _pages(request, sorted(self.state.environments))
-        document = {
-            "total_count": len(self.state.environments),
-            "environments": [views.environment(name) for name in page],
-        }
-        return web.json_response(document, headers=headers)
-
     async def delete_environment(self, request: web.Request) -> web.Response:
         if not request[ADMINISTRATION]:
             message = {"message": "Resource not accessible by integration"}
@@ -326,7 +319,6 @@ def routes(state: State) -> list[web.RouteDef]:
         ("GET", r"/deployments/{id:\d+}/statuses", api.deployment_statuses),
         ("POST", r"/deployments/{id:\d+}/statuses", api.add_deployment_status),
         ("DELETE", r"/deployments/{id:\d+}", api.delete_deployment),
-        ("GET", "/environments", api.environments),
         ("DELETE", "/environments/{name}", api.delete_environment),
         ("GET", "/commits/{sha}/statuses", api.commit_statuses),
         ("POST", "/statuses/{sha}", api.add_commit_status),
@@ -339,4 +331,5 @@ def routes(state: State) -> list[web.RouteDef]:
         web.get("/repos/{owner}/{repo}", api.repository),
         web.get(f"/repositories/{REPOSITORY_ID}", api.repository_by_id),
         *(web.route(method, root + path, handler) for method, path, handler in table),
+        *settings_routes(state),
     ]

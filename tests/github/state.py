@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.github.settings import Settings
+
 REPOSITORY = "acme/orders"
 REPOSITORY_ID = 4217
 TOKEN = "token-of-a-workflow"
@@ -120,6 +122,7 @@ class State:
         self.started: list[tuple[str, str, dict[str, str]]] = []
         self.permissions: dict[str, str] = {"ada": "write"}
         self.tokens: dict[str, bool] = {TOKEN: False}
+        self.settings = Settings()
         self._ids = itertools.count(1000)
 
     def rename(self, name: str) -> None:
