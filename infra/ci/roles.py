@@ -54,6 +54,7 @@ def ci_roles(
         github=config.github,
         provider=None,
         cluster=foundation.cluster,
+        domain=config.domain,
     )
     others = {
         entry.app: DeployRoles(
@@ -63,6 +64,7 @@ def ci_roles(
             github=config.github,
             provider=own.provider,
             cluster=foundation.cluster,
+            domain=config.domain,
         )
         for entry in config.apps
     }
