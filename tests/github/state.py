@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -123,6 +124,7 @@ class State:
         self.permissions: dict[str, str] = {"ada": "write"}
         self.tokens: dict[str, bool] = {TOKEN: False}
         self.settings = Settings()
+        self.granted: dict[str, Mapping[str, str]] = {}
         self._ids = itertools.count(1000)
 
     def rename(self, name: str) -> None:
@@ -137,6 +139,12 @@ class State:
     def add_token(self, token: str, *, administration: bool) -> None:
         """Accept a token; one with ``administration`` may delete environments."""
         self.tokens[token] = administration
+
+    def add_job_token(self, token: str, permissions: Mapping[str, str]) -> None:
+        """Accept the token of a job, which may do what its ``permissions:`` grant and no more."""
+        with self.lock:
+            self.tokens[token] = False
+            self.granted[token] = permissions
 
     def pull(self, number: int, head_sha: str = "", **more: Any) -> PullRequest:
         """Open a pull request."""
