@@ -25,6 +25,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from contract.kubernetes import ALB
 from contract.platform_outputs import BYPASS_HEADER
 from infra.kubernetes.pod import TIMEOUT
 
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from infra.config.platform import Listener
-
-ALB = "alb.ingress.kubernetes.io"
-"""Prefix of the controller's annotations."""
 
 BYPASS = "bypass"
 """Service behind the rule that lets requests with the bypass token through."""

@@ -342,9 +342,7 @@ def test_images_that_ci_has_built_are_deployed_and_none_is_built(
     staging: Deployment, tmp_path: Path
 ) -> None:
     own, frontend = ("sha256:" + digit * 64 for digit in "12")
-    given = described(
-        staging, tmp_path, DESCRIBED, image=own, webImages={"frontend": frontend}
-    )
+    given = described(staging, tmp_path, DESCRIBED, image=own, webImages={"frontend": frontend})
     assert not [r for r in given.registrations if r.type == "docker-build:index:Image"]
     repository = staging.outputs["platform"]["images"]["repository_url"]
     assert container(given, "web-frontend")["image"] == f"{repository}@{frontend}"
