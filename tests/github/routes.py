@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from tests.github import views
 from tests.github.schema import answer, fields
-from tests.github.settings import settings_routes
-from tests.github.state import REPOSITORY_ID, Comment, Deployment, State, now
+from tests.github.settings import REPOSITORY_ID, contents_of, profile_of, settings_routes
+from tests.github.state import Comment, Deployment, State, now
 
 ADMINISTRATION = web.RequestKey("administration", bool)
 """Whether the token may change the repository's settings."""
@@ -54,6 +54,8 @@ def _pages(request: web.Request, items: Iterable[Any]) -> tuple[list[Any], dict[
 class _Api:
     def __init__(self, state: State) -> None:
         self.state = state
+        self._profile = profile_of(state)
+        self._contents = contents_of(state)
 
     async def _body(self, request: web.Request, model: type[Any]) -> dict[str, Any]:
         try:
@@ -109,9 +111,8 @@ class _Api:
             raise web.HTTPMovedPermanently(f"/repositories/{REPOSITORY_ID}")
         raise _missing()
 
-    async def repository_by_id(self, _request: web.Request) -> web.Response:
-        found = views.full_repository(self.state, self.state.repository, REPOSITORY_ID)
-        return web.json_response(found)
+    async def repository_by_id(self, request: web.Request) -> web.Response:
+        return await self._profile(request)
 
     async def label(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
@@ -261,6 +262,8 @@ class _Api:
         return web.json_response(views.comparison(shown))
 
     async def file(self, request: web.Request) -> web.Response:
+        if "ref" not in request.query:
+            return await self._contents(request)
         place = request.query.get("ref", ""), request.match_info["path"]
         if place not in self.state.files:
             raise _missing()

@@ -12,7 +12,6 @@ from typing import Any
 from tests.github.settings import Settings
 
 REPOSITORY = "acme/orders"
-REPOSITORY_ID = 4217
 TOKEN = "token-of-a-workflow"
 """A workflow's own: it may do what `permissions` grants, which is no deleting of environments."""
 
