@@ -54,7 +54,7 @@ def for_people(what: str, error: BaseException) -> PreviewsError:
     if isinstance(error, PreviewsError):
         return error
     if isinstance(error, KeyboardInterrupt):
-        return PreviewsError(
+        return StoppedError(
             "interrupted",
             what,
             why="it was asked to stop",
@@ -67,6 +67,10 @@ def for_people(what: str, error: BaseException) -> PreviewsError:
         remedy="read the traceback in the log of the run, and report it; running the same command"
         " again continues where it stopped.",
     )
+
+
+class StoppedError(PreviewsError):
+    """A request to stop, which ended an operation."""
 
 
 class NotFoundError(PreviewsError):

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from previews.errors import PreviewsError
+from previews.errors import PreviewsError, StoppedError
 from previews.output import progress
 
 if TYPE_CHECKING:
@@ -56,10 +56,10 @@ def deletions_kept(stacks: Stacks, stack: str, before: Sequence[str]) -> Iterato
     """
     try:
         yield
-    except Exception as error:
-        # After a request to stop there is no time for it.
-        if not (isinstance(error, PreviewsError) and error.code == "interrupted"):
-            keep_deletions(stacks, stack, before)
+    except StoppedError:
+        raise  # There is no time for it.
+    except Exception:
+        keep_deletions(stacks, stack, before)
         raise
 
 

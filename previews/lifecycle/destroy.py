@@ -13,7 +13,7 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 from contract.preview import Preview
 from previews import inventory
 from previews.diagnosis.hook_logs import HookRun
-from previews.errors import PreviewsError
+from previews.errors import PreviewsError, StoppedError
 from previews.inventory import Item, ResourceFinder
 from previews.lifecycle.deletions import (
     deletions_kept,
@@ -209,9 +209,9 @@ def until_gone(stack: str, places: Sequence[ResourceFinder]) -> list[Item]:
 def _destroy_stack(preview: Preview, stacks: Stacks, connect: Callable[[], Cluster]) -> None:
     try:
         stacks.destroy(preview.stack.value)
+    except StoppedError:
+        raise
     except PreviewsError as error:
-        if error.code == "interrupted":
-            raise
         raise explain(error, preview.name, connect=connect) from error
 
 

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from contract.preview import Preview
 from previews import inventory
-from previews.errors import PreviewsError, for_people
+from previews.errors import PreviewsError, StoppedError, for_people
 from previews.inventory import ResourceFinder
 from previews.lifecycle.sweep_candidates import Candidate, SweepReason, SweepState
 from previews.output import progress
@@ -223,6 +223,8 @@ class Sweep:
             if dry_run:
                 return _entry(now, SweepOutcome.DUE, now.detail)
             report = self.remove(now.preview, leftovers=not now.has_stack)
+        except StoppedError:
+            raise
         except Exception as error:  # noqa: BLE001 - the next preview is tried all the same
             shown = for_people(candidate.preview.name, error)
             # A pull request that GitHub doesn't find is not known to be closed.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from previews import output
 from previews.diagnosis import failure_report, migration_report
-from previews.errors import PreviewsError
+from previews.errors import PreviewsError, StoppedError
 from previews.output import progress
 from previews.pull_request import comment
 from previews.pull_request.length import shortened
@@ -188,7 +188,7 @@ class PullRequestPresenter:
 
     def stopped(self, error: PreviewsError) -> None:
         """Show the error in the comment, or that the deployment was cancelled."""
-        if error.code == "interrupted":
+        if isinstance(error, StoppedError):
             self.cancelled(error.why, error.remedy)
             return
         failure = DeployFailure(failure_report.report_error(error), ())

@@ -12,14 +12,14 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TextIO
 
-from previews.errors import PreviewsError
+from previews.errors import PreviewsError, StoppedError
+from previews.interruption import handled, ignore_requests
 from previews.pulumi.processes import end_with_parent
 
 _SHOWN_LINES = 15
@@ -143,7 +143,7 @@ class PulumiCommand:
                 remedy="install it (https://www.pulumi.com/docs/install), or on the sandbox:"
                 ' eval "$(sandbox env)".',
             ) from error
-        with _signals_forwarded(process) as received:
+        with _first_request_forwarded(process) as received:
             if stream and process.stdout is not None:
                 lines = self._copy(process.stdout)
                 result = CommandResult(process.wait(), "", lines)
@@ -151,7 +151,8 @@ class PulumiCommand:
                 output, error_output = process.communicate()
                 result = CommandResult(process.returncode, output, error_output)
         if received and result.code != 0:
-            raise PreviewsError(
+            ignore_requests()
+            raise StoppedError(
                 "interrupted",
                 f"`pulumi {arguments[0]}`",
                 why=f"{received[0].name} stopped it",
@@ -207,22 +208,18 @@ def _error_message(output: str) -> str:
 
 
 @contextmanager
-def _signals_forwarded(process: subprocess.Popen[str]) -> Iterator[list[signal.Signals]]:
-    """Forward requests to stop as SIGINT, and yield the list of those received."""
+def _first_request_forwarded(process: subprocess.Popen[str]) -> Iterator[list[signal.Signals]]:
+    """Forward the first request to stop as SIGINT, and yield the list of those received.
+
+    A second SIGINT would make Pulumi abort: it would neither wait for what it has begun nor write
+    its state.
+    """
     received: list[signal.Signals] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield received  # Only the main thread receives signals.
-        return
 
-    def forward(number: int, _frame: object) -> None:
-        received.append(signal.Signals(number))
-        process.send_signal(signal.SIGINT)
+    def forward(request: signal.Signals) -> None:
+        received.append(request)
+        if len(received) == 1:
+            process.send_signal(signal.SIGINT)
 
-    # A terminal that is closed sends SIGHUP.
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, forward) for number in signals]
-    try:
+    with handled(forward):
         yield received
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)

@@ -9,7 +9,7 @@ import pytest
 
 from contract.preview import Preview
 from contract.stack_name import PLATFORM_APP
-from previews.errors import PreviewsError, for_people
+from previews.errors import PreviewsError, StoppedError, for_people
 from previews.pull_request.comment import marker
 from previews.pull_request.github_presenter import PullRequestPresenter
 from previews.pull_request.length import MOST
@@ -62,7 +62,7 @@ def test_a_comment_that_is_too_long_is_posted_cut_and_printed_whole(
     "error",
     [
         KeyboardInterrupt(),
-        PreviewsError("interrupted", "`pulumi up`", why="SIGINT stopped it", remedy="run it."),
+        StoppedError("interrupted", "`pulumi up`", why="SIGINT stopped it", remedy="run it."),
     ],
 )
 def test_what_was_cancelled_says_so_in_comment_status_and_deployment(
