@@ -69,6 +69,7 @@ class Limits:
         shared: Annotations of each Ingress that set up the shared load balancer.
         user_pool_arn: User pool that people sign in to; empty where nobody signs in.
         user_pool_domain: Prefix of that user pool's domain.
+        bypass: True where tests get past the sign-in by a token.
         sources: Networks of the load balancer.
         services: Networks of the cluster's Services, in which the name server is.
         databases: Networks of the databases.
@@ -80,6 +81,7 @@ class Limits:
     shared: Mapping[str, str]
     user_pool_arn: str
     user_pool_domain: str
+    bypass: bool
     sources: Sequence[str]
     services: Sequence[str]
     databases: Sequence[str]
@@ -592,7 +594,11 @@ def _sign_in_patterns(limits: Limits) -> dict[str, str]:
     marks = {"client-mark": "[0-9A-Za-z_+-]+", "token-mark": TOKEN, "service-mark": ""}
     client, token, service = marks
     made = sign_in_annotations(
-        limits.user_pool_arn, client, limits.user_pool_domain, token, [f"{BYPASS}-{service}"]
+        limits.user_pool_arn,
+        client,
+        limits.user_pool_domain,
+        token if limits.bypass else "",
+        [f"{BYPASS}-{service}"],
     )
     return {key.replace(service, ""): _pattern(value, marks) for key, value in made.items()}
 

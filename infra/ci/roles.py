@@ -55,6 +55,7 @@ def ci_roles(
         github=config.github,
         provider=None,
         cluster=foundation.cluster,
+        domain=config.domain,
     )
     others = {
         entry.app: DeployRoles(
@@ -64,6 +65,7 @@ def ci_roles(
             github=config.github,
             provider=own.provider,
             cluster=foundation.cluster,
+            domain=config.domain,
         )
         for entry in config.apps
     }
@@ -111,6 +113,7 @@ def cluster_limits(
             shared=ingress.annotations,
             user_pool_arn=pool[0],
             user_pool_domain=pool[1],
+            bypass=config.access.bypass_secret_arn is not None,
             sources=[*sources],
             services=[*foundation.cluster.service_cidrs],
             databases=[*foundation.database_cidrs],

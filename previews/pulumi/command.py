@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,26 +77,45 @@ class PulumiCommand:
                 remedy="check the version of Pulumi; nothing is decided on an unreadable output.",
             ) from error
 
-    def check(self, what: str, arguments: Sequence[str], *, stream: bool = False) -> None:
+    def check(
+        self,
+        what: str,
+        arguments: Sequence[str],
+        *,
+        stream: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """Run a command that has to succeed.
 
         Args:
             what: The thing that it changes, as a failure names it.
             arguments: The arguments after ``pulumi``.
             stream: Show its output line by line, or write it to the log.
+            environment: As in `run`.
 
         Raises:
             PreviewsError: It fails.
         """
-        result = self.run(arguments, stream=stream)
+        result = self.run(arguments, stream=stream, environment=environment)
         if result.code != 0:
             raise self.failure(what, arguments, result)
 
-    def run(self, arguments: Sequence[str], *, stream: bool = False) -> CommandResult:
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        stream: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> CommandResult:
         """Run a command to its end.
 
         Ctrl-C and a workflow's cancellation reach it once, as a request to stop: Pulumi then
         finishes its running operations, writes its state and releases its lock.
+
+        Args:
+            arguments: The arguments after ``pulumi``.
+            stream: As in `check`.
+            environment: Further variables, which the program gets, too.
 
         Raises:
             PreviewsError: There is no ``pulumi``, or it was interrupted.
@@ -104,6 +124,7 @@ class PulumiCommand:
             process = subprocess.Popen(
                 ["pulumi", *arguments, "--non-interactive", "--color", "never"],
                 cwd=self._folder,
+                env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT if stream else subprocess.PIPE,

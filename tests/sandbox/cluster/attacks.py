@@ -305,7 +305,7 @@ INGRESSES = (
     Attack(
         "open the load balancer to everybody",
         PREVIEW,
-        _STRANGE,
+        f"{_VALUES}{ALB}/inbound-cidrs",
         _on_ingress("inbound-cidrs", "0.0.0.0/0"),
     ),
     Attack(

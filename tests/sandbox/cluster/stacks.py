@@ -76,6 +76,8 @@ def platform() -> Deployment:
         STAGING_CONFIG
         | CREATED_CLUSTER
         | {"access": _ACCESS, "github": _REPOSITORY, "apps": [_ORDERS]}
+        # The bypass of the sign-in is refused in Auto Mode.
+        | {"loadBalancer": {"controller": "aws-load-balancer-controller"}}
         | _BRANCHES
         | _IMAGES
     )

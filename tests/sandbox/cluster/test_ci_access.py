@@ -281,6 +281,11 @@ READ = [
         "/apis/external-secrets.io/v1/namespaces/pr-42/externalsecrets",
     ),
     ("its database", PREVIEW, "/apis/previews.internal/v1alpha1/namespaces/pr-43/databasebranches"),
+    (
+        "what staging publishes",
+        PREVIEW,
+        "/api/v1/namespaces/staging/configmaps?fieldSelector=metadata.name%3Dplatform-outputs",
+    ),
     ("all namespaces", PREVIEW, "/api/v1/namespaces"),
     ("the IngressClasses", PREVIEW, "/apis/networking.k8s.io/v1/ingressclasses"),
     (
