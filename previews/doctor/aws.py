@@ -326,7 +326,9 @@ def _differences(policy: Mapping[str, Any], declared: Mapping[str, list[str]]) -
     condition = statement.get("Condition") or {}
     if condition.keys() != {"StringEquals"}:
         yield f"its conditions are {', '.join(sorted(condition)) or 'none'}, not StringEquals alone"
-    equals = condition.get("StringEquals", {})
+    if "StringEquals" not in condition:
+        return
+    equals = condition["StringEquals"]
     for name in sorted(equals.keys() | declared.keys()):
         found = sorted(map(str, _listed(equals.get(name))))
         if found != sorted(declared.get(name, [])):

@@ -70,6 +70,7 @@ class _Model(BaseModel):
         extra="ignore",
         alias_generator=to_camel,
         coerce_numbers_to_str=True,
+        populate_by_name=True,
     )
 
 
