@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,12 +83,14 @@ class Lifecycle:
             "PREVIEWS_PROJECT": str(self.world.checkout),
         }
 
-    def previews(self, *arguments: str, run: int = 1, exits: int = 0) -> Any:
-        """Return the result of ``previews <arguments> --json``."""
+    def previews(
+        self, *arguments: str, run: int = 1, exits: int = 0, more: Mapping[str, str] | None = None
+    ) -> Any:
+        """Return the result of ``previews <arguments> --json``, with more of the environment."""
         ended = subprocess.run(
             [sys.executable, "-m", "previews.cli", *arguments, "--json"],
             cwd=self.world.checkout,
-            env=self.environment(run),
+            env=self.environment(run) | dict(more or {}),
             capture_output=True,
             text=True,
             check=False,
