@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from previews.errors import for_people
 from previews.output import progress
 from previews.settings import Settings
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from contract.app.model import App
     from contract.platform_outputs import PlatformOutputs
     from contract.preview import Preview
+    from contract.stack_name import AppName
     from previews.diagnosis.failure_report import FailureReport
     from previews.github import GitHub
     from previews.inventory import ResourceFinder
@@ -89,7 +91,7 @@ class Clients:
         """The project's stacks, in the backend that Pulumi is logged in to."""
         from previews.pulumi.stacks import Stacks
 
-        return Stacks(self.settings)
+        return Stacks(self.settings, published=self._published)
 
     @cached_property
     def locks(self) -> Locks:
@@ -100,10 +102,39 @@ class Clients:
 
     @cached_property
     def platform(self) -> PlatformOutputs:
-        """Staging's outputs about the platform."""
+        """The platform as the app's staging published it.
+
+        Raises:
+            PreviewsError: It is not published in the kubeconfig's current cluster.
+        """
         from previews.platform import read_platform
 
-        return read_platform(self.stacks)
+        return read_platform(self._current_cluster, self._staging(self.settings.app_name))
+
+    def _published(self, stack: str) -> str | None:
+        """Return the text that a stack's program reads of staging; None where it reads none."""
+        from contract.stack_name import PLATFORM_APP
+        from previews.platform import STAGING, read_published
+
+        app = self.settings.app_name
+        if stack == STAGING and app.is_platform:
+            return None
+        # Another app's staging stands on the platform's own.
+        publisher = PLATFORM_APP if stack == STAGING else app
+        return read_published(self._current_cluster, self._staging(publisher))
+
+    @staticmethod
+    def _staging(app: AppName) -> str:
+        from contract.stack_name import StackName
+        from previews.platform import STAGING
+
+        return StackName.parse(STAGING, app).namespace
+
+    @cached_property
+    def _current_cluster(self) -> Cluster:
+        from previews.kubernetes import Cluster
+
+        return Cluster.current()
 
     @cached_property
     def aws(self) -> Session:
@@ -129,7 +160,9 @@ class Clients:
         """The cluster that all previews share."""
         from previews.kubernetes import Cluster
 
-        return Cluster(self.platform.cluster.name)
+        name = self.platform.cluster.name
+        current = self._current_cluster
+        return current if current.name == name else Cluster(name)
 
     @cached_property
     def places(self) -> tuple[ResourceFinder, ...]:
@@ -293,20 +326,25 @@ class Clients:
         """Return a function that returns the value, or reads the platform's own if it is empty."""
         return lambda: value or self.bypass
 
-    def destroy(self, preview: Preview, *, leftovers: bool) -> DestroyReport:
+    def destroy(self, preview: Preview, *, leftovers: bool, run_url: str = "") -> DestroyReport:
         """Remove a preview, and show that in its pull request or on the terminal."""
         from previews.lifecycle.destroy import destroy
 
-        report = destroy(
-            preview,
-            stacks=self.stacks,
-            places=lambda: self.places,
-            locks=self.locks,
-            recover=self.recover,
-            connect=lambda: self.cluster,
-            leftovers=leftovers,
-        )
-        self.presenter(preview).removed(report)
+        presenter = self.presenter(preview, run_url=run_url)
+        try:
+            report = destroy(
+                preview,
+                stacks=self.stacks,
+                places=lambda: self.places,
+                locks=self.locks,
+                recover=self.recover,
+                connect=lambda: self.cluster,
+                leftovers=leftovers,
+            )
+        except (Exception, KeyboardInterrupt) as error:
+            presenter.not_removed(for_people(preview.name, error))
+            raise
+        presenter.removed(report)
         return report
 
     def refresh(self) -> Refresh:

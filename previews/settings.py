@@ -148,12 +148,6 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return folder
 
-    @field_validator("policy_pack", mode="before")
-    @classmethod
-    def _with_a_pack(cls, value: object) -> object:
-        # An empty one would be the working directory's.
-        return value or POLICY_PACK
-
     @property
     def app_name(self) -> AppName:
         """Name of the app.

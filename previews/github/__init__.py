@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from previews.github.deployments import Deployments
     from previews.github.people import People
     from previews.github.pulls import Pulls
+    from previews.github.repository import Repository
     from previews.github.runs import Runs
+    from previews.github.settings import RepositorySettings
     from previews.github.workflows import Workflows
     from previews.settings import Settings
 
@@ -37,6 +39,13 @@ class GitHub:
         from previews.github.connection import Connection
 
         return Connection(self._settings)
+
+    @cached_property
+    def repository(self) -> Repository:
+        """The repository itself: its identity and its labels."""
+        from previews.github.repository import Repository
+
+        return Repository(self.connection)
 
     @cached_property
     def pulls(self) -> Pulls:
@@ -93,3 +102,10 @@ class GitHub:
         from previews.github.workflows import Workflows
 
         return Workflows(self.connection)
+
+    @cached_property
+    def settings(self) -> RepositorySettings:
+        """Settings of the repository, for whoever may read them."""
+        from previews.github.settings import RepositorySettings
+
+        return RepositorySettings(self.connection)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from contract.stack_name import PLATFORM_APP, AppName, StackName
 from previews.diagnosis.migration_report import markdown
+from previews.diagnosis.redaction import redact
 from previews.pull_request import program_diff
 from previews.pull_request.comment_commands import footer
 from previews.pull_request.program_diff import ProgramDiff
@@ -23,6 +24,7 @@ from previews.reporting.wording import age, cell, code, dollars, duration, momen
 if TYPE_CHECKING:
     from previews.diagnosis.hook_logs import HookRun
     from previews.diagnosis.migration_report import MigrationLog
+    from previews.errors import PreviewsError
     from previews.pull_request.presenter import DeployedPreview, DeployFailure
     from previews.reporting.preview_summary import PreviewSummary
 
@@ -158,6 +160,13 @@ def reset_failed(stack: str, why: str, remedy: str, *, run: str = "") -> str:
     return _join(stack, title, f"{cell(why)}{_see(run)}.", cell(remedy))
 
 
+def cancelled(stack: str, commit: str, why: str, remedy: str, *, run: str = "") -> str:
+    """Render the comment for a deployment that was cancelled, or ran out of time."""
+    title = f"### ⚪ The deployment of `{stack}` was cancelled"
+    about = f"Commit `{commit[:_SHORT_COMMIT]}`: {cell(why)}{_see(run)}."
+    return _join(stack, title, about, _sentence(remedy))
+
+
 def no_room(stack: str, why: str, remedy: str, *, run: str = "") -> str:
     """Render the comment for a preview in the queue."""
     return _join(
@@ -221,6 +230,17 @@ def removed(
         "The Pulumi stack is kept, and the hourly sweep tries again. Left:",
         code("\n".join(left)),
         shown,
+    )
+
+
+def not_removed(stack: str, error: PreviewsError, *, run: str = "") -> str:
+    """Render the comment for a removal that ended with an error."""
+    return _join(
+        stack,
+        f"### ⚠️ `{stack}` was not removed",
+        f"It stopped at {cell(error.what)}{_see(run)}; `{error.code}` in {_runbook(run)}.",
+        code(redact(error.why)),
+        f"{_sentence(error.remedy)} The hourly sweep tries again, too.",
     )
 
 
@@ -392,6 +412,10 @@ def _expiry(summary: PreviewSummary, *, kept: bool, now: datetime) -> str:
     if summary.expires <= now:
         return f"expired {moment(summary.expires)}; the next sweep removes it"
     return f"{moment(summary.expires)}, in {age(now, summary.expires)}; a push extends it"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{cell(text[1:])}"
 
 
 def _see(run: str) -> str:

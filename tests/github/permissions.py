@@ -41,7 +41,7 @@ _NEEDED: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("POST", r"/statuses/[^/]+", _any("write", "statuses")),
     ("GET", r"/actions/.+", _any("read", "actions")),
     ("POST", r"/actions/workflows/[^/]+/dispatches", _any("write", "actions")),
-    ("GET", r"|/collaborators/[^/]+/permission", METADATA),
+    ("GET", r"|/collaborators/[^/]+/permission|/repos/[^/]+/[^/]+|/repositories/\d+", METADATA),
 )
 
 

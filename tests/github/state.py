@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.github.settings import Settings
+
 REPOSITORY = "acme/orders"
 TOKEN = "token-of-a-workflow"
 """A workflow's own: it may do what `permissions` grants, which is no deleting of environments."""
@@ -113,11 +115,22 @@ class State:
         self.changed: dict[int, list[str]] = {}
         self.commit_times: dict[str, datetime] = {}
         self.runs: dict[int, Run] = {}
+        self.labels: set[str] = {"preview", "preview-keep"}
+        self.default_branch = "main"
+        self.former_names: set[str] = set()
+        self.others: dict[str, int] = {}
         self.started: list[tuple[str, str, dict[str, str]]] = []
         self.permissions: dict[str, str] = {"ada": "write"}
         self.tokens: dict[str, bool] = {TOKEN: False}
+        self.settings = Settings()
         self.granted: dict[str, Mapping[str, str]] = {}
         self._ids = itertools.count(1000)
+
+    def rename(self, name: str) -> None:
+        """Rename the repository, or transfer it: GitHub leads its former name to it."""
+        with self.lock:
+            self.former_names.add(self.repository)
+            self.repository = name
 
     def next_id(self) -> int:
         return next(self._ids)

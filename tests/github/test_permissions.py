@@ -15,6 +15,7 @@ from previews.settings import Settings
 from tests.github import LocalGitHub
 from tests.github.permissions import METADATA, allows, needed
 from tests.github.routes import routes
+from tests.github.settings import settings_routes
 from tests.github.state import State
 
 SHA = "a" * 40
@@ -81,7 +82,10 @@ def test_issues_are_as_good_as_pull_requests_for_a_comment() -> None:
 
 def test_the_permission_of_every_route_is_known() -> None:
     state = State()
+    of_people = {route.path for route in settings_routes(state)}
     for route in routes(state):
+        if route.path in of_people:
+            continue
         path = route.path.removeprefix(f"/repos/{state.repository}")
         assert needed(route.method, re.sub(r"{\w+(:[^}]*)?}", "1", path))
     with pytest.raises(AssertionError, match="no permission is known"):

@@ -21,6 +21,12 @@ def repository(full_name: str) -> dict[str, Any]:
     return {"full_name": full_name, "name": name, "owner": user(owner)}
 
 
+def full_repository(state: State, name: str, number: int) -> dict[str, Any]:
+    return answer(
+        models.FullRepository, **repository(name), id=number, default_branch=state.default_branch
+    )
+
+
 def _branch(pull: PullRequest, name: str, repo: str | None, sha: str) -> dict[str, Any]:
     owner = (repo or "unknown/repository").partition("/")[0]
     return {
@@ -138,10 +144,6 @@ def changed_file(path: str) -> dict[str, Any]:
 def git_commit(sha: str, time: datetime) -> dict[str, Any]:
     person = {"name": "ada", "email": "ada@example.com", "date": time.isoformat()}
     return answer(models.GitCommit, sha=sha, committer=person, author=person)
-
-
-def environment(name: str) -> dict[str, Any]:
-    return answer(models.Environment, name=name)
 
 
 def run(state: State, found: Run) -> dict[str, Any]:
