@@ -33,7 +33,7 @@ def test_an_existing_cluster_lets_in_whom_it_lets_in() -> None:
 
 
 def test_staging_s_role_administers_and_the_preview_s_does_not(with_ci: Deployment) -> None:
-    (administers,) = [r.inputs for r in with_ci.registrations if r.type == ASSOCIATION]
+    administers = with_ci.one(ASSOCIATION, "ci-staging-administers").inputs
     roles = {
         environment: with_ci.outputs["deployRoles"][environment]
         for environment in ("staging", "preview")
