@@ -189,7 +189,7 @@ def _about_own(stack: StackName) -> _About:
         },
         CHANGE_RECORDS: [(ZONE, records("DELETE", f"{name}.preview.example.com"))],
         "route53:ListResourceRecordSets": [(ZONE, {})],
-        **{call: bucket for call in OF_BUCKETS},
+        **dict.fromkeys(OF_BUCKETS, bucket),
         "s3:CreateBucket": [(BUCKET, new)],
         "s3:TagResource": [(BUCKET, new), (BUCKET, _COMMIT)],
         "s3:ListBucket": [*bucket, (_STATE, {})],
