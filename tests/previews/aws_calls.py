@@ -55,7 +55,7 @@ def require_recorded(model: Any, **_: object) -> None:
 
 def _callers() -> Iterator[str]:
     """The modules that called, from the innermost on, without boto3's own."""
-    frame = sys._getframe(1)  # noqa: SLF001  inspect.stack reads every source file
+    frame = sys._getframe(1)
     while frame.f_back is not None:
         frame = frame.f_back
         name = str(frame.f_globals.get("__name__", ""))
