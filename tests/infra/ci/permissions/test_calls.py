@@ -18,6 +18,9 @@ from infra.ci.permissions.grant import Grant, policy
 from infra.ci.permissions.shared import STATE_KEY, sign_in_grants, state_grants
 from infra.ci.permissions.table import preview_grants, staging_grants
 from infra.stacks import main
+from sandbox.aws.client import PROVIDER
+from sandbox.providers.aws.rds_instance import INSTANCE
+from sandbox.providers.aws.resources import RESOURCES
 from tests.infra.app.test_described_app import described
 from tests.infra.app.test_sign_in import ACCESS, BYPASS
 from tests.infra.ci.permissions.calls import CALLS, OWN, POOL, TYPES, attempts, of_types
@@ -25,7 +28,7 @@ from tests.infra.ci.permissions.simulator import Attempt, decide_each
 from tests.infra.ci.permissions.test_permissions import PLACE, YES
 from tests.infra.ci.test_deploy_role import GITHUB
 from tests.infra.world import CREATED_CLUSTER, PREVIEW_CONFIG, STAGING_CONFIG, Cloud, deploy
-from tests.previews.aws_calls import PERSONS, actions
+from tests.previews.aws_calls import PERSONS, actions, unrecorded
 
 PREVIEWS = Path(__file__).resolve().parents[4] / "previews"
 NEEDS = """
@@ -170,6 +173,29 @@ def test_what_says_why_it_has_no_call_has_none(made: dict[str, list[Attempt]], n
         if grant.unrecorded:
             silent = [a for a in grant.actions if not any(fnmatchcase(c, a) for c in calls)]
             assert silent, f"each action is called: {grant.why}"
+
+
+def test_what_the_emulated_provider_may_call_is_recorded() -> None:
+    emulated = {**RESOURCES, "aws:rds/instance:Instance": INSTANCE}
+    assert set(emulated) <= set(TYPES)
+    lines = [
+        f"{PROVIDER} {resource.api.service}:{operations(resource.api.service)[operation]}"
+        for resource in emulated.values()
+        for operation in (
+            resource.create_call,
+            *(request.operation for request in (*resource.read_calls, *resource.updates)),
+            resource.delete_call.operation,
+        )
+    ]
+    assert len(lines) > len(emulated)
+    assert unrecorded(lines) == []
+
+
+def test_a_call_that_is_not_recorded_is_found() -> None:
+    lines = ["previews rds:DescribeDBInstances", "previews rds:RebootDBInstance"]
+    assert unrecorded(lines) == [lines[1]]
+    lines = ["provider kms:CreateKey", "provider kms:PutKeyPolicy", "provider elbv2:CreateRule"]
+    assert unrecorded(lines) == lines[1:]
 
 
 @cache
