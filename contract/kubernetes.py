@@ -25,6 +25,9 @@ RESET_ANNOTATION = f"{API_GROUP}/reset"
 AFTER_RESET_ANNOTATION = f"{API_GROUP}/after-reset"
 """Annotation of the Job `SEED`: ``true`` if it is run again on a fresh copy of the data."""
 
+ALB = "alb.ingress.kubernetes.io"
+"""Prefix of the AWS Load Balancer Controller's annotations."""
+
 NAME_LABEL = "app.kubernetes.io/name"
 """Label of pods, and of what makes them, with the name of what they run."""
 

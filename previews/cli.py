@@ -12,12 +12,14 @@ import typer
 from previews import output
 from previews.commands import register
 from previews.errors import PreviewsError
+from previews.interruption import interrupted_once
 
 app = typer.Typer(
     help="Deploys, shows and removes previews; for workflows and for people.",
     epilog=(
         "Exit codes: 0 done; 1 failed, with a message and a remedy; 2 wrong usage;"
-        " 3 no room for another preview now; 4 something of a preview is left."
+        " 3 no room for another preview now; 4 something of a preview is left;"
+        " 5 something could not be read."
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -45,7 +47,8 @@ def _callback(
 def main() -> None:
     """Run the command line; an error is one message with a remedy, without a traceback."""
     try:
-        app()
+        with interrupted_once():
+            app()
     except PreviewsError as error:
         output.failure(error, as_json="--json" in sys.argv)
         sys.exit(error.exit_code)

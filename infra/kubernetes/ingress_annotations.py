@@ -25,6 +25,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from contract.kubernetes import ALB
 from contract.platform_outputs import BYPASS_HEADER
 from infra.kubernetes.pod import TIMEOUT
 
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 
     from infra.config.platform import Listener
 
-ALB = "alb.ingress.kubernetes.io"
-"""Prefix of the controller's annotations."""
+CONDITIONS = f"{ALB}/conditions."
+"""Beginning of the annotations with conditions on the requests to a Service, before its name."""
 
 BYPASS = "bypass"
 """Service behind the rule that lets requests with the bypass token through."""
@@ -44,6 +45,12 @@ NO_SIGN_IN = {f"{ALB}/auth-type": "none"}
 
 DEFAULT_PORTS = {"HTTP": 80, "HTTPS": 443}
 SCOPES = ("openid", "email")
+
+TOKEN = "[0-9A-Za-z_-]{32,128}"  # noqa: S105  the form of a token, and none
+"""Form of the token that lets tests in, as a regular expression.
+
+The load balancer takes `*` and `?` for wildcards, and at most 128 characters.
+"""
 
 # A target goes on draining at most this long. It is shorter than what a pod has from the end
 # of its preStop to its kill, so that no request is cut off by either.
@@ -167,7 +174,7 @@ def sign_in_annotations(
             "httpHeaderConfig": {"httpHeaderName": BYPASS_HEADER, "values": [token]},
         }
         for service in bypasses:
-            annotations[f"{ALB}/conditions.{service}"] = json.dumps([condition], sort_keys=True)
+            annotations[f"{CONDITIONS}{service}"] = json.dumps([condition], sort_keys=True)
     return annotations
 
 

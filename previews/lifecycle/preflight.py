@@ -132,19 +132,19 @@ def preflight(
 
     # The one list of checks, in the order in which they are reported.
     checks: list[tuple[str, Callable[[], _Finding]]] = [
-        ("AWS account", lambda: _account(aws(), platform())),
-        ("cluster", lambda: _cluster(cluster())),
+        ("AWS account", lambda: check_account(aws(), platform())),
+        ("cluster", lambda: check_cluster(cluster())),
     ]
     if is_new and _mode(preview, pulls, settings) == "branch":
         checks += [(TEMPLATE, lambda: _template(cluster(), platform()))]
     elif is_new:
         checks += [
-            ("snapshot of staging", lambda: _snapshot(aws(), platform())),
-            ("RDS instances", lambda: _instances(aws())),
+            ("snapshot of staging", lambda: check_snapshot(aws(), platform())),
+            ("RDS instances", lambda: check_instances(aws())),
         ]
     if is_new:
         checks += [
-            ("load balancer", lambda: _load_balancer(aws(), platform(), app())),
+            ("load balancer", lambda: check_load_balancer(aws(), platform(), app())),
             ("previews", lambda: _previews(names, cluster(), settings)),
         ]
     results = [_result(name, check) for name, check in checks]
@@ -186,7 +186,8 @@ def _room(detail: str, remedy: str, *, passed: bool) -> _Finding:
     return _Finding(detail, "" if passed else remedy, passed=passed, room=True)
 
 
-def _account(aws: Session, platform: PlatformOutputs) -> _Finding:
+def check_account(aws: Session, platform: PlatformOutputs) -> _Finding:
+    """Check that the credentials are for the platform's account."""
     identity = aws.client("sts").get_caller_identity()
     # <account>.dkr.ecr.<region>.amazonaws.com/<name>
     expected = platform.images.repository_url.partition(".")[0]
@@ -197,12 +198,14 @@ def _account(aws: Session, platform: PlatformOutputs) -> _Finding:
     return _Finding(f"{account}, as {identity['Arn']}")
 
 
-def _cluster(cluster: Cluster) -> _Finding:
+def check_cluster(cluster: Cluster) -> _Finding:
+    """Check that the cluster answers."""
     count = sum(1 for _ in cluster.each("namespaces"))
     return _Finding(f"{cluster.name} answers, {count} namespaces")
 
 
-def _snapshot(aws: Session, platform: PlatformOutputs) -> _Finding:
+def check_snapshot(aws: Session, platform: PlatformOutputs) -> _Finding:
+    """Check that a snapshot of staging can be restored."""
     instance = platform.database.instance
     pages = aws.client("rds").get_paginator("describe_db_snapshots")
     usable = []
@@ -255,7 +258,7 @@ def _hours_since(time: datetime) -> str:
     return f"{(datetime.now(UTC) - time).total_seconds() / 3600:.0f}"
 
 
-def _instances(aws: Session) -> _Finding:
+def check_instances(aws: Session) -> _Finding:
     """Read AWS's own count, since Aurora, Neptune and DocumentDB use the same quota."""
     quotas = aws.client("rds").describe_account_attributes()["AccountQuotas"]
     quota = next(each for each in quotas if each["AccountQuotaName"] == "DBInstances")
@@ -267,7 +270,7 @@ def _instances(aws: Session) -> _Finding:
     )
 
 
-def _load_balancer(aws: Session, platform: PlatformOutputs, app: App) -> _Finding:
+def check_load_balancer(aws: Session, platform: PlatformOutputs, app: App) -> _Finding:
     """Count on the group's load balancer; of its listeners the fullest counts.
 
     The preview adds a rule and a target group for each of its paths.

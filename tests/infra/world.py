@@ -216,7 +216,9 @@ class Cloud(mocks.Mocks):
         identifier = given["identifier"]
         found: dict[str, Any] = {
             "address": f"{identifier}.abc.eu-west-1.rds.amazonaws.com",
-            "masterUserSecrets": [{"secretArn": f"arn:aws:secretsmanager:::secret:{identifier}"}],
+            "masterUserSecrets": [
+                {"secretArn": f"arn:aws:secretsmanager:::secret:rds!db-{identifier}"}
+            ],
         }
         if self.pinned is not None and "snapshotIdentifier" in given:
             # What the engine's ignoreChanges does: the instance stays as it was made.

@@ -230,10 +230,10 @@ def test_ci_may_make_clients_and_read_the_token_where_people_sign_in() -> None:
         inputs = stack.one("aws:iam/rolePolicy:RolePolicy", f"sign-in-{environment}").inputs
         assert inputs["role"] == f"previews-deploy-{environment}"
         assert unknown(inputs["policy"]) == []
-        statements = json.loads(inputs["policy"])["Statement"]
-        assert [s["Resource"] for s in statements] == [
-            ["arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_Abc"],
-            ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:previews-bypass-*"],
+        [statement] = json.loads(inputs["policy"])["Statement"]
+        assert statement["Resource"] == [
+            "arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_Abc",
+            "arn:aws:secretsmanager:eu-west-1:123456789012:secret:previews-bypass-*",
         ]
 
 
