@@ -13,9 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from contract.app.model import FILE
+from contract.stack_name import AppName
 from previews.errors import for_people
 from previews.output import progress
-from previews.settings import Settings
+from previews.settings import Settings, other_app
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -67,11 +69,16 @@ class Clients:
         """The app's description.
 
         Raises:
-            PreviewsError: It is missing or wrong.
+            PreviewsError: It is missing or wrong, or describes another app.
         """
         from previews.app import read_description
 
-        return read_description(self.settings.app_folder)
+        folder, name = self.settings.app_folder, self.settings.app_name
+        app = read_description(folder)
+        if app.app != name.value:
+            # Where the app's repository is not checked out, this folder is the platform's own.
+            raise other_app(str(folder / FILE), AppName(app.app), self.settings.environment)
+        return app
 
     @cached_property
     def github(self) -> GitHub:

@@ -142,7 +142,7 @@ def test_without_an_image_the_one_of_an_earlier_run_is_forgotten(
     made = clients(github, RecordedStacks(), project=tmp_path)
     pull = made.github.pulls.read(42)
     made.deployment(Preview(42), pull, PullRequestPresenter(made.github, Preview(42))).run(
-        image=None
+        images=None
     )
     left = {"encryptionsalt": "v1:abc", "config": {"previews:ttlDays": 3}}
     assert yaml.safe_load(file.read_text()) == left
@@ -406,7 +406,7 @@ def test_a_github_that_fails_stops_no_preview(github: LocalGitHub, fault: Fault)
     pull = made.github.pulls.read(42)
     github.fail(fault)
     report = made.deployment(Preview(42), pull, PullRequestPresenter(made.github, Preview(42))).run(
-        image=None
+        images=None
     )
     assert report.url == "http://pr-42.preview.test"
     assert github.state.comments_of(42) == []

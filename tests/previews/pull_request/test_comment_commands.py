@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from contract.preview import Preview
+from contract.stack_name import AppName
 from previews.errors import PreviewsError
 from previews.pull_request.comment_commands import (
     COMMANDS,
@@ -19,6 +21,8 @@ from previews.pull_request.comment_commands import (
     run_comment_command,
     usage,
 )
+from previews.pull_request.deploying_workflows import Action, workflow_for
+from previews.settings import Settings
 from tests.github import LocalGitHub
 from tests.github.state import Comment, now
 from tests.previews.bringing import RecordedStacks, clients
@@ -195,15 +199,6 @@ def test_what_is_no_such_event_is_told(previews: Any, tmp_path: Path, text: str)
     assert "expected the JSON of an issue_comment event" in complaints
 
 
-def test_start_starts_from_the_branch_that_aws_trusts(
-    github: LocalGitHub, previews: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in github.environment.items():
-        monkeypatch.setenv(name, value)
-    assert previews("start", "42", "--branch", "trunk")[0] == 0
-    assert github.state.started == [("preview.yml", "trunk", {"pull-request": "42"})]
-
-
 @pytest.fixture
 def orders(github: LocalGitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalGitHub:
     """A job of a workflow that another app's workflow calls."""
@@ -216,14 +211,6 @@ def orders(github: LocalGitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     }.items():
         monkeypatch.setenv(name, value)
     return github
-
-
-def test_another_app_s_preview_is_started_by_the_workflow_that_calls(
-    orders: LocalGitHub, previews: Any
-) -> None:
-    assert previews("start", "42", "--branch", "trunk")[0] == 0
-    inputs = {"pull-request": "42", "action": "up"}
-    assert orders.state.started == [("preview-orders.yml", "trunk", inputs)]
 
 
 @pytest.mark.parametrize(
@@ -251,28 +238,22 @@ def test_a_command_for_another_app_starts_the_workflow_that_calls(
 
 
 @pytest.mark.parametrize("ref", ["", "acme/shop/preview.yml@refs/heads/main"])
-def test_outside_of_a_run_another_app_s_workflow_is_not_guessed(
-    orders: LocalGitHub, previews: Any, monkeypatch: pytest.MonkeyPatch, ref: str
-) -> None:
-    monkeypatch.setenv("GITHUB_WORKFLOW_REF", ref)
-    code, output, complaint = previews("start", "42", "--json")
-    assert (code, json.loads(output)["error"]["code"]) == (1, "workflow-ref")
-    assert "gh workflow run" in complaint
-    assert orders.state.started == []
+def test_outside_of_a_run_another_app_s_workflow_is_not_guessed(ref: str) -> None:
+    preview = Preview(42, AppName("orders"))
+    with pytest.raises(PreviewsError, match="gh workflow run") as caught:
+        workflow_for(Action.UP, preview, Settings(workflow_ref=ref))
+    assert caught.value.code == "workflow-ref"
 
 
-def test_a_name_of_another_app_s_environment_is_refused(
-    orders: LocalGitHub, previews: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("orders")
+def test_a_name_of_another_app_s_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for environment in ("orders-preview", "orders-staging", ""):
         monkeypatch.setenv("PREVIEWS_ENVIRONMENT", environment)
-        assert previews("start", "42")[0] == 0
-    orders.state.started.clear()
+        assert Settings.read().app_name == AppName("orders")
     monkeypatch.setenv("PREVIEWS_ENVIRONMENT", "billing-preview")
-    code, output, complaint = previews("start", "42", "--json")
-    assert (code, json.loads(output)["error"]["code"]) == (1, "app-environment")
-    assert "orders-preview and orders-staging" in complaint
-    assert orders.state.started == []
+    with pytest.raises(PreviewsError, match="orders-preview and orders-staging") as caught:
+        _ = Settings.read().app_name
+    assert caught.value.code == "app-environment"
 
 
 DOCUMENTED_IN = Path(__file__).resolve().parents[3] / "docs" / "lifecycle.md"
