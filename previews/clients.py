@@ -21,6 +21,7 @@ from previews.settings import Settings, other_app
 
 if TYPE_CHECKING:
     from boto3.session import Session
+    from httpx import BaseTransport
 
     from contract.app.model import App
     from contract.platform_outputs import PlatformOutputs
@@ -326,12 +327,32 @@ class Clients:
             diagnose=self.diagnose,
             connect_to=connect_to,
             tests_follow=tests_follow,
+            through=lambda: self.smoke_through(preview.stack.namespace),
+            check_inbound=self.check_inbound,
             config=config or {},
         )
 
     def bypass_or(self, value: str | None) -> Callable[[], str | None]:
         """Return a function that returns the value, or reads the platform's own if it is empty."""
         return lambda: value or self.bypass
+
+    def smoke_through(self, namespace: str) -> BaseTransport | None:
+        """Return the transport of smoke tests of a namespace; None for the app's address."""
+        if self.settings.smoke == "url":
+            return None
+        from previews.lifecycle.service_proxy import ServiceProxy
+
+        return ServiceProxy(self.cluster, namespace, self.app)
+
+    def check_inbound(self) -> None:
+        """Check that the load balancer lets in the networks that were asked for, and no other.
+
+        Raises:
+            PreviewsError: It lets in others, or nobody can tell.
+        """
+        from previews.lifecycle.inbound import check_inbound
+
+        check_inbound(self.platform.ingress, aws=self.aws)
 
     def destroy(self, preview: Preview, *, leftovers: bool, run_url: str = "") -> DestroyReport:
         """Remove a preview, and show that in its pull request or on the terminal."""

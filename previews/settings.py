@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -71,6 +71,8 @@ class Settings(BaseSettings):
         local: True to work without GitHub: the working tree is the pull request, and the
             terminal shows its preview (``PREVIEWS_LOCAL``).
         labels: Labels of a local pull request (``PREVIEWS_LABELS``, a JSON list).
+        smoke: ``cluster`` to send the requests of smoke tests through the cluster's API, for a
+            run that can't reach the previews' addresses (``PREVIEWS_SMOKE``).
         pulumi_log: File that gets Pulumi's own output in place of the terminal
             (``PREVIEWS_PULUMI_LOG``).
         policy_pack: Policy pack of every `pulumi up` (``PREVIEWS_POLICY_PACK``): a folder, or a
@@ -126,6 +128,7 @@ class Settings(BaseSettings):
     workflow_ref: str = Field(default="", validation_alias="GITHUB_WORKFLOW_REF")
     local: bool = Field(default=False, validation_alias="PREVIEWS_LOCAL")
     labels: frozenset[str] = Field(default=frozenset(), validation_alias="PREVIEWS_LABELS")
+    smoke: Literal["url", "cluster"] = Field(default="url", validation_alias="PREVIEWS_SMOKE")
     pulumi_log: Path | None = Field(default=None, validation_alias="PREVIEWS_PULUMI_LOG")
     policy_pack: Path = Field(default=POLICY_PACK, validation_alias="PREVIEWS_POLICY_PACK")
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from contract.stack_name import AppName
+from contract.stack_name import AppName, StackName
 from previews.clients import Clients
 from previews.commands._arguments import Bypass, ConnectTo, this_run
 from previews.diagnosis.redaction import redact
@@ -37,6 +37,7 @@ def command(
     Exits with 0 when staging has the new image, with 1 when not, even after a rollback.
     """
     clients = Clients()
+    staging = StackName.parse("staging", clients.settings.app_name)
     deployment = StagingDeployment(
         app=clients.app,
         folder=clients.settings.app_folder,
@@ -44,6 +45,7 @@ def command(
         bypass=clients.bypass_or(bypass),
         diagnose=clients.diagnose,
         connect_to=connect_to,
+        through=lambda: clients.smoke_through(staging.namespace),
     )
     try:
         report = deployment.run(image, database_image)

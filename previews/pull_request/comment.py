@@ -19,6 +19,8 @@ from previews.pull_request.comment_commands import footer
 from previews.pull_request.program_diff import ProgramDiff
 from previews.pull_request.tests_result import AppTests, Outcome
 from previews.pulumi.progress import State, Step, StepState
+from previews.reporting import prices
+from previews.reporting.support import ending
 from previews.reporting.wording import age, cell, code, dollars, duration, moment
 
 if TYPE_CHECKING:
@@ -399,9 +401,8 @@ def _cost(summary: PreviewSummary, now: datetime) -> str:
     text = f"about {dollars(summary.cost.a_day)} a day"
     if so_far is not None:
         text += f", {dollars(so_far)} so far"
-    return (
-        text + " at list prices" + ("" if summary.cost.verified else ", not all of them verified")
-    )
+    text += " at list prices" + ("" if summary.cost.verified else ", not all of them verified")
+    return "; ".join([text, *ending(summary.versions, now, prices.read())])
 
 
 def _expiry(summary: PreviewSummary, *, kept: bool, now: datetime) -> str:

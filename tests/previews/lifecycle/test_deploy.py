@@ -14,6 +14,7 @@ import yaml
 from contract.app.model import App
 from contract.preview import Preview
 from contract.stack_name import PLATFORM_APP, AppName
+from previews.clients import Clients
 from previews.errors import PreviewsError
 from previews.github.connection import Connection
 from previews.lifecycle import deploy
@@ -368,6 +369,25 @@ def test_what_answers_wrongly_is_no_success(github: LocalGitHub, smoked: list[Sm
         run(github, RecordedStacks())
     assert "version: it is b, expected a" in comment(github).body
     assert "❌ smoke test" in comment(github).body
+
+
+def test_a_load_balancer_that_lets_in_more_is_a_failed_deployment(
+    github: LocalGitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(_: Clients) -> None:
+        raise PreviewsError(
+            "inbound-open", "load balancer", why="it lets in 0.0.0.0/0", remedy="close it."
+        )
+
+    made = clients(github, RecordedStacks())
+    del made.__dict__["check_inbound"]
+    monkeypatch.setattr(Clients, "check_inbound", opened)
+    shown = PullRequestPresenter(made.github, Preview(42))
+    deployment = made.deployment(Preview(42), made.github.pulls.read(42), shown)
+    with pytest.raises(PreviewsError, match="it lets in"):
+        deployment.run(image=None)
+    assert "it lets in 0.0.0.0/0" in comment(github).body
+    assert states(github) == [["in_progress", "failure"]]
 
 
 def test_its_data_begins_anew_when_asked(github: LocalGitHub) -> None:

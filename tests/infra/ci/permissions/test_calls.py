@@ -70,6 +70,8 @@ def declared(tmp_path_factory: pytest.TempPathFactory) -> dict[StackKind, set[st
         "budget": {"monthlyUsd": 300, "emails": ["platform@example.com"]},
         "dns": {"zoneId": "Z0123456789ABCDEFGHIJ"},
         "github": GITHUB,
+        # EKS Auto Mode's own is refused together with a bypass of the sign-in.
+        "loadBalancer": {"controller": "aws-load-balancer-controller"},
     }
     created = deploy("staging", main, config=STAGING_CONFIG | CREATED_CLUSTER | full)
     existing = deploy("staging", main, config=STAGING_CONFIG)
