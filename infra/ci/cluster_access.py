@@ -20,6 +20,7 @@ from pulumi_aws import eks
 from pulumi_kubernetes import admissionregistration, meta, rbac
 
 from contract.kubernetes import API_GROUP, GENERATIONS, plural_of
+from contract.platform_outputs import CONFIG_MAP
 from contract.stack_name import PLATFORM_APP
 from infra.policies.ownership import CUSTOM_OBJECTS, NAMESPACE, OBJECTS
 
@@ -50,6 +51,12 @@ Pulumi reads them to find out whether an object is ready, and why it is not; pre
 diagnosis of `previews` read some too. A further kind that they read needs a row here: a test
 compares the two.
 """
+
+
+OUTPUTS_RULE = rbac.v1.PolicyRuleArgs(
+    api_groups=[""], resources=["configmaps"], verbs=["get", "list"], resource_names=[CONFIG_MAP]
+)
+"""Reading what staging publishes for previews, in whatever namespace it is."""
 
 
 def in_namespaces(pattern: str) -> str:
@@ -126,7 +133,8 @@ class CiAccess(pulumi.ComponentResource):
             rules=[
                 rbac.v1.PolicyRuleArgs(api_groups=[group], resources=resources, verbs=list(verbs))
                 for group, resources, verbs in permissions()
-            ],
+            ]
+            + [OUTPUTS_RULE],
             opts=child,
         )
         limited = _limited_group(
@@ -164,7 +172,8 @@ class AppAccess(pulumi.ComponentResource):
             rules=[
                 rbac.v1.PolicyRuleArgs(api_groups=[group], resources=resources, verbs=list(verbs))
                 for group, resources, verbs in staging_permissions()
-            ],
+            ]
+            + [OUTPUTS_RULE],
             opts=pulumi.ResourceOptions(parent=self),
         )
         limits = {

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from previews.github.comments import Comments
     from previews.github.commits import Commits
     from previews.github.connection import Connection
+    from previews.github.contents import Contents
     from previews.github.deployments import Deployments
     from previews.github.people import People
     from previews.github.pulls import Pulls
@@ -65,6 +66,13 @@ class GitHub:
         from previews.github.commits import Commits
 
         return Commits(self.connection)
+
+    @cached_property
+    def contents(self) -> Contents:
+        """Files of a commit."""
+        from previews.github.contents import Contents
+
+        return Contents(self.connection)
 
     @cached_property
     def deployments(self) -> Deployments:

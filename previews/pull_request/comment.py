@@ -57,6 +57,8 @@ _DATABASES = {
     "snapshot": "its own instance",
     "branch": "a clone on the shared instance",
 }
+_REFUSED = "### 💤 "
+_GONE = "### 🧹 "
 _NO_REPORT = "no report of its locks was printed"
 
 
@@ -154,17 +156,46 @@ def reset_failed(stack: str, why: str, remedy: str, *, run: str = "") -> str:
     return _join(stack, title, f"{cell(why)}{_see(run)}.", cell(remedy))
 
 
-def cancelled(stack: str, commit: str, why: str, remedy: str, *, run: str = "") -> str:
-    """Render the comment for a deployment that was cancelled, or ran out of time."""
-    title = f"### ⚪ The deployment of `{stack}` was cancelled"
-    about = f"Commit `{commit[:_SHORT_COMMIT]}`: {cell(why)}{_see(run)}."
-    return _join(stack, title, about, _sentence(remedy))
-
-
 def no_room(stack: str, why: str, remedy: str, *, run: str = "") -> str:
     """Render the comment for a preview in the queue."""
     return _join(
         stack, f"### ⏸️ `{stack}` is waiting in the queue", f"{cell(why)}{_see(run)}.", cell(remedy)
+    )
+
+
+def refused(stack: str, why: str, remedy: str) -> str:
+    """Render the comment for a pull request that gets no preview."""
+    return _join(stack, f"{_REFUSED}This pull request gets no preview", why, remedy)
+
+
+def shows_no_preview(text: str) -> bool:
+    """Return True for a comment about a preview that there is none of, or no longer."""
+    return any(line.startswith((_REFUSED, _GONE)) for line in text.splitlines()[:3])
+
+
+def ended(stack: str, commit: str, why: str, *, cancelled: bool, run: str = "") -> str:
+    """Render the comment for a run that ended before it could report why.
+
+    Args:
+        stack: Name of the preview.
+        commit: The commit that it was to deploy.
+        why: Which jobs ended, and how.
+        cancelled: True if none of them failed.
+        run: URL of the workflow run.
+    """
+    sign, end = ("⚪", "was cancelled") if cancelled else ("❌", "failed")
+    remedy = (
+        "A job that takes longer than its time limit is cancelled, too. Whatever it had begun is"
+        " recovered by the next deployment: push, or comment `/preview`."
+        if cancelled
+        else "The log of the run has the reason. The next push tries again, and so does `/preview`"
+        " in a comment."
+    )
+    return _join(
+        stack,
+        f"### {sign} The deployment of `{stack}` {end}",
+        f"`{commit[:_SHORT_COMMIT]}`: {cell(why)}{_see(run)}.",
+        remedy,
     )
 
 
@@ -176,7 +207,7 @@ def removed(
     if not left:
         return _join(
             stack,
-            f"### 🧹 `{stack}` is gone",
+            f"{_GONE}`{stack}` is gone",
             "Nothing of it is left"
             + ("" if seconds is None else f"; its removal took {duration(seconds)}")
             + ". To deploy it again, add the label.",

@@ -90,15 +90,70 @@ class PullRequestPresenter:
         self._began = datetime.now(UTC)
         self._errors: list[PreviewsError] = []
 
-    def begin(self, commit: str) -> None:
-        """Create a deployment of the commit, and the comment."""
-        self._sha, self._began = commit, datetime.now(UTC)
+    def queue(self, commit: str) -> None:
+        """Mark a commit as one that is deployed once its images are built."""
         with self._errors_noted("deployment"):
             deployments = self._github.deployments
             made = deployments.create(commit, self._preview.name, description="preview")
-            self._deployment = made.id
+            deployments.set_state(
+                made.id, "queued", log_url=self._run_url, description="its images are built first"
+            )
+
+    def refuse(self, why: str, remedy: str) -> None:
+        """Comment why the pull request gets no preview, unless the comment shows one.
+
+        A comment that says so already is not edited.
+        """
+        text = comment.refused(self._preview.name, why, remedy)
+        with self._errors_noted("comment"):
+            found = self._find()
+            if found is None:
+                self._github.comments.create(self._preview.number, text)
+            elif found.body != text and comment.shows_no_preview(found.body):
+                self._github.comments.update(found.id, text)
+
+    def begin(self, commit: str) -> None:
+        """Create a deployment of the commit, or go on with the one that waits; and the comment."""
+        self._sha, self._began = commit, datetime.now(UTC)
+        with self._errors_noted("deployment"):
+            waiting = self._waiting(commit)
+            self._deployment = (
+                self._github.deployments.create(
+                    commit, self._preview.name, description="preview"
+                ).id
+                if waiting is None
+                else waiting
+            )
         self._state("in_progress", "pending", "deploying")
         self._working((), soon=False)
+
+    def _waiting(self, commit: str) -> int | None:
+        """Return the deployment of the commit that waits, if any; the others of them are ended.
+
+        Two events at once are two decisions, of which the first deploys.
+        """
+        deployments = self._github.deployments
+        waiting = [
+            one.id
+            for one in list(deployments.of_commit(self._preview.name, commit))
+            if self._is_queued(one.id)
+        ]
+        for other in waiting[1:]:
+            deployments.set_state(other, "inactive", description="deployed by another run")
+        return next(iter(waiting), None)
+
+    def _is_queued(self, deployment: int) -> bool:
+        status = self._github.deployments.status(deployment)
+        return status is not None and status.state == "queued"
+
+    def outdated(self, commit: str, reason: str) -> None:
+        """End the waiting deployment of a commit that is not to be deployed any more."""
+        with self._errors_noted("deployment"):
+            waiting = self._waiting(commit)
+            if waiting is not None:
+                self._github.deployments.set_state(
+                    waiting, "inactive", log_url=self._run_url, description=reason
+                )
 
     def working(self, states: Sequence[StepState]) -> None:
         """Show the steps in the comment, not more often than every ten seconds."""
@@ -132,16 +187,57 @@ class PullRequestPresenter:
     def stopped(self, error: PreviewsError) -> None:
         """Show the error in the comment, or that the deployment was cancelled."""
         if isinstance(error, StoppedError):
-            self.cancelled(error.why, error.remedy)
+            # In the checks first: little time is left.
+            why = f"cancelled: {error.why}"
+            self._state("error", "error", why)
+            text = comment.ended(
+                self._preview.name, self._sha, error.why, cancelled=True, run=self._run_url
+            )
+            self.show(text)
             return
         failure = DeployFailure(failure_report.report_error(error), ())
         self.show(comment.failed(self._preview.name, self._sha, failure, run=self._run_url))
         self._state("failure", "failure", error.what)
 
-    def cancelled(self, why: str, remedy: str) -> None:
-        """Show that the deployment was cancelled, in the checks first: little time is left."""
-        self._state("error", "error", f"cancelled: {why}")
-        self.show(comment.cancelled(self._preview.name, self._sha, why, remedy, run=self._run_url))
+    def stopped_at(self, commit: str, error: PreviewsError) -> None:
+        """Show an error from before the deployment of a commit began, and end what waits for it.
+
+        A lack of room is no failure: the comment has its place in the queue.
+        """
+        self._sha = commit
+        with self._errors_noted("deployment"):
+            self._deployment = self._waiting(commit)
+        if error.code == "no-room":
+            self.show(
+                comment.no_room(self._preview.name, error.why, error.remedy, run=self._run_url)
+            )
+            self._state("inactive", "pending", "waits for room")
+        else:
+            self.stopped(error)
+
+    def ended(
+        self, commit: str, deployment: int | None, why: str, *, cancelled: bool, shown: bool
+    ) -> None:
+        """Show that a run ended which could not say so itself.
+
+        Args:
+            commit: The commit that it was to deploy.
+            deployment: The deployment that it left as it was; None if there is none.
+            why: Which jobs ended, and how.
+            cancelled: True if none of them failed.
+            shown: True to show it in the comment, which is about the newest commit alone.
+        """
+        self._sha, self._deployment = commit, deployment
+        if shown:
+            self.show(
+                comment.ended(
+                    self._preview.name, commit, why, cancelled=cancelled, run=self._run_url
+                )
+            )
+        if cancelled:
+            self._state("error", "error", why)
+        else:
+            self._state("failure", "failure", why)
 
     def removed(self, report: DestroyReport) -> None:
         """Update the comment if there is one, and create none for a preview that had none."""

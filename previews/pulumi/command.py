@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,10 @@ from previews.pulumi.processes import end_with_parent
 _SHOWN_LINES = 15
 _DIAGNOSTICS = "Diagnostics:"
 # A self-managed backend's message, and Pulumi Cloud's.
+_UNREACHABLE = re.compile(
+    r"dial tcp|no such host|i/o timeout|TLS handshake|x509: |connection re(?:fused|set)"
+    r"|network is unreachable"
+)
 _LOCKED = ("currently locked by", "Another update is currently in progress")
 
 
@@ -76,26 +82,45 @@ class PulumiCommand:
                 remedy="check the version of Pulumi; nothing is decided on an unreadable output.",
             ) from error
 
-    def check(self, what: str, arguments: Sequence[str], *, stream: bool = False) -> None:
+    def check(
+        self,
+        what: str,
+        arguments: Sequence[str],
+        *,
+        stream: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """Run a command that has to succeed.
 
         Args:
             what: The thing that it changes, as a failure names it.
             arguments: The arguments after ``pulumi``.
             stream: Show its output line by line, or write it to the log.
+            environment: As in `run`.
 
         Raises:
             PreviewsError: It fails.
         """
-        result = self.run(arguments, stream=stream)
+        result = self.run(arguments, stream=stream, environment=environment)
         if result.code != 0:
             raise self.failure(what, arguments, result)
 
-    def run(self, arguments: Sequence[str], *, stream: bool = False) -> CommandResult:
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        stream: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> CommandResult:
         """Run a command to its end.
 
         Ctrl-C and a workflow's cancellation reach it once, as a request to stop: Pulumi then
         finishes its running operations, writes its state and releases its lock.
+
+        Args:
+            arguments: The arguments after ``pulumi``.
+            stream: As in `check`.
+            environment: Further variables, which the program gets, too.
 
         Raises:
             PreviewsError: There is no ``pulumi``, or it was interrupted.
@@ -104,6 +129,7 @@ class PulumiCommand:
             process = subprocess.Popen(
                 ["pulumi", *arguments, "--non-interactive", "--color", "never"],
                 cwd=self._folder,
+                env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT if stream else subprocess.PIPE,
@@ -167,6 +193,15 @@ class PulumiCommand:
                 what,
                 why=f"another run holds its lock: {message}",
                 remedy="wait for that run; if the lock remains after it: previews unlock N.",
+            )
+        if _UNREACHABLE.search(message):
+            return PreviewsError(
+                "pulumi-unreachable",
+                what,
+                why=f"`pulumi {' '.join(arguments[:2])}` can't reach a server: {message}",
+                remedy="check this machine's network, name resolution, proxy and VPN, and"
+                " https://status.pulumi.com where Pulumi Cloud has the state; then run the same"
+                " command again: it continues where it stopped.",
             )
         return PreviewsError(
             "pulumi-failed",

@@ -88,9 +88,11 @@ class _Api:
 
     async def remove_label(self, request: web.Request) -> web.Response:
         pull = self._pull(request)
-        if request.match_info["name"] not in pull.labels:
+        name = request.match_info["name"].casefold()
+        found = [label for label in pull.labels if label.casefold() == name]
+        if not found:
             raise _missing()
-        self.state.unlabel(pull.number, request.match_info["name"])
+        self.state.unlabel(pull.number, found[0])
         return web.json_response(views.pull_request(self.state, pull)["labels"])
 
     # The repository and its labels
@@ -160,7 +162,9 @@ class _Api:
 
     async def deployments(self, request: web.Request) -> web.Response:
         wanted = {
-            key: request.query[key] for key in ("environment", "task") if key in request.query
+            key: request.query[key]
+            for key in ("environment", "task", "sha")
+            if key in request.query
         }
         found = sorted(self.state.deployments.values(), key=lambda each: -each.id)
         found = [d for d in found if all(getattr(d, k) == v for k, v in wanted.items())]
@@ -263,6 +267,22 @@ class _Api:
         shown = replace(found, files=found.files[:300])
         return web.json_response(views.comparison(shown))
 
+    async def file(self, request: web.Request) -> web.Response:
+        place = request.query.get("ref", ""), request.match_info["path"]
+        if place not in self.state.files:
+            raise _missing()
+        return web.json_response(views.file(place[1], self.state.files[place]))
+
+    async def changed_files(self, request: web.Request) -> web.Response:
+        changed = self.state.changed.get(self._pull(request).number, [])
+        page, headers = _pages(request, changed)
+        return web.json_response([views.changed_file(path) for path in page], headers=headers)
+
+    async def git_commit(self, request: web.Request) -> web.Response:
+        sha = request.match_info["sha"]
+        time = self.state.commit_times.get(sha, now())
+        return web.json_response(views.git_commit(sha, time))
+
     # Runs and people
 
     async def run(self, request: web.Request) -> web.Response:
@@ -291,6 +311,9 @@ def routes(state: State) -> list[web.RouteDef]:
         ("GET", "/labels/{name}", api.label),
         ("GET", "/pulls", api.pulls),
         ("GET", r"/pulls/{number:\d+}", api.pull),
+        ("GET", r"/pulls/{number:\d+}/files", api.changed_files),
+        ("GET", "/contents/{path:.+}", api.file),
+        ("GET", "/git/commits/{sha}", api.git_commit),
         ("POST", r"/issues/{number:\d+}/labels", api.add_labels),
         ("DELETE", r"/issues/{number:\d+}/labels/{name}", api.remove_label),
         ("GET", r"/issues/{number:\d+}/comments", api.comments),

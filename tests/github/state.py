@@ -79,6 +79,14 @@ class Comparison:
     files: list[tuple[str, str | None]]
 
 
+@dataclass(frozen=True)
+class File:
+    """A file of a commit; ``type`` is as the contents API has it: file, dir, symlink, submodule."""
+
+    content: bytes
+    type: str = "file"
+
+
 @dataclass
 class Run:
     """A run of a workflow."""
@@ -101,6 +109,9 @@ class State:
         self.environments: set[str] = set()
         self.commit_statuses: dict[str, list[dict[str, Any]]] = {}
         self.comparisons: dict[tuple[str, str], Comparison] = {}
+        self.files: dict[tuple[str, str], File] = {}
+        self.changed: dict[int, list[str]] = {}
+        self.commit_times: dict[str, datetime] = {}
         self.runs: dict[int, Run] = {}
         self.labels: set[str] = {"preview", "preview-keep"}
         self.default_branch = "main"
@@ -177,6 +188,12 @@ class State:
         with self.lock:
             changed = [*((file, None) for file in files), *renamed.items()]
             self.comparisons[base, head] = Comparison(status, changed)
+
+    def write(self, sha: str, path: str, text: str | bytes, *, type: str = "file") -> None:  # noqa: A002
+        """Let a commit have a file."""
+        content = text.encode() if isinstance(text, str) else text
+        with self.lock:
+            self.files[sha, path] = File(content, type)
 
     def run(self, run: int, status: str = "in_progress", conclusion: str | None = None) -> Run:
         """A run of a workflow, in some state."""

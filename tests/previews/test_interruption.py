@@ -49,7 +49,7 @@ from previews.interruption import interrupted_once
 with interrupted_once():
     clients = Clients()
     presenter = clients.pull_request_presenter(Preview(42))
-    clients.deployment(Preview(42), clients.pulls.read(42), presenter).run(image="sha256:0")
+    clients.deployment(Preview(42), clients.pulls.read(42), presenter).run(images=None)
 """
 
 
@@ -101,10 +101,12 @@ def step(
 
 def read_to(step: subprocess.Popen[str], line: str) -> None:
     assert step.stderr is not None
+    before = []
     for printed in step.stderr:
         if printed == f"{line}\n":
             return
-    pytest.fail(f"it ended without {line!r}")
+        before.append(printed)
+    pytest.fail(f"it ended without {line!r}: {''.join(before)}")
 
 
 def cancel(step: subprocess.Popen[str], finished: Path) -> str:

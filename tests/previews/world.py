@@ -108,13 +108,6 @@ class MemoryStacks:
         return self.backend
 
 
-class UnreadableStaging(MemoryStacks):
-    """Stacks of a project whose staging has no outputs that this version reads."""
-
-    def outputs(self, stack: str) -> dict[str, Any]:
-        raise failure(f"outputs of {stack}")
-
-
 @dataclass
 class MemoryPlace:
     """Somewhere things are.

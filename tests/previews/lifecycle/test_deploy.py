@@ -19,6 +19,7 @@ from previews.github.connection import Connection
 from previews.lifecycle import deploy
 from previews.lifecycle.deploy import DeployReport
 from previews.lifecycle.destroy import DestroyReport
+from previews.lifecycle.image_archives import Images
 from previews.lifecycle.smoke import SmokeCheck, SmokeReport
 from previews.pull_request.comment import marker
 from previews.pull_request.github_presenter import PullRequestPresenter, status_of_tests
@@ -75,6 +76,7 @@ def run(
     cluster: logged_cluster | None = None,
     *,
     tests_follow: bool = False,
+    image: str | None = None,
     **options: Any,
 ) -> DeployReport:
     made = clients(github, stacks)
@@ -84,7 +86,8 @@ def run(
     )
     pull = made.github.pulls.read(42)
     deployment = made.deployment(Preview(42), pull, shown, tests_follow=tests_follow)
-    return deployment.run(**{"image": None, **options})
+    images = None if image is None else lambda: Images(image)
+    return deployment.run(images=images, **options)
 
 
 def comment(github: LocalGitHub) -> Comment:

@@ -16,10 +16,10 @@ from previews.lifecycle.destroy import DestroyReport
 from previews.pull_request.comment import marker
 from tests.github import LocalGitHub
 from tests.github.state import Comment, now
+from tests.previews.memory_cluster import MemoryCluster
 from tests.previews.world import (
     MemoryPlace,
     MemoryStacks,
-    UnreadableStaging,
     clients_of,
     thing,
 )
@@ -93,12 +93,13 @@ def test_leftovers_go_when_they_are_asked_to(stacks: MemoryStacks) -> None:
 
 
 def test_without_stagings_outputs_the_resources_go_before_it_fails() -> None:
-    stacks = UnreadableStaging()
+    stacks = MemoryStacks()
     stacks.add("pr-42", resources=[INSTANCE])
     clients = clients_of(stacks)
     for made in ("platform", "places"):
         del clients.__dict__[made]
-    with pytest.raises(PreviewsError, match="outputs of staging"):
+    clients.__dict__["_current_cluster"] = MemoryCluster()
+    with pytest.raises(PreviewsError, match="ConfigMap staging/platform-outputs"):
         destroy(clients)
     assert "destroy pr-42" in stacks.calls
     assert "pr-42" in stacks.known
