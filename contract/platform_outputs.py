@@ -86,7 +86,7 @@ class IngressOutputs(_Model):
 
     Attributes:
         class_name: IngressClass that each stack's Ingress names.
-        annotations: Annotations needed where there is no IngressClassParams.
+        annotations: Annotations of each Ingress about the load balancer.
         group: Name of the group of Ingresses that share the load balancer.
         scheme: ``internal`` or ``internet-facing``.
         source_cidrs: Networks from which the load balancer reaches the pods.

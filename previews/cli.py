@@ -18,7 +18,8 @@ app = typer.Typer(
     help="Deploys, shows and removes previews; for workflows and for people.",
     epilog=(
         "Exit codes: 0 done; 1 failed, with a message and a remedy; 2 wrong usage;"
-        " 3 no room for another preview now; 4 something of a preview is left."
+        " 3 no room for another preview now; 4 something of a preview is left;"
+        " 5 something could not be read."
     ),
     no_args_is_help=True,
     add_completion=False,

@@ -14,6 +14,7 @@ class Exit(IntEnum):
     USAGE = 2  # typer's own
     NO_ROOM = 3
     LEFT = 4
+    UNREAD = 5
 
 
 class PreviewsError(Exception):

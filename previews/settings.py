@@ -20,6 +20,8 @@ from previews.app import read_description
 from previews.errors import PreviewsError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+POLICY_PACK = PROJECT_ROOT / "infra" / "policies"
+"""The policy pack of this command line's own checkout, never that of a pull request."""
 # Without bots that write code: people look at their changes in a preview.
 _BOTS = frozenset(
     {"dependabot[bot]", "renovate[bot]", "depfu[bot]", "pre-commit-ci[bot]", "pyup-bot", "snyk-bot"}
@@ -56,6 +58,8 @@ class Settings(BaseSettings):
         organization: Pulumi Cloud's organization, where it is not the token's default one
             (``PREVIEWS_ORGANIZATION``).
         project: Folder of the platform's ``Pulumi.yaml`` (``PREVIEWS_PROJECT``).
+        program: Checkout of a pull request whose program is run in place of the platform's
+            (``PREVIEWS_PROGRAM``), with the platform's virtual environment and policy pack.
         app: Folder of the app with its ``preview.yaml`` (``PREVIEWS_APP``); without it the
             platform's own app.
         repository_folder: The same relative to the root of the app's repository
@@ -71,6 +75,8 @@ class Settings(BaseSettings):
         labels: Labels of a local pull request (``PREVIEWS_LABELS``, a JSON list).
         pulumi_log: File that gets Pulumi's own output in place of the terminal
             (``PREVIEWS_PULUMI_LOG``).
+        policy_pack: Policy pack of every `pulumi up` (``PREVIEWS_POLICY_PACK``): a folder, or a
+            program that serves one, where Pulumi's language host can start none.
     """
 
     model_config = SettingsConfigDict(
@@ -111,6 +117,7 @@ class Settings(BaseSettings):
         default="", pattern=r"^[\w.-]*$", validation_alias="PREVIEWS_ORGANIZATION"
     )
     project: Path = Field(default=PROJECT_ROOT, validation_alias="PREVIEWS_PROJECT")
+    program: Path | None = Field(default=None, validation_alias="PREVIEWS_PROGRAM")
     app: Path | None = Field(default=None, validation_alias="PREVIEWS_APP")
     repository_folder: str | None = Field(default=None, validation_alias="PREVIEWS_FOLDER")
     domain: str = Field(
@@ -123,6 +130,7 @@ class Settings(BaseSettings):
     local: bool = Field(default=False, validation_alias="PREVIEWS_LOCAL")
     labels: frozenset[str] = Field(default=frozenset(), validation_alias="PREVIEWS_LABELS")
     pulumi_log: Path | None = Field(default=None, validation_alias="PREVIEWS_PULUMI_LOG")
+    policy_pack: Path = Field(default=POLICY_PACK, validation_alias="PREVIEWS_POLICY_PACK")
 
     @field_validator("label", "keep_label", "labels")
     @classmethod
@@ -192,6 +200,8 @@ class Settings(BaseSettings):
     def project_folder(self) -> Path:
         """Folder of the app's Pulumi project."""
         app = self.app_name
+        if self.program is not None:
+            return self.project / "pull-request"
         return self.project if app.is_platform else self.project / "apps" / str(app)
 
     @classmethod

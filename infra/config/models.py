@@ -198,7 +198,7 @@ class StackConfig(Model):
         examples=["sha256:" + 64 * "0"],
     )
     web_images: dict[str, ImageReference] = Field(
-        default_factory=dict,
+        default={},
         description="digests of the images of further web services, by their names in"
         " preview.yaml; one that is not named is built",
         examples=[{"frontend": "sha256:" + 64 * "0"}],

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from contract.preview import Preview
 from previews.clients import Clients
 from previews.commands._arguments import OutputsFile, preview_of, read_event_file, this_run
 from previews.errors import PreviewsError, UsageError
-from previews.lifecycle.triggers import MANUAL, Event
+from previews.lifecycle.triggers import MANUAL, Event, read_event
 from previews.output import AsJson, show
 
 
@@ -89,12 +88,13 @@ def _event(preview: Preview | None, file: Path | None) -> Event:
             remedy="give one, as in: previews decide 42.",
         )
     try:
-        return Event.model_validate_json(read_event_file(file))
-    except ValidationError as error:
+        return read_event(read_event_file(file))
+    except ValueError as error:
         raise PreviewsError(
             "event-unreadable",
             f"event in {file}",
-            why=f"expected the JSON of a pull_request event: {error}",
-            remedy="run it in a workflow on pull_request or pull_request_target,"
+            why="expected the JSON of a pull_request event, or of a workflow_dispatch with the"
+            f" input pull-request: {error}",
+            remedy="run it in a workflow on pull_request_target or workflow_dispatch,"
             " or give the number: previews decide 42.",
         ) from error

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from previews.github.pulls import Pulls
     from previews.github.repository import Repository
     from previews.github.runs import Runs
+    from previews.github.settings import RepositorySettings
     from previews.github.workflows import Workflows
     from previews.settings import Settings
 
@@ -101,3 +102,10 @@ class GitHub:
         from previews.github.workflows import Workflows
 
         return Workflows(self.connection)
+
+    @cached_property
+    def settings(self) -> RepositorySettings:
+        """Settings of the repository, for whoever may read them."""
+        from previews.github.settings import RepositorySettings
+
+        return RepositorySettings(self.connection)

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from contract.app.model import App
     from contract.preview import Preview
 
-FOLDER = "images"
-"""Folder of the archives, relative to that in which the build is run."""
+FOLDER = "../images"
+"""Folder of the archives, relative to the checkout in which the build is run: beside it, where no
+file of the pull request is taken for one."""
 
 OWN = "app"
 """Name of the build of the app's own image."""

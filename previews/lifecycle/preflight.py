@@ -133,19 +133,19 @@ def preflight(
 
     # The one list of checks, in the order in which they are reported.
     checks: list[tuple[str, Callable[[], _Finding]]] = [
-        ("AWS account", lambda: _account(aws(), platform())),
-        ("cluster", lambda: _cluster(cluster())),
+        ("AWS account", lambda: check_account(aws(), platform())),
+        ("cluster", lambda: check_cluster(cluster())),
     ]
     if is_new and _mode(preview, pulls, settings) == "branch":
         checks += [(TEMPLATE, lambda: _template(cluster(), platform()))]
     elif is_new:
         checks += [
-            ("snapshot of staging", lambda: _snapshot(aws(), platform())),
-            ("RDS instances", lambda: _instances(aws())),
+            ("snapshot of staging", lambda: check_snapshot(aws(), platform())),
+            ("RDS instances", lambda: check_instances(aws())),
         ]
     if is_new:
         checks += [
-            ("load balancer", lambda: _load_balancer(aws(), platform(), app())),
+            ("load balancer", lambda: check_load_balancer(aws(), platform(), app())),
             ("previews", lambda: _previews(names, cluster(), settings)),
         ]
     results = [_result(name, check) for name, check in checks]
@@ -187,7 +187,8 @@ def _room(detail: str, remedy: str, *, passed: bool) -> _Finding:
     return _Finding(detail, "" if passed else remedy, passed=passed, room=True)
 
 
-def _account(aws: Session, platform: PlatformOutputs) -> _Finding:
+def check_account(aws: Session, platform: PlatformOutputs) -> _Finding:
+    """Check that the credentials are for the platform's account."""
     identity = aws.client("sts").get_caller_identity()
     # <account>.dkr.ecr.<region>.amazonaws.com/<name>
     expected = platform.images.repository_url.partition(".")[0]
@@ -198,12 +199,14 @@ def _account(aws: Session, platform: PlatformOutputs) -> _Finding:
     return _Finding(f"{account}, as {identity['Arn']}")
 
 
-def _cluster(cluster: Cluster) -> _Finding:
+def check_cluster(cluster: Cluster) -> _Finding:
+    """Check that the cluster answers."""
     count = sum(1 for _ in cluster.each("namespaces"))
     return _Finding(f"{cluster.name} answers, {count} namespaces")
 
 
-def _snapshot(aws: Session, platform: PlatformOutputs) -> _Finding:
+def check_snapshot(aws: Session, platform: PlatformOutputs) -> _Finding:
+    """Check that a snapshot of staging can be restored."""
     instance = platform.database.instance
     pages = aws.client("rds").get_paginator("describe_db_snapshots")
     usable = []
@@ -256,7 +259,7 @@ def _hours_since(time: datetime) -> str:
     return f"{(datetime.now(UTC) - time).total_seconds() / 3600:.0f}"
 
 
-def _instances(aws: Session) -> _Finding:
+def check_instances(aws: Session) -> _Finding:
     """Read AWS's own count, since Aurora, Neptune and DocumentDB use the same quota."""
     quotas = aws.client("rds").describe_account_attributes()["AccountQuotas"]
     quota = next(each for each in quotas if each["AccountQuotaName"] == "DBInstances")
@@ -268,7 +271,7 @@ def _instances(aws: Session) -> _Finding:
     )
 
 
-def _load_balancer(aws: Session, platform: PlatformOutputs, app: App) -> _Finding:
+def check_load_balancer(aws: Session, platform: PlatformOutputs, app: App) -> _Finding:
     """Count on the group's load balancer; of its listeners the fullest counts.
 
     The preview adds a rule and a target group for each of its paths.
@@ -276,7 +279,7 @@ def _load_balancer(aws: Session, platform: PlatformOutputs, app: App) -> _Findin
     added = 1 + len(app.web) + (app.needs.mail is not None)
     elb = aws.client("elbv2")
     rules, groups = 0, 0
-    for arn in _load_balancers(elb, platform.ingress.group):
+    for arn in group_load_balancers(elb, platform.ingress.group):
         for page in elb.get_paginator("describe_target_groups").paginate(LoadBalancerArn=arn):
             groups += len(page["TargetGroups"])
         for listeners in elb.get_paginator("describe_listeners").paginate(LoadBalancerArn=arn):
@@ -291,7 +294,8 @@ def _load_balancer(aws: Session, platform: PlatformOutputs, app: App) -> _Findin
     )
 
 
-def _load_balancers(elb: Any, group: str) -> Iterator[str]:
+def group_load_balancers(elb: Any, group: str) -> Iterator[str]:
+    """Yield the ARN of each load balancer of a group of Ingresses."""
     for page in elb.get_paginator("describe_load_balancers").paginate(
         PaginationConfig={"PageSize": 20}
     ):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pydantic import AliasPath, BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import from_json
 
 from contract.preview import Preview
 from previews.github.pulls import PullRequest
@@ -59,6 +60,24 @@ class Event(BaseModel):
     def requests(self, label: str) -> bool:
         """Return True if a person requests a preview by it, and nothing else happened."""
         return self.action == MANUAL or (self.action == LABELED and self.label == label)
+
+
+class _Dispatch(BaseModel):
+    """Fields of a ``workflow_dispatch`` event: GitHub passes a number as a text."""
+
+    preview: Preview = Field(validation_alias=AliasPath("inputs", "pull-request"))
+
+
+def read_event(text: str) -> Event:
+    """Return an event from its JSON: of a pull request, or of a person who starts a workflow.
+
+    Raises:
+        ValueError: It is another event, or no JSON.
+    """
+    document = from_json(text) if text else None
+    if isinstance(document, dict) and "inputs" in document and "pull_request" not in document:
+        return Event(action=MANUAL, preview=_Dispatch.model_validate(document).preview)
+    return Event.model_validate(document)
 
 
 class Action(StrEnum):

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from previews.github.deployments import CommitState, DeploymentState
     from previews.kubernetes import Cluster
     from previews.lifecycle.destroy import DestroyReport
+    from previews.pull_request.program_diff import ProgramDiff
     from previews.pull_request.pull_requests import PullRequests
     from previews.pulumi.progress import StepState
     from previews.pulumi.stacks import Stacks
@@ -84,6 +85,7 @@ class PullRequestPresenter:
         self._comment: int | None = None
         self._shown = ""
         self._tests: AppTests | None = None
+        self._diff: ProgramDiff | None = None
         self._edited_at: float | None = None
         self._deployment: int | None = None
         self._sha = ""
@@ -270,6 +272,20 @@ class PullRequestPresenter:
                 text = comment.with_tests(comment.without_tests(found.body), tests)
                 self._github.comments.update(found.id, self._fitting(text))
 
+    def compared(self, diff: ProgramDiff) -> None:
+        """Show in the comment what the program would change; later texts keep it."""
+        with self._errors_noted("comment"):
+            found = self._find()
+            if found is None:
+                text = comment.only_compared(self._preview.name)
+                body = self._fitting(comment.with_program_diff(text, diff))
+                self._github.comments.create(self._preview.number, body)
+                return
+            tests = comment.kept_tests(found.body)
+            text = comment.without_program_diff(comment.without_tests(found.body))
+            text = comment.with_tests(comment.with_program_diff(text, diff), tests)
+            self._github.comments.update(found.id, self._fitting(text))
+
     def _tests_status(self, state: CommitState, description: str) -> None:
         with self._errors_noted("status"):
             self._github.deployments.set_commit_status(
@@ -286,7 +302,8 @@ class PullRequestPresenter:
         Args:
             text: The whole text.
             soon: True if it may be skipped, since another text follows soon.
-            keep_tests: True if it keeps the tests of the app, which a removed preview has not.
+            keep_tests: True if it keeps the tests of the app and the changes of the program, which
+                a removed preview has not.
         """
         now = self._clock()
         recent = self._edited_at is not None and now - self._edited_at < _SECONDS_BETWEEN_EDITS
@@ -297,7 +314,10 @@ class PullRequestPresenter:
                 found = self._find()
                 self._comment = found.id if found else None
                 self._keep_tests(found if keep_tests else None)
-            body = self._fitting(comment.with_tests(text, self._tests))
+                if found is not None and keep_tests:
+                    self._diff = comment.kept_program_diff(found.body)
+            body = comment.with_tests(comment.with_program_diff(text, self._diff), self._tests)
+            body = self._fitting(body)
             if self._comment is None:
                 self._comment = self._github.comments.create(self._preview.number, body).id
             else:

@@ -59,6 +59,7 @@ class Stacks:
         self._app = settings.app_name
         self._organization = settings.organization
         self._local = settings.local
+        self._pack = settings.policy_pack.resolve()
 
     def all(self) -> list[StackSummary]:
         """Return every stack of the project, sorted by name.
@@ -166,9 +167,9 @@ class Stacks:
         Raises:
             PreviewsError: Pulumi fails; its output has shown why.
         """
-        arguments = ["up", "--yes", "--skip-preview", *self._changed(stack)]
         with self._handed_over(stack) as environment:
-            self.command.check(f"stack {stack}", arguments, stream=True, environment=environment)
+            command = self._up(stack)
+            self.command.check(f"stack {stack}", command, stream=True, environment=environment)
 
     def destroy(self, stack: str) -> None:
         """Delete every resource of the stack; the stack itself stays.
@@ -218,9 +219,22 @@ class Stacks:
 
     def attempt_up(self, stack: str, arguments: Sequence[str]) -> CommandResult:
         """Update the stack to what the program declares; a failure is returned, not raised."""
-        command = ["up", "--yes", "--skip-preview", *arguments, *self._changed(stack)]
         with self._handed_over(stack) as environment:
+            command = self._up(stack, *arguments)
             return self.command.run(command, stream=True, environment=environment)
+
+    def preview(self, stack: str, arguments: Sequence[str]) -> CommandResult:
+        """Compare the program with the stack, which stays as it is: no lock, no new key."""
+        checked = ["--policy-pack", str(self._pack)]
+        with self._handed_over(stack) as environment:
+            return self.command.run(
+                ["preview", *checked, *arguments, *self._stack(stack)], environment=environment
+            )
+
+    def _up(self, stack: str, *arguments: str) -> list[str]:
+        """Return the command of every `up`: none is without the policy pack."""
+        checked = ["--policy-pack", str(self._pack)]
+        return ["up", "--yes", "--skip-preview", *checked, *arguments, *self._changed(stack)]
 
     @contextmanager
     def _handed_over(self, stack: str) -> Iterator[dict[str, str]]:

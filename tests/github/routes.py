@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from tests.github import views
 from tests.github.schema import answer, fields
-from tests.github.state import REPOSITORY_ID, Comment, Deployment, State, now
+from tests.github.settings import REPOSITORY_ID, contents_of, profile_of, settings_routes
+from tests.github.state import Comment, Deployment, State, now
 
 ADMINISTRATION = web.RequestKey("administration", bool)
 """Whether the token may change the repository's settings."""
@@ -53,6 +54,8 @@ def _pages(request: web.Request, items: Iterable[Any]) -> tuple[list[Any], dict[
 class _Api:
     def __init__(self, state: State) -> None:
         self.state = state
+        self._profile = profile_of(state)
+        self._contents = contents_of(state)
 
     async def _body(self, request: web.Request, model: type[Any]) -> dict[str, Any]:
         try:
@@ -108,9 +111,8 @@ class _Api:
             raise web.HTTPMovedPermanently(f"/repositories/{REPOSITORY_ID}")
         raise _missing()
 
-    async def repository_by_id(self, _request: web.Request) -> web.Response:
-        found = views.full_repository(self.state, self.state.repository, REPOSITORY_ID)
-        return web.json_response(found)
+    async def repository_by_id(self, request: web.Request) -> web.Response:
+        return await self._profile(request)
 
     async def label(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
@@ -226,14 +228,6 @@ class _Api:
         del self.state.deployments[deployment.id]
         return web.Response(status=204)
 
-    async def environments(self, request: web.Request) -> web.Response:
-        page, headers = _pages(request, sorted(self.state.environments))
-        document = {
-            "total_count": len(self.state.environments),
-            "environments": [views.environment(name) for name in page],
-        }
-        return web.json_response(document, headers=headers)
-
     async def delete_environment(self, request: web.Request) -> web.Response:
         if not request[ADMINISTRATION]:
             message = {"message": "Resource not accessible by integration"}
@@ -268,6 +262,8 @@ class _Api:
         return web.json_response(views.comparison(shown))
 
     async def file(self, request: web.Request) -> web.Response:
+        if "ref" not in request.query:
+            return await self._contents(request)
         place = request.query.get("ref", ""), request.match_info["path"]
         if place not in self.state.files:
             raise _missing()
@@ -326,7 +322,6 @@ def routes(state: State) -> list[web.RouteDef]:
         ("GET", r"/deployments/{id:\d+}/statuses", api.deployment_statuses),
         ("POST", r"/deployments/{id:\d+}/statuses", api.add_deployment_status),
         ("DELETE", r"/deployments/{id:\d+}", api.delete_deployment),
-        ("GET", "/environments", api.environments),
         ("DELETE", "/environments/{name}", api.delete_environment),
         ("GET", "/commits/{sha}/statuses", api.commit_statuses),
         ("POST", "/statuses/{sha}", api.add_commit_status),
@@ -339,4 +334,5 @@ def routes(state: State) -> list[web.RouteDef]:
         web.get("/repos/{owner}/{repo}", api.repository),
         web.get(f"/repositories/{REPOSITORY_ID}", api.repository_by_id),
         *(web.route(method, root + path, handler) for method, path, handler in table),
+        *settings_routes(state),
     ]

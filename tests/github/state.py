@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.github.settings import Settings
+
 REPOSITORY = "acme/orders"
-REPOSITORY_ID = 4217
 TOKEN = "token-of-a-workflow"
 """A workflow's own: it may do what `permissions` grants, which is no deleting of environments."""
 
@@ -120,6 +122,8 @@ class State:
         self.started: list[tuple[str, str, dict[str, str]]] = []
         self.permissions: dict[str, str] = {"ada": "write"}
         self.tokens: dict[str, bool] = {TOKEN: False}
+        self.settings = Settings()
+        self.granted: dict[str, Mapping[str, str]] = {}
         self._ids = itertools.count(1000)
 
     def rename(self, name: str) -> None:
@@ -134,6 +138,12 @@ class State:
     def add_token(self, token: str, *, administration: bool) -> None:
         """Accept a token; one with ``administration`` may delete environments."""
         self.tokens[token] = administration
+
+    def add_job_token(self, token: str, permissions: Mapping[str, str]) -> None:
+        """Accept the token of a job, which may do what its ``permissions:`` grant and no more."""
+        with self.lock:
+            self.tokens[token] = False
+            self.granted[token] = permissions
 
     def pull(self, number: int, head_sha: str = "", **more: Any) -> PullRequest:
         """Open a pull request."""

@@ -146,10 +146,6 @@ def git_commit(sha: str, time: datetime) -> dict[str, Any]:
     return answer(models.GitCommit, sha=sha, committer=person, author=person)
 
 
-def environment(name: str) -> dict[str, Any]:
-    return answer(models.Environment, name=name)
-
-
 def run(state: State, found: Run) -> dict[str, Any]:
     return answer(
         models.WorkflowRun,

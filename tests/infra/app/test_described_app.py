@@ -20,6 +20,7 @@ JOB, DEPLOYMENT = "kubernetes:batch/v1:Job", "kubernetes:apps/v1:Deployment"
 EXTERNAL_SECRET = "kubernetes:external-secrets.io/v1:ExternalSecret"
 NETWORK_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 ROLE = "aws:iam/role:Role"
+ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 IMAGE = "docker-build:index:Image"
 
 DESCRIBED = """
@@ -212,6 +213,18 @@ def test_secrets_are_generated_or_read_and_never_in_the_program(stack: Deploymen
         r for r in stack.registrations if r.type == ROLE and r.inputs["name"] == "pr-42-app-secrets"
     ]
     assert "system:serviceaccount:pr-42:app-secrets" in role.inputs["assumeRolePolicy"]
+    [permission] = [
+        r
+        for r in stack.registrations
+        if r.type == ROLE_POLICY and r.inputs["name"] == "read-secrets-of-the-app"
+    ]
+    read, decrypt = json.loads(permission.inputs["policy"])["Statement"]
+    # The team may have encrypted the secret with a key of its own.
+    assert decrypt["Resource"] == "arn:aws:kms:eu-west-1:123456789012:key/*"
+    assert decrypt["Condition"] == {
+        "StringEquals": {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"},
+        "StringLike": {"kms:EncryptionContext:SecretARN": read["Resource"]},
+    }
 
 
 def test_the_quota_counts_every_part(stack: Deployment) -> None:

@@ -79,6 +79,19 @@ def test_it_reads_the_event_and_the_pull_request_afresh_and_marks_what_waits(
     assert waiting.statuses[-1]["log_url"] == RUN
 
 
+@pytest.mark.parametrize("inputs", [{"pull-request": "42"}, {"pull-request": 42, "app": "x"}])
+def test_a_person_s_dispatch_names_the_pull_request(
+    previews: Run, github: LocalGitHub, tmp_path: Path, inputs: dict[str, Any]
+) -> None:
+    file = tmp_path / "event.json"
+    file.write_text(json.dumps({"inputs": inputs, "ref": "refs/heads/main"}))
+    code, output, _ = previews("decide", "--event", str(file), "--json")
+    assert (code, json.loads(output)["action"]) == (0, "up")
+    file.write_text(json.dumps({"inputs": {"pull-request": "-1"}}))
+    code, output, _ = previews("decide", "--event", str(file), "--json")
+    assert (code, json.loads(output)["error"]["code"]) == (1, "event-unreadable")
+
+
 def test_nothing_is_shown_unless_it_is_asked_for(
     previews: Run, github: LocalGitHub, tmp_path: Path
 ) -> None:

@@ -122,7 +122,7 @@ def test_a_push_is_decided_built_and_deployed_with_few_requests(
     tmp_path: Path,
     outputs: Callable[[], dict[str, str]],
 ) -> None:
-    """Six processes made about 35 of them: these are two."""
+    """Two processes make them; what a deployment's progress adds is one in ten seconds."""
     decide(previews, tmp_path)
     assert len(github.requests) <= 5, github.requests
     assert statuses(github) == [["queued"]]
