@@ -152,6 +152,7 @@ jobs:
     name: Staging
     if: github.event_name == 'push'
     permissions:
+      actions: read # Reads whether the run that made a lock is over.
       attestations: write # Attests which commit the image is built from.
       contents: read # Checks out.
       id-token: write # Assumes the role.
