@@ -37,6 +37,8 @@ class Settings(BaseSettings):
 
     Attributes:
         github_token: A token for the repository (``GITHUB_TOKEN``).
+        bypass: Token that lets a test past the sign-in (``PREVIEWS_BYPASS``); without it that of
+            the platform. It is no option of a command: arguments are shown to every user.
         github_repository: ``owner/name`` (``GITHUB_REPOSITORY``).
         github_api_url: URL of GitHub's API (``GITHUB_API_URL``); another one for GitHub
             Enterprise, and for tests.
@@ -87,6 +89,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
     )
 
+    bypass: SecretStr = Field(default=SecretStr(""), validation_alias="PREVIEWS_BYPASS")
     github_token: SecretStr = Field(default=SecretStr(""), validation_alias="GITHUB_TOKEN")
     github_repository: str = Field(
         default="", pattern=r"^([\w.-]+/[\w.-]+)?$", validation_alias="GITHUB_REPOSITORY"

@@ -52,6 +52,8 @@ class StagingDeployment:
         folder: Folder of its files.
         stacks: The project's stacks.
         bypass: Reads the token that lets a test past the sign-in.
+        claim: Records this run on the stack, whose lock it is to make, and completes its state
+            after a run that was killed.
         diagnose: Finds out why a `pulumi up` failed, from its outcome and a message.
         contract: OpenAPI document that it must serve.
         connect_to: As in `smoke`.
@@ -62,6 +64,7 @@ class StagingDeployment:
     folder: Path
     stacks: Stacks
     bypass: Callable[[], str | None]
+    claim: Callable[[str], object]
     diagnose: Callable[[str, UpResult, str], FailureReport]
     connect_to: str | None = None
     through: Callable[[], BaseTransport | None] = lambda: None
@@ -80,6 +83,7 @@ class StagingDeployment:
         Raises:
             PreviewsError: The new image does not work. The message has the result of the rollback.
         """
+        self.claim(STAGING)
         good = self.stacks.tags(STAGING).get(LAST_GOOD, "")
         why = self._try(image, database_image)
         if not why:

@@ -162,13 +162,6 @@ def reset_failed(stack: str, why: str, remedy: str, *, run: str = "") -> str:
     return _join(stack, title, f"{cell(why)}{_see(run)}.", cell(remedy))
 
 
-def cancelled(stack: str, commit: str, why: str, remedy: str, *, run: str = "") -> str:
-    """Render the comment for a deployment that was cancelled, or ran out of time."""
-    title = f"### ⚪ The deployment of `{stack}` was cancelled"
-    about = f"Commit `{commit[:_SHORT_COMMIT]}`: {cell(why)}{_see(run)}."
-    return _join(stack, title, about, _sentence(remedy))
-
-
 def no_room(stack: str, why: str, remedy: str, *, run: str = "") -> str:
     """Render the comment for a preview in the queue."""
     return _join(

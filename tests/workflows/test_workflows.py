@@ -42,7 +42,7 @@ NEEDED_BY_COMMAND: dict[str, dict[str, str]] = {
     "app image": {},
     "decide": dict.fromkeys(("contents", *SHOWS), "read"),
     "decide --announce": SHOWS | {"contents": "read"},
-    "deploy-staging": {"statuses": "write"},
+    "deploy-staging": {"actions": "read", "statuses": "write"},
     "destroy": SHOWS | {"actions": "read"},
     "ended": SHOWS,
     "infra-diff": {},
