@@ -24,7 +24,6 @@ from tests.previews.doctor.conftest import (
     World,
     trust,
 )
-from tests.previews.world import failure
 
 Change = Callable[[World], Any]
 
@@ -151,7 +150,7 @@ def no_room(world: World) -> None:
 
 def unreachable_cluster(world: World) -> None:
     def each(_kind: str) -> Any:
-        raise failure("cluster")
+        raise PreviewsError("kubernetes-failed", "it", why="no route", remedy="look.")
 
     world.cluster.each = each  # type: ignore[method-assign]
 
@@ -307,6 +306,16 @@ def unreachable_cluster(world: World) -> None:
             "preview-infra is missing",
             "gh api -X PUT repos/acme/orders/environments/preview-infra",
         ),
+        # Of what does not exist, nothing is right.
+        *(
+            (
+                check,
+                lambda w: w.hub.state.settings.environments.pop("preview-infra"),
+                "preview-infra is missing",
+                "gh api -X PUT repos/acme/orders/environments/preview-infra",
+            )
+            for check in ("environment-branches", "reviewers", "variables", "secrets")
+        ),
         (
             "environment-branches",
             set_environment("preview", branches=None),
@@ -322,7 +331,7 @@ def unreachable_cluster(world: World) -> None:
         (
             "environment-branches",
             set_environment("staging", branches=set()),
-            "staging is open to no branch",
+            "staging is not open to main",
             "deployment-branch-policies -f name=main",
         ),
         (
@@ -375,6 +384,12 @@ def unreachable_cluster(world: World) -> None:
             ),
             "and not role previews-deploy-preview",
             "AWS_ROLE_ARN --env preview",
+        ),
+        (
+            "variables",
+            set_github(stateBucket="acme-other"),
+            "github.stateBucket acme-other",
+            "previews:github.stateBucket acme-previews-state",
         ),
         (
             "secrets",
@@ -456,6 +471,12 @@ def test_what_is_missing_is_named_with_the_command_that_mends_it(
         ("attestations", set_repository(private=True, plan="enterprise")),
         ("attestations", set_repository(private=True, variables={"PREVIEWS_ATTEST": "false"})),
         ("labels", set_repository(labels={"PREVIEW", "Preview-Keep", "preview-infra"})),
+        (
+            "secrets",
+            lambda w: w.hub.state.settings.environments["preview"].variables.update(
+                PULUMI_BACKEND_URL="https://api.pulumi.com"
+            ),
+        ),
         ("state-bucket", set_github(stateBucket=None)),
         ("state-key", set_github(stateKey=None)),
         (
