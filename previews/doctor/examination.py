@@ -103,13 +103,19 @@ class Examination:
             Check("workflows", _CONTENTS, self._workflows),
             Check("schedules", _ACTIONS, self._schedules),
             Check("token-permissions", _ADMINISTRATION, self._token_permissions),
-            Check("forks", _ADMINISTRATION, self._forks),
+            Check("forks", "administration: read, variables: read", self._forks),
             Check("environments", _ACTIONS, self._environments),
             Check("environment-branches", _ACTIONS, self._environment_branches),
             Check("reviewers", _ACTIONS, self._reviewers),
             Check("labels", "issues: read", self._labels),
-            Check("variables", "environments: read, variables: read", self._variables),
-            Check("secrets", "environments: read, secrets: read, variables: read", self._secrets),
+            Check(
+                "variables", "actions: read, environments: read, variables: read", self._variables
+            ),
+            Check(
+                "secrets",
+                "actions: read, environments: read, secrets: read, variables: read",
+                self._secrets,
+            ),
             Check("runner", "variables: read", self._runner),
             Check("attestations", "variables: read", self._attestations),
         ]

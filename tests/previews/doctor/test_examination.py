@@ -529,16 +529,8 @@ def test_what_the_token_may_not_read_is_unknown_and_the_right_is_named(
     findings = [check.run() for check in world.examination().checks()]
     unread = {f.name: f for f in findings if f.state is State.UNREAD}
     assert unread.keys() == RIGHTS[right]
-    for name, finding in unread.items():
-        assert "the right " in finding.remedy[0], name
-        assert (
-            f"{right}: read" in finding.remedy[0]
-            or name not in RIGHTS[right]
-            or (
-                # It needs further reads that the declared rights name first.
-                right == "actions" or (name, right) == ("forks", "variables")
-            )
-        )
+    for finding in unread.values():
+        assert f"{right}: read" in finding.remedy[0], finding
 
 
 def test_a_protection_that_cannot_be_read_is_not_taken_for_none(world: World) -> None:
