@@ -36,8 +36,16 @@ class Bounds:
 
     def has_class(self, instance_class: str) -> bool:
         """Return True if a class of RDS instances, such as ``db.t4g.micro``, is not larger."""
-        size = instance_class.rpartition(".")[2]
-        return size in _CLASSES[: _CLASSES.index(self.database_class) + 1]
+        return instance_class.rpartition(".")[2] in self._sizes
+
+    @property
+    def class_patterns(self) -> tuple[str, ...]:
+        """Wildcards of the classes of RDS instances that are not larger, for IAM policies."""
+        return tuple(f"db.*.{size}" for size in self._sizes)
+
+    @property
+    def _sizes(self) -> tuple[str, ...]:
+        return _CLASSES[: _CLASSES.index(self.database_class) + 1]
 
 
 BOUNDS = {

@@ -25,11 +25,20 @@ RESET_ANNOTATION = f"{API_GROUP}/reset"
 AFTER_RESET_ANNOTATION = f"{API_GROUP}/after-reset"
 """Annotation of the Job `SEED`: ``true`` if it is run again on a fresh copy of the data."""
 
+ALB = "alb.ingress.kubernetes.io"
+"""Prefix of the AWS Load Balancer Controller's annotations."""
+
 NAME_LABEL = "app.kubernetes.io/name"
 """Label of pods, and of what makes them, with the name of what they run."""
 
 SERVICE = "service"
 """Name of the Deployment of the app's own web service, and of its pods in `NAME_LABEL`."""
+
+
+def web_service(name: str) -> str:
+    """Return the name of a further web service's Deployment and Service, by its key under `web`."""
+    return f"web-{name}"
+
 
 MIGRATE = "migrate"
 """Name of the Jobs that migrate, in `NAME_LABEL`; that of an object has a hash at its end."""

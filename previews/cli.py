@@ -12,6 +12,7 @@ import typer
 from previews import output
 from previews.commands import register
 from previews.errors import PreviewsError
+from previews.interruption import interrupted_once
 
 app = typer.Typer(
     help="Deploys, shows and removes previews; for workflows and for people.",
@@ -46,7 +47,8 @@ def _callback(
 def main() -> None:
     """Run the command line; an error is one message with a remedy, without a traceback."""
     try:
-        app()
+        with interrupted_once():
+            app()
     except PreviewsError as error:
         output.failure(error, as_json="--json" in sys.argv)
         sys.exit(error.exit_code)

@@ -53,6 +53,13 @@ def for_people(what: str, error: BaseException) -> PreviewsError:
     """
     if isinstance(error, PreviewsError):
         return error
+    if isinstance(error, KeyboardInterrupt):
+        return StoppedError(
+            "interrupted",
+            what,
+            why="it was asked to stop",
+            remedy="run the same command again: it continues where it stopped.",
+        )
     return PreviewsError(
         "unexpected",
         what,
@@ -60,6 +67,10 @@ def for_people(what: str, error: BaseException) -> PreviewsError:
         remedy="read the traceback in the log of the run, and report it; running the same command"
         " again continues where it stopped.",
     )
+
+
+class StoppedError(PreviewsError):
+    """A request to stop, which ended an operation."""
 
 
 class NotFoundError(PreviewsError):

@@ -22,7 +22,7 @@ from tenacity.stop import stop_after_attempt, stop_after_delay
 
 from contract.kubernetes import plural_of
 from previews.errors import PreviewsError
-from previews.kubeconfig import ClusterContext, read_context
+from previews.kubeconfig import ClusterContext, current_context, read_context
 
 _EVERYWHERE = "*"
 _TIMEOUT = httpx2.Timeout(60, connect=10)
@@ -92,6 +92,24 @@ class Cluster:
             name: The cluster's name, and that of the kubeconfig's context for it.
         """
         self.name = name
+
+    @classmethod
+    def current(cls) -> Cluster:
+        """Return the cluster of the kubeconfig's current context.
+
+        Raises:
+            PreviewsError: There is no such context, or the kubeconfig can't be read.
+        """
+        try:
+            return cls(current_context())
+        except _FAILURES as error:
+            raise PreviewsError(
+                "kubeconfig",
+                "current context of the kubeconfig",
+                why=str(error),
+                remedy="choose the platform's cluster: `aws eks update-kubeconfig --name NAME"
+                " --alias NAME`.",
+            ) from error
 
     def each(
         self, resource: str, *, namespace: str | None = None, fields: dict[str, Any] | None = None

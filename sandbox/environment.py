@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 from pathlib import Path
 
 from sandbox import psql
 from sandbox.aws.identity import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 from sandbox.postgres.binaries import client_folder
 from sandbox.providers.attachments import attachments
-from sandbox.settings import Settings
+from sandbox.settings import PROJECT_ROOT, Settings
 from sandbox.system import write_atomically
 from sandbox.tools import Tools
+
+_POLICIES = PROJECT_ROOT / "infra" / "policies"
 
 
 def variables(settings: Settings, tools: Tools) -> dict[str, str]:
@@ -53,6 +56,7 @@ def variables(settings: Settings, tools: Tools) -> dict[str, str]:
         # There is no GitHub: the working tree stands for the pull request.
         "PREVIEWS_LOCAL": "true",
         "PREVIEWS_PULUMI_LOG": str(settings.logs / "pulumi.log"),
+        "PREVIEWS_POLICY_PACK": str(policy_pack(settings)),
         # Each `up` starts Python again: without bytecode it would compile the SDKs each time.
         "PYTHONDONTWRITEBYTECODE": "",
     }
@@ -63,9 +67,21 @@ def backend_folder(settings: Settings) -> Path:
     return settings.home / "pulumi" / "state"
 
 
+def policy_pack(settings: Settings) -> Path:
+    """Return the program that serves the policy pack.
+
+    The language host that can be built from a registry can't start a pack: it uses the program's
+    folder as the pack's. The engine accepts a program that serves one in place of its folder.
+    """
+    return settings.home / "pulumi" / "serve-policies"
+
+
 def prepare(settings: Settings) -> None:
     """Create the files and folders that the variables name, where they are missing."""
     backend_folder(settings).mkdir(parents=True, exist_ok=True)
     passphrase = settings.home / "pulumi" / "passphrase"
     if not passphrase.exists():
         write_atomically(passphrase, secrets.token_urlsafe(32), mode=0o600)
+    # `-P`: nothing in the folder of the program that is checked is imported.
+    serve = f'exec python3 -P -u -m pulumi.policy "$1" {shlex.quote(str(_POLICIES))}'
+    write_atomically(policy_pack(settings), f"#!/bin/sh\n{serve}\n", mode=0o755)

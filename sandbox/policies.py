@@ -1,25 +1,18 @@
-"""Check of the sandbox's stacks against the program's policies, by Pulumi's engine.
-
-The language host that can be built from a registry can't start a policy pack: it uses the
-program's folder as the pack's. The engine also accepts a program that serves as an analyzer.
-"""
+"""Check of the sandbox's stacks against the program's policies, by Pulumi's engine."""
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 from rich.console import Console
 
 from contract.stack_name import StackKind, StackName
 from previews.clients import Clients
-from sandbox import show, staging
+from sandbox import environment, show, staging
 from sandbox.errors import SandboxError
 from sandbox.settings import PROJECT_ROOT, Settings
 from sandbox.stacks import Stacks
-from sandbox.system import write_atomically
 
-PACK = PROJECT_ROOT / "infra" / "policies"
 NEW_PREVIEW = "pr-999999999"
 """A preview that is planned and never deployed; no pull request has its number."""
 
@@ -34,7 +27,7 @@ def check(settings: Settings, stacks: Stacks, clients: Clients, console: Console
         SandboxError: A policy is violated; Pulumi has printed the policy and the resource.
     """
     staging.ensure(settings, clients, console)
-    pack = write_pack(settings)
+    pack = environment.policy_pack(settings)
     for stack in stacks.all():
         _plan(stacks, stack, pack, _options(settings, stack))
         if stacks.outputs(stack):
@@ -47,14 +40,6 @@ def check(settings: Settings, stacks: Stacks, clients: Clients, console: Console
     finally:
         clients.stacks.remove(NEW_PREVIEW)
     show.done(console, "a new pr-N", "would violate no policy")
-
-
-def write_pack(settings: Settings) -> Path:
-    """Write the program that serves the project's policy pack, and return its path."""
-    program = settings.home / "policies" / "serve-pack"
-    command = f'exec python3 -u -m pulumi.policy "$1" {shlex.quote(str(PACK))}'
-    write_atomically(program, f"#!/bin/sh\n{command}\n", mode=0o755)
-    return program
 
 
 def _plan(stacks: Stacks, stack: StackName, pack: Path, options: list[str]) -> None:

@@ -95,7 +95,7 @@ class AppSecrets(pulumi.ComponentResource):
 
         names = sorted({stack.managed_secret(str(secret.name)) for secret in secrets.values()})
         readable = SecretReader(
-            _MANAGED, _MANAGED, stack.app_secrets_role, "secrets-of-the-app"
+            _MANAGED, _MANAGED, stack.app_secrets_role, "secrets-of-the-app", own_key=True
         ).declare(
             self,
             stack=stack,

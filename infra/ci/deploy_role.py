@@ -16,6 +16,7 @@ from pulumi_aws import iam
 
 from contract.stack_name import PLATFORM_APP, PLATFORM_PROJECT, StackKind, stack_glob
 from infra.ci.permissions import table
+from infra.ci.permissions.boundaries import data_boundary, preview_boundary
 from infra.ci.permissions.grant import Grant, Place, policy
 from infra.ci.permissions.shared import STATE_KEY, state_grants
 from infra.foundation.registry import database_repository
@@ -36,9 +37,9 @@ WORKFLOWS = {
 }
 """Workflow files that may assume a role, by their GitHub environment."""
 
-_TABLES: dict[str, Callable[[AppName], tuple[Grant, ...]]] = {
-    "preview": table.preview_grants,
-    "staging": table.staging_grants,
+_TABLES: dict[str, Callable[[AppName, RepositoryConfig], tuple[Grant, ...]]] = {
+    "preview": lambda app, config: table.preview_grants(app, restores=config.restores_snapshots),
+    "staging": lambda app, _: table.staging_grants(app),
 }
 _STATE = {
     "preview": (stack_glob(StackKind.PREVIEW),),
@@ -70,6 +71,7 @@ class DeployRoles(pulumi.ComponentResource):
         github: GithubConfig,
         provider: pulumi.Output[str] | None,
         cluster: Cluster,
+        domain: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare them.
@@ -80,6 +82,7 @@ class DeployRoles(pulumi.ComponentResource):
             github: The state's bucket and key, and the identity provider where it exists.
             provider: ARN of the identity provider, None where this component declares it.
             cluster: Cluster, with its region, account and VPC.
+            domain: Domain under which each stack has a name.
         """
         super().__init__("previews:platform:DeployRoles", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -104,6 +107,8 @@ class DeployRoles(pulumi.ComponentResource):
                 data_boundary=boundaries[1],
                 state_bucket=github.state_bucket or "",
                 state_key=github.state_key or "",
+                identity_provider=provider_arn,
+                domain=domain,
             )
 
         known = pulumi.Output.all(
@@ -113,19 +118,19 @@ class DeployRoles(pulumi.ComponentResource):
             f"{app.prefix}boundary",
             name=f"{app.project}-preview-secrets",
             description="The most that the role of a preview's SecretStore may do",
-            policy=known.apply(lambda parts: policy(table.preview_boundary(app), place(parts))),
+            policy=known.apply(lambda parts: policy(preview_boundary(app), place(parts))),
             opts=child,
         )
-        data_boundary = iam.Policy(
+        of_data = iam.Policy(
             f"{app.prefix}data-boundary",
             name=f"{app.project}-data-secrets",
             description="The most that the role of a shared server's SecretStore may do",
-            policy=known.apply(lambda parts: policy(table.data_boundary(app), place(parts))),
+            policy=known.apply(lambda parts: policy(data_boundary(app), place(parts))),
             opts=child,
         )
         self.boundary = boundary.arn
-        self.data_boundary = data_boundary.arn
-        boundaries = pulumi.Output.all(boundary.arn, data_boundary.arn)
+        self.data_boundary = of_data.arn
+        boundaries = pulumi.Output.all(boundary.arn, of_data.arn)
         self.arns = {
             f"{app.prefix}{environment}": self._role(
                 environment,
@@ -141,10 +146,12 @@ class DeployRoles(pulumi.ComponentResource):
         """Each environment's grants, with those of the state where it is in a bucket."""
         key = (STATE_KEY,) if self._github.state_key else ()
         if self._github.state_bucket is None:
-            return {each: (*grants(self._app), *key) for each, grants in _TABLES.items()}
+            return {
+                each: (*grants(self._app, self._config), *key) for each, grants in _TABLES.items()
+            }
         return {
             each: (
-                *grants(self._app),
+                *grants(self._app, self._config),
                 *key,
                 *state_grants(*_STATE[each], project=self._app.project),
             )

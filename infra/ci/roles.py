@@ -10,6 +10,7 @@ import pulumi
 from pulumi_aws import iam
 
 from contract.stack_name import PLATFORM_APP
+from infra.ci.admission import Limits
 from infra.ci.cluster_access import AppAccess, CiAccess
 from infra.ci.deploy_role import DeployRoles
 from infra.ci.permissions.grant import Place, policy
@@ -54,6 +55,7 @@ def ci_roles(
         github=config.github,
         provider=None,
         cluster=foundation.cluster,
+        domain=config.domain,
     )
     others = {
         entry.app: DeployRoles(
@@ -63,6 +65,7 @@ def ci_roles(
             github=config.github,
             provider=own.provider,
             cluster=foundation.cluster,
+            domain=config.domain,
         )
         for entry in config.apps
     }
@@ -72,6 +75,7 @@ def ci_roles(
             "ci-access",
             cluster=foundation.cluster.name,
             roles=own.arns,
+            limits=cluster_limits(config, foundation, ingress),
             opts=pulumi.ResourceOptions(providers=[foundation.provider]),
         )
         for app, roles in others.items():
@@ -93,6 +97,27 @@ def ci_roles(
             str(app): {"preview": roles.boundary, "data": roles.data_boundary}
             for app, roles in others.items()
         },
+    )
+
+
+def cluster_limits(
+    config: PlatformConfig, foundation: ClusterFoundation, ingress: SharedIngress
+) -> pulumi.Output[Limits]:
+    """Return the properties of the platform that objects of CI's roles may refer to."""
+    sources = config.load_balancer.source_cidrs or foundation.cluster.vpc_cidrs
+    return pulumi.Output.all(ingress.user_pool_arn, ingress.user_pool_domain).apply(
+        lambda pool: Limits(
+            domain=config.domain,
+            ingress_class=ingress.class_name,
+            listener=config.listener,
+            shared=ingress.annotations,
+            user_pool_arn=pool[0],
+            user_pool_domain=pool[1],
+            bypass=config.access.bypass_secret_arn is not None,
+            sources=[*sources],
+            services=[*foundation.cluster.service_cidrs],
+            databases=[*foundation.database_cidrs],
+        )
     )
 
 

@@ -290,6 +290,13 @@ class RepositoryConfig(Model):
         examples=["main"],
     )
 
+    restores_snapshots: bool = Field(
+        default=True,
+        description="false where previews have databases in mode branch alone: CI's role of"
+        " previews then restores no snapshot",
+        examples=[False],
+    )
+
     @property
     def branch_ref(self) -> str:
         """Full name of the branch."""

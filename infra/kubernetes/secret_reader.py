@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from infra.kubernetes.namespace_scope import NamespaceScope
     from infra.platform_inputs import PlatformInputs
 
+ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
+"""Annotation of a service account with the IAM role that its pods assume."""
+
 
 @dataclass(frozen=True)
 class SecretReader:
@@ -33,12 +36,14 @@ class SecretReader:
         account: Name of the service account as which the operator reads.
         role: Name of the IAM role that the account assumes.
         reads: The secrets, for the descriptions in IAM, such as ``database-secret``.
+        own_key: True where they may be encrypted with a key of the team's own.
     """
 
     store: str
     account: str
     role: str
     reads: str
+    own_key: bool = False
 
     def declare(
         self,
@@ -77,14 +82,12 @@ class SecretReader:
             "reader-permission",
             name=f"read-{self.reads}",
             role=role.name,
-            policy=secret_arns.apply(read_policy),
+            policy=secret_arns.apply(lambda arns: read_policy(arns, own_key=self.own_key)),
             opts=child,
         )
         account = core.v1.ServiceAccount(
             "reader",
-            metadata=scope.metadata(
-                self.account, annotations={"eks.amazonaws.com/role-arn": role.arn}
-            ),
+            metadata=scope.metadata(self.account, annotations={ROLE_ANNOTATION: role.arn}),
             automount_service_account_token=False,
             opts=scope.deleted_with_namespace(parent),
         )
@@ -137,15 +140,34 @@ def trust_policy(provider_arn: str, issuer: str, namespace: str, account: str) -
     return _policy(statement)
 
 
-def read_policy(secret_arns: Sequence[str]) -> str:
-    """Return the policy that allows reading some secrets."""
-    statement = {
+def read_policy(secret_arns: Sequence[str], *, own_key: bool = False) -> str:
+    """Return the policy that allows reading some secrets.
+
+    Args:
+        secret_arns: ARNs of the secrets, in the syntax of IAM's policies.
+        own_key: As in `SecretReader`: Secrets Manager decrypts with the reader's rights then.
+    """
+    secrets = secret_arns[0] if len(secret_arns) == 1 else [*secret_arns]
+    read: dict[str, object] = {
         "Effect": "Allow",
         "Action": ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
-        "Resource": secret_arns[0] if len(secret_arns) == 1 else [*secret_arns],
+        "Resource": secrets,
     }
-    return _policy(statement)
+    if not own_key:
+        return _policy(read)
+    # arn:<partition>:secretsmanager:<region>:<account>:secret:<name>
+    _, partition, service, region, account, *_ = secret_arns[0].split(":")
+    decrypt: dict[str, object] = {
+        "Effect": "Allow",
+        "Action": "kms:Decrypt",
+        "Resource": f"arn:{partition}:kms:{region}:{account}:key/*",
+        "Condition": {
+            "StringEquals": {"kms:ViaService": f"{service}.{region}.amazonaws.com"},
+            "StringLike": {"kms:EncryptionContext:SecretARN": secrets},
+        },
+    }
+    return _policy(read, decrypt)
 
 
-def _policy(statement: Mapping[str, object]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, sort_keys=True)
+def _policy(*statements: Mapping[str, object]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [*statements]}, sort_keys=True)

@@ -15,6 +15,7 @@ _APPENDED = "-??????"
 _WILDCARD = {*"*?"}
 _USES = frozenset({*ON_BUCKET, *ON_OBJECTS})
 _READS = frozenset({"secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"})
+_DECRYPTS = frozenset({"kms:Decrypt"})
 
 
 def taken_by_its_own(role: Declared) -> Iterator[str]:
@@ -45,6 +46,8 @@ def uses_its_own(policy: Declared) -> Iterator[str]:
             continue
         resources = _strings(statement.get("Resource"))
         allowed = _USES if any(":s3:" in resource for resource in resources) else _READS
+        if actions and actions <= _DECRYPTS:
+            allowed, resources = _DECRYPTS, _decrypted(statement)
         if "NotAction" in statement or not actions <= allowed:
             yield f"it allows {', '.join(sorted(actions - allowed)) or 'all but some actions'}"
         if not resources or any(_WILDCARD & {*_full(resource, policy)} for resource in resources):
@@ -53,6 +56,13 @@ def uses_its_own(policy: Declared) -> Iterator[str]:
             bucket = resource.partition(":s3:::")[2].partition("/")[0]
             if bucket and not belongs(bucket, policy.stack):
                 yield f"it is for the bucket {bucket}: expected one of {policy.stack}"
+
+
+def _decrypted(statement: Properties) -> list[str]:
+    """Return the secrets that a key is used for, none where it is used for anything else."""
+    service = below(statement, "Condition", "StringEquals").get("kms:ViaService")
+    secrets = below(statement, "Condition", "StringLike").get("kms:EncryptionContext:SecretARN")
+    return _strings(secrets) if str(service).startswith("secretsmanager.") else []
 
 
 def _full(resource: str, policy: Declared) -> str:

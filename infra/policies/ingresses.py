@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from infra.kubernetes.ingress_annotations import ALB
+from contract.kubernetes import ALB
 from infra.policies.declared import Declared, each
 from infra.policies.rule import Rule
 

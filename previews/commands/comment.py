@@ -61,9 +61,8 @@ def command(
     else:
         text = clients.current_comment(preview, connect_to=connect_to)
     if not dry_run:
-        # A presenter only notes what fails; without a token nothing was posted.
-        _ = clients.github.connection
         presenter.show(text, keep_tests=not removed)
         if removed:
             presenter.retire()
+        presenter.require_shown()
     show(CommentReport(stack=preview.name, markdown=text), Text(text), as_json=as_json)

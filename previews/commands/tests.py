@@ -127,7 +127,7 @@ def _run_described(
 def _record(preview: Preview, commit: str, file: Path | None, *, as_json: bool) -> None:
     result = failed("no file was named") if file is None else read_result(file)
     clients = Clients()
-    # A presenter only notes what fails; without a token nothing is recorded.
-    _ = clients.github.connection
-    clients.pull_request_presenter(preview, run_url=this_run()).tested(commit, result)
+    presenter = clients.pull_request_presenter(preview, run_url=this_run())
+    presenter.tested(commit, result)
+    presenter.require_shown()
     show(result, f"tests of {preview}: {result.text()}", as_json=as_json)

@@ -32,6 +32,13 @@ def _pattern(
 
 FAILURE_PATTERNS: tuple[tuple[re.Pattern[str], FailurePattern], ...] = (
     _pattern(
+        r"(?m:^policy [\w-]+ \()",
+        "policy-violated",
+        "a resource violates a policy of the platform, and was not deployed",
+        "read below which, and change it: mostly in `preview.yaml`. Policies are in"
+        " `infra/policies`, each with its reason; no configuration turns them off.",
+    ),
+    _pattern(
         r"expected one head, found",
         "migration-heads",
         "two migrations have the same parent",

@@ -15,7 +15,7 @@ from previews.diagnosis.cluster_diagnostics import ClusterDiagnostics, collect, 
 from previews.diagnosis.failure_patterns import FailurePattern, most_likely
 from previews.diagnosis.redaction import redact
 from previews.errors import PreviewsError
-from previews.pulumi.events import EngineEvent, ResourceOperation
+from previews.pulumi.events import EngineEvent, PolicyViolation, ResourceOperation
 from previews.pulumi.progress import State, Step, step_of
 from previews.reporting.wording import cell
 
@@ -30,7 +30,7 @@ _CONTAINER_OUTPUT = re.compile(
 _REMEDY = re.compile(r"\s*What to do:")
 # The engine's summary of every failure, whatever failed.
 _CONSEQUENCE = re.compile(
-    r"^(?:update|preview) failed$|resource monitor shut down"
+    r"^(?:update|preview) failed$|resource monitor (?:shut down|has terminated)"
     r"|^an unhandled error occurred: program exited",
     re.IGNORECASE,
 )
@@ -177,6 +177,8 @@ def _failed(
             text = event.diagnostic.message.strip()
             if text and not _CONSEQUENCE.search(text):
                 messages.setdefault(event.diagnostic.urn, []).append(text)
+        if event.violation is not None and event.violation.level == "mandatory":
+            messages.setdefault(event.violation.urn, []).append(_violation(event.violation))
     found = [
         FailedResource(
             step=step_of(operation),
@@ -187,13 +189,29 @@ def _failed(
         )
         for urn, operation in failed.items()
     ]
-    # Errors of the program itself, or of a resource without an event of its failure.
+    # Errors of the program itself, or of a resource without an event of its failure: one that
+    # violates a policy is not even begun.
     for urn, texts in messages.items():
-        *_, kind, name = ("", *urn.split("::"))
-        kind = kind.rpartition("$")[2]
+        kind, name = _type_and_name(urn)
         message = _short(redact("\n".join(texts), known_secrets))
         found.append(FailedResource(step=None, type=kind, name=name, op="", message=message))
     return tuple(found)
+
+
+def _violation(violation: PolicyViolation) -> str:
+    """Return the reason of the policy, and a last line that stands alone."""
+    # The engine puts the policy's description into a line before the violation.
+    reason, _, complaint = violation.message.strip().partition("\n")
+    kind, name = _type_and_name(violation.urn)
+    resource = f"{kind.rpartition(':')[2]} {name}"
+    # In brackets, since what follows `secret:` is hidden.
+    return f"{reason}\npolicy {violation.rule} ({resource}): {' '.join(complaint.split())}"
+
+
+def _type_and_name(urn: str) -> tuple[str, str]:
+    """Return type and name of a resource; empty for the whole operation."""
+    *_, kind, name = ("", *urn.split("::"))
+    return kind.rpartition("$")[2], name
 
 
 def _short(text: str) -> str:

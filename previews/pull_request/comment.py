@@ -13,7 +13,10 @@ from pydantic import ValidationError
 
 from contract.stack_name import PLATFORM_APP, AppName, StackName
 from previews.diagnosis.migration_report import markdown
+from previews.diagnosis.redaction import redact
+from previews.pull_request import program_diff
 from previews.pull_request.comment_commands import footer
+from previews.pull_request.program_diff import ProgramDiff
 from previews.pull_request.tests_result import AppTests, Outcome
 from previews.pulumi.progress import State, Step, StepState
 from previews.reporting.wording import age, cell, code, dollars, duration, moment
@@ -21,6 +24,7 @@ from previews.reporting.wording import age, cell, code, dollars, duration, momen
 if TYPE_CHECKING:
     from previews.diagnosis.hook_logs import HookRun
     from previews.diagnosis.migration_report import MigrationLog
+    from previews.errors import PreviewsError
     from previews.pull_request.presenter import DeployedPreview, DeployFailure
     from previews.reporting.preview_summary import PreviewSummary
 
@@ -43,6 +47,8 @@ _SIGNS = {
 }
 _SHORT_COMMIT = 12
 _TESTS_STATE = "<!-- previews: tests "
+_DIFF_STATE = "<!-- previews: changes "
+_DIFF_SECTION = "\n<!-- previews: the changes of the program -->\n"
 _TESTS_SECTION = "\n<!-- previews: the tests of the app -->\n"
 _LARGEST_STATE = 64 * 1024
 _OUTCOMES = {
@@ -55,6 +61,8 @@ _DATABASES = {
     "snapshot": "its own instance",
     "branch": "a clone on the shared instance",
 }
+_REFUSED = "### 💤 "
+_GONE = "### 🧹 "
 _NO_REPORT = "no report of its locks was printed"
 
 
@@ -152,10 +160,53 @@ def reset_failed(stack: str, why: str, remedy: str, *, run: str = "") -> str:
     return _join(stack, title, f"{cell(why)}{_see(run)}.", cell(remedy))
 
 
+def cancelled(stack: str, commit: str, why: str, remedy: str, *, run: str = "") -> str:
+    """Render the comment for a deployment that was cancelled, or ran out of time."""
+    title = f"### ⚪ The deployment of `{stack}` was cancelled"
+    about = f"Commit `{commit[:_SHORT_COMMIT]}`: {cell(why)}{_see(run)}."
+    return _join(stack, title, about, _sentence(remedy))
+
+
 def no_room(stack: str, why: str, remedy: str, *, run: str = "") -> str:
     """Render the comment for a preview in the queue."""
     return _join(
         stack, f"### ⏸️ `{stack}` is waiting in the queue", f"{cell(why)}{_see(run)}.", cell(remedy)
+    )
+
+
+def refused(stack: str, why: str, remedy: str) -> str:
+    """Render the comment for a pull request that gets no preview."""
+    return _join(stack, f"{_REFUSED}This pull request gets no preview", why, remedy)
+
+
+def shows_no_preview(text: str) -> bool:
+    """Return True for a comment about a preview that there is none of, or no longer."""
+    return any(line.startswith((_REFUSED, _GONE)) for line in text.splitlines()[:3])
+
+
+def ended(stack: str, commit: str, why: str, *, cancelled: bool, run: str = "") -> str:
+    """Render the comment for a run that ended before it could report why.
+
+    Args:
+        stack: Name of the preview.
+        commit: The commit that it was to deploy.
+        why: Which jobs ended, and how.
+        cancelled: True if none of them failed.
+        run: URL of the workflow run.
+    """
+    sign, end = ("⚪", "was cancelled") if cancelled else ("❌", "failed")
+    remedy = (
+        "A job that takes longer than its time limit is cancelled, too. Whatever it had begun is"
+        " recovered by the next deployment: push, or comment `/preview`."
+        if cancelled
+        else "The log of the run has the reason. The next push tries again, and so does `/preview`"
+        " in a comment."
+    )
+    return _join(
+        stack,
+        f"### {sign} The deployment of `{stack}` {end}",
+        f"`{commit[:_SHORT_COMMIT]}`: {cell(why)}{_see(run)}.",
+        remedy,
     )
 
 
@@ -167,7 +218,7 @@ def removed(
     if not left:
         return _join(
             stack,
-            f"### 🧹 `{stack}` is gone",
+            f"{_GONE}`{stack}` is gone",
             "Nothing of it is left"
             + ("" if seconds is None else f"; its removal took {duration(seconds)}")
             + ". To deploy it again, add the label.",
@@ -182,6 +233,17 @@ def removed(
     )
 
 
+def not_removed(stack: str, error: PreviewsError, *, run: str = "") -> str:
+    """Render the comment for a removal that ended with an error."""
+    return _join(
+        stack,
+        f"### ⚠️ `{stack}` was not removed",
+        f"It stopped at {cell(error.what)}{_see(run)}; `{error.code}` in {_runbook(run)}.",
+        code(redact(error.why)),
+        f"{_sentence(error.remedy)} The hourly sweep tries again, too.",
+    )
+
+
 def with_tests(text: str, tests: AppTests | None) -> str:
     """Return a comment with the tests of the app: their section, and what `kept_tests` reads again.
 
@@ -190,22 +252,16 @@ def with_tests(text: str, tests: AppTests | None) -> str:
     if tests is None:
         return text
     first, _, rest = text.partition("\n")
-    packed = base64.b64encode(zlib.compress(tests.model_dump_json().encode())).decode()
+    packed = _packed(tests.model_dump_json())
     section = _TESTS_SECTION + "\n" + "\n\n".join(_tests(tests)) + "\n"
     return f"{first}\n{_TESTS_STATE}{packed} -->\n{rest}{section}"
 
 
 def kept_tests(text: str) -> AppTests | None:
     """Return the tests that a comment was made with; None if it has none."""
-    line = text.partition("\n")[2].partition("\n")[0].strip()
-    if not (line.startswith(_TESTS_STATE) and line.endswith(" -->")):
-        return None
-    packed = line.removeprefix(_TESTS_STATE).removesuffix(" -->")
+    state = _state(text, _TESTS_STATE)
     try:
-        unpacked = zlib.decompressobj().decompress(
-            base64.b64decode(packed, validate=True), _LARGEST_STATE
-        )
-        return AppTests.model_validate_json(unpacked)
+        return None if state is None else AppTests.model_validate_json(_unpacked(state))
     except (binascii.Error, zlib.error, ValidationError):
         return None  # Of another version, or edited by a person.
 
@@ -218,6 +274,59 @@ def without_tests(text: str) -> str:
         return text
     # The last one: what an app has printed comes before, or is in a section that has none.
     return f"{first}\n{following.rpartition(_TESTS_SECTION)[0]}"
+
+
+def only_compared(stack: str) -> str:
+    """Render the comment of a preview that is not deployed yet, for the changes of its program."""
+    return _join(stack, f"### `{stack}` would be changed by its program")
+
+
+def with_program_diff(text: str, diff: ProgramDiff | None) -> str:
+    """Return a comment with the changes of the program, before `with_tests`.
+
+    As there, a hidden second line has what `kept_program_diff` reads again.
+    """
+    if diff is None:
+        return text
+    diff = program_diff.fitted(diff)
+    first, _, rest = text.partition("\n")
+    section = f"{_DIFF_SECTION}\n{program_diff.markdown(diff)}\n"
+    return f"{first}\n{_DIFF_STATE}{_packed(diff.model_dump_json())} -->\n{rest}{section}"
+
+
+def kept_program_diff(text: str) -> ProgramDiff | None:
+    """Return the changes of the program that a comment was made with; None if it has none."""
+    state = _state(text, _DIFF_STATE)
+    try:
+        return None if state is None else ProgramDiff.model_validate_json(_unpacked(state))
+    except (binascii.Error, zlib.error, ValidationError):
+        return None  # Of another version, or edited by a person.
+
+
+def without_program_diff(text: str) -> str:
+    """Return a comment without tests as it was before `with_program_diff`."""
+    if _state(text, _DIFF_STATE) is None:
+        return text
+    first, _, rest = text.partition("\n")
+    return f"{first}\n{rest.partition(chr(10))[2].rpartition(_DIFF_SECTION)[0]}"
+
+
+def _state(text: str, name: str) -> str | None:
+    """Return one of the hidden lines after the first, which nothing in a log can take."""
+    for line in text.split("\n")[1:3]:
+        if line.startswith(name) and line.rstrip().endswith(" -->"):
+            return line.strip().removeprefix(name).removesuffix(" -->")
+        if not line.startswith(_TESTS_STATE):
+            return None
+    return None
+
+
+def _packed(document: str) -> str:
+    return base64.b64encode(zlib.compress(document.encode(), 9)).decode()
+
+
+def _unpacked(state: str) -> bytes:
+    return zlib.decompressobj().decompress(base64.b64decode(state, validate=True), _LARGEST_STATE)
 
 
 def _tests(tests: AppTests) -> Iterator[str]:
@@ -303,6 +412,10 @@ def _expiry(summary: PreviewSummary, *, kept: bool, now: datetime) -> str:
     if summary.expires <= now:
         return f"expired {moment(summary.expires)}; the next sweep removes it"
     return f"{moment(summary.expires)}, in {age(now, summary.expires)}; a push extends it"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{cell(text[1:])}"
 
 
 def _see(run: str) -> str:

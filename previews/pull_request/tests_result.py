@@ -6,9 +6,7 @@ text has no secret and no control character, whoever wrote it.
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 import unicodedata
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from previews.diagnosis.redaction import redact
+from previews.files import read_untrusted
 from previews.reporting.wording import duration
 
 if TYPE_CHECKING:
@@ -141,7 +140,7 @@ def read_result(file: Path) -> AppTestsResult:
         file: A file that a pull request's code may have written.
     """
     try:
-        return AppTestsResult.model_validate_json(_read(file))
+        return AppTestsResult.model_validate_json(read_untrusted(file, largest=_LARGEST))
     except FileNotFoundError:
         return failed("they left no result: the machine was lost, or the tests removed it")
     except (OSError, UnicodeError) as error:
@@ -150,20 +149,3 @@ def read_result(file: Path) -> AppTestsResult:
         wrong = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in wrong["loc"]) or "the file"
         return failed(f"their result is not valid: {where}: {wrong['msg']}")
-
-
-def _read(file: Path) -> bytes:
-    """Return the content of a regular file of limited size.
-
-    Raises:
-        OSError: It is something else, or larger.
-    """
-    # Without O_NONBLOCK, the opening of a pipe waits for its writer.
-    opened = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(opened, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(opened).st_mode):
-            raise OSError("it is no regular file")
-        content = stream.read(_LARGEST + 1)
-    if len(content) > _LARGEST:
-        raise OSError(f"it is larger than {_LARGEST // 1024} KiB")
-    return content

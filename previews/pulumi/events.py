@@ -14,6 +14,30 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
 
+class ResourceState(_Model):
+    """A resource as it is, or as it is to be; secrets in it are hidden.
+
+    Attributes:
+        inputs: What the program declared.
+        outputs: What the provider returned.
+    """
+
+    inputs: dict[str, Any] | None = None
+    outputs: dict[str, Any] | None = None
+
+
+class PropertyDiff(_Model):
+    """A change of one property.
+
+    Attributes:
+        kind: ``add``, ``delete`` or ``update``, with ``-replace`` where it replaces the resource.
+        of_inputs: True if inputs were compared, False if the outputs with the new inputs.
+    """
+
+    kind: str = Field(default="", alias="diffKind")
+    of_inputs: bool = Field(default=False, alias="inputDiff")
+
+
 class ResourceOperation(_Model):
     """An operation on a resource.
 
@@ -21,11 +45,19 @@ class ResourceOperation(_Model):
         op: ``create``, ``update``, ``same``, ``replace``, ``create-replacement`` ...
         urn: The resource's URN.
         type: Its type token.
+        old: The resource as it is; None for a new one.
+        new: The resource as it is to be; None for one that is deleted.
+        diffs: Names of the properties that change.
+        detailed: Each change by the path of its property, where the provider knows it.
     """
 
     op: str
     urn: str
     type: str
+    old: ResourceState | None = None
+    new: ResourceState | None = None
+    diffs: tuple[str, ...] | None = None
+    detailed: dict[str, PropertyDiff] | None = Field(default=None, alias="detailedDiff")
 
     @property
     def name(self) -> str:
@@ -56,6 +88,22 @@ class Diagnostic(_Model):
     severity: str = "info"
 
 
+class PolicyViolation(_Model):
+    """A violation of a rule of the policy pack.
+
+    Attributes:
+        urn: The resource that violates it.
+        rule: Name of the rule.
+        message: Description of the violation.
+        level: ``mandatory`` if it stops the operation.
+    """
+
+    urn: str = Field(default="", alias="resourceUrn")
+    rule: str = Field(default="", alias="policyName")
+    message: str = ""
+    level: str = Field(default="", alias="enforcementLevel")
+
+
 class Summary(_Model):
     """The last event of an operation.
 
@@ -77,6 +125,7 @@ class EngineEvent(_Model):
         ended: An operation on a resource succeeded.
         failed: An operation on a resource failed.
         diagnostic: A message.
+        violation: A violation of a policy.
         summary: The end of the whole operation.
     """
 
@@ -85,6 +134,7 @@ class EngineEvent(_Model):
     ended: _OperationEvent | None = Field(default=None, alias="resOutputsEvent")
     failed: _OperationEvent | None = Field(default=None, alias="resOpFailedEvent")
     diagnostic: Diagnostic | None = Field(default=None, alias="diagnosticEvent")
+    violation: PolicyViolation | None = Field(default=None, alias="policyEvent")
     summary: Summary | None = Field(default=None, alias="summaryEvent")
 
 

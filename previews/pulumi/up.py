@@ -69,7 +69,7 @@ def pulumi_up(
         log = Path(folder) / "events.jsonl"
         values = [word for key, value in config.items() for word in ("--config", f"{key}={value}")]
         settings = ["--config-path", *values] if values else []
-        with _event_log_allowed(), _following(log, watch):
+        with event_log_allowed(), _following(log, watch):
             result = stacks.attempt_up(stack, ["--event-log", str(log), *settings, *options])
         events = tuple(read(log))
     progress = Progress()
@@ -84,7 +84,8 @@ def pulumi_up(
 
 
 @contextmanager
-def _event_log_allowed() -> Iterator[None]:
+def event_log_allowed() -> Iterator[None]:
+    """Let the command line of Pulumi accept ``--event-log`` within the block."""
     before = os.environ.get(_EVENT_LOG_KEY)
     os.environ[_EVENT_LOG_KEY] = "true"
     try:

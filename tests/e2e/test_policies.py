@@ -14,6 +14,22 @@ def test_the_program_breaks_no_policy(world: World) -> None:
     assert "a new pr-N would violate no policy" in shown
 
 
+def test_up_refuses_a_preview_that_breaks_one(world: World, number: int) -> None:
+    described = world.checkout / "preview.yaml"
+    before = described.read_text()
+    described.write_text(before.replace("    PORT: 8000", "    PORT: 8000\n    API_TOKEN: plain"))
+    try:
+        shown = world.sandbox("preview", str(number), fails=True)
+    finally:
+        described.write_text(before)
+    assert (
+        "policy no-secret-variable (Job migrate): container migrate: variable API_TOKEN"
+        " has a plain value"
+    ) in shown
+    assert "infra/policies" in shown
+    assert world.kubectl("get", "deployments", "--namespace", f"pr-{number}")["items"] == []
+
+
 def test_a_preview_that_breaks_one_is_stopped(world: World, number: int, tmp_path: Path) -> None:
     """A size beyond its bounds would not get as far: the program refuses it by itself."""
     (tmp_path / "preview.yaml").write_text("service: {environment: {API_TOKEN: plain}}\n")

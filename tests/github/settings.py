@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -115,23 +115,24 @@ class Settings:
 
 
 Handler = Callable[[web.Request], Any]
+Respond = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class _Api:
     def __init__(self, state: State) -> None:
         self._state = state
         self._settings = state.settings
-        self._name = state.repository
 
     def profile(self, _request: web.Request) -> Any:
-        owner, _, name = self._name.partition("/")
+        # It may have been renamed meanwhile.
+        owner, _, name = self._state.repository.partition("/")
         return answer(
             models.FullRepository,
             id=REPOSITORY_ID,
             name=name,
-            full_name=self._name,
+            full_name=self._state.repository,
             private=self._settings.private,
-            default_branch="main",
+            default_branch=self._state.default_branch,
             owner={"login": owner, "type": "Organization"},
         )
 
@@ -279,7 +280,6 @@ def settings_routes(state: State) -> list[web.RouteDef]:
     api, settings = _Api(state), state.settings
     environment = "/environments/{environment}"
     table: list[tuple[str, str, Handler]] = [
-        ("", "metadata", api.profile),
         ("/rules/branches/{branch}", "metadata", api.rules),
         ("/branches/{branch}", "contents", api.branch),
         ("/branches/{branch}/protection", "administration", api.protection),
@@ -293,7 +293,6 @@ def settings_routes(state: State) -> list[web.RouteDef]:
         ("/actions/organization-secrets", "secrets", api.organization_secrets),
         ("/labels", "issues", api.labels),
         ("/actions/workflows", "actions", api.workflows),
-        ("/contents/{path:.+}", "contents", api.contents),
         ("/codeowners/errors", "contents", api.code_owners_errors),
         ("/actions/permissions/workflow", "administration", api.token_permissions),
         (
@@ -319,7 +318,17 @@ def settings_routes(state: State) -> list[web.RouteDef]:
     ]
 
 
-def _guarded(settings: Settings, permission: str, handler: Handler) -> Any:
+def profile_of(state: State) -> Respond:
+    """Return what answers about the repository itself."""
+    return _guarded(state.settings, "metadata", _Api(state).profile)
+
+
+def contents_of(state: State) -> Respond:
+    """Return what answers about files of the default branch."""
+    return _guarded(state.settings, "contents", _Api(state).contents)
+
+
+def _guarded(settings: Settings, permission: str, handler: Handler) -> Respond:
     async def respond(request: web.Request) -> web.Response:
         if permission in settings.hidden:
             message = {"message": "Resource not accessible by personal access token"}

@@ -9,10 +9,15 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 import respx
+from botocore.handlers import BUILTIN_HANDLERS
 
 from tests.previews.answers import REPOSITORY
+from tests.previews.aws_calls import require_recorded
 
 API = "https://api.github.test"
+
+# Every session of boto3's takes these when it is made.
+BUILTIN_HANDLERS.append(("provide-client-params", require_recorded))
 
 _OURS = ("GITHUB_", "PREVIEWS_", "PULUMI_", "AWS_")
 

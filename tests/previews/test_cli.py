@@ -12,7 +12,6 @@ import typer
 from previews.cli import app
 from previews.commands import names
 from previews.errors import PreviewsError
-from tests.previews.answers import HEAD, pull_request
 from tests.previews.conftest import unreachable
 from tests.previews.messages import codes
 
@@ -67,47 +66,6 @@ def test_what_is_not_set_is_named(
     code, _, complaint = previews("decide", "42")
     assert code == 1
     assert f"{variable}: it is not set" in complaint
-
-
-def test_decide_reads_the_event_and_the_pull_request_afresh(
-    previews: Run,
-    github: respx.MockRouter,
-    tmp_path: object,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from pathlib import Path
-
-    folder = Path(str(tmp_path))
-    event = folder / "event.json"
-    event.write_text(
-        json.dumps(
-            {
-                "action": "labeled",
-                "label": {"name": "preview"},
-                "pull_request": {"number": 42, "head": {"sha": HEAD}},
-            }
-        )
-    )
-    monkeypatch.setenv("GITHUB_EVENT_PATH", str(event))
-    monkeypatch.setenv("GITHUB_OUTPUT", str(folder / "outputs"))
-    github.get("/pulls/42").respond(json=pull_request())
-
-    code, output, _ = previews("decide", "--json")
-    assert code == 0
-    assert json.loads(output) == {
-        "action": "up",
-        "reason": "labelled",
-        "number": 42,
-        "sha": HEAD,
-        "deployed": "",
-    }
-    assert (folder / "outputs").read_text().splitlines() == [
-        "action=up",
-        "number=42",
-        f"sha={HEAD}",
-        "stack=pr-42",
-        "deployed=",
-    ]
 
 
 def test_decide_without_github_decides_nothing(previews: Run, github: respx.MockRouter) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contract.stack_name import AppName, StackKind, StackName
-from infra.bucket_access import ON_BUCKET, ON_OBJECTS
 from infra.ci.permissions.grant import Grant
 
 # What the AWS provider reads at each refresh of a bucket, whatever the program declares of it.
@@ -74,15 +73,6 @@ def stagings_bucket(staging: StackName) -> tuple[Grant, ...]:
             (bucket,),
             {"StringEqualsIfExists": {"aws:RequestTag/stack": staging.name}},
         ),
-    )
-
-
-def used_by_pods(app: AppName) -> tuple[Grant, ...]:
-    """Return the part of the boundary of previews' roles that is about buckets."""
-    bucket = _arn(app.bucket_glob(StackKind.PREVIEW, "{account}"))
-    return (
-        Grant("a preview's pods list their own bucket", ON_BUCKET, (bucket,)),
-        Grant("and use the objects in it", ON_OBJECTS, (f"{bucket}/*",)),
     )
 
 

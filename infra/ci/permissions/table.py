@@ -10,13 +10,14 @@ condition that an action does not support grants nothing.
 
 from __future__ import annotations
 
+from contract.bounds import BOUNDS
 from contract.stack_name import PLATFORM_APP, AppName, StackKind, StackName
-from infra.ci.permissions.buckets import own_buckets, stagings_bucket, used_by_pods
+from infra.ci.permissions.boundaries import data_boundary, preview_boundary
+from infra.ci.permissions.buckets import own_buckets, stagings_bucket
 from infra.ci.permissions.grant import Grant
-from infra.ci.permissions.restoring import own_instance
+from infra.ci.permissions.leftovers import leftovers
+from infra.ci.permissions.restoring import own_instance, own_roles, restored_instance
 from infra.ci.permissions.shared import CLUSTER, DATABASE_IMAGE, IMAGES, NEVER
-
-_INSTANCE_TAG = "aws:ResourceTag/aws:rds:primaryDBInstanceArn"
 
 STAGING = "staging"
 
@@ -46,23 +47,11 @@ _PREVIEW: tuple[Grant, ...] = (
         ),
     ),
     Grant(
-        "find snapshots, instances, and the quotas of both",
+        "find snapshots and instances, and the account's quota of them",
         (
+            "rds:DescribeAccountAttributes",
             "rds:DescribeDBInstances",
             "rds:DescribeDBSnapshots",
-            "rds:DescribeDBSubnetGroups",
-            "servicequotas:GetServiceQuota",
-        ),
-    ),
-    Grant(
-        "find what a failed destroy left: these list names and tags, of others too, and no data",
-        (
-            "elasticloadbalancing:DescribeTags",
-            "iam:ListRoles",
-            "rds:DescribeDBInstanceAutomatedBackups",
-            "route53:ListHostedZones",
-            "route53:ListResourceRecordSets",
-            "secretsmanager:ListSecrets",
         ),
     ),
 )
@@ -127,19 +116,28 @@ _PLATFORM: tuple[Grant, ...] = (
 )
 
 
-def preview_grants(app: AppName) -> tuple[Grant, ...]:
-    """Return the permissions of an app's role of the environment ``preview``."""
-    restored = own_instance(
-        app.glob(StackKind.PREVIEW),
-        staging=_staging(app),
-        boundary="{boundary}",
-        roles=("app", "secrets"),
+def preview_grants(app: AppName, *, restores: bool = True) -> tuple[Grant, ...]:
+    """Return the permissions of an app's role of the environment ``preview``.
+
+    Args:
+        app: The app.
+        restores: False where its previews have databases in mode ``branch`` alone.
+    """
+    stacks = app.glob(StackKind.PREVIEW)
+    restoring = restored_instance(stacks, staging=_staging(app), bounds=BOUNDS[StackKind.PREVIEW])
+    return (
+        *_PREVIEW,
+        *(restoring if restores else ()),
+        *own_instance(stacks),
+        *own_roles(stacks, boundary="{boundary}", ends=("app", "app-secrets", "secrets")),
+        *own_buckets(app),
+        *leftovers(stacks),
     )
-    return (*_PREVIEW, *restored, *own_buckets(app))
 
 
 def staging_grants(app: AppName) -> tuple[Grant, ...]:
     """Return the permissions of an app's role of the environment ``staging``."""
+    data = app.glob(StackKind.DATA)
     platform_or_app = _PLATFORM if app.is_platform else _app_staging(_staging(app))
     return (
         *platform_or_app,
@@ -151,7 +149,9 @@ def staging_grants(app: AppName) -> tuple[Grant, ...]:
             {"BoolIfExists": {"rds:ManageMasterUserPassword": "true"}},
         ),
         # `previews refresh`: what holds unscrubbed data for a while is none of the preview role's.
-        *own_instance(app.glob(StackKind.DATA), staging=_staging(app), boundary="{data_boundary}"),
+        *restored_instance(data, staging=_staging(app), bounds=BOUNDS[StackKind.DATA]),
+        *own_instance(data),
+        *own_roles(data, boundary="{data_boundary}", ends=("secrets",)),
     )
 
 
@@ -225,36 +225,6 @@ def _app_staging(staging: str) -> tuple[Grant, ...]:
             },
         ),
     )
-
-
-def _reads_secrets_of(instances: str) -> tuple[Grant, ...]:
-    return (
-        Grant(
-            f"whatever policies the role gets, it reads the secrets of databases {instances} alone",
-            ("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"),
-            ("{arn}:secretsmanager:{here}:secret:rds!db-*",),
-            # RDS itself puts this tag on the secrets that it keeps.
-            {"StringLike": {_INSTANCE_TAG: f"{{arn}}:rds:{{here}}:db:{instances}"}},
-        ),
-    )
-
-
-def preview_boundary(app: AppName) -> tuple[Grant, ...]:
-    """Return the permissions boundary of the roles that an app's previews create."""
-    return (
-        *_reads_secrets_of(app.glob(StackKind.PREVIEW)),
-        Grant(
-            "a preview's pods get the secrets that preview.yaml names",
-            ("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"),
-            (f"{{arn}}:secretsmanager:{{here}}:secret:{app.secrets_prefix}*",),
-        ),
-        *used_by_pods(app),
-    )
-
-
-def data_boundary(app: AppName) -> tuple[Grant, ...]:
-    """Return the boundary of shared servers' roles, whose passwords no preview's role reads."""
-    return _reads_secrets_of(app.glob(StackKind.DATA))
 
 
 PREVIEW = preview_grants(PLATFORM_APP)

@@ -20,6 +20,7 @@ JOB, DEPLOYMENT = "kubernetes:batch/v1:Job", "kubernetes:apps/v1:Deployment"
 EXTERNAL_SECRET = "kubernetes:external-secrets.io/v1:ExternalSecret"
 NETWORK_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 ROLE = "aws:iam/role:Role"
+ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 IMAGE = "docker-build:index:Image"
 
 DESCRIBED = """
@@ -212,6 +213,18 @@ def test_secrets_are_generated_or_read_and_never_in_the_program(stack: Deploymen
         r for r in stack.registrations if r.type == ROLE and r.inputs["name"] == "pr-42-app-secrets"
     ]
     assert "system:serviceaccount:pr-42:app-secrets" in role.inputs["assumeRolePolicy"]
+    [permission] = [
+        r
+        for r in stack.registrations
+        if r.type == ROLE_POLICY and r.inputs["name"] == "read-secrets-of-the-app"
+    ]
+    read, decrypt = json.loads(permission.inputs["policy"])["Statement"]
+    # The team may have encrypted the secret with a key of its own.
+    assert decrypt["Resource"] == "arn:aws:kms:eu-west-1:123456789012:key/*"
+    assert decrypt["Condition"] == {
+        "StringEquals": {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"},
+        "StringLike": {"kms:EncryptionContext:SecretARN": read["Resource"]},
+    }
 
 
 def test_the_quota_counts_every_part(stack: Deployment) -> None:
@@ -323,3 +336,31 @@ web:
     assert args["DATE"] == "$(date)"
     assert args["AT"].startswith("$$http")
     assert args["AT"].endswith(" {$}")
+
+
+def test_images_that_ci_has_built_are_deployed_and_none_is_built(
+    staging: Deployment, tmp_path: Path
+) -> None:
+    own, frontend = ("sha256:" + digit * 64 for digit in "12")
+    given = described(staging, tmp_path, DESCRIBED, image=own, webImages={"frontend": frontend})
+    assert not [r for r in given.registrations if r.type == "docker-build:index:Image"]
+    repository = staging.outputs["platform"]["images"]["repository_url"]
+    assert container(given, "web-frontend")["image"] == f"{repository}@{frontend}"
+    assert container(given, "service")["image"] == f"{repository}@{own}"
+    assert given.outputs["webImages"] == {"frontend": f"{repository}@{frontend}"}
+
+
+def test_a_further_image_that_ci_has_not_built_is_built(
+    staging: Deployment, tmp_path: Path
+) -> None:
+    given = described(staging, tmp_path, DESCRIBED, image="sha256:" + "1" * 64)
+    [built] = [r for r in given.registrations if r.type == "docker-build:index:Image"]
+    assert built.name.startswith("image-frontend-")
+
+
+@pytest.mark.parametrize("value", ["latest", "sha256:1", "registry.test/x:1"])
+def test_a_further_image_is_named_by_digest(
+    staging: Deployment, tmp_path: Path, value: str
+) -> None:
+    with pytest.raises(Exception, match=r"(?s)previews:webImages\.frontend"):
+        described(staging, tmp_path, DESCRIBED, webImages={"frontend": value})

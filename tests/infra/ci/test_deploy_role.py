@@ -206,7 +206,8 @@ def test_the_roles_are_made_with_their_policies_and_a_boundary(guarded: Deployme
     assert boundary["name"] == "previews-preview-secrets"
     data = guarded.one("aws:iam/policy:Policy", "data-boundary").inputs
     assert data["name"] == "previews-data-secrets"
-    assert ":db:data-*" in data["policy"]
+    assert '"aws:PrincipalTag/stack": "data-*"' in data["policy"]
+    assert "oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC" in data["policy"]
     staging = guarded.one("aws:iam/rolePolicy:RolePolicy", "deploy-staging-permissions")
     assert "arn:aws:iam::123456789012:policy/previews-data-secrets" in staging.inputs["policy"]
     assert "previews-data-secrets" not in text

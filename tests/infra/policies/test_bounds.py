@@ -661,10 +661,19 @@ def test_a_role_s_policies_are_resources_of_their_own(key: str) -> None:
 
 
 BUCKET = "arn:aws:s3:::pr-42-123456789012"
+BY_SECRETS_MANAGER = "secretsmanager.eu-west-1.amazonaws.com"
 
 
 def grants(action: object = READ, resource: object = SECRET, **more: Any) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def decrypts(secret: str = SECRET, via: str = BY_SECRETS_MANAGER) -> dict[str, Any]:
+    condition = {
+        "StringEquals": {"kms:ViaService": via},
+        "StringLike": {"kms:EncryptionContext:SecretARN": secret},
+    }
+    return grants("kms:Decrypt", "arn:aws:kms:eu-west-1:1:key/*", Condition=condition)
 
 
 @pytest.mark.parametrize(
@@ -695,6 +704,10 @@ def grants(action: object = READ, resource: object = SECRET, **more: Any) -> dic
             [grants("s3:GetObject", "arn:aws:s3:::pr-421-123456789012/*")],
             ["it is for the bucket pr-421-123456789012: expected one of pr-42"],
         ),
+        ([grants(), decrypts()], []),
+        ([decrypts(via="rds.eu-west-1.amazonaws.com")], ["it names no resource in full: none"]),
+        ([decrypts(secret=f"{SECRET}*")], [f"it names no resource in full: {SECRET}*"]),
+        ([grants("kms:Decrypt", "*")], ["it names no resource in full: none"]),
     ],
 )
 def test_each_action_and_resource_of_a_role_is_read(

@@ -18,6 +18,7 @@ from previews.diagnosis.failure_patterns import FAILURE_PATTERNS, UNKNOWN
 from previews.diagnosis.failure_report import (
     FailedResource,
     FailureReport,
+    UpFailedError,
     make_report,
     report_error,
 )
@@ -58,6 +59,41 @@ def test_without_a_failed_resource_what_was_said_is_told() -> None:
     found = make_report([], output="error: the stack is currently locked by 1 lock(s)")
     assert found.cause.code == "stack-held"
     assert "locked by" in found.failed[0].message
+
+
+VIOLATION = {
+    "resourceUrn": "urn:pulumi:pr-42::previews::previews:service:ServiceStack$kubernetes:apps/v1:"
+    "Deployment::deployment",
+    "message": "A pod reads its secrets from Secrets.\ncontainer service: variable API_TOKEN has a"
+    " plain value\n",
+    "policyName": "no-secret-variable",
+    "enforcementLevel": "mandatory",
+}
+
+
+def violation(**other: str) -> events.EngineEvent:
+    """The engine's event of a resource that it didn't begin, since a policy refuses it."""
+    return events.EngineEvent.model_validate({"policyEvent": {**VIOLATION, **other}})
+
+
+def test_a_violated_policy_is_named_with_its_resource_and_its_remedy() -> None:
+    ended = {"message": "Resource monitor has terminated, shutting down\n", "severity": "error"}
+    over = events.EngineEvent.model_validate({"diagnosticEvent": ended})
+    found = make_report([violation(), over])
+    assert found.cause.code == "policy-violated"
+    [failed] = found.failed
+    assert (failed.type, failed.name) == (DEPLOYMENT, "deployment")
+    error = UpFailedError.of("pr-42", found)
+    assert (
+        "policy no-secret-variable (Deployment deployment): container service: variable API_TOKEN"
+        " has a plain value"
+    ) in error.why
+    assert "A pod reads its secrets from Secrets." in failed.message
+    assert "infra/policies" in error.remedy
+
+
+def test_an_advisory_policy_is_no_reason() -> None:
+    assert make_report([violation(enforcementLevel="advisory")]).failed == ()
 
 
 JOB_FAILED = """4 errors occurred:

@@ -18,11 +18,12 @@ from previews.inventory.s3 import S3
 from previews.inventory.secrets import Secrets
 from tests.infra.ci.permissions.simulator import ACCOUNT, Attempt, decide
 from tests.infra.ci.permissions.test_permissions import HERE, IMAGES, POLICIES, YES, role
+from tests.previews.world import Named
 
 if TYPE_CHECKING:
     from previews.inventory.item import AwsFinder
 
-REPOSITORY = "acme/orders"
+OURS = Named("acme/orders")
 BUCKET = f"arn:aws:s3:::pr-42-{ACCOUNT}"
 _SERVICES = {"elasticloadbalancingv2": "elasticloadbalancing", "elbv2": "elasticloadbalancing"}
 # boto3's names of operations whose action IAM names otherwise.
@@ -89,16 +90,16 @@ def test_they_are_found_and_buckets_and_roles_removed(calls: set[str]) -> None:
         )
         calls.clear()
         finders: tuple[AwsFinder, ...] = (
-            Dns(aws, REPOSITORY, "preview.example.com"),
-            Ec2(aws, REPOSITORY),
-            LoadBalancer(aws, REPOSITORY),
-            Rds(aws, REPOSITORY),
-            Registry(aws, REPOSITORY, "previews"),
-            Secrets(aws, REPOSITORY),
+            Dns(aws, OURS, "preview.example.com"),
+            Ec2(aws, OURS),
+            LoadBalancer(aws, OURS),
+            Rds(aws, OURS),
+            Registry(aws, OURS, "previews"),
+            Secrets(aws, OURS),
         )
         for finder in finders:
             list(finder.find())  # type: ignore[attr-defined]
-        for removing in (S3(aws, REPOSITORY), Iam(aws, REPOSITORY)):
+        for removing in (S3(aws, OURS), Iam(aws, OURS)):
             for item in removing.find():
                 removing.remove(item)
     assert {"s3:DeleteObject", "iam:DeleteRole", "rds:DescribeDBInstances"} <= calls

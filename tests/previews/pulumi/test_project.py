@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +146,80 @@ def test_stacks_of_all_apps_are_listed_from_every_project(project: str) -> None:
     ]
     elsewhere = read_app_stacks(listed, organization="acme", project=project)
     assert elsewhere == found[:1]
+
+
+def changed(folder: Path, **more: Any) -> Path:
+    """A pull request's checkout, whose program and Pulumi.yaml differ."""
+    pull = folder / "pull"
+    (pull / "infra").mkdir(parents=True)
+    (pull / "infra" / "__init__.py").touch()
+    (pull / "infra" / "__main__.py").write_text("import infra.of_the_pull_request\n")
+    (pull / "infra" / "of_the_pull_request.py").write_text("print('the pull request')\n")
+    own = yaml.safe_load((PROJECT_ROOT / "Pulumi.yaml").read_text())
+    own["config"]["novel"] = {"default": "1", "type": "string"}
+    (pull / "Pulumi.yaml").write_text(yaml.safe_dump({**own, **more}))
+    (pull / "Pulumi.staging.yaml").write_text("secretsprovider: passphrase\n")
+    return pull
+
+
+def test_a_pull_requests_program_runs_with_the_platforms_environment(
+    platform: Path, tmp_path: Path
+) -> None:
+    (platform / "Pulumi.staging.yaml").write_text("secretsprovider: awskms://alias/state\n")
+    hostile = {
+        "name": "other",
+        "backend": {"url": "s3://evil"},
+        "runtime": {"name": "python", "options": {"virtualenv": "evil"}},
+        "main": "evil.py",
+        "plugins": {"providers": [{"name": "aws", "path": "evil"}]},
+        "stackConfigDir": "evil",
+    }
+    program = changed(tmp_path, **hostile)
+    read = Settings.read(project=platform, program=program)
+    folder = prepare_project(read)
+    assert folder == read.project_folder == platform / "pull-request"
+    made: dict[str, Any] = yaml.safe_load((folder / "Pulumi.yaml").read_text())
+    assert "evil" not in (folder / "Pulumi.yaml").read_text()
+    assert made["name"] == "previews"
+    assert (folder / made["runtime"]["options"]["virtualenv"]).resolve() == platform / ".venv"
+    assert made["config"]["novel"] == {"default": "1", "type": "string"}
+    # What encrypts the state is not the pull request's choice.
+    assert "alias/state" in (folder / "Pulumi.staging.yaml").read_text()
+
+
+def test_its_modules_are_its_own_although_the_platforms_are_installed(
+    platform: Path, tmp_path: Path
+) -> None:
+    folder = prepare_project(Settings.read(project=platform, program=changed(tmp_path)))
+    ran = subprocess.run(
+        [sys.executable, folder / "__main__.py"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout == "the pull request\n"
+
+
+def test_another_apps_program_is_the_platforms(
+    platform: Path, orders: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(PreviewsError) as caught:
+        prepare_project(Settings.read(project=platform, app=orders, program=changed(tmp_path)))
+    assert caught.value.code == "program-of-an-app"
+
+
+def test_a_pulumi_yaml_of_a_pull_request_that_is_wrong_is_named(
+    platform: Path, tmp_path: Path
+) -> None:
+    program = changed(tmp_path)
+    for text in ("config: {a: {{x}}}", "- a", "a: 1", "config: 3"):
+        (program / "Pulumi.yaml").write_text(text)
+        with pytest.raises(PreviewsError) as caught:
+            prepare_project(Settings.read(project=platform, program=program))
+        assert caught.value.code == "program-project"
+
+
+def test_an_empty_variable_names_no_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREVIEWS_PROGRAM", "")
+    assert Settings.read().program is None

@@ -44,8 +44,11 @@ if (question.statements) {
       const patterns = [...known].map((key) => key.split('${')[0].toLowerCase())
       for (const key of keys) {
         const has = [...known].some((one) => one.toLowerCase() === key.toLowerCase())
-        const tagged = patterns.some((one) => one.endsWith('/') && key.toLowerCase().startsWith(one))
-        if (!has && !tagged) answer.unknown.push(`${action}: it knows no condition ${key}`)
+        const tagged = patterns.some((one) => /[/:]$/.test(one) && key.toLowerCase().startsWith(one))
+        // What AWS knows of the caller, it knows in every call.
+        const caller = await data.getGlobalConditionKeyByName(key.replace(/Tag\/.*/, 'Tag/tag-key'))
+        const always = caller && ['principal', 'session'].includes(caller.category)
+        if (!has && !tagged && !always) answer.unknown.push(`${action}: it knows no condition ${key}`)
       }
     }
   }

@@ -27,7 +27,13 @@ _KEYS = {
         }
     ],
 }
+# The evaluator drops keys whose names have a part of the caller's choice: another stands for it.
+_STANDS_IN = {"kms:EncryptionContext:SecretARN": "kms:RequestAlias"}
 _SCRIPT = Path(__file__).parent / "simulate.mjs"
+
+
+# A key has one value, or several.
+Context = Mapping[str, str | Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Attempt:
 
     action: str
     resource: str = "*"
-    context: Mapping[str, str] = field(default_factory=dict[str, str])
+    context: Context = field(default_factory=dict[str, "str | Sequence[str]"])
 
 
 def decide(attempts: Sequence[Attempt], policy: str, *, boundary: str | None = None) -> list[str]:
@@ -51,18 +57,31 @@ def decide(attempts: Sequence[Attempt], policy: str, *, boundary: str | None = N
     Returns:
         ``Allowed``, ``ImplicitlyDenied`` or ``ExplicitlyDenied``, for each.
     """
-    bounds = [] if boundary is None else [{"name": "boundary", "policy": json.loads(boundary)}]
+    return decide_each([(attempt, policy) for attempt in attempts], boundary=boundary)
+
+
+def decide_each(
+    attempts: Sequence[tuple[Attempt, str]], *, boundary: str | None = None
+) -> list[str]:
+    """The same where each attempt is made with a policy of its own."""
+    bounds = [] if boundary is None else [{"name": "boundary", "policy": _evaluable(boundary)}]
     return _results(
         [
             {
                 **_request(attempt, f"arn:aws:iam::{ACCOUNT}:role/tested"),
-                "identityPolicies": [{"name": "tested", "policy": json.loads(policy)}],
+                "identityPolicies": [{"name": "tested", "policy": _evaluable(policy)}],
                 **({"permissionBoundaryPolicies": bounds} if bounds else {}),
                 **({"resourcePolicy": _KEYS} if attempt.action.startswith("kms:") else {}),
             }
-            for attempt in attempts
+            for attempt, policy in attempts
         ]
     )
+
+
+def _evaluable(text: str) -> Any:
+    for name, other in _STANDS_IN.items():
+        text = text.replace(f'"{name}"', f'"{other}"')
+    return json.loads(text)
 
 
 def take(attempts: Sequence[Mapping[str, str]], role: str, trust: str, federated: str) -> list[str]:
@@ -108,7 +127,7 @@ def _request(attempt: Attempt, principal: str) -> dict[str, Any]:
             "principal": principal,
             "action": attempt.action,
             "resource": {"resource": attempt.resource, "accountId": ACCOUNT},
-            "contextVariables": dict(attempt.context),
+            "contextVariables": _evaluable(json.dumps(dict(attempt.context))),
         },
         "serviceControlPolicies": [],
         "resourceControlPolicies": [],

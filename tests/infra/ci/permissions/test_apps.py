@@ -8,16 +8,25 @@ from dataclasses import replace
 import pytest
 
 from contract.stack_name import PLATFORM_APP, AppName, StackKind, StackName
+from infra.ci.permissions.boundaries import data_boundary, preview_boundary
 from infra.ci.permissions.grant import Place, policy
 from infra.ci.permissions.shared import STATE_KEY, state_grants
-from infra.ci.permissions.table import (
-    data_boundary,
-    preview_boundary,
-    preview_grants,
-    staging_grants,
-)
+from infra.ci.permissions.table import preview_grants, staging_grants
 from tests.infra.ci.permissions.simulator import ACCOUNT, Attempt, decide, unknown
-from tests.infra.ci.permissions.test_permissions import HERE, PLACE, YES, db, role, secret, snapshot
+from tests.infra.ci.permissions.test_permissions import (
+    HERE,
+    KEPT,
+    OF_DATABASE,
+    OF_THE_CLUSTER,
+    PLACE,
+    PRIVATE,
+    STACK_OF_ROLE,
+    YES,
+    db,
+    role,
+    secret,
+    snapshot,
+)
 
 ORDERS, ORDERS_EU, BILLING = AppName("orders"), AppName("orders-eu"), AppName("billing")
 APPS = (PLATFORM_APP, ORDERS, ORDERS_EU, BILLING)
@@ -58,8 +67,8 @@ def attempts(app: AppName) -> Iterator[Attempt]:
         bound = {
             "iam:PermissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/{app.project}-{kind}-secrets"
         }
-        yield Attempt("rds:RestoreDBInstanceFromDBSnapshot", db(name.name), tag)
-        yield Attempt("rds:ModifyDBInstance", db(name.name), {})
+        yield Attempt("rds:RestoreDBInstanceFromDBSnapshot", db(name.name), {**PRIVATE, **tag})
+        yield Attempt("rds:ModifyDBInstance", db(name.name), KEPT)
         yield Attempt("rds:DeleteDBInstance", db(name.name), {})
         yield Attempt("rds:AddTagsToResource", db(name.name), {**owned, **tag})
         yield Attempt("ec2:DeleteSecurityGroup", group, owned)
@@ -69,7 +78,10 @@ def attempts(app: AppName) -> Iterator[Attempt]:
         yield Attempt("iam:PutRolePolicy", role(name.secrets_role), bound)
         yield Attempt("iam:UpdateAssumeRolePolicy", role(name.secrets_role), bound)
         yield Attempt("iam:DeleteRole", role(name.secrets_role), {})
-        tagged_secret = {"aws:ResourceTag/aws:rds:primaryDBInstanceArn": db(name.name)}
+        pods = {**OF_THE_CLUSTER, STACK_OF_ROLE: name.name}
+        tagged_secret = {**pods, OF_DATABASE: db(name.name)}
+        yield Attempt("iam:TagRole", role(name.secrets_role), tag)
+        yield Attempt("iam:DetachRolePolicy", role(name.app_role), {})
         yield Attempt("secretsmanager:GetSecretValue", secret("rds!db-1-AbCdEf"), tagged_secret)
         bucket = f"arn:aws:s3:::{name.bucket(ACCOUNT)}"
         yield Attempt("s3:CreateBucket", bucket, tag)
@@ -77,7 +89,7 @@ def attempts(app: AppName) -> Iterator[Attempt]:
         for action in ("GetBucketPolicy", "PutBucketPolicy", "ListBucket", "DeleteBucket"):
             yield Attempt(f"s3:{action}", bucket, {})
         for action in ("GetObject", "PutObject", "DeleteObject", "DeleteObjectVersion"):
-            yield Attempt(f"s3:{action}", f"{bucket}/a", {})
+            yield Attempt(f"s3:{action}", f"{bucket}/a", pods)
         yield Attempt("iam:CreateRole", role(name.app_role), {**bound, **tag})
         yield Attempt("iam:PutRolePolicy", role(name.app_role), bound)
         yield Attempt("iam:DeleteRole", role(name.app_role), {})
@@ -88,12 +100,12 @@ def attempts(app: AppName) -> Iterator[Attempt]:
     yield Attempt(
         "rds:RestoreDBInstanceFromDBSnapshot",
         snapshot(f"rds:{names[2].name}-2029-12-30-03-05"),
-        {"aws:RequestTag/stack": "any"},
+        {**PRIVATE, "aws:RequestTag/stack": "any"},
     )
     yield Attempt(
         "rds:RestoreDBInstanceFromDBSnapshot",
         f"arn:aws:rds:{HERE}:subgrp:{names[2].database_subnet_group}",
-        {"aws:RequestTag/stack": "any"},
+        {**PRIVATE, "aws:RequestTag/stack": "any"},
     )
     for action in ("ecr:PutImage", "ecr:BatchDeleteImage", "ecr:BatchGetImage"):
         yield Attempt(action, repository, {})

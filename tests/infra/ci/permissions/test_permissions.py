@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
+from contract.stack_name import PLATFORM_APP
 from infra.ci.permissions.grant import Place, policy
 from infra.ci.permissions.shared import STATE_KEY, state_grants
 from infra.ci.permissions.table import (
@@ -14,8 +16,9 @@ from infra.ci.permissions.table import (
     DATA_BOUNDARY,
     PREVIEW,
     STAGING_DEPLOYMENT,
+    preview_grants,
 )
-from tests.infra.ci.permissions.simulator import ACCOUNT, Attempt, decide, unknown
+from tests.infra.ci.permissions.simulator import ACCOUNT, Attempt, Context, decide, unknown
 
 REGION = "eu-west-1"
 HERE = f"{REGION}:{ACCOUNT}"
@@ -33,8 +36,11 @@ PLACE = Place(
     data_boundary=DATA_BOUNDARY_ARN,
     state_bucket="acme-state",
     state_key="alias/acme-state",
+    identity_provider=f"arn:aws:iam::{ACCOUNT}:oidc-provider/oidc.eks.{REGION}.amazonaws.com/id/ABC",
+    domain="preview.example.com",
 )
 POLICIES = {
+    "branches-alone": policy(preview_grants(PLATFORM_APP, restores=False), PLACE),
     "preview": policy((*PREVIEW, STATE_KEY, *state_grants("pr-*")), PLACE),
     "staging": policy((*STAGING_DEPLOYMENT, STATE_KEY, *state_grants("staging*", "data-*")), PLACE),
     "boundary": policy(BOUNDARY, PLACE),
@@ -83,31 +89,81 @@ NEW_DATA = {"aws:RequestTag/stack": "data-8"}
 DATAS = {"aws:ResourceTag/stack": "data-8"}
 ADMIN = {"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}
 
+OF_DATABASE = "aws:ResourceTag/aws:rds:primaryDBInstanceArn"
+STACK_OF_ROLE = "aws:PrincipalTag/stack"
+OF_SECRET = "kms:EncryptionContext:SecretARN"
+VIA_SECRETS = {"kms:ViaService": f"secretsmanager.{REGION}.amazonaws.com"}
+GITHUB = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
+# What AWS knows of a session that a pod of the cluster began with its token, in a role of pr-42's.
+OF_THE_CLUSTER = {"aws:FederatedProvider": PLACE.identity_provider}
+ITS_STACK = {STACK_OF_ROLE: "pr-42"}
+ITS_OWN = {**OF_THE_CLUSTER, **ITS_STACK}
+
 RESTORE = "rds:RestoreDBInstanceFromDBSnapshot"
+MODIFY = "rds:ModifyDBInstance"
+KEPT_BY_RDS = {"aws:ResourceTag/aws:secretsmanager:owningService": "rds"}
+DELETE_BACKUP = "rds:DeleteDBInstanceAutomatedBackup"
+BACKUP = f"arn:aws:rds:{HERE}:auto-backup:ab-0123"
+CHANGE_RECORDS = "route53:ChangeResourceRecordSets"
+ZONE = "arn:aws:route53:::hostedzone/Z1"
+
+
+def records(verb: str, *names: str) -> dict[str, str | list[str]]:
+    """What AWS knows of a call that changes records."""
+    return {
+        f"{CHANGE_RECORDS}Actions": [verb],
+        f"{CHANGE_RECORDS}NormalizedRecordNames": [*names],
+    }
+
+
+# What AWS knows of a restore as the program declares it, and of the change that follows it.
+PRIVATE = {"rds:PubliclyAccessible": "false", "rds:DatabaseClass": "db.t4g.micro"}
+KEPT = {"rds:ManageMasterUserPassword": "true"}
+RESTORED = {**NEW, **PRIVATE}
+RESTORED_DATA = {**NEW_DATA, **PRIVATE}
 CREATE_GROUP = "ec2:CreateSecurityGroup"
 
 # The action, what it is about, what AWS knows of the call, and whether the preview role may.
-PREVIEW_CALLS: list[tuple[str, str, Mapping[str, str], str]] = [
+PREVIEW_CALLS: list[tuple[str, str, Context, str]] = [
     # A database of its own, from staging's automated snapshots.
-    (RESTORE, db("pr-42"), NEW, YES),
-    (RESTORE, db("pr-42"), {}, NO),
-    (RESTORE, db("pr-42"), NEW_STAGING, NO),
-    (RESTORE, db("pr-42"), {**NEW, "rds:PubliclyAccessible": "true"}, NO),
-    (RESTORE, db("pr-42"), {**NEW, "rds:PubliclyAccessible": "false"}, YES),
-    (RESTORE, db("staging-copy"), NEW, NO),
-    (RESTORE, db("pr-42", f"us-east-1:{ACCOUNT}"), NEW, NO),
-    (RESTORE, snapshot("rds:staging-2029-12-30-03-05"), NEW, YES),
-    (RESTORE, snapshot("staging-final"), NEW, NO),
-    (RESTORE, snapshot("rds:payroll-2029-12-30-03-05"), NEW, NO),
-    (RESTORE, f"arn:aws:rds:{HERE}:subgrp:staging-database", NEW, YES),
-    (RESTORE, f"arn:aws:rds:{HERE}:subgrp:public", NEW, NO),
-    (RESTORE, f"arn:aws:rds:{HERE}:pg:default.postgres17", NEW, YES),
-    (RESTORE, f"arn:aws:rds:{HERE}:og:default:postgres-17", NEW, YES),
-    ("rds:ModifyDBInstance", db("pr-42"), {}, YES),
-    ("rds:ModifyDBInstance", db("staging"), {}, NO),
+    (RESTORE, db("pr-42"), RESTORED, YES),
+    (RESTORE, db("pr-42"), PRIVATE, NO),
+    (RESTORE, db("pr-42"), {**RESTORED, **NEW_STAGING}, NO),
+    (RESTORE, db("pr-42"), {**RESTORED, "rds:PubliclyAccessible": "true"}, NO),
+    (RESTORE, db("pr-42"), NEW, NO),
+    (RESTORE, db("pr-42"), {**RESTORED, "rds:DatabaseClass": "db.t4g.medium"}, YES),
+    (RESTORE, db("pr-42"), {**RESTORED, "rds:DatabaseClass": "db.t4g.large"}, NO),
+    (RESTORE, db("pr-42"), {**RESTORED, "rds:DatabaseClass": "db.r6g.12xlarge"}, NO),
+    (RESTORE, db("pr-42"), {**RESTORED, **KEPT}, YES),
+    (RESTORE, db("pr-42"), {**RESTORED, "rds:ManageMasterUserPassword": "false"}, NO),
+    (RESTORE, db("staging-copy"), RESTORED, NO),
+    (RESTORE, db("pr-42", f"us-east-1:{ACCOUNT}"), RESTORED, NO),
+    (RESTORE, snapshot("rds:staging-2029-12-30-03-05"), RESTORED, YES),
+    (RESTORE, snapshot("staging-final"), RESTORED, NO),
+    (RESTORE, snapshot("rds:payroll-2029-12-30-03-05"), RESTORED, NO),
+    (RESTORE, f"arn:aws:rds:{HERE}:subgrp:staging-database", RESTORED, YES),
+    (RESTORE, f"arn:aws:rds:{HERE}:subgrp:public", RESTORED, NO),
+    (RESTORE, f"arn:aws:rds:{HERE}:pg:default.postgres17", RESTORED, YES),
+    (RESTORE, f"arn:aws:rds:{HERE}:og:default:postgres-17", RESTORED, YES),
+    (MODIFY, db("pr-42"), KEPT, YES),
+    # A call that sets a password says nothing of RDS keeping it.
+    (MODIFY, db("pr-42"), {}, NO),
+    (MODIFY, db("pr-42"), {"rds:ManageMasterUserPassword": "false"}, NO),
+    (MODIFY, db("pr-42"), {**KEPT, "rds:DatabaseClass": "db.t4g.large"}, NO),
+    (MODIFY, db("staging"), KEPT, NO),
     ("rds:DeleteDBInstance", db("pr-42"), {}, YES),
     ("rds:DeleteDBInstance", db("staging"), {}, NO),
     ("rds:DeleteDBInstance", db("production"), {}, NO),
+    (DELETE_BACKUP, BACKUP, OURS, YES),
+    (DELETE_BACKUP, BACKUP, STAGINGS, NO),
+    (DELETE_BACKUP, BACKUP, {}, NO),
+    (CHANGE_RECORDS, ZONE, records("DELETE", "pr-42.preview.example.com"), YES),
+    (CHANGE_RECORDS, ZONE, records("DELETE", "front.pr-42.preview.example.com"), YES),
+    (CHANGE_RECORDS, ZONE, records("UPSERT", "pr-42.preview.example.com"), NO),
+    (CHANGE_RECORDS, ZONE, records("DELETE", "\\052.preview.example.com"), NO),
+    (CHANGE_RECORDS, ZONE, records("DELETE", "staging.preview.example.com"), NO),
+    (CHANGE_RECORDS, ZONE, records("DELETE", "pr-42.preview.example.com", "example.com"), NO),
+    (CHANGE_RECORDS, ZONE, {}, NO),
     ("rds:DeleteDBInstance", db("xpr-42"), {}, NO),
     ("rds:AddTagsToResource", db("pr-42"), {"aws:RequestTag/commit": "abc"}, YES),
     ("rds:AddTagsToResource", db("pr-42"), NEW_STAGING, NO),
@@ -128,6 +184,11 @@ PREVIEW_CALLS: list[tuple[str, str, Mapping[str, str], str]] = [
     ("secretsmanager:BatchGetSecretValue", "*", {}, NEVER),
     ("secretsmanager:PutResourcePolicy", secret("rds!db-1-AbCdEf"), {}, NO),
     ("secretsmanager:DeleteSecret", secret("rds!db-1-AbCdEf"), {}, NO),
+    ("secretsmanager:DeleteSecret", secret("rds!db-1-AbCdEf"), {**OURS, **KEPT_BY_RDS}, NO),
+    ("secretsmanager:DeleteSecret", secret("staging-AbCdEf"), STAGINGS, NO),
+    ("secretsmanager:DeleteSecret", secret("previews-bypass-tests-AbCdEf"), {}, NO),
+    ("secretsmanager:DeleteSecret", secret("pr-42/token-AbCdEf"), {}, YES),
+    ("secretsmanager:DeleteSecret", secret("token-AbCdEf"), OURS, YES),
     ("kms:DescribeKey", KEY, {}, YES),
     ("kms:Decrypt", KEY, {}, NO),
     ("kms:Decrypt", KEY, {"kms:ResourceAliases": "alias/acme-state"}, YES),
@@ -166,6 +227,19 @@ PREVIEW_CALLS: list[tuple[str, str, Mapping[str, str], str]] = [
     ("iam:CreateRole", role("pr-42-secrets"), BOUND, NO),
     ("iam:CreateRole", role("admin"), {**NEW, **BOUND}, NO),
     ("iam:CreateRole", role("pr-42"), {**NEW, **BOUND}, NO),
+    # A role's stack is the one that it is named after, for ever.
+    ("iam:CreateRole", role("pr-43-secrets"), {**NEW, **BOUND}, NO),
+    ("iam:CreateRole", role("staging-secrets"), {**NEW_STAGING, **BOUND}, NO),
+    ("iam:TagRole", role("pr-42-secrets"), NEW, YES),
+    ("iam:TagRole", role("pr-42-secrets"), {"aws:RequestTag/commit": "abc"}, YES),
+    ("iam:TagRole", role("pr-43-secrets"), NEW, NO),
+    ("iam:TagRole", role("pr-43-app"), {**NEW, "aws:RequestTag/commit": "abc"}, NO),
+    ("iam:TagRole", role("staging-secrets"), {"aws:RequestTag/commit": "abc"}, NO),
+    ("iam:UntagRole", role("pr-42-secrets"), {"aws:TagKeys": ["expires", "commit"]}, YES),
+    ("iam:UntagRole", role("pr-42-secrets"), {"aws:TagKeys": ["commit", "stack"]}, NO),
+    ("iam:UntagRole", role("pr-42-secrets"), {"aws:TagKeys": ["Stack"]}, NO),
+    ("iam:DetachRolePolicy", role("pr-42-app"), {}, YES),
+    ("iam:DetachRolePolicy", role("staging-app"), {}, NO),
     ("iam:PutRolePolicy", role("pr-42-secrets"), BOUND, YES),
     ("iam:PutRolePolicy", role("pr-42-secrets"), {}, NO),
     ("iam:PutRolePolicy", role("previews-deploy-preview"), BOUND, NO),
@@ -183,9 +257,9 @@ PREVIEW_CALLS: list[tuple[str, str, Mapping[str, str], str]] = [
     ("sts:AssumeRole", role("pr-42-secrets"), {}, NEVER),
     ("sts:AssumeRole", f"arn:aws:iam::{OTHER}:role/x", {}, NEVER),
     # Servers that previews share are none of a preview's business.
-    (RESTORE, db("data-8"), NEW, NO),
-    (RESTORE, db("data-8"), NEW_DATA, NO),
-    ("rds:ModifyDBInstance", db("data-8"), {}, NO),
+    (RESTORE, db("data-8"), RESTORED, NO),
+    (RESTORE, db("data-8"), RESTORED_DATA, NO),
+    (MODIFY, db("data-8"), KEPT, NO),
     ("rds:DeleteDBInstance", db("data-8"), {}, NO),
     ("ec2:AuthorizeSecurityGroupIngress", GROUP, DATAS, NO),
     ("iam:CreateRole", role("pr-42-secrets"), {**NEW, **DATA_BOUND}, NO),
@@ -205,7 +279,12 @@ PREVIEW_CALLS: list[tuple[str, str, Mapping[str, str], str]] = [
     ("ecr:DeleteRepository", IMAGES, {}, NO),
     ("eks:DescribeCluster", f"arn:aws:eks:{HERE}:cluster/lab", {}, YES),
     ("eks:CreateAccessEntry", f"arn:aws:eks:{HERE}:cluster/lab", {}, NO),
-    ("s3:GetObject", f"{STATE}/stacks/previews/staging.json", {}, YES),
+    ("s3:GetObject", f"{STATE}/meta.yaml", {}, YES),
+    ("s3:GetObject", f"{STATE}/stacks/previews/pr-42.json", {}, YES),
+    ("s3:GetObject", f"{STATE}/stacks/previews/staging.json", {}, NO),
+    ("s3:GetObject", f"{STATE}/backups/previews/staging/staging.1.json", {}, NO),
+    ("s3:GetObject", f"{STATE}/history/previews/staging/staging-1.history.json", {}, NO),
+    ("s3:GetObject", f"{STATE}/stacks/previews/data-8.json", {}, NO),
     ("s3:PutObject", f"{STATE}/stacks/previews/pr-42.json", {}, YES),
     ("s3:PutObject", f"{STATE}/locks/organization/previews/pr-42/1.json", {}, YES),
     ("s3:PutObject", f"{STATE}/stacks/previews/staging.json", {}, NO),
@@ -246,7 +325,7 @@ PREVIEW_CALLS: list[tuple[str, str, Mapping[str, str], str]] = [
     ("sts:AssumeRole", role("pr-42-app"), {}, NEVER),
 ]
 
-STAGING_CALLS: list[tuple[str, str, Mapping[str, str], str]] = [
+STAGING_CALLS: list[tuple[str, str, Context, str]] = [
     ("rds:ModifyDBInstance", db("staging"), {}, YES),
     ("rds:ModifyDBInstance", db("pr-42"), {}, NO),
     ("rds:DeleteDBInstance", db("staging"), {}, NO),
@@ -274,13 +353,17 @@ STAGING_CALLS: list[tuple[str, str, Mapping[str, str], str]] = [
     ("s3:PutObject", f"{STATE}/stacks/previews/staging.json", {}, YES),
     ("s3:PutObject", f"{STATE}/stacks/previews/pr-42.json", {}, NO),
     # Newer data for new previews: a server of its own, and its end.
-    (RESTORE, db("data-8"), NEW_DATA, YES),
-    (RESTORE, db("data-8"), {}, NO),
-    (RESTORE, db("data-8"), {**NEW_DATA, "rds:PubliclyAccessible": "true"}, NO),
-    (RESTORE, db("pr-42"), NEW, NO),
-    (RESTORE, snapshot("rds:staging-2029-12-30-03-05"), NEW_DATA, YES),
-    (RESTORE, snapshot("staging-final"), NEW_DATA, NO),
-    ("rds:ModifyDBInstance", db("data-8"), {}, YES),
+    (RESTORE, db("data-8"), RESTORED_DATA, YES),
+    (RESTORE, db("data-8"), PRIVATE, NO),
+    (RESTORE, db("data-8"), NEW_DATA, NO),
+    (RESTORE, db("data-8"), {**RESTORED_DATA, "rds:DatabaseClass": "db.r6g.xlarge"}, YES),
+    (RESTORE, db("data-8"), {**RESTORED_DATA, "rds:DatabaseClass": "db.r6g.2xlarge"}, NO),
+    (RESTORE, db("data-8"), {**RESTORED_DATA, "rds:PubliclyAccessible": "true"}, NO),
+    (RESTORE, db("pr-42"), RESTORED, NO),
+    (RESTORE, snapshot("rds:staging-2029-12-30-03-05"), RESTORED_DATA, YES),
+    (RESTORE, snapshot("staging-final"), RESTORED_DATA, NO),
+    (MODIFY, db("data-8"), KEPT, YES),
+    (MODIFY, db("data-8"), {}, NO),
     ("rds:DeleteDBInstance", db("data-8"), {}, YES),
     ("rds:DeleteDBInstance", db("pr-42"), {}, NO),
     ("secretsmanager:CreateSecret", secret("rds!db-1-AbCdEf"), {}, YES),
@@ -320,7 +403,7 @@ STAGING_CALLS: list[tuple[str, str, Mapping[str, str], str]] = [
     ("name", "calls"), [("preview", PREVIEW_CALLS), ("staging", STAGING_CALLS)]
 )
 def test_a_role_may_do_what_the_table_says_and_nothing_else(
-    name: str, calls: list[tuple[str, str, Mapping[str, str], str]]
+    name: str, calls: list[tuple[str, str, Context, str]]
 ) -> None:
     attempts = [Attempt(action, resource, context) for action, resource, context, _ in calls]
     found = decide(attempts, POLICIES[name])
@@ -339,21 +422,53 @@ def test_whatever_a_previews_role_is_given_the_boundary_leaves_previews_secrets_
             "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
         }
     )
-    tag = "aws:ResourceTag/aws:rds:primaryDBInstanceArn"
     read = "secretsmanager:GetSecretValue"
+    stripe = secret("previews/previews/stripe-AbCdEf")
+    others = secret("previews/orders/stripe-AbCdEf")
     attempts = [
-        Attempt(read, secret("rds!db-1-AbCdEf"), {tag: db("pr-42")}),
-        Attempt(read, secret("rds!db-2-AbCdEf"), {tag: db("staging")}),
-        Attempt(read, secret("rds!db-3-AbCdEf")),
-        Attempt(read, secret("token-AbCdEf"), {tag: db("pr-42")}),
-        Attempt(read, secret("previews/previews/stripe-AbCdEf")),
-        Attempt(read, secret("previews/orders/stripe-AbCdEf")),
-        Attempt("rds:DeleteDBInstance", db("staging")),
-        Attempt("iam:CreateUser", f"arn:aws:iam::{ACCOUNT}:user/x"),
+        Attempt(read, secret("rds!db-1-AbCdEf"), {**ITS_OWN, OF_DATABASE: db("pr-42")}),
+        Attempt(read, secret("rds!db-2-AbCdEf"), {**ITS_OWN, OF_DATABASE: db("pr-43")}),
+        Attempt(read, secret("rds!db-2-AbCdEf"), {**ITS_OWN, OF_DATABASE: db("staging")}),
+        Attempt(read, secret("rds!db-3-AbCdEf"), ITS_OWN),
+        Attempt(read, secret("token-AbCdEf"), {**ITS_OWN, OF_DATABASE: db("pr-42")}),
+        Attempt(read, stripe, ITS_OWN),
+        Attempt(read, others, ITS_OWN),
+        Attempt("kms:Decrypt", KEY, {**ITS_OWN, **VIA_SECRETS, OF_SECRET: stripe}),
+        Attempt("kms:Decrypt", KEY, {**ITS_OWN, **VIA_SECRETS, OF_SECRET: others}),
+        Attempt("kms:Decrypt", KEY, {**ITS_OWN, OF_SECRET: stripe}),
+        Attempt("rds:DeleteDBInstance", db("staging"), ITS_OWN),
+        Attempt("iam:CreateUser", f"arn:aws:iam::{ACCOUNT}:user/x", ITS_OWN),
     ]
     assert decide(attempts, everything) == [YES] * len(attempts)
     bound = decide(attempts, everything, boundary=POLICIES["boundary"])
-    assert bound == [YES, NO, NO, NO, YES, NO, NO, NO]
+    assert bound == [YES, NO, NO, NO, NO, YES, NO, YES, NO, NO, NO, NO]
+
+
+@pytest.mark.parametrize(
+    "session",
+    [
+        pytest.param({**ITS_STACK}, id="another account's, or a service's"),
+        pytest.param({**ITS_STACK, "aws:FederatedProvider": GITHUB}, id="another provider's"),
+        pytest.param({**OF_THE_CLUSTER}, id="a role's without the tag"),
+        pytest.param({**OF_THE_CLUSTER, STACK_OF_ROLE: "staging"}, id="staging's"),
+        pytest.param({**OF_THE_CLUSTER, STACK_OF_ROLE: "orders-pr-42"}, id="another app's"),
+    ],
+)
+def test_whoever_a_previews_role_trusts_the_boundary_opens_it_to_its_own_pods_alone(
+    session: Mapping[str, str],
+) -> None:
+    stack = session.get(STACK_OF_ROLE, "pr-42")
+    attempts = [
+        Attempt("secretsmanager:GetSecretValue", secret("rds!db-1"), {OF_DATABASE: db(stack)}),
+        Attempt("secretsmanager:GetSecretValue", secret("previews/previews/stripe-AbCdEf")),
+        Attempt("s3:GetObject", f"arn:aws:s3:::{stack}-{ACCOUNT}/a"),
+        Attempt("s3:ListBucket", f"arn:aws:s3:::{stack}-{ACCOUNT}"),
+    ]
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    allowed = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
+    for boundary in ("boundary", "data-boundary"):
+        tried = [replace(one, context={**one.context, **session}) for one in attempts]
+        assert set(decide(tried, allowed, boundary=POLICIES[boundary])) == {NO}
 
 
 def test_whatever_a_previews_role_is_given_the_boundary_leaves_previews_buckets_alone() -> None:
@@ -364,29 +479,46 @@ def test_whatever_a_previews_role_is_given_the_boundary_leaves_previews_buckets_
         }
     )
     attempts = [
-        Attempt("s3:GetObject", f"{BUCKET}/a"),
-        Attempt("s3:PutObject", f"{BUCKET}/a"),
-        Attempt("s3:ListBucket", BUCKET),
-        Attempt("s3:PutBucketPolicy", BUCKET),
-        Attempt("s3:DeleteBucket", BUCKET),
-        Attempt("s3:GetObject", f"{STAGINGS_BUCKET}/a"),
-        Attempt("s3:GetObject", f"{OTHERS_BUCKET}/a"),
-        Attempt("s3:GetObject", f"{STATE}/stacks/previews/pr-42.json"),
-        Attempt("s3:ListAllMyBuckets"),
+        Attempt("s3:GetObject", f"{BUCKET}/a", ITS_OWN),
+        Attempt("s3:PutObject", f"{BUCKET}/a", ITS_OWN),
+        Attempt("s3:ListBucket", BUCKET, ITS_OWN),
+        Attempt("s3:GetObject", f"arn:aws:s3:::pr-43-{ACCOUNT}/a", ITS_OWN),
+        Attempt("s3:PutBucketPolicy", BUCKET, ITS_OWN),
+        Attempt("s3:DeleteBucket", BUCKET, ITS_OWN),
+        Attempt("s3:GetObject", f"{STAGINGS_BUCKET}/a", ITS_OWN),
+        Attempt("s3:GetObject", f"{OTHERS_BUCKET}/a", ITS_OWN),
+        Attempt("s3:GetObject", f"{STATE}/stacks/previews/pr-42.json", ITS_OWN),
+        Attempt("s3:ListAllMyBuckets", context=ITS_OWN),
     ]
     bound = decide(attempts, everything, boundary=POLICIES["boundary"])
-    assert bound == [YES, YES, YES, NO, NO, NO, NO, NO, NO]
+    assert bound == [YES, YES, YES, NO, NO, NO, NO, NO, NO, NO]
     assert set(decide(attempts, everything, boundary=POLICIES["data-boundary"])) == {NO}
 
 
 def test_neither_boundary_reaches_the_other_s_secrets() -> None:
-    tag = "aws:ResourceTag/aws:rds:primaryDBInstanceArn"
     attempts = [
-        Attempt("secretsmanager:GetSecretValue", secret("rds!db-1-AbCdEf"), {tag: db(name)})
+        Attempt(
+            "secretsmanager:GetSecretValue",
+            secret("rds!db-1-AbCdEf"),
+            {**OF_THE_CLUSTER, STACK_OF_ROLE: name, OF_DATABASE: db(name)},
+        )
         for name in ("pr-42", "data-8", "staging")
     ]
     assert decide(attempts, POLICIES["boundary"]) == [YES, NO, NO]
     assert decide(attempts, POLICIES["data-boundary"]) == [NO, YES, NO]
+
+
+def test_where_previews_have_branches_alone_their_role_restores_nothing() -> None:
+    attempts = [
+        Attempt(RESTORE, db("pr-42"), RESTORED),
+        Attempt(MODIFY, db("pr-42"), KEPT),
+        Attempt("secretsmanager:CreateSecret", secret("rds!db-1-AbCdEf")),
+        Attempt("kms:DescribeKey", KEY),
+        # What one of an older platform has left is still deleted.
+        Attempt("rds:DeleteDBInstance", db("pr-42")),
+    ]
+    assert decide(attempts, POLICIES["preview"]) == [YES] * 5
+    assert decide(attempts, POLICIES["branches-alone"]) == [NO, NO, NO, NO, YES]
 
 
 @pytest.mark.parametrize("name", POLICIES)

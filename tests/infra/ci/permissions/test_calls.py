@@ -1,0 +1,215 @@
+"""CI's roles fit the calls that are made with them: none lacks a grant, and no grant lacks a call."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore import xform_name
+from botocore.session import get_session
+
+from contract.stack_name import PLATFORM_APP, StackKind, StackName
+from infra.ci.permissions.grant import Grant, policy
+from infra.ci.permissions.shared import STATE_KEY, sign_in_grants, state_grants
+from infra.ci.permissions.table import preview_grants, staging_grants
+from infra.stacks import main
+from tests.infra.app.test_described_app import described
+from tests.infra.app.test_sign_in import ACCESS, BYPASS
+from tests.infra.ci.permissions.calls import CALLS, OWN, POOL, TYPES, attempts, of_types
+from tests.infra.ci.permissions.simulator import Attempt, decide, decide_each
+from tests.infra.ci.permissions.test_permissions import PLACE, YES
+from tests.infra.ci.test_deploy_role import GITHUB
+from tests.infra.world import CREATED_CLUSTER, PREVIEW_CONFIG, STAGING_CONFIG, Cloud, deploy
+from tests.previews.aws_calls import PERSONS, actions
+
+PREVIEWS = Path(__file__).resolve().parents[4] / "previews"
+NEEDS = """
+service:
+  environment:
+    BUCKET: "{bucket}"
+  secrets:
+    STRIPE_KEY: { name: stripe, key: key }
+database:
+  migrate: migrate
+needs:
+  bucket:
+"""
+PREVIEW, DATA, STAGING = (StackName.parse(name) for name in ("pr-42", "data-8", "staging"))
+
+GRANTS: dict[str, tuple[Grant, ...]] = {
+    "preview": (
+        *preview_grants(PLATFORM_APP),
+        *sign_in_grants(POOL),
+        STATE_KEY,
+        *state_grants("pr-*"),
+    ),
+    "staging": (
+        *staging_grants(PLATFORM_APP),
+        *sign_in_grants(POOL),
+        STATE_KEY,
+        *state_grants("staging*", "data-*"),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def declared(tmp_path_factory: pytest.TempPathFactory) -> dict[StackKind, set[str]]:
+    """The types of AWS, and its functions, that stacks of each kind declare and call."""
+    access = ACCESS | {"bypassSecretArn": BYPASS}
+    full: dict[str, Any] = {
+        "access": access,
+        "branches": {"enabled": True},
+        "budget": {"monthlyUsd": 300, "emails": ["platform@example.com"]},
+        "dns": {"zoneId": "Z0123456789ABCDEFGHIJ"},
+        "github": GITHUB,
+    }
+    created = deploy("staging", main, config=STAGING_CONFIG | CREATED_CLUSTER | full)
+    existing = deploy("staging", main, config=STAGING_CONFIG)
+    needing = described(existing, tmp_path_factory.mktemp("app"), NEEDS)
+    signed_in = PREVIEW_CONFIG | {"access": {"signIn": "cognito"}}
+    own = {key: value for key, value in PREVIEW_CONFIG.items() if key != "expires"}
+    clouds = [Cloud(staging=created.outputs) for _ in range(2)]
+    stacks = {
+        StackKind.STAGING: [created, existing],
+        StackKind.PREVIEW: [needing, deploy("pr-42", main, config=signed_in, cloud=clouds[0])],
+        StackKind.DATA: [deploy("data-8", main, config=own, cloud=clouds[1])],
+    }
+    return {
+        kind: {
+            name
+            for stack in made
+            for name in (
+                *(resource.type for resource in stack.registrations),
+                *(function for function, _ in stack.cloud.calls),
+            )
+            if name.startswith(("aws:", "eks:"))
+        }
+        for kind, made in stacks.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def made(declared: dict[StackKind, set[str]]) -> dict[str, list[Attempt]]:
+    """Every recorded call, with what it is about, by the role that makes it."""
+    both = [*CALLS["workflows"]["both"], *CALLS["state"]["read"], *CALLS["state"]["write"]]
+    preview = [
+        *CALLS["previews"]["preview"],
+        *both,
+        *of_types(declared[StackKind.PREVIEW], OWN),
+    ]
+    data = of_types(declared[StackKind.DATA], OWN)
+    of_bucket = {name for name in TYPES if name.startswith("aws:s3/")}
+    staging = [
+        *CALLS["previews"]["staging"],
+        *both,
+        *of_types(declared[StackKind.STAGING] | of_bucket, ("read", "tag", "grow")),
+        *of_types({"aws:cognito/userPoolClient:UserPoolClient"}, OWN),
+    ]
+    return {
+        "preview": [*attempts(preview, PREVIEW)],
+        "staging": [*attempts(staging, STAGING), *attempts(data, DATA)],
+    }
+
+
+def test_what_the_provider_calls_is_recorded_of_every_type_that_is_declared(
+    declared: dict[StackKind, set[str]],
+) -> None:
+    assert set.union(*declared.values()) == set(TYPES) - _OF_STAGINGS_BUCKET
+    assert [name for name, calls in TYPES.items() if not calls["source"]] == []
+
+
+_OF_STAGINGS_BUCKET: set[str] = set()
+
+
+@pytest.mark.parametrize("name", GRANTS)
+def test_a_role_may_make_each_call_that_is_made_with_it(
+    made: dict[str, list[Attempt]], name: str
+) -> None:
+    answers = decide(made[name], policy(GRANTS[name], PLACE))
+    refused = [str(a) for a, answer in zip(made[name], answers, strict=True) if answer != YES]
+    assert refused == []
+
+
+@pytest.mark.parametrize("name", GRANTS)
+def test_a_call_is_made_by_each_grant_or_it_says_why_not(
+    made: dict[str, list[Attempt]], name: str
+) -> None:
+    grants = [grant for grant in GRANTS[name] if grant.effect == "Allow"]
+    tried = [
+        (grant, action, attempt)
+        for grant in grants
+        for action in grant.actions
+        for attempt in made[name]
+        if fnmatchcase(attempt.action, action)
+    ]
+    answers = decide_each([(attempt, policy([grant], PLACE)) for grant, _, attempt in tried])
+    used = {
+        (grant.why, action)
+        for (grant, action, _), answer in zip(tried, answers, strict=True)
+        if answer == YES
+    }
+    unused = [
+        f"{action}: {grant.why}"
+        for grant in grants
+        if not grant.unrecorded
+        for action in grant.actions
+        if (grant.why, action) not in used
+    ]
+    assert unused == []
+
+
+@pytest.mark.parametrize("name", GRANTS)
+def test_what_says_why_it_has_no_call_has_none(made: dict[str, list[Attempt]], name: str) -> None:
+    calls = {attempt.action for attempt in made[name]}
+    for grant in GRANTS[name]:
+        if grant.unrecorded:
+            silent = [a for a in grant.actions if not any(fnmatchcase(c, a) for c in calls)]
+            assert silent, f"each action is called: {grant.why}"
+
+
+@cache
+def operations(service: str) -> dict[str, str]:
+    """The operations of a service, and its waiters', by boto3's names."""
+    model = get_session().get_service_model(service)
+    return {xform_name(name): name for name in model.operation_names}
+
+
+def named(tree: ast.AST) -> Iterator[str]:
+    """Every attribute and every text of a module, of which some name an operation."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield node.attr
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def services(tree: ast.AST) -> Iterator[str]:
+    """The services that a module makes a client of."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            for argument in node.args:
+                if node.func.attr == "client" and isinstance(argument, ast.Constant):
+                    yield str(argument.value)
+
+
+def test_the_recorded_calls_of_previews_are_those_of_its_source() -> None:
+    found: set[str] = set()
+    for file in sorted(PREVIEWS.rglob("*.py")):
+        module = ".".join(file.relative_to(PREVIEWS.parent).with_suffix("").parts)
+        if module.startswith(PERSONS):
+            continue
+        tree = ast.parse(file.read_text())
+        words = set(named(tree))
+        for service in set(services(tree)):
+            for word, operation in operations(service).items():
+                if word in words:
+                    found |= actions(service, operation)
+    state = {*CALLS["state"]["read"], *CALLS["state"]["write"]}
+    recorded = {*CALLS["previews"]["preview"], *CALLS["previews"]["staging"]}
+    assert found - state == recorded - state
+    assert recorded >= {"rds:DescribeDBSnapshots", "s3:ListBucket"}
