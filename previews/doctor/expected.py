@@ -51,6 +51,7 @@ GUARDED = (
     "Pulumi.staging.yaml",
     "requirements/dev.txt",
     "Makefile",
+    "scrub.yaml",
 )
 """Files that stand for what runs with a credential, each of which needs an owner."""
 
