@@ -5,6 +5,7 @@ As in `guards`, each function gets what was read and returns what is missing.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -23,17 +24,27 @@ _EVERYWHERE = "0.0.0.0/0"
 _ENTERPRISE = "enterprise"
 
 
-def labels(profile: Profile, expected: Expected, found: frozenset[str]) -> Verdict:
-    """Judge whether the labels exist; GitHub's are unique without regard to case."""
+def labels(
+    profile: Profile, expected: Expected, found: frozenset[str], shared: Mapping[str, str]
+) -> Verdict:
+    """Judge whether the labels exist; GitHub's are unique without regard to case.
+
+    Args:
+        profile: The repository.
+        expected: Its labels.
+        found: Labels that exist.
+        shared: Variables of the repository and the organization, which may name others.
+    """
     existing = {name.casefold() for name in found}
+    wanted = [shared.get(variable) or label for variable, label in expected.labels.items()]
     return verdict(
-        ", ".join(expected.labels),
+        ", ".join(wanted),
         (
             Problem(
                 f"label {label} is missing",
-                f"gh label create {label} --repo {profile.full_name}",
+                f"gh label create {shlex.quote(label)} --repo {profile.full_name}",
             )
-            for label in expected.labels
+            for label in wanted
             if label.casefold() not in existing
         ),
     )

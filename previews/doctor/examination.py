@@ -107,7 +107,7 @@ class Examination:
             Check("environments", _ACTIONS, self._environments),
             Check("environment-branches", _ACTIONS, self._environment_branches),
             Check("reviewers", _ACTIONS, self._reviewers),
-            Check("labels", "issues: read", self._labels),
+            Check("labels", "issues: read, variables: read", self._labels),
             Check(
                 "variables", "actions: read, environments: read, variables: read", self._variables
             ),
@@ -275,7 +275,7 @@ class Examination:
 
     def _labels(self) -> Verdict:
         read = self.github.settings
-        return deployment.labels(read.profile, self._expected, read.labels())
+        return deployment.labels(read.profile, self._expected, read.labels(), read.shared_variables)
 
     def _workflows(self) -> Verdict:
         needed = WORKFLOWS if self._expected.app.is_platform else frozenset[str]()

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from previews.doctor.code_owners import LOCATIONS, without_owner
-from previews.doctor.expected import INFRA_LABEL, RUNNER
+from previews.doctor.expected import APPROVED, RUNNER
 from previews.doctor.finding import Problem, Verdict, verdict
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def _close(where: str, other: str) -> str:
 
 def reviewers(profile: Profile, expected: Expected, found: Mapping[str, Environment]) -> Verdict:
     """Judge who approves what: a pull request's program a second person, all else nobody."""
-    guarded = expected.environment(INFRA_LABEL)
+    guarded = expected.environment(APPROVED)
 
     def problems() -> Iterator[Problem]:
         for name in expected.environments:

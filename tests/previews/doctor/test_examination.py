@@ -361,6 +361,12 @@ def unreachable_cluster(world: World) -> None:
         # What deployments need.
         (
             "labels",
+            set_repository(variables={"PREVIEWS_LABEL": "try it"}),
+            "label try it is missing",
+            "gh label create 'try it' --repo acme/orders",
+        ),
+        (
+            "labels",
             set_repository(labels={"Preview", "preview-keep"}),
             "label preview-infra is missing",
             "gh label create preview-infra --repo acme/orders",
@@ -471,6 +477,14 @@ def test_what_is_missing_is_named_with_the_command_that_mends_it(
         ("attestations", set_repository(private=True, plan="enterprise")),
         ("attestations", set_repository(private=True, variables={"PREVIEWS_ATTEST": "false"})),
         ("labels", set_repository(labels={"PREVIEW", "Preview-Keep", "preview-infra"})),
+        # The workflows read the name from a variable.
+        (
+            "labels",
+            set_repository(
+                labels={"try it", "preview-keep", "preview-infra"},
+                variables={"PREVIEWS_LABEL": "try it"},
+            ),
+        ),
         (
             "secrets",
             lambda w: w.hub.state.settings.environments["preview"].variables.update(
@@ -515,7 +529,7 @@ RIGHTS = {
     "contents": {"code-owners", "workflows"},
     "issues": {"labels"},
     "environments": {"variables", "secrets"},
-    "variables": {"forks", "variables", "secrets", "runner", "attestations"},
+    "variables": {"forks", "labels", "variables", "secrets", "runner", "attestations"},
     "secrets": {"secrets"},
 }
 
