@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from contract.preview import Preview
-from contract.stack_name import AppName
 from previews.errors import PreviewsError
 from previews.pull_request.comment_commands import (
     COMMANDS,
@@ -21,8 +19,6 @@ from previews.pull_request.comment_commands import (
     run_comment_command,
     usage,
 )
-from previews.pull_request.deploying_workflows import Action, workflow_for
-from previews.settings import Settings
 from tests.github import LocalGitHub
 from tests.github.state import Comment, now
 from tests.previews.bringing import RecordedStacks, clients
