@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from contract.kubernetes import ALB
-from infra.kubernetes.ingress_annotations import TLS_POLICY
+from contract.kubernetes import ALB, TLS_POLICY
 from infra.policies.declared import Declared, each
 from infra.policies.rule import Rule
 

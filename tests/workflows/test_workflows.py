@@ -170,6 +170,7 @@ NOT_VARIABLES = {
     "PREVIEWS_PROJECT": "is the checkout",
     "PREVIEWS_PROGRAM": "is the pull request's, where its program is run",
     "PREVIEWS_POLICY_PACK": "is the default branch's, so that no variable weakens it",
+    "PREVIEWS_BYPASS": "is a secret, which CI reads from Secrets Manager",
     "PREVIEWS_LOCAL": "is for one machine",
     "PREVIEWS_LABELS": "is for one machine",
     "PREVIEWS_PULUMI_LOG": "is for one machine",

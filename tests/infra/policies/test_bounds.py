@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from contract.kubernetes import TLS_POLICY
 from contract.networks import NOT_PUBLIC
 from contract.stack_name import StackName
-from infra.kubernetes.ingress_annotations import TLS_POLICY
 from infra.policies import check
 from infra.policies.catalogue import RULES, STACK_RULES
 from infra.policies.check import read_export

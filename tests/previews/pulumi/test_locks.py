@@ -316,7 +316,7 @@ def test_staging_s_lock_is_broken_when_the_run_that_deploys_it_is_over(
     clients_of(stacks).claim("staging")
     file = tmp_path / LOCKS.replace("pr-42", "staging") / "a.json"
     file.parent.mkdir(parents=True)
-    file.write_text(lock(socket.gethostname(), ago=-1))
+    file.write_text(lock(socket.gethostname(), ago=-600))
     hub.state.run(9)
     code, output, _ = previews("unlock", "staging", "--json")
     assert (code, json.loads(output)["error"]["code"]) == (1, "lock-run-alive")
@@ -326,6 +326,6 @@ def test_staging_s_lock_is_broken_when_the_run_that_deploys_it_is_over(
     document = json.loads(output)
     assert (code, document["stack"], document["broken"][0]["run"]) == (0, "staging", 9)
     assert not file.exists()
-    file.write_text(lock("laptop", ago=-1))
+    file.write_text(lock("laptop", ago=-600))
     code, output, _ = previews("unlock", "staging", "--json")
     assert (code, json.loads(output)["error"]["code"]) == (1, "lock-not-ours")
