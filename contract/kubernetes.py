@@ -34,6 +34,12 @@ NAME_LABEL = "app.kubernetes.io/name"
 SERVICE = "service"
 """Name of the Deployment of the app's own web service, and of its pods in `NAME_LABEL`."""
 
+
+def web_service(name: str) -> str:
+    """Return the name of a further web service's Deployment and Service, by its key under `web`."""
+    return f"web-{name}"
+
+
 MIGRATE = "migrate"
 """Name of the Jobs that migrate, in `NAME_LABEL`; that of an object has a hash at its end."""
 

@@ -3,11 +3,14 @@
 ``infra`` publishes it and reads it for previews, ``previews`` reads it for the lifecycle. The
 program's own form of it, in which a value may still be an Output, is
 infra/platform_inputs.py; a test compares the two field by field.
+
+Staging publishes it twice: as stack outputs, and as a ConfigMap for those who may not read
+staging's state, which holds more (docs/decisions/0051-outputs-are-published-in-the-cluster.md).
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -17,6 +20,14 @@ OUTPUT = "platform"
 APPS_OUTPUT = "apps"
 """Name of the platform's stack output with `BoundaryOutputs` for each other app, by its name."""
 
+CONFIG_MAP = "platform-outputs"
+"""ConfigMap in staging's namespace with `PublishedOutputs`. It holds no secret."""
+
+CONFIG_MAP_KEY = "outputs.json"
+"""Its only key."""
+
+OUTPUTS_VARIABLE = "PREVIEWS_PLATFORM_OUTPUTS"
+"""Environment variable of the program: path of a file with the text of `CONFIG_MAP_KEY`."""
 
 BYPASS_HEADER = "x-preview-bypass"
 """HTTP header with the value of `SignInOutputs.bypass_secret_arn`, which lets a test in."""
@@ -75,7 +86,7 @@ class IngressOutputs(_Model):
 
     Attributes:
         class_name: IngressClass that each stack's Ingress names.
-        annotations: Annotations needed where there is no IngressClassParams.
+        annotations: Annotations of each Ingress about the load balancer.
         group: Name of the group of Ingresses that share the load balancer.
         scheme: ``internal`` or ``internet-facing``.
         source_cidrs: Networks from which the load balancer reaches the pods.
@@ -223,3 +234,17 @@ class PlatformOutputs(_Model):
         except ValidationError as error:
             found = (".".join(map(str, detail["loc"])) for detail in error.errors())
             raise PlatformOutputsError(tuple(dict.fromkeys(found))) from error
+
+
+class PublishedOutputs(_Model):
+    """Content of `CONFIG_MAP_KEY`.
+
+    Attributes:
+        project: Pulumi project of the stack ``staging`` that published it.
+        platform: Value of its output `OUTPUT`.
+        apps: Value of its output `APPS_OUTPUT`; empty but for the platform's own project.
+    """
+
+    project: Text
+    platform: dict[str, Any]
+    apps: dict[str, BoundaryOutputs] = {}

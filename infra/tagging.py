@@ -19,6 +19,13 @@ from contract.stack_name import StackName
 from infra.database.security_group import SecurityGroup
 from infra.source import Source
 
+WITHOUT_COMMIT = frozenset({"aws:budgets/budget:Budget", "aws:cognito/userPool:UserPool"})
+"""Types that don't carry the commit: AWS changes their tags by an update of the whole.
+
+Each push would need the right to change a budget and a user pool, not only their tags. In the
+provider all other types have a call for tags alone.
+"""
+
 
 def stack_tags(stack: StackName, source: Source) -> dict[str, str]:
     """Return the tags of all AWS resources of a stack."""
@@ -46,12 +53,18 @@ def tag_every_resource(stack: StackName, source: Source) -> None:
             return None
         # A transform sees properties as they go over the wire: a map, or nothing.
         properties = cast("dict[str, Any]", args.props)
+        stacks = {tag: value for tag, value in values.items() if carries(args.type_, tag)}
         own = cast("dict[str, pulumi.Input[str]]", properties.get("tags") or {})
         return pulumi.ResourceTransformResult(
-            props={**properties, "tags": {**own, **values}}, opts=args.opts
+            props={**properties, "tags": {**own, **stacks}}, opts=args.opts
         )
 
     register_resource_transform(add_tags)
+
+
+def carries(token: str, tag: str) -> bool:
+    """Return True if the resources of a taggable type have a tag of the stack's."""
+    return tag != tags.COMMIT or token not in WITHOUT_COMMIT
 
 
 @cache

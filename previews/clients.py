@@ -6,16 +6,22 @@ sandbox use this module: operations take what they use as arguments, and import 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from contract.app.model import FILE
+from contract.stack_name import AppName
+from previews.errors import for_people
 from previews.output import progress
-from previews.settings import Settings
+from previews.settings import Settings, other_app
 
 if TYPE_CHECKING:
     from boto3.session import Session
+    from httpx import BaseTransport
 
     from contract.app.model import App
     from contract.platform_outputs import PlatformOutputs
@@ -24,6 +30,8 @@ if TYPE_CHECKING:
     from previews.github import GitHub
     from previews.inventory import ResourceFinder
     from previews.kubernetes import Cluster
+    from previews.lifecycle.app_files import AppFiles
+    from previews.lifecycle.deciding import Deciding
     from previews.lifecycle.deploy import PreviewDeployment
     from previews.lifecycle.destroy import DestroyReport
     from previews.lifecycle.refresh import Refresh
@@ -60,11 +68,16 @@ class Clients:
         """The app's description.
 
         Raises:
-            PreviewsError: It is missing or wrong.
+            PreviewsError: It is missing or wrong, or describes another app.
         """
         from previews.app import read_description
 
-        return read_description(self.settings.app_folder)
+        folder, name = self.settings.app_folder, self.settings.app_name
+        app = read_description(folder)
+        if app.app != name.value:
+            # Where the app's repository is not checked out, this folder is the platform's own.
+            raise other_app(str(folder / FILE), AppName(app.app), self.settings.environment)
+        return app
 
     @cached_property
     def github(self) -> GitHub:
@@ -85,7 +98,7 @@ class Clients:
         """The project's stacks, in the backend that Pulumi is logged in to."""
         from previews.pulumi.stacks import Stacks
 
-        return Stacks(self.settings)
+        return Stacks(self.settings, published=self._published)
 
     @cached_property
     def locks(self) -> Locks:
@@ -96,10 +109,39 @@ class Clients:
 
     @cached_property
     def platform(self) -> PlatformOutputs:
-        """Staging's outputs about the platform."""
+        """The platform as the app's staging published it.
+
+        Raises:
+            PreviewsError: It is not published in the kubeconfig's current cluster.
+        """
         from previews.platform import read_platform
 
-        return read_platform(self.stacks)
+        return read_platform(self._current_cluster, self._staging(self.settings.app_name))
+
+    def _published(self, stack: str) -> str | None:
+        """Return the text that a stack's program reads of staging; None where it reads none."""
+        from contract.stack_name import PLATFORM_APP
+        from previews.platform import STAGING, read_published
+
+        app = self.settings.app_name
+        if stack == STAGING and app.is_platform:
+            return None
+        # Another app's staging stands on the platform's own.
+        publisher = PLATFORM_APP if stack == STAGING else app
+        return read_published(self._current_cluster, self._staging(publisher))
+
+    @staticmethod
+    def _staging(app: AppName) -> str:
+        from contract.stack_name import StackName
+        from previews.platform import STAGING
+
+        return StackName.parse(STAGING, app).namespace
+
+    @cached_property
+    def _current_cluster(self) -> Cluster:
+        from previews.kubernetes import Cluster
+
+        return Cluster.current()
 
     @cached_property
     def aws(self) -> Session:
@@ -112,11 +154,16 @@ class Clients:
     def bypass(self) -> str | None:
         """Token that lets a test past the sign-in; None where previews have no sign-in.
 
+        That of the settings takes the place of the platform's own.
+
         Raises:
             PreviewsError: The secret can't be read.
         """
         from previews.lifecycle.smoke import read_bypass
 
+        own = self.settings.bypass.get_secret_value()
+        if own:
+            return own
         arn = self.platform.sign_in.bypass_secret_arn
         return read_bypass(arn, aws=self.aws) if arn else None
 
@@ -125,7 +172,9 @@ class Clients:
         """The cluster that all previews share."""
         from previews.kubernetes import Cluster
 
-        return Cluster(self.platform.cluster.name)
+        name = self.platform.cluster.name
+        current = self._current_cluster
+        return current if current.name == name else Cluster(name)
 
     @cached_property
     def places(self) -> tuple[ResourceFinder, ...]:
@@ -184,6 +233,38 @@ class Clients:
 
         return PullRequestPresenter(self.github, preview, run_url=run_url)
 
+    def app_files(self, commit: str, root: Path) -> AppFiles:
+        """Return the app's files at a commit, which are fetched into a folder from GitHub."""
+        from previews.lifecycle.app_files import AppFiles
+
+        return AppFiles(self.github, self.settings, commit, root)
+
+    def describe(self, commit: str) -> App:
+        """Return the app's description at a commit.
+
+        Raises:
+            PreviewsError: It can't be read, is wrong, or describes another app.
+        """
+        with TemporaryDirectory(prefix="previews-app-") as folder:
+            return self.app_files(commit, Path(folder)).fetch_description()
+
+    def deciding(self, preview: Preview, *, run_url: str = "", announce: bool = False) -> Deciding:
+        """Prepare a decision about a pull request.
+
+        Args:
+            preview: Its preview.
+            run_url: URL of the workflow run; empty outside CI.
+            announce: True if the pull request shows the decision.
+        """
+        from previews.lifecycle.deciding import Deciding
+
+        return Deciding(
+            github=self.github,
+            settings=self.settings,
+            describe=self.describe,
+            presenter=self.pull_request_presenter(preview, run_url=run_url) if announce else None,
+        )
+
     def lookup(self, stack: str) -> ResourceLookup:
         """Return the look-up of a stack's resources, one by one, in AWS and the cluster."""
         from previews.pulumi.resource_lookup import ResourceLookup
@@ -195,6 +276,15 @@ class Clients:
         from previews.pulumi.recovery import recovered_state
 
         return recovered_state(stack, stacks=self.stacks, lookup=lambda: self.lookup(stack))
+
+    def claim(self, stack: str) -> None:
+        """Record this run as the one that works on an existing stack, and complete its state.
+
+        Raises:
+            PreviewsError: Another run holds the stack, or its state can't be completed.
+        """
+        self.locks.record_owner(stack)
+        self.recover(stack)
 
     def adopt(self, stack: str) -> StackState:
         """Create a stack unless it exists; else complete its state after a run that was killed."""
@@ -219,8 +309,8 @@ class Clients:
         presenter: Presenter,
         *,
         connect_to: str | None = None,
-        bypass: str | None = None,
         tests_follow: bool = False,
+        config: Mapping[str, str] | None = None,
     ) -> PreviewDeployment:
         """Prepare a deployment.
 
@@ -229,8 +319,8 @@ class Clients:
             pull: Its pull request.
             presenter: Shows people the progress and the result.
             connect_to: As in `smoke`.
-            bypass: Token that lets a test past the sign-in, in place of the platform's.
             tests_follow: True if the app's own tests are run after it.
+            config: Configuration that stands for a checkout of the app, where there is none.
         """
         from previews.lifecycle.deploy import PreviewDeployment
 
@@ -243,31 +333,53 @@ class Clients:
             stacks=self.stacks,
             platform=lambda: self.platform,
             connect=lambda: self.cluster,
-            bypass=self.bypass_or(bypass),
+            bypass=lambda: self.bypass,
             adopt=self.adopt,
             diagnose=self.diagnose,
             connect_to=connect_to,
             tests_follow=tests_follow,
+            through=lambda: self.smoke_through(preview.stack.namespace),
+            check_inbound=self.check_inbound,
+            config=config or {},
         )
 
-    def bypass_or(self, value: str | None) -> Callable[[], str | None]:
-        """Return a function that returns the value, or reads the platform's own if it is empty."""
-        return lambda: value or self.bypass
+    def smoke_through(self, namespace: str) -> BaseTransport | None:
+        """Return the transport of smoke tests of a namespace; None for the app's address."""
+        if self.settings.smoke == "url":
+            return None
+        from previews.lifecycle.service_proxy import ServiceProxy
 
-    def destroy(self, preview: Preview, *, leftovers: bool) -> DestroyReport:
+        return ServiceProxy(self.cluster, namespace, self.app)
+
+    def check_inbound(self) -> None:
+        """Check that the load balancer lets in the networks that were asked for, and no other.
+
+        Raises:
+            PreviewsError: It lets in others, or nobody can tell.
+        """
+        from previews.lifecycle.inbound import check_inbound
+
+        check_inbound(self.platform.ingress, aws=self.aws)
+
+    def destroy(self, preview: Preview, *, leftovers: bool, run_url: str = "") -> DestroyReport:
         """Remove a preview, and show that in its pull request or on the terminal."""
         from previews.lifecycle.destroy import destroy
 
-        report = destroy(
-            preview,
-            stacks=self.stacks,
-            places=lambda: self.places,
-            locks=self.locks,
-            recover=self.recover,
-            connect=lambda: self.cluster,
-            leftovers=leftovers,
-        )
-        self.presenter(preview).removed(report)
+        presenter = self.presenter(preview, run_url=run_url)
+        try:
+            report = destroy(
+                preview,
+                stacks=self.stacks,
+                places=lambda: self.places,
+                locks=self.locks,
+                recover=self.recover,
+                connect=lambda: self.cluster,
+                leftovers=leftovers,
+            )
+        except (Exception, KeyboardInterrupt) as error:
+            presenter.not_removed(for_people(preview.name, error))
+            raise
+        presenter.removed(report)
         return report
 
     def refresh(self) -> Refresh:
@@ -288,27 +400,51 @@ class Clients:
         *,
         run_url: str = "",
         connect_to: str | None = None,
-        bypass: str | None = None,
     ) -> ResetReport:
         """Replace a preview's data by a fresh copy; arguments as in `deployment`."""
         from previews.lifecycle.reset_database import reset_database
 
-        def deployment() -> PreviewDeployment:
+        def deployment(commit: str, root: Path) -> PreviewDeployment:
+            clients, config = self._at(commit, root)
             pull = self.pulls.read(preview.number)
             presenter = self.presenter(preview, run_url=run_url, connect_to=connect_to)
-            return self.deployment(preview, pull, presenter, connect_to=connect_to, bypass=bypass)
+            return clients.deployment(
+                preview, pull, presenter, connect_to=connect_to, config=config
+            )
 
-        return reset_database(
-            preview,
-            stacks=self.stacks,
-            connect=lambda: self.cluster,
-            deployment=deployment,
-            current_comment=lambda: self.current_comment(
-                preview, connect_to=connect_to, reset=True
-            ),
-            presenter=self._presenter_if_any(preview, run_url),
-            run=run_url,
-        )
+        with TemporaryDirectory(prefix="previews-app-") as root:
+            return reset_database(
+                preview,
+                stacks=self.stacks,
+                connect=lambda: self.cluster,
+                deployment=lambda commit: deployment(commit, Path(root)),
+                current_comment=lambda: self.current_comment(
+                    preview, connect_to=connect_to, reset=True
+                ),
+                presenter=self._presenter_if_any(preview, run_url),
+                run=run_url,
+            )
+
+    def _at(self, commit: str, root: Path) -> tuple[Clients, dict[str, str]]:
+        """Return clients with the app's files of a commit, and the configuration for them.
+
+        Where the app's repository is checked out, its files are those of the checkout.
+        """
+        if self.settings.repository_folder is None:
+            return self, {}
+        return self.fetched(self.app_files(commit, root))
+
+    def fetched(self, files: AppFiles) -> tuple[Clients, dict[str, str]]:
+        """Fetch an app's files; return clients with them, and the configuration for them.
+
+        Raises:
+            PreviewsError: One can't be read, or the description is wrong.
+        """
+        clients = Clients(files.fetch(), self.next_commands)
+        # What does not depend on the app's files stays as it is.
+        known = {"github", "platform", "aws", "cluster"} & self.__dict__.keys()
+        clients.__dict__.update({name: self.__dict__[name] for name in known})
+        return clients, files.config()
 
     def current_comment(
         self, preview: Preview, *, connect_to: str | None = None, reset: bool = False

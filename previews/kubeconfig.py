@@ -58,6 +58,19 @@ class PluginAuth(ExecAuth):
             raise ConfigError(msg) from error
 
 
+def current_context() -> str:
+    """Return the name of the current context: that of the first file which has one, as kubectl.
+
+    Raises:
+        ConfigError: No file has one.
+    """
+    documents = _documents()
+    for document in documents.values():
+        if name := document.get("current-context"):
+            return str(name)
+    raise ConfigError(f"no current-context in {_listed(documents)}")
+
+
 def read_context(name: str) -> ClusterContext:
     """Return a context from the files that KUBECONFIG lists.
 
@@ -67,9 +80,7 @@ def read_context(name: str) -> ClusterContext:
     Args:
         name: The context's name.
     """
-    listed = os.environ.get("KUBECONFIG") or str(DEFAULT_KUBECONFIG)
-    files = [Path(file).expanduser().absolute() for file in listed.split(os.pathsep) if file]
-    documents = {file: _read(file) for file in files if file.is_file()}
+    documents = _documents()
     context = _entry(documents, "context", name)
     cluster = _entry(documents, "cluster", context["cluster"])
     user = _entry(documents, "user", context["user"]) if context.get("user") else {}
@@ -91,6 +102,16 @@ def read_context(name: str) -> ClusterContext:
     )
 
 
+def _documents() -> dict[Path, dict[str, Any]]:
+    listed = os.environ.get("KUBECONFIG") or str(DEFAULT_KUBECONFIG)
+    files = [Path(file).expanduser().absolute() for file in listed.split(os.pathsep) if file]
+    return {file: _read(file) for file in files if file.is_file()}
+
+
+def _listed(documents: dict[Path, dict[str, Any]]) -> str:
+    return os.pathsep.join(map(str, documents)) or "KUBECONFIG: none of its files exists"
+
+
 def _read(file: Path) -> dict[str, Any]:
     document = yaml.safe_load(file.read_text(encoding="utf-8"))
     if document is None:
@@ -108,5 +129,4 @@ def _entry(documents: dict[Path, dict[str, Any]], kind: str, name: str) -> dict[
                     key: str(file.parent / value) if key in _PATHS and value else value
                     for key, value in (entry.get(kind) or {}).items()
                 }
-    where = os.pathsep.join(map(str, documents)) or "KUBECONFIG: none of its files exists"
-    raise ConfigError(f"no {kind} {name} in {where}")
+    raise ConfigError(f"no {kind} {name} in {_listed(documents)}")

@@ -110,7 +110,7 @@ def deploy(preview: Preview, clients: Clients) -> str:
     connect_to = os.environ["PREVIEWS_THROUGH"]
     presenter = clients.presenter(preview, connect_to=connect_to)
     pull = clients.pulls.read(preview.number)
-    return clients.deployment(preview, pull, presenter, connect_to=connect_to).run(image=None).url
+    return clients.deployment(preview, pull, presenter, connect_to=connect_to).run(images=None).url
 
 
 def test(preview: Preview, url: str, clients: Clients, machine: Mapping[str, str]) -> None:

@@ -48,8 +48,8 @@ class Image(Model):
     args: Variables = Field(
         default={},
         description="build arguments; they are readable in the image, so never a secret; those"
-        " of `web` may have {app_url}, {app_host}, {commit}, {environment}, {pull_request} and"
-        " {stack}",
+        " of `web` may have {commit}, {environment}, {pull_request}, {stack}, and where the"
+        " repository's variable PREVIEWS_DOMAIN is set, {app_url} and {app_host}",
         examples=[{"PYTHON_VERSION": "3.13"}],
     )
 

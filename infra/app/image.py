@@ -42,6 +42,7 @@ def app_images(
     platform: PlatformInputs,
     repository_url: pulumi.Input[str],
     existing: str | None,
+    existing_web: Mapping[str, str],
     keep_former: bool,
 ) -> AppImages:
     """Declare all images of an app.
@@ -53,6 +54,7 @@ def app_images(
         platform: The platform, which knows the app's URL.
         repository_url: Repository to push to.
         existing: The app's own image, if CI has built it.
+        existing_web: The other images that CI has built, by the names of their services.
         keep_former: True to keep former images.
     """
 
@@ -73,7 +75,10 @@ def app_images(
     app = described.app
     return AppImages(
         own=image("image", app.image, "", existing),
-        web={name: image(f"image-{name}", web.image, name, None) for name, web in app.web.items()},
+        web={
+            name: image(f"image-{name}", web.image, name, existing_web.get(name))
+            for name, web in app.web.items()
+        },
     )
 
 

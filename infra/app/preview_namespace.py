@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 PART_OF = ("app.kubernetes.io/part-of", "previews")
 """Label of every stack's namespace, which the shared IngressClass selects."""
 
+DEFAULT_DENY = "default-deny"
+"""Name of the NetworkPolicy that denies what no other allows."""
+
 PREPARE = "prepare"
 """Name of the Job that prepares a database, in the label of its pods."""
 
@@ -166,7 +169,7 @@ class PreviewNamespace(pulumi.ComponentResource):
         """Only DNS, the database and the load balancer are allowed, in or out."""
         everyone = meta.v1.LabelSelectorArgs()
         rules = {
-            "default-deny": networking.v1.NetworkPolicySpecArgs(
+            DEFAULT_DENY: networking.v1.NetworkPolicySpecArgs(
                 pod_selector=everyone, policy_types=["Ingress", "Egress"]
             ),
             "allow-dns-and-database": networking.v1.NetworkPolicySpecArgs(

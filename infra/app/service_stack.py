@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from contract.kubernetes import APP_SECRET, MIGRATOR_SECRET, SERVICE
+from contract.kubernetes import APP_SECRET, MIGRATOR_SECRET, SERVICE, web_service
 from contract.stack_name import StackKind
 from infra.app.app_environment import EnvironmentArgs, app_environment
 from infra.app.app_ingress import AppIngress, app_url
@@ -109,7 +109,7 @@ class ServiceStack(pulumi.ComponentResource):
             stack=args.stack,
             sizes=args.sizes,
             ports={SERVICE: args.app.service.port}
-            | {web_name(name): web.port for name, web in args.app.web.items()},
+            | {web_service(name): web.port for name, web in args.app.web.items()},
             platform=args.platform,
             egress=args.app.egress,
             egress_by=args.egress_by,
@@ -254,7 +254,7 @@ class ServiceStack(pulumi.ComponentResource):
         )
         further = [
             WebService(
-                web_name(name),
+                web_service(name),
                 web=web,
                 container=AppContainer(
                     args.web_images[name],
@@ -277,11 +277,6 @@ class ServiceStack(pulumi.ComponentResource):
 def web_services(app: App) -> dict[str, Web]:
     """Return all web services of an app by their keys in ``preview.yaml``, its own first."""
     return {"service": app.service, **{f"web.{name}": web for name, web in app.web.items()}}
-
-
-def web_name(name: str) -> str:
-    """Return the name of the objects of a further web service."""
-    return f"web-{name}"
 
 
 def migrate_work(

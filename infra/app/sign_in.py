@@ -20,6 +20,7 @@ from infra.kubernetes.ingress_annotations import (
     BYPASS,
     NO_SIGN_IN,
     SCOPES,
+    TOKEN,
     sign_in_annotations,
     target_annotations,
 )
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from infra.platform_inputs import PlatformInputs
 
 HEALTH = "health"
-
-# The load balancer takes `*` and `?` for wildcards, and at most 128 characters.
-_TOKEN = re.compile(r"[0-9A-Za-z_-]{32,128}")
 
 
 class OpenPath(NamedTuple):
@@ -222,7 +220,7 @@ def checked_token(secret_arn: str, value: str) -> str:
     Raises:
         ProgramError: It is too short, too long, or has other characters; its value is not shown.
     """
-    if _TOKEN.fullmatch(value):
+    if re.fullmatch(TOKEN, value):
         return value
     raise ProgramError(
         f"secret {secret_arn}",

@@ -1,14 +1,16 @@
 """Permissions of CI's roles inside a cluster that the program creates.
 
-The platform's role of the environment ``staging`` administers it. That of ``preview`` may create a
-preview's objects. RBAC can't match namespace patterns; a ValidatingAdmissionPolicy limits the role
-to ``pr-<n>``: without it a pull request's program could put a pod into staging's namespace, next to
-staging's Secrets.
+The platform's role of the environment ``staging`` administers it. That of ``preview`` is limited by
+three things, of which each knows what the others can't:
 
-Another app's two roles have the same permissions, each limited by a policy of its own: ``preview``
-to ``orders-pr-<n>``, ``staging`` to ``orders-staging`` and ``orders-branches``. Admission is not
-asked about reading: like the platform's own, these roles read all apps' objects of the listed
-kinds, of which none is a Secret.
+| thing | says | can't say |
+|---|---|---|
+| ClusterRole | which kinds of objects it writes | names of namespaces by a pattern |
+| ValidatingAdmissionPolicies | in which namespaces, and what is in them | what it reads |
+| access policy of EKS | in which namespaces it reads, by ``pr-*`` | kinds of its own choice |
+
+Another app's two roles are limited likewise, each to namespaces of its own: ``preview`` to
+``orders-pr-<n>``, ``staging`` to ``orders-staging`` and ``orders-branches``.
 """
 
 from __future__ import annotations
@@ -20,36 +22,49 @@ from pulumi_aws import eks
 from pulumi_kubernetes import admissionregistration, meta, rbac
 
 from contract.kubernetes import API_GROUP, GENERATIONS, plural_of
-from contract.stack_name import PLATFORM_APP
+from contract.platform_outputs import CONFIG_MAP
+from contract.stack_name import PLATFORM_APP, PLATFORM_PROJECT, StackKind
+from infra.ci.admission import GROUPS, TOPICS
 from infra.policies.ownership import CUSTOM_OBJECTS, NAMESPACE, OBJECTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from contract.stack_name import AppName
+    from infra.ci.admission import Limits
 
 NAME = PLATFORM_APP.deployer
-GROUP = f"previews:{NAME}"
+GROUP = f"{GROUPS}{NAME}"
 _STAGER = "previews-stager"
 _ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
-_WRITE = ("get", "list", "watch", "create", "update", "patch", "delete")
+_VIEW_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
 _READ = ("get", "list", "watch")
+_CHANGE = ("create", "update", "patch", "delete")
+_WRITE = (*_READ, *_CHANGE)
 
-READ_KINDS: dict[str, tuple[str, ...]] = {
-    "": ("endpoints", "events", "persistentvolumeclaims", "pods", "pods/log"),
-    "apps": ("replicasets",),
-    "discovery.k8s.io": ("endpointslices",),
-    "events.k8s.io": ("events",),
+READ_EVERYWHERE: dict[str, tuple[str, ...]] = {
     "networking.k8s.io": ("ingressclasses",),
     # The published servers, which preflight reads in mode branch.
     API_GROUP: (GENERATIONS,),
 }
-"""Resources that the role reads besides those that it writes, by API group.
+"""Resources that the role reads in the whole cluster, besides namespaces, by API group."""
+
+VIEWED: dict[str, tuple[str, ...]] = {
+    "": ("endpoints", "events", "persistentvolumeclaims", "pods", "pods/log"),
+    "apps": ("replicasets",),
+    "discovery.k8s.io": ("endpointslices",),
+}
+"""Resources that the role reads in its own namespaces, besides those that it writes.
 
 Pulumi reads them to find out whether an object is ready, and why it is not; preflight and the
-diagnosis of `previews` read some too. A further kind that they read needs a row here: a test
-compares the two.
+diagnosis of `previews` read some too. The access policy `AmazonEKSViewPolicy` has them all, and all
+of `OBJECTS`: a test compares these rows with what is read, and with the policy's own table.
 """
+
+OUTPUTS_RULE = rbac.v1.PolicyRuleArgs(
+    api_groups=[""], resources=["configmaps"], verbs=["get", "list"], resource_names=[CONFIG_MAP]
+)
+"""Reading what staging publishes for previews, in whatever namespace it is."""
 
 
 def in_namespaces(pattern: str) -> str:
@@ -83,6 +98,7 @@ class CiAccess(pulumi.ComponentResource):
         *,
         cluster: pulumi.Input[str],
         roles: Mapping[str, pulumi.Input[str]],
+        limits: pulumi.Input[Limits],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare them.
@@ -90,10 +106,11 @@ class CiAccess(pulumi.ComponentResource):
         Args:
             cluster: Name of the cluster.
             roles: ARN of the role of each GitHub environment.
+            limits: Properties of the platform that objects of CI may refer to.
         """
         super().__init__("previews:platform:CiAccess", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        self.bounds = self._bounds()
+        self.bounds = [*self._role(), *self._content(limits)]
         administrator = eks.AccessEntry(
             "ci-staging",
             cluster_name=cluster,
@@ -108,17 +125,18 @@ class CiAccess(pulumi.ComponentResource):
             access_scope=eks.AccessPolicyAssociationAccessScopeArgs(type="cluster"),
             opts=child,
         )
-        eks.AccessEntry(
+        _limited_entry(
             "ci-preview",
-            cluster_name=cluster,
-            principal_arn=roles["preview"],
-            kubernetes_groups=[GROUP],
-            # Nobody is in the group before its limits exist.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=self.bounds),
+            cluster=cluster,
+            role=roles["preview"],
+            group=GROUP,
+            namespaces=[PLATFORM_APP.glob(StackKind.PREVIEW)],
+            bounds=self.bounds,
+            parent=self,
         )
         self.register_outputs({})
 
-    def _bounds(self) -> list[pulumi.Resource]:
+    def _role(self) -> list[pulumi.Resource]:
         child = pulumi.ResourceOptions(parent=self)
         role = rbac.v1.ClusterRole(
             "ci-preview-role",
@@ -126,13 +144,28 @@ class CiAccess(pulumi.ComponentResource):
             rules=[
                 rbac.v1.PolicyRuleArgs(api_groups=[group], resources=resources, verbs=list(verbs))
                 for group, resources, verbs in permissions()
-            ],
+            ]
+            + [OUTPUTS_RULE],
             opts=child,
         )
         limited = _limited_group(
             "ci-preview", NAME, NAME, PLATFORM_APP.preview_pattern, _OWN_MESSAGE, parent=self
         )
         return [role, *limited]
+
+    def _content(self, limits: pulumi.Input[Limits]) -> list[pulumi.Resource]:
+        """Declare the policies of all of CI's limited roles, one for each topic."""
+        known = pulumi.Output.from_input(limits)
+        return [
+            resource
+            for name, topic in TOPICS.items()
+            for resource in _enforced_policy(
+                f"ci-{name}",
+                f"{PLATFORM_PROJECT}-{name}",
+                known.apply(lambda found, topic=topic: topic(found).spec()),
+                parent=self,
+            )
+        ]
 
 
 class AppAccess(pulumi.ComponentResource):
@@ -154,7 +187,7 @@ class AppAccess(pulumi.ComponentResource):
             app: The app.
             cluster: Name of the cluster.
             roles: ARN of the role of each GitHub environment: ``orders-preview``.
-            depends_on: The ClusterRole that the groups are bound to.
+            depends_on: The ClusterRole that the groups are bound to, and the policies on content.
         """
         super().__init__("previews:platform:AppAccess", name, None, opts)
         own = f"{app.prefix}staging|{app.branches_namespace}"
@@ -164,9 +197,14 @@ class AppAccess(pulumi.ComponentResource):
             rules=[
                 rbac.v1.PolicyRuleArgs(api_groups=[group], resources=resources, verbs=list(verbs))
                 for group, resources, verbs in staging_permissions()
-            ],
+            ]
+            + [OUTPUTS_RULE],
             opts=pulumi.ResourceOptions(parent=self),
         )
+        viewed = {
+            "preview": [app.glob(StackKind.PREVIEW)],
+            "staging": [f"{app.prefix}staging", app.branches_namespace],
+        }
         limits = {
             "preview": (app.deployer, NAME, app.preview_pattern),
             "staging": (f"{app.prefix}{_STAGER}", f"{app.prefix}{_STAGER}", f"({own})"),
@@ -176,13 +214,14 @@ class AppAccess(pulumi.ComponentResource):
             bounds = _limited_group(
                 f"ci-{app}-{environment}", named, cluster_role, pattern, message, parent=self
             )
-            eks.AccessEntry(
+            _limited_entry(
                 f"ci-{app}-{environment}",
-                cluster_name=cluster,
-                principal_arn=roles[f"{app.prefix}{environment}"],
-                kubernetes_groups=[f"previews:{named}"],
-                # Nobody is in the group before its limits exist.
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[*depends_on, stager, *bounds]),
+                cluster=cluster,
+                role=roles[f"{app.prefix}{environment}"],
+                group=f"{GROUPS}{named}",
+                namespaces=viewed[environment],
+                bounds=[*depends_on, stager, *bounds],
+                parent=self,
             )
         self.register_outputs({})
 
@@ -201,7 +240,7 @@ def _limited_group(
 ) -> list[pulumi.Resource]:
     """Bind the group ``previews:<name>`` to a ClusterRole, and limit its writes to namespaces."""
     child = pulumi.ResourceOptions(parent=parent)
-    group = f"previews:{name}"
+    group = f"{GROUPS}{name}"
     binding = rbac.v1.ClusterRoleBinding(
         f"{resource}-binding",
         metadata=meta.v1.ObjectMetaArgs(name=name),
@@ -213,21 +252,67 @@ def _limited_group(
         ],
         opts=child,
     )
+    enforced = _enforced_policy(
+        f"{resource}-namespaces", name, admission_policy(group, pattern, message), parent=parent
+    )
+    return [binding, *enforced]
+
+
+def _enforced_policy(
+    resource: str,
+    name: str,
+    spec: pulumi.Input[admissionregistration.v1.ValidatingAdmissionPolicySpecArgs],
+    *,
+    parent: pulumi.Resource,
+) -> list[pulumi.Resource]:
     policy = admissionregistration.v1.ValidatingAdmissionPolicy(
-        f"{resource}-namespaces",
+        resource,
         metadata=meta.v1.ObjectMetaArgs(name=name),
-        spec=admission_policy(group, pattern, message),
-        opts=child,
+        spec=spec,
+        opts=pulumi.ResourceOptions(parent=parent),
     )
     enforced = admissionregistration.v1.ValidatingAdmissionPolicyBinding(
-        f"{resource}-namespaces-enforced",
+        f"{resource}-enforced",
         metadata=meta.v1.ObjectMetaArgs(name=name),
         spec=admissionregistration.v1.ValidatingAdmissionPolicyBindingSpecArgs(
             policy_name=name, validation_actions=["Deny"]
         ),
         opts=pulumi.ResourceOptions(parent=parent, depends_on=[policy]),
     )
-    return [binding, policy, enforced]
+    return [policy, enforced]
+
+
+def _limited_entry(
+    resource: str,
+    *,
+    cluster: pulumi.Input[str],
+    role: pulumi.Input[str],
+    group: str,
+    namespaces: Sequence[str],
+    bounds: Sequence[pulumi.Resource],
+    parent: pulumi.Resource,
+) -> None:
+    """Let a role in as a member of a group that reads in some namespaces."""
+    entry = eks.AccessEntry(
+        resource,
+        cluster_name=cluster,
+        principal_arn=role,
+        kubernetes_groups=[group],
+        # Nobody is in the group before its limits exist.
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[*bounds]),
+    )
+    eks.AccessPolicyAssociation(
+        f"{resource}-reads",
+        cluster_name=cluster,
+        principal_arn=entry.principal_arn,
+        policy_arn=_VIEW_POLICY,
+        # By the names of namespaces and not by bindings in them: EKS lets a role look for what is
+        # gone, also when its namespace is.
+        access_scope=eks.AccessPolicyAssociationAccessScopeArgs(
+            type="namespace", namespaces=[*namespaces]
+        ),
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
 
 
 def admission_policy(
@@ -282,15 +367,26 @@ def staging_permissions() -> list[tuple[str, list[str], Sequence[str]]]:
 
 
 def permissions() -> list[tuple[str, list[str], Sequence[str]]]:
-    """Return API group, resources and verbs of each rule of the role."""
-    written: dict[str, list[str]] = {}
-    for token in sorted({*OBJECTS, *CUSTOM_OBJECTS, NAMESPACE}):
-        group, resource = resource_of(token)
-        written.setdefault(group, []).append(resource)
+    """Return API group, resources and verbs of each rule of the role, in the whole cluster.
+
+    No access policy of EKS has custom objects, so the role reads those of all namespaces. They
+    name Secrets, and hold none.
+    """
     return [
-        *((group, resources, _WRITE) for group, resources in written.items()),
-        *((group, list(resources), _READ) for group, resources in READ_KINDS.items()),
+        *_rules(OBJECTS, _CHANGE),
+        *_rules({*CUSTOM_OBJECTS, NAMESPACE}, _WRITE),
+        *((group, list(resources), _READ) for group, resources in READ_EVERYWHERE.items()),
     ]
+
+
+def _rules(
+    tokens: Collection[str], verbs: Sequence[str]
+) -> list[tuple[str, list[str], Sequence[str]]]:
+    resources: dict[str, list[str]] = {}
+    for token in sorted(tokens):
+        group, resource = resource_of(token)
+        resources.setdefault(group, []).append(resource)
+    return [(group, names, verbs) for group, names in resources.items()]
 
 
 def resource_of(token: str) -> tuple[str, str]:

@@ -10,6 +10,7 @@ import pulumi
 from pulumi_aws import iam
 
 from contract.stack_name import PLATFORM_APP
+from infra.ci.admission import Limits
 from infra.ci.cluster_access import AppAccess, CiAccess
 from infra.ci.deploy_role import DEPLOYS_CHANGES, PLAN, DeployRoles
 from infra.ci.permissions.grant import Place, policy
@@ -75,6 +76,7 @@ def ci_roles(
             "ci-access",
             cluster=foundation.cluster.name,
             roles=own.arns,
+            limits=cluster_limits(config, foundation, ingress),
             opts=pulumi.ResourceOptions(providers=[foundation.provider]),
         )
         PlanAccess(
@@ -107,6 +109,27 @@ def ci_roles(
             str(app): {"preview": roles.boundary, "data": roles.data_boundary}
             for app, roles in others.items()
         },
+    )
+
+
+def cluster_limits(
+    config: PlatformConfig, foundation: ClusterFoundation, ingress: SharedIngress
+) -> pulumi.Output[Limits]:
+    """Return the properties of the platform that objects of CI's roles may refer to."""
+    sources = config.load_balancer.source_cidrs or foundation.cluster.vpc_cidrs
+    return pulumi.Output.all(ingress.user_pool_arn, ingress.user_pool_domain).apply(
+        lambda pool: Limits(
+            domain=config.domain,
+            ingress_class=ingress.class_name,
+            listener=config.listener,
+            shared=ingress.annotations,
+            user_pool_arn=pool[0],
+            user_pool_domain=pool[1],
+            bypass=config.access.bypass_secret_arn is not None,
+            sources=[*sources],
+            services=[*foundation.cluster.service_cidrs],
+            databases=[*foundation.database_cidrs],
+        )
     )
 
 

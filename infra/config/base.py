@@ -13,6 +13,9 @@ from contract.stack_name import StackKind
 InstanceClass = Annotated[str, Field(pattern=r"^db\.[a-z0-9-]+\.[a-z0-9]+$")]
 """Class of RDS instances."""
 
+ImageReference = Annotated[str, Field(pattern=r"^([a-z0-9][\w./:-]*@)?sha256:[0-9a-f]{64}$")]
+"""Digest of an image, alone or with its repository."""
+
 _BEARERS = {
     StackKind.PREVIEW: "a preview",
     StackKind.DATA: "a shared server",

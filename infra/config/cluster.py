@@ -40,12 +40,12 @@ class NetworkConfig(Model):
         description="addresses of the VPC that is created, a /16 to /18",
         examples=["10.64.0.0/16"],
     )
-    zones: tuple[Annotated[str, Field(pattern=r"^[a-f]$")], ...] = Field(
-        default=("a", "b"),
-        min_length=2,
-        max_length=4,
-        description="letters of the availability zones of the VPC that is created",
-        examples=[["a", "b"]],
+    zones: int = Field(
+        default=2,
+        ge=2,
+        le=4,
+        description="number of availability zones of the VPC that is created; AWS names them",
+        examples=[2],
     )
     egress: Literal["nat", "nat-per-zone", "endpoints"] = Field(
         default="nat",
@@ -73,14 +73,6 @@ class NetworkConfig(Model):
             raise ValueError(msg)
         if network.overlaps(IPv4Network(SERVICE_CIDR)):
             msg = f"it must not overlap {SERVICE_CIDR}, the addresses of Services"
-            raise ValueError(msg)
-        return value
-
-    @field_validator("zones")
-    @classmethod
-    def _are_different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(value)) != len(value):
-            msg = "each zone can be named once"
             raise ValueError(msg)
         return value
 

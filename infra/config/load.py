@@ -180,7 +180,7 @@ def _is_structured(field: FieldInfo) -> bool:
     """Return True for a field with an object or a list, which Pulumi keeps as JSON."""
     annotation = cast("object", field.annotation)
     kinds: tuple[object, ...] = (annotation, *get_args(annotation))
-    return any(_as_model(kind) is not None or get_origin(kind) is tuple for kind in kinds)
+    return any(_as_model(kind) is not None or get_origin(kind) in {tuple, dict} for kind in kinds)
 
 
 def _lower_first(text: str) -> str:

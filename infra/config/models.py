@@ -16,7 +16,7 @@ from contract.app.values import CPU, Memory
 from contract.bounds import BOUNDS, MOST_CPU, MOST_MEMORY, mebibytes, millicores
 from contract.stack_name import StackKind
 from infra.config.access import AccessConfig, DnsConfig, PlatformAccessConfig, SignIn
-from infra.config.base import InstanceClass, Model, bounded_class, may_have
+from infra.config.base import ImageReference, InstanceClass, Model, bounded_class, may_have
 from infra.config.cluster import ClusterConfig, NetworkConfig
 from infra.config.platform import (
     AppConfig,
@@ -192,11 +192,16 @@ class StackConfig(Model):
         description="folder of the app's preview.yaml, relative to the program's checkout",
         examples=["../orders"],
     )
-    image: str | None = Field(
+    image: ImageReference | None = Field(
         default=None,
-        pattern=r"^([a-z0-9][\w./:-]*@)?sha256:[0-9a-f]{64}$",
         description="digest of an image that is already in the registry; then none is built",
         examples=["sha256:" + 64 * "0"],
+    )
+    web_images: dict[str, ImageReference] = Field(
+        default={},
+        description="digests of the images of further web services, by their names in"
+        " preview.yaml; one that is not named is built",
+        examples=[{"frontend": "sha256:" + 64 * "0"}],
     )
     commit: str | None = Field(
         default=None,

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 PORT = 5432
 
+NO_EXTENDED_SUPPORT = "open-source-rds-extended-support-disabled"
+"""Life cycle of every instance: AWS upgrades it when its version's standard support ends. The
+default keeps the version, at a price per CPU that is several times the instance's own."""
+
 
 @dataclass(frozen=True)
 class Database:

@@ -11,6 +11,7 @@ from pulumi_kubernetes import batch, core, meta
 
 from infra.kubernetes.pod import (
     NAME_LABEL,
+    NOT_DISRUPTED,
     PLATFORM_CONTAINER,
     SERVICE_ACCOUNT,
     TIMEOUT,
@@ -143,7 +144,9 @@ def job_spec(work: DatabaseWork, resources: ServiceConfig) -> batch.v1.JobSpecAr
             ]
         ),
         template=core.v1.PodTemplateSpecArgs(
-            metadata=meta.v1.ObjectMetaArgs(labels={NAME_LABEL: work.name}),
+            metadata=meta.v1.ObjectMetaArgs(
+                labels={NAME_LABEL: work.name}, annotations=NOT_DISRUPTED
+            ),
             spec=pod_spec(
                 core.v1.ContainerArgs(
                     name=work.name,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_aws import rds
 
-from infra.database.database import OwnDatabase, master_secret_arn
+from infra.database.database import NO_EXTENDED_SUPPORT, OwnDatabase, master_secret_arn
 from infra.database.security_group import SecurityGroup
 from infra.errors import ProgramError
 
@@ -102,6 +102,7 @@ class SnapshotDatabase(pulumi.ComponentResource):
             skip_final_snapshot=True,
             delete_automated_backups=True,
             auto_minor_version_upgrade=False,
+            engine_lifecycle_support=NO_EXTENDED_SUPPORT,
             apply_immediately=True,
             tags={CREATED_TAG: latest.apply(lambda snapshot: snapshot.created)},
             opts=pulumi.ResourceOptions(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import pulumi
 from pulumi_aws import rds
 
-from infra.database.database import OwnDatabase, master_secret_arn
+from infra.database.database import NO_EXTENDED_SUPPORT, OwnDatabase, master_secret_arn
 from infra.database.security_group import SecurityGroup
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ class StagingDatabase(pulumi.ComponentResource):
             delete_automated_backups=False,
             auto_minor_version_upgrade=True,
             allow_major_version_upgrade=False,
+            engine_lifecycle_support=NO_EXTENDED_SUPPORT,
             apply_immediately=False,
             opts=child,
         )

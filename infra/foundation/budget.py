@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
     from infra.config.platform import AppConfig
 
+BUDGET_TAGS = {KIND: StackKind.PREVIEW.value}
+"""Tags by which the budget over all previews sees the nodes and the load balancer.
+
+EKS creates both, so the transform in infra/tagging.py doesn't reach them. They are shared: staging
+and the previews of all apps run on them, and the budget counts them whole.
+"""
+
 # Spent, and what the month is going to come to.
 _SPENT_PERCENT = 80
 _FORECAST_PERCENT = 100
@@ -67,7 +74,7 @@ def preview_budgets(config: BudgetConfig, apps: Sequence[AppConfig]) -> None:
     A budget can't require two tags, so an app's has its staging and its shared servers, too.
     """
     if config.monthly_usd is not None:
-        tag = f"{KIND}${StackKind.PREVIEW.value}"
+        tag = f"{KIND}${BUDGET_TAGS[KIND]}"
         PreviewBudget("budget", config=config, project=PLATFORM_PROJECT, tag=tag)
     for app in apps:
         if app.monthly_usd is not None:

@@ -28,6 +28,7 @@ class Cluster:
         service_cidrs: Networks of its Services.
         oidc_issuer: Issuer of its service accounts' tokens, without ``https://``.
         oidc_provider_arn: ARN of the IAM identity provider of that issuer.
+        auto_mode: True if it runs in EKS Auto Mode.
     """
 
     name: pulumi.Input[str]
@@ -39,6 +40,7 @@ class Cluster:
     service_cidrs: tuple[str, ...]
     oidc_issuer: pulumi.Input[str]
     oidc_provider_arn: pulumi.Input[str]
+    auto_mode: bool
 
 
 def look_up_cluster(name: str) -> Cluster:
@@ -77,6 +79,7 @@ def look_up_cluster(name: str) -> Cluster:
         ),
         oidc_issuer=issuer,
         oidc_provider_arn=f"arn:{partition}:iam::{account}:oidc-provider/{issuer}",
+        auto_mode=any(config.enabled for config in found.compute_configs or ()),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from infra.foundation.budget import BUDGET_TAGS
 from infra.foundation.cluster import Cluster, look_up_cluster, subnet_cidrs, vpc_cidrs
 from infra.foundation.eks_cluster import EksCluster
 from infra.foundation.network import Network, plan
@@ -95,7 +96,7 @@ def _created(config: PlatformConfig) -> ClusterFoundation:
 
 def database_cidrs(network: NetworkConfig) -> tuple[str, ...]:
     """Return the databases' networks of a VPC that the program creates."""
-    return plan(network.cidr, len(network.zones)).databases
+    return plan(network.cidr, network.zones).databases
 
 
 def _with_nodes(
@@ -111,13 +112,14 @@ def _with_nodes(
         node_role=created.node_role,
         subnet_ids=created.cluster.subnet_ids,
         security_group_id=created.cluster.security_group_id,
+        tags=BUDGET_TAGS,
         max_cpus=config.max_cpus,
-        opts=pulumi.ResourceOptions(providers=[provider]),
+        opts=pulumi.ResourceOptions(providers=[provider], depends_on=[created.may_tag]),
     )
     return ClusterFoundation(
         cluster=created.cluster,
         provider=provider,
         database_subnet_ids=database_subnet_ids,
         database_cidrs=database_cidrs,
-        ready=nodes.ready,
+        ready=[*nodes.ready, created.may_tag],
     )

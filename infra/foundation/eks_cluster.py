@@ -6,12 +6,13 @@ answer IMDSv2 alone, at one hop, which Auto Mode does not let anybody change; no
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_eks as eks
-from pulumi_aws import cloudwatch
+from pulumi_aws import cloudwatch, iam
 
 from infra.config.cluster import SERVICE_CIDR
 from infra.foundation.cluster import Cluster
@@ -39,11 +40,13 @@ class EksCluster(pulumi.ComponentResource):
         cluster: Properties of the cluster.
         kubeconfig: Kubeconfig for the identity that runs this program.
         node_role: Name of the IAM role of its nodes.
+        may_tag: Permission without which EKS creates nothing that has tags of ours.
     """
 
     cluster: Cluster
     kubeconfig: pulumi.Output[str]
     node_role: pulumi.Output[str]
+    may_tag: iam.RolePolicy
 
     def __init__(
         self,
@@ -90,6 +93,15 @@ class EksCluster(pulumi.ComponentResource):
                 enabled=True,
                 compute_config=eks.ClusterComputeConfigArgs(node_pools=list(_BUILT_IN_POOLS)),
             ),
+            # Auto Mode runs the name server itself. pulumi-eks would install the add-on too, which
+            # never gets ready (pulumi-eks#1726).
+            coredns_addon_options=eks.CoreDnsAddonOptionsArgs(enabled=False),
+            # Auto Mode has no node group, but without this pulumi-eks declares its role, profile
+            # and access entry.
+            skip_default_node_group=True,
+            # AWS upgrades the cluster when its version's standard support ends. The default keeps
+            # the version, at six times the price.
+            upgrade_policy=aws.eks.ClusterUpgradePolicyArgs(support_type="STANDARD"),
             # Each preview's SecretStore has a role of its own by it.
             create_oidc_provider=True,
             vpc_id=vpc_id,
@@ -116,8 +128,65 @@ class EksCluster(pulumi.ComponentResource):
             service_cidrs=(SERVICE_CIDR,),
             oidc_issuer=created.oidc_issuer,
             oidc_provider_arn=created.oidc_provider_arn,
+            auto_mode=True,
+        )
+        self.may_tag = iam.RolePolicy(
+            "tagging",
+            name="tag-nodes-and-load-balancers",
+            role=_role_of(self.cluster.name, self),
+            policy=tagging_policy(),
+            opts=child,
         )
         self.register_outputs({"name": self.cluster.name})
+
+
+def tagging_policy() -> str:
+    """Return the policy that lets EKS tag nodes and load balancers as NodeClass and class say.
+
+    AWS's own policies of Auto Mode allow only EKS's tags
+    (https://docs.aws.amazon.com/eks/latest/userguide/auto-cluster-iam-role.html).
+    """
+    of_the_cluster = {
+        "StringEquals": {
+            "aws:RequestTag/eks:eks-cluster-name": "${aws:PrincipalTag/eks:eks-cluster-name}"
+        }
+    }
+    of_a_node = {
+        **of_the_cluster,
+        "StringLike": {
+            "aws:RequestTag/eks:kubernetes-node-class-name": "*",
+            "aws:RequestTag/eks:kubernetes-node-pool-name": "*",
+        },
+    }
+    of_an_interface = {
+        **of_the_cluster,
+        "StringLike": {"aws:RequestTag/eks:kubernetes-cni-node-name": "*"},
+    }
+    statements = [
+        (["ec2:CreateFleet", "ec2:CreateLaunchTemplate", "ec2:RunInstances"], of_a_node),
+        (["ec2:CreateNetworkInterface"], of_an_interface),
+        (
+            [
+                "ec2:CreateSecurityGroup",
+                "elasticloadbalancing:CreateListener",
+                "elasticloadbalancing:CreateLoadBalancer",
+                "elasticloadbalancing:CreateRule",
+                "elasticloadbalancing:CreateTargetGroup",
+            ],
+            of_the_cluster,
+        ),
+    ]
+    allowed = [
+        {"Effect": "Allow", "Action": actions, "Resource": "*", "Condition": condition}
+        for actions, condition in statements
+    ]
+    return json.dumps({"Version": "2012-10-17", "Statement": allowed}, sort_keys=True)
+
+
+def _role_of(cluster: pulumi.Input[str], parent: pulumi.Resource) -> pulumi.Output[str]:
+    """Return the name of the role that pulumi-eks has created for a cluster."""
+    found = aws.eks.get_cluster_output(name=cluster, opts=pulumi.InvokeOptions(parent=parent))
+    return found.role_arn.apply(lambda arn: arn.rpartition("/")[2])
 
 
 def _administrator(arn: str) -> eks.AccessEntryArgs:

@@ -10,14 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pulumi
-from pulumi_kubernetes import apiextensions, meta, networking
+from pulumi_kubernetes import meta, networking
 
 from infra.app.preview_namespace import PART_OF
 from infra.config.platform import Controller
+from infra.kubernetes.custom_object import CustomObject
 from infra.kubernetes.ingress_annotations import class_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _API_GROUPS = {
     Controller.AUTO_MODE: ("eks.amazonaws.com", "v1"),
@@ -51,6 +52,7 @@ class IngressClass(pulumi.ComponentResource):
         scheme: str,
         cidrs: Sequence[str],
         idle_timeout_seconds: int,
+        tags: Mapping[str, str],
         certificate_arn: pulumi.Input[str] | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -61,20 +63,24 @@ class IngressClass(pulumi.ComponentResource):
             group: Name of the group, the class and its parameters.
             scheme: ``internal`` or ``internet-facing``.
             cidrs: Networks from which the load balancer can be reached.
+            tags: Tags of the load balancer, besides the controller's own.
             certificate_arn: ARN of its certificate; None where one is found by the host name.
         """
         super().__init__("previews:platform:IngressClass", name, None, opts)
         self.name = group
         api_group, version = _API_GROUPS[controller]
-        spec = class_parameters(group, scheme, cidrs, idle_timeout_seconds, dict([PART_OF]))
+        spec = class_parameters(group, scheme, cidrs, idle_timeout_seconds, tags, dict([PART_OF]))
         if certificate_arn is not None:
             spec[_CERTIFICATES[controller]] = [certificate_arn]
-        parameters = apiextensions.CustomResource(
+        parameters = CustomObject(
             "parameters",
             api_version=f"{api_group}/{version}",
             kind="IngressClassParams",
+            name=group,
             metadata=meta.v1.ObjectMetaArgs(name=group),
             spec=spec,
+            # AWS's table of Auto Mode lacks it; each Ingress has it as an annotation, too.
+            expendable=["inboundCIDRs"],
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.ready = networking.v1.IngressClass(
@@ -83,7 +89,9 @@ class IngressClass(pulumi.ComponentResource):
             spec=networking.v1.IngressClassSpecArgs(
                 controller=_CONTROLLERS[controller],
                 parameters=networking.v1.IngressClassParametersReferenceArgs(
-                    api_group=api_group, kind="IngressClassParams", name=group
+                    api_group=api_group,
+                    kind="IngressClassParams",
+                    name=parameters.checked_name,
                 ),
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[parameters]),

@@ -2,7 +2,8 @@
 
 Three kinds of subnets, one of each in every zone: public ones for load balancers and NAT
 gateways, private ones for nodes and pods, and private ones for databases, without a route out of
-the VPC.
+the VPC. AWS names the zones: not every region has an `a` and a `b`, not every account may use
+them, and EKS refuses some.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pulumi
 import pulumi_aws as aws
 from pulumi_aws import ec2
 
+from infra.errors import ProgramError
 from infra.foundation.private_endpoints import PrivateEndpoints
 
 if TYPE_CHECKING:
@@ -27,6 +29,10 @@ PUBLIC_TAG = "kubernetes.io/role/elb"
 PRIVATE_TAG = "kubernetes.io/role/internal-elb"
 
 _EVERYWHERE = "0.0.0.0/0"
+
+# Zones in which EKS places no control plane, by ID: each account has letters of its own for them
+# (https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html).
+REFUSED_BY_EKS = ("use1-az3", "usw1-az2", "cac1-az3")
 
 
 @dataclass(frozen=True)
@@ -59,11 +65,28 @@ def plan(cidr: str, zones: int) -> Plan:
     )
 
 
+def chosen_zones(available: Sequence[str], wanted: int) -> list[str]:
+    """Return the zones to use: the first ones by name.
+
+    Raises:
+        ProgramError: There are fewer than wanted.
+    """
+    if len(available) >= wanted:
+        return sorted(available)[:wanted]
+    raise ProgramError(
+        "config previews:network.zones",
+        why=f"it is {wanted}, but the region has {len(available)} that EKS takes:"
+        f" {', '.join(sorted(available)) or 'none'}",
+        remedy="set a smaller number, of at least 2, or another region in AWS_REGION; `aws ec2"
+        " describe-availability-zones` lists its zones",
+    )
+
+
 @dataclass(frozen=True)
 class _Zones:
-    """Subnets of one kind, by their zone's letter."""
+    """Subnets of one kind, by the number of their zone."""
 
-    subnets: Mapping[str, ec2.Subnet]
+    subnets: Mapping[int, ec2.Subnet]
 
     @property
     def ids(self) -> list[pulumi.Input[str]]:
@@ -102,7 +125,7 @@ class Network(pulumi.ComponentResource):
         super().__init__("previews:platform:Network", name, None, opts)
         self._child = pulumi.ResourceOptions(parent=self)
         self._cluster = cluster
-        self._zones = config.zones
+        self._zones = self._look_up_zones(config.zones)
         self._region = aws.get_region_output(opts=pulumi.InvokeOptions(parent=self)).region
         vpc = ec2.Vpc(
             "vpc",
@@ -117,12 +140,12 @@ class Network(pulumi.ComponentResource):
         ec2.DefaultSecurityGroup(
             "default-firewall", vpc_id=vpc.id, tags=self._named("default"), opts=self._child
         )
-        division = plan(config.cidr, len(config.zones))
+        division = plan(config.cidr, config.zones)
         public = self._subnets("public", division.public, {PUBLIC_TAG: "1"})
         nodes = self._subnets("nodes", division.nodes, {PRIVATE_TAG: "1"})
         databases = self._subnets("databases", division.databases, {})
-        self._route_public(public)
-        tables = self._route_nodes(config, public, nodes)
+        gateway = self._route_public(public)
+        tables = self._route_nodes(config, public, nodes, gateway)
         self.node_subnet_ids = nodes.ids
         self.database_subnet_ids = databases.ids
         endpoints = PrivateEndpoints(
@@ -139,33 +162,53 @@ class Network(pulumi.ComponentResource):
         self.ready = [*tables, endpoints]
         self.register_outputs({"vpcId": self.vpc_id})
 
+    def _look_up_zones(self, wanted: int) -> pulumi.Output[list[str]]:
+        found = aws.get_availability_zones_output(
+            state="available",
+            exclude_zone_ids=list(REFUSED_BY_EKS),
+            # Local and Wavelength Zones are in the list where an account has opted in to them.
+            filters=[
+                aws.GetAvailabilityZonesFilterArgs(name="zone-type", values=["availability-zone"])
+            ],
+            opts=pulumi.InvokeOptions(parent=self),
+        )
+        return found.names.apply(lambda names: chosen_zones(names, wanted))
+
     def _subnets(self, kind: str, cidrs: Sequence[str], tags: dict[str, str]) -> _Zones:
         return _Zones(
             {
-                zone: ec2.Subnet(
-                    f"{kind}-{zone}",
-                    vpc_id=self.vpc_id,
-                    cidr_block=cidr,
-                    availability_zone=pulumi.Output.concat(self._region, zone),
-                    # Not even in public subnets: a resource that needs an address requests one.
-                    map_public_ip_on_launch=False,
-                    tags={**self._named(f"{kind}-{zone}"), **tags},
-                    opts=self._child,
-                )
-                for zone, cidr in zip(self._zones, cidrs, strict=True)
+                number: self._subnet(f"{kind}-{number}", number, cidr, tags)
+                for number, cidr in enumerate(cidrs, start=1)
             }
         )
 
-    def _route_public(self, public: _Zones) -> None:
+    def _subnet(self, name: str, number: int, cidr: str, tags: dict[str, str]) -> ec2.Subnet:
+        return ec2.Subnet(
+            name,
+            vpc_id=self.vpc_id,
+            cidr_block=cidr,
+            availability_zone=self._zones.apply(lambda zones: zones[number - 1]),
+            # Not even in public subnets: a resource that needs an address requests one.
+            map_public_ip_on_launch=False,
+            tags={**self._named(name), **tags},
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # Chosen once: a zone that fails for an hour, or is new, moves no subnet.
+                ignore_changes=["availabilityZone"],
+            ),
+        )
+
+    def _route_public(self, public: _Zones) -> ec2.InternetGateway:
         """Route public subnets to the internet and back."""
         gateway = ec2.InternetGateway(
             "internet", vpc_id=self.vpc_id, tags=self._named("internet"), opts=self._child
         )
         table = self._table("public", gateway_id=gateway.id)
         self._associate("public", table, public)
+        return gateway
 
     def _route_nodes(
-        self, config: NetworkConfig, public: _Zones, nodes: _Zones
+        self, config: NetworkConfig, public: _Zones, nodes: _Zones, gateway: ec2.InternetGateway
     ) -> list[ec2.RouteTable]:
         """Route the nodes' subnets to the internet, through no, one or a gateway per zone."""
         if config.egress == "endpoints":
@@ -173,17 +216,21 @@ class Network(pulumi.ComponentResource):
             self._associate("nodes", table, nodes)
             return [table]
         shared = config.egress == "nat"
-        zones = config.zones[:1] if shared else config.zones
+        zones = [1] if shared else [*public.subnets]
         tables = {
-            zone: self._table(f"nodes-{zone}", nat_gateway_id=self._nat(zone, public.subnets[zone]))
+            zone: self._table(
+                f"nodes-{zone}", nat_gateway_id=self._nat(zone, public.subnets[zone], gateway)
+            )
             for zone in zones
         }
         for zone, subnet in nodes.subnets.items():
-            table = tables[zones[0] if shared else zone]
+            table = tables[1 if shared else zone]
             self._associate(f"nodes-{zone}", table, _Zones({zone: subnet}))
         return list(tables.values())
 
-    def _nat(self, zone: str, subnet: ec2.Subnet) -> pulumi.Output[str]:
+    def _nat(
+        self, zone: int, subnet: ec2.Subnet, internet: ec2.InternetGateway
+    ) -> pulumi.Output[str]:
         address = ec2.Eip(
             f"nat-{zone}", domain="vpc", tags=self._named(f"nat-{zone}"), opts=self._child
         )
@@ -192,7 +239,8 @@ class Network(pulumi.ComponentResource):
             allocation_id=address.allocation_id,
             subnet_id=subnet.id,
             tags=self._named(f"nat-{zone}"),
-            opts=self._child,
+            # AWS creates none in a VPC without a way out, and nothing else here orders the two.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[internet]),
         )
         return gateway.id
 

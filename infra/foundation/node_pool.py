@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pulumi
-from pulumi_kubernetes import apiextensions, core, meta
+from pulumi_kubernetes import core, meta
+
+from infra.kubernetes.custom_object import CustomObject
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 NAME = "previews"
 _EKS_API = "eks.amazonaws.com/v1"
@@ -31,6 +33,7 @@ class NodePool(pulumi.ComponentResource):
         node_role: pulumi.Input[str],
         subnet_ids: Sequence[pulumi.Input[str]],
         security_group_id: pulumi.Input[str],
+        tags: Mapping[str, str],
         max_cpus: int,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -40,6 +43,7 @@ class NodePool(pulumi.ComponentResource):
             node_role: Name of the nodes' IAM role.
             subnet_ids: Private subnets of the nodes.
             security_group_id: Security group of the cluster.
+            tags: Tags of the nodes and their disks.
             max_cpus: Maximum number of CPUs of all nodes together.
         """
         super().__init__("previews:platform:NodePool", name, None, opts)
@@ -51,20 +55,22 @@ class NodePool(pulumi.ComponentResource):
             data={"enable-network-policy-controller": "true"},
             opts=child,
         )
-        node_class = apiextensions.CustomResource(
+        node_class = CustomObject(
             "node-class",
             api_version=_EKS_API,
             kind="NodeClass",
+            name=NAME,
             metadata=meta.v1.ObjectMetaArgs(name=NAME),
-            spec=node_class_spec(node_role, subnet_ids, security_group_id),
+            spec=node_class_spec(node_role, subnet_ids, security_group_id, tags),
             opts=child,
         )
-        pool = apiextensions.CustomResource(
+        pool = CustomObject(
             "node-pool",
             api_version=_KARPENTER_API,
             kind="NodePool",
+            name=NAME,
             metadata=meta.v1.ObjectMetaArgs(name=NAME),
-            spec=node_pool_spec(max_cpus),
+            spec=node_pool_spec(node_class.checked_name, max_cpus),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[node_class]),
         )
         self.ready = [enforcement, pool]
@@ -75,8 +81,9 @@ def node_class_spec(
     role: pulumi.Input[str],
     subnet_ids: Sequence[pulumi.Input[str]],
     security_group_id: pulumi.Input[str],
+    tags: Mapping[str, str],
 ) -> dict[str, object]:
-    """Return the NodeClass: subnets, security group and network policy of nodes."""
+    """Return the NodeClass: subnets, security group, network policy and tags of nodes."""
     return {
         "role": role,
         "subnetSelectorTerms": [{"id": subnet} for subnet in subnet_ids],
@@ -86,10 +93,11 @@ def node_class_spec(
         "networkPolicy": "DefaultDeny",
         "networkPolicyEventLogs": "Enabled",
         "ephemeralStorage": {"size": "80Gi"},
+        "tags": dict(tags),
     }
 
 
-def node_pool_spec(max_cpus: int) -> dict[str, object]:
+def node_pool_spec(node_class: pulumi.Input[str], max_cpus: int) -> dict[str, object]:
     """Return the NodePool: instance types and limits of nodes."""
     return {
         "limits": {"cpu": str(max_cpus)},
@@ -100,7 +108,11 @@ def node_pool_spec(max_cpus: int) -> dict[str, object]:
         },
         "template": {
             "spec": {
-                "nodeClassRef": {"group": "eks.amazonaws.com", "kind": "NodeClass", "name": NAME},
+                "nodeClassRef": {
+                    "group": "eks.amazonaws.com",
+                    "kind": "NodeClass",
+                    "name": node_class,
+                },
                 # A node is replaced by one with the newest image after two weeks.
                 "expireAfter": "336h",
                 "terminationGracePeriod": "1h",

@@ -9,15 +9,19 @@ import pulumi
 
 from infra.config.access import SignIn
 from infra.config.platform import Controller
+from infra.errors import ProgramError
+from infra.foundation.budget import BUDGET_TAGS
 from infra.foundation.dns import WildcardCertificate
 from infra.foundation.ingress_class import IngressClass
-from infra.kubernetes.ingress_annotations import shared_annotations
+from infra.kubernetes.ingress_annotations import inbound_annotations, shared_annotations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from infra.config.access import PlatformAccessConfig
     from infra.config.models import PlatformConfig
+    from infra.config.platform import LoadBalancerConfig
+    from infra.foundation.cluster import Cluster
     from infra.foundation.cluster_foundation import ClusterFoundation
 
 
@@ -27,7 +31,7 @@ class SharedIngress:
 
     Attributes:
         class_name: IngressClass that it names.
-        annotations: Annotations needed where there is no IngressClassParams.
+        annotations: Annotations of each Ingress about the load balancer.
         user_pool_arn: User pool that people sign in to; empty where nobody signs in.
         user_pool_domain: Prefix of that user pool's domain.
         ready: Resources that an Ingress depends on.
@@ -46,7 +50,8 @@ def shared_ingress(config: PlatformConfig, foundation: ClusterFoundation) -> Sha
     cidrs = config.access.cidrs or foundation.cluster.vpc_cidrs
     pool_arn, pool_domain = _user_pool(config.access)
     certificate = _certificate(config)
-    controller = balancer.controller or (Controller.AUTO_MODE if config.cluster.create else None)
+    controller = _controller(balancer, foundation.cluster)
+    _check_bypass(config.access, controller)
     if controller is None:
         return SharedIngress(
             class_name=balancer.ingress_class,
@@ -65,16 +70,55 @@ def shared_ingress(config: PlatformConfig, foundation: ClusterFoundation) -> Sha
         scheme=balancer.scheme,
         cidrs=cidrs,
         idle_timeout_seconds=balancer.idle_timeout_seconds,
+        tags=_tags(config, controller),
         certificate_arn=None if certificate is None else certificate.arn,
         opts=pulumi.ResourceOptions(providers=[foundation.provider]),
     )
     return SharedIngress(
         class_name=ingress_class.name,
-        annotations={},
+        annotations=inbound_annotations(cidrs),
         user_pool_arn=pool_arn,
         user_pool_domain=pool_domain,
         ready=[ingress_class.ready],
     )
+
+
+def _controller(balancer: LoadBalancerConfig, cluster: Cluster) -> Controller | None:
+    """Return the controller for which a class is created; None where the Ingresses say it all.
+
+    Auto Mode ignores the annotation with the group's name, so each preview would get a load
+    balancer of its own: there the class is ours, in an existing cluster, too.
+    """
+    return balancer.controller or (Controller.AUTO_MODE if cluster.auto_mode else None)
+
+
+def _check_bypass(access: PlatformAccessConfig, controller: Controller | None) -> None:
+    """Check that the controller knows the conditions that the bypass of the sign-in needs.
+
+    Raises:
+        ProgramError: It is not known to. A condition that is ignored lets everybody in.
+    """
+    if access.bypass_secret_arn is None or controller is not Controller.AUTO_MODE:
+        return
+    raise ProgramError(
+        "config previews:access.bypassSecretArn",
+        why="the load balancer is EKS Auto Mode's, which is not known to support the annotation"
+        " `conditions.*` (aws/containers-roadmap#2556); where it is ignored, everybody would get"
+        " past the sign-in",
+        remedy="remove the key, and set PREVIEWS_SMOKE=cluster for the smoke test; or use a cluster"
+        " with the AWS Load Balancer Controller, and set previews:loadBalancer.controller to"
+        " aws-load-balancer-controller",
+    )
+
+
+def _tags(config: PlatformConfig, controller: Controller) -> dict[str, str]:
+    """Return the load balancer's tags.
+
+    Auto Mode refuses any that the cluster's role may not write, and that of an existing cluster is
+    not ours.
+    """
+    may_tag = config.cluster.create or controller is Controller.AWS
+    return BUDGET_TAGS if may_tag else {}
 
 
 def _certificate(config: PlatformConfig) -> WildcardCertificate | None:

@@ -1,17 +1,19 @@
 """Settings of the AWS Load Balancer Controller: the one place that declares them.
 
-An annotation belongs to one of four functions, by what it sets:
+An annotation belongs to one of five functions, by what it sets:
 
 | function | carried by | sets |
 |---|---|---|
 | `shared_annotations` | each Ingress without an IngressClassParams | the shared load balancer |
+| `inbound_annotations` | each Ingress | the networks that may connect to it |
 | `class_parameters` | the IngressClassParams | the shared load balancer |
 | `app_annotations` | each Ingress | listener and target group of one app |
 | `sign_in_annotations` | an Ingress whose app requires signing in | the rules of one host |
 
 The load balancer is one for all stacks: the controller refuses an Ingress whose shared settings
-differ from those of the others in its group. So a shared setting goes into both of the first
-two, and staging publishes the first (``ingress.annotations`` of contract/platform_outputs.py).
+differ from those of the others in its group. So a shared setting goes into `shared_annotations`
+and `class_parameters`, and staging publishes the annotations (``ingress.annotations`` of
+contract/platform_outputs.py).
 Listener ports, redirect and TLS policy of an Ingress are merged with those of its group; they are
 equal in all stacks, since they follow from the listener that staging publishes.
 
@@ -28,9 +30,12 @@ from contract.platform_outputs import BYPASS_HEADER
 from infra.kubernetes.pod import TIMEOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from infra.config.platform import Listener
+
+CONDITIONS = f"{ALB}/conditions."
+"""Beginning of the annotations with conditions on the requests to a Service, before its name."""
 
 BYPASS = "bypass"
 """Service behind the rule that lets requests with the bypass token through."""
@@ -41,12 +46,18 @@ NO_SIGN_IN = {f"{ALB}/auth-type": "none"}
 DEFAULT_PORTS = {"HTTP": 80, "HTTPS": 443}
 SCOPES = ("openid", "email")
 
+TOKEN = "[0-9A-Za-z_-]{32,128}"  # noqa: S105  the form of a token, and none
+"""Form of the token that lets tests in, as a regular expression.
+
+The load balancer takes `*` and `?` for wildcards, and at most 128 characters.
+"""
+
 # A target goes on draining at most this long. It is shorter than what a pod has from the end
 # of its preStop to its kill, so that no request is cut off by either.
 _DEREGISTRATION_SECONDS = 5
 
-# TLS 1.2 and 1.3 with forward secrecy; the controller's default goes back to 1.0.
-_TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
+TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
+"""TLS 1.2 and 1.3 with forward secrecy; the controller's default goes back to 1.0."""
 
 _IDLE_TIMEOUT = "idle_timeout.timeout_seconds"
 _SESSION_SECONDS = 8 * 3600
@@ -59,9 +70,18 @@ def shared_annotations(
     return {
         f"{ALB}/group.name": group,
         f"{ALB}/scheme": scheme,
-        f"{ALB}/inbound-cidrs": ",".join(cidrs),
         f"{ALB}/load-balancer-attributes": f"{_IDLE_TIMEOUT}={idle_timeout_seconds}",
+        **inbound_annotations(cidrs),
     }
+
+
+def inbound_annotations(cidrs: Sequence[str]) -> dict[str, str]:
+    """Return the annotation with the networks that may connect, which every Ingress has.
+
+    Where there is an IngressClassParams that has them too, that one counts. Not every version of
+    it does: the field would be dropped, and the load balancer would be open to everybody.
+    """
+    return {f"{ALB}/inbound-cidrs": ",".join(cidrs)}
 
 
 def class_parameters(
@@ -69,6 +89,7 @@ def class_parameters(
     scheme: str,
     cidrs: Sequence[str],
     idle_timeout_seconds: int,
+    tags: Mapping[str, str],
     namespace_labels: dict[str, str],
 ) -> dict[str, object]:
     """Return the spec of the IngressClassParams, which no Ingress of the class can override.
@@ -78,13 +99,16 @@ def class_parameters(
         scheme: ``internal`` or ``internet-facing``.
         cidrs: Networks from which the load balancer can be reached.
         idle_timeout_seconds: Longest silence of a connection.
+        tags: Tags of the load balancer.
         namespace_labels: Labels of the namespaces that may use the class.
     """
+    tagged = [{"key": key, "value": value} for key, value in sorted(tags.items())]
     return {
         "group": {"name": group},
         "scheme": scheme,
         "inboundCIDRs": list(cidrs),
         "namespaceSelector": {"matchLabels": namespace_labels},
+        **({"tags": tagged} if tagged else {}),
         "loadBalancerAttributes": [
             {"key": "routing.http.drop_invalid_header_fields.enabled", "value": "true"},
             {"key": _IDLE_TIMEOUT, "value": str(idle_timeout_seconds)},
@@ -150,7 +174,7 @@ def sign_in_annotations(
             "httpHeaderConfig": {"httpHeaderName": BYPASS_HEADER, "values": [token]},
         }
         for service in bypasses:
-            annotations[f"{ALB}/conditions.{service}"] = json.dumps([condition], sort_keys=True)
+            annotations[f"{CONDITIONS}{service}"] = json.dumps([condition], sort_keys=True)
     return annotations
 
 
@@ -164,5 +188,5 @@ def _listen(listener: Listener) -> dict[str, str]:
     return {
         f"{ALB}/listen-ports": json.dumps(ports),
         f"{ALB}/ssl-redirect": str(listener.port),
-        f"{ALB}/ssl-policy": _TLS_POLICY,
+        f"{ALB}/ssl-policy": TLS_POLICY,
     }

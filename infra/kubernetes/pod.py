@@ -37,6 +37,10 @@ NOT_AWAITED = {"pulumi.com/skipAwait": "true"}
 """Annotation of a Service: Pulumi waits until its endpoints have not changed for 10 s, although
 the Deployment is ready before, and the Ingress waits for the endpoints itself."""
 
+NOT_DISRUPTED = {"karpenter.sh/do-not-disrupt": "true"}
+"""Annotation of a Job's pod: Karpenter, which runs Auto Mode's nodes, removes no node under it to
+save money."""
+
 
 @dataclass(frozen=True)
 class Environment:

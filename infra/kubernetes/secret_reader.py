@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from infra.kubernetes.namespace_scope import NamespaceScope
     from infra.platform_inputs import PlatformInputs
 
+ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
+"""Annotation of a service account with the IAM role that its pods assume."""
+
 
 @dataclass(frozen=True)
 class SecretReader:
@@ -84,9 +87,7 @@ class SecretReader:
         )
         account = core.v1.ServiceAccount(
             "reader",
-            metadata=scope.metadata(
-                self.account, annotations={"eks.amazonaws.com/role-arn": role.arn}
-            ),
+            metadata=scope.metadata(self.account, annotations={ROLE_ANNOTATION: role.arn}),
             automount_service_account_token=False,
             opts=scope.deleted_with_namespace(parent),
         )

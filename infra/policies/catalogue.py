@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from infra.policies import (
     buckets,
+    clusters,
     databases,
     disclosure,
     identities,
@@ -22,6 +23,7 @@ from infra.policies.rule import Rule, StackRule, Violation
 RULES: tuple[Rule, ...] = (
     *databases.RULES,
     *buckets.RULES,
+    *clusters.RULES,
     *networks.RULES,
     *ownership.RULES,
     *identities.RULES,

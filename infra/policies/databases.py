@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from infra.database.database import NO_EXTENDED_SUPPORT
 from infra.policies.declared import Declared
 from infra.policies.rule import Rule
 
@@ -39,6 +40,12 @@ def final_snapshot(database: Declared) -> Iterator[str]:
         yield "its data would be lost with it: it leaves no final snapshot"
 
 
+def no_extended_support(database: Declared) -> Iterator[str]:
+    """Require an upgrade at the end of standard support: AWS's default is paid extended support."""
+    if database.get("engineLifecycleSupport") != NO_EXTENDED_SUPPORT:
+        yield f"engineLifecycleSupport is not {NO_EXTENDED_SUPPORT}"
+
+
 def password_kept_by_rds(database: Declared) -> Iterator[str]:
     """Require a master password that RDS generates; another would be in the state."""
     if database.get("password") or database.get("masterPassword"):
@@ -70,6 +77,12 @@ RULES = (
         "database-password-kept-by-rds",
         "A master's password is RDS's own, never Pulumi's.",
         password_kept_by_rds,
+        frozenset({INSTANCE, CLUSTER}),
+    ),
+    Rule(
+        "database-without-extended-support",
+        "A database is upgraded when its version's standard support ends, not kept at a surcharge.",
+        no_extended_support,
         frozenset({INSTANCE, CLUSTER}),
     ),
 )

@@ -13,7 +13,7 @@ from contract.stack_name import StackName
 from infra.policies.buckets import BUCKET, BUCKET_POLICY, OWNERSHIP, PUBLIC_ACCESS
 from infra.policies.declared import Declared, listed
 from infra.policies.rule import Rule
-from infra.tagging import is_taggable
+from infra.tagging import carries, is_taggable
 
 ROLE = "aws:iam/role:Role"
 ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
@@ -122,7 +122,7 @@ def tagged(resource: Declared) -> Iterator[str]:
     if not is_taggable(resource.type):
         return
     found = resource.below("tags")
-    missing = [tag for tag in tags.REQUIRED if not found.get(tag)]
+    missing = [tag for tag in tags.REQUIRED if carries(resource.type, tag) and not found.get(tag)]
     if missing:
         yield f"it lacks the tags {', '.join(missing)}"
     if found.get(tags.STACK) not in {None, stack.name}:

@@ -48,6 +48,7 @@ def declare_preview(stack: StackName) -> None:
         platform=platform,
         repository_url=platform.images.repository_url,
         existing=config.image,
+        existing_web=config.web_images,
         keep_former=False,
     )
     args = AppArgs(

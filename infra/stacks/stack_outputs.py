@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pulumi
+from pulumi_kubernetes import core
+from pydantic import ValidationError
 
 from contract.kubernetes import SEED
 from contract.platform_outputs import (
     APPS_OUTPUT,
+    CONFIG_MAP,
+    CONFIG_MAP_KEY,
     OUTPUT,
+    OUTPUTS_VARIABLE,
     BoundaryOutputs,
     PlatformOutputs,
     PlatformOutputsError,
+    PublishedOutputs,
 )
 from contract.stack_name import PLATFORM_PROJECT
 from infra.app.hooks import SeedState
@@ -21,9 +29,12 @@ from infra.errors import ProgramError
 from infra.platform_inputs import BoundaryInputs, PlatformInputs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from contract.stack_name import AppName
     from infra.app.app_ingress import AppIngress
     from infra.app.service_stack import AppArgs, ServiceStack
+    from infra.kubernetes.namespace_scope import NamespaceScope
 
 _PREPARE_DATABASE = "prepareDatabase"
 _PREPARE_IMAGE = "prepareImage"
@@ -37,8 +48,12 @@ _NAMESPACE = "kubernetes:core/v1:Namespace"
 
 
 def read_staging() -> PlatformInputs:
-    """Return the platform of the stack ``staging``, of the same organization and project."""
-    return _read(_reference("staging"), pulumi.get_project())
+    """Return the platform that the stack ``staging`` of this project published."""
+    project = pulumi.get_project()
+    published = _handed_over(project)
+    if published is None:
+        return _read(_reference("staging").get_output(OUTPUT), project)
+    return _read(published.platform, project)
 
 
 def read_platform(project: str, app: AppName) -> tuple[PlatformInputs, BoundaryInputs]:
@@ -46,22 +61,83 @@ def read_platform(project: str, app: AppName) -> tuple[PlatformInputs, BoundaryI
 
     The boundaries are empty where the platform has no roles of CI for the app.
     """
-    staging = _reference("staging", project)
+    published = _handed_over(project)
+    if published is None:
+        staging = _reference("staging", project)
+        platform, apps = staging.get_output(OUTPUT), staging.get_output(APPS_OUTPUT)
+    else:
+        platform = pulumi.Output.from_input(published.platform)
+        apps = pulumi.Output.from_input(published.model_dump()["apps"])
 
     def of_app(published: Any) -> BoundaryOutputs:
         apps: dict[str, Any] = published or {}
         return BoundaryOutputs.model_validate(apps.get(str(app), {"preview": "", "data": ""}))
 
-    boundaries = staging.get_output(APPS_OUTPUT).apply(of_app)
-    return _read(staging, project), BoundaryInputs(
+    boundaries = apps.apply(of_app)
+    return _read(platform, project), BoundaryInputs(
         preview=boundaries.apply(lambda found: found.preview),
         data=boundaries.apply(lambda found: found.data),
     )
 
 
-def _read(staging: pulumi.StackReference, project: str) -> PlatformInputs:
-    published = staging.get_output(OUTPUT)
-    return PlatformInputs.of(published.apply(lambda value: checked(value, project)))
+def _read(published: pulumi.Input[Any], project: str) -> PlatformInputs:
+    known = pulumi.Output.from_input(published)
+    return PlatformInputs.of(known.apply(lambda value: checked(value, project)))
+
+
+def _handed_over(project: str) -> PublishedOutputs | None:
+    """Return what the command line read in the cluster; None where Pulumi was run without it.
+
+    CI's role of previews may not read staging's state, and a StackReference does.
+
+    Raises:
+        ProgramError: The file can't be read, or is of another project.
+    """
+    name = os.environ.get(OUTPUTS_VARIABLE)
+    if not name:
+        return None
+    try:
+        published = PublishedOutputs.model_validate_json(Path(name).read_text())
+    except (OSError, ValidationError) as error:
+        raise _wrong_file(name, f"it can't be read: {error}") from error
+    if published.project != project:
+        raise _wrong_file(name, f"it is of project {published.project}, not {project}")
+    return published
+
+
+def _wrong_file(name: str, why: str) -> ProgramError:
+    return ProgramError(
+        f"{OUTPUTS_VARIABLE}={name}",
+        why=why,
+        remedy="unset the variable, which `previews` sets for the runs of Pulumi that it starts",
+    )
+
+
+def publish_platform(
+    project: str,
+    scope: NamespaceScope,
+    platform: PlatformInputs,
+    apps: Mapping[str, Mapping[str, pulumi.Input[str]]],
+    parent: pulumi.Resource,
+) -> None:
+    """Publish the platform as a stack output, and for readers without access to the state.
+
+    Args:
+        project: Pulumi project of this stack ``staging``.
+        scope: Its namespace.
+        platform: The platform.
+        apps: Boundaries for each other app, by its name.
+        parent: Component that the ConfigMap belongs to.
+    """
+    outputs = platform.as_output()
+    pulumi.export(OUTPUT, outputs)
+    document = {"project": project, "platform": outputs, "apps": apps}
+    core.v1.ConfigMap(
+        CONFIG_MAP,
+        metadata=scope.metadata(CONFIG_MAP),
+        data={CONFIG_MAP_KEY: pulumi.Output.json_dumps(document, sort_keys=True)},
+        opts=scope.deleted_with_namespace(parent),
+    )
 
 
 def checked(published: object, project: str = PLATFORM_PROJECT) -> PlatformOutputs:
@@ -150,6 +226,8 @@ def export_service(args: AppArgs, service: ServiceStack, endpoint: AppIngress) -
     pulumi.export("url", endpoint.url)
     pulumi.export("health", args.app.service.health.ready)
     pulumi.export("image", args.image)
+    if args.web_images:
+        pulumi.export("webImages", args.web_images)
     pulumi.export("namespace", args.stack.namespace)
     pulumi.export("commit", args.source.commit)
     pulumi.export("expires", args.source.expires)

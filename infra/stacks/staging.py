@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from contract.platform_outputs import APPS_OUTPUT, OUTPUT
+from contract.platform_outputs import APPS_OUTPUT
 from infra.app.image import app_images
 from infra.app.service_stack import AppArgs, ServiceStack
 from infra.app.sizes import app_sizes
@@ -38,12 +38,12 @@ from infra.platform_inputs import (
     SignInInputs,
 )
 from infra.source import CHECKOUT, read_app_source, read_source
-from infra.stacks.stack_outputs import export_service, read_platform
+from infra.stacks.stack_outputs import export_service, publish_platform, read_platform
 from infra.tagging import tag_every_resource
 from infra.versions import pinned
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pulumi_kubernetes as kubernetes
 
@@ -122,7 +122,7 @@ def _platform_and_its_app(stack: StackName) -> None:
     preview_budgets(config.budget, config.apps)
     key = _data_key(stack)
     shared = _made(config, foundation, ingress, roles, running, _database_image(stack, config, key))
-    endpoint = _app_on(shared, stack, source, config, key)
+    endpoint = _app_on(shared, stack, source, config, key, roles.apps)
     wildcard_record(config, endpoint.load_balancer)
     if roles.arns:
         pulumi.export("deployRoles", roles.arns)
@@ -263,6 +263,7 @@ def _app_on(
     source: Source,
     config: PlatformConfig | AppStagingConfig,
     key: EncryptionKey,
+    apps: Mapping[str, Mapping[str, pulumi.Input[str]]] | None = None,
 ) -> AppIngress:
     """Declare an app's registry, database, branches and service, and publish them."""
     described = load_app(stack.app, config.source)
@@ -286,6 +287,7 @@ def _app_on(
         platform=platform,
         repository_url=registry.url,
         existing=config.image,
+        existing_web=config.web_images,
         # A bad deployment is rolled back to it.
         keep_former=True,
     )
@@ -315,6 +317,7 @@ def _app_on(
     )
     service = ServiceStack("service", opts=on_cluster)
     namespace = service.namespace(args, depends_on=[*shared.ready, *shared.running])
+    publish_platform(stack.app.project, namespace.scope, platform, apps or {}, service)
     database = provision_own_database(
         instance.database,
         stack=stack,
@@ -326,7 +329,6 @@ def _app_on(
         parent=service,
     )
     endpoint = service.deploy(args, namespace, database)
-    pulumi.export(OUTPUT, platform.as_output())
     export_service(args, service, endpoint)
     return endpoint
 

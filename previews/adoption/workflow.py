@@ -12,7 +12,7 @@ import yaml
 
 from previews.adoption.source import read_text
 from previews.adoption.surroundings import scalar
-from previews.errors import PreviewsError
+from previews.errors import UsageError
 
 WORKFLOWS = Path(".github/workflows")
 _PLATFORM = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)@(?P<reference>\w[\w./-]*)")
@@ -42,11 +42,10 @@ _TEXT = """\
 # fork's would pass for one of the platform's.
 name: Previews of {name}
 on:
-  pull_request:
-    types: [opened, reopened, labeled, synchronize, ready_for_review]
-  # Runs when the pull request conflicts, too; a number of it is read, and nothing else.
-  pull_request_target: # zizmor: ignore[dangerous-triggers] nothing of it is checked out
-    types: [closed, unlabeled]
+  # This file and the platform's are the default branch's: a pull request's code is built and
+  # tested in jobs of the platform that have no rights.
+  pull_request_target: # zizmor: ignore[dangerous-triggers] its code runs in jobs without rights
+    types: [opened, reopened, labeled, synchronize, ready_for_review, closed, unlabeled]
   issue_comment: # zizmor: ignore[dangerous-triggers] the platform checks the author's permission
     types: [created]
   push:
@@ -71,11 +70,12 @@ jobs:
   preview:
     name: Preview
     if: >-
-      github.event_name == 'pull_request'
+      github.event_name == 'pull_request_target'
+      && github.event.action != 'closed' && github.event.action != 'unlabeled'
       || github.event_name == 'workflow_dispatch' && inputs.action != 'destroy'
     permissions:
-      actions: write # Starts this workflow from the default branch.
-      attestations: write # Attests who built the image.
+      actions: read # Reads whether the run that made a lock is over.
+      attestations: write # Attests which commit the images are built from.
       contents: read # Checks out.
       deployments: write # Shows the preview in the pull request.
       id-token: write # Assumes the role.
@@ -96,6 +96,7 @@ jobs:
     name: Destroy
     if: >-
       github.event_name == 'pull_request_target'
+      && (github.event.action == 'closed' || github.event.action == 'unlabeled')
       || github.event_name == 'workflow_dispatch' && inputs.action == 'destroy'
     permissions:
       actions: read # Reads whether the run that made a lock is over.
@@ -151,7 +152,8 @@ jobs:
     name: Staging
     if: github.event_name == 'push'
     permissions:
-      attestations: write # Attests who built the image.
+      actions: read # Reads whether the run that made a lock is over.
+      attestations: write # Attests which commit the image is built from.
       contents: read # Checks out.
       id-token: write # Assumes the role.
       statuses: write # Says whether staging has the commit.
@@ -199,14 +201,14 @@ def parse_platform(text: str) -> Platform:
     """
     match = _PLATFORM.fullmatch(text.strip())
     if match is None or match["reference"].startswith("refs/"):
-        raise PreviewsError(
+        raise UsageError(
             "adopt-platform",
             f"platform {text!r}",
             why="expected OWNER/REPO@REF, REF the short name of a protected branch or tag",
             remedy=_NAME_IT,
         )
     if _COMMIT.fullmatch(match["reference"]):
-        raise PreviewsError(
+        raise UsageError(
             "adopt-platform-commit",
             f"platform {text!r}",
             why="AWS's roles trust a protected branch or tag of the platform, and no commit: one of"
@@ -250,9 +252,15 @@ def workflow(platform: Platform, folder: Path, branch: str, name: str) -> str:
 def upgraded(text: str, platform: Platform) -> str:
     """Return a workflow with each reference to the platform's workflows moved.
 
+    One that `previews adopt` wrote for an earlier platform, which `pull_request` starts, is written
+    anew: the platform's workflow runs from the default branch now.
+
     Raises:
         ValueError: It is no YAML.
     """
+    own = _former(text)
+    if own is not None:
+        return workflow(platform, *own)
     for match, begin, end in reversed(list(_calls(text))):
         moved = f"{platform.repository}{match['file']}@{platform.reference}"
         quote = text[begin] if text[begin] in "\"'" else ""
@@ -278,11 +286,7 @@ def _calls(text: str) -> Iterator[tuple[re.Match[str], int, int]]:
     Raises:
         ValueError: It is no YAML.
     """
-    try:
-        jobs = _entries(yaml.compose(text, Loader=yaml.SafeLoader)).get("jobs")
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(" ".join(str(error).split())) from error
-    for job in _entries(jobs).values():
+    for job in _entries(_document(text).get("jobs")).values():
         entries = _entries(job)
         uses = entries.get("uses")
         match = _USES.fullmatch(uses.value) if isinstance(uses, yaml.ScalarNode) else None
@@ -290,6 +294,44 @@ def _calls(text: str) -> Iterator[tuple[re.Match[str], int, int]]:
             continue
         if _entries(entries.get("with")).keys() >= _INPUTS:
             yield match, uses.start_mark.index, uses.end_mark.index
+
+
+def _former(text: str) -> tuple[Path, str, str] | None:
+    """Return folder, branch and name of the app in a workflow that `pull_request` starts.
+
+    None of any other workflow, and of one that is not as `previews adopt` wrote it.
+
+    Raises:
+        ValueError: It is no YAML.
+    """
+    document = _document(text)
+    events = _entries(document.get("on"))
+    given = _entries(_entries(_entries(document.get("jobs")).get("preview")).get("with"))
+    branches = _entries(events.get("push")).get("branches")
+    folder, environment = (given.get(key) for key in ("app", "environment"))
+    if (
+        "pull_request" not in events
+        or not isinstance(folder, yaml.ScalarNode)
+        or not isinstance(environment, yaml.ScalarNode)
+        or not environment.value.endswith("-preview")
+        or not isinstance(branches, yaml.SequenceNode)
+        or not any(one["name"] == "preview.yml" for one, _, _ in _calls(text))
+    ):
+        return None
+    branch = str(branches.value[0].value)
+    return Path(folder.value), branch, environment.value.removesuffix("-preview")
+
+
+def _document(text: str) -> dict[str, yaml.Node]:
+    """Return the entries of a document.
+
+    Raises:
+        ValueError: It is no YAML.
+    """
+    try:
+        return _entries(yaml.compose(text, Loader=yaml.SafeLoader))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(" ".join(str(error).split())) from error
 
 
 def _entries(node: yaml.Node | None) -> dict[str, yaml.Node]:

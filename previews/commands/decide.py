@@ -1,4 +1,4 @@
-"""`previews decide`: decides from an event what to do with a preview."""
+"""`previews decide`: decides from an event what to do with a preview, and shows it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from contract.preview import Preview
 from previews.clients import Clients
-from previews.commands._arguments import preview_of
-from previews.errors import PreviewsError
-from previews.lifecycle.triggers import MANUAL, Decision, Event
-from previews.lifecycle.triggers import decide as decide_on
-from previews.lifecycle.unchanged import keep_if_unchanged
+from previews.commands._arguments import OutputsFile, preview_of, read_event_file, this_run
+from previews.errors import PreviewsError, UsageError
+from previews.lifecycle.triggers import MANUAL, Event, read_event
 from previews.output import AsJson, show
 
 
@@ -27,36 +24,52 @@ def command(
     ] = None,
     event: Annotated[
         Path | None,
-        typer.Option(envvar="GITHUB_EVENT_PATH", help="File with the event's JSON from GitHub."),
+        typer.Option(
+            envvar="GITHUB_EVENT_PATH",
+            metavar="FILE",
+            help="File with the event's JSON from GitHub.",
+        ),
     ] = None,
-    outputs: Annotated[
+    announce: Annotated[
+        bool,
+        typer.Option(
+            "--announce", help="Show it in the pull request: what waits, what stays, or why not."
+        ),
+    ] = False,
+    bake: Annotated[
         Path | None,
-        typer.Option(envvar="GITHUB_OUTPUT", help="File that the step's outputs are added to."),
+        typer.Option(
+            metavar="FILE",
+            help="File that gets the builds of the images, for `docker buildx bake`.",
+        ),
     ] = None,
+    outputs: OutputsFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Decide what to do with a pull request's preview: up, keep, destroy or skip, and why.
 
-    The pull request is read now, so that a late run decides by its current state.
+    The pull request is read now, so that a late run decides by its current state; its preview.yaml
+    is read from GitHub, at its newest commit. Nothing of it is checked out or run.
 
-    Example: previews decide --event "$GITHUB_EVENT_PATH" --json
+    Example: previews decide --event "$GITHUB_EVENT_PATH" --announce --bake bake.json
 
-    Exits with 0 whatever the decision is, with 1 when GitHub does not answer.
+    Exits with 0 whatever the decision is, with 1 when GitHub does not answer, or when preview.yaml
+    describes nothing that can be deployed.
     """
     clients = Clients()
     happened = _event(number, event)
     preview = clients.preview(happened.preview.number)
-    happened = happened.model_copy(update={"preview": preview})
-    pull = clients.github.pulls.read(preview.number)
-    decision = keep_if_unchanged(
-        decide_on(happened, pull, clients.settings),
-        happened,
-        github=clients.github,
-        app=lambda: clients.app,
-        folder=clients.settings.app_folder,
-    )
+    deciding = clients.deciding(preview, run_url=this_run(), announce=announce)
+    decided = deciding.decide(happened.model_copy(update={"preview": preview}))
+    if bake is not None:
+        definition = deciding.bake_definition(decided)
+        if definition is not None:
+            bake.write_text(definition)
+    deciding.announce(decided)
+    decision = decided.decision
     if outputs is not None:
-        _add(outputs, decision)
+        with outputs.open("a") as file:
+            file.write(decision.outputs())
     show(
         decision,
         f"{decision.action} {decision.preview} at {decision.sha[:12]}: {decision.reason}",
@@ -68,32 +81,20 @@ def _event(preview: Preview | None, file: Path | None) -> Event:
     if preview is not None:
         return Event(action=MANUAL, preview=preview)
     if file is None:
-        raise PreviewsError(
+        raise UsageError(
             "event-missing",
             "event",
             why="neither an event nor a pull request's number was given",
             remedy="give one, as in: previews decide 42.",
         )
     try:
-        return Event.model_validate_json(file.read_text())
-    except (OSError, ValidationError) as error:
+        return read_event(read_event_file(file))
+    except ValueError as error:
         raise PreviewsError(
             "event-unreadable",
             f"event in {file}",
-            why=f"expected the JSON of a pull_request event: {error}",
-            remedy="run it in a workflow on pull_request or pull_request_target,"
+            why="expected the JSON of a pull_request event, or of a workflow_dispatch with the"
+            f" input pull-request: {error}",
+            remedy="run it in a workflow on pull_request_target or workflow_dispatch,"
             " or give the number: previews decide 42.",
         ) from error
-
-
-def _add(file: Path, decision: Decision) -> None:
-    """Add the decision to a step's outputs; no value can contain a line break."""
-    lines = {
-        "action": decision.action.value,
-        "number": str(decision.preview.number),
-        "sha": decision.sha,
-        "stack": decision.preview.name,
-        "deployed": decision.deployed,
-    }
-    with file.open("a") as opened:
-        opened.writelines(f"{name}={value}\n" for name, value in lines.items())

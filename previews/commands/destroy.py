@@ -8,7 +8,7 @@ import typer
 
 from previews import output
 from previews.clients import Clients
-from previews.commands._arguments import PreviewArgument
+from previews.commands._arguments import PreviewArgument, this_run
 from previews.errors import Exit, PreviewsError
 from previews.output import AsJson, show
 
@@ -29,7 +29,7 @@ def command(
 
     Exits with 0 when nothing is left, with 4 when something is, with 1 when that is unknown.
     """
-    report = Clients().destroy(preview, leftovers=leftovers)
+    report = Clients().destroy(preview, leftovers=leftovers, run_url=this_run())
     show(report, report.text(), as_json=as_json)
     if not report.complete:
         output.failure(

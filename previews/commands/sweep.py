@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -11,7 +11,7 @@ import typer
 from contract.preview import Preview
 from previews import output
 from previews.clients import Clients
-from previews.commands._arguments import preview_of
+from previews.commands._arguments import OutputsFile, preview_of, this_run
 from previews.errors import Exit, PreviewsError
 from previews.lifecycle.sweep import Sweep
 from previews.output import AsJson, show
@@ -21,25 +21,27 @@ def command(
     yes: Annotated[
         bool, typer.Option("--yes", help="Remove them; without it they are only listed.")
     ] = False,
-    most: Annotated[int, typer.Option(min=1, max=1000, help="Most to remove in one run.")] = 10,
+    most: Annotated[
+        int, typer.Option(min=1, max=1000, metavar="COUNT", help="Most to remove in one run.")
+    ] = 10,
     only: Annotated[
         Preview | None, typer.Option(parser=preview_of, metavar="N", help="Check only this one.")
     ] = None,
-    none_open: Annotated[
-        bool,
-        typer.Option("--none-open", help="Confirm that the repository has no open pull request."),
-    ] = False,
-    outputs: Annotated[
-        Path | None,
-        typer.Option(envvar="GITHUB_OUTPUT", help="File that the step's outputs are added to."),
-    ] = None,
+    confirm: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="COUNT", help="Let so many go at once, even if they are most of them."
+        ),
+    ] = 0,
+    outputs: OutputsFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare every stack and every tagged resource with the open pull requests.
 
     Due for removal are previews whose pull request is closed, has lost its label or has not been
-    pushed to for long, and resources without a stack. Nothing is removed on an empty or failed
-    answer; each pull request is read again before its removal; a failure does not stop the others.
+    pushed to for long, and resources without a stack. Nothing is removed on a failed answer, nor
+    most of them at once without --confirm; each pull request is read again before its removal; a
+    failure does not stop the others.
 
     Example: previews sweep --yes --most 5
 
@@ -51,10 +53,11 @@ def command(
         stacks=clients.stacks,
         places=clients.places,
         pulls=clients.github.pulls,
+        repository=clients.github.repository,
         settings=clients.settings,
-        remove=clients.destroy,
+        remove=partial(clients.destroy, run_url=this_run()),
     )
-    report = sweep.run(most=most, dry_run=not yes, only=only, none_open=none_open)
+    report = sweep.run(most=most, dry_run=not yes, only=only, confirmed=confirm)
     if outputs is not None:
         with outputs.open("a") as opened:
             opened.write(f"due={json.dumps([preview.number for preview in report.due])}\n")

@@ -2,39 +2,125 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
+from pydantic import BaseModel, ConfigDict
 
+from contract.preview import Preview
+from previews import output
 from previews.clients import Clients
-from previews.commands._arguments import Bypass, ConnectTo, PreviewArgument, this_run
-from previews.errors import PreviewsError
+from previews.commands._arguments import ConnectTo, OutputsFile, PreviewArgument, this_run
+from previews.commands._preflight import require_room
+from previews.errors import PreviewsError, for_people
+from previews.github.pulls import PullRequest
+from previews.lifecycle.deploy import DeployReport
+from previews.lifecycle.image_archives import Images, push_images
+from previews.lifecycle.triggers import MANUAL, Action, Event, decide
 from previews.output import AsJson, show
+from previews.pull_request.github_presenter import PullRequestPresenter
+
+_Commit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SHA", help="With --images: the commit that they were built from, in full."
+    ),
+]
+_Images = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Folder with the images as OCI archives, app.tar and web-<name>.tar; without it the"
+        " program builds them from the checkout.",
+    ),
+]
+
+
+class SkipReport(BaseModel):
+    """A commit that is not deployed any more.
+
+    Attributes:
+        stack: Name of the preview.
+        commit: The commit.
+        skipped: Why it is not deployed.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    stack: str
+    commit: str
+    skipped: str
+
+    def text(self) -> str:
+        """Return the report for people."""
+        return f"{self.stack} at {self.commit[:12]} is not deployed: {self.skipped}"
 
 
 def command(
     preview: PreviewArgument,
-    image: Annotated[
-        str | None, typer.Option(help="Digest of its image; without it the program builds one.")
-    ] = None,
+    commit: _Commit = None,
+    images: _Images = None,
     connect_to: ConnectTo = None,
-    bypass: Bypass = None,
-    outputs: Annotated[
-        Path | None,
-        typer.Option(envvar="GITHUB_OUTPUT", help="File that the step's outputs are added to."),
-    ] = None,
+    outputs: OutputsFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Deploy a preview: `pulumi up`, a smoke test, and one comment with the progress.
 
+    With --images nothing of the pull request is checked out: its preview.yaml is read from GitHub,
+    and its images come from a job without credentials. Unless the pull request is still to be
+    deployed at that commit, nothing is done. The checks of `previews preflight` are made before.
+
     When it fails, the comment has the failure report, so that nobody needs access to the cluster.
 
-    Example: previews up 42 --image sha256:0123…
+    Example: previews up 42 --commit "$SHA" --images images
 
-    Exits with 0 when it is up and passed its smoke test, with 1 when not.
+    Exits with 0 when it is up and passed its smoke test, or when the commit is not to be deployed
+    any more; with 3 when there is no room now, with 1 when it failed.
     """
+    if (commit is None) != (images is None):
+        msg = "--commit and --images belong together"
+        raise typer.BadParameter(msg)
     clients = Clients()
+    if commit is None or images is None:
+        _deploy_checkout(clients, preview, connect_to, outputs, as_json=as_json)
+        return
+    pull = clients.github.pulls.read(preview.number)
+    presenter = clients.pull_request_presenter(preview, run_url=this_run())
+    skipped = _reason_to_skip(clients, preview, pull, commit)
+    if skipped is not None:
+        presenter.outdated(commit, skipped)
+        _add(outputs, skipped="true")
+        skip = SkipReport(stack=preview.name, commit=commit, skipped=skipped)
+        show(skip, skip.text(), as_json=as_json)
+        return
+    delivery = _Delivery(clients, preview, pull, presenter, commit, images)
+    report, pushed, tests = delivery.deploy(connect_to)
+    _add(
+        outputs,
+        url=report.url,
+        tests=str(tests).lower(),
+        image=pushed.own,
+        images=json.dumps(pushed.all()),
+        skipped="false",
+    )
+    show(report, report.text(), as_json=as_json)
+
+
+def _deploy_checkout(
+    clients: Clients,
+    preview: Preview,
+    connect_to: str | None,
+    outputs: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Deploy what is checked out, by the images that the program builds."""
     pull = clients.pulls.read(preview.number)
     if not pull.is_open:
         raise PreviewsError(
@@ -44,18 +130,89 @@ def command(
             remedy="reopen it first; to remove what is left of its preview: previews destroy N.",
         )
     presenter = clients.presenter(preview, run_url=this_run(), connect_to=connect_to)
-    tests_follow = outputs is not None and clients.app.tests is not None
-    deployment = clients.deployment(
-        preview,
-        pull,
-        presenter,
-        connect_to=connect_to,
-        bypass=bypass,
-        tests_follow=tests_follow,
-    )
-    report = deployment.run(image=image)
-    if outputs is not None:
-        # Another job runs the tests, which has no access to the stack.
-        with outputs.open("a") as opened:
-            opened.write(f"url={report.url}\ntests={str(tests_follow).lower()}\n")
+    deployment = clients.deployment(preview, pull, presenter, connect_to=connect_to)
+    report = deployment.run(images=None)
+    _add(outputs, url=report.url)
     show(report, report.text(), as_json=as_json)
+
+
+def _reason_to_skip(
+    clients: Clients, preview: Preview, pull: PullRequest, commit: str
+) -> str | None:
+    """Decide again: the run may have waited, and the first decision may be out of date."""
+    decision = decide(Event(action=MANUAL, preview=preview), pull, clients.settings)
+    if decision.action is not Action.UP:
+        return decision.reason
+    if decision.sha != commit:
+        return f"{decision.sha[:12]} is the newest commit, which has its own run"
+    return None
+
+
+class _Delivery:
+    """Deployment of a commit that is not checked out, by images that another job built."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        preview: Preview,
+        pull: PullRequest,
+        presenter: PullRequestPresenter,
+        commit: str,
+        images: Path,
+    ) -> None:
+        self._clients = clients
+        self._preview = preview
+        self._pull = pull
+        self._presenter = presenter
+        self._commit = commit
+        self._images = images
+
+    def deploy(self, connect_to: str | None) -> tuple[DeployReport, Images, bool]:
+        """Check what it needs, push the images and deploy; returns whether tests follow, too."""
+        with TemporaryDirectory(prefix="previews-app-") as root:
+            with self._failures_shown():
+                files = self._clients.app_files(self._commit, Path(root))
+                clients, config = self._clients.fetched(files)
+            require_room(
+                clients,
+                self._preview,
+                show=lambda report: output.console.print(report.text(), soft_wrap=True),
+                tell=partial(self._presenter.stopped_at, self._commit),
+            )
+            tests_follow = clients.app.tests is not None
+            deployment = clients.deployment(
+                self._preview,
+                self._pull,
+                self._presenter,
+                connect_to=connect_to,
+                tests_follow=tests_follow,
+                config=config,
+            )
+            pushed = cache(partial(self._push, clients))
+            return deployment.run(images=pushed), pushed(), tests_follow
+
+    def _push(self, clients: Clients) -> Images:
+        return push_images(
+            self._images,
+            clients.app,
+            preview=self._preview,
+            commit=self._commit,
+            repository=clients.platform.images.repository_url,
+            settings=clients.settings,
+        )
+
+    @contextmanager
+    def _failures_shown(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            shown = for_people(self._preview.name, error)
+            self._presenter.stopped_at(self._commit, shown)
+            raise
+
+
+def _add(outputs: Path | None, **values: str) -> None:
+    """Add to the outputs of a step; no value can contain a line break."""
+    if outputs is not None:
+        with outputs.open("a") as file:
+            file.writelines(f"{name}={value}\n" for name, value in values.items())

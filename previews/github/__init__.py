@@ -9,10 +9,13 @@ if TYPE_CHECKING:
     from previews.github.comments import Comments
     from previews.github.commits import Commits
     from previews.github.connection import Connection
+    from previews.github.contents import Contents
     from previews.github.deployments import Deployments
     from previews.github.people import People
     from previews.github.pulls import Pulls
+    from previews.github.repository import Repository
     from previews.github.runs import Runs
+    from previews.github.settings import RepositorySettings
     from previews.github.workflows import Workflows
     from previews.settings import Settings
 
@@ -38,6 +41,13 @@ class GitHub:
         return Connection(self._settings)
 
     @cached_property
+    def repository(self) -> Repository:
+        """The repository itself: its identity and its labels."""
+        from previews.github.repository import Repository
+
+        return Repository(self.connection)
+
+    @cached_property
     def pulls(self) -> Pulls:
         """Pull requests and their labels."""
         from previews.github.pulls import Pulls
@@ -57,6 +67,13 @@ class GitHub:
         from previews.github.commits import Commits
 
         return Commits(self.connection)
+
+    @cached_property
+    def contents(self) -> Contents:
+        """Files of a commit."""
+        from previews.github.contents import Contents
+
+        return Contents(self.connection)
 
     @cached_property
     def deployments(self) -> Deployments:
@@ -85,3 +102,10 @@ class GitHub:
         from previews.github.workflows import Workflows
 
         return Workflows(self.connection)
+
+    @cached_property
+    def settings(self) -> RepositorySettings:
+        """Settings of the repository, for whoever may read them."""
+        from previews.github.settings import RepositorySettings
+
+        return RepositorySettings(self.connection)

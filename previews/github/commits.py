@@ -1,8 +1,11 @@
-"""Commits, compared by their files."""
+"""Commits, their times, and their differences."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
+
+from pydantic import AliasPath, AwareDatetime, Field
 
 from previews.github.connection import Connection, Model, read
 
@@ -20,6 +23,12 @@ class ChangedFile(Model):
 
     filename: str
     previous_filename: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its path, and the former one."""
+        former = self.previous_filename
+        return (self.filename,) if former is None else (self.filename, former)
 
 
 class Comparison(Model):
@@ -41,8 +50,17 @@ class Comparison(Model):
         """
         if self.status not in {"ahead", "identical"} or len(self.files) >= MOST_FILES:
             return None
-        names = [(one.filename, one.previous_filename) for one in self.files]
-        return tuple(name for both in names for name in both if name is not None)
+        return tuple(name for one in self.files for name in one.names)
+
+
+class GitCommit(Model):
+    """A commit.
+
+    Attributes:
+        committed: Its committer's date.
+    """
+
+    committed: AwareDatetime = Field(validation_alias=AliasPath("committer", "date"))
 
 
 class Commits:
@@ -51,6 +69,13 @@ class Commits:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._api = connection.kit.rest.repos
+        self._git = connection.kit.rest.git
+
+    def time(self, sha: str) -> datetime:
+        """Return the time of a commit, by its committer's clock."""
+        what = f"commit {sha[:12]}"
+        response = self._connection.request(what, self._git.get_commit, commit_sha=sha)
+        return read(GitCommit, what, response).committed
 
     def compare(self, base: str, head: str) -> Comparison:
         """Compare two commits.

@@ -85,7 +85,9 @@ class Connection:
         )
 
     def request(self, what: str, call: Callable[..., Response[Any, Any]], **arguments: Any) -> Any:
-        """Send one request about the repository; return the JSON of its response.
+        """Send one request; return the JSON of its response.
+
+        It is about the repository, unless its arguments name another owner and name.
 
         Args:
             what: The requested resource, as a failure names it.
@@ -125,7 +127,7 @@ class Connection:
         self, what: str, call: Callable[..., Response[Any, Any]], arguments: dict[str, Any]
     ) -> Response[Any, Any]:
         try:
-            return call(owner=self.owner, repo=self.name, **arguments)
+            return call(**({"owner": self.owner, "repo": self.name} | arguments))
         except GitHubException as error:
             raise self._explain(what, error) from error
 

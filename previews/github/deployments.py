@@ -42,10 +42,12 @@ class DeploymentStatus(Model):
     Attributes:
         state: The state.
         environment_url: URL of the deployed service; empty unless it is up.
+        log_url: URL of the workflow run that set it.
     """
 
     state: DeploymentState
     environment_url: str | None = None
+    log_url: str | None = None
 
 
 class CommitStatus(Model):
@@ -76,6 +78,13 @@ class Deployments:
         what = f"deployments to {environment}"
         call = self._api.list_deployments
         for response in self._connection.each(what, call, environment=environment):
+            yield read(Deployment, what, response)
+
+    def of_commit(self, environment: str, sha: str) -> Iterator[Deployment]:
+        """Yield every deployment of a commit to an environment, newest first."""
+        what = f"deployments of {sha[:12]} to {environment}"
+        call = self._api.list_deployments
+        for response in self._connection.each(what, call, environment=environment, sha=sha):
             yield read(Deployment, what, response)
 
     def of_previews(self) -> Iterator[Deployment]:

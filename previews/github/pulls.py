@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import quote
 
 from pydantic import AliasPath, Field, field_validator
 
+from previews.github.commits import ChangedFile
 from previews.github.connection import Connection, Model, read
 
 
@@ -28,7 +29,7 @@ class PullRequest(Model):
         base_repository: Its repository.
         author: Login of its author.
         author_type: ``User`` or ``Bot``.
-        labels: Names of its labels.
+        labels: Names of its labels in lower case: GitHub's have none.
         mergeable: True if it can be merged; None until GitHub has computed it.
         updated_at: Time of its last change.
     """
@@ -56,7 +57,8 @@ class PullRequest(Model):
     def _names(cls, labels: Any) -> Any:
         if not isinstance(labels, list):
             return labels
-        return [label["name"] if isinstance(label, dict) else label for label in labels]
+        names = [label["name"] if isinstance(label, dict) else label for label in labels]
+        return [str(name).casefold() for name in names]
 
     @property
     def is_open(self) -> bool:
@@ -72,6 +74,11 @@ class PullRequest(Model):
     def is_fork(self) -> bool:
         """True if its branch is in another repository, whose runs get no secrets."""
         return self.head_repository != self.base_repository
+
+
+def has_label(labels: Iterable[str], name: str) -> bool:
+    """Return whether a label is among others; GitHub doesn't tell labels apart by letter case."""
+    return name.casefold() in {label.casefold() for label in labels}
 
 
 class Pulls:
@@ -102,6 +109,12 @@ class Pulls:
         what = "list of open pull requests"
         for response in self._connection.each(what, self._api.list, state="open"):
             yield read(PullRequest, what, response)
+
+    def files(self, number: int) -> Iterator[ChangedFile]:
+        """Yield the files that a pull request changes; GitHub names 3,000 at most."""
+        what = f"files of pull request {number}"
+        for response in self._connection.each(what, self._api.list_files, pull_number=number):
+            yield read(ChangedFile, what, response)
 
     def add_label(self, number: int, label: str) -> None:
         """Add a label to a pull request; an existing one is fine."""

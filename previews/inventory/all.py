@@ -30,7 +30,7 @@ def all_finders(
 ) -> tuple[ResourceFinder, ...]:
     """Return the finders; dependents come first: pods, then databases, then security groups."""
     app = settings.app_name
-    repository = "" if settings.local else settings.github_repository
+    repository = None if settings.local else github.repository
     return (
         Namespaces(cluster, app),
         LoadBalancer(aws, repository, app),

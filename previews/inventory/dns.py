@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from contract.stack_name import PLATFORM_APP, AppName
-from previews.inventory.item import AwsFinder, Item, preview
+from previews.inventory.item import AwsFinder, Item, OwnRepository, preview
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -19,7 +19,11 @@ class Dns(AwsFinder):
     name = "Route 53"
 
     def __init__(
-        self, session: Session, repository: str, domain: str, app: AppName = PLATFORM_APP
+        self,
+        session: Session,
+        repository: OwnRepository | None,
+        domain: str,
+        app: AppName = PLATFORM_APP,
     ) -> None:
         """Search every zone that may hold the domain.
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from contract.preview import Preview
 from contract.stack_name import PLATFORM_APP, AppName
+from contract.tags import REPOSITORY
 
 _DATABASE = re.compile(r":db:(?P<name>[a-z0-9-]+)$")
 
@@ -81,16 +82,23 @@ def owner_by_database(arn: str, app: AppName = PLATFORM_APP) -> str | None:
     return None if match is None else preview(match["name"], app)
 
 
+class OwnRepository(Protocol):
+    """The repository whose previews are found."""
+
+    def has_been(self, name: str) -> bool:
+        """Return whether a name in a tag is this repository's, or was before it was renamed."""
+
+
 class AwsFinder:
     """The base of AWS's finders."""
 
     name: str
 
-    def __init__(self, repository: str, app: AppName = PLATFORM_APP) -> None:
+    def __init__(self, repository: OwnRepository | None, app: AppName = PLATFORM_APP) -> None:
         """Connect at the first search.
 
         Args:
-            repository: The repository of the previews; empty if no other one has any.
+            repository: The repository of the previews; None if no other one has any.
             app: App whose previews are found; a repository can hold several.
         """
         self._repository = repository
@@ -98,9 +106,8 @@ class AwsFinder:
 
     def is_of_another_repository(self, tags: Mapping[str, str]) -> bool:
         """Return whether the tags name another repository."""
-        return bool(self._repository) and tags.get("repository", self._repository) != (
-            self._repository
-        )
+        name = tags.get(REPOSITORY, "")
+        return self._repository is not None and name != "" and not self._repository.has_been(name)
 
     def item(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from contract.stack_name import PLATFORM_APP, AppName
-from previews.inventory.item import AwsFinder, Item, as_mapping, preview
+from previews.inventory.item import AwsFinder, Item, OwnRepository, as_mapping, preview
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -24,7 +24,9 @@ class LoadBalancer(AwsFinder):
 
     name = "ELB"
 
-    def __init__(self, session: Session, repository: str, app: AppName = PLATFORM_APP) -> None:
+    def __init__(
+        self, session: Session, repository: OwnRepository | None, app: AppName = PLATFORM_APP
+    ) -> None:
         super().__init__(repository, app)
         self._name = target_group_pattern(app)
         self._elb = session.client("elbv2")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from contract.stack_name import PLATFORM_APP, AppName
-from previews.inventory.item import AwsFinder, Item, as_mapping, owner_by_name
+from previews.inventory.item import AwsFinder, Item, OwnRepository, as_mapping, owner_by_name
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -22,7 +22,9 @@ class Rds(AwsFinder):
 
     name = "RDS"
 
-    def __init__(self, session: Session, repository: str, app: AppName = PLATFORM_APP) -> None:
+    def __init__(
+        self, session: Session, repository: OwnRepository | None, app: AppName = PLATFORM_APP
+    ) -> None:
         super().__init__(repository, app)
         self._rds = session.client("rds")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from contract.stack_name import PLATFORM_APP, AppName, StackName
 from previews.errors import PreviewsError
-from previews.inventory.item import AwsFinder, Item
+from previews.inventory.item import AwsFinder, Item, OwnRepository
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -25,7 +25,11 @@ class Registry(AwsFinder):
     name = "ECR"
 
     def __init__(
-        self, session: Session, repository: str, images: str, app: AppName = PLATFORM_APP
+        self,
+        session: Session,
+        repository: OwnRepository | None,
+        images: str,
+        app: AppName = PLATFORM_APP,
     ) -> None:
         """Search one repository.
 

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from contract.stack_name import PLATFORM_APP, AppName, StackKind
 from previews.errors import PreviewsError
-from previews.inventory.item import AwsFinder, Item, as_mapping, owner_by_name
+from previews.inventory.item import AwsFinder, Item, OwnRepository, as_mapping, owner_by_name
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -28,7 +28,9 @@ class S3(AwsFinder):
 
     name = "S3"
 
-    def __init__(self, session: Session, repository: str, app: AppName = PLATFORM_APP) -> None:
+    def __init__(
+        self, session: Session, repository: OwnRepository | None, app: AppName = PLATFORM_APP
+    ) -> None:
         super().__init__(repository, app)
         self._s3 = session.client("s3")
 

@@ -175,7 +175,8 @@ def _job_again(job: dict[str, Any], token: str) -> dict[str, Any]:
     """Copy a Job without the fields that the cluster has added."""
     name = job["metadata"]["labels"][NAME_LABEL]
     template = copy.deepcopy(dict(job["spec"]["template"]))
-    template["metadata"] = {"labels": {NAME_LABEL: name}}
+    former = template["metadata"].get("annotations") or {}
+    template["metadata"] = {"labels": {NAME_LABEL: name}, "annotations": former}
     kept = ("backoffLimit", "activeDeadlineSeconds", "podFailurePolicy")
     spec = {key: job["spec"][key] for key in kept if key in job["spec"]}
     return {

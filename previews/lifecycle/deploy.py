@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -31,15 +31,18 @@ from previews.reporting.wording import duration
 from previews.settings import Settings
 
 if TYPE_CHECKING:
+    from httpx import BaseTransport
+
     from contract.app.model import App
     from contract.platform_outputs import PlatformOutputs
     from previews.diagnosis.failure_report import FailureReport
     from previews.kubernetes import Cluster
+    from previews.lifecycle.image_archives import Images
     from previews.pull_request.pull_requests import PullRequestState
     from previews.pulumi.stacks import Stacks
     from previews.pulumi.state import StackState
 
-_BUILT = ("previews:image", "previews:commit")
+_BUILT = ("previews:image", "previews:webImages", "previews:commit", "previews:source")
 _NAMESPACE = "kubernetes:core/v1:Namespace"
 _INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
 _DATABASE = re.compile(r"^aws:rds/instance:Instance$|^kubernetes:.+:DatabaseBranch$")
@@ -95,6 +98,9 @@ class PreviewDeployment:
         diagnose: Finds out why a `pulumi up` failed, from its outcome and a message.
         connect_to: As in `smoke`.
         tests_follow: True if the app's own tests are run after it.
+        through: Returns the transport of the smoke test; None for the app's address.
+        check_inbound: Checks which networks the load balancer lets in.
+        config: Configuration that stands for a checkout of the app, where there is none.
     """
 
     preview: Preview
@@ -110,12 +116,15 @@ class PreviewDeployment:
     diagnose: Callable[[str, UpResult, str], FailureReport]
     connect_to: str | None = None
     tests_follow: bool = False
+    through: Callable[[], BaseTransport | None] = lambda: None
+    check_inbound: Callable[[], None] = lambda: None
+    config: Mapping[str, str] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
 
     def run(
         self,
         *,
-        image: str | None,
+        images: Callable[[], Images] | None,
         commit: str | None = None,
         reset_database: bool = False,
         unchanged: Sequence[str] = (),
@@ -123,7 +132,8 @@ class PreviewDeployment:
         """Deploy the preview.
 
         Args:
-            image: Digest of the image that was built for it; None lets the program build it.
+            images: Pushes the images that were built for it, or names those that are there; None
+                lets the program build them.
             commit: Commit that the image was built from; None for the checkout's own.
             reset_database: True if its database is deleted first, and created again.
             unchanged: URNs of resources that stay as they are, whatever the program declares.
@@ -134,7 +144,7 @@ class PreviewDeployment:
         """
         self.presenter.begin(commit or self.pull.head_sha)
         try:
-            return self._deploy(image, commit, reset_database, unchanged)
+            return self._deploy(images, commit, reset_database, unchanged)
         except UpFailedError:
             raise
         except (Exception, KeyboardInterrupt) as error:
@@ -144,21 +154,21 @@ class PreviewDeployment:
 
     def _deploy(
         self,
-        image: str | None,
+        images: Callable[[], Images] | None,
         commit: str | None,
         reset_database: bool,
         unchanged: Sequence[str],
     ) -> DeployReport:
         stack = self.preview.stack.value
+        given = None if images is None else images()
         # A run that was killed leaves its lock, and resources that it had not recorded.
         state = self.adopt(stack)
         self._require_namespace(state)
         before = state.outputs
         served = str(before.get("commit") or "")
-        config = self._config(image, commit, current=before.get("databaseMode"))
-        if image is None:
-            # A reset of the database has set them; now the program is to build and name an image.
-            unset(self.settings.project_folder, stack, _BUILT)
+        # What an earlier `up` has set: now it may be the program that builds and names an image.
+        unset(self.settings.project_folder, stack, _BUILT)
+        config = self._config(given, commit, current=before.get("databaseMode"))
         if reset_database:
             self.stacks.remove_targets(stack, self._databases())
         with ThreadPoolExecutor(1) as meanwhile:
@@ -175,6 +185,7 @@ class PreviewDeployment:
             rolled_out = any(s.step in HOOKS and s.state is State.FAILED for s in outcome.states)
             still = "" if rolled_out else served
             raise self._failure(outcome.states, outcome, message=outcome.output, still=still)
+        self.check_inbound()
         found = self._summary()
         report = self._smoke(found, outcome, image=self._image())
         if not report.passed:
@@ -203,12 +214,14 @@ class PreviewDeployment:
             raise termination_error(namespace.raw)
 
     def _config(
-        self, image: str | None, commit: str | None, *, current: str | None
+        self, images: Images | None, commit: str | None, *, current: str | None
     ) -> dict[str, str]:
         """Return the configuration that is this pull request's own."""
-        values = {"previews:image": image, "previews:commit": commit}
-        return label_config(self.pull.labels, current=current) | {
-            key: value for key, value in values.items() if value
+        return {
+            **label_config(self.pull.labels, current=current),
+            **self.config,
+            **({} if images is None else images.config()),
+            **({} if commit is None else {"previews:commit": commit}),
         }
 
     def _image(self) -> str:
@@ -225,6 +238,8 @@ class PreviewDeployment:
             connect_to=self.connect_to,
             bypass=self.bypass(),
             running=lambda: running_image(self.connect(), self.preview.stack.namespace, image),
+            through=self.through(),
+            signed_in=found.sign_in,
         )
 
     def _success(

@@ -13,8 +13,14 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 from contract.preview import Preview
 from previews import inventory
 from previews.diagnosis.hook_logs import HookRun
-from previews.errors import PreviewsError
+from previews.errors import PreviewsError, StoppedError
 from previews.inventory import Item, ResourceFinder
+from previews.lifecycle.deletions import (
+    deletions_kept,
+    keep_deletions,
+    lines_of,
+    read_deletions,
+)
 from previews.lifecycle.hooks import before_destroy
 from previews.lifecycle.terminating import explain
 from previews.output import progress
@@ -24,7 +30,7 @@ if TYPE_CHECKING:
     from previews.pulumi.locks import Locks
     from previews.pulumi.recovery import Recovered
     from previews.pulumi.stacks import Stacks
-    from previews.pulumi.state import Resource, StackState
+    from previews.pulumi.state import StackState
 
 # RDS and the load balancer's controller delete their own resources a little later.
 _LATE_SECONDS = 90
@@ -40,7 +46,7 @@ class DestroyReport(BaseModel):
         unlocked: Holders whose locks were broken, since they have ended.
         taken_over: URNs of resources that a killed run had created and not recorded.
         hook: The run of the hook ``before-destroy``; None where there was none.
-        deleted: Resources that Pulumi deleted.
+        deleted: Resources that Pulumi deleted, also in earlier runs that failed.
         leftovers_deleted: Resources of no state that were deleted directly.
         looked_in: Places that were searched afterwards.
         left: Resources that still exist.
@@ -118,23 +124,42 @@ def destroy(
         PreviewsError: Pulumi or a place fails; the state is kept.
     """
     began = time.monotonic()
-    name, stack = preview.name, preview.stack.value
-    had_stack = stacks.exists(stack)
-    report = DestroyReport(stack=name, had_stack=had_stack)
-    if had_stack:
-        broken = locks.break_stale(stack)
-        locks.record_owner(stack)
-        recovered, state = recover(stack)
+    stack = preview.stack.value
+    if not stacks.exists(stack):
+        report = DestroyReport(stack=preview.name, had_stack=False)
+        found = _remove_rest(preview, report, stacks, places, leftovers=leftovers)
+        return found.model_copy(update={"seconds": time.monotonic() - began})
+    broken = locks.break_stale(stack)
+    locks.record_owner(stack)
+    recovered, state = recover(stack)
+    deleted = list(dict.fromkeys([*read_deletions(stacks, stack), *lines_of(state.resources)]))
+    report = DestroyReport(
+        stack=preview.name,
+        had_stack=True,
+        unlocked=[str(each) for each in broken],
+        taken_over=sorted(recovered.adopted),
+        deleted=deleted,
+    )
+    with deletions_kept(stacks, stack, deleted):
         hook = before_destroy(connect, preview.stack.namespace) if _has_hook(state) else None
         _destroy_stack(preview, stacks, connect)
-        report = report.model_copy(
-            update={
-                "unlocked": [str(each) for each in broken],
-                "taken_over": sorted(recovered.adopted),
-                "hook": hook,
-                "deleted": [_line(resource) for resource in state.resources if _is_real(resource)],
-            }
-        )
+        report = report.model_copy(update={"hook": hook})
+        found = _remove_rest(preview, report, stacks, places, leftovers=leftovers)
+    if not found.complete:
+        keep_deletions(stacks, stack, deleted)
+    return found.model_copy(update={"seconds": time.monotonic() - began})
+
+
+def _remove_rest(
+    preview: Preview,
+    report: DestroyReport,
+    stacks: Stacks,
+    places: Callable[[], Sequence[ResourceFinder]],
+    *,
+    leftovers: bool,
+) -> DestroyReport:
+    """Look for what is left, and remove the stack if nothing is."""
+    name = preview.name
     searched = places()
     removed: list[Item] = []
     if leftovers:
@@ -147,16 +172,15 @@ def destroy(
         # GitHub's deployments are deleted together with the preview, and only then.
         removed += _delete([item for item in found if not item.keep], searched)
         found = [item for item in found if item not in removed]
-        if had_stack:
-            stacks.remove(stack)
+        if report.had_stack:
+            stacks.remove(preview.stack.value)
     return report.model_copy(
         update={
             "leftovers_deleted": [str(item) for item in removed],
             "looked_in": [place.name for place in searched],
             "left": [str(item) for item in left],
             "kept": [f"{item}: {item.keep}" for item in found if not item.counts],
-            "stack_removed": had_stack and not left,
-            "seconds": time.monotonic() - began,
+            "stack_removed": report.had_stack and not left,
         }
     )
 
@@ -185,9 +209,9 @@ def until_gone(stack: str, places: Sequence[ResourceFinder]) -> list[Item]:
 def _destroy_stack(preview: Preview, stacks: Stacks, connect: Callable[[], Cluster]) -> None:
     try:
         stacks.destroy(preview.stack.value)
+    except StoppedError:
+        raise
     except PreviewsError as error:
-        if error.code == "interrupted":
-            raise
         raise explain(error, preview.name, connect=connect) from error
 
 
@@ -206,11 +230,3 @@ def _has_hook(state: StackState) -> bool:
     """Return True if the state has the hook ``before-destroy``; else it needs no cluster."""
     kinds = {resource.type for resource in state.resources if not resource.delete}
     return "kubernetes:batch/v1:CronJob" in kinds
-
-
-def _is_real(resource: Resource) -> bool:
-    return resource.custom and not resource.external and not resource.type.startswith("pulumi:")
-
-
-def _line(resource: Resource) -> str:
-    return f"{resource.type} {resource.id}"

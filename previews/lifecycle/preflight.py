@@ -8,7 +8,7 @@ infra/ci/cluster_access.py, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +18,7 @@ from rich.markup import escape
 
 from contract.preview import Preview
 from previews.errors import PreviewsError
-from previews.inventory.item import as_mapping
+from previews.lifecycle.inbound import load_balancers
 from previews.lifecycle.label_config import database_mode, project_mode
 from previews.lifecycle.refresh import PUBLICATIONS
 
@@ -37,7 +37,6 @@ MOST_RULES = 90
 TEMPLATE = "database template"
 # One instance is left for the replacement of staging's, which creates the new one first.
 _SPARE_INSTANCES = 1
-_GROUP_TAGS = ("ingress.k8s.aws/stack", "ingress.eks.amazonaws.com/stack")
 
 
 class PreflightCheck(BaseModel):
@@ -133,19 +132,19 @@ def preflight(
 
     # The one list of checks, in the order in which they are reported.
     checks: list[tuple[str, Callable[[], _Finding]]] = [
-        ("AWS account", lambda: _account(aws(), platform())),
-        ("cluster", lambda: _cluster(cluster())),
+        ("AWS account", lambda: check_account(aws(), platform())),
+        ("cluster", lambda: check_cluster(cluster())),
     ]
     if is_new and _mode(preview, pulls, settings) == "branch":
         checks += [(TEMPLATE, lambda: _template(cluster(), platform()))]
     elif is_new:
         checks += [
-            ("snapshot of staging", lambda: _snapshot(aws(), platform())),
-            ("RDS instances", lambda: _instances(aws())),
+            ("snapshot of staging", lambda: check_snapshot(aws(), platform())),
+            ("RDS instances", lambda: check_instances(aws())),
         ]
     if is_new:
         checks += [
-            ("load balancer", lambda: _load_balancer(aws(), platform(), app())),
+            ("load balancer", lambda: check_load_balancer(aws(), platform(), app())),
             ("previews", lambda: _previews(names, cluster(), settings)),
         ]
     results = [_result(name, check) for name, check in checks]
@@ -187,7 +186,8 @@ def _room(detail: str, remedy: str, *, passed: bool) -> _Finding:
     return _Finding(detail, "" if passed else remedy, passed=passed, room=True)
 
 
-def _account(aws: Session, platform: PlatformOutputs) -> _Finding:
+def check_account(aws: Session, platform: PlatformOutputs) -> _Finding:
+    """Check that the credentials are for the platform's account."""
     identity = aws.client("sts").get_caller_identity()
     # <account>.dkr.ecr.<region>.amazonaws.com/<name>
     expected = platform.images.repository_url.partition(".")[0]
@@ -198,12 +198,14 @@ def _account(aws: Session, platform: PlatformOutputs) -> _Finding:
     return _Finding(f"{account}, as {identity['Arn']}")
 
 
-def _cluster(cluster: Cluster) -> _Finding:
+def check_cluster(cluster: Cluster) -> _Finding:
+    """Check that the cluster answers."""
     count = sum(1 for _ in cluster.each("namespaces"))
     return _Finding(f"{cluster.name} answers, {count} namespaces")
 
 
-def _snapshot(aws: Session, platform: PlatformOutputs) -> _Finding:
+def check_snapshot(aws: Session, platform: PlatformOutputs) -> _Finding:
+    """Check that a snapshot of staging can be restored."""
     instance = platform.database.instance
     pages = aws.client("rds").get_paginator("describe_db_snapshots")
     usable = []
@@ -256,7 +258,7 @@ def _hours_since(time: datetime) -> str:
     return f"{(datetime.now(UTC) - time).total_seconds() / 3600:.0f}"
 
 
-def _instances(aws: Session) -> _Finding:
+def check_instances(aws: Session) -> _Finding:
     """Read AWS's own count, since Aurora, Neptune and DocumentDB use the same quota."""
     quotas = aws.client("rds").describe_account_attributes()["AccountQuotas"]
     quota = next(each for each in quotas if each["AccountQuotaName"] == "DBInstances")
@@ -268,7 +270,7 @@ def _instances(aws: Session) -> _Finding:
     )
 
 
-def _load_balancer(aws: Session, platform: PlatformOutputs, app: App) -> _Finding:
+def check_load_balancer(aws: Session, platform: PlatformOutputs, app: App) -> _Finding:
     """Count on the group's load balancer; of its listeners the fullest counts.
 
     The preview adds a rule and a target group for each of its paths.
@@ -276,7 +278,8 @@ def _load_balancer(aws: Session, platform: PlatformOutputs, app: App) -> _Findin
     added = 1 + len(app.web) + (app.needs.mail is not None)
     elb = aws.client("elbv2")
     rules, groups = 0, 0
-    for arn in _load_balancers(elb, platform.ingress.group):
+    for balancer in load_balancers(aws, platform.ingress.group):
+        arn = balancer["LoadBalancerArn"]
         for page in elb.get_paginator("describe_target_groups").paginate(LoadBalancerArn=arn):
             groups += len(page["TargetGroups"])
         for listeners in elb.get_paginator("describe_listeners").paginate(LoadBalancerArn=arn):
@@ -289,19 +292,6 @@ def _load_balancer(aws: Session, platform: PlatformOutputs, app: App) -> _Findin
         "destroy previews: past 100 not even an Ingress can be deleted.",
         passed=max(rules, groups) + added <= MOST_RULES,
     )
-
-
-def _load_balancers(elb: Any, group: str) -> Iterator[str]:
-    for page in elb.get_paginator("describe_load_balancers").paginate(
-        PaginationConfig={"PageSize": 20}
-    ):
-        arns = [balancer["LoadBalancerArn"] for balancer in page["LoadBalancers"]]
-        if not arns:
-            continue
-        for described in elb.describe_tags(ResourceArns=arns)["TagDescriptions"]:
-            tags = as_mapping(described["Tags"])
-            if group in {tags.get(name) for name in _GROUP_TAGS}:
-                yield described["ResourceArn"]
 
 
 def _previews(names: set[str], cluster: Cluster, settings: Settings) -> _Finding:

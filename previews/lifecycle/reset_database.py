@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
@@ -16,6 +16,7 @@ from previews.diagnosis.redaction import redact
 from previews.errors import PreviewsError, for_people
 from previews.lifecycle import branch_reset
 from previews.lifecycle.deploy import PreviewDeployment
+from previews.lifecycle.image_archives import Images
 from previews.output import progress
 from previews.pull_request import comment
 
@@ -55,7 +56,7 @@ def reset_database(
     *,
     stacks: Stacks,
     connect: Callable[[], Cluster],
-    deployment: Callable[[], PreviewDeployment],
+    deployment: Callable[[str], PreviewDeployment],
     current_comment: Callable[[], str],
     presenter: PullRequestPresenter | None,
     run: str = "",
@@ -66,7 +67,7 @@ def reset_database(
         preview: The preview.
         stacks: The project's stacks.
         connect: Connects to the cluster.
-        deployment: Prepares a deployment of the preview, for mode `snapshot`.
+        deployment: Prepares a deployment of the preview at a commit, for mode `snapshot`.
         current_comment: Renders the pull request's comment after the reset, for mode `branch`.
         presenter: Shows the comment; None where there is no GitHub.
         run: URL of the workflow run; empty outside CI.
@@ -86,9 +87,9 @@ def reset_database(
             # on the database is deleted with it, and created again from the image that was served.
             progress(f"{preview}: its RDS instance is restored again, which takes 10 to 15 minutes")
             built = _built_images(preview, stacks)
-            served = outputs["image"].rpartition("@")[2]
-            deployment().run(
-                image=None if served in built.values() else outputs["image"],
+            served = _served_images(outputs, built.values())
+            deployment(outputs["commit"]).run(
+                images=None if served is None else lambda: served,
                 commit=outputs["commit"],
                 reset_database=True,
                 unchanged=[*built],
@@ -119,6 +120,18 @@ def _built_images(preview: Preview, stacks: Stacks) -> dict[str, str]:
     return {
         one.urn: one.outputs["digest"] for one in resources if one.type == _IMAGE and not one.delete
     }
+
+
+def _served_images(outputs: dict[str, Any], built: Collection[str]) -> Images | None:
+    """Return the images that are served and that the program did not build; None if it did."""
+
+    def is_built(image: str) -> bool:
+        return image.rpartition("@")[2] in built
+
+    if is_built(outputs["image"]):
+        return None
+    web = {part: one for part, one in outputs.get("webImages", {}).items() if not is_built(one)}
+    return Images(outputs["image"], web)
 
 
 def _migrates(preview: Preview, stacks: Stacks) -> bool:

@@ -13,13 +13,14 @@ from rich.markup import escape
 
 from contract.preview import Preview
 from previews import inventory
-from previews.errors import for_people
+from previews.errors import PreviewsError, StoppedError, for_people
 from previews.inventory import ResourceFinder
 from previews.lifecycle.sweep_candidates import Candidate, SweepReason, SweepState
 from previews.output import progress
 
 if TYPE_CHECKING:
     from previews.github.pulls import Pulls
+    from previews.github.repository import Repository
     from previews.lifecycle.destroy import DestroyReport
     from previews.pulumi.stacks import Stacks
     from previews.settings import Settings
@@ -109,6 +110,7 @@ class Sweep:
         stacks: The project's stacks.
         places: Places that can have resources of a preview.
         pulls: The repository's pull requests.
+        repository: The repository, for its labels.
         settings: Names of the labels, and the times.
         remove: Removes a preview.
     """
@@ -116,6 +118,7 @@ class Sweep:
     stacks: Stacks
     places: Sequence[ResourceFinder]
     pulls: Pulls
+    repository: Repository
     settings: Settings
     remove: Remove
 
@@ -125,7 +128,7 @@ class Sweep:
         most: int,
         dry_run: bool = True,
         only: Preview | None = None,
-        none_open: bool = False,
+        confirmed: int = 0,
     ) -> SweepReport:
         """Find candidates and remove those that are due.
 
@@ -133,16 +136,20 @@ class Sweep:
             most: Most previews to remove.
             dry_run: True to report only.
             only: The one preview to look at; None for all.
-            none_open: A person's confirmation that no pull request is open.
+            confirmed: Number of previews that a person allows to go at once.
 
         Raises:
             PreviewsError: The candidates can't be found; nothing was removed.
         """
+        self._require_label()
         state = self._read()
-        state.require_plausible(none_open=none_open)
+        state.require_staging()
+        candidates = state.candidates(self.settings)
+        if only is None:
+            state.require_few(candidates, confirmed=confirmed)
         entries: list[SweepEntry] = []
         touched = 0
-        for candidate in state.candidates(self.settings):
+        for candidate in candidates:
             if only is not None and candidate.preview != only:
                 continue
             if touched == most:
@@ -158,6 +165,23 @@ class Sweep:
             open_pull_requests=len(state.pulls),
             entries=entries,
         )
+
+    def _require_label(self) -> None:
+        """Refuse a label that no pull request can have: every preview would have lost it.
+
+        Raises:
+            PreviewsError: The repository has no such label.
+        """
+        label = self.settings.label
+        if not self.repository.has_label(label):
+            raise PreviewsError(
+                "sweep-no-label",
+                f"label {label!r}",
+                why=f"{self.settings.github_repository} has no such label, so every preview would"
+                " seem to have lost it",
+                remedy="set PREVIEWS_LABEL to the label's present name, the same for all workflows,"
+                f" or create it: gh label create {label}. Nothing was removed.",
+            )
 
     def _read(self) -> SweepState:
         """Read the state that the sweep decides by.
@@ -199,6 +223,8 @@ class Sweep:
             if dry_run:
                 return _entry(now, SweepOutcome.DUE, now.detail)
             report = self.remove(now.preview, leftovers=not now.has_stack)
+        except StoppedError:
+            raise
         except Exception as error:  # noqa: BLE001 - the next preview is tried all the same
             shown = for_people(candidate.preview.name, error)
             # A pull request that GitHub doesn't find is not known to be closed.

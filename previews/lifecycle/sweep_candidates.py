@@ -1,8 +1,9 @@
 """Previews that should be removed: every stack and resource, compared with the pull requests.
 
 Level-triggered: it compares states, not events, so that a lost event only costs the time until
-the next run. In doubt it keeps: an answer that is missing, empty or implausible ends the run, and
-each pull request is read again before its preview is removed.
+the next run. In doubt it keeps: an answer that is missing or implausible ends the run, and each
+pull request is read again before its preview is removed. So an empty list of open pull requests
+removes nothing by itself.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from contract.preview import Preview
 from contract.stack_name import PLATFORM_APP, AppName
 from previews.errors import PreviewsError
+from previews.github.pulls import has_label
 from previews.inventory.item import Item
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from previews.settings import Settings
 
 STAGING = "staging"
+MOST_AT_ONCE = 2
+"""Previews that may always go in one run, whatever share of all they are."""
 
 
 class SweepReason(StrEnum):
@@ -75,14 +79,11 @@ class SweepState:
     now: datetime
     app: AppName = PLATFORM_APP
 
-    def require_plausible(self, *, none_open: bool) -> None:
-        """Refuse answers that can't be right.
-
-        Args:
-            none_open: A person's confirmation that no pull request is open.
+    def require_staging(self) -> None:
+        """Refuse a list of stacks that can't be right.
 
         Raises:
-            PreviewsError: An answer is empty that should not be.
+            PreviewsError: It lacks staging.
         """
         names = {summary.name for summary in self.stacks}
         if STAGING not in names:
@@ -93,14 +94,33 @@ class SweepState:
                 remedy="check PULUMI_BACKEND_URL and the login: with a wrong list every"
                 " preview would look orphaned. Nothing was removed.",
             )
-        if not self.pulls and not none_open:
-            raise PreviewsError(
-                "sweep-no-pull-requests",
-                "list of open pull requests",
-                why="it is empty, and a failed request can look the same",
-                remedy="look at the repository; if none is open, run it with --none-open."
-                " Nothing was removed.",
-            )
+
+    def require_few(self, candidates: Sequence[Candidate], *, confirmed: int) -> None:
+        """Refuse to remove most previews at once: a wrong name of a label does that, too.
+
+        Only those count that GitHub's answers alone make due. An expiry was set by the deployment,
+        and after a holiday all of them are reached.
+
+        Args:
+            candidates: Previews that seem due.
+            confirmed: Number of previews that a person allows to go at once.
+
+        Raises:
+            PreviewsError: More than half of all would go, and more than were confirmed.
+        """
+        by_github = {SweepReason.CLOSED, SweepReason.NO_LABEL}
+        going = [one for one in candidates if one.reason in by_github]
+        known = len({*self._summaries, *self._items})
+        if len(going) <= max(MOST_AT_ONCE, confirmed) or len(going) * 2 <= known:
+            return
+        named = ", ".join(f"{one.preview} ({one.reason})" for one in going)
+        raise PreviewsError(
+            "sweep-too-many",
+            f"{len(going)} of {known} previews",
+            why=f"so many would go at once: {named}",
+            remedy="check GITHUB_REPOSITORY and PREVIEWS_LABEL against the repository; if it is"
+            f" right: previews sweep --yes --confirm {len(going)}. Nothing was removed.",
+        )
 
     def candidates(self, settings: Settings) -> list[Candidate]:
         """Return every preview that seems due, by number."""
@@ -145,7 +165,7 @@ class SweepState:
 
         if pull is None or not pull.is_open:
             return due(SweepReason.CLOSED, "its pull request is not open")
-        if settings.label not in pull.labels:
+        if not has_label(pull.labels, settings.label):
             return due(SweepReason.NO_LABEL, f"its pull request has no label {settings.label!r}")
         if summary is None:
             # GitHub may show a preview before its stack is created.
@@ -172,7 +192,8 @@ def expiry(
     The program's tags count from the commit; the stack's last update is the push itself, which
     may be of an older commit. The later of the two applies.
     """
-    days = settings.keep_days if settings.keep_label in pull.labels else settings.ttl_days
+    kept = has_label(pull.labels, settings.keep_label)
+    days = settings.keep_days if kept else settings.ttl_days
     ends = [time for item in items if (time := _time(item.expires)) is not None]
     if summary.last_update is not None:
         ends.append(summary.last_update + timedelta(days=days))

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pydantic import AliasPath, BaseModel, ConfigDict, Field
+from pydantic import AliasPath, BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import from_json
 
 from contract.preview import Preview
 from previews.github.pulls import PullRequest
@@ -20,10 +21,16 @@ from previews.settings import Settings
 PUSH = "synchronize"
 """Action of a push to a pull request."""
 
+READY = "ready_for_review"
+"""Action of a draft that is one no longer."""
+
+LABELED = "labeled"
+"""Action of a label that was added."""
+
 MANUAL = "manual"
 """Action of a person who requests a preview without an event."""
 
-_DEPLOYS = frozenset({"opened", "reopened", "labeled", PUSH, "ready_for_review", MANUAL})
+_DEPLOYS = frozenset({"opened", "reopened", LABELED, PUSH, READY, MANUAL})
 
 
 class Event(BaseModel):
@@ -45,6 +52,33 @@ class Event(BaseModel):
     )
     label: str | None = Field(default=None, validation_alias=AliasPath("label", "name"))
 
+    @field_validator("label")
+    @classmethod
+    def _without_case(cls, value: str | None) -> str | None:
+        return None if value is None else value.casefold()
+
+    def requests(self, label: str) -> bool:
+        """Return True if a person requests a preview by it, and nothing else happened."""
+        return self.action == MANUAL or (self.action == LABELED and self.label == label)
+
+
+class _Dispatch(BaseModel):
+    """Fields of a ``workflow_dispatch`` event: GitHub passes a number as a text."""
+
+    preview: Preview = Field(validation_alias=AliasPath("inputs", "pull-request"))
+
+
+def read_event(text: str) -> Event:
+    """Return an event from its JSON: of a pull request, or of a person who starts a workflow.
+
+    Raises:
+        ValueError: It is another event, or no JSON.
+    """
+    document = from_json(text) if text else None
+    if isinstance(document, dict) and "inputs" in document and "pull_request" not in document:
+        return Event(action=MANUAL, preview=_Dispatch.model_validate(document).preview)
+    return Event.model_validate(document)
+
 
 class Action(StrEnum):
     """Action on a preview."""
@@ -57,6 +91,13 @@ class Action(StrEnum):
     SKIP = "skip"
 
 
+class Obstacle(StrEnum):
+    """Kind of a reason not to deploy that people are told in the pull request."""
+
+    FORK = "fork"
+    DRAFT = "draft"
+
+
 class Decision(BaseModel):
     """Action on a preview, and the reason.
 
@@ -65,7 +106,7 @@ class Decision(BaseModel):
         reason: The reason, for people.
         preview: The preview.
         sha: Newest commit of the pull request, which is the one to deploy.
-        deployed: Commit that the preview runs, where it stays as it is; else empty.
+        obstacle: Kind of the reason, where people are told.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -74,7 +115,7 @@ class Decision(BaseModel):
     reason: str
     preview: Preview = Field(serialization_alias="number")
     sha: str
-    deployed: str = ""
+    obstacle: Obstacle | None = None
 
 
 @dataclass(frozen=True)
@@ -85,20 +126,18 @@ class _Situation:
     pull: PullRequest
     settings: Settings
 
-    def answer(self) -> tuple[Action, str]:
+    def answer(self) -> tuple[Action, str, Obstacle | None]:
         """First check whether a preview is allowed at all, then whether this event deploys it."""
         if not self.pull.is_open:
-            return self._gone()
+            return *self._gone(), None
         if self.settings.label not in self.pull.labels:
-            return self._without_label()
-        for obstacle in self._obstacles():
-            return Action.SKIP, obstacle
+            return *self._without_label(), None
+        for reason, obstacle in self._obstacles():
+            return Action.SKIP, reason, obstacle
         if self.pull.mergeable is False:
-            return (
-                Action.UP,
-                "labelled; it conflicts with its base, so it is deployed unmerged",
-            )
-        return Action.UP, "labelled"
+            reason = "labelled; it conflicts with its base, so it is deployed unmerged"
+            return Action.UP, reason, None
+        return Action.UP, "labelled", None
 
     def _gone(self) -> tuple[Action, str]:
         if self.pull.is_fork:
@@ -113,24 +152,26 @@ class _Situation:
             return Action.DESTROY, f"label {label!r} was removed"
         return Action.SKIP, f"no label {label!r}"
 
-    def _obstacles(self) -> Iterator[str]:
+    def _obstacles(self) -> Iterator[tuple[str, Obstacle | None]]:
         """Reasons not to deploy, the most permanent first."""
         event, pull, settings = self.event, self.pull, self.settings
         if pull.is_fork:
-            yield "it comes from a fork, whose runs get no credentials"
+            yield "it comes from a fork, whose code is never deployed", Obstacle.FORK
         if pull.author in settings.bots:
-            yield f"its author is the dependency bot {pull.author}; bots would use up the quota"
+            reason = f"its author is the dependency bot {pull.author}; bots would use up the quota"
+            yield reason, None
         if pull.draft and not settings.drafts:
-            yield "it is a draft; an existing preview stays until it expires"
+            yield "it is a draft; an existing preview stays until it expires", Obstacle.DRAFT
         if event.action not in _DEPLOYS:
-            yield f"the event {event.action!r} does not change a preview"
-        if event.action == "labeled" and event.label != settings.label:
-            yield f"label {event.label!r} does not request a preview"
+            yield f"the event {event.action!r} does not change a preview", None
+        if event.action == LABELED and event.label != settings.label:
+            yield f"label {event.label!r} does not request a preview", None
         if event.head_sha is not None and event.head_sha != pull.head_sha:
-            yield (
+            reason = (
                 f"{event.head_sha[:12]} is not the newest commit any more: {pull.head_sha[:12]}"
                 " has its own run"
             )
+            yield reason, None
 
 
 def decide(event: Event, pull: PullRequest, settings: Settings) -> Decision:
@@ -141,5 +182,7 @@ def decide(event: Event, pull: PullRequest, settings: Settings) -> Decision:
         pull: The pull request, read after the run's turn came.
         settings: Names of the labels, and the authors that get no preview.
     """
-    action, reason = _Situation(event, pull, settings).answer()
-    return Decision(action=action, reason=reason, preview=event.preview, sha=pull.head_sha)
+    action, reason, obstacle = _Situation(event, pull, settings).answer()
+    return Decision(
+        action=action, reason=reason, preview=event.preview, sha=pull.head_sha, obstacle=obstacle
+    )

@@ -11,117 +11,115 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contract.app.changes import first_relevant
-from contract.app.read import repository_root
 from previews.errors import PreviewsError
-from previews.lifecycle.triggers import PUSH, Action, Decision, Event
+from previews.lifecycle.triggers import PUSH, READY
 from previews.output import progress
 from previews.pull_request.github_presenter import commit_status, status_of_tests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from contract.app.model import App
     from contract.preview import Preview
     from previews.github import GitHub
     from previews.github.deployments import CommitStatus
+    from previews.lifecycle.triggers import Event
 
 
 @dataclass(frozen=True)
-class _LastDeployment:
-    """The last deployment of a preview.
+class Unchanged:
+    """A preview that stays as it is.
 
     Attributes:
-        sha: The deployed commit.
-        url: URL of the preview.
+        sha: Commit that it runs.
+        url: Its URL.
+        tests: How the app's own tests of that commit ended; None where it has none.
     """
 
     sha: str
     url: str
+    tests: CommitStatus | None = None
 
 
-def keep_if_unchanged(
-    decision: Decision, event: Event, *, github: GitHub, app: Callable[[], App], folder: Path
-) -> Decision:
-    """Return the decision, or one to keep the preview where a push changes nothing of it.
+@dataclass(frozen=True)
+class Comparison:
+    """Comparison of a commit with the one that its preview runs.
 
-    Args:
-        decision: The decision by the event and the pull request alone.
-        event: The event.
-        github: The repository.
-        app: Reads the app's description.
-        folder: Its folder.
+    Attributes:
+        unchanged: The preview, where nothing that it shows changed.
+        cause: The first file that changed what it shows; empty where that is not known.
     """
-    if decision.action is not Action.UP or event.action != PUSH:
-        return decision
-    try:
-        last = _last_success(github, decision.preview)
-        changed = github.commits.compare(last.sha, decision.sha).changed() if last else None
-        if last is None or changed is None:
-            return decision
-        described = app()
-        if (
-            described.tests is not None
-            and _tests_result(github, last.sha, decision.preview) is None
-        ):
-            return decision
-        relative = folder.resolve().relative_to(repository_root(folder)).as_posix()
-        cause = first_relevant(described, relative, changed)
-    except PreviewsError as error:
-        progress(f"{decision.preview} is deployed, since what changed is not known: {error}")
-        return decision
-    if cause is not None:
-        return decision.model_copy(update={"reason": f"{decision.reason}; {cause} changed"})
-    return decision.model_copy(
-        update={
-            "action": Action.KEEP,
-            "deployed": last.sha,
-            "reason": f"nothing of `image.paths` changed since {last.sha[:12]}, which it runs",
-        }
-    )
+
+    unchanged: Unchanged | None = None
+    cause: str = ""
 
 
-def show_unchanged(preview: Preview, commit: str, deployed: str, *, github: GitHub) -> str:
-    """Set the status of a commit that isn't deployed, so that a required check doesn't wait for it.
+def compare(
+    preview: Preview, event: Event, sha: str, *, github: GitHub, app: App, folder: str
+) -> Comparison:
+    """Compare a commit with the one that the preview runs.
 
     Args:
         preview: The preview.
-        commit: The commit.
-        deployed: Commit that the preview runs.
+        event: The event; only a push, and the end of a draft, may leave a preview as it is.
+        sha: The commit.
+        github: The repository.
+        app: The app's description at that commit.
+        folder: Its folder, relative to the repository's root.
+    """
+    if event.action not in {PUSH, READY}:
+        return Comparison()
+    try:
+        last = _last_success(github, preview)
+        changed = None if last is None else _changed(github, event, last.sha, sha)
+        if last is None or changed is None:
+            return Comparison()
+        cause = first_relevant(app, folder, changed)
+        if cause is not None:
+            return Comparison(cause=cause)
+        if app.tests is None:
+            return Comparison(last)
+        tests = _tests_result(github, last.sha, preview)
+    except PreviewsError as error:
+        progress(f"{preview} is deployed, since what changed is not known: {error}")
+        return Comparison()
+    return Comparison() if tests is None else Comparison(Unchanged(last.sha, last.url, tests))
+
+
+def show_unchanged(unchanged: Unchanged, sha: str, preview: Preview, *, github: GitHub) -> None:
+    """Set the statuses of a commit that isn't deployed, so that a required check doesn't wait.
+
+    Args:
+        unchanged: The preview that stays as it is.
+        sha: The commit.
+        preview: The preview.
         github: The repository.
 
-    Returns:
-        The status' text.
-
     Raises:
-        PreviewsError: GitHub refuses, or the preview doesn't run that commit any more.
+        PreviewsError: GitHub refuses.
     """
-    last = _last_success(github, preview)
-    if last is None or last.sha != deployed:
-        raise PreviewsError(
-            "unchanged-outdated",
-            f"{preview} at {deployed[:12]}",
-            why="its last deployment is another one meanwhile",
-            remedy="comment `/preview` to deploy the newest commit, if no run does so already.",
-        )
-    text = f"runs {deployed[:12]}; nothing of it changed since"
     github.deployments.set_commit_status(
-        commit,
+        sha,
         "success",
         context=commit_status(preview.app),
-        description=text,
-        url=last.url,
+        description=f"runs {unchanged.sha[:12]}; nothing of it changed since",
+        url=unchanged.url,
     )
-    tests = _tests_result(github, deployed, preview)
+    tests = unchanged.tests
     if tests is not None:
         github.deployments.set_commit_status(
-            commit,
+            sha,
             tests.state,
             context=tests.context,
             description=tests.description or "",
             url=tests.target_url or "",
         )
-    return text
+
+
+def _changed(github: GitHub, event: Event, before: str, now: str) -> tuple[str, ...] | None:
+    """Return the files that differ between two commits; None if that can't be told."""
+    if before == now:
+        return ()
+    # A draft may have changed in what no event of it deployed.
+    return None if event.action == READY else github.commits.compare(before, now).changed()
 
 
 def _tests_result(github: GitHub, commit: str, preview: Preview) -> CommitStatus | None:
@@ -130,10 +128,14 @@ def _tests_result(github: GitHub, commit: str, preview: Preview) -> CommitStatus
     return None if found is None or found.state == "pending" else found
 
 
-def _last_success(github: GitHub, preview: Preview) -> _LastDeployment | None:
-    """Return the last deployment; None unless it is a success."""
+def _last_success(github: GitHub, preview: Preview) -> Unchanged | None:
+    """Return the last deployment; None unless it is a success.
+
+    One is marked as soon as it is decided: a push that takes an earlier one back, whose images are
+    still being built, finds that one here.
+    """
     newest = next(github.deployments.of(preview.name), None)
     status = github.deployments.status(newest.id) if newest else None
     if newest is None or status is None or status.state != "success":
         return None
-    return _LastDeployment(newest.sha, status.environment_url or "")
+    return Unchanged(newest.sha, status.environment_url or "")

@@ -13,16 +13,20 @@ from pydantic import ValidationError
 
 from contract.stack_name import PLATFORM_APP, AppName, StackName
 from previews.diagnosis.migration_report import markdown
+from previews.diagnosis.redaction import redact
 from previews.pull_request import program_diff
 from previews.pull_request.comment_commands import footer
 from previews.pull_request.program_diff import ProgramDiff
 from previews.pull_request.tests_result import AppTests, Outcome
 from previews.pulumi.progress import State, Step, StepState
+from previews.reporting import prices
+from previews.reporting.support import ending
 from previews.reporting.wording import age, cell, code, dollars, duration, moment
 
 if TYPE_CHECKING:
     from previews.diagnosis.hook_logs import HookRun
     from previews.diagnosis.migration_report import MigrationLog
+    from previews.errors import PreviewsError
     from previews.pull_request.presenter import DeployedPreview, DeployFailure
     from previews.reporting.preview_summary import PreviewSummary
 
@@ -59,6 +63,8 @@ _DATABASES = {
     "snapshot": "its own instance",
     "branch": "a clone on the shared instance",
 }
+_REFUSED = "### 💤 "
+_GONE = "### 🧹 "
 _NO_REPORT = "no report of its locks was printed"
 
 
@@ -163,6 +169,42 @@ def no_room(stack: str, why: str, remedy: str, *, run: str = "") -> str:
     )
 
 
+def refused(stack: str, why: str, remedy: str) -> str:
+    """Render the comment for a pull request that gets no preview."""
+    return _join(stack, f"{_REFUSED}This pull request gets no preview", why, remedy)
+
+
+def shows_no_preview(text: str) -> bool:
+    """Return True for a comment about a preview that there is none of, or no longer."""
+    return any(line.startswith((_REFUSED, _GONE)) for line in text.splitlines()[:3])
+
+
+def ended(stack: str, commit: str, why: str, *, cancelled: bool, run: str = "") -> str:
+    """Render the comment for a run that ended before it could report why.
+
+    Args:
+        stack: Name of the preview.
+        commit: The commit that it was to deploy.
+        why: Which jobs ended, and how.
+        cancelled: True if none of them failed.
+        run: URL of the workflow run.
+    """
+    sign, end = ("⚪", "was cancelled") if cancelled else ("❌", "failed")
+    remedy = (
+        "A job that takes longer than its time limit is cancelled, too. Whatever it had begun is"
+        " recovered by the next deployment: push, or comment `/preview`."
+        if cancelled
+        else "The log of the run has the reason. The next push tries again, and so does `/preview`"
+        " in a comment."
+    )
+    return _join(
+        stack,
+        f"### {sign} The deployment of `{stack}` {end}",
+        f"`{commit[:_SHORT_COMMIT]}`: {cell(why)}{_see(run)}.",
+        remedy,
+    )
+
+
 def removed(
     stack: str, *, seconds: float | None, left: Sequence[str], hook: HookRun | None = None
 ) -> str:
@@ -171,7 +213,7 @@ def removed(
     if not left:
         return _join(
             stack,
-            f"### 🧹 `{stack}` is gone",
+            f"{_GONE}`{stack}` is gone",
             "Nothing of it is left"
             + ("" if seconds is None else f"; its removal took {duration(seconds)}")
             + ". To deploy it again, add the label.",
@@ -183,6 +225,17 @@ def removed(
         "The Pulumi stack is kept, and the hourly sweep tries again. Left:",
         code("\n".join(left)),
         shown,
+    )
+
+
+def not_removed(stack: str, error: PreviewsError, *, run: str = "") -> str:
+    """Render the comment for a removal that ended with an error."""
+    return _join(
+        stack,
+        f"### ⚠️ `{stack}` was not removed",
+        f"It stopped at {cell(error.what)}{_see(run)}; `{error.code}` in {_runbook(run)}.",
+        code(redact(error.why)),
+        f"{_sentence(error.remedy)} The hourly sweep tries again, too.",
     )
 
 
@@ -341,9 +394,8 @@ def _cost(summary: PreviewSummary, now: datetime) -> str:
     text = f"about {dollars(summary.cost.a_day)} a day"
     if so_far is not None:
         text += f", {dollars(so_far)} so far"
-    return (
-        text + " at list prices" + ("" if summary.cost.verified else ", not all of them verified")
-    )
+    text += " at list prices" + ("" if summary.cost.verified else ", not all of them verified")
+    return "; ".join([text, *ending(summary.versions, now, prices.read())])
 
 
 def _expiry(summary: PreviewSummary, *, kept: bool, now: datetime) -> str:
@@ -354,6 +406,10 @@ def _expiry(summary: PreviewSummary, *, kept: bool, now: datetime) -> str:
     if summary.expires <= now:
         return f"expired {moment(summary.expires)}; the next sweep removes it"
     return f"{moment(summary.expires)}, in {age(now, summary.expires)}; a push extends it"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{cell(text[1:])}"
 
 
 def _see(run: str) -> str:

@@ -1,7 +1,7 @@
 """Shows a preview in its pull request: one comment, a deployment, a commit status.
 
 It never stops an operation: an error of GitHub is printed on the terminal, and the deployment
-continues.
+continues. A command that does nothing else asks for it in the end.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from previews import output
 from previews.diagnosis import failure_report, migration_report
-from previews.errors import PreviewsError
+from previews.errors import PreviewsError, StoppedError
 from previews.output import progress
 from previews.pull_request import comment
+from previews.pull_request.length import shortened
 from previews.pull_request.presenter import DeployedPreview, DeployFailure
 from previews.pull_request.tests_result import AppTests, AppTestsResult, Outcome
 from previews.reporting.status import status_of
@@ -88,16 +90,72 @@ class PullRequestPresenter:
         self._deployment: int | None = None
         self._sha = ""
         self._began = datetime.now(UTC)
+        self._errors: list[PreviewsError] = []
 
-    def begin(self, commit: str) -> None:
-        """Create a deployment of the commit, and the comment."""
-        self._sha, self._began = commit, datetime.now(UTC)
-        with _errors_printed("deployment"):
+    def queue(self, commit: str) -> None:
+        """Mark a commit as one that is deployed once its images are built."""
+        with self._errors_noted("deployment"):
             deployments = self._github.deployments
             made = deployments.create(commit, self._preview.name, description="preview")
-            self._deployment = made.id
+            deployments.set_state(
+                made.id, "queued", log_url=self._run_url, description="its images are built first"
+            )
+
+    def refuse(self, why: str, remedy: str) -> None:
+        """Comment why the pull request gets no preview, unless the comment shows one.
+
+        A comment that says so already is not edited.
+        """
+        text = comment.refused(self._preview.name, why, remedy)
+        with self._errors_noted("comment"):
+            found = self._find()
+            if found is None:
+                self._github.comments.create(self._preview.number, text)
+            elif found.body != text and comment.shows_no_preview(found.body):
+                self._github.comments.update(found.id, text)
+
+    def begin(self, commit: str) -> None:
+        """Create a deployment of the commit, or go on with the one that waits; and the comment."""
+        self._sha, self._began = commit, datetime.now(UTC)
+        with self._errors_noted("deployment"):
+            waiting = self._waiting(commit)
+            self._deployment = (
+                self._github.deployments.create(
+                    commit, self._preview.name, description="preview"
+                ).id
+                if waiting is None
+                else waiting
+            )
         self._state("in_progress", "pending", "deploying")
         self._working((), soon=False)
+
+    def _waiting(self, commit: str) -> int | None:
+        """Return the deployment of the commit that waits, if any; the others of them are ended.
+
+        Two events at once are two decisions, of which the first deploys.
+        """
+        deployments = self._github.deployments
+        waiting = [
+            one.id
+            for one in list(deployments.of_commit(self._preview.name, commit))
+            if self._is_queued(one.id)
+        ]
+        for other in waiting[1:]:
+            deployments.set_state(other, "inactive", description="deployed by another run")
+        return next(iter(waiting), None)
+
+    def _is_queued(self, deployment: int) -> bool:
+        status = self._github.deployments.status(deployment)
+        return status is not None and status.state == "queued"
+
+    def outdated(self, commit: str, reason: str) -> None:
+        """End the waiting deployment of a commit that is not to be deployed any more."""
+        with self._errors_noted("deployment"):
+            waiting = self._waiting(commit)
+            if waiting is not None:
+                self._github.deployments.set_state(
+                    waiting, "inactive", log_url=self._run_url, description=reason
+                )
 
     def working(self, states: Sequence[StepState]) -> None:
         """Show the steps in the comment, not more often than every ten seconds."""
@@ -129,10 +187,59 @@ class PullRequestPresenter:
         self._state("failure", "failure", failure.report.cause.why)
 
     def stopped(self, error: PreviewsError) -> None:
-        """Show the error in the comment."""
+        """Show the error in the comment, or that the deployment was cancelled."""
+        if isinstance(error, StoppedError):
+            # In the checks first: little time is left.
+            why = f"cancelled: {error.why}"
+            self._state("error", "error", why)
+            text = comment.ended(
+                self._preview.name, self._sha, error.why, cancelled=True, run=self._run_url
+            )
+            self.show(text)
+            return
         failure = DeployFailure(failure_report.report_error(error), ())
         self.show(comment.failed(self._preview.name, self._sha, failure, run=self._run_url))
         self._state("failure", "failure", error.what)
+
+    def stopped_at(self, commit: str, error: PreviewsError) -> None:
+        """Show an error from before the deployment of a commit began, and end what waits for it.
+
+        A lack of room is no failure: the comment has its place in the queue.
+        """
+        self._sha = commit
+        with self._errors_noted("deployment"):
+            self._deployment = self._waiting(commit)
+        if error.code == "no-room":
+            self.show(
+                comment.no_room(self._preview.name, error.why, error.remedy, run=self._run_url)
+            )
+            self._state("inactive", "pending", "waits for room")
+        else:
+            self.stopped(error)
+
+    def ended(
+        self, commit: str, deployment: int | None, why: str, *, cancelled: bool, shown: bool
+    ) -> None:
+        """Show that a run ended which could not say so itself.
+
+        Args:
+            commit: The commit that it was to deploy.
+            deployment: The deployment that it left as it was; None if there is none.
+            why: Which jobs ended, and how.
+            cancelled: True if none of them failed.
+            shown: True to show it in the comment, which is about the newest commit alone.
+        """
+        self._sha, self._deployment = commit, deployment
+        if shown:
+            self.show(
+                comment.ended(
+                    self._preview.name, commit, why, cancelled=cancelled, run=self._run_url
+                )
+            )
+        if cancelled:
+            self._state("error", "error", why)
+        else:
+            self._state("failure", "failure", why)
 
     def removed(self, report: DestroyReport) -> None:
         """Update the comment if there is one, and create none for a preview that had none."""
@@ -143,6 +250,10 @@ class PullRequestPresenter:
         if report.complete:
             self.retire()
 
+    def not_removed(self, error: PreviewsError) -> None:
+        """Update the comment if there is one."""
+        self._update(comment.not_removed(self._preview.name, error, run=self._run_url))
+
     def tested(self, commit: str, result: AppTestsResult) -> None:
         """Show how the tests of a commit ended, in its status and in the comment.
 
@@ -151,7 +262,7 @@ class PullRequestPresenter:
         """
         self._sha = commit
         self._tests_status(_TESTS_STATES[result.outcome], result.text())
-        with _errors_printed("comment"):
+        with self._errors_noted("comment"):
             found = self._find()
             before = None if found is None else comment.kept_tests(found.body)
             if found is not None and before is not None and before.give_way_to(commit):
@@ -159,25 +270,24 @@ class PullRequestPresenter:
                     commit=commit, result=result, run=self._run_url, shown=before.shown
                 )
                 text = comment.with_tests(comment.without_tests(found.body), tests)
-                self._github.comments.update(found.id, text)
+                self._github.comments.update(found.id, self._fitting(text))
 
     def compared(self, diff: ProgramDiff) -> None:
         """Show in the comment what the program would change; later texts keep it."""
-        with _errors_printed("comment"):
+        with self._errors_noted("comment"):
             found = self._find()
             if found is None:
                 text = comment.only_compared(self._preview.name)
-                self._github.comments.create(
-                    self._preview.number, comment.with_program_diff(text, diff)
-                )
+                body = self._fitting(comment.with_program_diff(text, diff))
+                self._github.comments.create(self._preview.number, body)
                 return
             tests = comment.kept_tests(found.body)
             text = comment.without_program_diff(comment.without_tests(found.body))
             text = comment.with_tests(comment.with_program_diff(text, diff), tests)
-            self._github.comments.update(found.id, text)
+            self._github.comments.update(found.id, self._fitting(text))
 
     def _tests_status(self, state: CommitState, description: str) -> None:
-        with _errors_printed("status"):
+        with self._errors_noted("status"):
             self._github.deployments.set_commit_status(
                 self._sha,
                 state,
@@ -199,7 +309,7 @@ class PullRequestPresenter:
         recent = self._edited_at is not None and now - self._edited_at < _SECONDS_BETWEEN_EDITS
         if text == self._shown or (soon and recent):
             return
-        with _errors_printed("comment"):
+        with self._errors_noted("comment"):
             if self._comment is None:
                 found = self._find()
                 self._comment = found.id if found else None
@@ -207,6 +317,7 @@ class PullRequestPresenter:
                 if found is not None and keep_tests:
                     self._diff = comment.kept_program_diff(found.body)
             body = comment.with_tests(comment.with_program_diff(text, self._diff), self._tests)
+            body = self._fitting(body)
             if self._comment is None:
                 self._comment = self._github.comments.create(self._preview.number, body).id
             else:
@@ -221,14 +332,22 @@ class PullRequestPresenter:
                 self._tests = earlier.about(self._sha or earlier.shown)
 
     def _update(self, text: str) -> None:
-        with _errors_printed("comment"):
+        with self._errors_noted("comment"):
             found = self._find()
             if found is not None:
-                self._github.comments.update(found.id, text)
+                self._github.comments.update(found.id, self._fitting(text))
+
+    def _fitting(self, text: str) -> str:
+        """Return as much of a comment as GitHub takes; the run's log gets the whole."""
+        body = shortened(text, self._run_url)
+        if body != text:
+            progress(f"{self._preview}: the comment is cut, and was:")
+            output.console.print(text, markup=False, soft_wrap=True)
+        return body
 
     def retire(self) -> None:
         """Delete the preview's deployments, whose buttons would lead nowhere."""
-        with _errors_printed("deployments"):
+        with self._errors_noted("deployments"):
             deployments = self._github.deployments
             for deployment in list(deployments.of(self._preview.name)):
                 deployments.set_state(deployment.id, "inactive", description="removed")
@@ -242,7 +361,7 @@ class PullRequestPresenter:
         *,
         url: str = "",
     ) -> None:
-        with _errors_printed("deployment"):
+        with self._errors_noted("deployment"):
             if self._deployment is not None:
                 self._github.deployments.set_state(
                     self._deployment,
@@ -251,7 +370,7 @@ class PullRequestPresenter:
                     log_url=self._run_url,
                     description=description,
                 )
-        with _errors_printed("status"):
+        with self._errors_noted("status"):
             self._github.deployments.set_commit_status(
                 self._sha,
                 commit,
@@ -260,20 +379,29 @@ class PullRequestPresenter:
                 url=url or self._run_url,
             )
 
+    @contextmanager
+    def _errors_noted(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except PreviewsError as error:
+            progress(f"{what} in the pull request: {error}")
+            self._errors.append(error)
+
+    def require_shown(self) -> None:
+        """Raise the first error of GitHub, for a command that does nothing but show.
+
+        Raises:
+            PreviewsError: Something is not shown.
+        """
+        if self._errors:
+            raise self._errors[0]
+
     def _find(self) -> Comment | None:
         """Find the comment by its marker, written by a bot: a person can write the marker, too."""
         for one in self._github.comments.of(self._preview.number):
             if one.body.startswith(comment.marker(self._preview.app)) and one.author.endswith(_BOT):
                 return one
         return None
-
-
-@contextmanager
-def _errors_printed(what: str) -> Iterator[None]:
-    try:
-        yield
-    except PreviewsError as error:
-        progress(f"{what} in the pull request: {error}")
 
 
 def current_comment(

@@ -80,3 +80,6 @@ class Presenter(Protocol):
 
     def removed(self, report: DestroyReport) -> None:
         """Show that the preview is gone, or what is left of it."""
+
+    def not_removed(self, error: PreviewsError) -> None:
+        """Show the error that ended the removal."""

@@ -153,6 +153,9 @@ class TerminalPresenter:
                 f" {', '.join(report.looked_in)}"
             )
 
+    def not_removed(self, error: PreviewsError) -> None:
+        """Show nothing: the command's own message has the error."""
+
     def _hook(self, hook: HookRun) -> None:
         """Show a hook's result and the end of its log."""
         lines = [f"hook {hook.hook} {hook.result}", *(f"  {line}" for line in hook.log)]

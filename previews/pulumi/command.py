@@ -8,22 +8,28 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TextIO
 
-from previews.errors import PreviewsError
+from previews.errors import PreviewsError, StoppedError
+from previews.interruption import handled, ignore_requests
 from previews.pulumi.processes import end_with_parent
 
 _SHOWN_LINES = 15
 _DIAGNOSTICS = "Diagnostics:"
 # A self-managed backend's message, and Pulumi Cloud's.
+_UNREACHABLE = re.compile(
+    r"dial tcp|no such host|i/o timeout|TLS handshake|x509: |connection re(?:fused|set)"
+    r"|network is unreachable"
+)
 _LOCKED = ("currently locked by", "Another update is currently in progress")
 
 
@@ -76,26 +82,45 @@ class PulumiCommand:
                 remedy="check the version of Pulumi; nothing is decided on an unreadable output.",
             ) from error
 
-    def check(self, what: str, arguments: Sequence[str], *, stream: bool = False) -> None:
+    def check(
+        self,
+        what: str,
+        arguments: Sequence[str],
+        *,
+        stream: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """Run a command that has to succeed.
 
         Args:
             what: The thing that it changes, as a failure names it.
             arguments: The arguments after ``pulumi``.
             stream: Show its output line by line, or write it to the log.
+            environment: As in `run`.
 
         Raises:
             PreviewsError: It fails.
         """
-        result = self.run(arguments, stream=stream)
+        result = self.run(arguments, stream=stream, environment=environment)
         if result.code != 0:
             raise self.failure(what, arguments, result)
 
-    def run(self, arguments: Sequence[str], *, stream: bool = False) -> CommandResult:
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        stream: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> CommandResult:
         """Run a command to its end.
 
         Ctrl-C and a workflow's cancellation reach it once, as a request to stop: Pulumi then
         finishes its running operations, writes its state and releases its lock.
+
+        Args:
+            arguments: The arguments after ``pulumi``.
+            stream: As in `check`.
+            environment: Further variables, which the program gets, too.
 
         Raises:
             PreviewsError: There is no ``pulumi``, or it was interrupted.
@@ -104,6 +129,7 @@ class PulumiCommand:
             process = subprocess.Popen(
                 ["pulumi", *arguments, "--non-interactive", "--color", "never"],
                 cwd=self._folder,
+                env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT if stream else subprocess.PIPE,
@@ -122,7 +148,7 @@ class PulumiCommand:
                 remedy="install it (https://www.pulumi.com/docs/install), or on the sandbox:"
                 ' eval "$(sandbox env)".',
             ) from error
-        with _signals_forwarded(process) as received:
+        with _first_request_forwarded(process) as received:
             if stream and process.stdout is not None:
                 lines = self._copy(process.stdout)
                 result = CommandResult(process.wait(), "", lines)
@@ -130,7 +156,8 @@ class PulumiCommand:
                 output, error_output = process.communicate()
                 result = CommandResult(process.returncode, output, error_output)
         if received and result.code != 0:
-            raise PreviewsError(
+            ignore_requests()
+            raise StoppedError(
                 "interrupted",
                 f"`pulumi {arguments[0]}`",
                 why=f"{received[0].name} stopped it",
@@ -167,6 +194,15 @@ class PulumiCommand:
                 why=f"another run holds its lock: {message}",
                 remedy="wait for that run; if the lock remains after it: previews unlock N.",
             )
+        if _UNREACHABLE.search(message):
+            return PreviewsError(
+                "pulumi-unreachable",
+                what,
+                why=f"`pulumi {' '.join(arguments[:2])}` can't reach a server: {message}",
+                remedy="check this machine's network, name resolution, proxy and VPN, and"
+                " https://status.pulumi.com where Pulumi Cloud has the state; then run the same"
+                " command again: it continues where it stopped.",
+            )
         return PreviewsError(
             "pulumi-failed",
             what,
@@ -186,22 +222,18 @@ def _error_message(output: str) -> str:
 
 
 @contextmanager
-def _signals_forwarded(process: subprocess.Popen[str]) -> Iterator[list[signal.Signals]]:
-    """Forward requests to stop as SIGINT, and yield the list of those received."""
+def _first_request_forwarded(process: subprocess.Popen[str]) -> Iterator[list[signal.Signals]]:
+    """Forward the first request to stop as SIGINT, and yield the list of those received.
+
+    A second SIGINT would make Pulumi abort: it would neither wait for what it has begun nor write
+    its state.
+    """
     received: list[signal.Signals] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield received  # Only the main thread receives signals.
-        return
 
-    def forward(number: int, _frame: object) -> None:
-        received.append(signal.Signals(number))
-        process.send_signal(signal.SIGINT)
+    def forward(request: signal.Signals) -> None:
+        received.append(request)
+        if len(received) == 1:
+            process.send_signal(signal.SIGINT)
 
-    # A terminal that is closed sends SIGHUP.
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, forward) for number in signals]
-    try:
+    with handled(forward):
         yield received
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
-import boto3
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from previews.errors import PreviewsError
+from previews.pulumi.state_bucket import StateBucket, state_bucket
 
 
 class Lock(BaseModel):
@@ -76,9 +75,8 @@ def lock_files(backend: str, project: str) -> LockFiles | None:
         return None
     if parts.scheme == "file":
         return _Folder(Path(f"{parts.netloc}{parts.path}").expanduser(), project)
-    if parts.scheme == "s3":
-        region = parse_qs(parts.query).get("region", [None])[0]
-        return _Bucket(parts.netloc, parts.path.strip("/"), region, project)
+    if bucket := state_bucket(backend):
+        return _Bucket(bucket, project)
     raise PreviewsError(
         "lock-backend",
         f"locks in {parts.scheme}://…",
@@ -117,25 +115,18 @@ class _Folder:
 class _Bucket:
     """Locks in a bucket."""
 
-    def __init__(self, bucket: str, prefix: str, region: str | None, project: str) -> None:
-        self._s3 = boto3.client("s3", region_name=region)
+    def __init__(self, bucket: StateBucket, project: str) -> None:
         self._bucket = bucket
         self._project = project
-        self._prefix = f"{prefix}/" if prefix else ""
 
     def of(self, stack: str) -> list[Lock]:
-        return list(self._each(f"{self._prefix}{_folder_of(self._project, stack)}/"))
-
-    def _each(self, prefix: str) -> Iterator[Lock]:
-        pages = self._s3.get_paginator("list_objects_v2")
-        for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
-            for found in page.get("Contents", []):
-                body = self._s3.get_object(Bucket=self._bucket, Key=found["Key"])["Body"]
-                yield _read(f"s3://{self._bucket}/{found['Key']}", body.read().decode())
+        return [
+            _read(self._bucket.location(file), self._bucket.read(file))
+            for file in self._bucket.files(f"{_folder_of(self._project, stack)}/")
+        ]
 
     def remove(self, lock: Lock) -> None:
-        key = lock.location.removeprefix(f"s3://{self._bucket}/")
-        self._s3.delete_object(Bucket=self._bucket, Key=key)
+        self._bucket.remove(lock.location)
 
 
 def _read(location: str, text: str, *, here: str = "") -> Lock:

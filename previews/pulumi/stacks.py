@@ -6,10 +6,13 @@ The backend is the one that Pulumi is logged in to: Pulumi Cloud, a bucket or a 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from contract.platform_outputs import CONFIG_MAP_KEY, OUTPUTS_VARIABLE
 from contract.stack_name import StackName
 from previews.pulumi import stack_file
 from previews.pulumi.command import CommandResult, PulumiCommand
@@ -21,6 +24,7 @@ from previews.pulumi.state import (
     read_state,
     read_summaries,
 )
+from previews.pulumi.state_bucket import state_bucket
 from previews.settings import Settings
 
 _NO_SUCH_STACK = "no stack named"
@@ -34,13 +38,22 @@ class Stacks:
         command: The ``pulumi`` command line.
     """
 
-    def __init__(self, settings: Settings, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path | None = None,
+        *,
+        published: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
         """Prepare the project.
 
         Args:
             settings: Settings of the command line.
             folder: Folder of its ``Pulumi.yaml``; None for the app's own.
+            published: Returns what staging published for the program of a stack; None for
+                nothing, as `contract.platform_outputs.PublishedOutputs` in JSON.
         """
+        self._published = published
         self._project = folder or prepare_project(settings)
         self.command = PulumiCommand(self._project, log=settings.pulumi_log)
         self._app = settings.app_name
@@ -49,22 +62,29 @@ class Stacks:
         self._pack = settings.policy_pack.resolve()
 
     def all(self) -> list[StackSummary]:
-        """Return every stack of the project, sorted by name, with one command.
+        """Return every stack of the project, sorted by name.
 
         Raises:
             PreviewsError: The backend gives no answer.
         """
-        listed = self.command.read_json("list of stacks", ["stack", "ls", "--json"])
+        listed = self._listed(self._app.project)
         return read_summaries(listed, organization=self._organization)
 
     def of_all_apps(self) -> list[StackName]:
-        """Return the stacks of every app in the backend, with one command.
+        """Return the stacks of every app in the backend.
 
         Raises:
             PreviewsError: The backend gives no answer.
         """
-        listed = self.command.read_json("list of stacks", ["stack", "ls", "--all", "--json"])
+        listed = self._listed(None)
         return read_app_stacks(listed, organization=self._organization, project=self._app.project)
+
+    def _listed(self, project: str | None) -> object:
+        """Return the stacks of a project or of all, as `pulumi stack ls --json` prints them."""
+        if bucket := state_bucket(os.environ.get("PULUMI_BACKEND_URL", "")):
+            return bucket.stacks(project)
+        options = [] if project else ["--all"]
+        return self.command.read_json("list of stacks", ["stack", "ls", *options, "--json"])
 
     def exists(self, stack: str) -> bool:
         """Return whether the backend holds the stack.
@@ -147,7 +167,9 @@ class Stacks:
         Raises:
             PreviewsError: Pulumi fails; its output has shown why.
         """
-        self.command.check(f"stack {stack}", self._up(stack), stream=True)
+        with self._handed_over(stack) as environment:
+            command = self._up(stack)
+            self.command.check(f"stack {stack}", command, stream=True, environment=environment)
 
     def destroy(self, stack: str) -> None:
         """Delete every resource of the stack; the stack itself stays.
@@ -197,17 +219,34 @@ class Stacks:
 
     def attempt_up(self, stack: str, arguments: Sequence[str]) -> CommandResult:
         """Update the stack to what the program declares; a failure is returned, not raised."""
-        return self.command.run(self._up(stack, *arguments), stream=True)
+        with self._handed_over(stack) as environment:
+            command = self._up(stack, *arguments)
+            return self.command.run(command, stream=True, environment=environment)
 
     def preview(self, stack: str, arguments: Sequence[str]) -> CommandResult:
         """Compare the program with the stack, which stays as it is: no lock, no new key."""
         checked = ["--policy-pack", str(self._pack)]
-        return self.command.run(["preview", *checked, *arguments, *self._stack(stack)])
+        with self._handed_over(stack) as environment:
+            return self.command.run(
+                ["preview", *checked, *arguments, *self._stack(stack)], environment=environment
+            )
 
     def _up(self, stack: str, *arguments: str) -> list[str]:
         """Return the command of every `up`: none is without the policy pack."""
         checked = ["--policy-pack", str(self._pack)]
         return ["up", "--yes", "--skip-preview", *checked, *arguments, *self._changed(stack)]
+
+    @contextmanager
+    def _handed_over(self, stack: str) -> Iterator[dict[str, str]]:
+        """Yield the variable with which the program finds what staging published."""
+        published = self._published(stack)
+        if published is None:
+            yield {}
+            return
+        with tempfile.TemporaryDirectory(prefix="previews-outputs-") as folder:
+            file = Path(folder) / CONFIG_MAP_KEY
+            file.write_text(published)
+            yield {OUTPUTS_VARIABLE: str(file)}
 
     def _stack(self, stack: str) -> list[str]:
         return ["--stack", self._qualified(stack)]

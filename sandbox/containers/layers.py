@@ -88,17 +88,24 @@ def digest_of(folder: Path) -> tuple[str, int]:
         OSError: A file can't be read.
     """
     sink = _Digest()
+    write_archive(folder, cast("IO[bytes]", sink))
+    return f"sha256:{sink.hash.hexdigest()}", sink.size
+
+
+def write_archive(folder: Path, sink: IO[bytes]) -> None:
+    """Write a layer's canonical archive.
+
+    Raises:
+        OSError: A file can't be read.
+    """
     # PAX is readable by all tools, and has no limit on the length of names.
-    with tarfile.open(
-        fileobj=cast("IO[bytes]", sink), mode="w|", format=tarfile.PAX_FORMAT, bufsize=1 << 16
-    ) as tar:
+    with tarfile.open(fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT, bufsize=1 << 16) as tar:
         for path, info in _entries(folder, ""):
             if info.isreg() and info.size:
                 with path.open("rb") as file:
                     tar.addfile(info, file)
             else:
                 tar.addfile(info)
-    return f"sha256:{sink.hash.hexdigest()}", sink.size
 
 
 class _Digest:

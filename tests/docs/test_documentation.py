@@ -167,5 +167,6 @@ def test_the_guide_names_every_variable_that_the_workflows_read() -> None:
     workflows = (ROOT / ".github" / "workflows").glob("*.yml")
     read = {name for file in workflows for name in re.findall(r"vars\.(\w+)", file.read_text())}
     guide = (ROOT / "docs" / "getting-started-aws.md").read_text()
-    assert {name for name in read if f"| `{name}` |" not in guide} == set()
+    rows = re.findall(r"^\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) \|", guide, re.MULTILINE)
+    assert read <= {name for row in rows for name in re.findall(r"\w+", row)}
     assert "AWS_ROLE_ARN" in read

@@ -1,8 +1,8 @@
 """GitHub Actions on one machine: plays the repository's own workflows, a step after the other.
 
 Commands run as they are in the workflows' files, in checkouts of their own, with what the files
-pass to them and no more. Provided from here is what needs GitHub's runners or AWS: tools and
-credentials are the sandbox's, the image is built by the sandbox and pushed to its registry.
+pass to them and no more: each job has a token of its own, which may do what its permissions grant.
+Provided from here is what needs GitHub's runners or AWS (played_actions.py).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.lifecycle import REPOSITORY, Lifecycle
+from tests.e2e.machine import Machine, write_programs
 from tests.e2e.runs import Run
 from tests.e2e.steps import BRANCH, Steps
-from tests.e2e.world import git
 from tests.workflows.expressions import evaluate, holds
 from tests.workflows.reading import WORKFLOWS
 
@@ -43,12 +43,13 @@ class Actions:
         self._ids = itertools.count(7000)
         self._queues: dict[str, list[object]] = {}
         self._changed = threading.Condition()
+        write_programs(folder)
 
     def happen(self, name: str, action: str, number: int, **more: Any) -> list[Run]:
         """Something happens to a pull request; returns the runs that it starts.
 
         Args:
-            name: ``pull_request`` or ``pull_request_target``.
+            name: ``pull_request_target``.
             action: Event: ``labeled``, ``synchronize``, ``closed`` …
             number: The pull request's number.
             more: Further fields of the event.
@@ -60,10 +61,7 @@ class Actions:
             "repository": {"default_branch": BRANCH},
             **more,
         }
-        context = {
-            "github.event.pull_request.number": str(number),
-            "github.event.pull_request.head.sha": head["sha"],
-        }
+        context = {"github.event.pull_request.number": str(number)}
         return [
             self._start(workflow, name, context, event)
             for workflow, content in WORKFLOWS.items()
@@ -88,11 +86,10 @@ class Actions:
         return runs
 
     def bring_up(self, action: str, number: int, **more: Any) -> Run:
-        """An event under ``pull_request``, and the run with credentials that it starts."""
-        for run in self.happen("pull_request", action, number, **more):
-            run.passed()
-        [started] = self.started()
-        return started
+        """Something happens by which a preview comes up; returns the run."""
+        [run] = self.happen("pull_request_target", action, number, **more)
+        assert run.workflow == "preview"
+        return run
 
     def waiting(self, group: str) -> int:
         """Return the number of jobs that wait in a concurrency group."""
@@ -127,17 +124,11 @@ class Actions:
             **context,
             "github.event_name": event_name,
             "github.event.repository.default_branch": BRANCH,
-            "github.token": hub.environment["GITHUB_TOKEN"],
             "github.repository": REPOSITORY,
             "github.run_attempt": "1",
             "github.run_id": str(run_id),
             "github.server_url": "https://github.test",
-            # The file is the pull request's own under `pull_request` alone.
-            "job.workflow_sha": (
-                context["github.event.pull_request.head.sha"]
-                if event_name == "pull_request"
-                else BRANCH
-            ),
+            "job.workflow_sha": BRANCH,
             "job.workflow_repository": REPOSITORY,
             **self._variables,
         }
@@ -152,6 +143,7 @@ class Actions:
             for name, job in WORKFLOWS[run.workflow]["jobs"].items():
                 run.results[name] = "failure"  # Until it ends otherwise.
                 run.results[name] = self._job(run, name, job)
+                run.context[f"needs.{name}.result"] = run.results[name]
         finally:
             self._ci.hub.state.run(run.id, "completed", run.conclusion)
 
@@ -159,19 +151,29 @@ class Actions:
         needs = job.get("needs", [])
         needs = [needs] if isinstance(needs, str) else needs
         lacking = any(run.results[need] != "success" for need in needs)
-        if not holds(str(job.get("if", "")), run.context, failed=lacking):
-            return "skipped"
-        with self._turn(job.get("concurrency"), run.context), self._checkout(run) as folder:
-            env = WORKFLOWS[run.workflow].get("env", {})
-            steps = Steps(self._ci, run, {**job, "env": {**env, **job.get("env", {})}}, folder)
+        condition = str(job.get("if", ""))
+        if run.lost:
+            return "cancelled"
+        if not holds(condition, run.context, failed=lacking, cancelled=run.cancelled):
+            return "cancelled" if run.cancelled and not lacking else "skipped"
+        with self._turn(job.get("concurrency"), run.context), self._machine(run) as machine:
+            steps = self._steps(run, name, job, machine)
             for step in job["steps"]:
                 if steps.wanted(step):
                     self.began.append((run.id, name, step["name"]))
                     steps.play(step)
             run.context |= {f"needs.{name}.outputs.{k}": v for k, v in steps.outputs().items()}
-        if run.cancelled:
+        if steps.cancelled:
             return "cancelled"
         return "failure" if steps.failed else "success"
+
+    def _steps(self, run: Run, name: str, job: dict[str, Any], machine: Machine) -> Steps:
+        token = f"token-of-{run.id}-{name}"
+        self._ci.hub.state.add_job_token(token, job["permissions"])
+        run.context["github.token"] = token
+        env = WORKFLOWS[run.workflow].get("env", {})
+        whole = {**job, "env": {**env, **job.get("env", {})}}
+        return Steps(self._ci, run, whole, machine)
 
     @contextmanager
     def _turn(self, concurrency: Any, context: Mapping[str, str]) -> Iterator[None]:
@@ -193,17 +195,15 @@ class Actions:
                 self._changed.notify_all()
 
     @contextmanager
-    def _checkout(self, run: Run) -> Iterator[Path]:
-        """Create a folder for a job, which its first step fills."""
-        checkout = self._ci.world.checkout
+    def _machine(self, run: Run) -> Iterator[Machine]:
+        """A machine for a job, with an empty folder, which its steps fill."""
         folder = self._folder / f"{run.id}-{len(self.began)}"
+        folder.mkdir()
+        machine = Machine(self._ci, run, folder, self._folder)
         try:
-            with self._changed:
-                git(checkout, "worktree", "add", "--quiet", "--detach", str(folder), BRANCH)
-            yield folder
+            yield machine
         finally:
-            with self._changed:
-                git(checkout, "worktree", "remove", "--force", str(folder))
+            machine.end()
 
 
 def _types(workflow: Mapping[str, Any], event: str) -> list[str]:

@@ -1,45 +1,120 @@
-"""The service's image as CI's own action makes it: built of a checkout, pushed, named by digest."""
+"""Images as CI's jobs make and push them, by the sandbox: without BuildKit and without skopeo."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+import sys
+import tarfile
+from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from sandbox.aws.client import client
 from sandbox.containers.build import build
-from sandbox.containers.oci import MANIFEST_TYPE, parse_reference
-from sandbox.containers.store import ImageStore
+from sandbox.containers.layers import write_archive
+from sandbox.containers.oci import MANIFEST_TYPE, digest_of, hex_of, parse_reference
+from sandbox.containers.store import ImageStore, StoredImage
 from sandbox.settings import Settings
-from tests.workflows.expressions import evaluate
-from tests.workflows.reading import ACTIONS
+
+_LITERAL = re.compile(r'\$\{"([$%])"\}')
 
 
-def build_and_push(settings: Settings, checkout: Path, context: Mapping[str, str]) -> str:
-    """Build and push as ``.github/actions/image`` does, but by the sandbox; return the digest.
+def bake(settings: Settings, definition: Path, folder: Path) -> None:
+    """Build and write what a definition describes, as `docker buildx bake` does.
 
     Args:
         settings: The sandbox.
-        checkout: Folder to build.
-        context: Values for the action's expressions.
+        definition: Its file.
+        folder: Folder in which the build is run.
+
+    Raises:
+        SandboxError: An image can't be built.
     """
-    [step] = [one for one in ACTIONS["image"]["runs"]["steps"] if one.get("id") == "build"]
-    inputs = {key: evaluate(str(value), context) for key, value in step["with"].items()}
-    image = build(
-        checkout / inputs["file"],
-        checkout / inputs["context"],
-        store=ImageStore(settings.home / "images"),
-        build_args=dict(line.split("=", 1) for line in inputs["build-args"].splitlines() if line),
-        target=inputs["target"] or None,
-    )
-    tag = parse_reference(inputs["tags"])
-    client(settings, "ecr").put_image(
+    document = json.loads(definition.read_text())
+    for name in document["group"]["default"]["targets"]:
+        target = document["target"][name]
+        context = folder / _evaluated(target["context"])
+        store = ImageStore(settings.home / "images")
+        image = build(
+            context / _evaluated(target["dockerfile"]),
+            context,
+            store=store,
+            build_args={key: _evaluated(value) for key, value in target["args"].items()},
+            labels={key: _evaluated(value) for key, value in target["labels"].items()},
+            target=_evaluated(target["target"]) if "target" in target else None,
+        )
+        [output] = target["output"]
+        kind, _, destination = output.partition(",dest=")
+        assert kind == "type=oci", output
+        archive(store, image, folder / destination)
+
+
+def _evaluated(text: str) -> str:
+    """Return the value of a text without expressions but those of single characters."""
+    assert not re.search(r"[$%]\{", _LITERAL.sub("", text)), f"an expression: {text}"
+    return _LITERAL.sub(r"\1", text)
+
+
+def archive(store: ImageStore, image: StoredImage, path: Path) -> None:
+    """Write an image as an archive in OCI's layout."""
+    manifest = json.loads(image.manifest)
+    index = {
+        "schemaVersion": 2,
+        "manifests": [
+            {"mediaType": MANIFEST_TYPE, "digest": image.digest, "size": len(image.manifest)}
+        ],
+    }
+    with tarfile.open(path, "w") as tar:
+        _add(tar, "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
+        _add(tar, "index.json", json.dumps(index).encode())
+        _add(tar, _blob(image.digest), image.manifest)
+        digest = manifest["config"]["digest"]
+        _add(tar, _blob(digest), (store.root / "blobs" / hex_of(digest)).read_bytes())
+        for digest in dict.fromkeys(layer["digest"] for layer in manifest["layers"]):
+            layer = store.layer(digest)
+            assert layer is not None, digest
+            with TemporaryFile() as file:
+                write_archive(layer.path, file)
+                info = tarfile.TarInfo(_blob(digest))
+                info.size = file.tell()
+                file.seek(0)
+                tar.addfile(info, file)
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    tar.addfile(info, BytesIO(content))
+
+
+def _blob(digest: str) -> str:
+    return f"blobs/sha256/{hex_of(digest)}"
+
+
+def skopeo(arguments: list[str]) -> None:
+    """Push an archive to the sandbox's registry: ``copy … oci-archive:FILE docker://REPO:TAG``."""
+    command, *options, source, destination = arguments
+    assert command == "copy", arguments
+    assert {"--all", "--preserve-digests"} <= set(options), "another digest would be pushed"
+    with tarfile.open(source.removeprefix("oci-archive:")) as tar:
+
+        def read(name: str) -> bytes:
+            file = tar.extractfile(name)
+            assert file is not None, name
+            return file.read()
+
+        [described] = json.loads(read("index.json"))["manifests"]
+        manifest = read(_blob(described["digest"]))
+    assert digest_of(manifest) == described["digest"]
+    tag = parse_reference(destination.removeprefix("docker://"))
+    client(Settings(), "ecr").put_image(
         repositoryName=tag.repository.partition("/")[2],
-        imageManifest=image.manifest.decode(),
+        imageManifest=manifest.decode(),
         imageManifestMediaType=MANIFEST_TYPE,
         imageTag=tag.tag,
-        imageDigest=image.digest,
+        imageDigest=described["digest"],
     )
-    return image.digest
 
 
 def is_in_registry(settings: Settings, image: str) -> bool:
@@ -47,3 +122,7 @@ def is_in_registry(settings: Settings, image: str) -> bool:
     name, _, digest = image.partition("/")[2].partition("@")
     kept = client(settings, "ecr").describe_images(repositoryName=name)["imageDetails"]
     return digest in {one["imageDigest"] for one in kept}
+
+
+if __name__ == "__main__":
+    skopeo(sys.argv[1:])

@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from tests.e2e.world import World, pulumi_up
 from tests.github import LocalGitHub
-from tests.github.state import PullRequest
+from tests.github.state import File, PullRequest
 
 REPOSITORY = "local/checkout"
 """What the program calls the checkout under test, which has no remote."""
@@ -30,12 +31,41 @@ clients.locks.record_owner(sys.argv[1])
 """
 
 
+class FilesOfCommits(dict[tuple[str, str], File]):
+    """Files of a checkout's commits, as GitHub has them, by commit and path."""
+
+    def __init__(self, checkout: Path) -> None:
+        super().__init__()
+        self._checkout = checkout
+
+    def __contains__(self, place: object) -> bool:
+        return self._read(place) is not None
+
+    def __missing__(self, place: tuple[str, str]) -> File:
+        content = self._read(place)
+        assert content is not None
+        return File(content)
+
+    def _read(self, place: object) -> bytes | None:
+        assert isinstance(place, tuple)
+        shown = subprocess.run(
+            ["git", "cat-file", "blob", f"{place[0]}:{place[1]}"],
+            cwd=self._checkout,
+            check=False,
+            capture_output=True,
+        )
+        return shown.stdout if shown.returncode == 0 else None
+
+
 @dataclass(frozen=True)
 class Lifecycle:
     """The command line `previews` on one sandbox and one local GitHub."""
 
     world: World
     hub: LocalGitHub
+
+    def __post_init__(self) -> None:
+        self.hub.state.files = FilesOfCommits(self.world.checkout)
 
     def pull(self, number: int, **more: Any) -> PullRequest:
         """Open a pull request of the repository's own, with the label."""
@@ -53,12 +83,14 @@ class Lifecycle:
             "PREVIEWS_PROJECT": str(self.world.checkout),
         }
 
-    def previews(self, *arguments: str, run: int = 1, exits: int = 0) -> Any:
-        """Return the result of ``previews <arguments> --json``."""
+    def previews(
+        self, *arguments: str, run: int = 1, exits: int = 0, more: Mapping[str, str] | None = None
+    ) -> Any:
+        """Return the result of ``previews <arguments> --json``, with more of the environment."""
         ended = subprocess.run(
             [sys.executable, "-m", "previews.cli", *arguments, "--json"],
             cwd=self.world.checkout,
-            env=self.environment(run),
+            env=self.environment(run) | dict(more or {}),
             capture_output=True,
             text=True,
             check=False,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +27,9 @@ class Run:
         results: Result of each job: success, failure, skipped, cancelled.
         output: Output of the commands.
         process: The command that runs now.
-        cancelled: True if its runner was lost.
+        cancelled: True if it was cancelled, or its runner was lost.
+        lost: True if its runner was lost.
+        attested: What its jobs attested, as inputs of the action.
     """
 
     id: int
@@ -37,6 +40,8 @@ class Run:
     output: list[str] = field(default_factory=list)
     process: subprocess.Popen[str] | None = None
     cancelled: bool = False
+    lost: bool = False
+    attested: list[Mapping[str, str]] = field(default_factory=list)
     thread: threading.Thread | None = None
 
     @property
@@ -75,6 +80,13 @@ class Run:
 
     def lose(self) -> None:
         """Lose its runner: everything in it is killed, and GitHub reports that."""
-        self.cancelled = True
+        self.cancelled = self.lost = True
         each(self.processes(), psutil.Process.kill)
+        self.wait()
+
+    def cancel(self) -> None:
+        """Cancel it as GitHub's runner does: a signal to the first process of the step alone."""
+        assert self.process is not None
+        self.cancelled = True
+        self.process.send_signal(signal.SIGINT)
         self.wait()

@@ -15,7 +15,9 @@ import pytest
 
 from previews.pull_request.tests_result import Outcome, read_result
 from previews.pulumi.processes import runs
+from tests.e2e import images
 from tests.e2e.lifecycle import REPOSITORY, Lifecycle
+from tests.e2e.machine import write_programs
 from tests.e2e.processes import words
 from tests.e2e.world import World, git
 from tests.github import LocalGitHub
@@ -55,11 +57,22 @@ class Jobs:
         return self.folder / "result.json"
 
     def deploy(self) -> dict[str, str]:
-        """Deploy, and return the outputs."""
+        """Build and deploy, and return the outputs."""
         self.ci.pull(int(NUMBER), head_sha=self.commit)
+        write_programs(self.folder)
+        of_app = {
+            "PREVIEWS_FOLDER": ORDERS,
+            "PREVIEWS_ENVIRONMENT": "orders-preview",
+            "PATH": f"{self.folder / 'programs'}{os.pathsep}{self.ci.environment(1)['PATH']}",
+        }
+        definition, built = self.folder / "bake.json", self.world.checkout.parent / "images"
+        built.mkdir()
+        self.ci.previews("decide", NUMBER, "--bake", str(definition), more=of_app)
+        images.bake(self.world.settings, definition, self.world.checkout)
         outputs = self.folder / "outputs"
         outputs.write_text("")
-        self.ci.previews("--app", ORDERS, "up", NUMBER, "--outputs", str(outputs))
+        arguments = ["--commit", self.commit, "--images", str(built), "--outputs", str(outputs)]
+        self.ci.previews("up", NUMBER, *arguments, more=of_app)
         return dict(line.split("=", 1) for line in outputs.read_text().splitlines())
 
     def start(self, url: str) -> subprocess.Popen[bytes]:

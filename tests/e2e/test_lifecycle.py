@@ -14,6 +14,7 @@ from previews.pull_request.comment import marker
 from sandbox.aws.client import client
 from tests.e2e import customers
 from tests.e2e.actions import Actions
+from tests.e2e.images import is_in_registry
 from tests.e2e.inventory import everything
 from tests.e2e.lifecycle import REPOSITORY, Lifecycle
 from tests.e2e.runs import Run
@@ -23,8 +24,11 @@ from tests.waiting import eventually
 
 MARKER = marker(PLATFORM_APP)
 LABEL = {"label": {"name": "preview"}}
-BUILDS = ["Check the prerequisites", "Read how the image is built", "Build the image", "Deploy"]
-BEFORE = ["Check out the commit", "Get the tools", "Decide again"]
+DEPLOYS = [
+    *("Check out the platform", "Get the images", "Get the tools", "Log in to the registry"),
+    "Deploy",
+]
+ATTESTS = ["Get the SBOMs", "Attest which commit it is built from"]
 
 
 @pytest.fixture
@@ -39,6 +43,7 @@ def actions(ci: Lifecycle) -> Iterator[Actions]:
     # Not pytest's folder: it is pruned by later runs.
     with tempfile.TemporaryDirectory(prefix="previews-jobs-") as folder:
         yield Actions(ci, Path(folder))
+    assert ci.hub.refused == [], "a job needs a permission that it does not have"
 
 
 def commits(world: World, number: int, count: int) -> list[str]:
@@ -104,10 +109,10 @@ def test_two_pushes_while_the_first_runs_then_a_close_during_an_up(
         newest = actions.bring_up("synchronize", 2001)
         eventually(lambda: actions.waiting("preview-2001") == 2, "the third run waits")
     coming_up.passed()
-    assert actions.steps_of(coming_up, "preview") == BEFORE + BUILDS
+    assert actions.steps_of(coming_up, "deploy") == DEPLOYS + ATTESTS
     assert statuses(ci, first) == ["pending", "success"]
     overtaken.passed()
-    assert actions.steps_of(overtaken, "preview") == BEFORE, "the commit between is left out"
+    assert actions.steps_of(overtaken, "deploy") == DEPLOYS, "the commit between is left out"
     assert statuses(ci, second) == []
 
     eventually(lambda: statuses(ci, third) == ["pending"], "the newest commit comes up")
@@ -118,7 +123,7 @@ def test_two_pushes_while_the_first_runs_then_a_close_during_an_up(
     newest.passed()
     assert statuses(ci, third) == ["pending", "success"], "what runs is never cut off"
     removal.passed()
-    began = [run for run, job, _ in actions.began if job in {"preview", "destroy"}]
+    began = [run for run, job, _ in actions.began if job in {"deploy", "destroy"}]
     assert list(dict.fromkeys(began)) == [run.id for run in (coming_up, overtaken, newest, removal)]
     assert began == sorted(began, key=list(dict.fromkeys(began)).index), "one after the other"
     assert_gone(ci, 2001, before)
@@ -130,7 +135,10 @@ def test_a_preview_says_what_it_is_and_goes_though_it_conflicts(
     before = everything(world)
     [head] = commits(world, 2002, 1)
     pull = ci.pull(2002, head_sha=head)
-    actions.bring_up("labeled", 2002, **LABEL).passed()
+    run = actions.bring_up("labeled", 2002, **LABEL).passed()
+    [attested] = run.attested
+    assert (attested["commit"], attested["ref"]) == (head, "refs/pull/2002/head")
+    assert is_in_registry(world.settings, attested["image"])
 
     assert served(world, "pr-2002") == head
     text = comment(ci, 2002)
@@ -145,7 +153,8 @@ def test_a_preview_says_what_it_is_and_goes_though_it_conflicts(
         assert part in text
     [deployment] = ci.hub.state.deployments_to("pr-2002")
     assert (deployment.sha, deployment.transient) == (head, True)
-    assert [status["state"] for status in deployment.statuses] == ["in_progress", "success"]
+    states = [status["state"] for status in deployment.statuses]
+    assert states == ["queued", "in_progress", "success"]
     assert deployment.statuses[-1]["environment_url"].startswith("http://pr-2002.")
     assert statuses(ci, head) == ["pending", "success"]
 
@@ -156,6 +165,69 @@ def test_a_preview_says_what_it_is_and_goes_though_it_conflicts(
     [again] = actions.happen("pull_request_target", "closed", 2002)
     again.passed()
     assert_gone(ci, 2002, before)
+
+
+def test_a_reset_serves_the_same_image_with_fresh_data(
+    ci: Lifecycle, actions: Actions, world: World
+) -> None:
+    before = everything(world)
+    [head] = commits(world, 2007, 1)
+    ci.pull(2007, head_sha=head)
+    actions.bring_up("labeled", 2007, **LABEL).passed()
+    served_before = world.outputs("pr-2007")["image"]
+    with world.client("pr-2007") as http:
+        placed = customers.create(http)
+    inputs = {"pull-request": "2007", "reset-database": "true"}
+    ci.hub.state.started.append(("preview.yml", "main", inputs))
+    [reset] = actions.started()
+    reset.passed()
+    ran = {name for name, result in reset.results.items() if result != "skipped"}
+    assert ran == {"decide", "reset"}
+    assert served(world, "pr-2007") == head
+    assert world.outputs("pr-2007")["image"] == served_before
+    with world.client("pr-2007") as http:
+        assert http.get(f"/customers/{placed['id']}").status_code == 404
+    close(ci, actions, 2007).passed()
+    assert_gone(ci, 2007, before)
+
+
+def test_a_build_that_fails_reaches_nothing_and_the_pull_request_says_so(
+    ci: Lifecycle, actions: Actions, world: World
+) -> None:
+    before = everything(world)
+    git(world.checkout, "checkout", "--quiet", "-b", "pull-2005")
+    (world.checkout / "Dockerfile").write_text("FROM scratch\nRUN false\n")
+    head = commit(world.checkout, "Break the image")
+    git(world.checkout, "checkout", "--quiet", "main")
+    ci.pull(2005, head_sha=head)
+    run = actions.bring_up("labeled", 2005, **LABEL).wait()
+    assert run.conclusion == "failure"
+    ran = {name: result for name, result in run.results.items() if result != "skipped"}
+    assert ran == {"decide": "success", "build": "failure", "ended": "success"}, "".join(run.output)
+    assert "job build failed" in comment(ci, 2005)
+    assert statuses(ci, head)[-1] == "failure"
+    [deployment] = ci.hub.state.deployments_to("pr-2005")
+    assert deployment.statuses[-1]["state"] == "failure"
+    assert everything(world) == before
+    close(ci, actions, 2005).passed()
+
+
+def test_a_run_that_is_cancelled_says_so_and_leaves_what_a_close_removes(
+    ci: Lifecycle, actions: Actions, world: World
+) -> None:
+    before = everything(world)
+    [head] = commits(world, 2006, 1)
+    ci.pull(2006, head_sha=head)
+    run = actions.bring_up("labeled", 2006, **LABEL)
+    actions.reach(run, "pr-2006", 3)
+    run.cancel()
+    assert run.conclusion == "cancelled"
+    assert world.locks("pr-2006") == [], "Pulumi has got the signal, and ended by itself"
+    assert "cancelled" in comment(ci, 2006)
+    assert statuses(ci, head)[0] == "pending"
+    assert statuses(ci, head)[-1] in {"error", "failure"}
+    close(ci, actions, 2006).passed()
+    assert_gone(ci, 2006, before)
 
 
 def test_a_lost_run_is_no_obstacle_to_a_close(

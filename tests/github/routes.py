@@ -13,12 +13,14 @@ from pydantic import ValidationError
 
 from tests.github import views
 from tests.github.schema import answer, fields
+from tests.github.settings import REPOSITORY_ID, contents_of, profile_of, settings_routes
 from tests.github.state import Comment, Deployment, State, now
 
 ADMINISTRATION = web.RequestKey("administration", bool)
 """Whether the token may change the repository's settings."""
 
 _BOT = "github-actions[bot]"
+_LONGEST_COMMENT = 65_536
 _NOT_FOUND = {"message": "Not Found", "documentation_url": "https://docs.github.com/rest"}
 
 
@@ -29,6 +31,13 @@ def _missing() -> web.HTTPNotFound:
 def _refused(message: str) -> web.HTTPUnprocessableEntity:
     text = json.dumps({"message": message, "errors": []})
     return web.HTTPUnprocessableEntity(text=text, content_type="application/json")
+
+
+def _comment_text(body: dict[str, Any]) -> str:
+    text: str = body["body"]
+    if len(text) > _LONGEST_COMMENT:
+        raise _refused(f"body is too long (maximum is {_LONGEST_COMMENT} characters)")
+    return text
 
 
 def _pages(request: web.Request, items: Iterable[Any]) -> tuple[list[Any], dict[str, str]]:
@@ -45,6 +54,8 @@ def _pages(request: web.Request, items: Iterable[Any]) -> tuple[list[Any], dict[
 class _Api:
     def __init__(self, state: State) -> None:
         self.state = state
+        self._profile = profile_of(state)
+        self._contents = contents_of(state)
 
     async def _body(self, request: web.Request, model: type[Any]) -> dict[str, Any]:
         try:
@@ -80,10 +91,36 @@ class _Api:
 
     async def remove_label(self, request: web.Request) -> web.Response:
         pull = self._pull(request)
-        if request.match_info["name"] not in pull.labels:
+        name = request.match_info["name"].casefold()
+        found = [label for label in pull.labels if label.casefold() == name]
+        if not found:
             raise _missing()
-        self.state.unlabel(pull.number, request.match_info["name"])
+        self.state.unlabel(pull.number, found[0])
         return web.json_response(views.pull_request(self.state, pull)["labels"])
+
+    # The repository and its labels
+
+    async def repository(self, request: web.Request) -> web.Response:
+        name = f"{request.match_info['owner']}/{request.match_info['repo']}"
+        if name in self.state.others:
+            other = views.full_repository(self.state, name, self.state.others[name])
+            return web.json_response(other)
+        if name.casefold() == self.state.repository.casefold():
+            return await self.repository_by_id(request)
+        if name in self.state.former_names:
+            raise web.HTTPMovedPermanently(f"/repositories/{REPOSITORY_ID}")
+        raise _missing()
+
+    async def repository_by_id(self, request: web.Request) -> web.Response:
+        return await self._profile(request)
+
+    async def label(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        # GitHub's labels are unique without regard to case.
+        found = [one for one in self.state.labels if one.casefold() == name.casefold()]
+        if not found:
+            raise _missing()
+        return web.json_response(answer(models.Label, id=1, name=found[0], color="5319e7"))
 
     # Comments
 
@@ -95,7 +132,7 @@ class _Api:
     async def add_comment(self, request: web.Request) -> web.Response:
         body = await self._body(request, models.ReposOwnerRepoIssuesIssueNumberCommentsPostBody)
         number = self._pull(request).number
-        made = Comment(self.state.next_id(), number, _BOT, body["body"], now(), now())
+        made = Comment(self.state.next_id(), number, _BOT, _comment_text(body), now(), now())
         self.state.comments[made.id] = made
         return web.json_response(views.comment(self.state, made), status=201)
 
@@ -108,7 +145,7 @@ class _Api:
     async def edit_comment(self, request: web.Request) -> web.Response:
         body = await self._body(request, models.ReposOwnerRepoIssuesCommentsCommentIdPatchBody)
         comment = self._comment(request)
-        comment.body, comment.updated_at = body["body"], now()
+        comment.body, comment.updated_at = _comment_text(body), now()
         comment.edits += 1
         return web.json_response(views.comment(self.state, comment))
 
@@ -127,7 +164,9 @@ class _Api:
 
     async def deployments(self, request: web.Request) -> web.Response:
         wanted = {
-            key: request.query[key] for key in ("environment", "task") if key in request.query
+            key: request.query[key]
+            for key in ("environment", "task", "sha")
+            if key in request.query
         }
         found = sorted(self.state.deployments.values(), key=lambda each: -each.id)
         found = [d for d in found if all(getattr(d, k) == v for k, v in wanted.items())]
@@ -189,14 +228,6 @@ class _Api:
         del self.state.deployments[deployment.id]
         return web.Response(status=204)
 
-    async def environments(self, request: web.Request) -> web.Response:
-        page, headers = _pages(request, sorted(self.state.environments))
-        document = {
-            "total_count": len(self.state.environments),
-            "environments": [views.environment(name) for name in page],
-        }
-        return web.json_response(document, headers=headers)
-
     async def delete_environment(self, request: web.Request) -> web.Response:
         if not request[ADMINISTRATION]:
             message = {"message": "Resource not accessible by integration"}
@@ -230,6 +261,24 @@ class _Api:
         shown = replace(found, files=found.files[:300])
         return web.json_response(views.comparison(shown))
 
+    async def file(self, request: web.Request) -> web.Response:
+        if "ref" not in request.query:
+            return await self._contents(request)
+        place = request.query.get("ref", ""), request.match_info["path"]
+        if place not in self.state.files:
+            raise _missing()
+        return web.json_response(views.file(place[1], self.state.files[place]))
+
+    async def changed_files(self, request: web.Request) -> web.Response:
+        changed = self.state.changed.get(self._pull(request).number, [])
+        page, headers = _pages(request, changed)
+        return web.json_response([views.changed_file(path) for path in page], headers=headers)
+
+    async def git_commit(self, request: web.Request) -> web.Response:
+        sha = request.match_info["sha"]
+        time = self.state.commit_times.get(sha, now())
+        return web.json_response(views.git_commit(sha, time))
+
     # Runs and people
 
     async def run(self, request: web.Request) -> web.Response:
@@ -255,8 +304,12 @@ def routes(state: State) -> list[web.RouteDef]:
     api = _Api(state)
     root = f"/repos/{state.repository}"
     table = [
+        ("GET", "/labels/{name}", api.label),
         ("GET", "/pulls", api.pulls),
         ("GET", r"/pulls/{number:\d+}", api.pull),
+        ("GET", r"/pulls/{number:\d+}/files", api.changed_files),
+        ("GET", "/contents/{path:.+}", api.file),
+        ("GET", "/git/commits/{sha}", api.git_commit),
         ("POST", r"/issues/{number:\d+}/labels", api.add_labels),
         ("DELETE", r"/issues/{number:\d+}/labels/{name}", api.remove_label),
         ("GET", r"/issues/{number:\d+}/comments", api.comments),
@@ -269,7 +322,6 @@ def routes(state: State) -> list[web.RouteDef]:
         ("GET", r"/deployments/{id:\d+}/statuses", api.deployment_statuses),
         ("POST", r"/deployments/{id:\d+}/statuses", api.add_deployment_status),
         ("DELETE", r"/deployments/{id:\d+}", api.delete_deployment),
-        ("GET", "/environments", api.environments),
         ("DELETE", "/environments/{name}", api.delete_environment),
         ("GET", "/commits/{sha}/statuses", api.commit_statuses),
         ("POST", "/statuses/{sha}", api.add_commit_status),
@@ -278,4 +330,9 @@ def routes(state: State) -> list[web.RouteDef]:
         ("POST", "/actions/workflows/{file}/dispatches", api.start),
         ("GET", "/collaborators/{login}/permission", api.permission),
     ]
-    return [web.route(method, root + path, handler) for method, path, handler in table]
+    return [
+        web.get("/repos/{owner}/{repo}", api.repository),
+        web.get(f"/repositories/{REPOSITORY_ID}", api.repository_by_id),
+        *(web.route(method, root + path, handler) for method, path, handler in table),
+        *settings_routes(state),
+    ]

@@ -12,6 +12,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from tests.github.faults import Fault, Trouble, instead
+from tests.github.permissions import allows, needed
 from tests.github.routes import ADMINISTRATION, routes
 from tests.github.state import REPOSITORY, TOKEN, State
 
@@ -24,12 +25,16 @@ class LocalGitHub:
     Attributes:
         state: What it knows; tests change it as people and GitHub do.
         requests: Every request that came, as (method, path).
+        refused: Those that the token's permissions do not allow.
+        used: What each job's token was needed for; each is a set of which one is enough.
         url: Where it answers, for ``GITHUB_API_URL``.
     """
 
     def __init__(self, repository: str = REPOSITORY) -> None:
         self.state = State(repository)
         self.requests: list[tuple[str, str]] = []
+        self.refused: list[tuple[str, str]] = []
+        self.used: dict[str, set[frozenset[str]]] = {}
         self.url = ""
         self.on_request: Callable[[str, str], None] | None = None
         self._troubles: list[Trouble] = []
@@ -104,5 +109,19 @@ class LocalGitHub:
         if kind.lower() not in {"bearer", "token"} or token not in self.state.tokens:
             return web.json_response({"message": "Bad credentials"}, status=401)
         request[ADMINISTRATION] = self.state.tokens[token]
+        if not self._may(token, request):
+            self.refused.append((request.method, request.path))
+            message = {"message": "Resource not accessible by integration"}
+            return web.json_response(message, status=403)
         with self.state.lock:
             return await handler(request)  # type: ignore[no-any-return]
+
+    def _may(self, token: str, request: web.Request) -> bool:
+        """Whether the job of a token has the permission for a request; other tokens have all."""
+        granted = self.state.granted.get(token)
+        if granted is None or request.match_info.http_exception is not None:
+            return True
+        path = request.path.removeprefix(f"/repos/{self.state.repository}")
+        permissions = needed(request.method, path)
+        self.used.setdefault(token, set()).add(permissions)
+        return allows(granted, permissions)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+from tests.github.settings import Settings
 
 REPOSITORY = "acme/orders"
 TOKEN = "token-of-a-workflow"
@@ -78,6 +81,14 @@ class Comparison:
     files: list[tuple[str, str | None]]
 
 
+@dataclass(frozen=True)
+class File:
+    """A file of a commit; ``type`` is as the contents API has it: file, dir, symlink, submodule."""
+
+    content: bytes
+    type: str = "file"
+
+
 @dataclass
 class Run:
     """A run of a workflow."""
@@ -100,11 +111,26 @@ class State:
         self.environments: set[str] = set()
         self.commit_statuses: dict[str, list[dict[str, Any]]] = {}
         self.comparisons: dict[tuple[str, str], Comparison] = {}
+        self.files: dict[tuple[str, str], File] = {}
+        self.changed: dict[int, list[str]] = {}
+        self.commit_times: dict[str, datetime] = {}
         self.runs: dict[int, Run] = {}
+        self.labels: set[str] = {"preview", "preview-keep"}
+        self.default_branch = "main"
+        self.former_names: set[str] = set()
+        self.others: dict[str, int] = {}
         self.started: list[tuple[str, str, dict[str, str]]] = []
         self.permissions: dict[str, str] = {"ada": "write"}
         self.tokens: dict[str, bool] = {TOKEN: False}
+        self.settings = Settings()
+        self.granted: dict[str, Mapping[str, str]] = {}
         self._ids = itertools.count(1000)
+
+    def rename(self, name: str) -> None:
+        """Rename the repository, or transfer it: GitHub leads its former name to it."""
+        with self.lock:
+            self.former_names.add(self.repository)
+            self.repository = name
 
     def next_id(self) -> int:
         return next(self._ids)
@@ -112,6 +138,12 @@ class State:
     def add_token(self, token: str, *, administration: bool) -> None:
         """Accept a token; one with ``administration`` may delete environments."""
         self.tokens[token] = administration
+
+    def add_job_token(self, token: str, permissions: Mapping[str, str]) -> None:
+        """Accept the token of a job, which may do what its ``permissions:`` grant and no more."""
+        with self.lock:
+            self.tokens[token] = False
+            self.granted[token] = permissions
 
     def pull(self, number: int, head_sha: str = "", **more: Any) -> PullRequest:
         """Open a pull request."""
@@ -166,6 +198,12 @@ class State:
         with self.lock:
             changed = [*((file, None) for file in files), *renamed.items()]
             self.comparisons[base, head] = Comparison(status, changed)
+
+    def write(self, sha: str, path: str, text: str | bytes, *, type: str = "file") -> None:  # noqa: A002
+        """Let a commit have a file."""
+        content = text.encode() if isinstance(text, str) else text
+        with self.lock:
+            self.files[sha, path] = File(content, type)
 
     def run(self, run: int, status: str = "in_progress", conclusion: str | None = None) -> Run:
         """A run of a workflow, in some state."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import encodebytes
+from datetime import datetime
 from typing import Any
 
 from githubkit_schemas.latest import models
 
 from tests.github.schema import answer
-from tests.github.state import Comment, Comparison, Deployment, PullRequest, Run, State
+from tests.github.state import Comment, Comparison, Deployment, File, PullRequest, Run, State
 
 
 def user(login: str, kind: str = "User") -> dict[str, Any]:
@@ -17,6 +19,12 @@ def user(login: str, kind: str = "User") -> dict[str, Any]:
 def repository(full_name: str) -> dict[str, Any]:
     owner, _, name = full_name.partition("/")
     return {"full_name": full_name, "name": name, "owner": user(owner)}
+
+
+def full_repository(state: State, name: str, number: int) -> dict[str, Any]:
+    return answer(
+        models.FullRepository, **repository(name), id=number, default_branch=state.default_branch
+    )
 
 
 def _branch(pull: PullRequest, name: str, repo: str | None, sha: str) -> dict[str, Any]:
@@ -106,8 +114,36 @@ def comparison(found: Comparison) -> dict[str, Any]:
     return answer(models.CommitComparison, status=found.status, files=files)
 
 
-def environment(name: str) -> dict[str, Any]:
-    return answer(models.Environment, name=name)
+def file(path: str, found: File) -> Any:
+    """A file of a commit: its content up to 1 MiB, as GitHub answers."""
+    if found.type == "dir":
+        return [answer(models.ContentDirectoryItems, type="file", name="x", path=f"{path}/x")]
+    small = len(found.content) <= 1024 * 1024
+    document = {
+        "type": found.type,
+        "size": len(found.content),
+        "name": path.rpartition("/")[2],
+        "path": path,
+    }
+    if found.type == "submodule":
+        return answer(models.ContentSubmodule, **document)
+    if found.type == "symlink":
+        return answer(models.ContentSymlink, **document, target=found.content.decode())
+    return answer(
+        models.ContentFile,
+        **document,
+        encoding="base64" if small else "none",
+        content=encodebytes(found.content).decode() if small else "",
+    )
+
+
+def changed_file(path: str) -> dict[str, Any]:
+    return answer(models.DiffEntry, filename=path, status="modified")
+
+
+def git_commit(sha: str, time: datetime) -> dict[str, Any]:
+    person = {"name": "ada", "email": "ada@example.com", "date": time.isoformat()}
+    return answer(models.GitCommit, sha=sha, committer=person, author=person)
 
 
 def run(state: State, found: Run) -> dict[str, Any]:

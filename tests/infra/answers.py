@@ -111,6 +111,11 @@ def _subnet(asked: Mapping[str, Any]) -> dict[str, Any]:
 FUNCTIONS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "aws:ec2/getSubnet:getSubnet": _subnet,
     "aws:ec2/getVpc:getVpc": _vpc,
+    "aws:index/getAvailabilityZones:getAvailabilityZones": lambda asked: {
+        **asked,
+        "id": REGION,
+        "names": [f"{REGION}{letter}" for letter in "abcd"],
+    },
     "aws:index/getRegion:getRegion": lambda _: {"region": REGION, "id": REGION},
     "aws:lb/getHostedZoneId:getHostedZoneId": lambda _: {"id": "Z32O12XQLNTSW2"},
 }

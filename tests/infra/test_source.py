@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from infra.errors import ProgramError
-from infra.source import Checkout, Source, read_source
+from infra.source import Checkout, Source, read_app_source, read_source
 
 COMMITTED = "2030-01-24T13:00:00+01:00"
 
@@ -216,3 +217,28 @@ def test_no_git_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ProgramError, match="git is not installed"):
         read_source(Checkout(tmp_path), repository="a/b")
+
+
+@dataclass(frozen=True)
+class Configured:
+    """The keys by which a deployment without a checkout names its source."""
+
+    source: str
+    commit: str = "c" * 40
+    repository: str = "acme/orders"
+
+
+def test_an_app_outside_of_a_checkout_has_the_source_that_is_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files were fetched one by one, and git knows nothing of them."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    source = read_app_source(
+        Configured(str(tmp_path)), expires=datetime(2030, 1, 31, 12, tzinfo=UTC), ttl_days=7
+    )
+    assert source == Source("c" * 40, "acme/orders", "2030-01-31T12:00:00Z")
+
+
+def test_without_a_checkout_the_expiry_has_to_be_configured(tmp_path: Path) -> None:
+    with pytest.raises(ProgramError, match="previews:expires"):
+        read_app_source(Configured(str(tmp_path)), ttl_days=7)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pulumi
 import pytest
-from pulumi_aws import iam
+from pulumi_aws import budgets, cognito, iam
 
 from contract.stack_name import StackName
+from infra.policies.ownership import tagged
 from infra.source import Source
-from infra.tagging import is_taggable, stack_tags, tag_every_resource
+from infra.tagging import WITHOUT_COMMIT, is_taggable, stack_tags, tag_every_resource
+from tests.infra.policies.resources import one
 from tests.infra.world import deploy
 
 SOURCE = Source(commit="8f1d6c2", repository="acme/orders", expires="2030-01-31T12:00:00Z")
@@ -85,3 +87,20 @@ def test_the_resources_of_a_component_are_reached() -> None:
         Box()
 
     assert deploy("pr-42", program).one("aws:iam/role:Role").inputs["tags"]["stack"] == "pr-42"
+
+
+def test_a_push_changes_no_budget_and_no_user_pool() -> None:
+    """Their tags are changed by `UpdateBudget` and `UpdateUserPool`, with everything else."""
+
+    def program() -> None:
+        tag_every_resource(StackName.parse("staging"), SOURCE)
+        budgets.Budget("budget", budget_type="COST", time_unit="MONTHLY")
+        cognito.UserPool("pool")
+
+    stack = deploy("staging", program)
+    for type_ in WITHOUT_COMMIT:
+        found = stack.one(type_).inputs["tags"]
+        assert "commit" not in found
+        assert {"stack", "repository", "kind"} <= found.keys()
+        assert list(tagged(one(stack, type_))) == []
+    assert {r.type for r in stack.registrations if "tags" in r.inputs} == WITHOUT_COMMIT

@@ -137,6 +137,7 @@ class Cloud(mocks.Mocks):
         pinned: The snapshot that the preview's instance was restored from in an earlier run.
         token: Value of the secret that lets tests in.
         issuer: Issuer of the existing cluster's service accounts.
+        auto_mode: Whether the existing cluster runs in EKS Auto Mode.
         claim: UID of the preview's claim on a database.
         calls: Functions that were called, with their arguments.
         made: Type tokens of all resources that were made.
@@ -149,6 +150,7 @@ class Cloud(mocks.Mocks):
     pinned: dict[str, str] | None = None
     token: str = "t" * 40
     issuer: str | None = "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC"
+    auto_mode: bool = False
     claim: str = "0b5a4937"
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     made: list[str] = field(default_factory=list[str])
@@ -179,7 +181,7 @@ class Cloud(mocks.Mocks):
                 raise AssertionError(f"the program called {args.token}, which no test expects")
 
     def _cluster(self, name: str) -> Any:
-        if name != "lab":
+        if name != "lab" and "eks:index:Cluster" not in self.made:
             return {}, [("name", f"couldn't find EKS cluster {name}")]
         oidcs = [] if self.issuer is None else [{"issuer": self.issuer}]
         return {
@@ -190,6 +192,8 @@ class Cloud(mocks.Mocks):
                 "subnetIds": ["subnet-2", "subnet-1"],
                 "clusterSecurityGroupId": "sg-cluster",
             },
+            "roleArn": "arn:aws:iam::123456789012:role/eks/lab-role",
+            "computeConfigs": [{"enabled": self.auto_mode}],
             "identities": [{"oidcs": oidcs}],
             "kubernetesNetworkConfigs": [{"serviceIpv4Cidr": "172.20.0.0/16"}],
         }
@@ -212,7 +216,9 @@ class Cloud(mocks.Mocks):
         identifier = given["identifier"]
         found: dict[str, Any] = {
             "address": f"{identifier}.abc.eu-west-1.rds.amazonaws.com",
-            "masterUserSecrets": [{"secretArn": f"arn:aws:secretsmanager:::secret:{identifier}"}],
+            "masterUserSecrets": [
+                {"secretArn": f"arn:aws:secretsmanager:::secret:rds!db-{identifier}"}
+            ],
         }
         if self.pinned is not None and "snapshotIdentifier" in given:
             # What the engine's ignoreChanges does: the instance stays as it was made.

@@ -15,8 +15,9 @@ def raised() -> Iterator[tuple[Path, ast.Call]]:
         for node in ast.walk(ast.parse(file.read_text())):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
                 continue
-            if node.func.id == "FailurePattern":
-                continue  # The runbook lists them in a table of their own.
+            if node.func.id in {"FailurePattern", "Finding"}:
+                # The runbook lists the first in a table of their own; the doctor shows the others.
+                continue
             if {"why", "remedy"} <= {keyword.arg for keyword in node.keywords}:
                 yield file, node
 

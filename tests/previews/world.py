@@ -84,6 +84,7 @@ class MemoryStacks:
         if self.on_destroy is not None:
             self.on_destroy(stack)
         self.documents[stack]["deployment"]["resources"] = list(self.stays)
+        self.updates.insert(0, {"kind": "destroy", "result": "succeeded"})
 
     def refresh(self, stack: str) -> None:
         self._called(f"refresh {stack}")
@@ -105,13 +106,6 @@ class MemoryStacks:
 
     def backend_url(self) -> str:
         return self.backend
-
-
-class UnreadableStaging(MemoryStacks):
-    """Stacks of a project whose staging has no outputs that this version reads."""
-
-    def outputs(self, stack: str) -> dict[str, Any]:
-        raise failure(f"outputs of {stack}")
 
 
 @dataclass
@@ -144,6 +138,16 @@ class MemoryPlace:
         self.removed.append(item.id)
         if item.id not in self.lingers:
             self.items.remove(item)
+
+
+@dataclass(frozen=True)
+class Named:
+    """A repository that was never renamed."""
+
+    name: str
+
+    def has_been(self, name: str) -> bool:
+        return name == self.name
 
 
 def thing(

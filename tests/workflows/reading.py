@@ -48,6 +48,11 @@ class Job:
         return list(self.body["steps"])
 
     @property
+    def needs(self) -> list[str]:
+        needs = self.body.get("needs", [])
+        return [needs] if isinstance(needs, str) else list(needs)
+
+    @property
     def environment(self) -> str | None:
         """The environment of the platform's own app; another app's is an input."""
         name = (self.body.get("environment") or {}).get("name")

@@ -18,6 +18,12 @@ from tests.workflows.reading import PROJECT, WORKFLOWS, document
 
 OLD, NEW = "a" * 40, "b" * 40
 CALLER = "acme/shop/.github/workflows/preview-orders.yml@refs/heads/main"
+DESCRIPTION = """\
+app: orders
+image: {dockerfile: Dockerfile}
+service: {port: 8000, health: /health}
+database: {migrate: alembic upgrade head}
+"""
 
 
 @pytest.fixture
@@ -26,6 +32,7 @@ def hub() -> Iterator[LocalGitHub]:
         found.state.pull(
             42, head_sha=NEW, labels=["preview"], head_repository=found.state.repository
         )
+        found.state.write(NEW, "backend/preview.yaml", DESCRIPTION)
         yield found
 
 
@@ -33,17 +40,13 @@ class Called:
     """Runs of `preview.yml` that an app's workflow calls.
 
     Attributes:
-        workspace: The folder of the jobs: the platform, and the app's repository in `caller/`.
+        workspace: Folder of the job that decides: the platform, and nothing of the app.
     """
 
     def __init__(self, folder: Path, hub: LocalGitHub) -> None:
         self.workspace = folder
         self._hub = hub
         (folder / ".venv").symlink_to(PROJECT / ".venv")
-        app = folder / "caller" / "backend"
-        app.mkdir(parents=True)
-        subprocess.run(["git", "init", "--quiet", app.parent], check=True)
-        (app / "preview.yaml").write_text("app: orders\n")
         caller = folder / "caller.yml"
         platform = parse_platform("acme/previews@main")
         caller.write_text(workflow(platform, Path("backend"), "main", "orders"))
@@ -52,37 +55,37 @@ class Called:
             f"inputs.{name}": str(value) for name, value in given.items() if "${{" not in str(value)
         }
 
-    def run(self, event_name: str, **event: Any) -> list[str]:
-        """Play the jobs without an environment; return the names of those that ran."""
+    def run(self, event_name: str, **event: Any) -> set[str]:
+        """Play the job that decides, and return the names of those that run after it."""
         file = self.workspace / "event.json"
         file.write_text(json.dumps(event))
-        number = "42"
+        decide = WORKFLOWS["preview"]["jobs"]["decide"]
+        self._hub.state.add_job_token("of-decide", decide["permissions"])
         context = {
             **self._inputs,
-            "inputs.pull-request": number,
+            "inputs.pull-request": "42",
+            "inputs.reset-database": "false",
             "github.event_name": event_name,
-            "github.event.pull_request.number": number if event_name == "pull_request" else "",
             "github.event.repository.default_branch": "main",
-            "github.token": self._hub.environment["GITHUB_TOKEN"],
+            "github.token": "of-decide",
         }
-        ran = []
-        for name, job in WORKFLOWS["preview"]["jobs"].items():
-            if "environment" in job or not holds(str(job.get("if", "")), context):
-                continue
-            ran.append(name)
-            outputs = self._play(job, context, file)
-            context |= {
-                f"needs.{name}.outputs.{key}": evaluate(value, outputs)
-                for key, value in job.get("outputs", {}).items()
-            }
-        return ran
+        outputs = self._play(decide, context, file)
+        context |= {
+            f"needs.decide.outputs.{key}": evaluate(value, outputs)
+            for key, value in decide["outputs"].items()
+        }
+        return {
+            name
+            for name, job in WORKFLOWS["preview"]["jobs"].items()
+            if job.get("needs") == "decide" and holds(str(job.get("if", "")), context)
+        }
 
     def _play(
         self, job: Mapping[str, Any], context: Mapping[str, str], event: Path
     ) -> dict[str, str]:
         found: dict[str, str] = {}
         for step in job["steps"]:
-            if "run" not in step or step["run"] == "make setup":
+            if "run" not in step or "id" not in step:
                 continue
             written = self.workspace / "outputs"
             written.write_text("")
@@ -102,7 +105,7 @@ class Called:
                 check=True,
             )
             lines = (line.partition("=") for line in written.read_text().splitlines())
-            found |= {f"steps.{step.get('id')}.outputs.{key}": value for key, _, value in lines}
+            found |= {f"steps.{step['id']}.outputs.{key}": value for key, _, value in lines}
         return found
 
 
@@ -127,32 +130,36 @@ def deployed(hub: LocalGitHub) -> None:
     deployments.set_state(made.id, "success", url="https://orders-pr-42.preview.test")
 
 
-def test_a_label_starts_the_app_s_own_workflow(called: Called, hub: LocalGitHub) -> None:
-    assert called.run("pull_request", **pushed("labeled")) == ["decide", "start"]
-    inputs = {"pull-request": "42", "action": "up"}
-    assert hub.state.started == [("preview-orders.yml", "main", inputs)]
+def test_a_label_builds_the_app_s_images(called: Called, hub: LocalGitHub) -> None:
+    assert called.run("pull_request_target", **pushed("labeled")) == {"build"}
+    [deployment] = hub.state.deployments_to("orders-pr-42")
+    assert (deployment.sha, deployment.statuses[-1]["state"]) == (NEW, "queued")
+    target = json.loads((called.workspace / "bake.json").read_text())["target"]["app"]
+    assert target["context"] == "backend"
+    assert target["cache-from"] == ["type=gha,scope=orders-staging"]
+    assert target["output"] == ["type=oci,dest=../images/app.tar"]
+    assert "cache-to" not in target
 
 
 def test_a_push_beside_the_app_keeps_its_preview(called: Called, hub: LocalGitHub) -> None:
     deployed(hub)
     hub.state.differ(OLD, NEW, "frontend/main.ts")
-    assert called.run("pull_request", **pushed()) == ["decide", "keep"]
-    assert hub.state.started == []
+    assert called.run("pull_request_target", **pushed()) == set()
     [status] = hub.state.commit_statuses[NEW]
     assert (status["context"], status["state"]) == ("preview/orders", "success")
     hub.state.differ(OLD, NEW, "backend/main.py")
-    assert called.run("pull_request", **pushed()) == ["decide", "start"]
+    assert called.run("pull_request_target", **pushed()) == {"build"}
 
 
-def test_a_run_that_was_started_decides_by_the_number(called: Called, hub: LocalGitHub) -> None:
+def test_a_run_that_a_person_starts_decides_by_the_number(called: Called, hub: LocalGitHub) -> None:
     deployed(hub)
     hub.state.differ(OLD, NEW, "frontend/main.ts")
-    assert called.run("workflow_dispatch", inputs={}) == ["decide"]
-    assert hub.state.started == []
+    assert called.run("workflow_dispatch", inputs={}) == {"build"}
 
 
 def test_an_app_that_is_renamed_into_another_gets_nothing(called: Called, hub: LocalGitHub) -> None:
-    (called.workspace / "caller/backend/preview.yaml").write_text("app: billing\n")
+    hub.state.write(NEW, "backend/preview.yaml", DESCRIPTION.replace("orders", "billing"))
     with pytest.raises(subprocess.CalledProcessError):
-        called.run("pull_request", **pushed("labeled"))
-    assert hub.state.started == []
+        called.run("pull_request_target", **pushed("labeled"))
+    assert hub.state.deployments_to("orders-pr-42") == []
+    assert hub.state.deployments_to("billing-pr-42") == []

@@ -88,8 +88,14 @@ def test_a_job_grants_what_the_called_jobs_want_and_no_more(
 @pytest.mark.parametrize(
     ("context", "expected"),
     [
-        ({"github.event_name": "pull_request"}, "preview"),
-        ({"github.event_name": "pull_request_target"}, "destroy"),
+        *(
+            ({"github.event_name": "pull_request_target", "github.event.action": action}, job)
+            for job, actions in (
+                ("preview", ("opened", "reopened", "labeled", "synchronize", "ready_for_review")),
+                ("destroy", ("closed", "unlabeled")),
+            )
+            for action in actions
+        ),
         ({"github.event_name": "push"}, "staging"),
         ({"github.event_name": "schedule", "github.event.schedule": "17 * * * *"}, "sweep"),
         ({"github.event_name": "schedule", "github.event.schedule": "43 4 * * 1"}, "refresh"),
@@ -124,14 +130,15 @@ def test_each_event_runs_one_job(
 def test_every_event_of_the_caller_is_one_that_runs_a_job(tmp_path: Path) -> None:
     on = document(caller(tmp_path, "orders"))["on"]
     assert set(on) == {
-        *("pull_request", "pull_request_target", "issue_comment", "push", "schedule"),
-        "workflow_dispatch",
+        *("pull_request_target", "issue_comment", "push", "schedule", "workflow_dispatch"),
     }
-    for name in ("pull_request", "issue_comment"):
-        workflow_of = {"pull_request": "preview", "issue_comment": "preview-command"}[name]
-        assert on[name]["types"] == WORKFLOWS[workflow_of]["on"][name]["types"]
-    destroy = WORKFLOWS["preview-destroy"]["on"]["pull_request_target"]
-    assert on["pull_request_target"]["types"] == destroy["types"]
+    comments = WORKFLOWS["preview-command"]["on"]["issue_comment"]
+    assert on["issue_comment"]["types"] == comments["types"]
+    of_each = [
+        WORKFLOWS[name]["on"]["pull_request_target"]["types"]
+        for name in ("preview", "preview-destroy")
+    ]
+    assert on["pull_request_target"]["types"] == [*of_each[0], *of_each[1]]
 
 
 @pytest.mark.parametrize("action", Action)
@@ -184,14 +191,16 @@ def test_two_apps_of_a_repository_share_no_name(tmp_path: Path) -> None:
     (groups, environments), (others, further) = (
         groups_and_environments(caller(tmp_path, name)) for name in APPS
     )
-    assert environments == {"orders-preview", "orders-staging"}
-    assert further == {"billing-preview", "billing-staging"}
+    # The platform's own, in jobs that a called run leaves out (test_trust.py).
+    program = {"preview-infra", "preview-infra-plan"}
+    assert environments - program == {"orders-preview", "orders-staging"}
+    assert further - program == {"billing-preview", "billing-staging"}
     assert groups == {
         *("orders-preview-42", "orders-preview-tests-42", "orders-preview-command-7"),
         "orders-preview-sweep",
-        *("orders-staging", "orders-staging-refresh"),
+        *("orders-staging", "orders-staging-refresh", "preview-infra-42"),
     }
-    assert not groups & others
+    assert groups & others == {"preview-infra-42"}
 
 
 def test_a_called_job_takes_the_platform_by_its_own_commit_and_the_app_as_data() -> None:
@@ -199,29 +208,46 @@ def test_a_called_job_takes_the_platform_by_its_own_commit_and_the_app_as_data()
         if "workflow_call" not in content["on"]:
             continue
         context = {"inputs.app": "backend", "inputs.environment": "orders-preview"}
-        assert {key: evaluate(value, context) for key, value in content["env"].items()} == {
-            "PREVIEWS_APP": "caller/backend",
-            "PREVIEWS_ENVIRONMENT": "orders-preview",
-        }
-        assert {evaluate(value, {}) for value in content["env"].values()} == {""}
-        # These two have no use for the app: they hand the platform's code over, and test.
-        jobs = content["jobs"].items()
-        for job in (
-            job
-            for one, job in jobs
-            if (name, one) not in {("preview", "platform"), ("preview", "tests")}
-        ):
-            platform, app = (s for s in job["steps"] if "actions/checkout@" in s.get("uses", ""))
+        env = {key: evaluate(value, context) for key, value in content["env"].items()}
+        of_app = (
+            {"PREVIEWS_FOLDER": "backend"}
+            if name in FROM_GITHUB
+            else {"PREVIEWS_APP": "caller/backend"}
+        )
+        expected = of_app | {"PREVIEWS_ENVIRONMENT": "orders-preview"}
+        assert {key: value for key, value in env.items() if value} == expected
+        of_the_platform = {evaluate(value, {}) for value in content["env"].values()}
+        assert of_the_platform == ({"", "."} if name in FROM_GITHUB else {""})
+        for one, job in content["jobs"].items():
+            if f"{name}:{one}" in WITHOUT_THE_PLATFORM:
+                continue
+            platform, *app = (s for s in job["steps"] if "actions/checkout@" in s.get("uses", ""))
             at = {"job.workflow_sha": "f" * 40, "job.workflow_repository": "acme/previews"}
             taken = {
                 key: evaluate(str(value), at | context) for key, value in platform["with"].items()
             }
             assert (taken["repository"], taken["ref"]) == ("acme/previews", "f" * 40), name
             assert "path" not in taken
-            assert (app["if"], app["with"]["path"]) == ("inputs.app", "caller")
-            assert "repository" not in app["with"], "it is the caller's"
-            # The first check-out empties the folder of the others.
-            assert job["steps"].index(platform) < job["steps"].index(app)
+            assert len(app) == (name not in FROM_GITHUB)
+            for checkout in app:
+                assert (checkout["if"], checkout["with"]["path"]) == ("inputs.app", "caller")
+                assert "repository" not in checkout["with"], "it is the caller's"
+                # The first check-out empties the folder of the others.
+                assert job["steps"].index(platform) < job["steps"].index(checkout)
+
+
+FROM_GITHUB = {"preview"}
+"""Called workflows that read the app's files from GitHub, at the pull request's commit."""
+
+WITHOUT_THE_PLATFORM = {
+    "preview:build": "has the app's code alone",
+    "preview:scan": "has images alone",
+    "preview:tests": "has the platform's code as an artifact",
+    "preview:infra-diff": "is of the platform's own app",
+    "preview:report-diff": "is of the platform's own app",
+    "preview:deploy-infra": "is of the platform's own app",
+}
+"""Called jobs that do not check out the platform and the app's default branch, with why."""
 
 
 def test_nothing_of_the_caller_is_run_outside_of_its_build() -> None:
@@ -236,7 +262,7 @@ def test_zizmor_has_no_finding_in_a_caller(tmp_path: Path) -> None:
     found = subprocess.run(
         [
             Path(sys.executable).with_name("zizmor"),
-            *("--offline", "--pedantic", "--no-progress", tmp_path / ".github"),
+            *("--offline", "--persona=auditor", "--no-progress", tmp_path / ".github"),
         ],
         capture_output=True,
         text=True,

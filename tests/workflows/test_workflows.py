@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from previews.settings import Settings
 from tests.workflows.actionlint import actionlint
-from tests.workflows.expressions import evaluate
+from tests.workflows.expressions import evaluate, holds
 from tests.workflows.reading import (
     ACTIONS,
     GITHUB,
@@ -24,30 +28,49 @@ from tests.workflows.reading import (
     lines_of_code,
     steps,
 )
+from tests.workflows.trust import Files
 
 PRIVILEGED = {"pull_request_target", "issue_comment", "workflow_run", "schedule"}
 """Events whose runs have the repository's secrets, whoever caused them."""
 
 TOUCHES_A_STACK = re.compile(r"previews (?:up|reset-db|destroy|sweep --only)\b")
 
-EXPECTED_WRITES = {
-    "preview:start": {"actions"},
-    "preview:keep": {"statuses"},
-    "preview:preview": {"attestations", "deployments", "id-token", "pull-requests", "statuses"},
-    "preview:reset": {"deployments", "id-token", "pull-requests", "statuses"},
-    "preview:record": {"pull-requests", "statuses"},
-    "preview-destroy:destroy": {"deployments", "id-token", "pull-requests", "statuses"},
-    "preview-sweep:plan": {"id-token"},
-    "preview-sweep:remove": {"deployments", "id-token", "pull-requests", "statuses"},
-    "preview-refresh:refresh": {"id-token"},
-    "preview-command:command": {"actions", "pull-requests"},
-    "staging:staging": {"attestations", "id-token", "statuses"},
+SHOWS = {"deployments": "write", "pull-requests": "write", "statuses": "write"}
+"""What shows something in a pull request needs this."""
+
+NEEDED_BY_COMMAND: dict[str, dict[str, str]] = {
+    "app image": {},
+    "decide": dict.fromkeys(("contents", *SHOWS), "read"),
+    "decide --announce": SHOWS | {"contents": "read"},
+    "deploy-staging": {"actions": "read", "statuses": "write"},
+    "destroy": SHOWS | {"actions": "read"},
+    "ended": SHOWS,
+    "infra-diff": {},
+    "obey": {"actions": "write", "pull-requests": "write"},
+    "refresh": {"actions": "read"},
+    "report-diff": {"pull-requests": "write"},
+    "reset-db": SHOWS | {"actions": "read", "contents": "read"},
+    "sweep": {"deployments": "read", "pull-requests": "read"},
+    "sweep --only": SHOWS | {"actions": "read"},
+    "tests record": {"pull-requests": "write", "statuses": "write"},
+    "tests run": {},
+    "up": SHOWS | {"actions": "read", "contents": "read"},
 }
-"""A job's write permissions; a job that is not listed has none."""
+"""Permissions that a command needs; the local GitHub refuses what a job's token may not do."""
+
+NEEDED_BY_ACTION: dict[str, dict[str, str]] = {
+    "actions/checkout": {"contents": "read"},
+    "actions/attest": {"attestations": "write", "id-token": "write"},
+    "aws-actions/configure-aws-credentials": {"id-token": "write"},
+    "dorny/paths-filter": {"pull-requests": "read"},
+}
+"""Permissions that an action needs."""
+
+LEVELS = ("none", "read", "write")
 
 
-OPTIONAL = re.compile(r'\$\{(\w+):\+(--[a-z-]+ )?"\$\1"\}')
-"""A quoted argument, with its option before it, that is left out where its variable is empty."""
+OPTIONAL = re.compile(r'\$\{(\w+):\+(--[a-z-]+)?(?: ?"\$\1")?\}')
+"""An option, a quoted argument or both, which are left out where their variable is empty."""
 
 
 def by_name(job: Job) -> str:
@@ -84,11 +107,94 @@ def test_a_workflow_starts_from_no_permission(name: str) -> None:
     assert WORKFLOWS[name]["permissions"] == {}
 
 
+def commands(step: Mapping[str, Any]) -> Iterator[list[str]]:
+    """The commands of the project's own that a step runs, each as its words."""
+    for line in step.get("run", "").splitlines():
+        words = shlex.split(OPTIONAL.sub(r"\2", line))
+        for at, word in enumerate(words):
+            if word == "previews" or word.endswith("/bin/previews"):
+                yield words[at + 1 :]
+
+
+def needed(step: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    yield NEEDED_BY_ACTION.get(step.get("uses", "").partition("@")[0], {})
+    for words in commands(step):
+        [longest, *_] = sorted(
+            (one for one in NEEDED_BY_COMMAND if set(one.split()) <= {*words}),
+            key=lambda one: -len(one.split()),
+        )
+        yield NEEDED_BY_COMMAND[longest]
+
+
 @pytest.mark.parametrize("job", JOBS, ids=by_name)
-def test_a_job_may_change_what_the_table_says(job: Job) -> None:
-    granted: dict[str, str] = job.body["permissions"]
-    assert isinstance(granted, dict)
-    assert {n for n, v in granted.items() if v == "write"} == EXPECTED_WRITES.get(str(job), set())
+def test_a_job_has_exactly_the_permissions_that_its_steps_need(job: Job) -> None:
+    wanted: dict[str, str] = {}
+    for step in Files(WORKFLOWS, ACTIONS).steps(job.body):
+        for one in needed(step):
+            for name, level in one.items():
+                wanted[name] = max(wanted.get(name, "none"), level, key=LEVELS.index)
+    assert job.body["permissions"] == wanted
+
+
+def test_a_command_is_the_first_process_of_its_step() -> None:
+    """GitHub signals the end of a run to that alone, and a shell does not pass it on."""
+    lines = [
+        line.strip()
+        for _, step in steps()
+        for line in step.get("run", "").splitlines()
+        if any(commands({"run": line}))
+    ]
+    assert len(lines) >= 17
+    assert [line for line in lines if not line.startswith("exec ")] == []
+
+
+@pytest.mark.parametrize("job", [one for one in JOBS if one.workflow == "preview"], ids=by_name)
+def test_a_job_of_a_preview_starts_the_command_line_once(job: Job) -> None:
+    """So a push has two of them, and two more for the app's own tests."""
+    started = [words for step in job.steps for words in commands(step)]
+    assert len(started) == (job.name not in {"build", "scan"})
+
+
+@pytest.mark.parametrize("job", JOBS, ids=by_name)
+def test_what_reaches_aws_or_a_preview_runs_where_the_repository_says(job: Job) -> None:
+    """The API of the cluster and the previews may be closed to GitHub's own runners."""
+    reaches = job.uses("/actions/tools") or str(job) == "preview:tests"
+    runner = "${{ vars.PREVIEWS_RUNNER || 'ubuntu-24.04' }}" if reaches else "ubuntu-24.04"
+    assert job.body["runs-on"] == runner
+
+
+NOT_VARIABLES = {
+    "PREVIEWS_APP": "the folder is an input of a called workflow",
+    "PREVIEWS_FOLDER": "is the same within the repository",
+    "PREVIEWS_ENVIRONMENT": "the environment is an input, too",
+    "PREVIEWS_PROJECT": "is the checkout",
+    "PREVIEWS_PROGRAM": "is the pull request's, where its program is run",
+    "PREVIEWS_POLICY_PACK": "is the default branch's, so that no variable weakens it",
+    "PREVIEWS_LOCAL": "is for one machine",
+    "PREVIEWS_LABELS": "is for one machine",
+    "PREVIEWS_PULUMI_LOG": "is for one machine",
+}
+"""Settings that are no variables of a repository, with why."""
+
+
+def own_settings() -> set[str]:
+    """The settings of the command line that are not GitHub's own variables."""
+    settings = {str(one.validation_alias) for one in Settings.model_fields.values()}
+    return {setting for setting in settings if setting.startswith("PREVIEWS_")}
+
+
+def test_what_is_no_variable_is_a_setting() -> None:
+    assert NOT_VARIABLES.keys() <= own_settings()
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_every_setting_reaches_what_runs_the_commands(name: str) -> None:
+    ours = own_settings()
+    runs = any(any(commands(step)) for job in JOBS if job.workflow == name for step in job.steps)
+    env = WORKFLOWS[name].get("env", {})
+    variables = {key: value for key, value in env.items() if "vars." in value}
+    expected = {each: f"${{{{ vars.{each} }}}}" for each in ours - NOT_VARIABLES.keys()}
+    assert variables == (expected if runs else {})
 
 
 def test_no_expression_gets_into_a_shell() -> None:
@@ -107,25 +213,18 @@ def test_what_a_shell_gets_is_quoted() -> None:
 
 
 @pytest.mark.parametrize("name", [n for n, w in WORKFLOWS.items() if PRIVILEGED & set(w["on"])])
-def test_nothing_of_a_pull_request_is_checked_out_where_there_are_secrets(name: str) -> None:
-    checkouts = [
-        step
-        for job in JOBS
-        if job.workflow == name
-        for step in job.steps
-        if "actions/checkout@" in step.get("uses", "")
-    ]
-    assert checkouts
-    for checkout in checkouts:
-        assert checkout["with"]["ref"] in {
-            # The commit that this file itself is from, and of a caller its default branch.
-            "${{ job.workflow_sha }}",
-            "${{ github.event.repository.default_branch }}",
-        }
+def test_nothing_that_a_stranger_writes_is_used(name: str) -> None:
+    """Which commits are checked out where is in test_trust.py."""
     text = (GITHUB / "workflows" / f"{name}.yml").read_text()
-    for taken in ("pull_request.head", "head_ref", "head.sha", "pull_request.title", "refs/pull"):
+    for taken in (
+        "pull_request.head",
+        "head_ref",
+        "head.sha",
+        "pull_request.title",
+        "pull_request.body",
+    ):
         assert taken not in text
-    # A stranger's text is compared, and used nowhere else.
+    # A comment is compared, and used nowhere else.
     assert text.count("comment.body") == (1 if name == "preview-command" else 0)
 
 
@@ -149,17 +248,19 @@ CONTEXTS: dict[str, dict[str, str]] = {
 
 def test_one_pull_request_is_one_concurrency_group_whatever_happens_to_it() -> None:
     assert {str(job) for job in touching()} == {
-        *("preview:preview", "preview:reset", "preview-destroy:destroy", "preview-sweep:remove"),
+        *("preview:deploy", "preview:reset", "preview:deploy-infra"),
+        *("preview-destroy:destroy", "preview-sweep:remove"),
     }
-    groups = set()
+    groups = {}
     for job in touching():
         for what, context in CONTEXTS.items():
             group = evaluate(job.body["concurrency"]["group"], context)
-            of_a_sweep = job.workflow == "preview-sweep"
-            of_a_push = job.workflow == "preview"
-            if (what == "a sweep") == of_a_sweep and not (of_a_push and what == "a closing"):
-                groups.add(group)
-    assert groups == {"preview-42"}
+            if (what == "a sweep") == (job.workflow == "preview-sweep"):
+                groups.setdefault(str(job), set()).add(group)
+    # A job holds its group while it waits for its reviewer, and a closing can't wait for that: the
+    # stack's lock keeps the two apart.
+    assert groups.pop("preview:deploy-infra") == {"preview-infra-42"}
+    assert set.union(*groups.values()) == {"preview-42"}
 
 
 @pytest.mark.parametrize("job", touching(), ids=by_name)
@@ -203,29 +304,89 @@ def test_credentials_are_granted_to_an_environment(job: Job) -> None:
     wants = job.body["permissions"].get("id-token") == "write"
     # The token that reads a private repository of the platform is no credential of AWS.
     secrets = "secrets." in str(job.body).replace("secrets.PLATFORM_TOKEN", "")
-    assert (job.environment in {"preview", "staging"}) is (wants or secrets)
+    assert (job.environment is not None) is (wants or secrets)
     if wants:
         # `environment: preview` for previews, `staging` for staging and for its restored data.
         of_staging = job.workflow in {"staging", "preview-refresh"}
-        assert job.environment == ("staging" if of_staging else "preview")
-    if job.environment == "preview":
+        assert job.environment == OF_A_CHANGED_PROGRAM.get(
+            str(job), "staging" if of_staging else "preview"
+        )
+    if job.environment not in {None, "staging"}:
         assert job.body["environment"]["deployment"] is False
 
 
-def test_only_one_workflow_runs_a_pull_request_s_own_code_with_credentials() -> None:
-    with_credentials = {job.workflow for job in JOBS if job.environment}
-    own_code = {name for name in with_credentials if not PRIVILEGED & set(WORKFLOWS[name]["on"])}
-    assert own_code == {"preview", "staging"}
-    # Whether it may is decided without credentials, before the environment is asked for.
-    # Under `pull_request` the file itself is the pull request's: AWS trusts it from the default
-    # branch alone, and so it is started from there.
-    allowed = "github.event_name == 'workflow_dispatch' && needs.decide.outputs.action == 'up'"
-    jobs = {job.name: job for job in JOBS if job.workflow == "preview" and job.environment}
-    assert {name: job.body["if"] for name, job in jobs.items()} == {
-        "preview": f"{allowed} && !inputs.reset-database",
-        "reset": f"{allowed} && inputs.reset-database",
+OF_A_CHANGED_PROGRAM = {
+    "preview:infra-diff": "preview-infra-plan",
+    "preview:deploy-infra": "preview-infra",
+}
+"""Environments of the jobs that run a pull request's own program."""
+
+
+def test_what_deploys_is_decided_on_before_the_environment_is_asked_for() -> None:
+    """As people read it; each job with an environment needs a decision to bring the preview up."""
+    jobs = {job.name: job.body for job in JOBS if job.workflow == "preview" and job.environment}
+    assert jobs.keys() == {"deploy", "reset", "infra-diff", "deploy-infra"}
+    decided = {
+        "needs.decide.outputs.action": "up",
+        "needs.decide.outputs.infra": "false",
+        "needs.decide.outputs.infra-approved": "false",
+        "inputs.reset-database": "false",
     }
-    assert {job.body["needs"] for job in jobs.values()} == {"decide"}
+    infra = {"needs.decide.outputs.infra": "true"}
+    approved = infra | {"needs.decide.outputs.infra-approved": "true"}
+    reset = {"inputs.reset-database": "true"}
+    table: list[tuple[dict[str, str], set[str]]] = [
+        ({}, {"build", "deploy"}),
+        (infra, {"build", "deploy", "infra-diff"}),
+        (approved, {"build", "deploy-infra", "infra-diff"}),
+        # Its label alone changes nothing, nor for an app, which has no program.
+        ({"needs.decide.outputs.infra-approved": "true"}, {"build", "deploy"}),
+        (approved | {"inputs.app": "backend"}, {"build", "deploy"}),
+        (reset, {"reset"}),
+        (reset | approved, {"reset"}),
+        *(
+            ({"needs.decide.outputs.action": each}, set())
+            for each in ("keep", "skip", "destroy", "")
+        ),
+        (reset | {"needs.decide.outputs.action": "skip"}, set()),
+    ]
+    for changed, expected in table:
+        assert run_of_preview(decided | changed) == expected, changed
+
+
+def run_of_preview(context: Mapping[str, str]) -> set[str]:
+    """The jobs with code or an environment that run; each that runs is a success."""
+    ran = {"decide"}
+    for job in JOBS:
+        if job.workflow == "preview":
+            lacking = not ran >= set(job.needs)
+            if holds(job.body.get("if", ""), context, failed=lacking):
+                ran.add(job.name)
+    return ran & {"build", "deploy", "reset", "infra-diff", "deploy-infra"}
+
+
+@pytest.mark.parametrize(
+    ("results", "says"),
+    [
+        ({"build": "success", "scan": "success", "deploy": "success"}, False),
+        ({"build": "success", "scan": "success", "deploy-infra": "success"}, False),
+        ({"build": "failure"}, True),
+        ({"build": "success", "scan": "failure"}, True),
+        ({"build": "success", "scan": "success", "deploy": "failure"}, True),
+        ({"build": "success", "scan": "success", "deploy": "cancelled"}, True),
+        ({"build": "success", "scan": "success", "deploy-infra": "failure"}, True),
+        ({"build": "cancelled"}, True),
+    ],
+)
+def test_a_run_that_deploys_nothing_says_so(results: dict[str, str], *, says: bool) -> None:
+    ended = job("preview", "ended")
+    of_each = dict.fromkeys(("build", "scan", "deploy", "deploy-infra"), "skipped") | results
+    context = {f"needs.{name}.result": result for name, result in of_each.items()}
+    context |= {"needs.decide.outputs.action": "up", "inputs.reset-database": "false"}
+    cancelled = "cancelled" in results.values()
+    assert holds(ended.body["if"], context, failed=True, cancelled=cancelled) is says
+    for no_preview in ({"needs.decide.outputs.action": "skip"}, {"inputs.reset-database": "true"}):
+        assert not holds(ended.body["if"], context | no_preview, failed=True)
 
 
 def test_the_roles_trust_the_workflows_that_take_them_and_no_other() -> None:
@@ -235,7 +396,9 @@ def test_the_roles_trust_the_workflows_that_take_them_and_no_other() -> None:
     for job in JOBS:
         if job.environment and job.body["permissions"].get("id-token") == "write":
             taking.setdefault(job.environment, set()).add(f"{job.workflow}.yml")
-    assert taking == {environment: set(files) for environment, files in TRUSTED.items()}
+    of_programs = {each: {"preview.yml"} for each in OF_A_CHANGED_PROGRAM.values()}
+    trusted = {environment: set(files) for environment, files in TRUSTED.items()}
+    assert taking == trusted | of_programs
 
 
 def test_every_command_of_a_step_exists() -> None:
@@ -246,30 +409,13 @@ def test_every_command_of_a_step_exists() -> None:
     known: Any = typer.main.get_command(app)
     used = set()
     for _, step in steps():
-        for line in step.get("run", "").splitlines():
-            words = shlex.split(OPTIONAL.sub(r"\2", line))
-            if words[:2] == ["exec", "sudo"]:
-                words = words[[word.endswith("/previews") for word in words].index(True) :]
-            if words and words[0].endswith("previews"):
-                used.add(words[1])
-                options = {
-                    opt for parameter in known.commands[words[1]].params for opt in parameter.opts
-                }
-                assert {word for word in words if word.startswith("--")} <= options, line
-    expected = {
-        "app",
-        "unchanged",
-        "start",
-        "decide",
-        "preflight",
-        "up",
-        "reset-db",
-        "destroy",
-        "sweep",
-        "obey",
-        "tests",
-    }
-    assert used >= expected | {"deploy-staging", "refresh"}
+        for words in commands(step):
+            used.add(words[0])
+            options = {
+                opt for parameter in known.commands[words[0]].params for opt in parameter.opts
+            }
+            assert {word for word in words if word.startswith("--")} <= options, words
+    assert used == {one.split()[0] for one in NEEDED_BY_COMMAND}
 
 
 def job(workflow: str, name: str) -> Job:
@@ -282,13 +428,13 @@ def test_tests_of_a_pull_request_have_no_credential() -> None:
     tests = job("preview", "tests")
     assert tests.body["permissions"] == {"contents": "read"}
     assert tests.environment is None
-    text = str(tests.body)
+    text = str(tests.steps)
     for credential in ("secrets.", "github.token", "vars.", "id-token", "/actions/tools"):
         assert credential not in text
     code, commit, results = [step for step in tests.steps if "uses" in step]
     # A private repository of the platform would be read with a token.
     assert code["uses"].startswith("actions/download-artifact@")
-    assert code["with"] == {"name": "platform-${{ needs.platform.outputs.attempt }}"}
+    assert code["with"] == {"name": "platform-${{ needs.decide.outputs.attempt }}"}
     assert commit["uses"].startswith("actions/checkout@")
     assert commit["with"]["path"] == "app"
     assert commit["with"]["ref"] == "${{ needs.decide.outputs.sha }}"
@@ -306,16 +452,18 @@ def test_tests_of_a_pull_request_have_no_credential() -> None:
 
 def test_the_result_of_tests_is_recorded_by_the_platform_s_code_whatever_it_is() -> None:
     record = job("preview", "record")
-    assert record.body["if"] == "always() && needs.preview.outputs.tests == 'true'"
+    for deploys in ("deploy", "deploy-infra"):
+        context = {f"needs.{deploys}.outputs.tests": "true"}
+        assert holds(record.body["if"], context, failed=True, cancelled=True)
+    assert not holds(record.body["if"], {})
     assert record.environment is None
-    platform, app = [step["with"] for step in record.steps if "checkout@" in step.get("uses", "")]
+    [platform] = [step["with"] for step in record.steps if "checkout@" in step.get("uses", "")]
     assert platform["ref"] == "${{ job.workflow_sha }}"
-    assert "ref" not in app, "the default branch's"
     [download] = [step for step in record.steps if "download-artifact@" in step.get("uses", "")]
     assert download["continue-on-error"] is True
     # The commit is what was decided on: a result names none.
     assert "${{ needs.decide.outputs.sha }}" in str(record.steps[-1]["env"])
-    deploy = job("preview", "preview")
+    deploy = job("preview", "deploy")
     assert record.body["concurrency"] == deploy.body["concurrency"]
 
 
@@ -406,7 +554,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 def test_zizmor_has_no_finding() -> None:
     zizmor = Path(sys.executable).with_name("zizmor")
     found = subprocess.run(
-        [zizmor, "--offline", "--pedantic", "--no-progress", GITHUB],
+        [zizmor, "--offline", "--persona=auditor", "--no-progress", GITHUB],
         capture_output=True,
         text=True,
         check=False,
@@ -416,7 +564,7 @@ def test_zizmor_has_no_finding() -> None:
 
 def test_what_zizmor_is_told_to_pass_over_has_a_reason() -> None:
     ignored = [line for _, line in lines_of_code() if "zizmor: ignore" in line]
-    assert len(ignored) == 4
+    assert len(ignored) == 5
     for line in ignored:
         assert re.search(r"zizmor: ignore\[[a-z-]+\] \w.{20,}$", line), line
 
@@ -435,3 +583,63 @@ def test_an_image_that_is_built_again_has_a_tag_of_its_own() -> None:
         build["with"]["tags"], {"inputs.repository": "r", "inputs.tag": "pr-42-a", **run}
     )
     assert tag == "r:pr-42-a-7-2"
+
+
+def test_an_attestation_names_the_pull_request_s_commit(tmp_path: Path) -> None:
+    """The own predicate of the action names the run's commit, the default branch's."""
+    own, web = (
+        "registry.test/previews@sha256:" + "a" * 64,
+        "registry.test/previews@sha256:" + "b" * 64,
+    )
+    inputs = {
+        "image": own,
+        "images": json.dumps([own, web]),
+        "commit": "c" * 40,
+        "ref": "refs/pull/42/head",
+        "builder": "acme/previews/.github/workflows/preview.yml@" + "d" * 40,
+        "sbom": "sboms/app.spdx.json",
+    }
+    assert inputs.keys() == ACTIONS["attest"]["inputs"].keys()
+    context = {f"inputs.{name}": value for name, value in inputs.items()} | {
+        "github.repository": "acme/previews",
+        "github.server_url": "https://github.com",
+        "runner.temp": str(tmp_path),
+    }
+    listed, commit, sbom = ACTIONS["attest"]["runs"]["steps"]
+    env = {key: evaluate(value, context) for key, value in listed["env"].items()}
+    subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", listed["run"]],
+        env={"PATH": os.environ["PATH"], **env},
+        check=True,
+    )
+    names = [f"{letter * 64}  registry.test/previews" for letter in "ab"]
+    for step, subjects in ((commit, names), (sbom, names[:1])):
+        file = Path(evaluate(step["with"]["subject-checksums"], context))
+        assert file.read_text().splitlines() == subjects
+    assert commit["with"]["predicate-type"] == "https://slsa.dev/provenance/v1"
+    predicate = json.loads(evaluate(commit["with"]["predicate"], context))
+    [source] = predicate["buildDefinition"]["resolvedDependencies"]
+    assert source == {
+        "uri": "git+https://github.com/acme/previews@refs/pull/42/head",
+        "digest": {"gitCommit": "c" * 40},
+    }
+    assert evaluate(sbom["with"]["sbom-path"], context) == "sboms/app.spdx.json"
+
+
+def test_attestations_can_be_turned_off() -> None:
+    """GitHub's plans for private repositories have none, but one of them."""
+    attesting = [
+        (str(job), step)
+        for job in JOBS
+        for step in job.steps
+        if step.get("uses") == "$/.github/actions/attest"
+    ]
+    assert [where for where, _ in attesting] == [
+        *("preview:deploy", "preview:deploy-infra", "staging:staging", "staging:staging"),
+    ]
+    for _, step in attesting:
+        context = {"steps.up.outputs.images": "[]"}
+        assert holds(step["if"], context)
+        assert not holds(step["if"], context | {"vars.PREVIEWS_ATTEST": "false"})
+    of_previews = [step for where, step in attesting if where.startswith("preview:")]
+    assert not any(holds(step["if"], {}) for step in of_previews), "an older commit deploys none"

@@ -20,7 +20,7 @@ from infra.app.preview_namespace import NOT_OF_THE_APP, OF_THE_APP
 from infra.bucket_access import ON_BUCKET, ON_OBJECTS
 from infra.config.models import EgressBy
 from infra.kubernetes.network_rules import hosts_policy, to_public_addresses
-from infra.kubernetes.secret_reader import boundary, trust_policy
+from infra.kubernetes.secret_reader import ROLE_ANNOTATION, boundary, trust_policy
 
 if TYPE_CHECKING:
     from infra.app.needs.need import NeedArgs
@@ -133,9 +133,7 @@ class AppBucket(pulumi.ComponentResource):
         )
         account = core.v1.ServiceAccount(
             "account",
-            metadata=args.scope.metadata(
-                ACCOUNT, annotations={"eks.amazonaws.com/role-arn": role.arn}
-            ),
+            metadata=args.scope.metadata(ACCOUNT, annotations={ROLE_ANNOTATION: role.arn}),
             # EKS gives the pods a token for AWS, which is none for the Kubernetes API.
             automount_service_account_token=False,
             opts=args.scope.deleted_with_namespace(self),

@@ -76,14 +76,12 @@ NEVER = (
     ),
 )
 
-_PUSH_AND_FIND = (
+_PUSH = (
     "ecr:BatchCheckLayerAvailability",
     "ecr:BatchGetImage",
     "ecr:CompleteLayerUpload",
-    "ecr:DescribeImages",
     "ecr:GetDownloadUrlForLayer",
     "ecr:InitiateLayerUpload",
-    "ecr:ListImages",
     "ecr:PutImage",
     "ecr:UploadLayerPart",
 )
@@ -93,8 +91,8 @@ IMAGES = (
         "a login to the registry; the action supports no resource", ("ecr:GetAuthorizationToken",)
     ),
     Grant(
-        "push and find images; tags are immutable, so nobody's image is overwritten",
-        _PUSH_AND_FIND,
+        "push images; tags are immutable, so nobody's image is overwritten",
+        _PUSH,
         ("{arn}:ecr:{here}:repository/{repository}",),
     ),
 )
@@ -102,7 +100,7 @@ IMAGES = (
 DATABASE_IMAGE = Grant(
     "push the image that prepares databases; no role of previews may, since it gets master"
     " passwords",
-    _PUSH_AND_FIND,
+    _PUSH,
     ("{arn}:ecr:{here}:repository/{database_repository}",),
 )
 
@@ -124,42 +122,25 @@ STATE_KEY = Grant(
 def state_grants(*stacks: str, project: str = PLATFORM_PROJECT) -> tuple[Grant, ...]:
     """Return the grants for the bucket of Pulumi's state.
 
+    A role reaches the state of its own stacks alone. What staging publishes for previews is in the
+    cluster, and the names of all stacks are those of the bucket's files.
+
     Args:
-        stacks: Wildcards of the stacks whose state may be written. The platform's own roles may
-            read any, another app's only those of its project and the platform's staging, since a
-            stack reads staging's outputs.
+        stacks: Wildcards of the role's stacks.
         project: Project of the stacks.
     """
-    read = (".pulumi/*",) if project == PLATFORM_PROJECT else _readable(project)
+    own = tuple(
+        f"{{arn}}:s3:::{{bucket}}/.pulumi/{folder}/{names}"
+        for names in stacks
+        for folder in (
+            f"backups/{project}",
+            f"history/{project}",
+            f"locks/organization/{project}",
+            f"stacks/{project}",
+        )
+    )
     return (
         Grant("find a stack", ("s3:ListBucket",), ("{arn}:s3:::{bucket}",)),
-        Grant(
-            "read it", ("s3:GetObject",), tuple(f"{{arn}}:s3:::{{bucket}}/{key}" for key in read)
-        ),
-        Grant(
-            "write it, lock it and keep its history",
-            ("s3:DeleteObject", "s3:PutObject"),
-            tuple(
-                f"{{arn}}:s3:::{{bucket}}/.pulumi/{folder}/{names}"
-                for names in stacks
-                for folder in (
-                    f"backups/{project}",
-                    f"history/{project}",
-                    f"locks/organization/{project}",
-                    f"stacks/{project}",
-                )
-            ),
-        ),
-    )
-
-
-def _readable(project: str) -> tuple[str, ...]:
-    """Return the keys of the bucket that another app's roles read."""
-    return (
-        ".pulumi/meta.yaml",
-        f".pulumi/backups/{project}/*",
-        f".pulumi/history/{project}/*",
-        f".pulumi/locks/organization/{project}/*",
-        f".pulumi/stacks/{project}/*",
-        f".pulumi/stacks/{PLATFORM_PROJECT}/staging.json*",
+        Grant("read it", ("s3:GetObject",), ("{arn}:s3:::{bucket}/.pulumi/meta.yaml", *own)),
+        Grant("write it, lock it and keep its history", ("s3:DeleteObject", "s3:PutObject"), own),
     )

@@ -70,6 +70,10 @@ _OTHERS: Final = {
     "deleteAutomatedBackups": Property(_FLAG),
     "applyImmediately": Property(_FLAG),
     "allowMajorVersionUpgrade": Property(Input(Type.BOOLEAN, allowed=(False,))),
+    # moto knows no support that ends.
+    "engineLifecycleSupport": Property(
+        Input(allowed=("open-source-rds-extended-support-disabled",))
+    ),
 }
 
 

@@ -336,3 +336,31 @@ web:
     assert args["DATE"] == "$(date)"
     assert args["AT"].startswith("$$http")
     assert args["AT"].endswith(" {$}")
+
+
+def test_images_that_ci_has_built_are_deployed_and_none_is_built(
+    staging: Deployment, tmp_path: Path
+) -> None:
+    own, frontend = ("sha256:" + digit * 64 for digit in "12")
+    given = described(staging, tmp_path, DESCRIBED, image=own, webImages={"frontend": frontend})
+    assert not [r for r in given.registrations if r.type == "docker-build:index:Image"]
+    repository = staging.outputs["platform"]["images"]["repository_url"]
+    assert container(given, "web-frontend")["image"] == f"{repository}@{frontend}"
+    assert container(given, "service")["image"] == f"{repository}@{own}"
+    assert given.outputs["webImages"] == {"frontend": f"{repository}@{frontend}"}
+
+
+def test_a_further_image_that_ci_has_not_built_is_built(
+    staging: Deployment, tmp_path: Path
+) -> None:
+    given = described(staging, tmp_path, DESCRIBED, image="sha256:" + "1" * 64)
+    [built] = [r for r in given.registrations if r.type == "docker-build:index:Image"]
+    assert built.name.startswith("image-frontend-")
+
+
+@pytest.mark.parametrize("value", ["latest", "sha256:1", "registry.test/x:1"])
+def test_a_further_image_is_named_by_digest(
+    staging: Deployment, tmp_path: Path, value: str
+) -> None:
+    with pytest.raises(Exception, match=r"(?s)previews:webImages\.frontend"):
+        described(staging, tmp_path, DESCRIBED, webImages={"frontend": value})

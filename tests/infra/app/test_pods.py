@@ -265,3 +265,16 @@ def test_pulumi_waits_longer_than_kubernetes(preview: Deployment) -> None:
     timeout = int(deployment["metadata"]["annotations"]["pulumi.com/timeoutSeconds"])
     assert 5 <= timeout - deployment["spec"]["progressDeadlineSeconds"] <= 20
     assert timeout < 600
+
+
+@pytest.mark.parametrize("kind", ["preview", "staging", "data"])
+def test_no_node_is_removed_under_a_job_to_save_money(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    """Karpenter would move its pod, which ends a Job that is tried once."""
+    deployment: Deployment = request.getfixturevalue(kind)
+    jobs = [r for r in deployment.registrations if r.type == JOB]
+    assert jobs
+    for job in jobs:
+        annotations = job.inputs["spec"]["template"]["metadata"]["annotations"]
+        assert annotations["karpenter.sh/do-not-disrupt"] == "true", job.name

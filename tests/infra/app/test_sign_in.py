@@ -36,13 +36,15 @@ POOL = "aws:cognito/userPool:UserPool"
 SERVICE = "kubernetes:core/v1:Service"
 BYPASS = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:previews-bypass-tests-AbCdEf"
 SECRET_MARK = "1b47061264138c4ac30d75fd1eb44270"
+# The one controller that is known to support the bypass.
+OPEN_SOURCE = {"loadBalancer": {"controller": "aws-load-balancer-controller"}}
 ACCESS: dict[str, Any] = {"signIn": "cognito", "userPoolDomain": "acme-previews"}
 
 
-# A staging that makes its cluster is half a second to a second of work, and no test changes it.
+# It is half a second to a second of work, and no test changes it.
 @cache
 def staging(**access: str) -> Deployment:
-    config = STAGING_CONFIG | CREATED_CLUSTER | {"access": ACCESS | access}
+    config = STAGING_CONFIG | OPEN_SOURCE | {"access": ACCESS | access}
     return deploy("staging", main, config=config)
 
 
@@ -257,3 +259,23 @@ def test_ci_reads_that_secret_and_no_other(secret: str, expected: str) -> None:
     attempt = Attempt("secretsmanager:GetSecretValue", arn, {"secretsmanager:SecretId": arn})
     document = json.dumps({"Version": "2012-10-17", "Statement": both})
     assert decide([attempt], document) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("config", "auto_mode"),
+    [
+        (CREATED_CLUSTER, False),
+        ({"loadBalancer": {"controller": "eks-auto-mode"}}, False),
+        ({}, True),
+    ],
+)
+def test_auto_mode_may_ignore_the_condition_of_the_bypass_so_it_is_refused(
+    config: dict[str, Any], *, auto_mode: bool
+) -> None:
+    access = {"access": ACCESS | {"bypassSecretArn": BYPASS}}
+    cloud = Cloud(auto_mode=auto_mode)
+    with pytest.raises(ProgramError) as caught:
+        deploy("staging", main, config=STAGING_CONFIG | config | access, cloud=cloud)
+    assert caught.value.what == "config previews:access.bypassSecretArn"
+    assert "everybody would get past the sign-in" in caught.value.why
+    assert "PREVIEWS_SMOKE=cluster" in caught.value.remedy

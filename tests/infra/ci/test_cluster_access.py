@@ -5,13 +5,22 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from contract.kubernetes import BRANCHES, GENERATIONS
 from contract.stack_name import StackKind, StackName, StackNameError
-from infra.ci.cluster_access import IS_OF_A_PREVIEW, permissions, resource_of
+from infra.ci.admission import TOPICS
+from infra.ci.cluster_access import (
+    IS_OF_A_PREVIEW,
+    VIEWED,
+    permissions,
+    resource_of,
+    staging_permissions,
+)
+from infra.policies.ownership import CUSTOM_OBJECTS, OBJECTS
 from infra.stacks import main
 from tests.infra.ci.test_deploy_role import GITHUB
 from tests.infra.world import CREATED_CLUSTER, STAGING_CONFIG, Deployment, deploy
@@ -44,11 +53,28 @@ def test_staging_s_role_administers_and_the_preview_s_does_not(with_ci: Deployme
     assert entry["kubernetesGroups"] == ["previews:previews-deployer"]
 
 
+def test_the_preview_s_role_reads_namespaces_of_previews(with_ci: Deployment) -> None:
+    reads = with_ci.one(ASSOCIATION, "ci-preview-reads").inputs
+    assert reads["principalArn"] == with_ci.outputs["deployRoles"]["preview"]
+    assert reads["policyArn"].endswith(":cluster-access-policy/AmazonEKSViewPolicy")
+    assert reads["accessScope"] == {"type": "namespace", "namespaces": ["pr-*"]}
+
+
 def test_nobody_is_in_the_group_before_its_bounds_are_there(with_ci: Deployment) -> None:
     entry = with_ci.one(ENTRY, "ci-preview")
-    enforced = f"{ADMISSION}Binding"
-    for type_ in (ADMISSION, enforced):
-        assert with_ci.comes_after(entry, with_ci.one(type_)), type_
+    bounds = [r for r in with_ci.registrations if r.type in {ADMISSION, f"{ADMISSION}Binding"}]
+    # That of its namespaces, and one for each topic.
+    assert len(bounds) == 2 * (1 + len(TOPICS))
+    for bound in bounds:
+        assert with_ci.comes_after(entry, bound), bound.name
+
+
+def test_each_policy_is_enforced_and_fails_closed(with_ci: Deployment) -> None:
+    policies = [r.inputs for r in with_ci.registrations if r.type == ADMISSION]
+    bindings = [r.inputs["spec"] for r in with_ci.registrations if r.type == f"{ADMISSION}Binding"]
+    assert {p["spec"]["failurePolicy"] for p in policies} == {"Fail"}
+    assert {b["policyName"] for b in bindings} == {p["metadata"]["name"] for p in policies}
+    assert all(b["validationActions"] == ["Deny"] for b in bindings)
 
 
 def test_a_preview_s_objects_can_all_be_made(preview: Deployment) -> None:
@@ -92,6 +118,19 @@ def read_by_the_lifecycle() -> dict[tuple[str, str], str]:
     return found
 
 
+def read_of_all_namespaces() -> dict[tuple[str, str], str]:
+    """The same for calls that name no namespace."""
+    return {
+        group_and_resource(kind): module
+        for path in sorted((ROOT / "previews").rglob("*.py"))
+        for module in [".".join(path.relative_to(ROOT).with_suffix("").parts)]
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if all(word.arg != "namespace" for word in node.keywords)
+        if (kind := kind_read(node, node.func, module))
+    }
+
+
 def kind_read(call: ast.Call, method: ast.Attribute, module: str) -> str | None:
     """The kind of a call like `cluster.each(kind)` or `api.get(kind, namespace=…)`."""
     asks = method.attr in {"each", "find"} and ast.unparse(method.value).endswith("cluster")
@@ -112,29 +151,81 @@ def group_and_resource(kind: str) -> tuple[str, str]:
     return re.sub(r"^v[0-9]\w*\.", "", rest), resource
 
 
-def test_a_kind_that_the_lifecycle_reads_has_a_row_in_the_role() -> None:
-    may_read = {
+# What the access policy lists and the role needs:
+# https://docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html
+VIEW_POLICY = {
+    "": {
+        *("configmaps", "endpoints", "events", "limitranges", "persistentvolumeclaims", "pods"),
+        *("pods/log", "resourcequotas", "serviceaccounts", "services"),
+    },
+    "apps": {"deployments", "replicasets"},
+    "autoscaling": {"horizontalpodautoscalers"},
+    "batch": {"cronjobs", "jobs"},
+    "discovery.k8s.io": {"endpointslices"},
+    "networking.k8s.io": {"ingresses", "networkpolicies"},
+    "policy": {"poddisruptionbudgets"},
+}
+IN_ITS_NAMESPACES = {(group, r) for group, names in VIEW_POLICY.items() for r in names}
+
+
+def read_everywhere() -> set[tuple[str, str]]:
+    return {
         (group, resource)
         for group, resources, verbs in permissions()
         for resource in resources
-        if {"get", "list"} <= set(verbs)
+        if {"get", "list", "watch"} <= set(verbs)
     }
+
+
+def test_a_kind_that_the_lifecycle_reads_can_be_read() -> None:
     read = read_by_the_lifecycle()
     known = {("", "pods"), ("", "pods/log"), ("", "events"), ("batch", "jobs")}
     assert known | {("previews.internal", GENERATIONS)} <= read.keys()
+    viewed = {(group, r) for group, names in VIEWED.items() for r in names}
+    written = {resource_of(token) for token in OBJECTS}
     for (group, resource), module in read.items():
-        assert (group, resource) in may_read, (
-            f"{module} reads {resource} of API group {group!r}: add it to READ_KINDS in"
+        assert (group, resource) in read_everywhere() | viewed | written, (
+            f"{module} reads {resource} of API group {group!r}: add it to VIEWED in"
             " infra/ci/cluster_access.py"
         )
 
 
-def test_it_can_read_no_secret_and_enter_no_pod() -> None:
-    named = {(group, r) for group, resources, _ in permissions() for r in resources}
-    assert named & {("", "secrets"), ("", "pods/exec"), ("", "pods/attach")} == set()
-    writable = {r for _, resources, verbs in permissions() for r in resources if "create" in verbs}
-    assert "pods" not in writable
-    assert not any("*" in resource for _, resource in named)
+def test_what_is_read_in_its_namespaces_alone_is_read_by_naming_one() -> None:
+    read = read_of_all_namespaces()
+    assert ("", "namespaces") in read
+    for (group, resource), module in read.items():
+        assert (group, resource) in read_everywhere(), (
+            f"{module} reads {resource} of API group {group!r} in all namespaces, which CI's role"
+            " can't: name the namespace"
+        )
+
+
+def test_what_is_read_in_its_namespaces_is_in_the_access_policy() -> None:
+    viewed = {(group, r) for group, names in VIEWED.items() for r in names}
+    assert viewed | {resource_of(token) for token in OBJECTS} == IN_ITS_NAMESPACES
+
+
+def test_in_the_whole_cluster_it_reads_only_what_no_access_policy_has() -> None:
+    assert read_everywhere() == {
+        ("", "namespaces"),
+        ("networking.k8s.io", "ingressclasses"),
+        ("previews.internal", GENERATIONS),
+        *(resource_of(token) for token in CUSTOM_OBJECTS),
+    }
+
+
+@pytest.mark.parametrize("granted", [permissions(), staging_permissions()])
+def test_it_can_read_no_secret_enter_no_pod_and_take_no_right(
+    granted: list[tuple[str, list[str], Sequence[str]]],
+) -> None:
+    named = {resource for _, resources, _ in granted for resource in resources}
+    assert named & {"secrets", "nodes", "persistentvolumes"} == set()
+    # Tokens, exec, attach and the like are subresources.
+    assert not [resource for resource in named if "/" in resource or "*" in resource]
+    writable = {r for _, resources, verbs in granted for r in resources if "create" in verbs}
+    assert writable & {"pods", "roles", "rolebindings", "clusterroles"} == set()
+    verbs = {verb for _, _, verbs in granted for verb in verbs}
+    assert verbs == {"get", "list", "watch", "create", "update", "patch", "delete"}
 
 
 @pytest.mark.parametrize(

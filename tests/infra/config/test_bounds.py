@@ -89,13 +89,7 @@ NUMBERS: list[tuple[type[Model], dict[str, Any], str, list[Any], list[Any]]] = [
     (LoadBalancerConfig, {}, "sourceCidrs", [["10.0.0.0/8"]], [[]]),
     (PlatformAccessConfig, {"signIn": "none"}, "cidrs", [["10.0.0.0/8"]], [[]]),
     (PlatformAccessConfig, {"signIn": "none"}, "identityProviders", [["OKTA"]], [[]]),
-    (
-        NetworkConfig,
-        {},
-        "zones",
-        [["a", "b"], ["a", "b", "c", "f"]],
-        [["a"], [*"abcde"], ["a", "g"]],
-    ),
+    (NetworkConfig, {}, "zones", [2, 4], [1, 5]),
     (
         NetworkConfig,
         {"vpcId": "vpc-1"},
@@ -217,7 +211,7 @@ DEFAULTS: list[tuple[Model, dict[str, Any]]] = [
             "vpc_id": None,
             "node_subnet_ids": None,
             "cidr": "10.64.0.0/16",
-            "zones": ("a", "b"),
+            "zones": 2,
             "egress": "nat",
         },
     ),

@@ -50,6 +50,7 @@ def test_stagings_instance(staging: Deployment) -> None:
         "deleteAutomatedBackups": False,
         "autoMinorVersionUpgrade": True,
         "allowMajorVersionUpgrade": False,
+        "engineLifecycleSupport": "open-source-rds-extended-support-disabled",
         "applyImmediately": False,
     }
 
@@ -73,6 +74,7 @@ def test_a_previews_instance_is_what_one_restore_call_makes(preview: Deployment)
         "skipFinalSnapshot": True,
         "deleteAutomatedBackups": True,
         "autoMinorVersionUpgrade": False,
+        "engineLifecycleSupport": "open-source-rds-extended-support-disabled",
         "applyImmediately": True,
     }
     assert instance.inputs["tags"]["snapshot-created"] == "2029-12-30T03:05:11Z"

@@ -42,7 +42,7 @@ def test_the_role_may_read_one_secret(preview: Deployment) -> None:
         {
             "Effect": "Allow",
             "Action": ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
-            "Resource": "arn:aws:secretsmanager:::secret:pr-42",
+            "Resource": "arn:aws:secretsmanager:::secret:rds!db-pr-42",
         }
     ]
 
@@ -62,7 +62,7 @@ def test_the_store_reads_as_that_account(preview: Deployment) -> None:
 
 def test_the_master_login_is_that_of_rds(preview: Deployment) -> None:
     spec = preview.one(EXTERNAL_SECRET, "database-master").inputs["spec"]
-    arn = "arn:aws:secretsmanager:::secret:pr-42"
+    arn = "arn:aws:secretsmanager:::secret:rds!db-pr-42"
     assert spec["data"] == [
         {"secretKey": "username", "remoteRef": {"key": arn, "property": "username"}},
         {"secretKey": "password", "remoteRef": {"key": arn, "property": "password"}},

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from infra.foundation.eks_cluster import tagging_policy
 from infra.foundation.node_pool import node_pool_spec
 from infra.stacks import main
 from infra.versions import pinned
@@ -26,9 +27,16 @@ def test_the_cluster_is_closed_by_default(new_staging: Deployment) -> None:
             "createNodeRole": True,
             "computeConfig": {"nodePools": ["system"]},
         },
+        "corednsAddonOptions": {
+            "enabled": False,
+            "resolveConflictsOnCreate": "OVERWRITE",
+            "resolveConflictsOnUpdate": "OVERWRITE",
+        },
+        "skipDefaultNodeGroup": True,
+        "upgradePolicy": {"supportType": "STANDARD"},
         "createOidcProvider": True,
         "vpcId": "vpc-id",
-        "privateSubnetIds": ["nodes-a-id", "nodes-b-id"],
+        "privateSubnetIds": ["nodes-1-id", "nodes-2-id"],
         "kubernetesServiceIpAddressRange": "172.20.0.0/16",
         "endpointPrivateAccess": True,
         "endpointPublicAccess": True,
@@ -49,7 +57,7 @@ def test_it_waits_for_its_logs_and_its_way_to_the_images(new_staging: Deployment
     cluster = new_staging.one(CLUSTER)
     for earlier in (
         new_staging.one("aws:cloudwatch/logGroup:LogGroup", "control-plane"),
-        new_staging.one("aws:ec2/routeTable:RouteTable", "nodes-a"),
+        new_staging.one("aws:ec2/routeTable:RouteTable", "nodes-1"),
         new_staging.one("aws:ec2/vpcEndpoint:VpcEndpoint", "s3"),
     ):
         assert new_staging.comes_after(cluster, earlier), earlier.name
@@ -84,7 +92,7 @@ def test_everything_in_the_cluster_is_declared_by_its_own_kubeconfig(
 
 def test_databases_are_in_subnets_of_their_own(new_staging: Deployment) -> None:
     group = new_staging.one("aws:rds/subnetGroup:SubnetGroup").inputs
-    assert group["subnetIds"] == ["databases-a-id", "databases-b-id"]
+    assert group["subnetIds"] == ["databases-1-id", "databases-2-id"]
     platform = new_staging.outputs["platform"]
     assert platform["database"]["cidrs"] == ["10.64.128.0/24", "10.64.129.0/24"]
     assert platform["ingress"]["source_cidrs"] == ["10.64.0.0/16"]
@@ -121,13 +129,13 @@ def test_network_policies_are_enforced_before_a_pod_can_start(new_staging: Deplo
 def test_nodes_are_private_and_of_the_cluster(new_staging: Deployment) -> None:
     spec = new_staging.one("kubernetes:eks.amazonaws.com/v1:NodeClass").inputs["spec"]
     assert spec["role"] == "lab-nodes"
-    assert spec["subnetSelectorTerms"] == [{"id": "nodes-a-id"}, {"id": "nodes-b-id"}]
+    assert spec["subnetSelectorTerms"] == [{"id": "nodes-1-id"}, {"id": "nodes-2-id"}]
     assert spec["securityGroupSelectorTerms"] == [{"id": "sg-cluster"}]
 
 
 @pytest.mark.parametrize("cpus", [4, 32])
 def test_nodes_are_bounded(cpus: int) -> None:
-    assert node_pool_spec(cpus)["limits"] == {"cpu": str(cpus)}
+    assert node_pool_spec("previews", cpus)["limits"] == {"cpu": str(cpus)}
 
 
 def test_images_can_run_on_the_nodes(new_staging: Deployment) -> None:
@@ -137,3 +145,24 @@ def test_images_can_run_on_the_nodes(new_staging: Deployment) -> None:
     requirements = {r["key"]: r["values"] for r in spec["template"]["spec"]["requirements"]}
     architectures = [f"linux/{arch}" for arch in requirements["kubernetes.io/arch"]]
     assert architectures == image.inputs["platforms"]
+
+
+def test_the_budget_sees_the_nodes_and_eks_may_tag_them(new_staging: Deployment) -> None:
+    node_class = new_staging.one("kubernetes:eks.amazonaws.com/v1:NodeClass")
+    assert node_class.inputs["spec"]["tags"] == {"kind": "preview"}
+    permission = new_staging.one("aws:iam/rolePolicy:RolePolicy", "tagging")
+    assert permission.inputs["role"] == "lab-role"
+    # EKS creates no node with a tag that its role may not write.
+    assert new_staging.comes_after(
+        new_staging.one("kubernetes:core/v1:Namespace", "namespace"), permission
+    )
+
+
+def test_eks_may_tag_only_what_it_creates_for_this_cluster() -> None:
+    statements = json.loads(tagging_policy())["Statement"]
+    name = "${aws:PrincipalTag/eks:eks-cluster-name}"
+    for statement in statements:
+        wanted = statement["Condition"]["StringEquals"]
+        assert wanted == {"aws:RequestTag/eks:eks-cluster-name": name}
+    actions = {action for statement in statements for action in statement["Action"]}
+    assert all(action.partition(":")[2].startswith(("Create", "Run")) for action in actions)

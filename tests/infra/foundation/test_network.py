@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.config.cluster import NetworkConfig
-from infra.foundation.network import Network, plan
+from infra.errors import ProgramError
+from infra.foundation.network import Network, chosen_zones, plan
 from tests.infra.world import Deployment, deploy
 
 SUBNET = "aws:ec2/subnet:Subnet"
@@ -58,12 +59,12 @@ def test_another_zone_moves_none_of_the_others() -> None:
 
 
 def test_each_zone_has_one_subnet_of_each_kind_and_none_gives_public_addresses() -> None:
-    stack = network(zones=["a", "b", "c"])
+    stack = network(zones=3)
     subnets = [r for r in stack.registrations if r.type == SUBNET]
     assert {r.name: r.inputs["availabilityZone"] for r in subnets} == {
-        f"{kind}-{zone}": f"eu-west-1{zone}"
+        f"{kind}-{number}": f"eu-west-1{zone}"
         for kind in ("public", "nodes", "databases")
-        for zone in "abc"
+        for number, zone in enumerate("abc", start=1)
     }
     assert {r.inputs["mapPublicIpOnLaunch"] for r in subnets} == {False}
 
@@ -75,20 +76,20 @@ def test_load_balancers_find_their_subnets_by_tags() -> None:
             tags = resource.inputs["tags"]
             found[resource.name] = {key for key in tags if key.startswith("kubernetes.io/")}
     assert found == {
-        "public-a": {"kubernetes.io/role/elb"},
-        "public-b": {"kubernetes.io/role/elb"},
-        "nodes-a": {"kubernetes.io/role/internal-elb"},
-        "nodes-b": {"kubernetes.io/role/internal-elb"},
-        "databases-a": set(),
-        "databases-b": set(),
+        "public-1": {"kubernetes.io/role/elb"},
+        "public-2": {"kubernetes.io/role/elb"},
+        "nodes-1": {"kubernetes.io/role/internal-elb"},
+        "nodes-2": {"kubernetes.io/role/internal-elb"},
+        "databases-1": set(),
+        "databases-2": set(),
     }
 
 
 @pytest.mark.parametrize(
     ("egress", "gateways", "tables", "endpoints"),
     [
-        ("nat", ["nat-a"], ["nodes-a", "public"], ["s3"]),
-        ("nat-per-zone", ["nat-a", "nat-b"], ["nodes-a", "nodes-b", "public"], ["s3"]),
+        ("nat", ["nat-1"], ["nodes-1", "public"], ["s3"]),
+        ("nat-per-zone", ["nat-1", "nat-2"], ["nodes-1", "nodes-2", "public"], ["s3"]),
         ("endpoints", [], ["nodes", "public"], SERVICES),
     ],
 )
@@ -111,9 +112,11 @@ def test_every_subnet_of_nodes_has_a_way_out_and_no_subnet_of_databases() -> Non
             if r.type == "aws:ec2/routeTableAssociation:RouteTableAssociation"
         }
         # A subnet without an association has the VPC's main table, which leads nowhere else.
-        assert set(associated) == {"public-a-id", "public-b-id", "nodes-a-id", "nodes-b-id"}
+        assert set(associated) == {"public-1-id", "public-2-id", "nodes-1-id", "nodes-2-id"}
         s3 = stack.one(ENDPOINT, "s3")
-        assert {associated[f"nodes-{zone}-id"] for zone in "ab"} == set(s3.inputs["routeTableIds"])
+        assert {associated[f"nodes-{number}-id"] for number in (1, 2)} == set(
+            s3.inputs["routeTableIds"]
+        )
 
 
 def test_only_public_subnets_are_open_to_the_internet() -> None:
@@ -147,3 +150,38 @@ def test_endpoints_answer_the_vpc_alone() -> None:
 def test_the_group_that_nobody_asked_for_lets_nothing_pass() -> None:
     group = network().one("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup")
     assert group.inputs.keys() & {"ingress", "egress"} == set()
+
+
+def test_zones_are_those_that_aws_has_and_eks_takes() -> None:
+    stack = network()
+    (asked,) = [args for token, args in stack.cloud.calls if "AvailabilityZones" in token]
+    assert asked["state"] == "available"
+    assert asked["filters"] == [{"name": "zone-type", "values": ["availability-zone"]}]
+    assert set(asked["excludeZoneIds"]) == {"use1-az3", "usw1-az2", "cac1-az3"}
+
+
+def test_a_zone_that_appears_or_fails_moves_no_subnet() -> None:
+    subnets = [r for r in network().registrations if r.type == SUBNET]
+    assert subnets
+    assert {r.ignore_changes for r in subnets} == {("availabilityZone",)}
+
+
+def test_the_first_zones_by_name_are_chosen() -> None:
+    assert chosen_zones(["us-west-1c", "us-west-1a"], 2) == ["us-west-1a", "us-west-1c"]
+
+
+def test_too_few_zones_are_named() -> None:
+    with pytest.raises(ProgramError) as raised:
+        chosen_zones(["ca-central-1b", "ca-central-1a"], 3)
+    assert raised.value.why == (
+        "it is 3, but the region has 2 that EKS takes: ca-central-1a, ca-central-1b"
+    )
+
+
+@pytest.mark.parametrize("egress", ["nat", "nat-per-zone"])
+def test_a_nat_gateway_comes_after_the_internet_gateway(egress: str) -> None:
+    stack = network(egress=egress)
+    internet = stack.one("aws:ec2/internetGateway:InternetGateway")
+    gateways = [r for r in stack.registrations if r.type == "aws:ec2/natGateway:NatGateway"]
+    assert gateways
+    assert all(internet.urn in gateway.depends_on for gateway in gateways)

@@ -10,7 +10,7 @@ from infra.config.platform import Controller
 from infra.errors import ProgramError
 from infra.foundation.dns import checked_load_balancer
 from infra.stacks import main
-from tests.infra.world import CREATED_CLUSTER, STAGING_CONFIG, Deployment, deploy
+from tests.infra.world import CREATED_CLUSTER, STAGING_CONFIG, Cloud, Deployment, deploy
 
 ALB = "alb.ingress.kubernetes.io"
 INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
@@ -74,6 +74,8 @@ def test_a_class_of_our_own_says_what_no_ingress_can(
             {"key": "routing.http.drop_invalid_header_fields.enabled", "value": "true"},
             {"key": "idle_timeout.timeout_seconds", "value": "60"},
         ],
+        # The budget over all previews sees the load balancer by it.
+        "tags": [{"key": "kind", "value": "preview"}],
     }
     assert stack.one(CLASS).inputs["spec"] == {
         "controller": controller,
@@ -81,11 +83,26 @@ def test_a_class_of_our_own_says_what_no_ingress_can(
     }
     ingress = stack.one(INGRESS)
     assert ingress.inputs["spec"]["ingressClassName"] == "previews"
+    # The class may drop the field, and then the load balancer would be open to everybody.
+    assert said_by_ingress(stack)[f"{ALB}/inbound-cidrs"] == ",".join(cidrs)
+    assert stack.outputs["platform"]["ingress"]["annotations"] == {
+        f"{ALB}/inbound-cidrs": ",".join(cidrs)
+    }
     # EKS Auto Mode knows no such annotations, and the other controller would not heed them.
-    for name in ("group.name", "scheme", "inbound-cidrs"):
+    for name in ("group.name", "scheme"):
         assert f"{ALB}/{name}" not in said_by_ingress(stack)
     assert stack.comes_after(ingress, stack.one(CLASS))
     assert stack.comes_after(stack.one(CLASS), stack.one(type_))
+
+
+def test_an_existing_cluster_in_auto_mode_gets_a_class_of_our_own() -> None:
+    """Auto Mode ignores the group's annotation: each preview would get a load balancer."""
+    stack = deploy("staging", main, config=STAGING_CONFIG, cloud=Cloud(auto_mode=True))
+    spec = stack.one(AUTO).inputs["spec"]
+    assert spec["group"] == {"name": "previews"}
+    assert stack.one(INGRESS).inputs["spec"]["ingressClassName"] == "previews"
+    # The role of that cluster may not write it, and then no load balancer would come.
+    assert "tags" not in spec
 
 
 def test_every_stacks_namespace_may_use_the_class(

@@ -31,6 +31,7 @@ SERVICE = "kubernetes:core/v1:Service"
 INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
 AUTOSCALER = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
 
+EKS_CLUSTER = "aws:eks/cluster:Cluster"
 BUCKET = "aws:s3/bucket:Bucket"
 PUBLIC_ACCESS = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
 BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
@@ -58,6 +59,22 @@ def grant(action: str, resource: Any) -> str:
 BROKEN: list[tuple[str, str, str, str, Any, str]] = [
     ("database-encrypted", "staging", INSTANCE, "storageEncrypted", False, "storageEncrypted"),
     ("database-encrypted", "preview", INSTANCE, "storageEncrypted", None, "storageEncrypted"),
+    (
+        "database-without-extended-support",
+        "staging",
+        INSTANCE,
+        "engineLifecycleSupport",
+        "open-source-rds-extended-support",
+        "engineLifecycleSupport",
+    ),
+    (
+        "database-without-extended-support",
+        "preview",
+        INSTANCE,
+        "engineLifecycleSupport",
+        None,
+        "engineLifecycleSupport",
+    ),
     ("database-private", "staging", INSTANCE, "publiclyAccessible", True, "publiclyAccessible"),
     ("database-private", "preview", INSTANCE, "publiclyAccessible", None, "publiclyAccessible"),
     ("database-final-snapshot", "staging", INSTANCE, "skipFinalSnapshot", True, "would be lost"),
@@ -308,6 +325,17 @@ MADE: list[tuple[str, Declared, str | None]] = [
         None,
     ),
     (
+        "cluster-without-extended-support",
+        made("staging", EKS_CLUSTER, {"upgradePolicy": {"supportType": "STANDARD"}}),
+        None,
+    ),
+    (
+        "cluster-without-extended-support",
+        made("staging", EKS_CLUSTER, {"upgradePolicy": {"supportType": "EXTENDED"}}),
+        "not STANDARD",
+    ),
+    ("cluster-without-extended-support", made("staging", EKS_CLUSTER), "not STANDARD"),
+    (
         "database-private",
         made("staging", "aws:rds/clusterInstance:ClusterInstance", {"publiclyAccessible": True}),
         "publiclyAccessible",
@@ -396,6 +424,15 @@ MADE: list[tuple[str, Declared, str | None]] = [
         "may not",
     ),
     ("preview-holds-only", made("staging", "aws:iam/user:User"), None),
+    (
+        "ingress-tls",
+        made(
+            "pr-42",
+            INGRESS,
+            {"metadata": {"annotations": {"alb.ingress.kubernetes.io/ssl-policy": "x"}}},
+        ),
+        "TLS policy is x",
+    ),
     ("no-secret-holder", made("pr-42", "kubernetes:core/v1:Secret"), "in the state"),
     ("no-secret-holder", made("staging", "aws:iam/accessKey:AccessKey"), "in the state"),
     ("no-plain-secret", made("staging", "x", {"masterSecret": "arn:aws:secretsmanager:x"}), None),

@@ -78,7 +78,8 @@ def held(stack: Deployment) -> list[tuple[str, str]]:
 
 
 def test_staging_holds_the_platform_and_its_own_service(staging: Deployment) -> None:
-    assert held(staging) == sorted([*PLATFORM, *DATABASE, *SERVICE])
+    published = ("kubernetes:core/v1:ConfigMap", "platform-outputs")
+    assert held(staging) == sorted([*PLATFORM, *DATABASE, *SERVICE, published])
 
 
 def test_a_preview_holds_a_service_and_its_database(preview: Deployment) -> None:

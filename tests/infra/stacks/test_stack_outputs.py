@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import TYPE_CHECKING, Any
 
 import pulumi
 import pytest
 
-from contract.platform_outputs import PlatformOutputs
+from contract.platform_outputs import CONFIG_MAP_KEY, OUTPUTS_VARIABLE, PlatformOutputs
+from contract.stack_name import AppName
 from infra.errors import ProgramError
-from infra.stacks.stack_outputs import checked, read_staging
+from infra.stacks.stack_outputs import checked, read_platform, read_staging
 from tests.infra.world import Cloud, Deployment, deploy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 FIELDS = [
     f"{group}.{name}" if name else group
@@ -88,3 +91,65 @@ def test_the_name_works_on_every_backend(staging: Deployment) -> None:
 
     deploy("pr-42", program, cloud=Listening(staging=staging.outputs))
     assert names == ["organization/previews/staging"]
+
+
+def config_map(staging: Deployment) -> dict[str, Any]:
+    made = staging.one("kubernetes:core/v1:ConfigMap", "platform-outputs").inputs
+    assert made["metadata"]["namespace"] == "staging"
+    return dict(json.loads(made["data"][CONFIG_MAP_KEY]))
+
+
+@pytest.fixture
+def handed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file that the command line hands over."""
+    file = tmp_path / "outputs.json"
+    monkeypatch.setenv(OUTPUTS_VARIABLE, str(file))
+    return file
+
+
+def test_the_config_map_holds_what_the_outputs_hold(staging: Deployment) -> None:
+    assert config_map(staging) == {
+        "project": "previews",
+        "platform": published(staging),
+        "apps": {},
+    }
+
+
+def test_what_is_handed_over_is_read_in_place_of_staging_s_state(
+    staging: Deployment, handed: Path
+) -> None:
+    handed.write_text(json.dumps(config_map(staging)))
+
+    def program() -> None:
+        pulumi.export("platform", read_staging().as_output())
+
+    # Without an output of staging's, reading its state would fail.
+    assert deploy("pr-42", program, cloud=Cloud()).outputs["platform"] == published(staging)
+
+
+def test_an_app_s_staging_gets_its_boundaries_from_it(staging: Deployment, handed: Path) -> None:
+    boundaries = {"preview": "arn:preview", "data": "arn:data"}
+    handed.write_text(json.dumps({**config_map(staging), "apps": {"orders": boundaries}}))
+
+    def program() -> None:
+        for name in ("orders", "billing"):
+            _, found = read_platform("previews", AppName(name))
+            pulumi.export(name, {"preview": found.preview, "data": found.data})
+
+    outputs = deploy("staging", program, cloud=Cloud(), project="orders").outputs
+    assert outputs == {"orders": boundaries, "billing": {"preview": "", "data": ""}}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (None, "it can't be read"),
+        ("[]", "it can't be read"),
+        ('{"project": "orders", "platform": {}}', "it is of project orders, not previews"),
+    ],
+)
+def test_a_file_of_somebody_else_is_refused(handed: Path, text: str | None, why: str) -> None:
+    if text is not None:
+        handed.write_text(text)
+    with pytest.raises(ProgramError, match=f"{OUTPUTS_VARIABLE}=.*{why}"):
+        deploy("pr-42", lambda: read_staging() and None, cloud=Cloud())

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from contract.app.read import read_app
-from previews.adoption.workflow import parse_platform, upgraded
+from previews.adoption.workflow import parse_platform, upgraded, workflow
 from previews.errors import PreviewsError
 from tests.previews.adoption.repositories import DOCKERFILE, MAIN, ORDERS, SETTINGS, repository
 
@@ -306,6 +306,51 @@ def test_an_upgrade_keeps_each_byte_besides(previews: Run, tmp_path: Path) -> No
     before = path.read_bytes()
     upgrade(previews, tmp_path, "--platform", "acme/previews@v2")
     assert path.read_bytes() == before.replace(b"@v1", b"@v2")
+
+
+FORMER = """\
+name: Previews of orders
+on:
+  pull_request:
+    types: [labeled]
+  push:
+    branches: [trunk]
+jobs:
+  preview:
+    if: github.event_name == 'pull_request'
+    uses: acme/previews/.github/workflows/preview.yml@v1
+    with:
+      app: backend
+      environment: orders-preview
+"""
+
+
+def test_an_upgrade_writes_a_workflow_anew_that_a_pull_request_s_own_file_starts(
+    previews: Run, tmp_path: Path
+) -> None:
+    """The platform's workflow has no such event any more: its roles would refuse each run."""
+    adopted(previews, repository(tmp_path))
+    path = tmp_path / ".github/workflows/preview-orders.yml"
+    path.write_text(FORMER)
+    upgrade(previews, tmp_path, "--platform", "acme/previews@v2")
+    expected = workflow(parse_platform("acme/previews@v2"), Path("backend"), "trunk", "orders")
+    assert path.read_text() == expected
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        FORMER.replace("pull_request:", "pull_request_target:"),
+        FORMER.replace("orders-preview", "production"),
+        FORMER.replace("[trunk]", "trunk"),
+        FORMER.replace("  preview:\n", "  theirs:\n"),
+        FORMER.replace("/preview.yml@", "/preview-sweep.yml@"),
+    ],
+)
+def test_a_workflow_in_a_form_of_its_own_keeps_it(changed: str) -> None:
+    assert changed != FORMER
+    moved = upgraded(changed, parse_platform("acme/previews@v2"))
+    assert moved == changed.replace("@v1", "@v2")
 
 
 @pytest.mark.parametrize("content", ["name: Größe\n".encode("latin-1"), b"jobs: [\n"])

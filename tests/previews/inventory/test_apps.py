@@ -12,6 +12,7 @@ from previews.inventory.item import AwsFinder, owner_by_database, owner_by_name,
 from previews.inventory.load_balancer import target_group_pattern
 from previews.inventory.namespaces import Namespaces
 from tests.previews.memory_cluster import MemoryCluster
+from tests.previews.world import Named
 
 ORDERS = AppName("orders")
 NAMES = ("pr-42", "orders-pr-42", "orders-eu-pr-42")
@@ -26,7 +27,7 @@ def test_a_name_and_a_tag_are_of_one_app(app: AppName, own: str) -> None:
     assert [n for n in NAMES if owner_by_name(f"{n}-database", "-database", app=app)] == [own]
     arn = "arn:aws:rds:eu-west-1:123456789012:db"
     assert [name for name in NAMES if owner_by_database(f"{arn}:{name}", app)] == [own]
-    finder = AwsFinder("acme/shop", app)
+    finder = AwsFinder(Named("acme/shop"), app)
     finder.name = "AWS"
     found = [
         item.stack

@@ -23,9 +23,11 @@ from previews.inventory.registry import Registry, owner
 from previews.inventory.s3 import S3
 from previews.inventory.secrets import Secrets
 from previews.settings import Settings
-from tests.github import LocalGitHub
+from tests.github import Fault, LocalGitHub
 from tests.previews.answers import REPOSITORY
+from tests.previews.world import Named
 
+OURS = Named(REPOSITORY)
 POLICY = json.dumps(
     {
         "Version": "2012-10-17",
@@ -127,7 +129,7 @@ def test_databases_are_found_by_tag_and_by_name_and_removed(aws: Session) -> Non
     aws.client("rds").create_db_snapshot(
         DBSnapshotIdentifier="before-the-fix", DBInstanceIdentifier="pr-43"
     )
-    rds = Rds(aws, REPOSITORY)
+    rds = Rds(aws, OURS)
     assert lines(rds) == [
         "pr-42 instance tag",
         "pr-43 instance name",
@@ -157,7 +159,7 @@ def test_security_groups(aws: Session) -> None:
     make("pr-43-database")
     make("staging-database", stack="staging")
     make("pr-44-database", stack="pr-44", repository="acme/other")
-    place = Ec2(aws, REPOSITORY)
+    place = Ec2(aws, OURS)
     assert lines(place) == ["pr-42 security group tag", "pr-43 security group name"]
     for item in inventory.look([place]):
         inventory.remove([place], item)
@@ -173,7 +175,7 @@ def test_secrets(aws: Session) -> None:
     arn = "arn:aws:rds:us-east-1:123456789012:db:pr-44"
     managed = {"aws:rds:primaryDBInstanceArn": arn, "aws:secretsmanager:owningService": "rds"}
     secrets.create_secret(Name="rds!db-1", SecretString="x", Tags=tags(**managed))
-    place = Secrets(aws, REPOSITORY)
+    place = Secrets(aws, OURS)
     assert lines(place) == ["pr-42 secret name", "pr-43 secret tag", "pr-44 secret name"]
     first, _, last = inventory.look([place])
     assert "RDS deletes it" in last.keep
@@ -187,7 +189,7 @@ def test_images(aws: Session) -> None:
     ecr.create_repository(repositoryName="previews")
     for number, tag in enumerate([f"pr-42-{'a' * 40}", f"staging-{'b' * 40}", "latest"]):
         ecr.put_image(repositoryName="previews", imageManifest=manifest(number), imageTag=tag)
-    place = Registry(aws, REPOSITORY, "previews")
+    place = Registry(aws, OURS, "previews")
     assert lines(place) == ["pr-42 image name"]
     (item,) = inventory.look([place])
     # CI's images are in no state: they are for `previews destroy` to delete, and no obstacle to it.
@@ -201,7 +203,7 @@ def test_images(aws: Session) -> None:
 def test_an_image_that_the_registry_keeps_is_told(
     aws: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = Registry(aws, REPOSITORY, "previews")
+    place = Registry(aws, OURS, "previews")
     failure = {"failureCode": "ImageReferencedByManifestList", "failureReason": "referenced"}
     monkeypatch.setattr(
         place._ecr, "batch_delete_image", lambda **_: {"imageIds": [], "failures": [failure]}
@@ -213,7 +215,7 @@ def test_an_image_that_the_registry_keeps_is_told(
 
 def test_a_registry_that_is_not_there_is_no_empty_one(aws: Session) -> None:
     with pytest.raises(PreviewsError, match="ECR"):
-        inventory.look([Registry(aws, REPOSITORY, "no-such-repository")])
+        inventory.look([Registry(aws, OURS, "no-such-repository")])
 
 
 def test_roles_go_with_what_is_in_them(aws: Session) -> None:
@@ -225,7 +227,7 @@ def test_roles_go_with_what_is_in_them(aws: Session) -> None:
         iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")
     theirs = tags(repository="acme/other")
     iam.create_role(RoleName="pr-43-secrets", AssumeRolePolicyDocument="{}", Tags=theirs)
-    place = Iam(aws, REPOSITORY)
+    place = Iam(aws, OURS)
     assert lines(place) == [*["pr-42 role name"] * 3, "pr-43 role name"]
     for item in inventory.look([place]):
         inventory.remove([place], item)
@@ -255,7 +257,7 @@ def test_buckets_go_with_every_version_of_what_is_in_them(aws: Session) -> None:
         s3.put_object(Bucket="pr-42-123456789012", Key=f"{number % 1002}", Body=b"x")
     s3.delete_object(Bucket="pr-42-123456789012", Key="1")
 
-    place = S3(aws, REPOSITORY)
+    place = S3(aws, OURS)
     assert lines(place) == ["pr-42 bucket name", "pr-43 bucket name"]
     found = inventory.look([place])
     assert [item.expires for item in found] == ["2030-01-01", ""]
@@ -263,13 +265,13 @@ def test_buckets_go_with_every_version_of_what_is_in_them(aws: Session) -> None:
         inventory.remove([place], item)
     left = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
     assert left == {*others, "pr-44-123456789012", "pr-0-123456789012", "pr-42-x-123456789012"}
-    assert lines(S3(aws, REPOSITORY, AppName("orders"))) == ["orders-pr-42 bucket name"]
+    assert lines(S3(aws, OURS, AppName("orders"))) == ["orders-pr-42 bucket name"]
 
 
 def test_a_bucket_that_is_written_while_it_is_emptied_is_emptied_again(aws: Session) -> None:
     make_bucket(aws, "pr-42-123456789012")
     aws.client("s3").put_object(Bucket="pr-42-123456789012", Key="a", Body=b"")
-    place = S3(aws, REPOSITORY)
+    place = S3(aws, OURS)
     empty, written = place._empty, iter([True])
 
     def late(bucket: str) -> None:
@@ -289,7 +291,7 @@ def test_a_bucket_that_something_goes_on_writing_to_ends_the_removal(
     """It was emptied again and again without a pause, until the workflow's time was over."""
     make_bucket(aws, "pr-42-123456789012")
     monkeypatch.setattr("previews.inventory.s3._PAUSE_SECONDS", 0)
-    place = S3(aws, REPOSITORY)
+    place = S3(aws, OURS)
     empty, times = place._empty, iter(range(1000))
 
     def late(bucket: str) -> None:
@@ -312,7 +314,7 @@ def test_target_groups_are_known_by_the_controllers_tag(aws: Session) -> None:
         elb.create_target_group(
             Name=name, Protocol="HTTP", Port=80, VpcId=vpc, Tags=tags(**resource)
         )
-    place = LoadBalancer(aws, REPOSITORY)
+    place = LoadBalancer(aws, OURS)
     assert lines(place) == ["pr-42 target group name"]
     assert "controller" in inventory.look([place])[0].keep
 
@@ -338,7 +340,7 @@ def test_records_below_the_domain(aws: Session) -> None:
             ]
         },
     )
-    place = Dns(aws, REPOSITORY, "preview.example.com")
+    place = Dns(aws, OURS, "preview.example.com")
     assert lines(place) == ["pr-42 record name"]
     (item,) = inventory.look([place])
     inventory.remove([place], item)
@@ -349,7 +351,7 @@ def test_without_an_answer_nothing_is_known(aws: Session, monkeypatch: pytest.Mo
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with mock_aws(config={"core": {"passthrough": {"urls": [r"http://127\.0\.0\.1.*"]}}}):
-        place = Ec2(Session(region_name="us-east-1"), REPOSITORY)
+        place = Ec2(Session(region_name="us-east-1"), OURS)
         with pytest.raises(PreviewsError) as raised:
             inventory.look([place])
     assert raised.value.code == "aws-failed"
@@ -379,3 +381,40 @@ def test_an_environment_that_the_token_may_not_delete_is_nothing_to_come_back_fo
         may = GitHub(settings.model_copy(update={"github_token": SecretStr("of-an-app")}))
         inventory.remove([GitHubTraces(may)], item)
         assert "pr-42" not in server.state.environments
+
+
+def test_what_a_repository_made_before_it_was_renamed_is_its_own(
+    aws: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of another's is, even of one that has taken the former name."""
+    with LocalGitHub() as hub:
+        for name, value in hub.environment.items():
+            monkeypatch.setenv(name, value)
+        hub.state.rename("acme/shop")
+        monkeypatch.setenv("GITHUB_REPOSITORY", "acme/shop")
+        hub.state.others = {"acme/other": 7}
+        for number, repository in enumerate(
+            ("acme/orders", "ACME/Shop", "acme/shop", "acme/other", "acme/unknown"), 41
+        ):
+            name = f"pr-{number}"
+            make_database(aws, name, stack=name, repository=repository)
+        places = [Rds(aws, GitHub(Settings.read()).repository)]
+        assert lines(*places) == [f"pr-{number} instance tag" for number in (41, 42, 43)]
+        reads = [path for _, path in hub.requests if path == "/repos/acme/orders"]
+        assert lines(*places)[0].startswith("pr-41")
+        assert reads == [path for _, path in hub.requests if path == "/repos/acme/orders"]
+        hub.state.others["acme/orders"] = 8
+        assert lines(Rds(aws, GitHub(Settings.read()).repository))[0].startswith("pr-42")
+
+
+def test_without_github_nothing_is_taken_for_anothers(
+    aws: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look that found nothing of a renamed repository would call the preview gone."""
+    make_database(aws, "pr-42", stack="pr-42", repository="acme/former")
+    with LocalGitHub() as hub:
+        for name, value in hub.environment.items():
+            monkeypatch.setenv(name, value)
+        hub.fail(Fault.HUNG_UP, path="/repos/acme/former$")
+        with pytest.raises(PreviewsError, match="repository acme/former"):
+            lines(Rds(aws, GitHub(Settings.read()).repository))

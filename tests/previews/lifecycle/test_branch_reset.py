@@ -29,7 +29,10 @@ MIGRATION: dict[str, Any] = {
     "activeDeadlineSeconds": 600,
     "selector": {"matchLabels": {"batch.kubernetes.io/controller-uid": "1"}},
     "template": {
-        "metadata": {"labels": {"batch.kubernetes.io/controller-uid": "1"}},
+        "metadata": {
+            "labels": {"batch.kubernetes.io/controller-uid": "1"},
+            "annotations": {"karpenter.sh/do-not-disrupt": "true"},
+        },
         "spec": {"containers": [{"name": "migrate", "image": "previews@sha256:1"}]},
     },
 }
@@ -85,6 +88,8 @@ def test_clone_then_migrations_then_restart() -> None:
     assert again.raw["spec"]["template"]["spec"] == MIGRATION["template"]["spec"]
     assert "selector" not in again.raw["spec"]
     assert "controller-uid" not in str(again.raw["spec"]["template"]["metadata"])
+    annotations = MIGRATION["template"]["metadata"]["annotations"]
+    assert again.raw["spec"]["template"]["metadata"]["annotations"] == annotations
 
 
 def test_all_pods_are_restarted_but_the_mail_server_redis_first() -> None:

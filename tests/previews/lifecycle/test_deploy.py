@@ -14,11 +14,13 @@ import yaml
 from contract.app.model import App
 from contract.preview import Preview
 from contract.stack_name import PLATFORM_APP, AppName
+from previews.clients import Clients
 from previews.errors import PreviewsError
 from previews.github.connection import Connection
 from previews.lifecycle import deploy
 from previews.lifecycle.deploy import DeployReport
 from previews.lifecycle.destroy import DestroyReport
+from previews.lifecycle.image_archives import Images
 from previews.lifecycle.smoke import SmokeCheck, SmokeReport
 from previews.pull_request.comment import marker
 from previews.pull_request.github_presenter import PullRequestPresenter, status_of_tests
@@ -75,6 +77,7 @@ def run(
     cluster: logged_cluster | None = None,
     *,
     tests_follow: bool = False,
+    image: str | None = None,
     **options: Any,
 ) -> DeployReport:
     made = clients(github, stacks)
@@ -84,7 +87,8 @@ def run(
     )
     pull = made.github.pulls.read(42)
     deployment = made.deployment(Preview(42), pull, shown, tests_follow=tests_follow)
-    return deployment.run(**{"image": None, **options})
+    images = None if image is None else lambda: Images(image)
+    return deployment.run(images=images, **options)
 
 
 def comment(github: LocalGitHub) -> Comment:
@@ -138,7 +142,7 @@ def test_without_an_image_the_one_of_an_earlier_run_is_forgotten(
     made = clients(github, RecordedStacks(), project=tmp_path)
     pull = made.github.pulls.read(42)
     made.deployment(Preview(42), pull, PullRequestPresenter(made.github, Preview(42))).run(
-        image=None
+        images=None
     )
     left = {"encryptionsalt": "v1:abc", "config": {"previews:ttlDays": 3}}
     assert yaml.safe_load(file.read_text()) == left
@@ -195,25 +199,39 @@ def test_what_stops_it_before_pulumi_begins_is_told(github: LocalGitHub) -> None
     assert github.state.commit_statuses[SHA][-1]["state"] == "failure"
 
 
-@pytest.mark.parametrize("error", [RuntimeError("the token=hunter2 broke"), KeyboardInterrupt()])
 def test_whatever_stops_it_is_told_before_it_goes_on(
-    github: LocalGitHub, monkeypatch: pytest.MonkeyPatch, error: BaseException
+    github: LocalGitHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pull request said for ever that the preview is being deployed."""
 
     def broken(*_: object, **__: object) -> SmokeReport:
-        raise error
+        raise RuntimeError("the token=hunter2 broke")
 
     monkeypatch.setattr(deploy, "smoke", broken)
-    with pytest.raises(type(error)):
+    with pytest.raises(RuntimeError):
         run(github, RecordedStacks())
     body = comment(github).body
     assert body.splitlines()[2] == "### ❌ The deployment of `pr-42` failed"
-    assert f"{type(error).__name__}" in body
+    assert "RuntimeError" in body
     assert "`unexpected` in [the runbook]" in body
     assert "hunter2" not in body
     assert states(github) == [["in_progress", "failure"]]
     assert github.state.commit_statuses[SHA][-1]["state"] == "failure"
+
+
+def test_a_deployment_that_is_stopped_was_cancelled(
+    github: LocalGitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object, **__: object) -> SmokeReport:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(deploy, "smoke", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run(github, RecordedStacks())
+    title = "### ⚪ The deployment of `pr-42` was cancelled"
+    assert comment(github).body.splitlines()[2] == title
+    assert states(github) == [["in_progress", "error"]]
+    assert github.state.commit_statuses[SHA][-1]["state"] == "error"
 
 
 def test_a_failure_is_told_once(github: LocalGitHub) -> None:
@@ -353,6 +371,25 @@ def test_what_answers_wrongly_is_no_success(github: LocalGitHub, smoked: list[Sm
     assert "❌ smoke test" in comment(github).body
 
 
+def test_a_load_balancer_that_lets_in_more_is_a_failed_deployment(
+    github: LocalGitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(_: Clients) -> None:
+        raise PreviewsError(
+            "inbound-open", "load balancer", why="it lets in 0.0.0.0/0", remedy="close it."
+        )
+
+    made = clients(github, RecordedStacks())
+    del made.__dict__["check_inbound"]
+    monkeypatch.setattr(Clients, "check_inbound", opened)
+    shown = PullRequestPresenter(made.github, Preview(42))
+    deployment = made.deployment(Preview(42), made.github.pulls.read(42), shown)
+    with pytest.raises(PreviewsError, match="it lets in"):
+        deployment.run(image=None)
+    assert "it lets in 0.0.0.0/0" in comment(github).body
+    assert states(github) == [["in_progress", "failure"]]
+
+
 def test_its_data_begins_anew_when_asked(github: LocalGitHub) -> None:
     stacks = RecordedStacks(play=["first", "same"])
     run(github, stacks)
@@ -369,7 +406,7 @@ def test_a_github_that_fails_stops_no_preview(github: LocalGitHub, fault: Fault)
     pull = made.github.pulls.read(42)
     github.fail(fault)
     report = made.deployment(Preview(42), pull, PullRequestPresenter(made.github, Preview(42))).run(
-        image=None
+        images=None
     )
     assert report.url == "http://pr-42.preview.test"
     assert github.state.comments_of(42) == []

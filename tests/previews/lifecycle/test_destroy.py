@@ -1,20 +1,25 @@
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from contract.preview import Preview
+from contract.stack_name import PLATFORM_APP
 from previews.clients import Clients
 from previews.errors import PreviewsError
 from previews.inventory import Item
 from previews.lifecycle import destroy as module
 from previews.lifecycle.destroy import DestroyReport
+from previews.pull_request.comment import marker
 from tests.github import LocalGitHub
+from tests.github.state import Comment, now
+from tests.previews.memory_cluster import MemoryCluster
 from tests.previews.world import (
     MemoryPlace,
     MemoryStacks,
-    UnreadableStaging,
     clients_of,
     thing,
 )
@@ -33,11 +38,12 @@ def destroy(clients: Clients, *, leftovers: bool = False) -> DestroyReport:
 
 
 @pytest.fixture(autouse=True)
-def _hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalGitHub]:
     with LocalGitHub() as hub:
         for name, value in hub.environment.items():
             monkeypatch.setenv(name, value)
-        yield
+        hub.state.pull(42)
+        yield hub
 
 
 @pytest.fixture(autouse=True)
@@ -87,12 +93,13 @@ def test_leftovers_go_when_they_are_asked_to(stacks: MemoryStacks) -> None:
 
 
 def test_without_stagings_outputs_the_resources_go_before_it_fails() -> None:
-    stacks = UnreadableStaging()
+    stacks = MemoryStacks()
     stacks.add("pr-42", resources=[INSTANCE])
     clients = clients_of(stacks)
     for made in ("platform", "places"):
         del clients.__dict__[made]
-    with pytest.raises(PreviewsError, match="outputs of staging"):
+    clients.__dict__["_current_cluster"] = MemoryCluster()
+    with pytest.raises(PreviewsError, match="ConfigMap staging/platform-outputs"):
         destroy(clients)
     assert "destroy pr-42" in stacks.calls
     assert "pr-42" in stacks.known
@@ -210,6 +217,115 @@ def test_without_a_stack_none_is_removed(stacks: MemoryStacks) -> None:
     report = destroy(clients_of(stacks, MemoryPlace()))
     assert (report.had_stack, report.stack_removed) == (False, False)
     assert not [call for call in stacks.calls if call.startswith(("destroy", "remove"))]
+
+
+def comment_of(hub: LocalGitHub) -> str:
+    [found] = hub.state.comments_of(42)
+    return found.body
+
+
+@pytest.fixture
+def commented(hub: LocalGitHub) -> LocalGitHub:
+    """A pull request whose comment shows a preview that is up."""
+    body = f"{marker(PLATFORM_APP)}\n\n### ✅ pr-42 is up\n"
+    hub.state.comments[7] = Comment(7, 42, "github-actions[bot]", body, now(), now())
+    return hub
+
+
+@pytest.mark.parametrize("fail_on", ["exists pr-42", "destroy pr-42", "remove pr-42"])
+def test_a_removal_that_fails_says_so_in_the_comment(
+    commented: LocalGitHub, stacks: MemoryStacks, fail_on: str
+) -> None:
+    stacks.fail_on = fail_on
+    run = "https://github.test/acme/orders/actions/runs/7"
+    with pytest.raises(PreviewsError):
+        clients_of(stacks, MemoryPlace()).destroy(PREVIEW, leftovers=False, run_url=run)
+    text = comment_of(commented)
+    assert "### ⚠️ `pr-42` was not removed" in text
+    assert f"It stopped at {fail_on} ([run]({run})); `some-failure` in" in text
+    assert "```text\nit broke\n```\n\nMend it. The hourly sweep tries again, too." in text
+
+
+def test_a_removal_that_is_stopped_says_so_in_the_comment(
+    commented: LocalGitHub, stacks: MemoryStacks
+) -> None:
+    def stop(_: str) -> None:
+        raise KeyboardInterrupt
+
+    stacks.on_destroy = stop
+    with pytest.raises(KeyboardInterrupt):
+        destroy(clients_of(stacks, MemoryPlace()))
+    assert "`interrupted` in" in comment_of(commented)
+
+
+def test_a_removal_that_fails_makes_no_comment(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    stacks.fail_on = "destroy pr-42"
+    with pytest.raises(PreviewsError):
+        destroy(clients_of(stacks, MemoryPlace()))
+    assert hub.state.comments_of(42) == []
+
+
+def resource(name: str) -> dict[str, Any]:
+    urn = f"urn:pulumi:pr-42::previews::kubernetes:core/v1:Secret::{name}"
+    return {"urn": urn, "type": "kubernetes:core/v1:Secret", "id": name, "custom": True}
+
+
+BOTH = ["aws:rds/instance:Instance pr-42", "kubernetes:core/v1:Secret a"]
+
+
+def test_the_second_run_reports_what_the_first_deleted(stacks: MemoryStacks) -> None:
+    stacks.add("pr-42", resources=[INSTANCE, resource("a")])
+    place = MemoryPlace(fails=True)
+    with pytest.raises(PreviewsError, match="RDS"):
+        destroy(clients_of(stacks, place))
+    place.fails = False
+    report = destroy(clients_of(stacks, place))
+    assert (report.deleted, report.stack_removed) == (BOTH, True)
+    assert "2 deleted" in report.text()
+
+
+def test_what_is_deleted_only_by_the_second_run_is_reported_once(stacks: MemoryStacks) -> None:
+    stacks.add("pr-42", resources=[INSTANCE, resource("a")])
+    stacks.stays = [resource("a")]
+    with pytest.raises(PreviewsError, match="still has resources"):
+        destroy(clients_of(stacks, MemoryPlace()))
+    stacks.stays = []
+    assert destroy(clients_of(stacks, MemoryPlace())).deleted == BOTH
+
+
+def test_an_incomplete_removal_is_no_less_in_the_report_of_the_next(stacks: MemoryStacks) -> None:
+    place = MemoryPlace([thing("pr-42")])
+    assert destroy(clients_of(stacks, place)).left == ["RDS instance pr-42"]
+    report = destroy(clients_of(stacks, place), leftovers=True)
+    assert report.deleted == ["aws:rds/instance:Instance pr-42"]
+    assert report.leftovers_deleted == ["RDS instance pr-42"]
+
+
+def test_as_many_as_a_preview_has_are_kept_in_tags_that_pulumi_takes(stacks: MemoryStacks) -> None:
+    names = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(60)]
+    stacks.add("pr-42", resources=list(map(resource, names)))
+    place = MemoryPlace(fails=True)
+    with pytest.raises(PreviewsError):
+        destroy(clients_of(stacks, place))
+    tags = stacks.tags("pr-42")
+    assert len(tags) > 10
+    assert all(len(name) <= 40 and len(value) <= 256 for name, value in tags.items())
+    place.fails = False
+    assert destroy(clients_of(stacks, place)).deleted == [
+        f"kubernetes:core/v1:Secret {name}" for name in names
+    ]
+
+
+def test_a_preview_that_was_deployed_again_has_nothing_of_an_earlier_removal(
+    stacks: MemoryStacks,
+) -> None:
+    place = MemoryPlace(fails=True)
+    with pytest.raises(PreviewsError):
+        destroy(clients_of(stacks, place))
+    place.fails = False
+    stacks.add("pr-42", resources=[resource("a")])
+    stacks.updates.insert(0, {"kind": "update"})
+    assert destroy(clients_of(stacks, place)).deleted == ["kubernetes:core/v1:Secret a"]
 
 
 def test_a_receipt_can_be_read_by_a_script(stacks: MemoryStacks) -> None:

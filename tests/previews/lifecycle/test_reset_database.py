@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from contract.preview import Preview
+from previews.clients import Clients
 from previews.errors import PreviewsError
 from previews.lifecycle import branch_reset, deploy
 from previews.lifecycle.smoke import SmokeCheck, SmokeReport
@@ -80,6 +82,27 @@ def test_in_mode_snapshot_the_instance_is_made_again_for_the_version_that_is_ser
     assert cloned == []
     assert fresh.text().startswith("pr-42 has a fresh copy of rds:staging-")
     assert "is up" in body(github)
+
+
+def test_without_a_checkout_the_files_are_those_of_the_version_that_is_served(
+    github: LocalGitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = SmokeReport(url="u", checks=(SmokeCheck(what="health"),))
+    monkeypatch.setattr(deploy, "smoke", lambda *_, **__: report)
+    web = "registry.test/previews@sha256:" + "2" * 64
+    stacks = living("snapshot", webImages={"ui": web})
+    monkeypatch.setattr(Clients, "stacks", stacks)
+    github.state.write(COMMIT, "app/preview.yaml", "web: { ui: { path: /ui, image: {} } }\n")
+    github.state.commit_times[COMMIT] = datetime(2030, 1, 24, 12, tzinfo=UTC)
+    clients(github, stacks, repository_folder="app").reset_database(PR, run_url=RUN)
+    [arguments] = stacks.ups
+    settings = [arguments[i + 1] for i, word in enumerate(arguments) if word == "--config"]
+    given = dict(setting.split("=", 1) for setting in settings)
+    assert given["previews:source"].endswith("/app")
+    assert given["previews:image"] == IMAGE
+    assert given["previews:webImages.ui"] == web
+    assert given["previews:expires"] == "2030-01-31T12:00:00Z"
+    assert given["previews:commit"] == COMMIT
 
 
 @pytest.mark.parametrize("part", ["", "-frontend"])

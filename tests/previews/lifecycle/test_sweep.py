@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from githubkit.retry import RetryOption
 
 from contract.preview import Preview
 from previews.errors import PreviewsError
+from previews.inventory import Item
 from previews.lifecycle.destroy import DestroyReport
 from previews.lifecycle.sweep import Sweep, SweepOutcome, SweepReport
 from previews.pulumi.state import StackSummary
@@ -40,6 +41,7 @@ def run(stacks: MemoryStacks, *places: MemoryPlace, **options: Any) -> SweepRepo
         stacks=clients.stacks,
         places=clients.places,
         pulls=clients.github.pulls,
+        repository=clients.github.repository,
         settings=clients.settings,
         remove=clients.destroy,
     )
@@ -260,15 +262,116 @@ def test_a_label_that_came_back_keeps_the_preview(hub: LocalGitHub, stacks: Memo
     assert "pr-42" in stacks.known
 
 
-def test_an_empty_list_of_pull_requests_is_no_answer(
+def test_where_no_pull_request_is_open_each_is_closed_by_its_own_word(
     hub: LocalGitHub, stacks: MemoryStacks
 ) -> None:
     hub.state.close(1)
+    assert run(stacks, MemoryPlace()).entries == []
     stacks.add("pr-1")
-    with pytest.raises(PreviewsError, match="--none-open"):
-        run(stacks, MemoryPlace())
-    assert "pr-1" in stacks.known
-    assert outcomes(run(stacks, MemoryPlace(), none_open=True)) == {1: ("closed", "destroyed")}
+    assert outcomes(run(stacks, MemoryPlace())) == {1: ("closed", "destroyed")}
+
+
+def test_an_empty_list_of_pull_requests_removes_none_that_is_open(
+    hub: LocalGitHub, stacks: MemoryStacks
+) -> None:
+    for number in (42, 43):
+        stacks.add(f"pr-{number}")
+        hub.state.pull(number, labels=["preview"])
+    hub.fail(Fault.EMPTY, path=r"/pulls$")
+    assert outcomes(run(stacks, MemoryPlace())) == {
+        42: ("closed", "kept"),
+        43: ("closed", "kept"),
+    }
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_label_that_the_repository_has_not_is_lost_by_no_preview(
+    hub: LocalGitHub, stacks: MemoryStacks, monkeypatch: pytest.MonkeyPatch, dry_run: bool
+) -> None:
+    stacks.add("pr-42")
+    hub.state.pull(42, labels=["deploy me"])
+    hub.state.labels = {"deploy me"}
+    with pytest.raises(PreviewsError, match="acme/orders has no such label") as raised:
+        run(stacks, MemoryPlace(), dry_run=dry_run)
+    assert raised.value.code == "sweep-no-label"
+    assert "pr-42" in stacks.known
+    monkeypatch.setenv("PREVIEWS_LABEL", "deploy me")
+    assert run(stacks, MemoryPlace(), dry_run=dry_run).entries == []
+
+
+@pytest.mark.parametrize("setting", ["preview", "Preview"])
+def test_labels_are_the_same_in_any_letter_case(
+    hub: LocalGitHub, stacks: MemoryStacks, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    monkeypatch.setenv("PREVIEWS_LABEL", setting)
+    for number, days_ago in ((42, 0), (43, 8)):
+        stacks.add(f"pr-{number}", days_ago=days_ago)
+        hub.state.pull(number, labels=["PREVIEW", "Preview-Keep"])
+    assert run(stacks, MemoryPlace()).entries == []
+
+
+def many(hub: LocalGitHub, stacks: MemoryStacks, *, going: int, staying: int) -> None:
+    """Previews whose pull requests have lost the label, and others that have it."""
+    for number in range(40, 40 + going + staying):
+        stacks.add(f"pr-{number}")
+        hub.state.pull(number, labels=[] if number < 40 + going else ["preview"])
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_most_of_them_go_only_if_a_person_says_how_many(
+    hub: LocalGitHub, stacks: MemoryStacks, dry_run: bool
+) -> None:
+    many(hub, stacks, going=4, staying=3)
+    for confirmed in (0, 3):
+        with pytest.raises(PreviewsError, match="4 of 7 previews") as raised:
+            run(stacks, MemoryPlace(), dry_run=dry_run, confirmed=confirmed)
+        assert raised.value.code == "sweep-too-many"
+        assert "pr-43 (label gone)" in raised.value.why
+        assert "--confirm 4" in raised.value.remedy
+    assert len(stacks.known) == 1 + 7
+    report = run(stacks, MemoryPlace(), dry_run=dry_run, confirmed=4)
+    assert len(report.due if dry_run else report.entries) == 4
+
+
+@pytest.mark.parametrize(("going", "staying"), [(2, 0), (3, 3)])
+def test_a_few_go_and_half_of_them(
+    hub: LocalGitHub, stacks: MemoryStacks, going: int, staying: int
+) -> None:
+    many(hub, stacks, going=going, staying=staying)
+    report = run(stacks, MemoryPlace())
+    assert [entry.outcome for entry in report.entries] == [SweepOutcome.DESTROYED] * going
+
+
+def test_one_that_is_named_goes_whatever_share_it_is_of(
+    hub: LocalGitHub, stacks: MemoryStacks
+) -> None:
+    many(hub, stacks, going=4, staying=0)
+    assert outcomes(run(stacks, MemoryPlace(), only=Preview(41))) == {
+        41: ("label gone", "destroyed")
+    }
+
+
+def test_after_a_holiday_all_have_expired_and_go(hub: LocalGitHub, stacks: MemoryStacks) -> None:
+    for number in range(40, 45):
+        stacks.add(f"pr-{number}", days_ago=8)
+        hub.state.pull(number, labels=["preview"])
+    report = run(stacks, MemoryPlace())
+    assert [entry.outcome for entry in report.entries] == [SweepOutcome.DESTROYED] * 5
+
+
+def test_what_is_created_between_the_two_lists_is_no_orphan(
+    hub: LocalGitHub, stacks: MemoryStacks
+) -> None:
+    """A stack is created before its resources; the resources are listed first."""
+    hub.state.pull(42, labels=["preview"])
+
+    class Looked(MemoryPlace):
+        def find(self) -> Iterable[Item]:
+            stacks.add("pr-42")
+            return super().find()
+
+    report = run(stacks, Looked([thing("pr-42")]))
+    assert (report.entries, report.stacks) == ([], 2)
 
 
 def test_a_list_of_stacks_without_staging_is_no_answer(hub: LocalGitHub) -> None:
@@ -297,7 +400,7 @@ def test_at_most_so_many_go_in_one_run(hub: LocalGitHub, stacks: MemoryStacks) -
     for number in range(40, 45):
         stacks.add(f"pr-{number}")
         hub.state.pull(number)
-    report = run(stacks, MemoryPlace(), most=2)
+    report = run(stacks, MemoryPlace(), most=2, confirmed=5)
     assert [entry.outcome for entry in report.entries] == [
         SweepOutcome.DESTROYED,
         SweepOutcome.DESTROYED,
@@ -310,7 +413,7 @@ def test_one_failure_keeps_no_other_from_going(hub: LocalGitHub, stacks: MemoryS
         stacks.add(f"pr-{number}")
         hub.state.pull(number)
     stacks.fail_on = "destroy pr-42"
-    report = run(stacks, MemoryPlace())
+    report = run(stacks, MemoryPlace(), confirmed=3)
     assert outcomes(report) == {
         41: ("label gone", "destroyed"),
         42: ("label gone", "failed"),
@@ -336,6 +439,7 @@ def test_a_crash_keeps_no_other_from_going(hub: LocalGitHub, stacks: MemoryStack
         stacks=clients.stacks,
         places=clients.places,
         pulls=clients.github.pulls,
+        repository=clients.github.repository,
         settings=clients.settings,
         remove=crash,
     ).run(most=10, dry_run=False)
@@ -372,8 +476,8 @@ def test_a_thousand_stacks_take_a_bounded_number_of_requests(
     report = run(stacks, place, most=5, dry_run=True)
     assert len(report.entries) == 500
     assert len(report.due) == 5
-    # Eleven pages of open pull requests, and each of the five read once more.
-    assert len(hub.requests) == 11 + 5
+    # The label, eleven pages of open pull requests, and each of the five read once more.
+    assert len(hub.requests) == 1 + 11 + 5
     assert place.looks == 1
     assert stacks.calls == ["all"]
 

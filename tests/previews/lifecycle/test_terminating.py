@@ -110,7 +110,7 @@ def run_up(live: MemoryCluster, *resources: dict[str, Any]) -> RecordedStacks:
     stacks.add("pr-42", resources=list(resources))
     clients = on(live, stacks)
     presenter: Presenter = Silent()
-    clients.deployment(Preview(42), clients.pulls.read(42), presenter).run(image=None)
+    clients.deployment(Preview(42), clients.pulls.read(42), presenter).run(images=None)
     return stacks
 
 

@@ -143,7 +143,7 @@ def test_a_bot_that_writes_code_is_no_dependency_bot() -> None:
         (
             "labeled",
             {"head_repository": None, "author": "dependabot[bot]", "draft": True},
-            "it comes from a fork, whose runs get no credentials",
+            "it comes from a fork, whose code is never deployed",
         ),
         (
             "labeled",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,23 +27,21 @@ def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalGitHub]:
         for name, value in hub.environment.items():
             monkeypatch.setenv(name, value)
         hub.state.pull(42, head_sha=NEW, labels=["preview"])
+        hub.state.write(NEW, "backend/preview.yaml", APP)
         yield hub
 
 
 @pytest.fixture
 def event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The event of a push to a pull request of the app ``orders``, in a folder of a repository."""
-    folder = tmp_path / "repository" / "backend"
-    folder.mkdir(parents=True)
-    subprocess.run(["git", "init", "--quiet", folder.parent], check=True)
-    (folder / "preview.yaml").write_text(APP)
-    monkeypatch.setenv("PREVIEWS_APP", str(folder))
+    monkeypatch.setenv("PREVIEWS_FOLDER", "backend")
+    monkeypatch.setenv("PREVIEWS_ENVIRONMENT", "orders-preview")
     return written(tmp_path, "synchronize")
 
 
-def written(folder: Path, action: str) -> Path:
+def written(folder: Path, action: str, sha: str = NEW) -> Path:
     file = folder / "event.json"
-    pull = {"number": 42, "head": {"sha": NEW}}
+    pull = {"number": 42, "head": {"sha": sha}}
     document = {"action": action, "label": {"name": "preview"}, "pull_request": pull}
     file.write_text(json.dumps(document))
     return file
@@ -62,8 +59,8 @@ def deployed(github: LocalGitHub, *states: str, sha: str = OLD) -> None:
         deployments.set_state(made.id, state, url=url)  # type: ignore[arg-type]
 
 
-def decided(previews: Run, event: Path) -> dict[str, str]:
-    code, output, complaint = previews("decide", "--event", str(event), "--json")
+def decided(previews: Run, event: Path, *options: str) -> dict[str, str]:
+    code, output, complaint = previews("decide", "--event", str(event), "--json", *options)
     assert code == 0, complaint
     document: dict[str, str] = json.loads(output)
     return document
@@ -108,21 +105,19 @@ def test_without_paths_the_folder_and_the_context_count(
     previews: Run, github: LocalGitHub, event: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployed(github, "success")
-    folder = event.parent / "repository" / "backend"
-    (folder / "preview.yaml").write_text("app: orders\n")
+    github.state.write(NEW, "backend/preview.yaml", "app: orders\n")
     github.state.differ(OLD, NEW, "frontend/main.ts")
     assert decided(previews, event)["action"] == "keep"
     github.state.differ(OLD, NEW, "backend/README.md")
     assert decided(previews, event)["action"] == "up"
 
     frontend = "web: { frontend: { path: /ui, image: { context: ../frontend } } }\n"
-    (folder / "preview.yaml").write_text(f"app: orders\n{frontend}")
+    github.state.write(NEW, "backend/preview.yaml", f"app: orders\n{frontend}")
     github.state.differ(OLD, NEW, "frontend/main.ts")
     assert decided(previews, event)["action"] == "up"
 
-    root = folder.parent
-    (root / "preview.yaml").write_text("app: orders\n")
-    monkeypatch.setenv("PREVIEWS_APP", str(root))
+    github.state.write(NEW, "preview.yaml", "app: orders\n")
+    monkeypatch.setenv("PREVIEWS_FOLDER", ".")
     github.state.differ(OLD, NEW, "docs/index.md")
     assert decided(previews, event)["action"] == "up", "the whole repository is its context"
 
@@ -133,7 +128,7 @@ def test_a_rename_changes_both_names(previews: Run, github: LocalGitHub, event: 
     assert decided(previews, event)["reason"] == "labelled; backend/app/main.py changed"
 
 
-@pytest.mark.parametrize("action", ["labeled", "reopened", "opened", "ready_for_review"])
+@pytest.mark.parametrize("action", ["labeled", "reopened", "opened"])
 def test_whatever_is_no_push_is_deployed(
     previews: Run, github: LocalGitHub, event: Path, action: str
 ) -> None:
@@ -194,29 +189,48 @@ def test_without_an_answer_or_the_old_commit_it_is_deployed(
     assert "what changed is not known" in complaint
 
 
-@pytest.mark.usefixtures("event")
 def test_the_new_commit_s_status_has_the_commit_that_runs(
-    previews: Run, github: LocalGitHub
+    previews: Run, github: LocalGitHub, event: Path
 ) -> None:
     deployed(github, "success")
-    before = [one.body for one in github.state.comments_of(42)]
-    arguments = ("42", "--commit", NEW, "--deployed", OLD)
-    assert previews("unchanged", *arguments)[0] == 0
+    github.state.differ(OLD, NEW, "docs/index.md")
+    assert decided(previews, event, "--announce")["action"] == "keep"
     [status] = github.state.commit_statuses[NEW]
     assert (status["state"], status["context"]) == ("success", "preview/orders")
     assert status["description"] == "runs aaaaaaaaaaaa; nothing of it changed since"
     assert status["target_url"] == "https://orders-pr-42.preview.test"
-    assert [one.body for one in github.state.comments_of(42)] == before
+    assert github.state.comments_of(42) == []
+    assert len(github.state.deployments_to("orders-pr-42")) == 1
 
 
-@pytest.mark.usefixtures("event")
-def test_a_preview_that_runs_another_commit_meanwhile_sets_no_status(
-    previews: Run, github: LocalGitHub
+def test_a_push_that_takes_an_earlier_one_back_is_deployed_while_that_one_is_being_built(
+    previews: Run, github: LocalGitHub, event: Path, tmp_path: Path
 ) -> None:
-    deployed(github, "success", sha="c" * 40)
-    code, output, _ = previews("unchanged", "42", "--commit", NEW, "--deployed", OLD, "--json")
-    assert (code, json.loads(output)["error"]["code"]) == (1, "unchanged-outdated")
-    assert github.state.commit_statuses == {}
+    """Its preview runs OLD, which is the same as NEW, but is about to run what lies between."""
+    deployed(github, "success")
+    between = "c" * 40
+    github.state.push(42, between)
+    github.state.write(between, "backend/preview.yaml", APP)
+    github.state.differ(OLD, between, "backend/app/main.py")
+    pushed = written(tmp_path, "synchronize", between)
+    assert decided(previews, pushed, "--announce")["action"] == "up"
+    newest = github.state.deployments_to("orders-pr-42")[0]
+    assert (newest.sha, newest.statuses[-1]["state"]) == (between, "queued")
+
+    github.state.push(42, NEW)
+    github.state.differ(OLD, NEW, status="identical")
+    assert decided(previews, written(tmp_path, "synchronize"), "--announce")["action"] == "up"
+
+
+def test_a_draft_that_is_ready_keeps_the_preview_of_the_same_commit_alone(
+    previews: Run, github: LocalGitHub, event: Path
+) -> None:
+    ready = written(event.parent, "ready_for_review")
+    deployed(github, "success", sha=NEW)
+    assert decided(previews, ready)["action"] == "keep"
+    deployed(github, "success", sha=OLD)
+    github.state.differ(OLD, NEW, "docs/index.md")
+    assert decided(previews, ready)["action"] == "up"
 
 
 TESTS = "tests: { command: pytest e2e }\n"
@@ -229,7 +243,7 @@ TESTS = "tests: { command: pytest e2e }\n"
 def test_a_commit_whose_tests_have_no_result_yet_gives_none_to_the_next(
     previews: Run, github: LocalGitHub, event: Path, states: tuple[str, ...], action: str
 ) -> None:
-    (event.parent / "repository/backend/preview.yaml").write_text(APP + TESTS)
+    github.state.write(NEW, "backend/preview.yaml", APP + TESTS)
     deployed(github, "success")
     github.state.differ(OLD, NEW, "docs/index.md")
     tested(github, *states)
@@ -239,10 +253,11 @@ def test_a_commit_whose_tests_have_no_result_yet_gives_none_to_the_next(
 def test_the_new_commit_gets_the_result_of_the_tests_too(
     previews: Run, github: LocalGitHub, event: Path
 ) -> None:
-    (event.parent / "repository/backend/preview.yaml").write_text(APP + TESTS)
+    github.state.write(NEW, "backend/preview.yaml", APP + TESTS)
     deployed(github, "success")
     tested(github, "pending", "failure")
-    assert previews("unchanged", "42", "--commit", NEW, "--deployed", OLD)[0] == 0
+    github.state.differ(OLD, NEW, "docs/index.md")
+    assert decided(previews, event, "--announce")["action"] == "keep"
     _, status = github.state.commit_statuses[NEW]
     assert (status["state"], status["context"]) == ("failure", "orders-preview/tests")
     assert (status["description"], status["target_url"]) == ("it failed", "https://run.test/")

@@ -15,13 +15,20 @@ from previews.pulumi.command import CommandResult, PulumiCommand
 
 # It ends when it is asked to, as Pulumi does: with another code than 0.
 _PULUMI = """#!{python} -S
-import signal, sys
+import os, signal, sys
 requests = {{signal.SIGINT, signal.SIGTERM}}
 signal.pthread_sigmask(signal.SIG_BLOCK, requests)
 print("said aloud", flush=True)
 if "wait" in sys.argv:
     ended = signal.Signals(signal.sigwait(requests)).name
     open("ended", "w").write(ended)
+    if "finish" in sys.argv:
+        print("finishing what was begun", flush=True)
+        while not os.path.exists("finished"):
+            again = signal.sigtimedwait(requests, 0.05)
+            if again:
+                print("aborted by", signal.Signals(again.si_signo).name, flush=True)
+                sys.exit(1)
     print("ended by", ended, flush=True)
     sys.exit(1)
 """
@@ -31,7 +38,7 @@ from pathlib import Path
 from previews.errors import PreviewsError
 from previews.pulumi.command import PulumiCommand
 try:
-    PulumiCommand(Path.cwd()).run(["wait"], stream=True)
+    PulumiCommand(Path.cwd()).run(sys.argv[1:], stream=True)
 except PreviewsError as error:
     print(error.code, error.why, file=sys.stderr)
 """
@@ -62,10 +69,10 @@ def test_what_it_says_is_kept_in_a_log_behind_what_was_there(
     assert capsys.readouterr().err == ""
 
 
-def caller(tmp_path: Path) -> subprocess.Popen[str]:
+def caller(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
     """A process that has started Pulumi and waits for it."""
     started = subprocess.Popen(
-        [sys.executable, "-c", _CALLER],
+        [sys.executable, "-c", _CALLER, "wait", *arguments],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stderr=subprocess.PIPE,
@@ -84,6 +91,21 @@ def test_an_interruption_is_passed_on_waited_for_and_told(
     process.send_signal(sent)
     _, said = process.communicate()
     assert said.splitlines() == ["ended by SIGINT", f"interrupted {sent.name} stopped it"]
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_pulumi_is_not_asked_again_while_it_finishes_what_it_has_begun(
+    tmp_path: Path, second: signal.Signals
+) -> None:
+    process = caller(tmp_path, "finish")
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "finishing what was begun\n"
+    process.send_signal(second)
+    # The request has come to this process when the next one has, for they come in order.
+    (tmp_path / "finished").touch()
+    _, said = process.communicate()
+    assert said.splitlines() == ["ended by SIGINT", "interrupted SIGINT stopped it"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
@@ -128,3 +150,20 @@ def test_a_failure_without_diagnostics_ends_with_the_last_lines(tmp_path: Path) 
     assert why.endswith("line 99")
     assert "line 85" in why
     assert "line 84" not in why
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'error: could not query: Get "https://api.pulumi.com/x": dial tcp: lookup: no such host',
+        "error: Post https://api.pulumi.com: net/http: TLS handshake timeout",
+        "error: x509: certificate signed by unknown authority",
+        "error: read tcp 10.0.0.1:443: i/o timeout",
+    ],
+)
+def test_a_server_that_pulumi_does_not_reach_reads_as_one(tmp_path: Path, said: str) -> None:
+    answer = CommandResult(code=255, output="", error=said)
+    error = PulumiCommand(tmp_path).failure("list of stacks", ["stack", "ls"], answer)
+    assert error.code == "pulumi-unreachable"
+    assert "name resolution" in error.remedy
+    assert said in error.why

@@ -20,14 +20,21 @@ from previews.errors import PreviewsError
 from previews.pulumi.locks import TAG, LockOwner
 from previews.pulumi.recovery import recover
 from previews.pulumi.resource_lookup import ResourceLookup
+from previews.pulumi.stacks import Stacks
 
 pytestmark = pytest.mark.sandbox
 
 PROVIDER = "awskms://alias/previews-state?region=us-east-1&awssdk=v2"
 _PROGRAM = """
+import os
+import pathlib
 import pulumi
 pulumi.export("token", pulumi.Output.secret("hush"))
+file = pathlib.Path(os.environ["PREVIEWS_PLATFORM_OUTPUTS"])
+pulumi.export("published", file.read_text())
+pulumi.export("file", str(file))
 """
+PUBLISHED = '{"project": "previews"}'
 PENDING: dict[str, Any] = {
     "type": "creating",
     "resource": {
@@ -89,7 +96,10 @@ def bucket(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
         key = kms.create_key()["KeyMetadata"]["KeyId"]
         kms.create_alias(AliasName="alias/previews-state", TargetKeyId=key)
         (project / "Pulumi.staging.yaml").write_text(f"secretsprovider: {PROVIDER}\n")
-        yield Clients()
+        clients = Clients()
+        published = {"pr-42": PUBLISHED}.__getitem__
+        clients.__dict__["stacks"] = Stacks(clients.settings, published=published)
+        yield clients
     finally:
         server.stop()
 
@@ -157,6 +167,9 @@ def test_a_bucket_with_a_key_of_kms_does_as_well(bucket: Clients, project: Path)
     text = state.read().decode()
     assert json.loads(text)["checkpoint"]["latest"]["secrets_providers"]["state"]["url"] == PROVIDER
     assert "hush" not in text
+    outputs = stacks.outputs("pr-42")
+    assert outputs["published"] == PUBLISHED
+    assert not Path(outputs["file"]).exists()
 
     at = datetime.now(UTC).isoformat()
     held = {"pid": 1, "username": "ci", "hostname": socket.gethostname(), "timestamp": at}
