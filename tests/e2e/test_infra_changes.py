@@ -72,6 +72,12 @@ def as_planner(world: World, folder: Path) -> Path:
     return file
 
 
+def exported(world: World, stack: str) -> dict[str, Any]:
+    """The state of a stack."""
+    printed = world.run("pulumi", "stack", "export", "--stack", stack)
+    return dict(json.loads(printed[printed.index("{") :]))
+
+
 def test_a_program_is_compared_by_one_who_only_reads(
     world: World, preview: str, number: int, pull: Path, tmp_path: Path
 ) -> None:
@@ -79,7 +85,7 @@ def test_a_program_is_compared_by_one_who_only_reads(
     rights.write_text(planner_rights(preview))
     world.run("kubectl", "apply", "--filename", str(rights))
     result = tmp_path / "diff.json"
-    state = world.run("pulumi", "stack", "export", "--stack", preview)
+    state = exported(world, preview)
     world.run(
         "env",
         f"KUBECONFIG={as_planner(world, tmp_path)}",
@@ -91,7 +97,7 @@ def test_a_program_is_compared_by_one_who_only_reads(
     assert ("create", "kubernetes:core/v1:ConfigMap", "extra") in found
     assert ("delete", "kubernetes:policy/v1:PodDisruptionBudget", "disruption-budget") in found
     assert not {op for op, _, _ in found} & {"replace"}
-    assert world.run("pulumi", "stack", "export", "--stack", preview) == state
+    assert exported(world, preview) == state
 
 
 def test_it_is_deployed_by_the_platforms_own_command_line(
