@@ -6,8 +6,8 @@ not even a request that is only tried (``dryRun``): RBAC would have to permit th
 such a refusal Pulumi's Kubernetes provider computes the preview from the program's inputs alone
 (pulumi-kubernetes, provider.go, `Create` and `Update`).
 
-It reads objects in previews' namespaces by an access policy of EKS, which has no Secret, and names
-of namespaces and custom objects, which hold none.
+It reads objects in previews' namespaces by an access policy of EKS, which has no Secret, and in the
+cluster namespaces, custom objects and what staging publishes, which hold none.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pulumi_aws import eks
 from pulumi_kubernetes import meta, rbac
 
 from contract.stack_name import PLATFORM_APP, PLATFORM_PROJECT, StackKind
-from infra.ci.cluster_access import GROUP, resource_of
+from infra.ci.cluster_access import GROUP, OUTPUTS_RULE, resource_of
 from infra.policies.ownership import CUSTOM_OBJECTS, NAMESPACE
 
 if TYPE_CHECKING:
@@ -60,8 +60,13 @@ class PlanAccess(pulumi.ComponentResource):
             "ci-planner-role",
             metadata=meta.v1.ObjectMetaArgs(name=PLANNER),
             rules=[
-                rbac.v1.PolicyRuleArgs(api_groups=[group], resources=[resource], verbs=list(_READ))
-                for group, resource in planner_reads()
+                OUTPUTS_RULE,
+                *(
+                    rbac.v1.PolicyRuleArgs(
+                        api_groups=[group], resources=[resource], verbs=list(_READ)
+                    )
+                    for group, resource in planner_reads()
+                ),
             ],
             opts=child,
         )

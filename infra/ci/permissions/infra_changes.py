@@ -34,14 +34,13 @@ STATE_READ_KEY = Grant(
 STATE_READ: tuple[Grant, ...] = (
     Grant("find a stack", ("s3:ListBucket",), ("{arn}:s3:::{bucket}",)),
     Grant(
-        "read the state of previews, and of staging, whose outputs a preview stands on",
+        "read the state of previews; what staging publishes for them is in the cluster",
         ("s3:GetObject",),
         tuple(
             f"{{arn}}:s3:::{{bucket}}/.pulumi/{key}"
             for key in (
                 "meta.yaml",
                 f"stacks/{PLATFORM_PROJECT}/{stack_glob(StackKind.PREVIEW)}",
-                f"stacks/{PLATFORM_PROJECT}/staging.json*",
             )
         ),
     ),

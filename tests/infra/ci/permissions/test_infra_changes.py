@@ -6,7 +6,7 @@ import pytest
 
 from infra.ci.permissions.grant import Grant, policy
 from infra.ci.permissions.infra_changes import PLAN, STATE_READ, STATE_READ_KEY
-from tests.infra.ci.permissions.simulator import Attempt, decide, unknown
+from tests.infra.ci.permissions.simulator import Attempt, Context, decide, unknown
 from tests.infra.ci.permissions.test_permissions import (
     BUCKET,
     HERE,
@@ -27,13 +27,12 @@ POLICY = policy((*PLAN, STATE_READ_KEY, *STATE_READ), PLACE)
 OF_THE_STATE = {"kms:ResourceAliases": ["alias/acme-state"]}
 OF_SECRETS = {"kms:ResourceAliases": ["alias/previews"]}
 
-ATTEMPTS: list[tuple[str, str, dict[str, str | list[str]], str]] = [
+ATTEMPTS: list[tuple[str, str, Context, str]] = [
     ("eks:DescribeCluster", f"arn:aws:eks:{HERE}:cluster/lab", {}, YES),
     ("rds:DescribeDBSnapshots", snapshot("rds:staging-2026"), {}, YES),
     ("s3:ListBucket", "arn:aws:s3:::acme-state", {}, YES),
     ("s3:GetObject", f"{STATE}/meta.yaml", {}, YES),
     ("s3:GetObject", f"{STATE}/stacks/previews/pr-42.json", {}, YES),
-    ("s3:GetObject", f"{STATE}/stacks/previews/staging.json", {}, YES),
     ("kms:Decrypt", KEY, OF_THE_STATE, YES),
     # It takes no lock and leaves no state, of its own preview or another stack.
     ("s3:PutObject", f"{STATE}/stacks/previews/pr-42.json", {}, NO),
@@ -42,6 +41,7 @@ ATTEMPTS: list[tuple[str, str, dict[str, str | list[str]], str]] = [
     ("kms:Encrypt", KEY, OF_THE_STATE, NO),
     ("kms:Decrypt", KEY, OF_SECRETS, NO),
     ("s3:GetObject", f"{STATE}/stacks/previews/data-8.json", {}, NO),
+    ("s3:GetObject", f"{STATE}/stacks/previews/staging.json", {}, NO),
     ("s3:GetObject", f"{STATE}/stacks/orders/pr-42.json", {}, NO),
     ("s3:GetObject", f"{BUCKET}/uploads/1", {}, NO),
     ("secretsmanager:GetSecretValue", secret("rds!db-1"), {}, NEVER),
