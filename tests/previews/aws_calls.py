@@ -18,6 +18,8 @@ _RECORD = Path(__file__).resolve().parents[1] / "infra/ci/permissions/calls.toml
 _SERVICES = {"elbv2": "elasticloadbalancing"}
 # Operations whose actions IAM names otherwise.
 _ACTIONS = {
+    # The emulated provider looks at an image by the API, the real one by the registry's protocol.
+    "ecr:DescribeImages": {"ecr:BatchGetImage"},
     # The real provider tags by S3 Control's operations, which moto's account has not got.
     "s3:DeleteBucketTagging": {"s3:UntagResource"},
     "s3:PutBucketTagging": {"s3:TagResource"},

@@ -201,14 +201,7 @@ def _about_own(stack: StackName) -> _About:
     }
 
 
-OF_BUCKETS = {
-    call
-    for name, phases in TYPES.items()
-    if name.startswith("aws:s3/")
-    for calls in phases.values()
-    for call in calls
-    if isinstance(calls, list)
-}
+OF_BUCKETS = of_types({name for name in TYPES if name.startswith("aws:s3/")}, OWN)
 
 
 def _about_staging() -> _About:
