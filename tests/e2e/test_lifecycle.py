@@ -167,6 +167,30 @@ def test_a_preview_says_what_it_is_and_goes_though_it_conflicts(
     assert_gone(ci, 2002, before)
 
 
+def test_a_reset_serves_the_same_image_with_fresh_data(
+    ci: Lifecycle, actions: Actions, world: World
+) -> None:
+    before = everything(world)
+    [head] = commits(world, 2007, 1)
+    ci.pull(2007, head_sha=head)
+    actions.bring_up("labeled", 2007, **LABEL).passed()
+    served_before = world.outputs("pr-2007")["image"]
+    with world.client("pr-2007") as http:
+        placed = customers.create(http)
+    inputs = {"pull-request": "2007", "reset-database": "true"}
+    ci.hub.state.started.append(("preview.yml", "main", inputs))
+    [reset] = actions.started()
+    reset.passed()
+    ran = {name for name, result in reset.results.items() if result != "skipped"}
+    assert ran == {"decide", "reset"}
+    assert served(world, "pr-2007") == head
+    assert world.outputs("pr-2007")["image"] == served_before
+    with world.client("pr-2007") as http:
+        assert http.get(f"/customers/{placed['id']}").status_code == 404
+    close(ci, actions, 2007).passed()
+    assert_gone(ci, 2007, before)
+
+
 def test_a_build_that_fails_reaches_nothing_and_the_pull_request_says_so(
     ci: Lifecycle, actions: Actions, world: World
 ) -> None:
