@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from previews.doctor.expected import STAGING_FILE, TRUSTED_WORKFLOWS
 from previews.doctor.finding import Problem, Verdict, verdict
-from previews.lifecycle.inbound import load_balancers
+from previews.inventory.load_balancer import load_balancers
 
 if TYPE_CHECKING:
     from boto3.session import Session

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from previews.errors import PreviewsError
-from previews.inventory.item import as_mapping
+from previews.inventory.load_balancer import load_balancers
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from contract.platform_outputs import IngressOutputs
 
 _ASKED = "alb.ingress.kubernetes.io/inbound-cidrs"
-_GROUP_TAGS = ("ingress.k8s.aws/stack", "ingress.eks.amazonaws.com/stack")
-_PAGE = 20
 
 
 def check_inbound(ingress: IngressOutputs, *, aws: Session) -> None:
@@ -69,20 +67,6 @@ def check_inbound(ingress: IngressOutputs, *, aws: Session) -> None:
             remedy="previews are reachable from there: set previews:loadBalancer.scheme of stack"
             " staging to internal until its controller heeds inbound-cidrs, or remove the rules.",
         )
-
-
-def load_balancers(aws: Session, group: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the load balancers of a group of Ingresses, as AWS describes them."""
-    elb = aws.client("elbv2")
-    pages = elb.get_paginator("describe_load_balancers")
-    for page in pages.paginate(PaginationConfig={"PageSize": _PAGE}):
-        found = {one["LoadBalancerArn"]: one for one in page["LoadBalancers"]}
-        if not found:
-            continue
-        for described in elb.describe_tags(ResourceArns=[*found])["TagDescriptions"]:
-            tags = as_mapping(described["Tags"])
-            if group in {tags.get(name) for name in _GROUP_TAGS}:
-                yield found[described["ResourceArn"]]
 
 
 def _security_groups(aws: Session, group: str) -> Iterator[str]:

@@ -18,7 +18,7 @@ from rich.markup import escape
 
 from contract.preview import Preview
 from previews.errors import PreviewsError
-from previews.lifecycle.inbound import load_balancers
+from previews.inventory.load_balancer import load_balancers
 from previews.lifecycle.label_config import database_mode, project_mode
 from previews.lifecycle.refresh import PUBLICATIONS
 

@@ -35,6 +35,7 @@ _PREVIEW: tuple[Grant, ...] = (
         "look before acting; these actions support no resource, and show no data",
         (
             "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSecurityGroupRules",
             "ec2:DescribeSecurityGroups",
             "elasticloadbalancing:DescribeListeners",
             "elasticloadbalancing:DescribeLoadBalancers",
