@@ -2,7 +2,7 @@
 
 Commands run as they are in the workflows' files, in checkouts of their own, with what the files
 pass to them and no more: each job has a token of its own, which may do what its permissions grant.
-Provided from here is what needs GitHub's runners or AWS (played_actions.py).
+Provided from here is what needs GitHub's runners or AWS (machine.py).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -119,15 +118,6 @@ class Actions:
         """The steps of a job that ran."""
         return [step for id_, of, step in self.began if (id_, of) == (run.id, job)]
 
-    @cached_property
-    def _variables(self) -> dict[str, str]:
-        """Return the variables that people set on the environments, from staging's outputs."""
-        platform = self._ci.world.outputs("staging")["platform"]
-        return {
-            "vars.IMAGE_REPOSITORY": platform["images"]["repository_url"],
-            "vars.PULUMI_BACKEND_URL": self._ci.environment(1)["PULUMI_BACKEND_URL"],
-        }
-
     def _start(
         self, workflow: str, event_name: str, context: Mapping[str, str], event: dict[str, Any]
     ) -> Run:
@@ -142,7 +132,7 @@ class Actions:
             "github.server_url": "https://github.test",
             "job.workflow_sha": BRANCH,
             "job.workflow_repository": REPOSITORY,
-            **self._variables,
+            "vars.PULUMI_BACKEND_URL": self._ci.environment(run_id)["PULUMI_BACKEND_URL"],
         }
         run = Run(run_id, workflow, full, event)
         hub.state.run(run.id)
