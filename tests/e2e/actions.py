@@ -2,7 +2,7 @@
 
 Commands run as they are in the workflows' files, in checkouts of their own, with what the files
 pass to them and no more: each job has a token of its own, which may do what its permissions grant.
-Provided from here is what needs GitHub's runners or AWS (played_actions.py).
+Provided from here is what needs GitHub's runners or AWS (machine.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import itertools
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class Actions:
         self._ci = ci
         self._folder = folder
         self._ids = itertools.count(7000)
-        self._queues: dict[str, list[object]] = {}
+        self._queues: dict[str, list[_Ticket]] = {}
         self._changed = threading.Condition()
         write_programs(folder)
 
@@ -94,7 +94,18 @@ class Actions:
     def waiting(self, group: str) -> int:
         """Return the number of jobs that wait in a concurrency group."""
         with self._changed:
-            return max(len(self._queues.get(group, [])) - 1, 0)
+            return sum(ticket.waits for ticket in self._queues.get(group, []))
+
+    @contextmanager
+    def held(self, group: str) -> Iterator[None]:
+        """Let no further job of a concurrency group begin; one that runs goes on."""
+        hold = _Ticket(waits=False)
+        with self._changed:
+            self._queues.setdefault(group, []).append(hold)
+        try:
+            yield
+        finally:
+            self._leave(group, hold)
 
     def reach(self, run: Run, stack: str, operations: int) -> None:
         """Wait until a run is so many operations on resources of a stack far."""
@@ -106,15 +117,6 @@ class Actions:
     def steps_of(self, run: Run, job: str) -> list[str]:
         """The steps of a job that ran."""
         return [step for id_, of, step in self.began if (id_, of) == (run.id, job)]
-
-    @cached_property
-    def _variables(self) -> dict[str, str]:
-        """Return the variables that people set on the environments, from staging's outputs."""
-        platform = self._ci.world.outputs("staging")["platform"]
-        return {
-            "vars.IMAGE_REPOSITORY": platform["images"]["repository_url"],
-            "vars.PULUMI_BACKEND_URL": self._ci.environment(1)["PULUMI_BACKEND_URL"],
-        }
 
     def _start(
         self, workflow: str, event_name: str, context: Mapping[str, str], event: dict[str, Any]
@@ -130,7 +132,7 @@ class Actions:
             "github.server_url": "https://github.test",
             "job.workflow_sha": BRANCH,
             "job.workflow_repository": REPOSITORY,
-            **self._variables,
+            "vars.PULUMI_BACKEND_URL": self._ci.environment(run_id)["PULUMI_BACKEND_URL"],
         }
         run = Run(run_id, workflow, full, event)
         hub.state.run(run.id)
@@ -182,17 +184,21 @@ class Actions:
             yield
             return
         assert (concurrency["cancel-in-progress"], concurrency["queue"]) == (False, "max")
-        group, ticket = evaluate(concurrency["group"], context), object()
+        group, ticket = evaluate(concurrency["group"], context), _Ticket()
         with self._changed:
             queue = self._queues.setdefault(group, [])
             queue.append(ticket)
             self._changed.wait_for(lambda: queue[0] is ticket)
+            ticket.waits = False
         try:
             yield
         finally:
-            with self._changed:
-                queue.remove(ticket)
-                self._changed.notify_all()
+            self._leave(group, ticket)
+
+    def _leave(self, group: str, ticket: _Ticket) -> None:
+        with self._changed:
+            self._queues[group].remove(ticket)
+            self._changed.notify_all()
 
     @contextmanager
     def _machine(self, run: Run) -> Iterator[Machine]:
@@ -204,6 +210,17 @@ class Actions:
             yield machine
         finally:
             machine.end()
+
+
+@dataclass(eq=False)
+class _Ticket:
+    """A place in the queue of a concurrency group.
+
+    Attributes:
+        waits: True until its job begins.
+    """
+
+    waits: bool = True
 
 
 def _types(workflow: Mapping[str, Any], event: str) -> list[str]:

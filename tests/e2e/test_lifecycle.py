@@ -101,7 +101,7 @@ def test_two_pushes_while_the_first_runs_then_a_close_during_an_up(
     coming_up = actions.bring_up("labeled", 2001, **LABEL)
     actions.reach(coming_up, stack, 3)
 
-    with coming_up.held():
+    with actions.held("preview-2001"):
         ci.hub.state.push(2001, second)
         overtaken = actions.bring_up("synchronize", 2001)
         eventually(lambda: actions.waiting("preview-2001") == 1, "the second run waits")
