@@ -55,6 +55,8 @@ def stacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> RecordedStacks:
     monkeypatch.setattr(Clients, "platform", PLATFORM)
     monkeypatch.setattr(Clients, "cluster", unreachable_cluster())
     monkeypatch.setattr(Clients, "bypass", None)
+    # No account has this platform's load balancer; test_inbound.py looks at one.
+    monkeypatch.setattr(Clients, "check_inbound", lambda _: None)
     report = SmokeReport(url="u", checks=(SmokeCheck(what="health"),))
     monkeypatch.setattr(deploy, "smoke", lambda *_, **__: report)
     checked(monkeypatch)
