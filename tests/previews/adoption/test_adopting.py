@@ -250,7 +250,7 @@ def test_a_commit_is_refused_as_the_platform_s_reference(
     code, output, complaint = previews(
         "adopt", str(folder), "--json", "--platform", f"acme/previews@{commit}", *more
     )
-    assert (code, json.loads(output)["error"]["code"]) == (1, "adopt-platform-commit")
+    assert (code, json.loads(output)["error"]["code"]) == (2, "adopt-platform-commit")
     assert "acme/previews@main" in complaint
     assert not (folder / "preview.yaml").exists()
 

@@ -263,11 +263,11 @@ def test_a_run_that_was_killed_leaves_no_result_and_the_next_one_is_clean(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("description", "options", "code"),
+    ("description", "options", "code", "exits"),
     [
-        ("app: orders", ["--url", URL], "tests-undeclared"),
-        ("app: orders\ntests: {command: 'true'}", [], "tests-url"),
-        ("app: orders\ntests: {command: 'exit 1'}", ["--url", URL], "tests-failed"),
+        ("app: orders", ["--url", URL], "tests-undeclared", 1),
+        ("app: orders\ntests: {command: 'true'}", [], "tests-url", 2),
+        ("app: orders\ntests: {command: 'exit 1'}", ["--url", URL], "tests-failed", 1),
     ],
 )
 def test_what_did_not_run_is_a_failed_result_with_the_reason(
@@ -277,13 +277,14 @@ def test_what_did_not_run_is_a_failed_result_with_the_reason(
     description: str,
     options: list[str],
     code: str,
+    exits: int,
 ) -> None:
     (tmp_path / "preview.yaml").write_text(description)
     monkeypatch.setenv("PREVIEWS_APP", str(tmp_path))
     file = tmp_path / "result.json"
     arguments = ["--commit", "abc", *options, "--result", str(file)]
     exit_code, _, complaint = previews("tests", "run", "42", *arguments)
-    assert exit_code == 1
+    assert exit_code == exits
     assert f"{code} in docs/runbook.md" in complaint
     result = read_result(file)
     assert result.outcome is Outcome.FAILED

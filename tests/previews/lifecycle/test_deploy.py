@@ -385,7 +385,7 @@ def test_a_load_balancer_that_lets_in_more_is_a_failed_deployment(
     shown = PullRequestPresenter(made.github, Preview(42))
     deployment = made.deployment(Preview(42), made.github.pulls.read(42), shown)
     with pytest.raises(PreviewsError, match="it lets in"):
-        deployment.run(image=None)
+        deployment.run(images=None)
     assert "it lets in 0.0.0.0/0" in comment(github).body
     assert states(github) == [["in_progress", "failure"]]
 

@@ -92,6 +92,8 @@ def test_without_a_checkout_the_files_are_those_of_the_version_that_is_served(
     web = "registry.test/previews@sha256:" + "2" * 64
     stacks = living("snapshot", webImages={"ui": web})
     monkeypatch.setattr(Clients, "stacks", stacks)
+    # No account has this platform's load balancer; test_inbound.py looks at one.
+    monkeypatch.setattr(Clients, "check_inbound", lambda _: None)
     github.state.write(COMMIT, "app/preview.yaml", "web: { ui: { path: /ui, image: {} } }\n")
     github.state.commit_times[COMMIT] = datetime(2030, 1, 24, 12, tzinfo=UTC)
     clients(github, stacks, repository_folder="app").reset_database(PR, run_url=RUN)
