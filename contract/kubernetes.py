@@ -28,6 +28,9 @@ AFTER_RESET_ANNOTATION = f"{API_GROUP}/after-reset"
 ALB = "alb.ingress.kubernetes.io"
 """Prefix of the AWS Load Balancer Controller's annotations."""
 
+TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
+"""TLS 1.2 and 1.3 with forward secrecy; the controller's default goes back to 1.0."""
+
 NAME_LABEL = "app.kubernetes.io/name"
 """Label of pods, and of what makes them, with the name of what they run."""
 

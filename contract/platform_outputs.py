@@ -5,7 +5,7 @@ program's own form of it, in which a value may still be an Output, is
 infra/platform_inputs.py; a test compares the two field by field.
 
 Staging publishes it twice: as stack outputs, and as a ConfigMap for those who may not read
-staging's state, which holds more (docs/decisions/0051-outputs-are-published-in-the-cluster.md).
+staging's state, which holds more (docs/decisions/0050-outputs-are-published-in-the-cluster.md).
 """
 
 from __future__ import annotations

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from previews import output
 from previews.commands import register
-from previews.errors import PreviewsError
+from previews.errors import PreviewsError, for_people, is_network_fault
 from previews.interruption import interrupted_once
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ def _callback(
         typer.Option(
             "--app",
             envvar="PREVIEWS_APP",
+            metavar="DIR",
             help="Folder of the app with its preview.yaml; without it the platform's own app.",
         ),
     ] = None,
@@ -50,8 +51,16 @@ def main() -> None:
         with interrupted_once():
             app()
     except PreviewsError as error:
-        output.failure(error, as_json="--json" in sys.argv)
-        sys.exit(error.exit_code)
+        _end(error)
+    except Exception as error:
+        if not is_network_fault(error):
+            raise
+        _end(for_people(" ".join(["previews", *sys.argv[1:2]]), error))
+
+
+def _end(error: PreviewsError) -> NoReturn:
+    output.failure(error, as_json="--json" in sys.argv)
+    sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -6,24 +6,26 @@ sandbox use this module: operations take what they use as arguments, and import 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from contract.app.model import FILE
+from contract.stack_name import AppName
 from previews.errors import for_people
 from previews.output import progress
-from previews.settings import Settings
+from previews.settings import Settings, other_app
 
 if TYPE_CHECKING:
     from boto3.session import Session
+    from httpx import BaseTransport
 
     from contract.app.model import App
     from contract.platform_outputs import PlatformOutputs
     from contract.preview import Preview
-    from contract.stack_name import AppName
     from previews.diagnosis.failure_report import FailureReport
     from previews.github import GitHub
     from previews.inventory import ResourceFinder
@@ -66,11 +68,16 @@ class Clients:
         """The app's description.
 
         Raises:
-            PreviewsError: It is missing or wrong.
+            PreviewsError: It is missing or wrong, or describes another app.
         """
         from previews.app import read_description
 
-        return read_description(self.settings.app_folder)
+        folder, name = self.settings.app_folder, self.settings.app_name
+        app = read_description(folder)
+        if app.app != name.value:
+            # Where the app's repository is not checked out, this folder is the platform's own.
+            raise other_app(str(folder / FILE), AppName(app.app), self.settings.environment)
+        return app
 
     @cached_property
     def github(self) -> GitHub:
@@ -147,11 +154,16 @@ class Clients:
     def bypass(self) -> str | None:
         """Token that lets a test past the sign-in; None where previews have no sign-in.
 
+        That of the settings takes the place of the platform's own.
+
         Raises:
             PreviewsError: The secret can't be read.
         """
         from previews.lifecycle.smoke import read_bypass
 
+        own = self.settings.bypass.get_secret_value()
+        if own:
+            return own
         arn = self.platform.sign_in.bypass_secret_arn
         return read_bypass(arn, aws=self.aws) if arn else None
 
@@ -265,6 +277,15 @@ class Clients:
 
         return recovered_state(stack, stacks=self.stacks, lookup=lambda: self.lookup(stack))
 
+    def claim(self, stack: str) -> None:
+        """Record this run as the one that works on an existing stack, and complete its state.
+
+        Raises:
+            PreviewsError: Another run holds the stack, or its state can't be completed.
+        """
+        self.locks.record_owner(stack)
+        self.recover(stack)
+
     def adopt(self, stack: str) -> StackState:
         """Create a stack unless it exists; else complete its state after a run that was killed."""
         from previews.pulumi.recovery import create_or_recover
@@ -288,7 +309,6 @@ class Clients:
         presenter: Presenter,
         *,
         connect_to: str | None = None,
-        bypass: str | None = None,
         tests_follow: bool = False,
         config: Mapping[str, str] | None = None,
     ) -> PreviewDeployment:
@@ -299,7 +319,6 @@ class Clients:
             pull: Its pull request.
             presenter: Shows people the progress and the result.
             connect_to: As in `smoke`.
-            bypass: Token that lets a test past the sign-in, in place of the platform's.
             tests_follow: True if the app's own tests are run after it.
             config: Configuration that stands for a checkout of the app, where there is none.
         """
@@ -314,17 +333,33 @@ class Clients:
             stacks=self.stacks,
             platform=lambda: self.platform,
             connect=lambda: self.cluster,
-            bypass=self.bypass_or(bypass),
+            bypass=lambda: self.bypass,
             adopt=self.adopt,
             diagnose=self.diagnose,
             connect_to=connect_to,
             tests_follow=tests_follow,
+            through=lambda: self.smoke_through(preview.stack.namespace),
+            check_inbound=self.check_inbound,
             config=config or {},
         )
 
-    def bypass_or(self, value: str | None) -> Callable[[], str | None]:
-        """Return a function that returns the value, or reads the platform's own if it is empty."""
-        return lambda: value or self.bypass
+    def smoke_through(self, namespace: str) -> BaseTransport | None:
+        """Return the transport of smoke tests of a namespace; None for the app's address."""
+        if self.settings.smoke == "url":
+            return None
+        from previews.lifecycle.service_proxy import ServiceProxy
+
+        return ServiceProxy(self.cluster, namespace, self.app)
+
+    def check_inbound(self) -> None:
+        """Check that the load balancer lets in the networks that were asked for, and no other.
+
+        Raises:
+            PreviewsError: It lets in others, or nobody can tell.
+        """
+        from previews.lifecycle.inbound import check_inbound
+
+        check_inbound(self.platform.ingress, aws=self.aws)
 
     def destroy(self, preview: Preview, *, leftovers: bool, run_url: str = "") -> DestroyReport:
         """Remove a preview, and show that in its pull request or on the terminal."""
@@ -365,7 +400,6 @@ class Clients:
         *,
         run_url: str = "",
         connect_to: str | None = None,
-        bypass: str | None = None,
     ) -> ResetReport:
         """Replace a preview's data by a fresh copy; arguments as in `deployment`."""
         from previews.lifecycle.reset_database import reset_database
@@ -375,7 +409,7 @@ class Clients:
             pull = self.pulls.read(preview.number)
             presenter = self.presenter(preview, run_url=run_url, connect_to=connect_to)
             return clients.deployment(
-                preview, pull, presenter, connect_to=connect_to, bypass=bypass, config=config
+                preview, pull, presenter, connect_to=connect_to, config=config
             )
 
         with TemporaryDirectory(prefix="previews-app-") as root:

@@ -42,6 +42,28 @@ class PreviewsError(Exception):
         return {"code": self.code, "what": self.what, "why": self.why, "remedy": self.remedy}
 
 
+# By name, since importing these clients takes longer than most commands.
+_NETWORK_FAULTS = frozenset(
+    {
+        "botocore.exceptions.ConnectionError",
+        "botocore.exceptions.HTTPClientError",
+        "builtins.ConnectionError",
+        "httpx.TransportError",
+        "socket.gaierror",
+        "ssl.SSLError",
+        "urllib3.exceptions.HTTPError",
+    }
+)
+
+
+def is_network_fault(error: BaseException) -> bool:
+    """Return whether an error is that a server can't be reached, by whichever client."""
+    if isinstance(error, BrokenPipeError):
+        return False  # As of a reader such as `head`, which has ended.
+    kinds = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
+    return not kinds.isdisjoint(_NETWORK_FAULTS)
+
+
 def for_people(what: str, error: BaseException) -> PreviewsError:
     """Return an error as people can be shown it: one that nobody foresaw gets a remedy, too.
 
@@ -60,6 +82,14 @@ def for_people(what: str, error: BaseException) -> PreviewsError:
             why="it was asked to stop",
             remedy="run the same command again: it continues where it stopped.",
         )
+    if is_network_fault(error):
+        return PreviewsError(
+            "network",
+            what,
+            why=f"a server can't be reached: {type(error).__name__}: {error}",
+            remedy="check this machine's network, name resolution, proxy and VPN, and whether the"
+            " server lets it in; then run the same command again: it continues where it stopped.",
+        )
     return PreviewsError(
         "unexpected",
         what,
@@ -67,6 +97,12 @@ def for_people(what: str, error: BaseException) -> PreviewsError:
         remedy="read the traceback in the log of the run, and report it; running the same command"
         " again continues where it stopped.",
     )
+
+
+class UsageError(PreviewsError):
+    """An argument that no command can be run with."""
+
+    exit_code = Exit.USAGE
 
 
 class StoppedError(PreviewsError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -186,6 +186,42 @@ class Cluster:
                 if error.status.code != HTTPStatus.NOT_FOUND:
                     raise
 
+    def ask_service(
+        self,
+        namespace: str,
+        service: str,
+        *,
+        method: str,
+        target: str,
+        headers: Sequence[tuple[str, str]],
+        content: bytes,
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Send an HTTP request to a pod of a Service, at its port ``http``, through the API.
+
+        Args:
+            namespace: The Service's namespace.
+            service: Its name.
+            method: The request's method.
+            target: Its path and query.
+            headers: Its headers, with the Host that the pod sees.
+            content: Its body.
+
+        Returns:
+            The pod's response: status, headers and body.
+        """
+        what = f"service {namespace}/{service}"
+        with self._explained(what):
+            path = f"/api/v1/namespaces/{namespace}/services/{service}:http/proxy{target}"
+            response = self._client.send_as_it_is(method, path, headers, content)
+            if response.status_code in _UNAUTHORIZED and _is_of_the_server(response):
+                msg = f"it may not be asked through the API: {response.json().get('message')}"
+                raise ValueError(msg)
+            return (
+                response.status_code,
+                [(name.lower(), value) for name, value in response.headers.multi_items()],
+                response.content,
+            )
+
     @cached_property
     def _client(self) -> _Client:
         try:
@@ -229,6 +265,7 @@ class _Client(Client):
         pause: float = 0.5,
     ) -> None:
         super().__init__(context.config, timeout=_TIMEOUT, transport=transport, proxy=context.proxy)
+        self._server = context.config.cluster.server.rstrip("/")
         self._server_name = context.server_name
         self._pause = pause
         self._http = self._client._client  # noqa: SLF001 - it has no public name
@@ -254,6 +291,16 @@ class _Client(Client):
         except _UNEXPECTED as error:
             raise ValueError(f"unexpected content of the response: {error!r}") from error
 
+    def send_as_it_is(
+        self, method: str, path: str, headers: Sequence[tuple[str, str]], content: bytes
+    ) -> httpx2.Response:
+        """Send a request that is not about an object, once."""
+        url = f"{self._server}{path}"
+        request = self._http.build_request(method, url, headers=[*headers], content=content)
+        if self._server_name:
+            request.extensions["sni_hostname"] = self._server_name
+        return self._http.send(request, follow_redirects=False)
+
     def log_with(self, pod: str, namespace: str | None, options: dict[str, Any]) -> list[str]:
         # `Client.log` of lightkube 1.0.1 has no `previous`:
         # https://github.com/gtsystem/lightkube/blob/master/src/lightkube/core/client.py
@@ -275,6 +322,15 @@ def _is_temporary(state: RetryCallState) -> bool:
     if status in _UNAUTHORIZED:
         return reads and state.attempt_number < _ATTEMPTS_UNAUTHORIZED
     return reads and status in _BUSY
+
+
+def _is_of_the_server(response: httpx2.Response) -> bool:
+    """Return True for a response of the API server itself, and not of what it forwards to."""
+    try:
+        body = response.json()
+    except ValueError:
+        return False
+    return isinstance(body, dict) and (body.get("kind"), body.get("apiVersion")) == ("Status", "v1")
 
 
 def resource_of(api_version: str, kind: str) -> str:

@@ -1,7 +1,7 @@
 """The platform that previews stand on, as staging published it in the cluster.
 
 It is not read from staging's state, which CI's role of previews may not read
-(docs/decisions/0051-outputs-are-published-in-the-cluster.md).
+(docs/decisions/0050-outputs-are-published-in-the-cluster.md).
 """
 
 from __future__ import annotations

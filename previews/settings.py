@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -37,6 +37,8 @@ class Settings(BaseSettings):
 
     Attributes:
         github_token: A token for the repository (``GITHUB_TOKEN``).
+        bypass: Token that lets a test past the sign-in (``PREVIEWS_BYPASS``); without it that of
+            the platform. It is no option of a command: arguments are shown to every user.
         github_repository: ``owner/name`` (``GITHUB_REPOSITORY``).
         github_api_url: URL of GitHub's API (``GITHUB_API_URL``); another one for GitHub
             Enterprise, and for tests.
@@ -71,6 +73,8 @@ class Settings(BaseSettings):
         local: True to work without GitHub: the working tree is the pull request, and the
             terminal shows its preview (``PREVIEWS_LOCAL``).
         labels: Labels of a local pull request (``PREVIEWS_LABELS``, a JSON list).
+        smoke: ``cluster`` to send the requests of smoke tests through the cluster's API, for a
+            run that can't reach the previews' addresses (``PREVIEWS_SMOKE``).
         pulumi_log: File that gets Pulumi's own output in place of the terminal
             (``PREVIEWS_PULUMI_LOG``).
         policy_pack: Policy pack of every `pulumi up` (``PREVIEWS_POLICY_PACK``): a folder, or a
@@ -85,6 +89,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
     )
 
+    bypass: SecretStr = Field(default=SecretStr(""), validation_alias="PREVIEWS_BYPASS")
     github_token: SecretStr = Field(default=SecretStr(""), validation_alias="GITHUB_TOKEN")
     github_repository: str = Field(
         default="", pattern=r"^([\w.-]+/[\w.-]+)?$", validation_alias="GITHUB_REPOSITORY"
@@ -126,6 +131,7 @@ class Settings(BaseSettings):
     workflow_ref: str = Field(default="", validation_alias="GITHUB_WORKFLOW_REF")
     local: bool = Field(default=False, validation_alias="PREVIEWS_LOCAL")
     labels: frozenset[str] = Field(default=frozenset(), validation_alias="PREVIEWS_LABELS")
+    smoke: Literal["url", "cluster"] = Field(default="url", validation_alias="PREVIEWS_SMOKE")
     pulumi_log: Path | None = Field(default=None, validation_alias="PREVIEWS_PULUMI_LOG")
     policy_pack: Path = Field(default=POLICY_PACK, validation_alias="PREVIEWS_POLICY_PACK")
 

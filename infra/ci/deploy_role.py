@@ -1,4 +1,8 @@
-"""The roles that CI assumes, one for each of the GitHub environments ``preview`` and ``staging``.
+"""The roles that CI assumes, one for each GitHub environment.
+
+Each app has ``preview`` and ``staging``. The platform's own app has two more, for a pull request
+that changes the program: ``preview-infra-plan``, whose role only reads, and ``preview-infra``,
+whose role has the permissions of ``preview`` and whose jobs a person approves.
 
 A job proves by GitHub's token its repository, by name and by number, the branch that its run is of,
 the workflow file and reference that its steps are from, and its environment. Each is compared
@@ -15,7 +19,7 @@ import pulumi
 from pulumi_aws import iam
 
 from contract.stack_name import PLATFORM_APP, PLATFORM_PROJECT, StackKind, stack_glob
-from infra.ci.permissions import table
+from infra.ci.permissions import infra_changes, table
 from infra.ci.permissions.boundaries import data_boundary, preview_boundary
 from infra.ci.permissions.grant import Grant, Place, policy
 from infra.ci.permissions.shared import STATE_KEY, state_grants
@@ -34,21 +38,39 @@ AUDIENCE = "sts.amazonaws.com"
 WORKFLOWS = {
     "preview": ("preview.yml", "preview-destroy.yml", "preview-sweep.yml"),
     "staging": ("staging.yml", "preview-refresh.yml"),
+    "preview-infra": ("preview.yml",),
+    "preview-infra-plan": ("preview.yml",),
 }
 """Workflow files that may assume a role, by their GitHub environment."""
+
+PLAN = "preview-infra-plan"
+"""Environment whose role only reads: jobs in it execute a program that nobody has reviewed."""
+
+DEPLOYS_CHANGES = "preview-infra"
+"""Environment whose jobs deploy a pull request's program, each approved by a person."""
+
+OF_THE_PLATFORM = frozenset({DEPLOYS_CHANGES, PLAN})
+"""Environments of the platform's own app alone: no other app has a program."""
+
+_ROLE_NAMES = {PLAN: "plan-preview-infra"}
 
 _TABLES: dict[str, Callable[[AppName, RepositoryConfig], tuple[Grant, ...]]] = {
     "preview": lambda app, config: table.preview_grants(app, restores=config.restores_snapshots),
     "staging": lambda app, _: table.staging_grants(app),
+    DEPLOYS_CHANGES: lambda app, config: table.preview_grants(
+        app, restores=config.restores_snapshots
+    ),
+    PLAN: lambda _app, _config: infra_changes.PLAN,
 }
 _STATE = {
     "preview": (stack_glob(StackKind.PREVIEW),),
+    DEPLOYS_CHANGES: (stack_glob(StackKind.PREVIEW),),
     "staging": (stack_glob(StackKind.STAGING), stack_glob(StackKind.DATA)),
 }
 
 
 class DeployRoles(pulumi.ComponentResource):
-    """GitHub as an identity provider, and an app's two boundaries and two roles.
+    """GitHub as an identity provider, and an app's two boundaries and its roles.
 
     Attributes:
         boundary: ARN of the permissions boundary of previews' roles.
@@ -143,20 +165,24 @@ class DeployRoles(pulumi.ComponentResource):
         self.register_outputs({"boundary": self.boundary})
 
     def _tables(self) -> dict[str, tuple[Grant, ...]]:
-        """Each environment's grants, with those of the state where it is in a bucket."""
-        key = (STATE_KEY,) if self._github.state_key else ()
-        if self._github.state_bucket is None:
-            return {
-                each: (*grants(self._app, self._config), *key) for each, grants in _TABLES.items()
-            }
+        """Each environment's grants, with those of the state."""
         return {
-            each: (
-                *grants(self._app, self._config),
-                *key,
-                *state_grants(*_STATE[each], project=self._app.project),
-            )
+            each: (*grants(self._app, self._config), *self._state_grants(each))
             for each, grants in _TABLES.items()
+            if self._app.is_platform or each not in OF_THE_PLATFORM
         }
+
+    def _state_grants(self, environment: str) -> tuple[Grant, ...]:
+        """Return the grants of the state's key, and of its bucket where it is in one."""
+        if environment == PLAN:
+            key, bucket = infra_changes.STATE_READ_KEY, infra_changes.STATE_READ
+        else:
+            key = STATE_KEY
+            bucket = state_grants(*_STATE[environment], project=self._app.project)
+        return (
+            *((key,) if self._github.state_key else ()),
+            *(bucket if self._github.state_bucket is not None else ()),
+        )
 
     def _identity_provider(self) -> pulumi.Output[str]:
         if self._github.provider_arn is not None:
@@ -179,7 +205,7 @@ class DeployRoles(pulumi.ComponentResource):
         of_github = f"{app.prefix}{environment}"
         role = iam.Role(
             f"deploy-{of_github}",
-            name=f"{app.project}-deploy-{environment}",
+            name=f"{app.project}-{_ROLE_NAMES.get(environment, f'deploy-{environment}')}",
             description=f"GitHub's environment {of_github} of {self._config.repository}",
             assume_role_policy=self.provider.apply(
                 lambda arn: trust_policy(self._config, environment, arn, app, self._github)
@@ -211,7 +237,7 @@ def trust_policy(
 
     Args:
         config: Repository whose runs may take the role.
-        environment: ``preview`` or ``staging``.
+        environment: One of `WORKFLOWS`.
         provider_arn: ARN of the identity provider.
         app: App that the role is of.
         platform: Repository of the called workflows; None for the platform's own app.

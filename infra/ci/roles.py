@@ -12,9 +12,10 @@ from pulumi_aws import iam
 from contract.stack_name import PLATFORM_APP
 from infra.ci.admission import Limits
 from infra.ci.cluster_access import AppAccess, CiAccess
-from infra.ci.deploy_role import DeployRoles
+from infra.ci.deploy_role import DEPLOYS_CHANGES, PLAN, DeployRoles
 from infra.ci.permissions.grant import Place, policy
 from infra.ci.permissions.shared import sign_in_grants
+from infra.ci.plan_access import PlanAccess
 from infra.config.access import SignIn
 
 if TYPE_CHECKING:
@@ -78,6 +79,14 @@ def ci_roles(
             limits=cluster_limits(config, foundation, ingress),
             opts=pulumi.ResourceOptions(providers=[foundation.provider]),
         )
+        PlanAccess(
+            "ci-plan-access",
+            cluster=foundation.cluster.name,
+            compares=own.arns[PLAN],
+            deploys=own.arns[DEPLOYS_CHANGES],
+            depends_on=access.bounds,
+            opts=pulumi.ResourceOptions(providers=[foundation.provider]),
+        )
         for app, roles in others.items():
             AppAccess(
                 f"ci-access-{app}",
@@ -88,7 +97,10 @@ def ci_roles(
                 opts=pulumi.ResourceOptions(providers=[foundation.provider]),
             )
     if config.access.sign_in is SignIn.COGNITO:
-        SignInPermissions("sign-in-permissions", roles=arns, user_pool_arn=ingress.user_pool_arn)
+        changing = {environment: arn for environment, arn in arns.items() if environment != PLAN}
+        SignInPermissions(
+            "sign-in-permissions", roles=changing, user_pool_arn=ingress.user_pool_arn
+        )
     return CiRoles(
         own.boundary,
         own.data_boundary,

@@ -25,7 +25,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from contract.kubernetes import ALB
+from contract.kubernetes import ALB, TLS_POLICY
 from contract.platform_outputs import BYPASS_HEADER
 from infra.kubernetes.pod import TIMEOUT
 
@@ -55,9 +55,6 @@ The load balancer takes `*` and `?` for wildcards, and at most 128 characters.
 # A target goes on draining at most this long. It is shorter than what a pod has from the end
 # of its preStop to its kill, so that no request is cut off by either.
 _DEREGISTRATION_SECONDS = 5
-
-# TLS 1.2 and 1.3 with forward secrecy; the controller's default goes back to 1.0.
-_TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 
 _IDLE_TIMEOUT = "idle_timeout.timeout_seconds"
 _SESSION_SECONDS = 8 * 3600
@@ -188,5 +185,5 @@ def _listen(listener: Listener) -> dict[str, str]:
     return {
         f"{ALB}/listen-ports": json.dumps(ports),
         f"{ALB}/ssl-redirect": str(listener.port),
-        f"{ALB}/ssl-policy": _TLS_POLICY,
+        f"{ALB}/ssl-policy": TLS_POLICY,
     }

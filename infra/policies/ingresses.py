@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from contract.kubernetes import ALB
+from contract.kubernetes import ALB, TLS_POLICY
 from infra.policies.declared import Declared, each
 from infra.policies.rule import Rule
 
@@ -54,6 +54,15 @@ def has_rules(ingress: Declared) -> Iterator[str]:
         yield "it has no rule"
 
 
+def encrypts(ingress: Declared) -> Iterator[str]:
+    """Require the program's TLS policy wherever an Ingress listens for HTTPS, or names another."""
+    annotations = ingress.below("metadata", "annotations")
+    policy = annotations.get(f"{_ALB}ssl-policy")
+    listens = "HTTPS" in str(annotations.get(f"{_ALB}listen-ports", ""))
+    if policy != TLS_POLICY and (listens or policy is not None):
+        yield f"its TLS policy is {policy}: expected {TLS_POLICY}"
+
+
 def _widens(conditions: str) -> bool:
     """Return True for conditions on anything else than headers."""
     try:
@@ -80,6 +89,12 @@ RULES = (
         "ingress-own-host",
         "An Ingress uses only its own stack's host.",
         own_host,
+        frozenset({INGRESS}),
+    ),
+    Rule(
+        "ingress-tls",
+        "An Ingress with HTTPS has the TLS policy without old protocols.",
+        encrypts,
         frozenset({INGRESS}),
     ),
     Rule("ingress-has-rules", "An Ingress names its hosts.", has_rules, frozenset({INGRESS})),

@@ -12,7 +12,7 @@ import yaml
 
 from previews.adoption.source import read_text
 from previews.adoption.surroundings import scalar
-from previews.errors import PreviewsError
+from previews.errors import UsageError
 
 WORKFLOWS = Path(".github/workflows")
 _PLATFORM = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)@(?P<reference>\w[\w./-]*)")
@@ -152,6 +152,7 @@ jobs:
     name: Staging
     if: github.event_name == 'push'
     permissions:
+      actions: read # Reads whether the run that made a lock is over.
       attestations: write # Attests which commit the image is built from.
       contents: read # Checks out.
       id-token: write # Assumes the role.
@@ -200,14 +201,14 @@ def parse_platform(text: str) -> Platform:
     """
     match = _PLATFORM.fullmatch(text.strip())
     if match is None or match["reference"].startswith("refs/"):
-        raise PreviewsError(
+        raise UsageError(
             "adopt-platform",
             f"platform {text!r}",
             why="expected OWNER/REPO@REF, REF the short name of a protected branch or tag",
             remedy=_NAME_IT,
         )
     if _COMMIT.fullmatch(match["reference"]):
-        raise PreviewsError(
+        raise UsageError(
             "adopt-platform-commit",
             f"platform {text!r}",
             why="AWS's roles trust a protected branch or tag of the platform, and no commit: one of"

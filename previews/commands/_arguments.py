@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from contract.preview import Preview, PreviewNumberError
-from previews.errors import PreviewsError
+from contract.stack_name import StackName
+from previews.errors import UsageError
 from previews.settings import Settings
 
 
@@ -17,12 +19,18 @@ def preview_of(text: str) -> Preview:
     try:
         return Preview.parse(text, Settings.read().app_name)
     except PreviewNumberError as error:
-        raise PreviewsError(
+        raise UsageError(
             "pull-request-number",
             f"pull request {text!r}",
             why="expected its number, 1 to 999999999, without leading zeros",
             remedy="type it as in: previews destroy 42.",
         ) from error
+
+
+def stack_of(text: str) -> StackName:
+    """Return a stack: a preview's by the number of its pull request, or another by its name."""
+    app = Settings.read().app_name
+    return StackName.find(text, app) or preview_of(text).stack
 
 
 PreviewArgument = Annotated[
@@ -35,17 +43,37 @@ ConnectTo = Annotated[
         "--connect-to",
         "--through",
         envvar="PREVIEWS_THROUGH",
+        metavar="URL",
         help="URL to connect to, for a host name that this machine does not resolve.",
     ),
 ]
 
-Bypass = Annotated[
-    str | None,
+OutputsFile = Annotated[
+    Path | None,
     typer.Option(
-        envvar="PREVIEWS_BYPASS",
-        help="Token that lets a test past the sign-in, in place of the platform's own.",
+        "--outputs",
+        envvar="GITHUB_OUTPUT",
+        metavar="FILE",
+        help="File that the step's outputs are added to.",
     ),
 ]
+
+
+def read_event_file(file: Path) -> str:
+    """Return the text of a file with an event.
+
+    Raises:
+        UsageError: It can't be read.
+    """
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            "event-file",
+            f"event in {file}",
+            why=f"the file can't be read: {error}",
+            remedy='name the one that GitHub wrote: --event "$GITHUB_EVENT_PATH".',
+        ) from error
 
 
 def this_run() -> str:

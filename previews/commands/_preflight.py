@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from previews.clients import Clients
 
 
-def make_checks(clients: Clients, preview: Preview) -> PreflightReport:
+def _report(clients: Clients, preview: Preview) -> PreflightReport:
     """Check everything that a preview needs, as `preflight`."""
     return preflight(
         preview,
@@ -50,7 +50,7 @@ def require_room(
         Exit: A check failed.
     """
     try:
-        report = make_checks(clients, preview)
+        report = _report(clients, preview)
     except Exception as error:
         tell(for_people(f"preflight of {preview}", error))
         raise

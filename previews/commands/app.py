@@ -34,7 +34,9 @@ def command(
     outputs: Annotated[
         Path | None,
         typer.Option(
-            envvar="GITHUB_OUTPUT", help="With image: file that the step's outputs are added to."
+            envvar="GITHUB_OUTPUT",
+            metavar="FILE",
+            help="With image: file that the step's outputs are added to.",
         ),
     ] = None,
     as_json: AsJson = False,

@@ -21,7 +21,13 @@ from previews.pulumi.events import read
 def command(
     preview: PreviewArgument,
     event_log: Annotated[
-        Path | None, typer.Option(help="File that `pulumi up --event-log` wrote, if there is one.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="File that `pulumi up --event-log` wrote, if there is one.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -34,7 +34,10 @@ def command(
         bool, typer.Option("--removed", help="Report that it is gone, and end its deployments.")
     ] = False,
     failed: Annotated[
-        str, typer.Option("--failed", help="Report a failed deployment, with this message.")
+        str,
+        typer.Option(
+            "--failed", metavar="WHY", help="Report a failed deployment, with this message."
+        ),
     ] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the comment without posting it.")
@@ -50,6 +53,9 @@ def command(
 
     Exits with 0 when the comment is up to date, with 1 when Pulumi or GitHub does not answer.
     """
+    if removed and failed:
+        msg = "--removed and --failed exclude each other"
+        raise typer.BadParameter(msg)
     clients = Clients()
     presenter = clients.pull_request_presenter(preview, run_url=this_run())
     if removed:

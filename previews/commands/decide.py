@@ -9,8 +9,8 @@ import typer
 
 from contract.preview import Preview
 from previews.clients import Clients
-from previews.commands._arguments import preview_of, this_run
-from previews.errors import PreviewsError
+from previews.commands._arguments import OutputsFile, preview_of, read_event_file, this_run
+from previews.errors import PreviewsError, UsageError
 from previews.lifecycle.triggers import MANUAL, Event, read_event
 from previews.output import AsJson, show
 
@@ -24,7 +24,11 @@ def command(
     ] = None,
     event: Annotated[
         Path | None,
-        typer.Option(envvar="GITHUB_EVENT_PATH", help="File with the event's JSON from GitHub."),
+        typer.Option(
+            envvar="GITHUB_EVENT_PATH",
+            metavar="FILE",
+            help="File with the event's JSON from GitHub.",
+        ),
     ] = None,
     announce: Annotated[
         bool,
@@ -34,12 +38,12 @@ def command(
     ] = False,
     bake: Annotated[
         Path | None,
-        typer.Option(help="File that gets the builds of the images, for `docker buildx bake`."),
+        typer.Option(
+            metavar="FILE",
+            help="File that gets the builds of the images, for `docker buildx bake`.",
+        ),
     ] = None,
-    outputs: Annotated[
-        Path | None,
-        typer.Option(envvar="GITHUB_OUTPUT", help="File that the step's outputs are added to."),
-    ] = None,
+    outputs: OutputsFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Decide what to do with a pull request's preview: up, keep, destroy or skip, and why.
@@ -77,15 +81,15 @@ def _event(preview: Preview | None, file: Path | None) -> Event:
     if preview is not None:
         return Event(action=MANUAL, preview=preview)
     if file is None:
-        raise PreviewsError(
+        raise UsageError(
             "event-missing",
             "event",
             why="neither an event nor a pull request's number was given",
             remedy="give one, as in: previews decide 42.",
         )
     try:
-        return read_event(file.read_text())
-    except (OSError, ValueError) as error:
+        return read_event(read_event_file(file))
+    except ValueError as error:
         raise PreviewsError(
             "event-unreadable",
             f"event in {file}",

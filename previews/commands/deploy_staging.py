@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from contract.stack_name import AppName
+from contract.stack_name import AppName, StackName
 from previews.clients import Clients
-from previews.commands._arguments import Bypass, ConnectTo, this_run
+from previews.commands._arguments import ConnectTo, this_run
 from previews.diagnosis.redaction import redact
 from previews.errors import PreviewsError, for_people
 from previews.lifecycle.staging import StagingDeployment
@@ -18,16 +18,21 @@ from previews.output import AsJson, progress, show
 
 
 def command(
-    image: Annotated[str, typer.Option(help="Digest of the new image.")],
+    image: Annotated[str, typer.Option(metavar="DIGEST", help="Digest of the new image.")],
     database_image: Annotated[
         str | None,
-        typer.Option(help="Digest of the new image that prepares databases; else it is built."),
+        typer.Option(
+            metavar="DIGEST",
+            help="Digest of the new image that prepares databases; else it is built.",
+        ),
     ] = None,
     commit: Annotated[
-        str, typer.Option(envvar="GITHUB_SHA", help="Commit whose status shows the result.")
+        str,
+        typer.Option(
+            envvar="GITHUB_SHA", metavar="SHA", help="Commit whose status shows the result."
+        ),
     ] = "",
     connect_to: ConnectTo = None,
-    bypass: Bypass = None,
     as_json: AsJson = False,
 ) -> None:
     """Migrate, roll out, wait and test; roll back to the last good image when any of it fails.
@@ -37,13 +42,16 @@ def command(
     Exits with 0 when staging has the new image, with 1 when not, even after a rollback.
     """
     clients = Clients()
+    staging = StackName.parse("staging", clients.settings.app_name)
     deployment = StagingDeployment(
         app=clients.app,
         folder=clients.settings.app_folder,
         stacks=clients.stacks,
-        bypass=clients.bypass_or(bypass),
+        bypass=lambda: clients.bypass,
+        claim=clients.claim,
         diagnose=clients.diagnose,
         connect_to=connect_to,
+        through=lambda: clients.smoke_through(staging.namespace),
     )
     try:
         report = deployment.run(image, database_image)

@@ -9,6 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from previews.clients import Clients
+from previews.commands._arguments import read_event_file
 from previews.errors import PreviewsError
 from previews.output import AsJson, show
 from previews.pull_request.comment_commands import CommentEvent, run_comment_command
@@ -17,7 +18,11 @@ from previews.pull_request.comment_commands import CommentEvent, run_comment_com
 def command(
     event: Annotated[
         Path,
-        typer.Option(envvar="GITHUB_EVENT_PATH", help="File with the event's JSON from GitHub."),
+        typer.Option(
+            envvar="GITHUB_EVENT_PATH",
+            metavar="FILE",
+            help="File with the event's JSON from GitHub.",
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:
@@ -28,8 +33,8 @@ def command(
     Exits with 0 when it was run or the comment is no command, with 1 when it was refused.
     """
     try:
-        comment = CommentEvent.model_validate_json(event.read_text())
-    except (OSError, ValidationError) as error:
+        comment = CommentEvent.model_validate_json(read_event_file(event))
+    except ValidationError as error:
         raise PreviewsError(
             "comment-event-unreadable",
             f"event in {event}",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from previews.clients import Clients
-from previews.commands._arguments import Bypass, ConnectTo, PreviewArgument, this_run
+from previews.commands._arguments import ConnectTo, PreviewArgument, this_run
 from previews.output import AsJson, show
 
 
 def command(
     preview: PreviewArgument,
     connect_to: ConnectTo = None,
-    bypass: Bypass = None,
     as_json: AsJson = False,
 ) -> None:
     """Replace a preview's data by a fresh copy; `/preview reset-db` in a comment does the same.
@@ -23,7 +22,5 @@ def command(
 
     Exits with 0 when the service is up with fresh data, with 1 when it is not.
     """
-    report = Clients().reset_database(
-        preview, run_url=this_run(), connect_to=connect_to, bypass=bypass
-    )
+    report = Clients().reset_database(preview, run_url=this_run(), connect_to=connect_to)
     show(report, report.text(), as_json=as_json)

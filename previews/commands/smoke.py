@@ -8,23 +8,25 @@ from typing import Annotated
 import typer
 
 from previews.app import read_description
-from previews.commands._arguments import Bypass, ConnectTo
+from previews.commands._arguments import ConnectTo
 from previews.errors import PreviewsError
 from previews.lifecycle.smoke import smoke
 from previews.output import AsJson, show
-from previews.settings import PROJECT_ROOT
+from previews.settings import PROJECT_ROOT, Settings
 
 
 def command(
     url: Annotated[str, typer.Argument(metavar="URL", help="The service's URL.")],
     commit: Annotated[
-        str | None, typer.Option(help="Commit that must run, or its beginning.")
+        str | None, typer.Option(metavar="SHA", help="Commit that must run, or its beginning.")
     ] = None,
     app: Annotated[
-        Path, typer.Option(envvar="PREVIEWS_APP", help="Folder of the app's preview.yaml.")
+        Path,
+        typer.Option(
+            envvar="PREVIEWS_APP", metavar="DIR", help="Folder of the app's preview.yaml."
+        ),
     ] = PROJECT_ROOT,
     connect_to: ConnectTo = None,
-    bypass: Bypass = None,
     as_json: AsJson = False,
 ) -> None:
     """Test an app: its health, its version, and the requests of its preview.yaml.
@@ -39,7 +41,7 @@ def command(
         folder=app,
         commit=commit,
         connect_to=connect_to,
-        bypass=bypass,
+        bypass=Settings.read().bypass.get_secret_value(),
     )
     show(report, report.text(), as_json=as_json)
     if not report.passed:

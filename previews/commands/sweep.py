@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +11,7 @@ import typer
 from contract.preview import Preview
 from previews import output
 from previews.clients import Clients
-from previews.commands._arguments import preview_of, this_run
+from previews.commands._arguments import OutputsFile, preview_of, this_run
 from previews.errors import Exit, PreviewsError
 from previews.lifecycle.sweep import Sweep
 from previews.output import AsJson, show
@@ -34,14 +33,7 @@ def command(
             min=0, metavar="COUNT", help="Let so many go at once, even if they are most of them."
         ),
     ] = 0,
-    outputs: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="GITHUB_OUTPUT",
-            metavar="FILE",
-            help="File that the step's outputs are added to.",
-        ),
-    ] = None,
+    outputs: OutputsFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare every stack and every tagged resource with the open pull requests.

@@ -13,7 +13,7 @@ from contract.preview import Preview
 from previews.app import read_description
 from previews.clients import Clients
 from previews.commands._arguments import ConnectTo, PreviewArgument, this_run
-from previews.errors import PreviewsError, for_people
+from previews.errors import PreviewsError, UsageError, for_people
 from previews.lifecycle.app_tests import (
     keep_report,
     placeholder_values,
@@ -40,14 +40,17 @@ def command(
         Action, typer.Argument(help="Run them here, or record a result in the pull request.")
     ],
     preview: PreviewArgument,
-    commit: Annotated[str, typer.Option(help="Commit whose tests they are.")],
-    url: Annotated[str, typer.Option(help="To run them: the preview's URL.")] = "",
+    commit: Annotated[str, typer.Option(metavar="SHA", help="Commit whose tests they are.")],
+    url: Annotated[str, typer.Option(metavar="URL", help="To run them: the preview's URL.")] = "",
     result: Annotated[
         Path | None,
-        typer.Option(help="File with the result, which a run writes and a record reads."),
+        typer.Option(
+            metavar="FILE", help="File with the result, which a run writes and a record reads."
+        ),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(help="To run them: folder that gets a copy of their report.")
+        Path | None,
+        typer.Option(metavar="DIR", help="To run them: folder that gets a copy of their report."),
     ] = None,
     connect_to: ConnectTo = None,
     as_json: AsJson = False,
@@ -108,7 +111,7 @@ def _run_described(
             remedy="write them, for example:\ntests:\n  command: npx playwright test",
         )
     if not url:
-        raise PreviewsError(
+        raise UsageError(
             "tests-url",
             f"tests of {preview}",
             why="the preview's URL was not given",

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from contract.preview import Preview
 from previews import output
 from previews.clients import Clients
-from previews.commands._arguments import Bypass, ConnectTo, PreviewArgument, this_run
+from previews.commands._arguments import ConnectTo, OutputsFile, PreviewArgument, this_run
 from previews.commands._preflight import require_room
 from previews.errors import PreviewsError, for_people
 from previews.github.pulls import PullRequest
@@ -67,11 +67,7 @@ def command(
     commit: _Commit = None,
     images: _Images = None,
     connect_to: ConnectTo = None,
-    bypass: Bypass = None,
-    outputs: Annotated[
-        Path | None,
-        typer.Option(envvar="GITHUB_OUTPUT", help="File that the step's outputs are added to."),
-    ] = None,
+    outputs: OutputsFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Deploy a preview: `pulumi up`, a smoke test, and one comment with the progress.
@@ -92,7 +88,7 @@ def command(
         raise typer.BadParameter(msg)
     clients = Clients()
     if commit is None or images is None:
-        _deploy_checkout(clients, preview, connect_to, bypass, outputs, as_json=as_json)
+        _deploy_checkout(clients, preview, connect_to, outputs, as_json=as_json)
         return
     pull = clients.github.pulls.read(preview.number)
     presenter = clients.pull_request_presenter(preview, run_url=this_run())
@@ -104,7 +100,7 @@ def command(
         show(skip, skip.text(), as_json=as_json)
         return
     delivery = _Delivery(clients, preview, pull, presenter, commit, images)
-    report, pushed, tests = delivery.deploy(connect_to, bypass)
+    report, pushed, tests = delivery.deploy(connect_to)
     _add(
         outputs,
         url=report.url,
@@ -120,7 +116,6 @@ def _deploy_checkout(
     clients: Clients,
     preview: Preview,
     connect_to: str | None,
-    bypass: str | None,
     outputs: Path | None,
     *,
     as_json: bool,
@@ -135,7 +130,7 @@ def _deploy_checkout(
             remedy="reopen it first; to remove what is left of its preview: previews destroy N.",
         )
     presenter = clients.presenter(preview, run_url=this_run(), connect_to=connect_to)
-    deployment = clients.deployment(preview, pull, presenter, connect_to=connect_to, bypass=bypass)
+    deployment = clients.deployment(preview, pull, presenter, connect_to=connect_to)
     report = deployment.run(images=None)
     _add(outputs, url=report.url)
     show(report, report.text(), as_json=as_json)
@@ -172,9 +167,7 @@ class _Delivery:
         self._commit = commit
         self._images = images
 
-    def deploy(
-        self, connect_to: str | None, bypass: str | None
-    ) -> tuple[DeployReport, Images, bool]:
+    def deploy(self, connect_to: str | None) -> tuple[DeployReport, Images, bool]:
         """Check what it needs, push the images and deploy; returns whether tests follow, too."""
         with TemporaryDirectory(prefix="previews-app-") as root:
             with self._failures_shown():
@@ -192,7 +185,6 @@ class _Delivery:
                 self._pull,
                 self._presenter,
                 connect_to=connect_to,
-                bypass=bypass,
                 tests_follow=tests_follow,
                 config=config,
             )

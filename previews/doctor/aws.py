@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from previews.doctor.expected import STAGING_FILE, TRUSTED_WORKFLOWS
 from previews.doctor.finding import Problem, Verdict, verdict
-from previews.lifecycle.preflight import group_load_balancers
+from previews.inventory.load_balancer import load_balancers
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -135,7 +135,7 @@ def _delegate(domain: str) -> str:
 
 def read_load_balancers(aws: Session, platform: PlatformOutputs) -> int:
     """Return how many load balancers the platform's group has."""
-    return sum(1 for _ in group_load_balancers(aws.client("elbv2"), platform.ingress.group))
+    return sum(1 for _ in load_balancers(aws, platform.ingress.group))
 
 
 def load_balancer(platform: PlatformOutputs, count: int) -> Verdict:

@@ -5,32 +5,46 @@ As in `guards`, each function gets what was read and returns what is missing.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from previews.doctor.expected import ATTEST, BACKEND, IMAGES, RUNNER, TOKEN, VARIABLES
 from previews.doctor.finding import Problem, Verdict, verdict
+from previews.doctor.guards import absent
 
 if TYPE_CHECKING:
     from previews.doctor.expected import Expected
     from previews.github.settings import Profile
 
+_S3 = "s3://"
 _ACTIVE = "active"
 _EVERYWHERE = "0.0.0.0/0"
 _ENTERPRISE = "enterprise"
 
 
-def labels(profile: Profile, expected: Expected, found: frozenset[str]) -> Verdict:
-    """Judge whether the labels exist; GitHub's are unique without regard to case."""
+def labels(
+    profile: Profile, expected: Expected, found: frozenset[str], shared: Mapping[str, str]
+) -> Verdict:
+    """Judge whether the labels exist; GitHub's are unique without regard to case.
+
+    Args:
+        profile: The repository.
+        expected: Its labels.
+        found: Labels that exist.
+        shared: Variables of the repository and the organization, which may name others.
+    """
     existing = {name.casefold() for name in found}
+    wanted = [shared.get(variable) or label for variable, label in expected.labels.items()]
     return verdict(
-        ", ".join(expected.labels),
+        ", ".join(wanted),
         (
             Problem(
                 f"label {label} is missing",
-                f"gh label create {label} --repo {profile.full_name}",
+                f"gh label create {shlex.quote(label)} --repo {profile.full_name}",
             )
-            for label in expected.labels
+            for label in wanted
             if label.casefold() not in existing
         ),
     )
@@ -92,6 +106,7 @@ def variables(
         for kind in expected.kinds:
             name = expected.environment(kind)
             if name not in own:
+                yield absent(profile, name)
                 continue
             found = {**shared, **own[name]}
             needed = (*VARIABLES, IMAGES) if kind == "staging" else VARIABLES
@@ -104,8 +119,21 @@ def variables(
                     f"AWS_ROLE_ARN of {name} is {role}, and not role {expected.role(kind)}",
                     _set(profile, name, "AWS_ROLE_ARN"),
                 )
+            yield from _bucket(expected, name, found.get(BACKEND, ""))
 
     return verdict("each environment has its own", problems())
+
+
+def _bucket(expected: Expected, environment: str, backend: str) -> Iterator[Problem]:
+    """Yield a bucket that the roles have no right for."""
+    platform = expected.file.github
+    configured = platform.state_bucket if platform is not None else None
+    bucket = urlsplit(backend).netloc
+    if backend.startswith(_S3) and bucket != configured:
+        yield Problem(
+            f"{BACKEND} of {environment} is {backend}, and github.stateBucket {configured}",
+            f"pulumi config set --stack staging --path previews:github.stateBucket {bucket}",
+        )
 
 
 def _set(profile: Profile, environment: str, variable: str) -> str:
@@ -138,14 +166,13 @@ def secrets(
             )
         for name in expected.environments:
             if name not in own:
-                continue
-            in_a_bucket = backends[name].startswith(("s3://", "gs://", "azblob://", "file://"))
-            if in_a_bucket and TOKEN in own[name]:
+                yield absent(profile, name)
+            elif TOKEN in own[name] and backends[name] and not _is_cloud(backends[name]):
                 yield Problem(
                     f"{name} has {TOKEN}, and its state is in {backends[name]}",
                     f"gh secret delete {TOKEN} --env {name} --repo {profile.full_name}",
                 )
-            if not in_a_bucket and TOKEN not in own[name]:
+            elif TOKEN not in own[name] and not backends[name]:
                 yield Problem(
                     f"{name} has neither {BACKEND} nor {TOKEN}",
                     f"gh variable set {BACKEND} --env {name} --repo {profile.full_name} --body"
@@ -154,6 +181,11 @@ def secrets(
                 )
 
     return verdict("each environment reaches Pulumi's state by its own right", problems())
+
+
+def _is_cloud(backend: str) -> bool:
+    """Return whether it is Pulumi Cloud, whose token may also be exchanged in the job."""
+    return backend.startswith(("https://", "http://"))
 
 
 def runner(profile: Profile, networks: tuple[str, ...], shared: Mapping[str, str]) -> Verdict:

@@ -103,13 +103,19 @@ class Examination:
             Check("workflows", _CONTENTS, self._workflows),
             Check("schedules", _ACTIONS, self._schedules),
             Check("token-permissions", _ADMINISTRATION, self._token_permissions),
-            Check("forks", _ADMINISTRATION, self._forks),
+            Check("forks", "administration: read, variables: read", self._forks),
             Check("environments", _ACTIONS, self._environments),
             Check("environment-branches", _ACTIONS, self._environment_branches),
             Check("reviewers", _ACTIONS, self._reviewers),
-            Check("labels", "issues: read", self._labels),
-            Check("variables", "environments: read, variables: read", self._variables),
-            Check("secrets", "environments: read, secrets: read, variables: read", self._secrets),
+            Check("labels", "issues: read, variables: read", self._labels),
+            Check(
+                "variables", "actions: read, environments: read, variables: read", self._variables
+            ),
+            Check(
+                "secrets",
+                "actions: read, environments: read, secrets: read, variables: read",
+                self._secrets,
+            ),
             Check("runner", "variables: read", self._runner),
             Check("attestations", "variables: read", self._attestations),
         ]
@@ -156,13 +162,13 @@ class Examination:
     def _state_bucket(self) -> Verdict:
         name = self._state("state_bucket")
         if name is None:
-            return verdict("the state is in no bucket: Pulumi Cloud keeps it", [])
+            return verdict("github.stateBucket is not set: Pulumi Cloud keeps the state", [])
         return aws.bucket(name, aws.read_bucket(self.account(), name))
 
     def _state_key(self) -> Verdict:
         alias = self._state("state_key")
         if alias is None:
-            return verdict("no key of KMS: Pulumi Cloud encrypts", [])
+            return verdict("github.stateKey is not set: Pulumi Cloud encrypts", [])
         provider = read_secrets_provider(self.settings.project, "staging")
         return aws.key(alias, aws.read_key(self.account(), alias), provider)
 
@@ -184,7 +190,7 @@ class Examination:
         return _judged(check_account(self.aws(), self.platform()))
 
     def _cluster(self) -> Verdict:
-        return reach.cluster(self.cluster())
+        return reach.cluster(self.cluster)
 
     def _address(self) -> Verdict:
         return reach.address(reach.staging_url(self.platform(), self._host), self.connect_to)
@@ -257,13 +263,9 @@ class Examination:
 
     def _environment_branches(self) -> Verdict:
         read = self.github.settings
-        found = [
-            read.environments[name]
-            for name in self._expected.environments
-            if name in read.environments
-        ]
-        open_to = {one.name: read.deployment_branches(one.name) for one in found}
-        return guards.environment_branches(read.profile, found, open_to)
+        existing = [name for name in self._expected.environments if name in read.environments]
+        open_to = {name: read.deployment_branches(name) for name in existing}
+        return guards.environment_branches(read.profile, self._expected, read.environments, open_to)
 
     def _reviewers(self) -> Verdict:
         read = self.github.settings
@@ -273,7 +275,7 @@ class Examination:
 
     def _labels(self) -> Verdict:
         read = self.github.settings
-        return deployment.labels(read.profile, self._expected, read.labels())
+        return deployment.labels(read.profile, self._expected, read.labels(), read.shared_variables)
 
     def _workflows(self) -> Verdict:
         needed = WORKFLOWS if self._expected.app.is_platform else frozenset[str]()

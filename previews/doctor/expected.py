@@ -11,11 +11,12 @@ from pydantic.alias_generators import to_camel
 
 from contract.stack_name import PLATFORM_PROJECT, AppName
 from previews.errors import PreviewsError
+from previews.lifecycle.deciding import INFRA_LABEL
 from previews.pulumi.yaml_file import read_mapping
 from previews.settings import Settings
 
-INFRA_LABEL = "preview-infra"
-"""Label that requests a preview with the pull request's own program."""
+APPROVED = "preview-infra"
+"""Environment in which a pull request's own program runs, when a person has approved it."""
 
 STAGING_FILE = "Pulumi.staging.yaml"
 VARIABLES = ("AWS_ROLE_ARN", "AWS_REGION", "EKS_CLUSTER")
@@ -29,7 +30,7 @@ TRUSTED_WORKFLOWS: Mapping[str, tuple[str, ...]] = {
     "preview": ("preview.yml", "preview-destroy.yml", "preview-sweep.yml"),
     "staging": ("staging.yml", "preview-refresh.yml"),
     "preview-infra-plan": ("preview.yml",),
-    "preview-infra": ("preview.yml",),
+    APPROVED: ("preview.yml",),
 }
 """Workflow files that AWS trusts, by their environment; a test compares them with the program's."""
 
@@ -51,6 +52,7 @@ GUARDED = (
     "Pulumi.staging.yaml",
     "requirements/dev.txt",
     "Makefile",
+    "scrub.yaml",
 )
 """Files that stand for what runs with a credential, each of which needs an owner."""
 
@@ -59,7 +61,7 @@ _ROLES = {
     "preview": "deploy-preview",
     "staging": "deploy-staging",
     "preview-infra-plan": "plan-preview-infra",
-    "preview-infra": "deploy-preview-infra",
+    APPROVED: "deploy-preview-infra",
 }
 _OF_APPS = ("preview", "staging")
 
@@ -167,20 +169,22 @@ class Expected:
 
     Attributes:
         app: The app.
-        labels: Labels that the workflows know.
+        labels: Labels that the workflows know, by the variable that gives each another name.
         file: The platform's configuration.
     """
 
     app: AppName
-    labels: tuple[str, ...]
+    labels: Mapping[str, str]
     file: StagingFile
 
     @classmethod
     def of(cls, settings: Settings, file: StagingFile) -> Expected:
         """Return what the settings' app should have."""
-        labels = (settings.label, settings.keep_label)
-        own = (*labels, INFRA_LABEL) if settings.app_name.is_platform else labels
-        return cls(settings.app_name, own, file)
+        labels = {"PREVIEWS_LABEL": settings.label, "PREVIEWS_KEEP_LABEL": settings.keep_label}
+        if settings.app_name.is_platform:
+            # No variable gives it another name.
+            labels[""] = INFRA_LABEL
+        return cls(settings.app_name, labels, file)
 
     @property
     def kinds(self) -> tuple[str, ...]:

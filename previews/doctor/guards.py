@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from previews.doctor.code_owners import LOCATIONS, without_owner
-from previews.doctor.expected import INFRA_LABEL, RUNNER
+from previews.doctor.expected import APPROVED, RUNNER
 from previews.doctor.finding import Problem, Verdict, verdict
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Environment,
         PrivateForks,
         Profile,
+        ProtectionRule,
         Rule,
         Subject,
         TokenPermissions,
@@ -121,91 +122,101 @@ def environments(profile: Profile, expected: Expected, found: Mapping[str, Envir
     """Judge whether the environments exist."""
     return verdict(
         ", ".join(expected.environments),
-        (
-            Problem(
-                f"{name} is missing",
-                f"gh api -X PUT repos/{profile.full_name}/environments/{name}"
-                " -F 'deployment_branch_policy[protected_branches]=false'"
-                " -F 'deployment_branch_policy[custom_branch_policies]=true'",
-            )
-            for name in expected.environments
-            if name not in found
-        ),
+        (absent(profile, name) for name in expected.environments if name not in found),
+    )
+
+
+def absent(profile: Profile, environment: str) -> Problem:
+    """Return the problem of an environment that does not exist, of which nothing can be right."""
+    where = f"repos/{profile.full_name}/environments/{environment}"
+    return Problem(
+        f"{environment} is missing", f"{_open_to_named(where)} && {_name(profile, where)}"
     )
 
 
 def environment_branches(
     profile: Profile,
-    found: Sequence[Environment],
+    expected: Expected,
+    found: Mapping[str, Environment],
     open_to: Mapping[str, frozenset[str]],
 ) -> Verdict:
     """Judge whether the environments are open to the default branch alone.
 
     Args:
         profile: The repository.
-        found: The environments that exist, of the expected ones.
-        open_to: Branches and tags that each one names.
+        expected: Its environments.
+        found: The environments that exist.
+        open_to: Branches and tags that each of them names.
     """
-    only = frozenset({profile.default_branch})
+    only = profile.default_branch
 
     def problems() -> Iterator[Problem]:
-        for environment in found:
-            name, policy = environment.name, environment.deployment_branch_policy
+        for name in expected.environments:
+            if name not in found:
+                yield absent(profile, name)
+                continue
             where = f"repos/{profile.full_name}/environments/{name}"
+            policy = found[name].deployment_branch_policy
             if policy is None or not policy.custom_branch_policies:
                 kind = "every branch" if policy is None else "every protected branch"
-                yield Problem(
-                    f"{name} is open to {kind}",
-                    f"gh api -X PUT {where}"
-                    " -F 'deployment_branch_policy[protected_branches]=false'"
-                    " -F 'deployment_branch_policy[custom_branch_policies]=true'"
-                    f" && gh api {where}/deployment-branch-policies -f name={only_name}",
-                )
-            elif open_to[name] != only:
-                others = ", ".join(sorted(open_to[name] - only))
-                yield Problem(
-                    f"{name} is open to {others or 'no branch'}",
-                    f"gh api {where}/deployment-branch-policies -f name={only_name}"
-                    if only_name not in open_to[name]
-                    else f"gh api {where}/deployment-branch-policies --jq '.branch_policies[]"
-                    f' | select(.name != "{only_name}") | .id\' | xargs -I ID'
-                    f" gh api -X DELETE {where}/deployment-branch-policies/ID",
-                )
+                command = f"{_open_to_named(where)} && {_name(profile, where)}"
+                yield Problem(f"{name} is open to {kind}", command)
+            elif only not in open_to[name]:
+                yield Problem(f"{name} is not open to {only}", _name(profile, where))
+            for other in sorted(open_to[name] - {only}):
+                yield Problem(f"{name} is open to {other}", _close(where, other))
 
-    only_name = profile.default_branch
-    return verdict(f"open to {only_name} alone", problems())
+    return verdict(f"open to {only} alone", problems())
+
+
+def _open_to_named(where: str) -> str:
+    return (
+        f"gh api -X PUT {where} -F 'deployment_branch_policy[protected_branches]=false'"
+        " -F 'deployment_branch_policy[custom_branch_policies]=true'"
+    )
+
+
+def _name(profile: Profile, where: str) -> str:
+    return f"gh api {where}/deployment-branch-policies -f name={profile.default_branch}"
+
+
+def _close(where: str, other: str) -> str:
+    policies = f"{where}/deployment-branch-policies"
+    chosen = shlex.quote(f'.branch_policies[] | select(.name == "{other}") | .id')
+    return f'gh api -X DELETE {policies}/"$(gh api {policies} --jq {chosen})"'
 
 
 def reviewers(profile: Profile, expected: Expected, found: Mapping[str, Environment]) -> Verdict:
     """Judge who approves what: a pull request's program a second person, all else nobody."""
-    guarded = expected.environment(INFRA_LABEL)
+    guarded = expected.environment(APPROVED)
 
     def problems() -> Iterator[Problem]:
         for name in expected.environments:
-            environment = found.get(name)
-            if environment is None:
+            if name not in found:
+                yield absent(profile, name)
                 continue
-            rules = {rule.type: rule for rule in environment.protection_rules}
+            rules = {rule.type: rule for rule in found[name].protection_rules}
             review = rules.get("required_reviewers")
-            if name == guarded:
-                if review is None or not review.reviewers:
-                    why = f"{name} needs nobody's approval"
-                    yield Problem(why, _require_review(profile, name))
-                elif not review.prevent_self_review:
-                    why = f"{name} can be approved by whoever started the run"
-                    yield Problem(why, _require_review(profile, name))
-            elif waits := sorted(rules.keys() & {"required_reviewers", "wait_timer"}):
-                yield Problem(
-                    f"{name} waits ({', '.join(waits)}), and so do its deletions and sweeps",
-                    _send(
-                        "PUT",
-                        f"repos/{profile.full_name}/environments/{name}",
-                        {"reviewers": [], "wait_timer": 0, **_CUSTOM},
-                    ),
-                )
+            if name != guarded:
+                yield from _waits(profile, name, rules)
+            elif review is None or not review.reviewers:
+                yield Problem(f"{name} needs nobody's approval", _require_review(profile, name))
+            elif not review.prevent_self_review:
+                why = f"{name} can be approved by whoever started the run"
+                yield Problem(why, _require_review(profile, name))
 
     fact = f"{guarded} needs a second person" if expected.app.is_platform else "nothing waits"
     return verdict(fact, problems())
+
+
+def _waits(profile: Profile, name: str, rules: Mapping[str, ProtectionRule]) -> Iterator[Problem]:
+    waits = sorted(rules.keys() & {"required_reviewers", "wait_timer"})
+    if waits:
+        settings = {"reviewers": [], "wait_timer": 0, **_CUSTOM}
+        yield Problem(
+            f"{name} waits ({', '.join(waits)}), and so do its deletions and sweeps",
+            _send("PUT", f"repos/{profile.full_name}/environments/{name}", settings),
+        )
 
 
 _CUSTOM = {

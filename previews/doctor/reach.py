@@ -6,6 +6,7 @@ Not to reach it is the finding here, and not a reason why nothing is known.
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from previews.kubernetes import Cluster
 
 _SECONDS = 10.0
+_NO_ANSWER = "kubernetes-failed"
 
 
 def staging_url(platform: PlatformOutputs, host: str) -> str:
@@ -46,18 +48,21 @@ def delegation(host: str, domain: str) -> Verdict:
     return verdict(f"{host} is {', '.join(sorted(found))}", [])
 
 
-def cluster(reached: Cluster) -> Verdict:
+def cluster(connect: Callable[[], Cluster]) -> Verdict:
     """Judge whether the cluster's API answers.
 
+    Args:
+        connect: Returns the cluster, whose name may have to be read from it.
+
     Raises:
-        PreviewsError: It answers, and refuses.
+        PreviewsError: It answers, and refuses or lacks what is read.
     """
     try:
-        return verdict(check_cluster(reached).detail, [])
+        return verdict(check_cluster(connect()).detail, [])
     except PreviewsError as error:
-        if isinstance(error.__cause__, ApiError):
+        if error.code != _NO_ANSWER or isinstance(error.__cause__, ApiError):
             raise
-        why = f"the API of {reached.name} does not answer here: {error.why}"
+        why = f"the cluster's API does not answer here: {error.why}"
         remedy = (
             "pulumi config set --stack staging --path 'previews:cluster.apiCidrs[1]' NETWORK"
             f"   # this machine's; in CI set {RUNNER} to a runner in such a network. {error.remedy}"

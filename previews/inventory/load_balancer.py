@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from contract.stack_name import PLATFORM_APP, AppName
 from previews.inventory.item import AwsFinder, Item, OwnRepository, as_mapping, preview
@@ -17,6 +17,8 @@ _SHORT = 8
 # ... and writes it whole into a tag: `pr-42/service-service:http`.
 _TAGS = ("ingress.k8s.aws/resource", "ingress.eks.amazonaws.com/resource")
 _BATCH = 20
+
+_GROUP_TAGS = ("ingress.k8s.aws/stack", "ingress.eks.amazonaws.com/stack")
 
 
 class LoadBalancer(AwsFinder):
@@ -56,6 +58,20 @@ class LoadBalancer(AwsFinder):
 
     def remove(self, item: Item) -> None:
         """Delete nothing: the controller would recreate the group, or deletes it itself."""
+
+
+def load_balancers(aws: Session, group: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the load balancers of a group of Ingresses, as AWS describes them."""
+    elb = aws.client("elbv2")
+    pages = elb.get_paginator("describe_load_balancers")
+    for page in pages.paginate(PaginationConfig={"PageSize": _BATCH}):
+        found = {one["LoadBalancerArn"]: one for one in page["LoadBalancers"]}
+        if not found:
+            continue
+        for described in elb.describe_tags(ResourceArns=[*found])["TagDescriptions"]:
+            tags = as_mapping(described["Tags"])
+            if group in {tags.get(name) for name in _GROUP_TAGS}:
+                yield found[described["ResourceArn"]]
 
 
 def target_group_pattern(app: AppName) -> re.Pattern[str]:

@@ -31,6 +31,8 @@ from previews.reporting.wording import duration
 from previews.settings import Settings
 
 if TYPE_CHECKING:
+    from httpx import BaseTransport
+
     from contract.app.model import App
     from contract.platform_outputs import PlatformOutputs
     from previews.diagnosis.failure_report import FailureReport
@@ -96,6 +98,8 @@ class PreviewDeployment:
         diagnose: Finds out why a `pulumi up` failed, from its outcome and a message.
         connect_to: As in `smoke`.
         tests_follow: True if the app's own tests are run after it.
+        through: Returns the transport of the smoke test; None for the app's address.
+        check_inbound: Checks which networks the load balancer lets in.
         config: Configuration that stands for a checkout of the app, where there is none.
     """
 
@@ -112,6 +116,8 @@ class PreviewDeployment:
     diagnose: Callable[[str, UpResult, str], FailureReport]
     connect_to: str | None = None
     tests_follow: bool = False
+    through: Callable[[], BaseTransport | None] = lambda: None
+    check_inbound: Callable[[], None] = lambda: None
     config: Mapping[str, str] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
 
@@ -179,6 +185,7 @@ class PreviewDeployment:
             rolled_out = any(s.step in HOOKS and s.state is State.FAILED for s in outcome.states)
             still = "" if rolled_out else served
             raise self._failure(outcome.states, outcome, message=outcome.output, still=still)
+        self.check_inbound()
         found = self._summary()
         report = self._smoke(found, outcome, image=self._image())
         if not report.passed:
@@ -231,6 +238,8 @@ class PreviewDeployment:
             connect_to=self.connect_to,
             bypass=self.bypass(),
             running=lambda: running_image(self.connect(), self.preview.stack.namespace, image),
+            through=self.through(),
+            signed_in=found.sign_in,
         )
 
     def _success(

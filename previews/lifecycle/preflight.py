@@ -8,7 +8,7 @@ infra/ci/cluster_access.py, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +18,7 @@ from rich.markup import escape
 
 from contract.preview import Preview
 from previews.errors import PreviewsError
-from previews.inventory.item import as_mapping
+from previews.inventory.load_balancer import load_balancers
 from previews.lifecycle.label_config import database_mode, project_mode
 from previews.lifecycle.refresh import PUBLICATIONS
 
@@ -37,7 +37,6 @@ MOST_RULES = 90
 TEMPLATE = "database template"
 # One instance is left for the replacement of staging's, which creates the new one first.
 _SPARE_INSTANCES = 1
-_GROUP_TAGS = ("ingress.k8s.aws/stack", "ingress.eks.amazonaws.com/stack")
 
 
 class PreflightCheck(BaseModel):
@@ -279,7 +278,8 @@ def check_load_balancer(aws: Session, platform: PlatformOutputs, app: App) -> _F
     added = 1 + len(app.web) + (app.needs.mail is not None)
     elb = aws.client("elbv2")
     rules, groups = 0, 0
-    for arn in group_load_balancers(elb, platform.ingress.group):
+    for balancer in load_balancers(aws, platform.ingress.group):
+        arn = balancer["LoadBalancerArn"]
         for page in elb.get_paginator("describe_target_groups").paginate(LoadBalancerArn=arn):
             groups += len(page["TargetGroups"])
         for listeners in elb.get_paginator("describe_listeners").paginate(LoadBalancerArn=arn):
@@ -292,20 +292,6 @@ def check_load_balancer(aws: Session, platform: PlatformOutputs, app: App) -> _F
         "destroy previews: past 100 not even an Ingress can be deleted.",
         passed=max(rules, groups) + added <= MOST_RULES,
     )
-
-
-def group_load_balancers(elb: Any, group: str) -> Iterator[str]:
-    """Yield the ARN of each load balancer of a group of Ingresses."""
-    for page in elb.get_paginator("describe_load_balancers").paginate(
-        PaginationConfig={"PageSize": 20}
-    ):
-        arns = [balancer["LoadBalancerArn"] for balancer in page["LoadBalancers"]]
-        if not arns:
-            continue
-        for described in elb.describe_tags(ResourceArns=arns)["TagDescriptions"]:
-            tags = as_mapping(described["Tags"])
-            if group in {tags.get(name) for name in _GROUP_TAGS}:
-                yield described["ResourceArn"]
 
 
 def _previews(names: set[str], cluster: Cluster, settings: Settings) -> _Finding:

@@ -95,6 +95,8 @@ def smoke(
     bypass: str | None = None,
     wait_seconds: float = _ANSWER_SECONDS,
     running: Callable[[], str] | None = None,
+    through: httpx.BaseTransport | None = None,
+    signed_in: bool = False,
 ) -> SmokeReport:
     """Test an app: its health, its image, then the requests of its description.
 
@@ -109,14 +111,17 @@ def smoke(
         wait_seconds: Time for the load balancer to forward the first request.
         running: Returns what is wrong with the image that runs, empty for nothing; None where the
             cluster is not to be asked.
+        through: Transport past the load balancer; None to send the requests to the URL.
+        signed_in: True if the load balancer requires people to sign in, which is tested, too.
     """
     headers = {"Host": httpx.URL(url).netloc.decode()}
     if bypass:
         headers[BYPASS_HEADER] = bypass
     with httpx.Client(
-        base_url=connect_to or url, headers=headers, timeout=_TIMEOUT_SECONDS
+        base_url=connect_to or url, headers=headers, timeout=_TIMEOUT_SECONDS, transport=through
     ) as client:
-        return _Smoke(client, url, app, folder, wait_seconds, running).run(commit)
+        closed = signed_in and through is None
+        return _Smoke(client, url, app, folder, wait_seconds, running, closed).run(commit)
 
 
 def read_bypass(arn: str, *, aws: Session) -> str | None:
@@ -155,6 +160,7 @@ class _Smoke:
         folder: Path,
         wait_seconds: float,
         running: Callable[[], str] | None,
+        closed: bool,
     ) -> None:
         self._client = client
         self._url = url
@@ -162,6 +168,7 @@ class _Smoke:
         self._folder = folder
         self._wait_seconds = wait_seconds
         self._running = running
+        self._closed = closed
         self._commit = ""
         self._values = {"unique": uuid.uuid4().hex}
 
@@ -177,6 +184,8 @@ class _Smoke:
     def _tests(self, commit: str | None) -> Iterator[tuple[str, Callable[[], None]]]:
         app = self._app
         yield "health", self._health
+        if self._closed:
+            yield "sign-in", self._turned_away
         if self._running is not None:
             yield "running image", partial(self._image, self._running)
         if app.version is not None:
@@ -203,6 +212,20 @@ class _Smoke:
         if last:
             msg = f"not healthy within {self._wait_seconds:g} s; last: {last}"
             raise _WrongError(msg)
+
+    def _turned_away(self) -> None:
+        """Ask for each start page as somebody who has neither signed in nor the token."""
+        app = self._app
+        for path in dict.fromkeys((app.service.path, *(web.path for web in app.web.values()))):
+            request = self._client.build_request("GET", path)
+            request.headers.pop(BYPASS_HEADER, None)
+            answer = self._client.send(request)
+            if not _is_sign_in(answer):
+                msg = (
+                    f"GET {path} without signing in and without {BYPASS_HEADER}: expected to be"
+                    f" turned away, got {_shown(answer)}"
+                )
+                raise _WrongError(msg)
 
     def _image(self, running: Callable[[], str]) -> None:
         """Retry: a pod of the version before is deleted a little later than the rollout ends."""
@@ -361,6 +384,16 @@ def _result(what: str, test: Callable[[], None]) -> SmokeCheck:
         text = ": ".join(filter(None, [type(error).__name__, str(error)]))
         return SmokeCheck(what=what, wrong=f"it can't be run ({text})")
     return SmokeCheck(what=what)
+
+
+def _is_sign_in(answer: httpx.Response) -> bool:
+    """Return True for the load balancer's own refusal, and not for one of the app's."""
+    if answer.status_code == HTTPStatus.UNAUTHORIZED:
+        return str(answer.headers.get("server", "")).startswith("awselb")
+    to = httpx.URL(answer.headers.get("location", "")) if answer.is_redirect else httpx.URL("")
+    return to.path.endswith("/oauth2/authorize") and to.params.get("redirect_uri", "").endswith(
+        "/oauth2/idpresponse"
+    )
 
 
 def _shown(answer: httpx.Response) -> str:

@@ -13,10 +13,13 @@ from previews.errors import PreviewsError, for_people
 from previews.lifecycle.smoke import SmokeReport, smoke
 from previews.output import progress
 from previews.platform import STAGING
+from previews.pulumi.state import requires_sign_in
 from previews.pulumi.up import UpResult, pulumi_up
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from httpx import BaseTransport
 
     from contract.app.model import App
     from previews.diagnosis.failure_report import FailureReport
@@ -49,17 +52,22 @@ class StagingDeployment:
         folder: Folder of its files.
         stacks: The project's stacks.
         bypass: Reads the token that lets a test past the sign-in.
+        claim: Records this run on the stack, whose lock it is to make, and completes its state
+            after a run that was killed.
         diagnose: Finds out why a `pulumi up` failed, from its outcome and a message.
         contract: OpenAPI document that it must serve.
         connect_to: As in `smoke`.
+        through: Returns the transport of the smoke test; None for the app's address.
     """
 
     app: App
     folder: Path
     stacks: Stacks
     bypass: Callable[[], str | None]
+    claim: Callable[[str], object]
     diagnose: Callable[[str, UpResult, str], FailureReport]
     connect_to: str | None = None
+    through: Callable[[], BaseTransport | None] = lambda: None
 
     def run(self, image: str, database_image: str | None = None) -> StagingReport:
         """Migrate, roll out, wait, test; and roll back when any of it fails.
@@ -75,6 +83,7 @@ class StagingDeployment:
         Raises:
             PreviewsError: The new image does not work. The message has the result of the rollback.
         """
+        self.claim(STAGING)
         good = self.stacks.tags(STAGING).get(LAST_GOOD, "")
         why = self._try(image, database_image)
         if not why:
@@ -131,6 +140,8 @@ class StagingDeployment:
             folder=self.folder,
             connect_to=self.connect_to,
             bypass=self.bypass(),
+            through=self.through(),
+            signed_in=requires_sign_in(self.stacks.state(STAGING).resources),
         )
 
     def _url(self) -> str:

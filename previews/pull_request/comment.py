@@ -19,6 +19,8 @@ from previews.pull_request.comment_commands import footer
 from previews.pull_request.program_diff import ProgramDiff
 from previews.pull_request.tests_result import AppTests, Outcome
 from previews.pulumi.progress import State, Step, StepState
+from previews.reporting import prices
+from previews.reporting.support import ending
 from previews.reporting.wording import age, cell, code, dollars, duration, moment
 
 if TYPE_CHECKING:
@@ -158,13 +160,6 @@ def reset_failed(stack: str, why: str, remedy: str, *, run: str = "") -> str:
     """Render the comment for a failed reset of the database."""
     title = f"### ⚠️ The database of `{stack}` was not reset"
     return _join(stack, title, f"{cell(why)}{_see(run)}.", cell(remedy))
-
-
-def cancelled(stack: str, commit: str, why: str, remedy: str, *, run: str = "") -> str:
-    """Render the comment for a deployment that was cancelled, or ran out of time."""
-    title = f"### ⚪ The deployment of `{stack}` was cancelled"
-    about = f"Commit `{commit[:_SHORT_COMMIT]}`: {cell(why)}{_see(run)}."
-    return _join(stack, title, about, _sentence(remedy))
 
 
 def no_room(stack: str, why: str, remedy: str, *, run: str = "") -> str:
@@ -399,9 +394,8 @@ def _cost(summary: PreviewSummary, now: datetime) -> str:
     text = f"about {dollars(summary.cost.a_day)} a day"
     if so_far is not None:
         text += f", {dollars(so_far)} so far"
-    return (
-        text + " at list prices" + ("" if summary.cost.verified else ", not all of them verified")
-    )
+    text += " at list prices" + ("" if summary.cost.verified else ", not all of them verified")
+    return "; ".join([text, *ending(summary.versions, now, prices.read())])
 
 
 def _expiry(summary: PreviewSummary, *, kept: bool, now: datetime) -> str:

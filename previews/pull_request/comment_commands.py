@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
 from contract.preview import Preview
 from previews.errors import PreviewsError
+from previews.github.pulls import has_label
 from previews.pull_request.deploying_workflows import Action, start
+from previews.reporting.wording import cell
 
 if TYPE_CHECKING:
     from previews.github import GitHub
+    from previews.github.pulls import PullRequest
     from previews.settings import Settings
 
 MAY_COMMAND = frozenset({"admin", "maintain", "write"})
@@ -77,7 +80,7 @@ def _keep(request: Request) -> str:
 
 def _destroy(request: Request) -> str:
     pulls, number = request.github.pulls, request.preview.number
-    if request.settings.label in pulls.read(number).labels:
+    if has_label(pulls.read(number).labels, request.settings.label):
         pulls.remove_label(number, request.settings.label)
     request.start(Action.DESTROY)
     return "its removal was started"
@@ -93,6 +96,7 @@ class CommentCommand:
         help: The effect, continuing the sentence "`/preview …` …".
         run: Starts it, and returns a sentence about what was started.
         needs_open: True if it is refused when the pull request is closed.
+        deploys: True if it is refused when the pull request gets no preview.
     """
 
     name: str
@@ -100,6 +104,7 @@ class CommentCommand:
     help: str
     run: Callable[[Request], str]
     needs_open: bool = True
+    deploys: bool = False
 
     @property
     def text(self) -> str:
@@ -108,9 +113,13 @@ class CommentCommand:
 
 
 COMMANDS = (
-    CommentCommand("up", "", "deploys the pull request", _deploy),
+    CommentCommand("up", "", "deploys the pull request", _deploy, deploys=True),
     CommentCommand(
-        "reset-db", "reset-db", "replaces its data with a fresh copy of staging's", _reset_database
+        "reset-db",
+        "reset-db",
+        "replaces its data with a fresh copy of staging's",
+        _reset_database,
+        deploys=True,
     ),
     CommentCommand("keep", "keep", "keeps it past its expiry", _keep),
     CommentCommand("destroy", "destroy", "removes it", _destroy, needs_open=False),
@@ -203,7 +212,7 @@ def run_comment_command(
 
     Raises:
         PreviewsError: The author is not allowed to, there is no such command, the pull request
-            is closed, or GitHub refuses.
+            is closed or gets no preview, or GitHub refuses.
     """
     preview = event.preview
     if not event.is_command:
@@ -218,21 +227,64 @@ def run_comment_command(
         )
     command = parse(event.body)
     if command is None:
-        github.comments.react(event.comment, "confused")
-        raise PreviewsError(
-            "command-unknown",
-            f"command on pull request {preview.number}",
-            why=f"there is no such command: {event.body.strip().splitlines()[0][:80]!r}",
-            remedy=f"comment {usage()}.",
+        _refuse(
+            github,
+            event,
+            PreviewsError(
+                "command-unknown",
+                f"command on pull request {preview.number}",
+                why=f"there is no such command: {event.body.strip().splitlines()[0][:80]!r}",
+                remedy=f"comment {usage()}.",
+            ),
         )
-    if command.needs_open and not github.pulls.read(preview.number).is_open:
-        github.comments.react(event.comment, "confused")
-        raise PreviewsError(
-            "command-closed",
-            f"pull request {preview.number}",
-            why="it is closed, and a closed pull request has no preview",
-            remedy="reopen it first.",
-        )
+    if command.needs_open:
+        refusal = _refusal(github.pulls.read(preview.number), settings, command)
+        if refusal is not None:
+            _refuse(github, event, refusal)
     message = command.run(Request(github, settings, preview, event.default_branch))
     github.comments.react(event.comment, "rocket")
     return CommandResult(preview=preview, command=command.name, message=message)
+
+
+def _refusal(
+    pull: PullRequest, settings: Settings, command: CommentCommand
+) -> PreviewsError | None:
+    """Return why a command can't be followed on a pull request as it is now."""
+    what = f"pull request {pull.number}"
+    if not pull.is_open:
+        return PreviewsError(
+            "command-closed",
+            what,
+            why="it is closed, and a closed pull request has no preview",
+            remedy="reopen it first.",
+        )
+    if command.deploys and pull.is_fork:
+        return PreviewsError(
+            "command-fork",
+            what,
+            why="it comes from a fork, whose code is never built or deployed here",
+            remedy="push the branch to this repository, and open a pull request from there.",
+        )
+    if command.deploys and pull.draft and not settings.drafts:
+        return PreviewsError(
+            "command-draft",
+            what,
+            why="it is a draft, and drafts get no preview",
+            remedy="mark it as ready for review first.",
+        )
+    if command.deploys and pull.author in settings.bots:
+        return PreviewsError(
+            "command-bot",
+            what,
+            why=f"its author is the dependency bot {pull.author}, and bots get no preview",
+            remedy="take the bot out of PREVIEWS_BOTS if its changes are to be seen.",
+        )
+    return None
+
+
+def _refuse(github: GitHub, event: CommentEvent, error: PreviewsError) -> NoReturn:
+    """Answer a command that is not followed, whose author may give commands; raise the error."""
+    github.comments.react(event.comment, "confused")
+    answer = f"@{event.author} Nothing was done: {cell(error.why)}. What to do: {error.remedy}"
+    github.comments.create(event.preview.number, answer)
+    raise error

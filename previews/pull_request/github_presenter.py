@@ -189,7 +189,13 @@ class PullRequestPresenter:
     def stopped(self, error: PreviewsError) -> None:
         """Show the error in the comment, or that the deployment was cancelled."""
         if isinstance(error, StoppedError):
-            self.cancelled(error.why, error.remedy)
+            # In the checks first: little time is left.
+            why = f"cancelled: {error.why}"
+            self._state("error", "error", why)
+            text = comment.ended(
+                self._preview.name, self._sha, error.why, cancelled=True, run=self._run_url
+            )
+            self.show(text)
             return
         failure = DeployFailure(failure_report.report_error(error), ())
         self.show(comment.failed(self._preview.name, self._sha, failure, run=self._run_url))
@@ -234,11 +240,6 @@ class PullRequestPresenter:
             self._state("error", "error", why)
         else:
             self._state("failure", "failure", why)
-
-    def cancelled(self, why: str, remedy: str) -> None:
-        """Show that the deployment was cancelled, in the checks first: little time is left."""
-        self._state("error", "error", f"cancelled: {why}")
-        self.show(comment.cancelled(self._preview.name, self._sha, why, remedy, run=self._run_url))
 
     def removed(self, report: DestroyReport) -> None:
         """Update the comment if there is one, and create none for a preview that had none."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,6 +26,10 @@ from previews.pulumi.processes import end_with_parent
 _SHOWN_LINES = 15
 _DIAGNOSTICS = "Diagnostics:"
 # A self-managed backend's message, and Pulumi Cloud's.
+_UNREACHABLE = re.compile(
+    r"dial tcp|no such host|i/o timeout|TLS handshake|x509: |connection re(?:fused|set)"
+    r"|network is unreachable"
+)
 _LOCKED = ("currently locked by", "Another update is currently in progress")
 
 
@@ -188,6 +193,15 @@ class PulumiCommand:
                 what,
                 why=f"another run holds its lock: {message}",
                 remedy="wait for that run; if the lock remains after it: previews unlock N.",
+            )
+        if _UNREACHABLE.search(message):
+            return PreviewsError(
+                "pulumi-unreachable",
+                what,
+                why=f"`pulumi {' '.join(arguments[:2])}` can't reach a server: {message}",
+                remedy="check this machine's network, name resolution, proxy and VPN, and"
+                " https://status.pulumi.com where Pulumi Cloud has the state; then run the same"
+                " command again: it continues where it stopped.",
             )
         return PreviewsError(
             "pulumi-failed",

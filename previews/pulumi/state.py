@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from contract.stack_name import AppName, AppNameError, StackName, StackNameError
 from previews.errors import PreviewsError
 
 _STACK_TYPE = "pulumi:pulumi:Stack"
+_SIGN_IN = "aws:cognito/userPoolClient:UserPoolClient"
 
 
 class _Model(BaseModel):
@@ -57,6 +59,11 @@ class Resource(_Model):
     outputs: dict[str, Any] = {}
     delete: bool = False
     external: bool = False
+
+
+def requires_sign_in(resources: Iterable[Resource]) -> bool:
+    """Return True if a stack's resources have a client for people who sign in."""
+    return any(one.type == _SIGN_IN and not one.delete for one in resources)
 
 
 class Operation(_Model):

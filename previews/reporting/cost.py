@@ -20,6 +20,17 @@ _MIB_PER_GIB = 1024
 _MILLICORES = 1000
 
 
+CONTROL_PLANE_LOG_GIB: Mapping[str, Decimal] = {
+    "api": Decimal(2),
+    "audit": Decimal(10),
+    "authenticator": Decimal("0.5"),
+    "controllerManager": Decimal(1),
+    "scheduler": Decimal("0.5"),
+}
+"""GiB that each type of a control plane's log has in a month: an assumption, for a cluster with a
+few previews. Nobody has measured it; most is the audit log, which grows with the requests."""
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -64,6 +75,7 @@ class PlatformSizes(_Model):
         shared_gib: Its storage.
         own_cluster: True if the program created the cluster; an existing one costs nothing more.
         auto_mode: True if EKS Auto Mode runs the nodes.
+        log_types: Types of the control plane's log that are kept.
         nodes: Number of nodes by instance type.
         node_gib: Disk of one node.
         nat_gateways: Number of NAT gateways; each has a public address.
@@ -83,6 +95,7 @@ class PlatformSizes(_Model):
     shared_gib: int = Field(default=0, ge=0)
     own_cluster: bool = True
     auto_mode: bool = True
+    log_types: tuple[str, ...] = ()
     nodes: Mapping[str, int] = Field(default={"m7g.large": 2})
     node_gib: int = Field(default=80, ge=0)
     nat_gateways: int = Field(default=1, ge=0)
@@ -154,6 +167,11 @@ class _Bill:
         if node:
             self._line(what, node * self.price("eks-auto-mode").usd, "eks-auto-mode")
 
+    def add_use(self, what: str, item: str, a_month: Decimal) -> None:
+        """Add an item that is charged by use; 0 adds no line."""
+        if a_month:
+            self._line(what, self.price(item).usd * a_month / _DAYS_PER_MONTH, item)
+
     def add_share(self, what: str, node: str, share: Decimal) -> Decimal:
         """Add a share of a node; returns its cost a day."""
         cost = self.price(node).a_day * share
@@ -195,6 +213,8 @@ def platform_cost(sizes: PlatformSizes, prices: Prices) -> Cost:
         bill.add(f"its storage, {sizes.shared_gib} GiB gp3", "rds-gp3", sizes.shared_gib)
     if sizes.own_cluster:
         bill.add("EKS control plane", "eks-control-plane")
+        logs = sum((CONTROL_PLANE_LOG_GIB[kind] for kind in sizes.log_types), Decimal(0))
+        bill.add_use(f"its logs, {logs} GiB a month if it is as assumed", "logs", logs)
     nodes = Decimal(0)
     for node, count in sizes.nodes.items():
         nodes += bill.add_share(f"{count} node(s) {node}", node, Decimal(count))

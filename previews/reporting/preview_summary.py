@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from previews.pulumi.state import Resource, StackState
+from previews.pulumi.state import Resource, StackState, requires_sign_in
 from previews.reporting.cost import Cost, PreviewSizes, preview_cost
 from previews.reporting.prices import Prices, UnknownPriceError
+from previews.reporting.support import POSTGRESQL
 
 _INSTANCE = "aws:rds/instance:Instance"
 _DEPLOYMENT = "kubernetes:apps/v1:Deployment"
@@ -34,6 +35,8 @@ class PreviewSummary(BaseModel):
         expires: Time when it expires.
         resources: Number of its resources.
         pending: True if an operation on it has begun and not ended.
+        sign_in: True if the load balancer requires people to sign in.
+        versions: Versions that AWS supports for a time, by software.
         cost: Its cost; None where prices.toml lacks its region or sizes.
     """
 
@@ -51,6 +54,8 @@ class PreviewSummary(BaseModel):
     expires: datetime | None = None
     resources: int = 0
     pending: bool = False
+    sign_in: bool = False
+    versions: Mapping[str, str] = {}
     cost: Cost | None = None
 
     def so_far(self, now: datetime) -> Decimal | None:
@@ -87,6 +92,8 @@ def summarize(
         expires=_expires(state, ttl_days),
         resources=sum(resource.custom for resource in state.resources),
         pending=bool(state.pending),
+        sign_in=requires_sign_in(state.resources),
+        versions=_versions(state.resources),
         cost=_cost(state.resources, region, prices),
     )
 
@@ -128,6 +135,15 @@ def _cost(resources: Iterable[Resource], region: str, prices: Prices) -> Cost | 
     except (UnknownPriceError, ValidationError, ValueError, KeyError):
         # An estimate is not worth a failure.
         return None
+
+
+def _versions(resources: Iterable[Resource]) -> dict[str, str]:
+    engines = [
+        str(resource.outputs.get("engineVersionActual") or resource.outputs.get("engineVersion"))
+        for resource in resources
+        if resource.type == _INSTANCE and resource.outputs.get("engineVersion")
+    ]
+    return {POSTGRESQL: engines[0]} if engines else {}
 
 
 def _millicores(text: str) -> int:

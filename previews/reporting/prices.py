@@ -83,6 +83,18 @@ class Price(_Model):
         raise UnknownPriceError(f"a price per {self.per} has no cost a day: it is charged by use")
 
 
+class Support(_Model):
+    """Standard support of a version.
+
+    Attributes:
+        ends: Its last day.
+        source: Name of its source.
+    """
+
+    ends: date
+    source: str
+
+
 class Region(_Model):
     """The prices of one region."""
 
@@ -95,6 +107,7 @@ class Prices(_Model):
     """Content of prices.toml."""
 
     sources: Mapping[str, Source]
+    support: Mapping[str, Mapping[str, Support]] = {}
     regions: Mapping[str, Region]
 
     @field_validator("regions")
@@ -109,6 +122,18 @@ class Prices(_Model):
                     msg = f"{name} {item}: there is no source {price.source!r}"
                     raise ValueError(msg)
         return regions
+
+    @field_validator("support")
+    @classmethod
+    def _every_date_has_a_source(
+        cls, support: Mapping[str, Mapping[str, Support]], info: ValidationInfo
+    ) -> Mapping[str, Mapping[str, Support]]:
+        for software, versions in support.items():
+            for version, one in versions.items():
+                if one.source not in info.data.get("sources", {}):
+                    msg = f"{software} {version}: there is no source {one.source!r}"
+                    raise ValueError(msg)
+        return support
 
     def region(self, name: str) -> Region:
         """Return the prices of a region."""

@@ -16,7 +16,9 @@ from rich.text import Text
 from contract.preview import Preview
 from previews.reporting import prices
 from previews.reporting.preview_summary import PreviewSummary, summarize
+from previews.reporting.support import ending, pinned_kubernetes
 from previews.reporting.wording import age, dollars, duration
+from previews.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
     from contract.platform_outputs import PlatformOutputs
@@ -191,6 +193,8 @@ def details(each: PreviewStatus, now: datetime) -> Table:
             rows.append((f"cost: {line.what}", f"{dollars(line.a_day)} a day{mark}"))
         rows.append(("cost a day", dollars(summary.cost.a_day)))
     rows.append(("cost so far", _so_far(summary, now)))
+    versions = {**pinned_kubernetes(PROJECT_ROOT), **summary.versions}
+    rows += [("support", line) for line in ending(versions, now, prices.read())]
     for name, value in rows:
         if value:
             shown.add_row(name, escape(value) if isinstance(value, str) else value)

@@ -7,7 +7,7 @@ import gc
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from sandbox.aws import authorization, ecr, foundation
+from sandbox.aws import authorization, calls, ecr, foundation
 from sandbox.aws.application import Application
 from sandbox.aws.rds import backend
 from sandbox.aws.rds.lifecycle import Lifecycle
@@ -33,6 +33,7 @@ class Account:
         ecr.install(ImageStore(settings.home / "images"))
         backend.install(self._lifecycle)
         authorization.install(OIDC_ISSUER, Layout(settings).service_account_key)
+        calls.install(settings.home / "aws" / calls.FILE)
         if not state.load():
             with state.change():
                 foundation.lay(settings)

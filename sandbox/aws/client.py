@@ -16,6 +16,17 @@ from sandbox.settings import Settings
 
 _SNAPSHOT_SECONDS = 120.0
 
+CALLER = "caller/"
+"""Beginning of the word of a user agent that names the caller."""
+
+PROVIDER = "provider"
+"""Name of the emulated providers of Pulumi."""
+
+COMMANDS = "previews"
+"""Name of the command line, whose clients name no caller."""
+
+_SANDBOX = "sandbox"
+
 
 _making = threading.Lock()
 
@@ -30,14 +41,14 @@ def client(settings: Settings, service: str) -> Any:
     return client_at(settings.aws_endpoint, REGION, service)
 
 
-def client_at(endpoint: str, region: str, service: str) -> Any:
+def client_at(endpoint: str, region: str, service: str, caller: str = _SANDBOX) -> Any:
     """Return a client of an endpoint; it never uses the environment's credentials."""
     with _making:  # boto3's clients are thread-safe, but their creation is not.
-        return _client(endpoint, region, service)
+        return _client(endpoint, region, service, caller)
 
 
 @functools.cache
-def _client(endpoint: str, region: str, service: str) -> Any:
+def _client(endpoint: str, region: str, service: str, caller: str) -> Any:
     # To load a service's model takes 50 ms and 5 MB.
     return boto3.session.Session().client(
         service,  # type: ignore[call-overload]
@@ -46,6 +57,7 @@ def _client(endpoint: str, region: str, service: str) -> Any:
         aws_access_key_id=ACCESS_KEY_ID,
         aws_secret_access_key=SECRET_ACCESS_KEY,
         config=Config(
+            user_agent_extra=f"{CALLER}{caller}",
             connect_timeout=3,
             retries={"mode": "standard", "total_max_attempts": 3},
             max_pool_connections=32,

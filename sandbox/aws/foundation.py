@@ -11,6 +11,7 @@ import json
 
 from moto.ec2.models import ec2_backends
 from moto.eks.models import eks_backends
+from moto.elbv2.models import elbv2_backends
 from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
 
@@ -24,6 +25,8 @@ _NETWORK = "10.0.0.0/16"
 _SUBNETS = {"us-east-1a": "10.0.0.0/20", "us-east-1b": "10.0.16.0/20"}
 _SERVICES = "10.100.0.0/16"
 _VERSION = "1.36"
+# The default of previews:loadBalancer.group.
+_GROUP = "previews"
 _ROLE = "sandbox-cluster"
 # AWS does not check the thumbprint of EKS's issuer any more.
 _THUMBPRINT = "9e99a48a9960b14926bb7f3b02e22da2b0ab7280"
@@ -57,6 +60,7 @@ def lay(settings: Settings) -> None:
         version=_VERSION,
         kubernetes_network_config={"serviceIpv4Cidr": _SERVICES, "ipFamily": "ipv4"},
     )
+    _load_balancer(vpc, subnets)
     layout = Layout(settings)
     ensure_credentials(layout)
     cluster.endpoint = layout.server
@@ -79,6 +83,28 @@ def _network() -> tuple[str, list[str]]:
         ec2.create_tags([subnet.id], {"Name": name, "kubernetes.io/role/internal-elb": "1"})
         subnets.append(subnet.id)
     return vpc.id, subnets
+
+
+def _load_balancer(vpc: str, subnets: list[str]) -> None:
+    """Create what AWS would show of the load balancer of the previews' group.
+
+    What listens is a process of this machine (sandbox/balancer). Its security group lets in the
+    networks that staging asks for where nobody configures any: the VPC's.
+    """
+    ec2 = ec2_backends[ACCOUNT][REGION]
+    group = ec2.create_security_group(
+        f"k8s-{_GROUP}", "Managed by the load balancer's controller", vpc_id=vpc
+    )
+    ec2.authorize_security_group_ingress(
+        group.id, "tcp", "443", "443", [{"CidrIp": _NETWORK}], vpc_id=vpc
+    )
+    elbv2_backends[ACCOUNT][REGION].create_load_balancer(
+        f"k8s-{_GROUP}",
+        [group.id],
+        subnets,
+        scheme="internal",
+        tags=[{"Key": "ingress.k8s.aws/stack", "Value": _GROUP}],
+    )
 
 
 def _cluster_role() -> str:

@@ -37,6 +37,7 @@ def platform_sizes(staging: Deployment) -> PlatformSizes:
         database_class=database["instanceClass"],
         database_gib=int(database["allocatedStorage"]),
         database_multi_az=database["multiAz"],
+        log_types=tuple(cluster["enabledClusterLogTypes"]),
         nodes={NODE: pools},
         node_gib=int(str(node_class["spec"]["ephemeralStorage"]["size"]).removesuffix("Gi")),
         nat_gateways=len(of_type(staging, "aws:ec2/natGateway:NatGateway")),

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.aws.calls import FILE
 from sandbox.settings import Settings
 from tests.addresses import free_port, free_subnet
 from tests.e2e.world import World, copy_of_the_checkout
+from tests.previews.aws_calls import unrecorded
 
 _FOLDER = Path(__file__).parent
 _NUMBERS = itertools.count(1000)
@@ -57,6 +59,8 @@ def world() -> Iterator[World]:
     ):
         world.sandbox("staging")
         yield world
+        record = world.settings.home / "aws" / FILE
+        assert unrecorded(record.read_text().splitlines()) == []
 
 
 @pytest.fixture

@@ -7,17 +7,27 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from sandbox.aws.client import COMMANDS, PROVIDER
 
 _RECORD = Path(__file__).resolve().parents[1] / "infra/ci/permissions/calls.toml"
 _SERVICES = {"elbv2": "elasticloadbalancing"}
 # Operations whose actions IAM names otherwise.
 _ACTIONS = {
+    # The emulated provider looks at an image by the API, the real one by the registry's protocol.
+    "ecr:DescribeImages": {"ecr:BatchGetImage"},
+    # The real provider tags by S3 Control's operations, which moto's account has not got.
+    "s3:DeleteBucketTagging": {"s3:UntagResource"},
+    "s3:PutBucketTagging": {"s3:TagResource"},
+    "s3:DeleteBucketOwnershipControls": {"s3:PutBucketOwnershipControls"},
     "s3:DeleteObjects": {"s3:DeleteObject", "s3:DeleteObjectVersion"},
+    "s3:DeletePublicAccessBlock": {"s3:PutBucketPublicAccessBlock"},
     "s3:GetPublicAccessBlock": {"s3:GetBucketPublicAccessBlock"},
+    "s3:PutPublicAccessBlock": {"s3:PutBucketPublicAccessBlock"},
     "s3:HeadBucket": {"s3:ListBucket"},
     "s3:ListBuckets": {"s3:ListAllMyBuckets"},
     "s3:ListObjectVersions": {"s3:ListBucketVersions"},
@@ -55,7 +65,7 @@ def require_recorded(model: Any, **_: object) -> None:
 
 def _callers() -> Iterator[str]:
     """The modules that called, from the innermost on, without boto3's own."""
-    frame = sys._getframe(1)  # noqa: SLF001  inspect.stack reads every source file
+    frame = sys._getframe(1)
     while frame.f_back is not None:
         frame = frame.f_back
         name = str(frame.f_globals.get("__name__", ""))
@@ -66,5 +76,28 @@ def _callers() -> Iterator[str]:
 @cache
 def _recorded() -> frozenset[str]:
     calls = tomllib.loads(_RECORD.read_text())
-    known = (calls["previews"]["preview"], calls["previews"]["staging"], *calls["state"].values())
-    return frozenset(call for part in known if isinstance(part, list) for call in part)
+    return _lists(calls["previews"]) | _lists(calls["state"])
+
+
+def unrecorded(lines: Iterable[str]) -> list[str]:
+    """Return the lines of an emulated account's record that name a call which is not recorded.
+
+    Args:
+        lines: Such as ``provider rds:DeleteDBInstance``: the caller, the service, the operation.
+    """
+    calls = tomllib.loads(_RECORD.read_text())
+    of_types = [_lists(phases) for phases in calls["types"].values()]
+    known = {
+        COMMANDS: _recorded(),
+        PROVIDER: frozenset().union(*of_types, _lists(calls["person"]), _lists(calls["workflows"])),
+    }
+    return [line for line in lines if not _of_line(line) <= known[line.partition(" ")[0]]]
+
+
+def _of_line(line: str) -> set[str]:
+    service, _, operation = line.partition(" ")[2].partition(":")
+    return actions(service, operation)
+
+
+def _lists(part: Mapping[str, object]) -> frozenset[str]:
+    return frozenset(call for calls in part.values() if isinstance(calls, list) for call in calls)

@@ -3,8 +3,11 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import socket
+import ssl
 from collections.abc import Callable
 
+import httpx
 import pytest
 import respx
 import typer
@@ -43,7 +46,7 @@ def test_every_code_is_a_slug_of_its_own() -> None:
 @pytest.mark.parametrize("number", ["0", "-3", "042", "forty-two", "1234567890", "4 2", "٤٢"])
 def test_a_pull_request_that_is_none_is_named(previews: Run, number: str) -> None:
     code, output, complaint = previews("decide", "--json", "--", number)
-    assert code == 1
+    assert code == 2
     assert json.loads(output)["error"]["code"] == "pull-request-number"
     assert f"pull request {number!r}: expected its number" in complaint
     assert "What to do:" in complaint
@@ -89,7 +92,7 @@ def test_an_event_of_another_kind_is_refused(previews: Run, tmp_path: object, te
 
 def test_without_an_event_and_a_number_it_says_how(previews: Run) -> None:
     code, _, complaint = previews("decide")
-    assert code == 1
+    assert code == 2
     assert "previews decide 42" in complaint
 
 
@@ -101,3 +104,96 @@ def test_an_error_as_a_document_has_all_its_parts() -> None:
         "why": "it broke",
         "remedy": "mend it.",
     }
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("no-such-command",),
+        ("list", "--no-such-option"),
+        ("destroy",),
+        ("destroy", "forty-two"),
+        ("unlock", "production"),
+        ("unlock", "pr-0"),
+        ("sweep", "--most", "0"),
+        ("sweep", "--most", "many"),
+        ("sweep", "--confirm", "-1"),
+        ("sweep", "--only", "x"),
+        ("decide", "--event", "/no/such/file"),
+        ("obey", "--event", "/no/such/file"),
+        ("obey",),
+        ("comment", "42", "--removed", "--failed", "no"),
+        ("autopsy", "42", "--event-log", "/no/such/file"),
+        ("app", "look"),
+        ("adopt", "--platform", "previews"),
+        ("adopt", "--platform", f"acme/previews@{'a' * 40}"),
+        ("tests", "fly", "42", "--commit", "a"),
+        ("ended", "42", "--commit", "a" * 40, "--job", "build=fine"),
+        ("up", "42", "--commit", "a" * 40),
+        ("up", "42", "--bypass", "let-me-in"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_exit_code_2(previews: Run, arguments: tuple[str, ...]) -> None:
+    code, _, complaint = previews(*arguments)
+    assert code == 2
+    assert complaint or not arguments
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_values_are_named_as_people_write_them_and_none_is_a_secret(
+    previews: Run, command: str
+) -> None:
+    """An argument is shown to every user of the machine, and kept in the shell's history."""
+    _, output, _ = previews(command, "--help")
+    options = [line for line in output.splitlines() if re.search(r"(^|\s)--[a-z]", line)]
+    assert options
+    for line in options:
+        assert not re.search(r"\b(TEXT|PATH|INTEGER|FLOAT|DIRECTORY)\b", line), line
+        assert not re.search(r"--\S*(token|secret|password|bypass)", line), line
+
+
+def _fault(kind: str) -> Exception:
+    from botocore.exceptions import EndpointConnectionError
+    from urllib3.exceptions import NewConnectionError
+
+    faults = {
+        "name": lambda: socket.gaierror(-2, "Name or service not known"),
+        "refused": lambda: ConnectionRefusedError(111, "Connection refused"),
+        "certificate": lambda: ssl.SSLCertVerificationError("self-signed certificate"),
+        "timeout": lambda: httpx.ConnectTimeout("timed out"),
+        "aws": lambda: EndpointConnectionError(endpoint_url="https://rds.test"),
+        "urllib3": lambda: NewConnectionError(None, "no route"),  # type: ignore[arg-type]
+    }
+    return faults[kind]()
+
+
+@pytest.mark.parametrize("kind", ["name", "refused", "certificate", "timeout", "aws", "urllib3"])
+def test_a_server_that_is_not_reached_is_one_message_with_a_remedy(
+    previews: Run, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    def unreached(*_: object, **__: object) -> None:
+        raise _fault(kind)
+
+    monkeypatch.setattr("previews.commands.list.statuses", unreached)
+    monkeypatch.setattr("previews.clients.Clients.stacks", None)
+    code, output, complaint = previews("list", "--json")
+    assert (code, json.loads(output)["error"]["code"]) == (1, "network")
+    assert "previews list: a server can't be reached: " in complaint
+    assert "name resolution" in complaint
+    assert "Traceback" not in complaint
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), BrokenPipeError(), OSError("disk full")])
+def test_another_error_keeps_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    from previews import cli
+
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("previews.cli.app", broken)
+    with pytest.raises(type(error)):
+        cli.main()

@@ -69,7 +69,7 @@ def stagings_bucket(staging: StackName) -> tuple[Grant, ...]:
         Grant("compare staging's bucket with what is declared", _LOOKS, (bucket,)),
         Grant(
             "it is tagged with its commit",
-            ("s3:TagResource", "s3:UntagResource"),
+            ("s3:TagResource",),
             (bucket,),
             {"StringEqualsIfExists": {"aws:RequestTag/stack": staging.name}},
         ),

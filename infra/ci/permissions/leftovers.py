@@ -29,6 +29,11 @@ def leftovers(stacks: str) -> tuple[Grant, ...]:
             ),
         ),
         Grant(
+            "roles, which a list shows without their tags",
+            ("iam:ListRoleTags",),
+            (f"{{arn}}:iam::{{account}}:role/{stacks}",),
+        ),
+        Grant(
             "backups of an instance that somebody deleted; RDS keeps its tags with them",
             ("rds:DeleteDBInstanceAutomatedBackup",),
             ("{arn}:rds:{here}:auto-backup:*",),

@@ -171,7 +171,6 @@ def own_roles(stacks: str, *, boundary: str, ends: tuple[str, ...]) -> tuple[Gra
             (
                 "iam:PutRolePolicy",
                 "iam:UpdateAssumeRolePolicy",
-                "iam:UpdateRole",
                 "iam:UpdateRoleDescription",
             ),
             roles,
@@ -188,7 +187,6 @@ def own_roles(stacks: str, *, boundary: str, ends: tuple[str, ...]) -> tuple[Gra
                 "iam:ListAttachedRolePolicies",
                 "iam:ListInstanceProfilesForRole",
                 "iam:ListRolePolicies",
-                "iam:ListRoleTags",
             ),
             roles,
         ),

@@ -76,14 +76,12 @@ NEVER = (
     ),
 )
 
-_PUSH_AND_FIND = (
+_PUSH = (
     "ecr:BatchCheckLayerAvailability",
     "ecr:BatchGetImage",
     "ecr:CompleteLayerUpload",
-    "ecr:DescribeImages",
     "ecr:GetDownloadUrlForLayer",
     "ecr:InitiateLayerUpload",
-    "ecr:ListImages",
     "ecr:PutImage",
     "ecr:UploadLayerPart",
 )
@@ -93,8 +91,8 @@ IMAGES = (
         "a login to the registry; the action supports no resource", ("ecr:GetAuthorizationToken",)
     ),
     Grant(
-        "push and find images; tags are immutable, so nobody's image is overwritten",
-        _PUSH_AND_FIND,
+        "push images; tags are immutable, so nobody's image is overwritten",
+        _PUSH,
         ("{arn}:ecr:{here}:repository/{repository}",),
     ),
 )
@@ -102,7 +100,7 @@ IMAGES = (
 DATABASE_IMAGE = Grant(
     "push the image that prepares databases; no role of previews may, since it gets master"
     " passwords",
-    _PUSH_AND_FIND,
+    _PUSH,
     ("{arn}:ecr:{here}:repository/{database_repository}",),
 )
 

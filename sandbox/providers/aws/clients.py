@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from sandbox.aws.client import client_at
+from sandbox.aws.client import PROVIDER, client_at
 from sandbox.errors import SandboxError
 
 
@@ -51,7 +51,7 @@ class Clients:
         return await asyncio.to_thread(self._call, service, operation, parameters)
 
     def _call(self, service: str, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        client = client_at(self._endpoint, self.region, service)
+        client = client_at(self._endpoint, self.region, service, PROVIDER)
         try:
             answer: dict[str, Any] = getattr(client, operation)(**parameters)
         except ClientError as error:

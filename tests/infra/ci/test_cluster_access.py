@@ -118,6 +118,19 @@ def read_by_the_lifecycle() -> dict[tuple[str, str], str]:
     return found
 
 
+def read_of_all_namespaces() -> dict[tuple[str, str], str]:
+    """The same for calls that name no namespace."""
+    return {
+        group_and_resource(kind): module
+        for path in sorted((ROOT / "previews").rglob("*.py"))
+        for module in [".".join(path.relative_to(ROOT).with_suffix("").parts)]
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if all(word.arg != "namespace" for word in node.keywords)
+        if (kind := kind_read(node, node.func, module))
+    }
+
+
 def kind_read(call: ast.Call, method: ast.Attribute, module: str) -> str | None:
     """The kind of a call like `cluster.each(kind)` or `api.get(kind, namespace=…)`."""
     asks = method.attr in {"each", "find"} and ast.unparse(method.value).endswith("cluster")
@@ -174,6 +187,16 @@ def test_a_kind_that_the_lifecycle_reads_can_be_read() -> None:
         assert (group, resource) in read_everywhere() | viewed | written, (
             f"{module} reads {resource} of API group {group!r}: add it to VIEWED in"
             " infra/ci/cluster_access.py"
+        )
+
+
+def test_what_is_read_in_its_namespaces_alone_is_read_by_naming_one() -> None:
+    read = read_of_all_namespaces()
+    assert ("", "namespaces") in read
+    for (group, resource), module in read.items():
+        assert (group, resource) in read_everywhere(), (
+            f"{module} reads {resource} of API group {group!r} in all namespaces, which CI's role"
+            " can't: name the namespace"
         )
 
 

@@ -178,11 +178,13 @@ def workflows_with_credentials() -> Iterator[tuple[str, str]]:
         for job in jobs.values():
             asked = "id-token" in (job.get("permissions") or {})
             if asked and "AWS_ROLE_ARN" in json.dumps(job):
-                own = re.fullmatch(
-                    r"\$\{\{ inputs\.environment \|\| '(\w+)' \}\}", job["environment"]["name"]
+                # An app names its own environment; the two for a changed program have no other.
+                name = re.fullmatch(
+                    r"\$\{\{ inputs\.environment \|\| '(\w+)' \}\}|([\w-]+)",
+                    job["environment"]["name"],
                 )
-                assert own is not None
-                yield file.name, own[1]
+                assert name is not None
+                yield file.name, name[1] or name[2]
 
 
 def test_the_workflows_that_take_a_role_are_those_that_the_roles_trust() -> None:
@@ -191,11 +193,13 @@ def test_the_workflows_that_take_a_role_are_those_that_the_roles_trust() -> None
 
 
 def test_the_roles_are_made_with_their_policies_and_a_boundary(guarded: Deployment) -> None:
-    names = {"deploy-preview", "deploy-staging"}
+    names = {f"deploy-{environment}" for environment in WORKFLOWS}
     roles = [r for r in guarded.registrations if r.name in names]
     assert {r.inputs["name"] for r in roles} == {
         "previews-deploy-preview",
+        "previews-deploy-preview-infra",
         "previews-deploy-staging",
+        "previews-plan-preview-infra",
     }
     preview = guarded.one("aws:iam/rolePolicy:RolePolicy", "deploy-preview-permissions")
     text = preview.inputs["policy"]
@@ -211,7 +215,7 @@ def test_the_roles_are_made_with_their_policies_and_a_boundary(guarded: Deployme
     staging = guarded.one("aws:iam/rolePolicy:RolePolicy", "deploy-staging-permissions")
     assert "arn:aws:iam::123456789012:policy/previews-data-secrets" in staging.inputs["policy"]
     assert "previews-data-secrets" not in text
-    assert set(guarded.outputs["deployRoles"]) == {"preview", "staging"}
+    assert set(guarded.outputs["deployRoles"]) == set(WORKFLOWS)
 
 
 def test_an_existing_identity_provider_is_used(guarded: Deployment) -> None:

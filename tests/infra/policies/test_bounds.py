@@ -9,13 +9,21 @@ from typing import Any
 
 import pytest
 
+from contract.kubernetes import TLS_POLICY
 from contract.networks import NOT_PUBLIC
 from contract.stack_name import StackName
 from infra.policies import check
 from infra.policies.catalogue import RULES, STACK_RULES
 from infra.policies.check import read_export
 from infra.policies.declared import Declared, below, each, get, leaves, listed
-from infra.policies.networks import HOSTS_POLICY, NETWORK_POLICY, narrow
+from infra.policies.networks import (
+    DEFAULT_GROUP,
+    GROUP_RULE,
+    HOSTS_POLICY,
+    INGRESS_RULE,
+    NETWORK_POLICY,
+    narrow,
+)
 from infra.policies.ownership import belongs
 from infra.policies.sizes import quantity
 from infra.policies.workloads import TYPES, containers
@@ -135,6 +143,29 @@ def test_every_rule_of_a_security_group_and_every_network_of_a_rule_counts() -> 
     assert rule.complaints(made("staging", GROUP, {"egress": [OPEN]})) == []
 
 
+@pytest.mark.parametrize(
+    ("type_", "rule", "wide"),
+    [
+        (GROUP, {"ingress": [{"ipv6CidrBlocks": ["fd00::/32"]}]}, False),
+        (GROUP, {"ingress": [CLOSED, {"ipv6CidrBlocks": ["fd00::/32", "::/0"]}]}, True),
+        (GROUP, {"ingress": [{**CLOSED, "ipv6CidrBlocks": ["2000::/3"]}]}, True),
+        (DEFAULT_GROUP, {"ingress": [{"ipv6CidrBlocks": ["::/0"]}]}, True),
+        (GROUP_RULE, {"type": "ingress", **CLOSED, "ipv6CidrBlocks": ["::/0"]}, True),
+        (GROUP_RULE, {"type": "egress", "ipv6CidrBlocks": ["::/0"]}, False),
+        (INGRESS_RULE, {"cidrIpv6": "::/0"}, True),
+        (INGRESS_RULE, {"cidrIpv6": "fd00::/31"}, True),
+        (INGRESS_RULE, {"cidrIpv6": "fd00::/32"}, False),
+        (INGRESS_RULE, {"cidrIpv4": "0.0.0.0/0"}, True),
+        (INGRESS_RULE, {"cidrIpv4": "10.0.0.0/8"}, False),
+    ],
+)
+def test_networks_of_ipv6_count_as_those_of_ipv4(
+    type_: str, rule: dict[str, Any], wide: bool
+) -> None:
+    complaints = BY_NAME["security-group-closed"].complaints(made("staging", type_, rule))
+    assert len(complaints) == wide
+
+
 ALB = "alb.ingress.kubernetes.io/"
 OWN = {"host": "pr-42.p.io"}
 
@@ -178,6 +209,33 @@ HEADER, HOST = condition("http-header"), condition("host-header")
 )
 def test_every_host_and_every_annotation_of_an_ingress_counts(found: Declared, count: int) -> None:
     assert len(BY_NAME["ingress-own-host"].complaints(found)) == count
+
+
+@pytest.mark.parametrize("name", ["actions.a", "transforms.a"])
+def test_each_annotation_that_changes_requests_is_refused_by_itself(name: str) -> None:
+    found = ingress([OWN], **{f"{ALB}{name}": "x"})
+    assert len(BY_NAME["ingress-own-host"].complaints(found)) == 1
+
+
+HTTPS_PORT = json.dumps([{"HTTP": 80}, {"HTTPS": 443}])
+
+
+@pytest.mark.parametrize(
+    ("annotations", "complaints"),
+    [
+        ({}, 0),
+        ({"listen-ports": json.dumps([{"HTTP": 80}])}, 0),
+        ({"listen-ports": HTTPS_PORT, "ssl-policy": TLS_POLICY}, 0),
+        ({"listen-ports": HTTPS_PORT}, 1),
+        ({"listen-ports": HTTPS_PORT, "ssl-policy": "ELBSecurityPolicy-2016-08"}, 1),
+        ({"ssl-policy": "ELBSecurityPolicy-TLS13-1-0-2021-06"}, 1),
+        ({"ssl-policy": TLS_POLICY}, 0),
+    ],
+)
+def test_no_other_tls_policy_passes(annotations: dict[str, str], complaints: int) -> None:
+    found = ingress([OWN], **{f"{ALB}{name}": value for name, value in annotations.items()})
+    assert len(BY_NAME["ingress-tls"].complaints(found)) == complaints
+    assert TLS_POLICY == "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 
 
 def test_every_variable_of_every_container_counts() -> None:
@@ -616,6 +674,7 @@ def test_an_export_is_held_to_the_rules(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 ACCOUNT = "system:serviceaccount:pr-42:external-secrets"
+OTHERS = "system:serviceaccount:pr-43:external-secrets"
 SECRET = "arn:aws:secretsmanager:eu-west-1:1:secret:rds!db-42-AbCdEf"
 READ = "secretsmanager:GetSecretValue"
 
@@ -642,6 +701,8 @@ def by(**keys: str) -> dict[str, Any]:
         (policy(taken(), taken(Condition={})), 1),
         (policy(taken(**by(oidc_aud="sts.amazonaws.com"))), 1),
         (policy(taken(**by(a_sub=ACCOUNT, b_sub="system:serviceaccount:pr-420:x"))), 1),
+        (policy(taken(Condition={"StringEquals": {"oidc:sub": [ACCOUNT, OTHERS]}})), 1),
+        (policy(taken(Condition={"StringLike": {"oidc:sub": ACCOUNT}})), 1),
         (json.dumps({"Statement": taken(Action="sts:AssumeRole")}), 1),
     ],
 )

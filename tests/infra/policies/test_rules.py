@@ -424,6 +424,15 @@ MADE: list[tuple[str, Declared, str | None]] = [
         "may not",
     ),
     ("preview-holds-only", made("staging", "aws:iam/user:User"), None),
+    (
+        "ingress-tls",
+        made(
+            "pr-42",
+            INGRESS,
+            {"metadata": {"annotations": {"alb.ingress.kubernetes.io/ssl-policy": "x"}}},
+        ),
+        "TLS policy is x",
+    ),
     ("no-secret-holder", made("pr-42", "kubernetes:core/v1:Secret"), "in the state"),
     ("no-secret-holder", made("staging", "aws:iam/accessKey:AccessKey"), "in the state"),
     ("no-plain-secret", made("staging", "x", {"masterSecret": "arn:aws:secretsmanager:x"}), None),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -100,13 +101,15 @@ def client(name: str) -> Any:
 class Session:
     """The account of moto, which is filled when it is first asked, with that RDS."""
 
-    def __init__(self) -> None:
+    def __init__(self, until: ExitStack) -> None:
         self.rds = Rds()
+        self._until = until
         self._is_filled = False
 
     def client(self, name: str) -> Any:
         if not self._is_filled:
             self._is_filled = True
+            self._until.enter_context(mock_aws())
             _fill()
         return self.rds if name == "rds" else client(name)
 
@@ -175,9 +178,9 @@ class World:
         file: ``Pulumi.staging.yaml`` as the guide's steps leave it.
     """
 
-    def __init__(self, hub: LocalGitHub, project: Path) -> None:
+    def __init__(self, hub: LocalGitHub, project: Path, until: ExitStack) -> None:
         self.hub = hub
-        self.session = Session()
+        self.session = Session(until)
         self.cluster = Cluster()
         self.project = project
         self.file: dict[str, Any] = {
@@ -229,7 +232,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[World]:
     monkeypatch.setenv("PREVIEWS_PROJECT", str(tmp_path))
     monkeypatch.setattr("moto.route53.models.create_route53_zone_id", lambda **_: ZONE)
     monkeypatch.setattr("moto.settings.ACM_VALIDATION_WAIT", -1)
-    with LocalGitHub() as hub, mock_aws():
+    with LocalGitHub() as hub, ExitStack() as until:
         for name, value in hub.environment.items():
             monkeypatch.setenv(name, value)
-        yield World(hub, tmp_path)
+        yield World(hub, tmp_path, until)

@@ -79,12 +79,28 @@ class _Cluster:
 
 
 def test_a_cluster_that_does_not_answer_is_out_of_reach() -> None:
-    [problem] = reach.cluster(_Cluster(OSError("no route"))).problems  # type: ignore[arg-type]
+    [problem] = reach.cluster(lambda: _Cluster(OSError("no route"))).problems  # type: ignore[arg-type,return-value]
     assert "does not answer here" in problem.why
+    assert "cluster.apiCidrs" in problem.remedy
+
+
+def test_a_cluster_whose_name_cannot_be_read_from_it_is_out_of_reach() -> None:
+    def connect() -> Any:
+        _Cluster(OSError("no route")).each("namespaces")
+
+    [problem] = reach.cluster(connect).problems
     assert "cluster.apiCidrs" in problem.remedy
 
 
 def test_a_cluster_that_refuses_is_reached_and_unknown() -> None:
     refused = ApiError.__new__(ApiError)
     with pytest.raises(PreviewsError):
-        reach.cluster(_Cluster(refused))  # type: ignore[arg-type]
+        reach.cluster(lambda: _Cluster(refused))  # type: ignore[arg-type,return-value]
+
+
+def test_a_cluster_without_staging_is_reached_and_unknown() -> None:
+    def connect() -> Any:
+        raise PreviewsError("staging-outputs", "it", why="there is none", remedy="up.")
+
+    with pytest.raises(PreviewsError):
+        reach.cluster(connect)

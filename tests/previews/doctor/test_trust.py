@@ -15,7 +15,7 @@ from previews.doctor.expected import Expected, Source, StagingFile
 from tests.previews.doctor.conftest import ISSUER, trust
 
 SOURCE = Source(repository="acme/orders", repository_id="4217", subject_prefix="repo:acme/orders")
-EXPECTED = Expected(PLATFORM_APP, (), StagingFile(github=SOURCE))
+EXPECTED = Expected(PLATFORM_APP, {}, StagingFile(github=SOURCE))
 
 
 def problems(kind: str, policy: Any) -> list[str]:

@@ -44,3 +44,9 @@ def test_a_secret_that_can_t_be_read_is_named(aws: Session) -> None:
     with pytest.raises(PreviewsError, match="previews-bypass-tests") as raised:
         assert clients(aws, arn).bypass
     assert raised.value.code == "bypass-unreadable"
+
+
+def test_the_environment_s_takes_its_place(aws: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREVIEWS_BYPASS", "mine")
+    assert clients(aws, "").bypass == "mine"
+    assert "mine" not in repr(clients(aws, "").settings)

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from previews.clients import Clients
+from previews.errors import PreviewsError
 from tests.github import LocalGitHub
 
 Run = Callable[..., tuple[int, str, str]]
@@ -243,6 +245,16 @@ def test_the_name_of_an_app_is_the_environment_s(
     assert (code, json.loads(output)["error"]["code"]) == (1, "environment-name")
     monkeypatch.setenv("PREVIEWS_ENVIRONMENT", "preview-infra")
     assert decide(previews, tmp_path)["action"] == "up"
+
+
+def test_the_platform_s_description_does_not_pass_for_an_app_s(
+    github: LocalGitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of the app is checked out, and the folder of its files is the platform's."""
+    monkeypatch.setenv("PREVIEWS_ENVIRONMENT", "orders-preview")
+    with pytest.raises(PreviewsError) as caught:
+        _ = Clients().app
+    assert caught.value.code == "app-environment"
 
 
 @pytest.mark.parametrize("folder", ["..", "a/../../b", "/etc", "a\nb"])

@@ -14,6 +14,7 @@ import yaml
 from contract.app.model import App
 from contract.preview import Preview
 from contract.stack_name import PLATFORM_APP, AppName
+from previews.clients import Clients
 from previews.errors import PreviewsError
 from previews.github.connection import Connection
 from previews.lifecycle import deploy
@@ -141,7 +142,7 @@ def test_without_an_image_the_one_of_an_earlier_run_is_forgotten(
     made = clients(github, RecordedStacks(), project=tmp_path)
     pull = made.github.pulls.read(42)
     made.deployment(Preview(42), pull, PullRequestPresenter(made.github, Preview(42))).run(
-        image=None
+        images=None
     )
     left = {"encryptionsalt": "v1:abc", "config": {"previews:ttlDays": 3}}
     assert yaml.safe_load(file.read_text()) == left
@@ -370,6 +371,25 @@ def test_what_answers_wrongly_is_no_success(github: LocalGitHub, smoked: list[Sm
     assert "❌ smoke test" in comment(github).body
 
 
+def test_a_load_balancer_that_lets_in_more_is_a_failed_deployment(
+    github: LocalGitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(_: Clients) -> None:
+        raise PreviewsError(
+            "inbound-open", "load balancer", why="it lets in 0.0.0.0/0", remedy="close it."
+        )
+
+    made = clients(github, RecordedStacks())
+    del made.__dict__["check_inbound"]
+    monkeypatch.setattr(Clients, "check_inbound", opened)
+    shown = PullRequestPresenter(made.github, Preview(42))
+    deployment = made.deployment(Preview(42), made.github.pulls.read(42), shown)
+    with pytest.raises(PreviewsError, match="it lets in"):
+        deployment.run(image=None)
+    assert "it lets in 0.0.0.0/0" in comment(github).body
+    assert states(github) == [["in_progress", "failure"]]
+
+
 def test_its_data_begins_anew_when_asked(github: LocalGitHub) -> None:
     stacks = RecordedStacks(play=["first", "same"])
     run(github, stacks)
@@ -386,7 +406,7 @@ def test_a_github_that_fails_stops_no_preview(github: LocalGitHub, fault: Fault)
     pull = made.github.pulls.read(42)
     github.fail(fault)
     report = made.deployment(Preview(42), pull, PullRequestPresenter(made.github, Preview(42))).run(
-        image=None
+        images=None
     )
     assert report.url == "http://pr-42.preview.test"
     assert github.state.comments_of(42) == []

@@ -224,7 +224,7 @@ def test_the_result_of_one_job_is_shown_by_another(
     github: LocalGitHub, previews: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     stacks = living(steps=[step("replace")])
-    monkeypatch.setattr("previews.pulumi.stacks.Stacks", lambda _: stacks)
+    monkeypatch.setattr("previews.pulumi.stacks.Stacks", lambda *_, **_more: stacks)
     for name, value in github.environment.items():
         monkeypatch.setenv(name, value)
     file = str(tmp_path / "diff.json")

@@ -342,3 +342,47 @@ def test_whatever_a_check_raises_is_its_failure(service: Service, folder: Path) 
     report = smoke(URL, app({"request": "GET /customers/1"}), folder=folder, running=broken)
     assert report.failures() == ["running image: it can't be run (RecursionError)"]
     assert [check.what for check in report.checks] == ["health", "running image"]
+
+
+SIGN_IN = (
+    "https://acme.auth.eu-west-1.amazoncognito.com/oauth2/authorize"
+    "?client_id=c&redirect_uri=https%3A%2F%2Fpr-42.preview.test%2Foauth2%2Fidpresponse"
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [
+        (httpx.Response(302, headers={"Location": SIGN_IN}), ""),
+        (httpx.Response(401, headers={"Server": "awselb/2.0"}), ""),
+        (httpx.Response(401), "expected to be turned away, got 401"),
+        (httpx.Response(200, text="Welcome"), "expected to be turned away, got 200: Welcome"),
+        (httpx.Response(302, headers={"Location": "/login"}), "turned away, got 302"),
+        (
+            httpx.Response(302, headers={"Location": "https://own.test/oauth2/authorize"}),
+            "turned away, got 302",
+        ),
+    ],
+)
+def test_somebody_who_has_not_signed_in_must_be_turned_away(
+    answer: httpx.Response, wrong: str, folder: Path
+) -> None:
+    """A controller that ignores the condition on the header would let everybody in."""
+    unsigned: list[httpx.Request] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/health":
+            return httpx.Response(200)
+        if "x-preview-bypass" in request.headers:
+            return httpx.Response(200)
+        unsigned.append(request)
+        return answer
+
+    with respx.mock(assert_all_called=False) as router:
+        router.route().mock(side_effect=respond)
+        tested = App.model_validate(
+            {"service": {"health": "/health"}, "smoke": [{"request": "GET /items"}]}
+        )
+        report = run_smoke(URL, tested, folder=folder, bypass="t" * 40, signed_in=True)
+    assert [request.url.path for request in unsigned] == ["/"]
+    assert (report.failures() == []) if not wrong else wrong in report.failures()[0]

@@ -13,6 +13,7 @@ from previews.errors import PreviewsError
 from previews.lifecycle import staging as module
 from previews.lifecycle.smoke import SmokeCheck, SmokeReport
 from previews.lifecycle.staging import LAST_GOOD, StagingDeployment, StagingReport
+from previews.pulumi.locks import TAG
 from tests.github import LocalGitHub
 from tests.previews.bringing import RecordedStacks, clients
 
@@ -53,7 +54,8 @@ def deploy(github: LocalGitHub, stacks: RecordedStacks, image: str) -> StagingRe
         app=App(),
         folder=made.settings.app_folder,
         stacks=made.stacks,
-        bypass=made.bypass_or(None),
+        bypass=lambda: made.bypass,
+        claim=made.claim,
         diagnose=made.diagnose,
     ).run(image)
 
@@ -67,6 +69,24 @@ def test_an_image_that_works_becomes_the_last_good_one(github: LocalGitHub) -> N
     assert deploy(github, stacks, NEW).image == NEW
     assert stacks.tags("staging")[LAST_GOOD] == NEW
     assert images(stacks) == [NEW]
+
+
+def test_the_run_records_itself_before_it_changes_anything(
+    github: LocalGitHub, smoked: list[str]
+) -> None:
+    del smoked
+    stacks = staging(["first"])
+    made = clients(github, stacks, github_run_id=9)
+    StagingDeployment(
+        app=App(),
+        folder=made.settings.app_folder,
+        stacks=made.stacks,
+        bypass=lambda: made.bypass,
+        claim=made.claim,
+        diagnose=made.diagnose,
+    ).run(NEW)
+    assert stacks.tags("staging")[TAG].startswith("9/1@")
+    assert stacks.calls[0] == "tag staging"
 
 
 @pytest.mark.parametrize(
@@ -143,7 +163,8 @@ def test_the_image_that_prepares_databases_goes_along_and_is_not_rolled_back(
         app=App(),
         folder=made.settings.app_folder,
         stacks=made.stacks,
-        bypass=made.bypass_or(None),
+        bypass=lambda: made.bypass,
+        claim=made.claim,
         diagnose=made.diagnose,
     )
     with pytest.raises(PreviewsError, match="rolled back"):

@@ -159,6 +159,57 @@ def test_a_closed_pull_request_comes_not_up(github: LocalGitHub) -> None:
     assert github.state.pulls[42].labels == []
 
 
+NO_PREVIEW = [
+    ({"head_repository": "mallory/orders"}, "command-fork", "It comes from a fork"),
+    ({"head_repository": None}, "command-fork", "It comes from a fork"),
+    ({"draft": True}, "command-draft", "it is a draft"),
+    ({"author": "dependabot[bot]"}, "command-bot", "dependency bot"),
+]
+
+
+@pytest.mark.parametrize("body", ["/preview", "/preview reset-db"])
+@pytest.mark.parametrize(("pull", "code", "why"), NO_PREVIEW)
+def test_where_there_is_no_preview_the_answer_has_the_reason(
+    github: LocalGitHub, pull: dict[str, Any], code: str, why: str, body: str
+) -> None:
+    github.state.pull(42, **pull)
+    with pytest.raises(PreviewsError) as raised:
+        give(github, event(body))
+    assert raised.value.code == code
+    assert (github.state.started, github.state.pulls[42].labels) == ([], [])
+    command, answer = github.state.comments_of(42)
+    assert command.reactions == ["confused"]
+    assert answer.body.startswith("@ada Nothing was done: ")
+    assert why.casefold() in answer.body.casefold()
+    assert raised.value.remedy in answer.body
+
+
+@pytest.mark.parametrize(("pull", "code", "why"), NO_PREVIEW)
+def test_what_is_left_of_an_earlier_preview_is_removed_all_the_same(
+    github: LocalGitHub, pull: dict[str, Any], code: str, why: str
+) -> None:
+    del code, why
+    github.state.pull(42, **pull)
+    give(github, event("/preview destroy"))
+    assert [file for file, _, _ in github.state.started] == ["preview-destroy.yml"]
+
+
+def test_a_draft_is_deployed_where_drafts_are(
+    github: LocalGitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREVIEWS_DRAFTS", "true")
+    github.state.pull(42, draft=True)
+    give(github, event("/preview"))
+    assert github.state.comments[7].reactions == ["rocket"]
+
+
+def test_who_may_not_push_gets_no_comment_of_ours(github: LocalGitHub) -> None:
+    """Anybody could fill a pull request with answers."""
+    with pytest.raises(PreviewsError):
+        give(github, event("/preview nonsense", author="mallory"))
+    assert len(github.state.comments_of(42)) == 1
+
+
 def test_a_sentence_is_no_command_and_asks_github_nothing(github: LocalGitHub) -> None:
     assert give(github, event("nice preview")).command is None
     assert github.requests == []
@@ -195,15 +246,6 @@ def test_what_is_no_such_event_is_told(previews: Any, tmp_path: Path, text: str)
     assert "expected the JSON of an issue_comment event" in complaints
 
 
-def test_start_starts_from_the_branch_that_aws_trusts(
-    github: LocalGitHub, previews: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in github.environment.items():
-        monkeypatch.setenv(name, value)
-    assert previews("start", "42", "--branch", "trunk")[0] == 0
-    assert github.state.started == [("preview.yml", "trunk", {"pull-request": "42"})]
-
-
 @pytest.fixture
 def orders(github: LocalGitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalGitHub:
     """A job of a workflow that another app's workflow calls."""
@@ -216,14 +258,6 @@ def orders(github: LocalGitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     }.items():
         monkeypatch.setenv(name, value)
     return github
-
-
-def test_another_app_s_preview_is_started_by_the_workflow_that_calls(
-    orders: LocalGitHub, previews: Any
-) -> None:
-    assert previews("start", "42", "--branch", "trunk")[0] == 0
-    inputs = {"pull-request": "42", "action": "up"}
-    assert orders.state.started == [("preview-orders.yml", "trunk", inputs)]
 
 
 @pytest.mark.parametrize(
@@ -250,26 +284,41 @@ def test_a_command_for_another_app_starts_the_workflow_that_calls(
     assert orders.state.started == [("preview-orders.yml", "main", inputs)]
 
 
+def obey(previews: Any, tmp_path: Path, *options: str) -> tuple[int, str, str]:
+    """Run the command line on a comment `/preview`."""
+    given = tmp_path / "event.json"
+    document = {
+        "action": "created",
+        "issue": {"number": 42, "pull_request": {"url": "x"}},
+        "repository": {"default_branch": "trunk"},
+        "comment": {"id": 7, "body": "/preview", "user": {"login": "ada", "type": "User"}},
+    }
+    given.write_text(json.dumps(document))
+    found: tuple[int, str, str] = previews("obey", "--event", str(given), *options)
+    return found
+
+
 @pytest.mark.parametrize("ref", ["", "acme/shop/preview.yml@refs/heads/main"])
 def test_outside_of_a_run_another_app_s_workflow_is_not_guessed(
-    orders: LocalGitHub, previews: Any, monkeypatch: pytest.MonkeyPatch, ref: str
+    orders: LocalGitHub, previews: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ref: str
 ) -> None:
     monkeypatch.setenv("GITHUB_WORKFLOW_REF", ref)
-    code, output, complaint = previews("start", "42", "--json")
+    code, output, complaint = obey(previews, tmp_path, "--json")
     assert (code, json.loads(output)["error"]["code"]) == (1, "workflow-ref")
     assert "gh workflow run" in complaint
     assert orders.state.started == []
 
 
 def test_a_name_of_another_app_s_environment_is_refused(
-    orders: LocalGitHub, previews: Any, monkeypatch: pytest.MonkeyPatch
+    orders: LocalGitHub, previews: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for environment in ("orders-preview", "orders-staging", ""):
         monkeypatch.setenv("PREVIEWS_ENVIRONMENT", environment)
-        assert previews("start", "42")[0] == 0
+        assert obey(previews, tmp_path)[0] == 0
+    assert [branch for _, branch, _ in orders.state.started] == ["trunk"] * 3
     orders.state.started.clear()
     monkeypatch.setenv("PREVIEWS_ENVIRONMENT", "billing-preview")
-    code, output, complaint = previews("start", "42", "--json")
+    code, output, complaint = obey(previews, tmp_path, "--json")
     assert (code, json.loads(output)["error"]["code"]) == (1, "app-environment")
     assert "orders-preview and orders-staging" in complaint
     assert orders.state.started == []

@@ -150,3 +150,20 @@ def test_a_failure_without_diagnostics_ends_with_the_last_lines(tmp_path: Path) 
     assert why.endswith("line 99")
     assert "line 85" in why
     assert "line 84" not in why
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'error: could not query: Get "https://api.pulumi.com/x": dial tcp: lookup: no such host',
+        "error: Post https://api.pulumi.com: net/http: TLS handshake timeout",
+        "error: x509: certificate signed by unknown authority",
+        "error: read tcp 10.0.0.1:443: i/o timeout",
+    ],
+)
+def test_a_server_that_pulumi_does_not_reach_reads_as_one(tmp_path: Path, said: str) -> None:
+    answer = CommandResult(code=255, output="", error=said)
+    error = PulumiCommand(tmp_path).failure("list of stacks", ["stack", "ls"], answer)
+    assert error.code == "pulumi-unreachable"
+    assert "name resolution" in error.remedy
+    assert said in error.why

@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -300,3 +300,32 @@ def test_without_github_a_lock_that_may_be_held_stays(
 def test_without_github_no_note_is_left(stacks: MemoryStacks) -> None:
     clients_of(stacks, local=True, github_run_id=77).locks.record_owner("pr-42")
     assert stacks.kept_tags == {}
+
+
+def test_staging_s_lock_is_broken_when_the_run_that_deploys_it_is_over(
+    hub: LocalGitHub,
+    tmp_path: Path,
+    previews: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As a preview's: while the run works on it, and of a person, it stays."""
+    stacks = MemoryStacks(backend=f"file://{tmp_path}?metadata=skip")
+    stacks.add("staging")
+    monkeypatch.setattr("previews.clients.Clients.stacks", stacks)
+    monkeypatch.setenv("GITHUB_RUN_ID", "9")
+    clients_of(stacks).claim("staging")
+    file = tmp_path / LOCKS.replace("pr-42", "staging") / "a.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(lock(socket.gethostname(), ago=-600))
+    hub.state.run(9)
+    code, output, _ = previews("unlock", "staging", "--json")
+    assert (code, json.loads(output)["error"]["code"]) == (1, "lock-run-alive")
+    assert file.exists()
+    hub.state.run(9, "completed", "cancelled")
+    code, output, _ = previews("unlock", "staging", "--json")
+    document = json.loads(output)
+    assert (code, document["stack"], document["broken"][0]["run"]) == (0, "staging", 9)
+    assert not file.exists()
+    file.write_text(lock("laptop", ago=-600))
+    code, output, _ = previews("unlock", "staging", "--json")
+    assert (code, json.loads(output)["error"]["code"]) == (1, "lock-not-ours")

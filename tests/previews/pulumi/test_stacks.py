@@ -23,9 +23,9 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
     """The commands of Pulumi that were run, each with success."""
     run: list[Sequence[str]] = []
 
-    def succeed(_: PulumiCommand, arguments: Sequence[str], *, stream: bool = False) -> object:
+    def succeed(_: PulumiCommand, arguments: Sequence[str], **options: object) -> CommandResult:
         run.append(arguments)
-        return CommandResult(0, "", f"streamed: {stream}")
+        return CommandResult(0, "", str(options))
 
     monkeypatch.setattr(PulumiCommand, "run", succeed)
     return run

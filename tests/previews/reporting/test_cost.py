@@ -129,6 +129,7 @@ def test_sizes_that_nobody_gave_are_a_small_preview_s_and_a_small_platform_s() -
         "shared_gib": 0,
         "own_cluster": True,
         "auto_mode": True,
+        "log_types": (),
         "nodes": {"m7g.large": 2},
         "node_gib": 80,
         "nat_gateways": 1,
@@ -243,3 +244,14 @@ def test_so_far_grows_with_time_and_is_never_negative(age: timedelta) -> None:
     so_far = cost.so_far(MADE, MADE + age)
     assert so_far >= 0
     assert abs(so_far - max(Decimal(0), 2 * Decimal(age / timedelta(days=1)))) < Decimal("1e-9")
+
+
+def test_a_control_plane_s_logs_cost_what_is_assumed_of_each_type() -> None:
+    def logs(*types: str) -> list[str]:
+        sizes = PlatformSizes(region="us-east-1", database_class="db.t4g.medium", log_types=types)
+        lines = platform_cost(sizes, prices.read()).lines
+        return [f"{line.a_day * 730 / 24:.2f}" for line in lines if "its logs" in line.what]
+
+    assert logs() == []
+    assert logs("audit") == ["5.00"]
+    assert logs("audit", "api", "scheduler") == ["6.25"]

@@ -48,6 +48,8 @@ def test_each_fact_comes_from_its_output() -> None:
         "expires": datetime(2099, 12, 2, 3, 38, 5, tzinfo=UTC),
         "resources": 2,
         "pending": False,
+        "sign_in": False,
+        "versions": {},
     }
 
 

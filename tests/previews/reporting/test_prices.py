@@ -27,6 +27,7 @@ def test_every_source_is_dated_used_and_where_one_can_look() -> None:
         for region in FOUND.regions.values()
         for price in [*region.rds.values(), *region.ec2.values(), *region.other.values()]
     }
+    used |= {one.source for versions in FOUND.support.values() for one in versions.values()}
     assert used == set(FOUND.sources)
     for source in FOUND.sources.values():
         assert source.seen >= date(2026, 1, 1)

@@ -15,6 +15,7 @@ from tests.infra.ci.permissions.test_permissions import (
     BUCKET,
     CHANGE_RECORDS,
     DATA_BOUND,
+    DATABASE_IMAGES,
     DELETE_BACKUP,
     GROUP,
     HERE,
@@ -41,7 +42,7 @@ CALLS: Recorded = tomllib.loads((Path(__file__).parent / "calls.toml").read_text
 TYPES = cast("dict[str, dict[str, list[str]]]", CALLS["types"])
 POOL = f"arn:aws:cognito-idp:{HERE}:userpool/{REGION}_Abc"
 BYPASS_SECRET = secret(f"{BYPASS}tests-AbCdEf")
-OWN = ("create", "read", "update", "tag", "delete")
+OWN = ("create", "read", "update", "tag", "untag", "delete")
 """What a role does with the types of stacks that it creates itself."""
 NO_PERMISSION = frozenset({"sts:GetCallerIdentity"})
 """Calls that AWS allows everybody."""
@@ -70,6 +71,8 @@ def _anyones(stack: StackName) -> _About:
     """What is the same for all stacks."""
     state = f"{_STATE}/.pulumi/stacks/previews/{stack.value}.json"
     images: list[tuple[str, Context]] = [(IMAGES, {})]
+    if stack.kind is StackKind.STAGING:
+        images = [*images, (DATABASE_IMAGES, {})]
     of_state = {"kms:ResourceAliases": "alias/acme-state"}
     pool: list[tuple[str, Context]] = [(POOL, {})]
     return {
@@ -189,7 +192,7 @@ def _about_own(stack: StackName) -> _About:
         },
         CHANGE_RECORDS: [(ZONE, records("DELETE", f"{name}.preview.example.com"))],
         "route53:ListResourceRecordSets": [(ZONE, {})],
-        **{call: bucket for call in OF_BUCKETS},
+        **dict.fromkeys(OF_BUCKETS, bucket),
         "s3:CreateBucket": [(BUCKET, new)],
         "s3:TagResource": [(BUCKET, new), (BUCKET, _COMMIT)],
         "s3:ListBucket": [*bucket, (_STATE, {})],
@@ -198,14 +201,7 @@ def _about_own(stack: StackName) -> _About:
     }
 
 
-OF_BUCKETS = {
-    call
-    for name, phases in TYPES.items()
-    if name.startswith("aws:s3/")
-    for calls in phases.values()
-    for call in calls
-    if isinstance(calls, list)
-}
+OF_BUCKETS = of_types({name for name in TYPES if name.startswith("aws:s3/")}, OWN)
 
 
 def _about_staging() -> _About:

@@ -10,7 +10,7 @@ import pytest
 from contract.stack_name import PLATFORM_APP, AppName, StackKind, StackName
 from infra.ci.permissions.boundaries import data_boundary, preview_boundary
 from infra.ci.permissions.grant import Place, policy
-from infra.ci.permissions.shared import STATE_KEY, state_grants
+from infra.ci.permissions.shared import STATE_KEY, sign_in_grants, state_grants
 from infra.ci.permissions.table import preview_grants, staging_grants
 from tests.infra.ci.permissions.simulator import ACCOUNT, Attempt, decide, unknown
 from tests.infra.ci.permissions.test_permissions import (
@@ -20,6 +20,7 @@ from tests.infra.ci.permissions.test_permissions import (
     OF_THE_CLUSTER,
     PLACE,
     PRIVATE,
+    REGION,
     STACK_OF_ROLE,
     YES,
     db,
@@ -150,4 +151,8 @@ def test_every_action_of_an_app_exists_and_knows_its_conditions(which: str) -> N
     [("preview", 10240), ("staging", 10240), ("boundary", 6144), ("data-boundary", 6144)],
 )
 def test_the_longest_name_of_an_app_fits_into_the_policies(which: str, most: int) -> None:
-    assert len("".join(policies(AppName("x" * 32))[which].split())) <= most
+    pool = f"arn:aws:cognito-idp:{HERE}:userpool/{REGION}_0123456789"
+    # A role's limit is of all its policies together.
+    beside = "" if "boundary" in which else policy(sign_in_grants(pool), PLACE)
+    text = policies(AppName("x" * 32))[which] + beside
+    assert len("".join(text.split())) <= most

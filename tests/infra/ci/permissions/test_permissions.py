@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from contract.stack_name import PLATFORM_APP
-from infra.ci.permissions.grant import Place, policy
+from infra.ci.permissions.grant import Grant, Place, policy
 from infra.ci.permissions.shared import STATE_KEY, state_grants
 from infra.ci.permissions.table import (
     BOUNDARY,
@@ -519,6 +519,47 @@ def test_where_previews_have_branches_alone_their_role_restores_nothing() -> Non
     ]
     assert decide(attempts, POLICIES["preview"]) == [YES] * 5
     assert decide(attempts, POLICIES["branches-alone"]) == [NO, NO, NO, NO, YES]
+
+
+TABLES = {
+    "preview": (*PREVIEW, STATE_KEY, *state_grants("pr-*")),
+    "staging": (*STAGING_DEPLOYMENT, STATE_KEY, *state_grants("staging*", "data-*")),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "calls"), [("preview", PREVIEW_CALLS), ("staging", STAGING_CALLS)]
+)
+def test_grants_that_share_a_statement_allow_no_more_than_apart(
+    name: str, calls: list[tuple[str, str, Context, str]]
+) -> None:
+    apart = [json.loads(policy([grant], PLACE))["Statement"][0] for grant in TABLES[name]]
+    together = json.loads(POLICIES[name])["Statement"]
+    assert len(together) < len(apart)
+    attempts = [Attempt(action, resource, context) for action, resource, context, _ in calls]
+    document = json.dumps({"Version": "2012-10-17", "Statement": apart})
+    assert decide(attempts, document) == decide(attempts, POLICIES[name])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "statements"),
+    [
+        # About the same, or of services whose actions are not about each other's resources.
+        (("ec2:DescribeVpcs", "*"), ("rds:DescribeDBInstances", "*"), 1),
+        (("rds:DeleteDBInstance", db("a")), ("iam:DeleteRole", role("a")), 1),
+        (("rds:DeleteDBInstance", db("a")), ("rds:RebootDBInstance", db("a")), 1),
+        (("rds:DeleteDBInstance", db("a")), ("rds:RebootDBInstance", db("b")), 2),
+        (("rds:DeleteDBInstance", db("a")), ("iam:ListRoles", "*"), 2),
+        (("rds:DeleteDBInstance", db("a")), ("iam:DeleteRole", db("b")), 2),
+    ],
+)
+def test_grants_share_a_statement_only_where_it_means_the_same(
+    one: tuple[str, str], other: tuple[str, str], statements: int
+) -> None:
+    grants = [Grant("a reason", (action,), (resource,)) for action, resource in (one, other)]
+    assert len(json.loads(policy(grants, PLACE))["Statement"]) == statements
+    conditioned = [grants[0], replace(grants[1], when={"Bool": {"aws:SecureTransport": "true"}})]
+    assert len(json.loads(policy(conditioned, PLACE))["Statement"]) == 2
 
 
 @pytest.mark.parametrize("name", POLICIES)
