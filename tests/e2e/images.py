@@ -9,6 +9,7 @@ import tarfile
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 from sandbox.aws.client import client
 from sandbox.containers.build import build
@@ -48,6 +49,9 @@ def bake(settings: Settings, definition: Path, folder: Path) -> None:
         kind, _, destination = output.partition(",dest=")
         assert kind == "type=oci", output
         archive(store, image, folder / destination)
+        # A build leaves no image anywhere but in its archive.
+        store.delete(image.digest)
+        store.collect_garbage()
 
 
 def _evaluated(text: str) -> str:
@@ -106,15 +110,26 @@ def skopeo(arguments: list[str]) -> None:
 
         [described] = json.loads(read("index.json"))["manifests"]
         manifest = read(_blob(described["digest"]))
+        config = json.loads(read(_blob(json.loads(manifest)["config"]["digest"])))
     assert digest_of(manifest) == described["digest"]
+    settings = Settings()
+    assert _store(settings, manifest, config) == described["digest"]
     tag = parse_reference(destination.removeprefix("docker://"))
-    client(Settings(), "ecr").put_image(
+    client(settings, "ecr").put_image(
         repositoryName=tag.repository.partition("/")[2],
         imageManifest=manifest.decode(),
         imageManifestMediaType=MANIFEST_TYPE,
         imageTag=tag.tag,
         imageDigest=described["digest"],
     )
+
+
+def _store(settings: Settings, manifest: bytes, config: dict[str, Any]) -> str:
+    """Put an image into the store, which has its layers of the build; return its digest."""
+    store = ImageStore(settings.home / "images")
+    layers = [store.layer(layer["digest"]) for layer in json.loads(manifest)["layers"]]
+    del config["rootfs"]
+    return store.put(config, [layer for layer in layers if layer is not None])
 
 
 def is_in_registry(settings: Settings, image: str) -> bool:
