@@ -280,8 +280,9 @@ def check_load_balancer(aws: Session, platform: PlatformOutputs, app: App) -> _F
     rules, groups = 0, 0
     for balancer in load_balancers(aws, platform.ingress.group):
         arn = balancer["LoadBalancerArn"]
-        for page in elb.get_paginator("describe_target_groups").paginate(LoadBalancerArn=arn):
-            groups += len(page["TargetGroups"])
+        # By the balancer's ARN, one without any is an error, as before the first preview.
+        for page in elb.get_paginator("describe_target_groups").paginate():
+            groups += sum(arn in group["LoadBalancerArns"] for group in page["TargetGroups"])
         for listeners in elb.get_paginator("describe_listeners").paginate(LoadBalancerArn=arn):
             for listener in listeners["Listeners"]:
                 pages = elb.get_paginator("describe_rules")
