@@ -34,6 +34,7 @@ echo "$@" >> {calls}
 case "$1 $2" in
   "stack export") cat {state} ;;
   "stack output") echo '{{}}' ;;
+  "stack tag") echo '{{}}' ;;
   "destroy --yes") exit {code} ;;
 esac
 """

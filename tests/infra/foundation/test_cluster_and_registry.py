@@ -30,6 +30,7 @@ def test_a_cluster_is_known_by_its_name_alone() -> None:
         service_cidrs=("172.20.0.0/16",),
         oidc_issuer=issuer,
         oidc_provider_arn=f"arn:aws:iam::123456789012:oidc-provider/{issuer}",
+        auto_mode=False,
     )
 
 

@@ -173,6 +173,8 @@ def test_each_app_has_roles_boundaries_and_a_budget(platform: Deployment) -> Non
     } <= named
     assert set(platform.outputs["deployRoles"]) == {
         *("preview", "staging", "orders-preview", "orders-staging"),
+        # A program is the platform's alone to change.
+        *("preview-infra", "preview-infra-plan"),
     }
     trusted = json.loads(
         platform.one("aws:iam/role:Role", "deploy-orders-preview").inputs["assumeRolePolicy"]

@@ -205,7 +205,8 @@ def test_the_ingress_is_last(kind: str, request: pytest.FixtureRequest) -> None:
     stack: Deployment = request.getfixturevalue(kind)
     ingress = stack.one("kubernetes:networking.k8s.io/v1:Ingress")
     # What it does not wait for is what nothing in it needs: rules and names.
-    elsewhere = {"lifecycle", "database-registry-lifecycle", "cluster", "data-alias"}
+    rules = {"lifecycle", "database-registry-lifecycle"}
+    elsewhere = {*rules, "cluster", "data-alias", "platform-outputs"}
     for resource in stack.registrations:
         if resource.custom and resource.urn != ingress.urn and resource.name not in elsewhere:
             assert stack.comes_after(ingress, resource), resource.name

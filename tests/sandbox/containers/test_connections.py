@@ -285,7 +285,9 @@ def test_nothing_is_left_of_a_launcher_that_is_closed(gate: Gate) -> None:
     while not settled():
         assert time.monotonic() < deadline + 30
         time.sleep(0.01)
-    assert (descriptors(), threads()) == before
+    # Those of earlier tests may have been closed meanwhile.
+    assert descriptors() <= before[0]
+    assert threads() <= before[1]
 
 
 def test_without_a_holder_each_call_fails_and_none_gets_through(
