@@ -36,7 +36,7 @@ def require_room(
     preview: Preview,
     *,
     show: Callable[[PreflightReport], None],
-    tell: Callable[[PreviewsError], None],
+    on_failure: Callable[[PreviewsError], None] = lambda _: None,
 ) -> None:
     """Check everything that a preview needs, and end the command unless all is there.
 
@@ -44,7 +44,7 @@ def require_room(
         clients: The clients.
         preview: The preview.
         show: Shows the report, passed or not.
-        tell: Tells people in the pull request why nothing is created.
+        on_failure: Shows people in the pull request why nothing is created.
 
     Raises:
         Exit: A check failed.
@@ -52,12 +52,12 @@ def require_room(
     try:
         report = _report(clients, preview)
     except Exception as error:
-        tell(for_people(f"preflight of {preview}", error))
+        on_failure(for_people(f"preflight of {preview}", error))
         raise
     show(report)
     failure = _error(report)
     if failure is not None:
-        tell(failure)
+        on_failure(failure)
         output.failure(failure)
         raise typer.Exit(Exit.FAILED if report.faults else Exit.NO_ROOM)
 

@@ -10,10 +10,8 @@ from rich.text import Text
 
 from previews.clients import Clients
 from previews.commands._arguments import ConnectTo, PreviewArgument, this_run
-from previews.diagnosis.failure_report import make_report
 from previews.output import AsJson, show
 from previews.pull_request import comment
-from previews.pull_request.presenter import DeployFailure
 
 
 class CommentReport(BaseModel):
@@ -33,12 +31,6 @@ def command(
     removed: Annotated[
         bool, typer.Option("--removed", help="Report that it is gone, and end its deployments.")
     ] = False,
-    failed: Annotated[
-        str,
-        typer.Option(
-            "--failed", metavar="WHY", help="Report a failed deployment, with this message."
-        ),
-    ] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the comment without posting it.")
     ] = False,
@@ -53,17 +45,10 @@ def command(
 
     Exits with 0 when the comment is up to date, with 1 when Pulumi or GitHub does not answer.
     """
-    if removed and failed:
-        msg = "--removed and --failed exclude each other"
-        raise typer.BadParameter(msg)
     clients = Clients()
     presenter = clients.pull_request_presenter(preview, run_url=this_run())
     if removed:
         text = comment.removed(preview.name, seconds=None, left=[])
-    elif failed:
-        commit = clients.github.pulls.read(preview.number).head_sha
-        failure = DeployFailure(make_report([], output=failed), ())
-        text = comment.failed(preview.name, commit, failure, run=this_run())
     else:
         text = clients.current_comment(preview, connect_to=connect_to)
     if not dry_run:

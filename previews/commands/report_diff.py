@@ -28,8 +28,7 @@ def command(
     Exits with 0 when the difference is shown, whatever it is; with 1 when GitHub can't be reached.
     """
     diff = read_diff(result, commit)
-    clients = Clients()
-    # A presenter only notes what fails; without a token nothing is shown.
-    _ = clients.github.connection
-    clients.pull_request_presenter(preview, run_url=this_run()).compared(diff)
+    presenter = Clients().pull_request_presenter(preview, run_url=this_run())
+    presenter.compared(diff)
+    presenter.require_shown()
     show(diff, markdown(diff), as_json=as_json)

@@ -177,7 +177,7 @@ class _Delivery:
                 clients,
                 self._preview,
                 show=lambda report: output.console.print(report.text(), soft_wrap=True),
-                tell=partial(self._presenter.stopped_at, self._commit),
+                on_failure=partial(self._presenter.stopped_at, self._commit),
             )
             tests_follow = clients.app.tests is not None
             deployment = clients.deployment(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from previews.diagnosis.failure_report import make_report
 from previews.diagnosis.redaction import HIDDEN, redact
 from previews.errors import PreviewsError
+from previews.lifecycle.image_archives import Images
 from previews.pull_request.program_diff import (
     MOST_CHANGES,
     MOST_LINES,
@@ -108,14 +109,16 @@ def _config(outputs: Mapping[str, Any]) -> dict[str, str]:
 
     A fresh checkout has no configuration of the stack: each run sets its own.
     """
-    image = str(outputs.get("image", "")).rpartition("@")[2]
+    image = outputs.get("image")
+    if not image:
+        return {}
     known = {
-        "previews:image": image,
+        **Images(image, outputs.get("webImages", {})).config(),
         "previews:commit": outputs.get("commit"),
         "previews:expires": outputs.get("expires"),
         "previews:database.mode": outputs.get("databaseMode"),
     }
-    return {key: str(value) for key, value in known.items() if value} if image else {}
+    return {key: str(value) for key, value in known.items() if value}
 
 
 def _reason(events: Sequence[EngineEvent], output: str) -> tuple[str, ...]:

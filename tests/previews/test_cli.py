@@ -123,7 +123,7 @@ def test_an_error_as_a_document_has_all_its_parts() -> None:
         ("decide", "--event", "/no/such/file"),
         ("obey", "--event", "/no/such/file"),
         ("obey",),
-        ("comment", "42", "--removed", "--failed", "no"),
+        ("comment", "42", "--failed", "no"),
         ("autopsy", "42", "--event-log", "/no/such/file"),
         ("app", "look"),
         ("adopt", "--platform", "previews"),

@@ -479,17 +479,6 @@ def test_a_comment_that_cannot_be_posted_fails(
     assert (code, "github-token" in message) == (1, True)
 
 
-def test_an_image_that_was_not_built_is_told(
-    github: LocalGitHub, previews: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in github.environment.items():
-        monkeypatch.setenv(name, value)
-    assert previews("comment", "42", "--failed", "the image failed to build")[0] == 0
-    body = comment(github).body
-    assert "The image could not be built" in body
-    assert "the image failed to build" in body
-
-
 def test_an_app_without_migrations_is_not_asked_for_their_report(github: LocalGitHub) -> None:
     run(github, RecordedStacks(play=["first"]), cluster=MemoryCluster())
     assert "| **Migrations** | none was run |" in comment(github).body

@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+import typer
 from moto import mock_aws
 
 from contract.app.containers import FurtherWeb, Image, Service
@@ -16,6 +17,7 @@ from contract.app.model import App
 from contract.app.needs import Mail, Needs
 from contract.preview import Preview
 from previews.clients import Clients
+from previews.commands._preflight import require_room
 from previews.errors import PreviewsError
 from previews.kubernetes import KubernetesObject
 from previews.lifecycle.preflight import TEMPLATE, PreflightReport
@@ -358,7 +360,7 @@ def test_previews_of_all_apps_count(clients: Clients) -> None:
     assert check.detail == "20 of at most 20 of all apps exist"
 
 
-def test_a_full_house_is_told_in_the_pull_request(
+def test_a_person_is_shown_a_full_house_and_the_pull_request_is_not(
     clients: Clients, hub: LocalGitHub, monkeypatch: pytest.MonkeyPatch, previews: Any
 ) -> None:
     stacks: Any = clients.stacks
@@ -366,58 +368,46 @@ def test_a_full_house_is_told_in_the_pull_request(
         stacks.add(f"pr-{number}")
     hub.state.pull(42, labels=["preview"])
     monkeypatch.setattr("previews.commands.preflight.Clients", lambda: clients)
-    monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.test")
-    monkeypatch.setenv("GITHUB_REPOSITORY", "acme/orders")
-    monkeypatch.setenv("GITHUB_RUN_ID", "7")
     code, _, complaint = previews("preflight", "42")
     assert code == 3
     assert "number 1 in the queue" in complaint
-    (comment,) = hub.state.comments_of(42)
-    assert "is waiting in the queue" in comment.body
-    assert "number 1 in the queue" in comment.body
-    assert "https://github.test/acme/orders/actions/runs/7" in comment.body
+    assert hub.state.comments_of(42) == []
 
 
-def test_what_is_broken_is_told_in_the_pull_request(
-    clients: Clients, rds: Rds, hub: LocalGitHub, monkeypatch: pytest.MonkeyPatch, previews: Any
+def failures(clients: Clients) -> list[PreviewsError]:
+    """What a deployment shows in the pull request of its checks."""
+    shown: list[PreviewsError] = []
+    with pytest.raises((typer.Exit, PreviewsError, RuntimeError)):
+        require_room(clients, Preview(42), show=lambda _: None, on_failure=shown.append)
+    return shown
+
+
+def test_what_is_broken_is_shown_in_the_pull_request(
+    clients: Clients, rds: Rds, hub: LocalGitHub
 ) -> None:
     rds.snapshots.pages = []
     hub.state.pull(42, labels=["preview"])
-    monkeypatch.setattr("previews.commands.preflight.Clients", lambda: clients)
-    code, _, _ = previews("preflight", "42")
-    assert code == 1
-    (comment,) = hub.state.comments_of(42)
-    assert "### ❌ The deployment of `pr-42` failed" in comment.body
-    assert "`preflight-failed` in the runbook" in comment.body
-    assert "snapshot of staging" in comment.body
+    [shown] = failures(clients)
+    assert shown.code == "preflight-failed"
+    assert "snapshot of staging" in shown.why
 
 
-def test_that_nothing_could_be_asked_is_told_in_the_pull_request(
-    hub: LocalGitHub, monkeypatch: pytest.MonkeyPatch, previews: Any
-) -> None:
-    clients = clients_of(MemoryStacks(fail_on="all"))
+def test_that_nothing_answers_is_shown_in_the_pull_request(hub: LocalGitHub) -> None:
     hub.state.pull(42, labels=["preview"])
-    monkeypatch.setattr("previews.commands.preflight.Clients", lambda: clients)
-    assert previews("preflight", "42")[0] == 1
-    (comment,) = hub.state.comments_of(42)
-    assert "It stopped at all." in comment.body
-    assert "`some-failure` in the runbook" in comment.body
+    [shown] = failures(clients_of(MemoryStacks(fail_on="all")))
+    assert shown.code == "some-failure"
 
 
-def test_a_crash_is_told_in_the_pull_request(
-    hub: LocalGitHub, monkeypatch: pytest.MonkeyPatch, previews: Any
+def test_a_crash_is_shown_in_the_pull_request(
+    hub: LocalGitHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash(*_: object, **__: object) -> None:
         raise RuntimeError("it broke")
 
-    clients = clients_of(MemoryStacks())
     hub.state.pull(42, labels=["preview"])
-    monkeypatch.setattr("previews.commands.preflight.Clients", lambda: clients)
     monkeypatch.setattr("previews.commands._preflight.preflight", crash)
-    with pytest.raises(RuntimeError):
-        previews("preflight", "42")
-    (comment,) = hub.state.comments_of(42)
-    assert "RuntimeError: it broke" in comment.body
+    [shown] = failures(clients_of(MemoryStacks()))
+    assert "RuntimeError: it broke" in str(shown)
 
 
 def test_a_preview_that_is_there_needs_no_more_room(clients: Clients) -> None:

@@ -64,10 +64,10 @@ class PlannedStacks(RecordedStacks):
         return CommandResult(self.code, "", "error: preview failed")
 
 
-def living(**more: Any) -> PlannedStacks:
+def living(outputs: dict[str, Any] = OUTPUTS, **more: Any) -> PlannedStacks:
     stacks = PlannedStacks(**more)
     stacks.create("pr-42")
-    stacks.documents["pr-42"] = {"version": 3, "deployment": {"resources": resources(OUTPUTS)}}
+    stacks.documents["pr-42"] = {"version": 3, "deployment": {"resources": resources(outputs)}}
     return stacks
 
 
@@ -137,12 +137,14 @@ def test_a_difference_is_bounded_whatever_the_program_declares() -> None:
 
 
 def test_the_program_alone_differs_from_what_is_deployed() -> None:
-    stacks = living(steps=[step("create")])
+    web = {"ui": "registry.test/previews@sha256:" + 64 * "2"}
+    stacks = living({**OUTPUTS, "webImages": web}, steps=[step("create")])
     found = compare(stacks, "pr-42", COMMIT)  # type: ignore[arg-type] - as much as is called
     [asked] = stacks.asked
     assert asked[0] == "pr-42"
     assert {
-        f"previews:image=sha256:{64 * '0'}",
+        f"previews:image={OUTPUTS['image']}",
+        f"previews:webImages.ui={web['ui']}",
         f"previews:commit={40 * 'a'}",
         f"previews:expires={OUTPUTS['expires']}",
         "previews:database.mode=snapshot",
