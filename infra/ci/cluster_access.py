@@ -1,13 +1,13 @@
 """Permissions of CI's roles inside a cluster that the program creates.
 
 The platform's role of the environment ``staging`` administers it. That of ``preview`` is limited by
-three things, of which each knows what the others can't:
+three things, of which each limits what the others can't:
 
-| thing | says | can't say |
+| thing | limits | can't limit |
 |---|---|---|
-| ClusterRole | which kinds of objects it writes | names of namespaces by a pattern |
+| ClusterRole | which kinds of objects it writes | in which namespaces, by a pattern |
 | ValidatingAdmissionPolicies | in which namespaces, and what is in them | what it reads |
-| access policy of EKS | in which namespaces it reads, by ``pr-*`` | kinds of its own choice |
+| access policy of EKS | in which namespaces it reads, by ``pr-*`` | which kinds it reads there |
 
 Another app's two roles are limited likewise, each to namespaces of its own: ``preview`` to
 ``orders-pr-<n>``, ``staging`` to ``orders-staging`` and ``orders-branches``.

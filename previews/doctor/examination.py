@@ -42,7 +42,7 @@ _CONTENTS = "contents: read"
 
 @dataclass(frozen=True)
 class Examination:
-    """What the checks read, each when it is first needed.
+    """Sources that the checks read, each opened when it is first needed.
 
     Attributes:
         settings: Settings of the command line.

@@ -106,7 +106,8 @@ class SweepState:
             confirmed: Number of previews that a person allows to go at once.
 
         Raises:
-            PreviewsError: More than half of all would go, and more than were confirmed.
+            PreviewsError: More than half of all would go, more than two, and more than were
+                confirmed.
         """
         by_github = {SweepReason.CLOSED, SweepReason.NO_LABEL}
         going = [one for one in candidates if one.reason in by_github]

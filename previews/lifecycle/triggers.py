@@ -92,7 +92,7 @@ class Action(StrEnum):
 
 
 class Obstacle(StrEnum):
-    """Kind of a reason not to deploy that people are told in the pull request."""
+    """Kind of a reason not to deploy that the pull request shows."""
 
     FORK = "fork"
     DRAFT = "draft"
@@ -106,7 +106,7 @@ class Decision(BaseModel):
         reason: The reason, for people.
         preview: The preview.
         sha: Newest commit of the pull request, which is the one to deploy.
-        obstacle: Kind of the reason, where people are told.
+        obstacle: Kind of the reason, if the pull request shows it.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -1,4 +1,4 @@
-"""What a token must be granted for each request, by GitHub's documentation of each endpoint.
+"""Permissions that a token needs for each request, by GitHub's documentation of each endpoint.
 
 Each has a set of permissions of which one is enough (docs.github.com/en/rest/authentication/
 permissions-required-for-github-apps). A workflow's token has what `permissions:` of its job grants,
