@@ -14,7 +14,6 @@ from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
 from contract.preview import Preview
 from previews.errors import PreviewsError
-from previews.github.pulls import has_label
 from previews.pull_request.deploying_workflows import Action, start
 from previews.pull_request.obstacles import obstacles, refusal
 from previews.reporting.wording import cell
@@ -81,7 +80,7 @@ def _keep(request: Request) -> str:
 
 def _destroy(request: Request) -> str:
     pulls, number = request.github.pulls, request.preview.number
-    if has_label(pulls.read(number).labels, request.settings.label):
+    if request.settings.label in pulls.read(number).labels:
         pulls.remove_label(number, request.settings.label)
     request.start(Action.DESTROY)
     return "its removal was started"
