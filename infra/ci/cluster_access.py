@@ -49,18 +49,6 @@ READ_EVERYWHERE: dict[str, tuple[str, ...]] = {
 }
 """Resources that the role reads in the whole cluster, besides namespaces, by API group."""
 
-VIEWED: dict[str, tuple[str, ...]] = {
-    "": ("endpoints", "events", "persistentvolumeclaims", "pods", "pods/log"),
-    "apps": ("replicasets",),
-    "discovery.k8s.io": ("endpointslices",),
-}
-"""Resources that the role reads in its own namespaces, besides those that it writes.
-
-Pulumi reads them to find out whether an object is ready, and why it is not; preflight and the
-diagnosis of `previews` read some too. The access policy `AmazonEKSViewPolicy` has them all, and all
-of `OBJECTS`: a test compares these rows with what is read, and with the policy's own table.
-"""
-
 OUTPUTS_RULE = rbac.v1.PolicyRuleArgs(
     api_groups=[""], resources=["configmaps"], verbs=["get", "list"], resource_names=[CONFIG_MAP]
 )
@@ -125,7 +113,7 @@ class CiAccess(pulumi.ComponentResource):
             access_scope=eks.AccessPolicyAssociationAccessScopeArgs(type="cluster"),
             opts=child,
         )
-        _limited_entry(
+        limited_entry(
             "ci-preview",
             cluster=cluster,
             role=roles["preview"],
@@ -214,7 +202,7 @@ class AppAccess(pulumi.ComponentResource):
             bounds = _limited_group(
                 f"ci-{app}-{environment}", named, cluster_role, pattern, message, parent=self
             )
-            _limited_entry(
+            limited_entry(
                 f"ci-{app}-{environment}",
                 cluster=cluster,
                 role=roles[f"{app.prefix}{environment}"],
@@ -282,7 +270,7 @@ def _enforced_policy(
     return [policy, enforced]
 
 
-def _limited_entry(
+def limited_entry(
     resource: str,
     *,
     cluster: pulumi.Input[str],

@@ -20,7 +20,6 @@ from pydantic import BaseModel, ConfigDict
 from contract.preview import Preview
 from contract.stack_name import PLATFORM_APP, AppName
 from previews.errors import PreviewsError
-from previews.github.pulls import has_label
 from previews.inventory.item import Item
 
 if TYPE_CHECKING:
@@ -166,7 +165,7 @@ class SweepState:
 
         if pull is None or not pull.is_open:
             return due(SweepReason.CLOSED, "its pull request is not open")
-        if not has_label(pull.labels, settings.label):
+        if settings.label not in pull.labels:
             return due(SweepReason.NO_LABEL, f"its pull request has no label {settings.label!r}")
         if summary is None:
             # GitHub may show a preview before its stack is created.
@@ -193,7 +192,7 @@ def expiry(
     The program's tags count from the commit; the stack's last update is the push itself, which
     may be of an older commit. The later of the two applies.
     """
-    kept = has_label(pull.labels, settings.keep_label)
+    kept = settings.keep_label in pull.labels
     days = settings.keep_days if kept else settings.ttl_days
     ends = [time for item in items if (time := _time(item.expires)) is not None]
     if summary.last_update is not None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from previews.github.deployments import CommitState, DeploymentState
     from previews.kubernetes import Cluster
     from previews.lifecycle.destroy import DestroyReport
+    from previews.pull_request.obstacles import Obstacle
     from previews.pull_request.program_diff import ProgramDiff
     from previews.pull_request.pull_requests import PullRequests
     from previews.pulumi.progress import StepState
@@ -101,12 +102,12 @@ class PullRequestPresenter:
                 made.id, "queued", log_url=self._run_url, description="its images are built first"
             )
 
-    def refuse(self, why: str, remedy: str) -> None:
+    def refuse(self, obstacle: Obstacle) -> None:
         """Comment why the pull request gets no preview, unless the comment shows one.
 
         A comment that says so already is not edited.
         """
-        text = comment.refused(self._preview.name, why, remedy)
+        text = comment.refused(self._preview.name, obstacle)
         with self._errors_noted("comment"):
             found = self._find()
             if found is None:

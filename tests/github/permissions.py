@@ -24,7 +24,7 @@ _TALK = ("issues", "pull-requests")
 _NEEDED: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("GET", r"/pulls(/\d+(/files)?)?", _any("read", "pull-requests")),
     ("GET", r"/contents/.+|/git/commits/[^/]+|/compare/.+", _any("read", "contents")),
-    ("GET", r"/issues/\d+/comments|/labels(/[^/]+)?", _any("read", *_TALK)),
+    ("GET", r"/issues/\d+/comments|/labels", _any("read", *_TALK)),
     (
         "POST",
         r"/issues/\d+/(labels|comments)|/issues/comments/\d+/reactions",

@@ -115,7 +115,6 @@ class State:
         self.changed: dict[int, list[str]] = {}
         self.commit_times: dict[str, datetime] = {}
         self.runs: dict[int, Run] = {}
-        self.labels: set[str] = {"preview", "preview-keep"}
         self.default_branch = "main"
         self.former_names: set[str] = set()
         self.others: dict[str, int] = {}
