@@ -118,9 +118,10 @@ def _writes_the_cache(workflow: Mapping[str, Any], body: Mapping[str, Any]) -> b
 
     Under `pull_request` GitHub keeps what is saved to the pull request's own reference
     (docs.github.com/en/actions/reference/workflows-and-actions/dependency-caching). Every other
-    event runs on the default branch's, which may write unless the file says otherwise.
+    event, `push` beside it too, runs on the default branch's, which may write unless the file says
+    otherwise.
     """
     mode = body.get("cache-mode", workflow.get("cache-mode"))
     if mode is not None:
         return mode in _WRITES
-    return "pull_request" not in workflow["on"]
+    return set(workflow["on"]) != {"pull_request"}
