@@ -107,7 +107,7 @@ def test_what_is_read_as_data_is_downloaded_from_a_job_with_code() -> None:
     assert all(READ_AS_DATA.values())
 
 
-Mutation = Callable[[dict[str, Any]], None]
+Mutation = Callable[[dict[str, Any]], object]
 """A change of the workflows, by name."""
 
 
