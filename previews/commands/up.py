@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,9 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from contract.preview import Preview
 from previews import output
 from previews.clients import Clients
-from previews.commands._arguments import ConnectTo, OutputsFile, PreviewArgument, this_run
+from previews.commands._arguments import (
+    ConnectTo,
+    OutputsFile,
+    PreviewArgument,
+    this_run,
+    write_outputs,
+)
 from previews.commands._preflight import require_room
-from previews.errors import PreviewsError, for_people
+from previews.errors import PreviewsError
 from previews.github.pulls import PullRequest
 from previews.lifecycle.deploy import DeployReport
 from previews.lifecycle.image_archives import Images, push_images
@@ -107,19 +111,21 @@ def command(
     skipped = _reason_to_skip(clients, preview, pull, commit)
     if skipped is not None:
         presenter.outdated(commit, skipped)
-        _add(outputs, skipped="true")
+        write_outputs(outputs, {"skipped": "true"})
         skip = SkipReport(stack=preview.name, commit=commit, skipped=skipped)
         show(skip, skip.text(), as_json=as_json)
         return
     delivery = _Delivery(clients, preview, pull, presenter, commit, images, built)
     report, pushed, tests = delivery.deploy(connect_to)
-    _add(
+    write_outputs(
         outputs,
-        url=report.url,
-        tests=str(tests).lower(),
-        image=pushed.own,
-        images=json.dumps(pushed.all()),
-        skipped="false",
+        {
+            "url": report.url,
+            "tests": str(tests).lower(),
+            "image": pushed.own,
+            "images": json.dumps(pushed.all()),
+            "skipped": "false",
+        },
     )
     show(report, report.text(), as_json=as_json)
 
@@ -154,7 +160,7 @@ def _deploy_checkout(
     presenter = clients.presenter(preview, run_url=this_run(), connect_to=connect_to)
     deployment = clients.deployment(preview, pull, presenter, connect_to=connect_to)
     report = deployment.run(images=None)
-    _add(outputs, url=report.url)
+    write_outputs(outputs, {"url": report.url})
     show(report, report.text(), as_json=as_json)
 
 
@@ -194,7 +200,7 @@ class _Delivery:
     def deploy(self, connect_to: str | None) -> tuple[DeployReport, Images, bool]:
         """Check what it needs, push the images and deploy; returns whether tests follow, too."""
         with TemporaryDirectory(prefix="previews-app-") as root:
-            with self._failures_shown():
+            with self._presenter.failures_shown(self._commit):
                 files = self._clients.app_files(self._commit, Path(root))
                 clients, config = self._clients.fetched(files)
             require_room(
@@ -225,19 +231,3 @@ class _Delivery:
             repository=clients.platform.images.repository_url,
             settings=clients.settings,
         )
-
-    @contextmanager
-    def _failures_shown(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            shown = for_people(self._preview.name, error)
-            self._presenter.stopped_at(self._commit, shown)
-            raise
-
-
-def _add(outputs: Path | None, **values: str) -> None:
-    """Add to the outputs of a step; no value can contain a line break."""
-    if outputs is not None:
-        with outputs.open("a") as file:
-            file.writelines(f"{name}={value}\n" for name, value in values.items())

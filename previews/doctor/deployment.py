@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from previews.doctor.expected import ATTEST, BACKEND, IMAGES, RUNNER, TOKEN, VARIABLES
 from previews.doctor.finding import Problem, Verdict, verdict
 from previews.doctor.guards import absent
+from previews.pulumi.lock_files import is_pulumi_cloud
 
 if TYPE_CHECKING:
     from previews.doctor.expected import Expected
@@ -170,7 +171,7 @@ def secrets(
         for name in expected.environments:
             if name not in own:
                 yield absent(repository, name)
-            elif TOKEN in own[name] and backends[name] and not _is_cloud(backends[name]):
+            elif TOKEN in own[name] and backends[name] and not is_pulumi_cloud(backends[name]):
                 yield Problem(
                     f"{name} has {TOKEN}, and its state is in {backends[name]}",
                     f"gh secret delete {TOKEN} --env {name} --repo {repository.full_name}",
@@ -184,11 +185,6 @@ def secrets(
                 )
 
     return verdict("each environment reaches Pulumi's state by its own right", problems())
-
-
-def _is_cloud(backend: str) -> bool:
-    """Return whether it is Pulumi Cloud, whose token may also be exchanged in the job."""
-    return backend.startswith(("https://", "http://"))
 
 
 def runner(repository: Identity, networks: tuple[str, ...], shared: Mapping[str, str]) -> Verdict:

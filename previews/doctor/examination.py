@@ -19,6 +19,7 @@ from previews.doctor.expected import BACKEND, WORKFLOWS, Expected, StagingFile
 from previews.doctor.finding import Check, Problem, Report, Verdict, verdict
 from previews.errors import PreviewsError
 from previews.lifecycle.preflight import (
+    CheckResult,
     check_account,
     check_instances,
     check_load_balancer,
@@ -325,7 +326,7 @@ class Examination:
         return deployment.attestations(self._repository, plan, read.shared_variables)
 
 
-def _judged(result: tuple[str, str, bool, bool]) -> Verdict:
-    """Return the judgement of a check of `previews preflight`: detail, remedy, passed, room."""
-    detail, remedy, passed, _ = result
-    return verdict(detail, [] if passed else [Problem(detail, remedy)])
+def _judged(result: CheckResult) -> Verdict:
+    """Return the judgement of a check of `previews preflight`."""
+    problems = [] if result.passed else [Problem(result.detail, result.remedy)]
+    return verdict(result.detail, problems)

@@ -5,11 +5,10 @@ It is made by the default branch's code alone: what it reads of the pull request
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from previews.errors import for_people
 from previews.lifecycle import triggers
 from previews.lifecycle.bake import Builds
 from previews.lifecycle.triggers import Action, Decision, Event
@@ -17,7 +16,8 @@ from previews.lifecycle.unchanged import Unchanged, compare, show_unchanged
 from previews.pull_request.obstacles import Obstacle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from contract.app.model import App
     from contract.stack_name import AppName
@@ -51,9 +51,9 @@ class FullDecision(Decision):
     infra_approved: bool = False
     scope: str = ""
 
-    def outputs(self) -> str:
-        """Return the outputs of a step, a line each; no value can contain a line break."""
-        values = {
+    def outputs(self) -> dict[str, str]:
+        """Return the outputs of a step."""
+        return {
             "action": self.action.value,
             "number": str(self.preview.number),
             "sha": self.sha,
@@ -64,7 +64,6 @@ class FullDecision(Decision):
             "infra_approved": str(self.infra_approved).lower(),
             "scope": self.scope,
         }
-        return "".join(f"{name}={value}\n" for name, value in values.items())
 
 
 @dataclass(frozen=True)
@@ -177,14 +176,9 @@ class Deciding:
                 scope=decision.scope,
             ).definition()
 
-    @contextmanager
-    def _failures_shown(self, decision: FullDecision) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            if self.presenter is not None:
-                self.presenter.stopped_at(decision.sha, for_people(decision.preview.name, error))
-            raise
+    def _failures_shown(self, decision: FullDecision) -> AbstractContextManager[None]:
+        presenter = self.presenter
+        return nullcontext() if presenter is None else presenter.failures_shown(decision.sha)
 
     def announce(self, decided: Decided) -> None:
         """Show the decision in the pull request.

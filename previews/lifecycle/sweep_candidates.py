@@ -21,13 +21,13 @@ from contract.preview import Preview
 from contract.stack_name import PLATFORM_APP, AppName
 from previews.errors import PreviewsError
 from previews.inventory.item import Item
+from previews.platform import STAGING
 
 if TYPE_CHECKING:
     from previews.github.pulls import PullRequest
     from previews.pulumi.state import StackSummary
     from previews.settings import Settings
 
-STAGING = "staging"
 MOST_AT_ONCE = 2
 """Previews that may always go in one run, whatever share of all they are."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from previews import output
 from previews.diagnosis import failure_report, migration_report
-from previews.errors import PreviewsError, StoppedError
+from previews.errors import PreviewsError, StoppedError, for_people
 from previews.output import progress
 from previews.pull_request import comment
 from previews.pull_request.length import shortened
@@ -217,6 +217,15 @@ class PullRequestPresenter:
             self._state("inactive", "pending", "waits for room")
         else:
             self.stopped(error)
+
+    @contextmanager
+    def failures_shown(self, commit: str) -> Iterator[None]:
+        """Show an error of what prepares the deployment of a commit; it is raised again."""
+        try:
+            yield
+        except Exception as error:
+            self.stopped_at(commit, for_people(self._preview.name, error))
+            raise
 
     def ended(
         self, commit: str, deployment: int | None, why: str, *, cancelled: bool, shown: bool
