@@ -22,8 +22,9 @@ from previews.commands._arguments import (
     write_outputs,
 )
 from previews.commands._preflight import require_room
-from previews.errors import PreviewsError
+from previews.errors import PreviewsError, UsageError
 from previews.github.pulls import PullRequest
+from previews.lifecycle.approval import require_approval
 from previews.lifecycle.deploy import DeployReport
 from previews.lifecycle.image_archives import Images, push_images
 from previews.lifecycle.triggers import MANUAL, Action, Event, decide
@@ -104,6 +105,7 @@ def command(
     built = {} if digests is None else _read_digests(digests)
     clients = Clients()
     if commit is None or images is None:
+        _require_own_program(clients)
         _deploy_checkout(clients, preview, connect_to, outputs, as_json=as_json)
         return
     pull = clients.github.pulls.read(preview.number)
@@ -138,6 +140,18 @@ def _read_digests(text: str) -> dict[str, str]:
         where = ".".join(map(str, first["loc"])) or "the text"
         msg = f'expected JSON as {{"app.tar": "<64 hexadecimal digits>"}}; {where}: {first["msg"]}'
         raise typer.BadParameter(msg, param_hint="--digests") from error
+
+
+def _require_own_program(clients: Clients) -> None:
+    """Check that no pull request's program is run by hand; a sandbox is its person's own."""
+    if clients.settings.program is not None and not clients.settings.local:
+        raise UsageError(
+            "program-checkout",
+            "PREVIEWS_PROGRAM",
+            why="a pull request's own program is deployed by a run of its workflow alone, which a"
+            " second person approves",
+            remedy="give the pull request the label preview-infra, or try it on a sandbox.",
+        )
 
 
 def _deploy_checkout(
@@ -201,6 +215,7 @@ class _Delivery:
         """Check what it needs, push the images and deploy; returns whether tests follow, too."""
         with TemporaryDirectory(prefix="previews-app-") as root:
             with self._presenter.failures_shown(self._commit):
+                self._require_approval()
                 files = self._clients.app_files(self._commit, Path(root))
                 clients, config = self._clients.fetched(files)
             require_room(
@@ -220,6 +235,14 @@ class _Delivery:
             )
             pushed = cache(partial(self._push, clients))
             return deployment.run(images=pushed), pushed(), tests_follow
+
+    def _require_approval(self) -> None:
+        """Check before anything is done that a changed program is approved."""
+        clients = self._clients
+        if clients.settings.program is not None:
+            require_approval(
+                self._pull, self._commit, github=clients.github, settings=clients.settings
+            )
 
     def _push(self, clients: Clients) -> Images:
         return push_images(

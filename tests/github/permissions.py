@@ -23,7 +23,11 @@ def _any(level: str, *names: str) -> frozenset[str]:
 _TALK = ("issues", "pull-requests")
 _NEEDED: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("GET", r"/pulls(/\d+(/files)?)?", _any("read", "pull-requests")),
-    ("GET", r"/contents/.+|/git/commits/[^/]+|/compare/.+", _any("read", "contents")),
+    (
+        "GET",
+        r"/contents/.+|/git/commits/[^/]+|/compare/.+|/activity",
+        _any("read", "contents"),
+    ),
     ("GET", r"/issues/\d+/comments|/labels", _any("read", *_TALK)),
     (
         "POST",

@@ -279,6 +279,18 @@ class _Api:
             raise _missing()
         return web.json_response(views.run(self.state, self.state.runs[number]))
 
+    async def approvals(self, request: web.Request) -> web.Response:
+        number = int(request.match_info["id"])
+        if number not in self.state.runs:
+            raise _missing()
+        answers = self.state.runs[number].approvals
+        return web.json_response([views.approval(*one) for one in answers])
+
+    async def activity(self, request: web.Request) -> web.Response:
+        branch = request.query["ref"].removeprefix("refs/heads/")
+        found = [push for push in reversed(self.state.pushes) if push.branch == branch]
+        return web.json_response([views.push(one) for one in found])
+
     async def start(self, request: web.Request) -> web.Response:
         model = models.ReposOwnerRepoActionsWorkflowsWorkflowIdDispatchesPostBody
         body = await self._body(request, model)
@@ -318,6 +330,8 @@ def routes(state: State) -> list[web.RouteDef]:
         ("POST", "/statuses/{sha}", api.add_commit_status),
         ("GET", "/compare/{basehead}", api.compare),
         ("GET", r"/actions/runs/{id:\d+}", api.run),
+        ("GET", r"/actions/runs/{id:\d+}/approvals", api.approvals),
+        ("GET", "/activity", api.activity),
         ("POST", "/actions/workflows/{file}/dispatches", api.start),
         ("GET", "/collaborators/{login}/permission", api.permission),
     ]

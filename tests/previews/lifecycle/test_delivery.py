@@ -285,6 +285,40 @@ def test_images_that_are_not_those_of_the_build_are_refused(
     assert stacks.ups == []
 
 
+def test_a_changed_program_is_run_when_another_person_has_approved_it(
+    previews: Run,
+    github: LocalGitHub,
+    stacks: RecordedStacks,
+    images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PREVIEWS_PROGRAM", str(tmp_path))
+    run = github.state.run(7)
+    run.approvals.append(("preview-infra", github.state.pulls[42].author, "approved"))
+    code, output, _ = up(previews, images)
+    assert (code, json.loads(output)["error"]["code"]) == (1, "program-approval")
+    assert "program-approval" in github.state.comments_of(42)[0].body
+    assert stacks.ups == []
+
+    run.approvals.append(("preview-infra", "bob", "approved"))
+    assert up(previews, images)[0] == 0
+    assert len(stacks.ups) == 1
+
+
+def test_a_changed_program_is_not_run_by_hand(
+    previews: Run,
+    github: LocalGitHub,
+    stacks: RecordedStacks,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PREVIEWS_PROGRAM", str(tmp_path))
+    code, output, _ = previews("up", "42", "--json")
+    assert (code, json.loads(output)["error"]["code"]) == (2, "program-checkout")
+    assert stacks.ups == []
+
+
 def test_commit_images_and_digests_belong_together(previews: Run, github: LocalGitHub) -> None:
     commit, images, digests = ("--commit", SHA), ("--images", "images"), ("--digests", "{}")
     for options in (commit, images, digests, commit + images, images + digests, commit + digests):
