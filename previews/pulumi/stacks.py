@@ -228,7 +228,7 @@ class Stacks:
         checked = ["--policy-pack", str(self._pack)]
         with self._handed_over(stack) as environment:
             return self.command.run(
-                ["preview", *checked, *arguments, *self._stack(stack)], environment=environment
+                ["preview", *checked, *arguments, *self._compared(stack)], environment=environment
             )
 
     def _up(self, stack: str, *arguments: str) -> list[str]:
@@ -256,6 +256,13 @@ class Stacks:
         provider = self._provider()
         if provider:
             stack_file.set_secrets_provider(self._project, stack, provider)
+        return self._stack(stack)
+
+    def _compared(self, stack: str) -> list[str]:
+        """Return the same for a command that only reads, whose role may encrypt no new key."""
+        key = self.state(stack).key if self._provider() else None
+        if key is not None:
+            stack_file.set_key(self._project, stack, key)
         return self._stack(stack)
 
     def _provider(self) -> str:
