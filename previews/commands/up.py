@@ -25,7 +25,8 @@ from previews.commands._preflight import require_room
 from previews.errors import PreviewsError, UsageError
 from previews.github.pulls import PullRequest
 from previews.lifecycle.approval import require_approval
-from previews.lifecycle.deploy import DeployReport
+from previews.lifecycle.deciding import INFRA_LABEL
+from previews.lifecycle.deploy import DeployReport, OutdatedError
 from previews.lifecycle.image_archives import Images, push_images
 from previews.lifecycle.triggers import MANUAL, Action, Event, decide
 from previews.output import AsJson, show
@@ -110,15 +111,15 @@ def command(
         return
     pull = clients.github.pulls.read(preview.number)
     presenter = clients.pull_request_presenter(preview, run_url=this_run())
-    skipped = _reason_to_skip(clients, preview, pull, commit)
-    if skipped is not None:
-        presenter.outdated(commit, skipped)
+    delivery = _Delivery(clients, preview, pull, presenter, commit, images, built)
+    try:
+        report, pushed, tests = delivery.deploy(connect_to)
+    except OutdatedError as reason:
+        presenter.outdated(commit, str(reason))
         write_outputs(outputs, {"skipped": "true"})
-        skip = SkipReport(stack=preview.name, commit=commit, skipped=skipped)
+        skip = SkipReport(stack=preview.name, commit=commit, skipped=str(reason))
         show(skip, skip.text(), as_json=as_json)
         return
-    delivery = _Delivery(clients, preview, pull, presenter, commit, images, built)
-    report, pushed, tests = delivery.deploy(connect_to)
     write_outputs(
         outputs,
         {
@@ -181,12 +182,17 @@ def _deploy_checkout(
 def _reason_to_skip(
     clients: Clients, preview: Preview, pull: PullRequest, commit: str
 ) -> str | None:
-    """Decide again: the run may have waited, and the first decision may be out of date."""
+    """Decide again: the run may have waited, and the first decision may be out of date.
+
+    A pull request's own program is deployed as long as its label says so.
+    """
     decision = decide(Event(action=MANUAL, preview=preview), pull, clients.settings)
     if decision.action is not Action.UP:
         return decision.reason
     if decision.sha != commit:
         return f"{decision.sha[:12]} is the newest commit, which has its own run"
+    if clients.settings.program is not None and INFRA_LABEL not in pull.labels:
+        return f"no label {INFRA_LABEL!r}"
     return None
 
 
@@ -212,7 +218,14 @@ class _Delivery:
         self._digests = digests
 
     def deploy(self, connect_to: str | None) -> tuple[DeployReport, Images, bool]:
-        """Check what it needs, push the images and deploy; returns whether tests follow, too."""
+        """Check what it needs, push the images and deploy; returns whether tests follow, too.
+
+        Raises:
+            OutdatedError: The commit is not to be deployed any more.
+        """
+        skipped = _reason_to_skip(self._clients, self._preview, self._pull, self._commit)
+        if skipped is not None:
+            raise OutdatedError(skipped)
         with TemporaryDirectory(prefix="previews-app-") as root:
             with self._presenter.failures_shown(self._commit):
                 self._require_approval()
@@ -232,9 +245,15 @@ class _Delivery:
                 connect_to=connect_to,
                 tests_follow=tests_follow,
                 config=config,
+                outdated=self._outdated,
             )
             pushed = cache(partial(self._push, clients))
             return deployment.run(images=pushed), pushed(), tests_follow
+
+    def _outdated(self) -> str | None:
+        """Read the pull request again; what came before has taken minutes."""
+        pull = self._clients.github.pulls.read(self._preview.number)
+        return _reason_to_skip(self._clients, self._preview, pull, self._commit)
 
     def _require_approval(self) -> None:
         """Check before anything is done that a changed program is approved."""

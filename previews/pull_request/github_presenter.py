@@ -85,6 +85,7 @@ class PullRequestPresenter:
         self._clock = clock
         self._comment: int | None = None
         self._shown = ""
+        self._body = ""
         self._tests: AppTests | None = None
         self._diff: ProgramDiff | None = None
         self._edited_at: float | None = None
@@ -150,13 +151,27 @@ class PullRequestPresenter:
         return status is not None and status.state == "queued"
 
     def outdated(self, commit: str, reason: str) -> None:
-        """End the waiting deployment of a commit that is not to be deployed any more."""
+        """End the deployment of a commit that is not to be deployed any more.
+
+        The comment says so where the deployment had begun, unless another run has replaced it.
+        """
+        if self._deployment is not None:
+            self._state("inactive", "error", reason)
+            self._show_outdated(commit, reason)
+            return
         with self._errors_noted("deployment"):
             waiting = self._waiting(commit)
             if waiting is not None:
                 self._github.deployments.set_state(
                     waiting, "inactive", log_url=self._run_url, description=reason
                 )
+
+    def _show_outdated(self, commit: str, reason: str) -> None:
+        text = comment.ended(self._preview.name, commit, reason, cancelled=True, run=self._run_url)
+        with self._errors_noted("comment"):
+            found = self._find()
+            if found is not None and found.body == self._body:
+                self.show(text)
 
     def working(self, states: Sequence[StepState]) -> None:
         """Show the steps in the comment, not more often than every ten seconds."""
@@ -332,7 +347,7 @@ class PullRequestPresenter:
                 self._comment = self._github.comments.create(self._preview.number, body).id
             else:
                 self._github.comments.update(self._comment, body)
-            self._shown, self._edited_at = text, now
+            self._shown, self._body, self._edited_at = text, body, now
 
     def _keep_tests(self, found: Comment | None) -> None:
         """Keep the result of earlier tests, marked as such if another commit is deployed."""
