@@ -29,7 +29,7 @@ ATTEST = "PREVIEWS_ATTEST"
 TRUSTED_WORKFLOWS: Mapping[str, tuple[str, ...]] = {
     "preview": ("preview.yml", "preview-destroy.yml", "preview-sweep.yml"),
     "staging": ("staging.yml", "preview-refresh.yml"),
-    "preview-infra-plan": ("preview.yml",),
+    "preview-infra-plan": ("preview-infra-diff.yml",),
     APPROVED: ("preview.yml",),
 }
 """Workflow files that AWS trusts, by their environment; a test compares them with the program's."""
