@@ -249,6 +249,10 @@ def test_what_a_shell_gets_is_quoted() -> None:
 def test_nothing_that_a_stranger_writes_is_used(name: str) -> None:
     """Which commits are checked out where is in test_trust.py."""
     text = (GITHUB / "workflows" / f"{name}.yml").read_text()
+    # GitHub's number of a commit, to say that its preview failed.
+    of_commit = "needs.decide.outputs.sha || github.event.pull_request.head.sha"
+    assert text.count(of_commit) == (name == "preview")
+    text = text.replace(of_commit, "")
     for taken in (
         "pull_request.head",
         "head_ref",
@@ -416,6 +420,7 @@ def test_a_run_that_deploys_nothing_says_so(results: dict[str, str], *, says: bo
     of_each = dict.fromkeys(("build", "scan", "deploy", "deploy-infra"), "skipped") | results
     context = {f"needs.{name}.result": result for name, result in of_each.items()}
     context |= {"needs.decide.outputs.action": "up", "inputs.reset-database": "false"}
+    context["needs.decide.result"] = "success"
     cancelled = "cancelled" in results.values()
     assert holds(ended.body["if"], context, failed=True, cancelled=cancelled) is says
     for no_preview in ({"needs.decide.outputs.action": "skip"}, {"inputs.reset-database": "true"}):
@@ -533,6 +538,33 @@ def test_what_is_deployed_is_what_was_built(name: str) -> None:
     [step] = [step for step in job("preview", name).steps if step.get("id") == "up"]
     assert step["env"]["DIGESTS"] == "${{ needs.build.outputs.digests }}"
     assert ' --digests "$DIGESTS"' in step["run"]
+
+
+LABELLED = {"github.event.pull_request.labels.*.name": "bug, preview"}
+PUSHED = {"github.event.pull_request.number": "42", "github.event.pull_request.head.sha": "a" * 40}
+
+
+@pytest.mark.parametrize("result", ["failure", "cancelled"])
+def test_a_run_that_did_not_get_to_decide_says_so_where_a_preview_is_asked_for(result: str) -> None:
+    ended = job("preview", "ended")
+    context = dict.fromkeys((f"needs.{name}.result" for name in ended.needs), "skipped")
+    context |= {"needs.decide.result": result} | PUSHED
+
+    def says(more: Mapping[str, str]) -> bool:
+        cancelled = result == "cancelled"
+        return holds(ended.body["if"], context | more, failed=True, cancelled=cancelled)
+
+    assert says(LABELLED)
+    another = {"vars.PREVIEWS_LABEL": "try"}
+    assert says({"github.event.pull_request.labels.*.name": "try"} | another)
+    # Nobody asked for a preview, or it is not known of which commit: a run that a person started.
+    assert not says({})
+    assert not says(LABELLED | another)
+    assert not says(dict.fromkeys([*LABELLED, *PUSHED], ""))
+    assert not says(LABELLED | {"inputs.reset-database": "true"})
+    env = {key: evaluate(value, context) for key, value in ended.steps[-1]["env"].items()}
+    assert env | {"DECIDE": result, "PULL_REQUEST": "42", "COMMIT": "a" * 40} == env
+    assert ' --job "decide=$DECIDE" ' in ended.steps[-1]["run"]
 
 
 def test_the_roles_trust_the_workflows_that_take_them_and_no_other() -> None:
