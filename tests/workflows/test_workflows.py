@@ -427,6 +427,16 @@ def test_a_run_that_deploys_nothing_says_so(results: dict[str, str], *, says: bo
         assert not holds(ended.body["if"], context | no_preview, failed=True)
 
 
+@pytest.mark.parametrize(("given", "confirmed"), [("", "0"), ("0", "0"), ("12", "12")])
+def test_a_person_can_let_most_previews_go_at_once(given: str, confirmed: str) -> None:
+    """A scheduled run and another app's have no such input."""
+    asked = WORKFLOWS["preview-sweep"]["on"]["workflow_dispatch"]["inputs"]["confirm"]
+    assert (asked["type"], asked["default"]) == ("number", 0)
+    [step] = [step for step in job("preview-sweep", "plan").steps if step.get("id") == "sweep"]
+    assert evaluate(step["env"]["CONFIRM"], {"inputs.confirm": given}) == confirmed
+    assert step["run"] == 'exec previews sweep --confirm "$CONFIRM"'
+
+
 def test_what_a_job_hands_over_is_fetched_by_the_number_that_the_job_puts_out() -> None:
     """Code in another job can take an artifact away, and leave another under the same name."""
     fetched = [
