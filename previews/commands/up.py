@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from contract.preview import Preview
 from previews import output
@@ -40,6 +40,15 @@ _Images = Annotated[
         " program builds them from the checkout.",
     ),
 ]
+_Digests = Annotated[
+    str | None,
+    typer.Option(
+        metavar="JSON",
+        help="With --images: SHA-256 of each archive by its name, as the job printed them that"
+        ' built it: {"app.tar": "0123…"}.',
+    ),
+]
+_DIGESTS = TypeAdapter(dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]])
 
 
 class SkipReport(BaseModel):
@@ -66,6 +75,7 @@ def command(
     preview: PreviewArgument,
     commit: _Commit = None,
     images: _Images = None,
+    digests: _Digests = None,
     connect_to: ConnectTo = None,
     outputs: OutputsFile = None,
     as_json: AsJson = False,
@@ -73,19 +83,21 @@ def command(
     """Deploy a preview: `pulumi up`, a smoke test, and one comment with the progress.
 
     With --images nothing of the pull request is checked out: its preview.yaml is read from GitHub,
-    and its images come from a job without credentials. Unless the pull request is still to be
+    and its images come from a job without credentials, which --digests tells from any other's.
+    Unless the pull request is still to be
     deployed at that commit, nothing is done. The checks of `previews preflight` are made before.
 
     When it fails, the comment has the failure report, so that nobody needs access to the cluster.
 
-    Example: previews up 42 --commit "$SHA" --images images
+    Example: previews up 42 --commit "$SHA" --images images --digests "$DIGESTS"
 
     Exits with 0 when it is up and passed its smoke test, or when the commit is not to be deployed
     any more; with 3 when there is no room now, with 1 when it failed.
     """
-    if (commit is None) != (images is None):
-        msg = "--commit and --images belong together"
+    if len({commit is None, images is None, digests is None}) > 1:
+        msg = "--commit, --images and --digests belong together"
         raise typer.BadParameter(msg)
+    built = {} if digests is None else _read_digests(digests)
     clients = Clients()
     if commit is None or images is None:
         _deploy_checkout(clients, preview, connect_to, outputs, as_json=as_json)
@@ -99,7 +111,7 @@ def command(
         skip = SkipReport(stack=preview.name, commit=commit, skipped=skipped)
         show(skip, skip.text(), as_json=as_json)
         return
-    delivery = _Delivery(clients, preview, pull, presenter, commit, images)
+    delivery = _Delivery(clients, preview, pull, presenter, commit, images, built)
     report, pushed, tests = delivery.deploy(connect_to)
     _add(
         outputs,
@@ -110,6 +122,16 @@ def command(
         skipped="false",
     )
     show(report, report.text(), as_json=as_json)
+
+
+def _read_digests(text: str) -> dict[str, str]:
+    try:
+        return _DIGESTS.validate_json(text, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the text"
+        msg = f'expected JSON as {{"app.tar": "<64 hexadecimal digits>"}}; {where}: {first["msg"]}'
+        raise typer.BadParameter(msg, param_hint="--digests") from error
 
 
 def _deploy_checkout(
@@ -159,6 +181,7 @@ class _Delivery:
         presenter: PullRequestPresenter,
         commit: str,
         images: Path,
+        digests: dict[str, str],
     ) -> None:
         self._clients = clients
         self._preview = preview
@@ -166,6 +189,7 @@ class _Delivery:
         self._presenter = presenter
         self._commit = commit
         self._images = images
+        self._digests = digests
 
     def deploy(self, connect_to: str | None) -> tuple[DeployReport, Images, bool]:
         """Check what it needs, push the images and deploy; returns whether tests follow, too."""
@@ -195,6 +219,7 @@ class _Delivery:
         return push_images(
             self._images,
             clients.app,
+            digests=self._digests,
             preview=self._preview,
             commit=self._commit,
             repository=clients.platform.images.repository_url,

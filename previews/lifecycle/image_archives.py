@@ -3,6 +3,9 @@
 An archive is an OCI layout in a tar file, of a pull request's code, and so an attacker's. What it
 says of itself is checked before anything with a credential reads it: it has regular files alone,
 and each blob is the one that its manifest names.
+
+It comes as an artifact, by a name that any job of the run can give to another one. So each archive
+has to have the digest that the job which built it printed, in an output that no other job sets.
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ from previews.lifecycle.bake import OWN, target_of
 from previews.output import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from contract.app.model import App
@@ -107,20 +111,30 @@ class _WrongError(Exception):
 
 
 def push_images(
-    folder: Path, app: App, *, preview: Preview, commit: str, repository: str, settings: Settings
+    folder: Path,
+    app: App,
+    *,
+    digests: Mapping[str, str],
+    preview: Preview,
+    commit: str,
+    repository: str,
+    settings: Settings,
 ) -> Images:
     """Check the archives of an app's images, then push each; nothing is pushed if one is wrong.
 
     Args:
         folder: Folder with ``app.tar``, and ``web-<name>.tar`` for each further web service.
         app: The app's description.
+        digests: SHA-256 of each file by its name, in hexadecimal, as the job printed them that
+            built the images.
         preview: The preview.
         commit: The commit that they were built from.
         repository: URL of the repository to push to, without a tag.
         settings: The run, which is part of the tags.
 
     Raises:
-        PreviewsError: An archive is missing or wrong, or the registry refuses it.
+        PreviewsError: An archive is missing, wrong or not the one that was built, or the registry
+            refuses it.
     """
     if not repository:
         raise PreviewsError(
@@ -131,12 +145,49 @@ def push_images(
         )
     parts = {"": OWN, **{part: target_of(part) for part in app.web}}
     files = {part: folder / f"{name}.tar" for part, name in parts.items()}
-    digests = {part: read_digest(file) for part, file in files.items()}
+    _require_built(folder, {file.name for file in files.values()}, digests)
+    read = {part: read_digest(file) for part, file in files.items()}
     unique = _unique(commit, settings)
     for part, file in files.items():
         _push(file, f"{repository}:{preview.stack.image_tag(unique, part)}")
-    references = {part: f"{repository}@{digest}" for part, digest in digests.items()}
+    references = {part: f"{repository}@{digest}" for part, digest in read.items()}
     return Images(references.pop(""), references)
+
+
+def _require_built(folder: Path, names: AbstractSet[str], digests: Mapping[str, str]) -> None:
+    """Check that a folder has the archives that were built, each of them and nothing else.
+
+    Raises:
+        PreviewsError: One is missing, one is too many, or one is another.
+    """
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    wrong = [
+        *(f"{name} is missing" for name in names - there),
+        *(f"{name} is there, which nothing describes" for name in there - names),
+        *(f"{name} has no digest" for name in names - digests.keys()),
+        *(f"{name} has a digest, and nothing describes it" for name in digests.keys() - names),
+        *_changed(folder, {name: digests[name] for name in names & there & digests.keys()}),
+    ]
+    if wrong:
+        raise PreviewsError(
+            "image-digests",
+            f"image archives in {folder}",
+            why="; ".join(sorted(wrong)) + "; expected those that the job `build` printed digests"
+            " of, one for each image of preview.yaml",
+            remedy="run the workflow again from its first job; if it fails again, another job of"
+            " the run replaces the artifact: read what the pull request runs there.",
+        )
+
+
+def _changed(folder: Path, digests: Mapping[str, str]) -> Iterator[str]:
+    for name, digest in digests.items():
+        file = folder / name
+        if file.is_symlink() or not file.is_file():
+            yield f"{name} is no regular file"
+            continue
+        with file.open("rb") as content:
+            if hashlib.file_digest(content, "sha256").hexdigest() != digest:
+                yield f"{name} has another content than the one that was built"
 
 
 def read_digest(file: Path) -> str:

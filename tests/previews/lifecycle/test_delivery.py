@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -101,8 +102,17 @@ def decide(previews: Run, tmp_path: Path, action: str = "synchronize") -> None:
     assert code == 0, complaint
 
 
-def up(previews: Run, images: Path) -> tuple[int, str, str]:
-    return previews("up", "42", "--commit", SHA, "--images", str(images), "--json")
+def digests_of(images: Path) -> dict[str, str]:
+    """What the job that built them printed."""
+    return {
+        file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in images.glob("*.tar")
+    }
+
+
+def up(previews: Run, images: Path, digests: dict[str, str] | None = None) -> tuple[int, str, str]:
+    built = json.dumps(digests_of(images) if digests is None else digests)
+    options = ("--commit", SHA, "--images", str(images), "--digests", built)
+    return previews("up", "42", *options, "--json")
 
 
 def statuses(github: LocalGitHub) -> list[list[str]]:
@@ -261,10 +271,35 @@ def test_a_lack_of_room_has_its_place_in_the_queue_and_a_fault_its_report(
     assert stacks.ups == []
 
 
-def test_commit_and_images_belong_together(previews: Run, github: LocalGitHub) -> None:
-    assert previews("up", "42", "--commit", SHA)[0] == 2
-    assert previews("up", "42", "--images", "images")[0] == 2
+def test_images_that_are_not_those_of_the_build_are_refused(
+    previews: Run, github: LocalGitHub, stacks: RecordedStacks, images: Path
+) -> None:
+    """A job that runs the pull request's program may replace an artifact of its run."""
+    digests = digests_of(images)
+    Layout(b"another").write(images / "web-ui.tar")
+    code, output, _ = up(previews, images, digests)
+    error = json.loads(output)["error"]
+    assert (code, error["code"]) == (1, "image-digests")
+    assert "web-ui.tar" in error["why"]
+    assert "image-digests" in github.state.comments_of(42)[0].body
+    assert stacks.ups == []
+
+
+def test_commit_images_and_digests_belong_together(previews: Run, github: LocalGitHub) -> None:
+    commit, images, digests = ("--commit", SHA), ("--images", "images"), ("--digests", "{}")
+    for options in (commit, images, digests, commit + images, images + digests, commit + digests):
+        assert previews("up", "42", *options)[0] == 2
     assert github.requests == []
+
+
+@pytest.mark.parametrize("digests", ["app.tar", "[]", '{"app.tar": "sha256:0"}', '{"app.tar": 1}'])
+def test_digests_that_are_none_are_a_wrong_usage(
+    previews: Run, github: LocalGitHub, digests: str
+) -> None:
+    options = ("--commit", SHA, "--images", "images", "--digests", digests)
+    code, _, complaint = previews("up", "42", *options)
+    assert (code, github.requests) == (2, [])
+    assert "--digests" in complaint
 
 
 # The end of a run that could not report it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tarfile
 from collections.abc import Callable
@@ -145,10 +146,9 @@ def refused(file: Path) -> PreviewsError:
 
 
 @pytest.fixture
-def skopeo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def skopeo(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A skopeo that writes down how it was called; with a file `fails` it fails."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("bin")
     program, calls = folder / "skopeo", folder / "calls"
     program.write_text(
         f'#!/bin/sh\necho "$@" >> {calls}\n'
@@ -159,10 +159,19 @@ def skopeo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return calls
 
 
-def push(folder: Path, repository: str = REPOSITORY) -> Images:
+def digests_of(folder: Path) -> dict[str, str]:
+    return {
+        file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.glob("*.tar")
+    }
+
+
+def push(
+    folder: Path, repository: str = REPOSITORY, *, digests: dict[str, str] | None = None
+) -> Images:
     return push_images(
         folder,
         APP,
+        digests=digests_of(folder) if digests is None else digests,
         preview=Preview(42),
         commit=SHA,
         repository=repository,
@@ -194,8 +203,58 @@ def test_each_is_pushed_with_its_digest_under_a_tag_of_the_run(
 
 def test_nothing_is_pushed_if_one_is_wrong(tmp_path: Path, skopeo: Path) -> None:
     Layout().write(tmp_path / "app.tar")
+    (tmp_path / "web-ui.tar").write_text("no archive")
     with pytest.raises(PreviewsError, match=r"web-ui\.tar"):
         push(tmp_path)
+    assert not skopeo.exists()
+
+
+def replace(folder: Path) -> None:
+    Layout(b"another").write(folder / "web-ui.tar")
+
+
+def add(folder: Path) -> None:
+    Layout(b"another").write(folder / "web-other.tar")
+
+
+def link(folder: Path) -> None:
+    (folder / "web-ui.tar").rename(folder.parent / "elsewhere.tar")
+    (folder / "web-ui.tar").symlink_to(folder.parent / "elsewhere.tar")
+
+
+@pytest.mark.parametrize(
+    ("change", "printed", "why"),
+    [
+        (replace, {}, "web-ui.tar has another content than the one that was built"),
+        (lambda folder: (folder / "web-ui.tar").unlink(), {}, "web-ui.tar is missing"),
+        (lambda folder: (folder / "app.tar").unlink(), {"app.tar": None}, "app.tar is missing"),
+        (add, {}, "web-other.tar is there, which nothing describes"),
+        (add, {"web-other.tar": "0" * 64}, "web-other.tar is there, which nothing describes"),
+        (link, {}, "web-ui.tar is no regular file"),
+        (lambda _: None, {"web-ui.tar": None}, "web-ui.tar has no digest"),
+        (
+            lambda _: None,
+            {"web-other.tar": "0" * 64},
+            "web-other.tar has a digest, and nothing describes it",
+        ),
+    ],
+)
+def test_nothing_is_pushed_but_what_the_build_printed(
+    tmp_path: Path,
+    skopeo: Path,
+    change: Callable[[Path], None],
+    printed: dict[str, str | None],
+    why: str,
+) -> None:
+    folder = tmp_path / "images"
+    for name in ("app", "web-ui"):
+        Layout(name.encode()).write(folder / f"{name}.tar")
+    digests = {**digests_of(folder), **printed}
+    change(folder)
+    with pytest.raises(PreviewsError) as caught:
+        push(folder, digests={name: digest for name, digest in digests.items() if digest})
+    assert caught.value.code == "image-digests"
+    assert why in caught.value.why
     assert not skopeo.exists()
 
 
