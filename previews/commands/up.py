@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,9 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from contract.preview import Preview
 from previews import output
 from previews.clients import Clients
-from previews.commands._arguments import ConnectTo, OutputsFile, PreviewArgument, this_run
+from previews.commands._arguments import (
+    ConnectTo,
+    OutputsFile,
+    PreviewArgument,
+    this_run,
+    write_outputs,
+)
 from previews.commands._preflight import require_room
-from previews.errors import PreviewsError, UsageError, for_people
+from previews.errors import PreviewsError, UsageError
 from previews.github.pulls import PullRequest
 from previews.lifecycle.approval import require_approval
 from previews.lifecycle.deciding import INFRA_LABEL
@@ -112,17 +116,19 @@ def command(
         report, pushed, tests = delivery.deploy(connect_to)
     except OutdatedError as reason:
         presenter.outdated(commit, str(reason))
-        _add(outputs, skipped="true")
+        write_outputs(outputs, {"skipped": "true"})
         skip = SkipReport(stack=preview.name, commit=commit, skipped=str(reason))
         show(skip, skip.text(), as_json=as_json)
         return
-    _add(
+    write_outputs(
         outputs,
-        url=report.url,
-        tests=str(tests).lower(),
-        image=pushed.own,
-        images=json.dumps(pushed.all()),
-        skipped="false",
+        {
+            "url": report.url,
+            "tests": str(tests).lower(),
+            "image": pushed.own,
+            "images": json.dumps(pushed.all()),
+            "skipped": "false",
+        },
     )
     show(report, report.text(), as_json=as_json)
 
@@ -169,7 +175,7 @@ def _deploy_checkout(
     presenter = clients.presenter(preview, run_url=this_run(), connect_to=connect_to)
     deployment = clients.deployment(preview, pull, presenter, connect_to=connect_to)
     report = deployment.run(images=None)
-    _add(outputs, url=report.url)
+    write_outputs(outputs, {"url": report.url})
     show(report, report.text(), as_json=as_json)
 
 
@@ -221,7 +227,7 @@ class _Delivery:
         if skipped is not None:
             raise OutdatedError(skipped)
         with TemporaryDirectory(prefix="previews-app-") as root:
-            with self._failures_shown():
+            with self._presenter.failures_shown(self._commit):
                 self._require_approval()
                 files = self._clients.app_files(self._commit, Path(root))
                 clients, config = self._clients.fetched(files)
@@ -267,19 +273,3 @@ class _Delivery:
             repository=clients.platform.images.repository_url,
             settings=clients.settings,
         )
-
-    @contextmanager
-    def _failures_shown(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            shown = for_people(self._preview.name, error)
-            self._presenter.stopped_at(self._commit, shown)
-            raise
-
-
-def _add(outputs: Path | None, **values: str) -> None:
-    """Add to the outputs of a step; no value can contain a line break."""
-    if outputs is not None:
-        with outputs.open("a") as file:
-            file.writelines(f"{name}={value}\n" for name, value in values.items())

@@ -1,4 +1,4 @@
-"""What should be there, by the app and by ``Pulumi.staging.yaml`` of the platform."""
+"""Things that should be there, by the app and by ``Pulumi.staging.yaml`` of the platform."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class _Dns(_Model):
 
 
 class StagingFile(_Model):
-    """What the checks need of ``Pulumi.staging.yaml``.
+    """The part of ``Pulumi.staging.yaml`` that the checks need.
 
     Attributes:
         domain: Domain under which each stack has a name.
@@ -165,7 +165,7 @@ class StagingFile(_Model):
 
 @dataclass(frozen=True)
 class Expected:
-    """What an app's repository should have.
+    """Things that an app's repository should have.
 
     Attributes:
         app: The app.

@@ -43,7 +43,7 @@ class Comparison(Model):
     files: tuple[ChangedFile, ...] = ()
 
     def changed(self) -> tuple[str, ...] | None:
-        """Return every path that differs between the two; None if that can't be told.
+        """Return every path that differs between the two; None if not all are known.
 
         The files of a comparison are those since the common ancestor: only of a commit that
         contains the other are they the whole difference.

@@ -115,7 +115,7 @@ def show_unchanged(unchanged: Unchanged, sha: str, preview: Preview, *, github: 
 
 
 def _changed(github: GitHub, event: Event, before: str, now: str) -> tuple[str, ...] | None:
-    """Return the files that differ between two commits; None if that can't be told."""
+    """Return the files that differ between two commits; None if they are not known."""
     if before == now:
         return ()
     # A draft may have changed in what no event of it deployed.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from previews import output
 from previews.diagnosis import failure_report, migration_report
-from previews.errors import PreviewsError, StoppedError
+from previews.errors import PreviewsError, StoppedError, for_people
 from previews.output import progress
 from previews.pull_request import comment
 from previews.pull_request.length import shortened
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from previews.github.deployments import CommitState, DeploymentState
     from previews.kubernetes import Cluster
     from previews.lifecycle.destroy import DestroyReport
+    from previews.pull_request.obstacles import Obstacle
     from previews.pull_request.program_diff import ProgramDiff
     from previews.pull_request.pull_requests import PullRequests
     from previews.pulumi.progress import StepState
@@ -102,12 +103,12 @@ class PullRequestPresenter:
                 made.id, "queued", log_url=self._run_url, description="its images are built first"
             )
 
-    def refuse(self, why: str, remedy: str) -> None:
+    def refuse(self, obstacle: Obstacle) -> None:
         """Comment why the pull request gets no preview, unless the comment shows one.
 
         A comment that says so already is not edited.
         """
-        text = comment.refused(self._preview.name, why, remedy)
+        text = comment.refused(self._preview.name, obstacle)
         with self._errors_noted("comment"):
             found = self._find()
             if found is None:
@@ -231,6 +232,15 @@ class PullRequestPresenter:
             self._state("inactive", "pending", "waits for room")
         else:
             self.stopped(error)
+
+    @contextmanager
+    def failures_shown(self, commit: str) -> Iterator[None]:
+        """Show an error of what prepares the deployment of a commit; it is raised again."""
+        try:
+            yield
+        except Exception as error:
+            self.stopped_at(commit, for_people(self._preview.name, error))
+            raise
 
     def ended(
         self, commit: str, deployment: int | None, why: str, *, cancelled: bool, shown: bool

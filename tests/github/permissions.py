@@ -1,4 +1,4 @@
-"""What a token must be granted for each request, by GitHub's documentation of each endpoint.
+"""Permissions that a token needs for each request, by GitHub's documentation of each endpoint.
 
 Each has a set of permissions of which one is enough (docs.github.com/en/rest/authentication/
 permissions-required-for-github-apps). A workflow's token has what `permissions:` of its job grants,
@@ -28,7 +28,7 @@ _NEEDED: tuple[tuple[str, str, frozenset[str]], ...] = (
         r"/contents/.+|/git/commits/[^/]+|/compare/.+|/activity",
         _any("read", "contents"),
     ),
-    ("GET", r"/issues/\d+/comments|/labels(/[^/]+)?", _any("read", *_TALK)),
+    ("GET", r"/issues/\d+/comments|/labels", _any("read", *_TALK)),
     (
         "POST",
         r"/issues/\d+/(labels|comments)|/issues/comments/\d+/reactions",

@@ -114,14 +114,6 @@ class _Api:
     async def repository_by_id(self, request: web.Request) -> web.Response:
         return await self._profile(request)
 
-    async def label(self, request: web.Request) -> web.Response:
-        name = request.match_info["name"]
-        # GitHub's labels are unique without regard to case.
-        found = [one for one in self.state.labels if one.casefold() == name.casefold()]
-        if not found:
-            raise _missing()
-        return web.json_response(answer(models.Label, id=1, name=found[0], color="5319e7"))
-
     # Comments
 
     async def comments(self, request: web.Request) -> web.Response:
@@ -316,7 +308,6 @@ def routes(state: State) -> list[web.RouteDef]:
     api = _Api(state)
     root = f"/repos/{state.repository}"
     table = [
-        ("GET", "/labels/{name}", api.label),
         ("GET", "/pulls", api.pulls),
         ("GET", r"/pulls/{number:\d+}", api.pull),
         ("GET", r"/pulls/{number:\d+}/files", api.changed_files),

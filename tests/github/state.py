@@ -127,7 +127,6 @@ class State:
         self.commit_times: dict[str, datetime] = {}
         self.runs: dict[int, Run] = {}
         self.pushes: list[Push] = []
-        self.labels: set[str] = {"preview", "preview-keep"}
         self.default_branch = "main"
         self.former_names: set[str] = set()
         self.others: dict[str, int] = {}

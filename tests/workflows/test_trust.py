@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.workflows.reading import ACTIONS, JOBS, WORKFLOWS
-from tests.workflows.trust import Files, rights, with_code
+from tests.workflows.trust import READ_AS_DATA, Files, rights, with_code
 
 FILES = Files(WORKFLOWS, ACTIONS)
 
@@ -68,13 +68,13 @@ def test_an_exception_has_exactly_what_is_written_here(name: str) -> None:
 def test_staging_s_cache_is_written_by_staging_alone() -> None:
     """And read by the builds of pull requests, which GitHub's service lets save nothing."""
     writing = {
-        name
-        for name, workflow, body in FILES.jobs()
-        if "pull_request" not in workflow["on"] and "cache" in rights(FILES, workflow, body)
+        name for name, workflow, body in FILES.jobs() if "cache" in rights(FILES, workflow, body)
     }
     assert writing == {"staging:staging"}
     modes = {str(job): job.body["cache-mode"] for job in JOBS if "cache-mode" in job.body}
     assert modes == {"preview:build": "read", "staging:staging": "write"}
+    # Also under `push`, whose runs are the default branch's.
+    assert WORKFLOWS["ci"]["cache-mode"] == "read"
     [build] = [step for step in ACTIONS["image"]["runs"]["steps"] if step.get("id") == "build"]
     assert build["with"]["cache-from"] == "type=gha,scope=${{ inputs.cache }}"
     assert build["with"]["cache-to"] == "type=gha,mode=max,scope=${{ inputs.cache }}"
@@ -85,11 +85,29 @@ def test_staging_s_cache_is_written_by_staging_alone() -> None:
         if step.get("uses") == "$/.github/actions/image"
     ]
     assert calls == ["${{ inputs.environment || 'staging' }}", "database"]
-    of_ci = WORKFLOWS["ci"]["jobs"]["image"]["strategy"]["matrix"]["include"]
-    assert not {one["image"] for one in of_ci} & {"staging", "database-staging"}
+    [of_ci] = [
+        step["with"]
+        for step in WORKFLOWS["ci"]["jobs"]["image"]["steps"]
+        if "build-push-action@" in step.get("uses", "")
+    ]
+    assert "cache-to" not in of_ci
 
 
-Mutation = Callable[[dict[str, Any]], None]
+def test_what_is_read_as_data_is_downloaded_from_a_job_with_code() -> None:
+    downloading = {
+        (str(job), producer)
+        for job in JOBS
+        for step in job.steps
+        if "actions/download-artifact@" in step.get("uses", "")
+        for producer in job.needs
+        if f"needs.{producer}." in str(step["with"])
+        and f"{job.workflow}:{producer}" in with_code(FILES)
+    }
+    assert downloading == READ_AS_DATA.keys()
+    assert all(READ_AS_DATA.values())
+
+
+Mutation = Callable[[dict[str, Any]], object]
 """A change of the workflows, by name."""
 
 
@@ -111,12 +129,16 @@ def _drop(job: str, key: str) -> Mutation:
     return lambda files: _job(files, job).pop(key)
 
 
-def _check_out(job: str, ref: str) -> Mutation:
+def _check_out(job: str, ref: str | None, repository: str | None = None) -> Mutation:
+    """Check out something else in the first checkout; None leaves the input out."""
+
     def change(files: dict[str, Any]) -> None:
         steps = _job(files, job)["steps"]
         [first, *_] = [one for one in steps if "actions/checkout@" in one.get("uses", "")]
-        first["with"]["ref"] = ref
+        others = {key: given for key, given in first["with"].items() if key not in changed}
+        first["with"] = others | {key: given for key, given in changed.items() if given}
 
+    changed = {"ref": ref, "repository": repository}
     return change
 
 
@@ -127,6 +149,10 @@ def _run(job: str, command: str) -> Mutation:
 def _use(job: str, action: str, **given: str) -> Mutation:
     step = {"name": "More", "uses": action, "with": given}
     return lambda files: _job(files, job)["steps"].append(step)
+
+
+def _download(job: str, **given: str) -> Mutation:
+    return _use(job, "actions/download-artifact@v8", **given)
 
 
 def _without_cache_mode(files: dict[str, Any]) -> None:
@@ -189,6 +215,76 @@ MUTATIONS: dict[str, tuple[str, str, Mutation]] = {
         *("preview:deploy", "environment"),
         _run("preview:deploy", 'gh pr checkout "$PULL_REQUEST"'),
     ),
+    "deploy fetches it in a command of two lines": (
+        *("preview:deploy", "environment"),
+        _run("preview:deploy", 'git -C caller \\\n  fetch origin "$COMMIT"'),
+    ),
+    "deploy unpacks GitHub's archive of it": (
+        *("preview:deploy", "environment"),
+        _run("preview:deploy", 'gh api "repos/$REPOSITORY/tarball/$COMMIT" | tar --extract --gzip'),
+    ),
+    "deploy unpacks an archive of it": (
+        *("preview:deploy", "environment"),
+        _run("preview:deploy", 'curl --location "$ARCHIVE/$COMMIT.tar.gz" | tar --extract --gzip'),
+    ),
+    "deploy gets a file of it": (
+        *("preview:deploy", "environment"),
+        _run("preview:deploy", 'wget "$RAW/$COMMIT/setup.sh"'),
+    ),
+    "deploy gets what another run left": (
+        *("preview:deploy", "environment"),
+        _run("preview:deploy", 'gh run download "$RUN"'),
+    ),
+    "deploy installs it": (
+        *("preview:deploy", "environment"),
+        _run("preview:deploy", 'pip install "git+https://github.com/acme/previews@$COMMIT"'),
+    ),
+    "deploy checks another repository out, at its own default branch": (
+        *("preview:deploy", "id-token"),
+        _check_out("preview:deploy", None, "${{ github.event.pull_request.head.repo.full_name }}"),
+    ),
+    "deploy checks another repository out, at a commit of the platform's": (
+        *("preview:deploy", "id-token"),
+        _check_out("preview:deploy", "${{ job.workflow_sha }}", "${{ github.repository }}"),
+    ),
+    "deploy checks the pull request out by an action that is written otherwise": (
+        *("preview:deploy", "id-token"),
+        _use("preview:deploy", "Actions/Checkout@v7", ref=PULL),
+    ),
+    "deploy gets what the tests left": (
+        *("preview:deploy", "environment"),
+        _download("preview:deploy", name="tests-${{ needs.tests.outputs.attempt }}"),
+    ),
+    "deploy gets what the tests left, by its number": (
+        *("preview:deploy", "environment"),
+        _download("preview:deploy", **{"artifact-ids": "${{ needs.tests.outputs.results }}"}),
+    ),
+    "record gets what the build left": (
+        *("preview:record", "write"),
+        _download("preview:record", name="images-${{ needs.build.outputs.attempt }}"),
+    ),
+    "deploy gets what any job left": (
+        *("preview:deploy", "environment"),
+        _download("preview:deploy"),
+    ),
+    "deploy gets what some job left under a name": (
+        *("preview:deploy", "environment"),
+        _download("preview:deploy", name="bake-1"),
+    ),
+    "deploy gets what a job of another run left": (
+        *("preview:deploy", "environment"),
+        _download(
+            "preview:deploy",
+            **{"name": "bake-${{ needs.decide.outputs.attempt }}", "run-id": "${{ inputs.run }}"},
+        ),
+    ),
+    "deploy gets what a job left that had it from the tests": (
+        *("preview:deploy", "environment"),
+        lambda files: (
+            _download("preview:scan", name="tests-${{ needs.tests.outputs.attempt }}")(files),
+            _download("preview:deploy", name="x-${{ needs.scan.outputs.attempt }}")(files),
+        ),
+    ),
     "deploy builds from the run's commit": (
         *("preview:deploy", "environment"),
         _use("preview:deploy", "docker/bake-action@v7", files="bake.json"),
@@ -200,6 +296,10 @@ MUTATIONS: dict[str, tuple[str, str, Mutation]] = {
     "a privileged workflow runs under pull_request": (
         *("preview:deploy", "id-token"),
         lambda files: files["preview"]["on"].update({"pull_request": None}),
+    ),
+    "ci may write the cache, which a push to the default branch shares with staging": (
+        *("ci:image", "cache"),
+        lambda files: files["ci"].pop("cache-mode"),
     ),
     "ci has a secret": (
         *("ci:unit", "secrets"),

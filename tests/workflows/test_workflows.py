@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ PRIVILEGED = {"pull_request_target", "issue_comment", "workflow_run", "schedule"
 TOUCHES_A_STACK = re.compile(r"previews (?:up|reset-db|destroy|sweep --only)\b")
 
 SHOWS = {"deployments": "write", "pull-requests": "write", "statuses": "write"}
-"""What shows something in a pull request needs this."""
+"""Permissions of a command that shows something in a pull request."""
 
 NEEDED_BY_COMMAND: dict[str, dict[str, str]] = {
     "app image": {},
@@ -390,6 +391,108 @@ def test_a_run_that_deploys_nothing_says_so(results: dict[str, str], *, says: bo
         assert not holds(ended.body["if"], context | no_preview, failed=True)
 
 
+def test_what_a_job_hands_over_is_fetched_by_the_number_that_the_job_puts_out() -> None:
+    """Code in another job can take an artifact away, and leave another under the same name."""
+    fetched = [
+        (one, step)
+        for one in JOBS
+        for step in one.steps
+        if "actions/download-artifact@" in step.get("uses", "")
+    ]
+    assert len(fetched) >= 8
+    for one, step in fetched:
+        [number] = [given for key, given in step["with"].items() if key != "path"]
+        assert step["with"].get("artifact-ids") == number
+        match = re.fullmatch(r"\$\{\{ needs\.([\w-]+)\.outputs\.(\w+) \}\}", number)
+        assert match is not None, number
+        assert match[1] in one.needs
+        maker = job(one.workflow, match[1])
+        source = re.fullmatch(
+            r"\$\{\{ steps\.(\w+)\.outputs\.artifact-id \}\}", maker.body["outputs"][match[2]]
+        )
+        assert source is not None
+        [made] = [step for step in maker.steps if step.get("id") == source[1]]
+        assert made["uses"].startswith("actions/upload-artifact@")
+
+
+def digests_of(folder: Path) -> str:
+    """Return what the build puts out for the archives in a folder, by its own step."""
+    outputs = folder / "outputs"
+    [step] = [step for step in job("preview", "build").steps if step.get("id") == "digests"]
+    bash(step["run"], folder, GITHUB_OUTPUT=str(outputs))
+    name, _, value = outputs.read_text().removesuffix("\n").partition("=")
+    assert name == "digests"
+    return value
+
+
+def bash(command: str, folder: Path, **environment: str) -> None:
+    subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", command],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        check=True,
+    )
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Path:
+    """The folder of a job, with the images that were built."""
+    images = tmp_path / "images"
+    images.mkdir()
+    (images / "app.tar").write_bytes(b"app")
+    (images / "web-shop.tar").write_bytes(b"web")
+    return tmp_path
+
+
+def test_the_build_puts_out_the_digest_of_each_archive(built: Path) -> None:
+    digests = digests_of(built)
+    assert "\n" not in digests
+    assert json.loads(digests) == {
+        "app.tar": hashlib.sha256(b"app").hexdigest(),
+        "web-shop.tar": hashlib.sha256(b"web").hexdigest(),
+    }
+
+
+def compares() -> str:
+    [step] = [step for step in job("preview", "scan").steps if "DIGESTS" in step.get("env", {})]
+    assert step["env"] == {"DIGESTS": "${{ needs.build.outputs.digests }}"}
+    return str(step["run"])
+
+
+def test_what_was_built_is_scanned(built: Path) -> None:
+    bash(compares(), built, DIGESTS=digests_of(built))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda images: (images / "app.tar").write_bytes(b"another"),
+        lambda images: (images / "web-shop.tar").unlink(),
+        lambda images: (images / "web-more.tar").write_bytes(b"more"),
+    ],
+    ids=["changed", "absent", "added"],
+)
+def test_what_was_not_built_is_not_scanned(built: Path, change: Callable[[Path], object]) -> None:
+    digests = digests_of(built)
+    change(built / "images")
+    with pytest.raises(subprocess.CalledProcessError):
+        bash(compares(), built, DIGESTS=digests)
+
+
+def test_images_without_a_digest_are_not_scanned(built: Path) -> None:
+    for digests in ("", "{}"):
+        with pytest.raises(subprocess.CalledProcessError):
+            bash(compares(), built, DIGESTS=digests)
+
+
+@pytest.mark.parametrize("name", ["deploy", "deploy-infra"])
+def test_what_is_deployed_is_what_was_built(name: str) -> None:
+    [step] = [step for step in job("preview", name).steps if step.get("id") == "up"]
+    assert step["env"]["DIGESTS"] == "${{ needs.build.outputs.digests }}"
+    assert ' --digests "$DIGESTS"' in step["run"]
+
+
 def test_the_roles_trust_the_workflows_that_take_them_and_no_other() -> None:
     from infra.ci.deploy_role import WORKFLOWS as TRUSTED
 
@@ -435,7 +538,7 @@ def test_tests_of_a_pull_request_have_no_credential() -> None:
     code, commit, results = [step for step in tests.steps if "uses" in step]
     # A private repository of the platform would be read with a token.
     assert code["uses"].startswith("actions/download-artifact@")
-    assert code["with"] == {"name": "platform-${{ needs.decide.outputs.attempt }}"}
+    assert code["with"] == {"artifact-ids": "${{ needs.decide.outputs.platform }}"}
     assert commit["uses"].startswith("actions/checkout@")
     assert commit["with"]["path"] == "app"
     assert commit["with"]["ref"] == "${{ needs.decide.outputs.sha }}"
@@ -462,6 +565,8 @@ def test_the_result_of_tests_is_recorded_by_the_platform_s_code_whatever_it_is()
     assert platform["ref"] == "${{ job.workflow_sha }}"
     [download] = [step for step in record.steps if "download-artifact@" in step.get("uses", "")]
     assert download["continue-on-error"] is True
+    # Without a number, the action would fetch every artifact of the run.
+    assert download["if"] == "needs.tests.outputs.results"
     # The commit is what was decided on: a result names none.
     assert "${{ needs.decide.outputs.sha }}" in str(record.steps[-1]["env"])
     deploy = job("preview", "deploy")

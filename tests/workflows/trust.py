@@ -1,7 +1,8 @@
 """Finds the jobs in which a pull request's own files are code, and what they could take there.
 
 Read from the files alone: workflows, the local actions that their steps use, and GitHub's defaults
-where a file says nothing. What is not known to be the default branch's is the pull request's.
+where a file says nothing. What is not known to be the default branch's is the pull request's, and
+so is what a job with such code has left for others, unless it is known to be read as data.
 """
 
 from __future__ import annotations
@@ -21,9 +22,25 @@ TRUSTED_REFS = frozenset(
 )
 """References of a checkout that are not a pull request's."""
 
+READ_AS_DATA = {
+    ("preview:scan", "build"): "Syft reads archives of images, in a job without a right",
+    (
+        "preview:deploy",
+        "build",
+    ): "the archives are compared with the digests that the build put out, and pushed",
+    ("preview:deploy-infra", "build"): "the same",
+    ("preview:report-diff", "infra-diff"): "a strict model reads one file, of a limited size",
+    ("preview:record", "tests"): "a strict model reads one file, of a limited size",
+}
+"""Jobs that download what one with code has left, with the other's name and how it is read."""
+
+_OWN_REPOSITORIES = (None, "${{ job.workflow_repository }}")
+"""Repositories of a checkout that the trusted references are of; None where it names none."""
+
 _OWN_ACTION = re.compile(r"(?:\$|\.)/\.github/actions/([\w-]+)")
 _FETCHES = re.compile(
-    r"\bgit\b.*\b(?:fetch|clone|pull|checkout|switch|worktree|submodule)\b|\bgh\b.*\b(?:checkout|clone)\b"
+    r"\bgit\b.*\b(?:fetch|clone|pull|checkout|switch|worktree|submodule)\b|\bgit\+\w+:"
+    r"|\bgh\b.*\b(?:checkout|clone|api|download)\b|\b(?:curl|wget)\b"
 )
 _BUILDS_FROM_GIT = {"docker/bake-action": "source", "docker/build-push-action": "context"}
 """Actions that fetch the run's commit by themselves unless this input is a local path."""
@@ -55,15 +72,21 @@ class Files:
 
 def with_code(files: Files) -> dict[str, set[str]]:
     """Return the jobs that have a pull request's files as code, with what they could take."""
+    found = {name for name, workflow, body in files.jobs() if _has_code(files, workflow, body)}
+    while more := {
+        name
+        for name, _, body in files.jobs()
+        if name not in found and _downloads_code(files, name, body, found)
+    }:
+        found |= more
     return {
         name: rights(files, workflow, body)
         for name, workflow, body in files.jobs()
-        if has_code(files, workflow, body)
+        if name in found
     }
 
 
-def has_code(files: Files, workflow: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
-    """Return True if a job has a pull request's files as code."""
+def _has_code(files: Files, workflow: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
     of_pull_request = "pull_request" in workflow["on"]
     return any(
         _fetches(step, of_pull_request=of_pull_request) for step in files.steps(body)
@@ -71,14 +94,47 @@ def has_code(files: Files, workflow: Mapping[str, Any], body: Mapping[str, Any])
 
 
 def _fetches(step: Mapping[str, Any], *, of_pull_request: bool) -> bool:
-    if _FETCHES.search(step.get("run", "")):
+    if _FETCHES.search(step.get("run", "").replace("\\\n", " ")):
         return True
-    action, given = step.get("uses", "").partition("@")[0], step.get("with", {})
+    action, given = _action(step), step.get("with", {})
     if action == "actions/checkout":
-        # Without a reference: the commit of the run, which only under `pull_request` is its merge.
-        return of_pull_request or ("ref" in given and given["ref"] not in TRUSTED_REFS)
+        return of_pull_request or not _is_trusted(given)
     local = _BUILDS_FROM_GIT.get(action)
     return local is not None and (of_pull_request or local not in given)
+
+
+def _action(step: Mapping[str, Any]) -> str:
+    """Return the action that a step uses; GitHub does not tell capital letters from others."""
+    return str(step.get("uses", "")).partition("@")[0].lower()
+
+
+def _is_trusted(given: Mapping[str, Any]) -> bool:
+    """Return True if a checkout has no pull request's files, except under `pull_request`."""
+    if not {"repository", "ref"} & given.keys():
+        # The commit of the run, which only under `pull_request` is a merge of the pull request.
+        return True
+    return given.get("repository") in _OWN_REPOSITORIES and given.get("ref") in TRUSTED_REFS
+
+
+def _downloads_code(files: Files, name: str, body: Mapping[str, Any], with_code: set[str]) -> bool:
+    """Return True if a job downloads what one with code may have left, and not as data.
+
+    The job that left it is known where what is downloaded names one of its outputs.
+    """
+    workflow = name.partition(":")[0]
+    for step in files.steps(body):
+        if _action(step) != "actions/download-artifact":
+            continue
+        given = step.get("with", {})
+        producers = set(re.findall(r"\bneeds\.([\w-]+)\.outputs\b", str(given)))
+        if not producers or "run-id" in given:
+            return True
+        if any(
+            f"{workflow}:{producer}" in with_code and (name, producer) not in READ_AS_DATA
+            for producer in producers
+        ):
+            return True
+    return False
 
 
 def _calls_another(body: Mapping[str, Any]) -> bool:
@@ -118,9 +174,10 @@ def _writes_the_cache(workflow: Mapping[str, Any], body: Mapping[str, Any]) -> b
 
     Under `pull_request` GitHub keeps what is saved to the pull request's own reference
     (docs.github.com/en/actions/reference/workflows-and-actions/dependency-caching). Every other
-    event runs on the default branch's, which may write unless the file says otherwise.
+    event, `push` beside it too, runs on the default branch's, which may write unless the file says
+    otherwise.
     """
     mode = body.get("cache-mode", workflow.get("cache-mode"))
     if mode is not None:
         return mode in _WRITES
-    return "pull_request" not in workflow["on"]
+    return set(workflow["on"]) != {"pull_request"}

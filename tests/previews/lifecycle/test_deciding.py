@@ -162,10 +162,17 @@ def test_a_draft_is_told_once_why_it_gets_none_and_how_to_get_one(
     assert decide(previews, tmp_path)["action"] == "skip"
     assert decide(previews, tmp_path, "synchronize")["action"] == "skip"
     [told] = github.state.comments_of(42)
-    assert "It is a draft." in told.body
+    assert "It is a draft, " in told.body
     assert "mark it as ready for review" in told.body
     assert told.edits == 0
     assert github.state.deployments_to("pr-42") == []
+
+
+def test_a_bot_is_told_nothing(previews: Run, github: LocalGitHub, tmp_path: Path) -> None:
+    github.state.pulls[42].author = "dependabot[bot]"
+    found = decide(previews, tmp_path)
+    assert (found["action"], found["obstacle"]) == ("skip", "bot")
+    assert github.state.comments_of(42) == []
 
 
 def test_a_draft_s_preview_keeps_its_comment(
@@ -183,7 +190,7 @@ def test_a_draft_s_preview_keeps_its_comment(
     gone = shown.replace("✅", "🧹")
     github.state.comments[1].body = gone
     decide(previews, tmp_path)
-    assert "It is a draft." in github.state.comments[1].body
+    assert "It is a draft, " in github.state.comments[1].body
 
 
 @pytest.mark.parametrize(
