@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from contract.stack_name import PLATFORM_PROJECT, AppName
 from previews.errors import PreviewsError
-from previews.lifecycle.deciding import INFRA_LABEL
+from previews.lifecycle.triggers import INFRA_LABEL
 from previews.pulumi.yaml_file import read_mapping
 from previews.settings import Settings
 
