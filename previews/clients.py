@@ -6,7 +6,7 @@ sandbox use this module: operations take what they use as arguments, and import 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -311,6 +311,7 @@ class Clients:
         connect_to: str | None = None,
         tests_follow: bool = False,
         config: Mapping[str, str] | None = None,
+        outdated: Callable[[], str | None] = lambda: None,
     ) -> PreviewDeployment:
         """Prepare a deployment.
 
@@ -321,6 +322,7 @@ class Clients:
             connect_to: As in `smoke`.
             tests_follow: True if the app's own tests are run after it.
             config: Configuration that stands for a checkout of the app, where there is none.
+            outdated: Returns why it is not to be deployed any more; None if it is.
         """
         from previews.lifecycle.deploy import PreviewDeployment
 
@@ -341,6 +343,7 @@ class Clients:
             through=lambda: self.smoke_through(preview.stack.namespace),
             check_inbound=self.check_inbound,
             config=config or {},
+            outdated=outdated,
         )
 
     def smoke_through(self, namespace: str) -> BaseTransport | None:

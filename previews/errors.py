@@ -21,8 +21,9 @@ class PreviewsError(Exception):
     """An error with its remedy.
 
     Attributes:
-        code: Name of the message in docs/runbook.md, always a literal in the code that raises it:
-            a test collects them, so that the runbook stays complete.
+        code: Name of the message in docs/runbook.md, always a literal in the code that raises it,
+            or in the row of a table that it is made from: a test collects them, so that the
+            runbook stays complete.
         what: Name of the thing that failed ("pull request 42").
         why: The cause: found and expected values.
         remedy: Instruction for the reader.

@@ -158,8 +158,8 @@ class Settings(BaseSettings):
     def app_name(self) -> AppName:
         """Name of the app.
 
-        Where its repository is not checked out, the workflow's environment tells it, which is the
-        default branch's word.
+        Where its repository is not checked out, it follows from the workflow's environment, which
+        is named on the default branch.
 
         Raises:
             PreviewsError: Its folder or its preview.yaml can't be read, or names another app than

@@ -61,6 +61,7 @@ def _pulumi(stack: StackName, *command: str) -> list[str]:
 
 def _check_state(settings: Settings, stacks: Stacks, stack: StackName) -> None:
     file = settings.home / "policies" / f"{stack}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
     stacks.run([*_pulumi(stack, "stack", "export"), "--file", str(file)], quiet=True)
     code, _ = stacks.run(["python3", "-m", "infra.policies.check", str(file)])
     if code != 0:

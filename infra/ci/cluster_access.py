@@ -1,13 +1,13 @@
 """Permissions of CI's roles inside a cluster that the program creates.
 
 The platform's role of the environment ``staging`` administers it. That of ``preview`` is limited by
-three things, of which each knows what the others can't:
+three things, of which each limits what the others can't:
 
-| thing | says | can't say |
+| thing | limits | can't limit |
 |---|---|---|
-| ClusterRole | which kinds of objects it writes | names of namespaces by a pattern |
+| ClusterRole | which kinds of objects it writes | in which namespaces, by a pattern |
 | ValidatingAdmissionPolicies | in which namespaces, and what is in them | what it reads |
-| access policy of EKS | in which namespaces it reads, by ``pr-*`` | kinds of its own choice |
+| access policy of EKS | in which namespaces it reads, by ``pr-*`` | which kinds it reads there |
 
 Another app's two roles are limited likewise, each to namespaces of its own: ``preview`` to
 ``orders-pr-<n>``, ``staging`` to ``orders-staging`` and ``orders-branches``.
@@ -48,18 +48,6 @@ READ_EVERYWHERE: dict[str, tuple[str, ...]] = {
     API_GROUP: (GENERATIONS,),
 }
 """Resources that the role reads in the whole cluster, besides namespaces, by API group."""
-
-VIEWED: dict[str, tuple[str, ...]] = {
-    "": ("endpoints", "events", "persistentvolumeclaims", "pods", "pods/log"),
-    "apps": ("replicasets",),
-    "discovery.k8s.io": ("endpointslices",),
-}
-"""Resources that the role reads in its own namespaces, besides those that it writes.
-
-Pulumi reads them to find out whether an object is ready, and why it is not; preflight and the
-diagnosis of `previews` read some too. The access policy `AmazonEKSViewPolicy` has them all, and all
-of `OBJECTS`: a test compares these rows with what is read, and with the policy's own table.
-"""
 
 OUTPUTS_RULE = rbac.v1.PolicyRuleArgs(
     api_groups=[""], resources=["configmaps"], verbs=["get", "list"], resource_names=[CONFIG_MAP]
@@ -125,7 +113,7 @@ class CiAccess(pulumi.ComponentResource):
             access_scope=eks.AccessPolicyAssociationAccessScopeArgs(type="cluster"),
             opts=child,
         )
-        _limited_entry(
+        limited_entry(
             "ci-preview",
             cluster=cluster,
             role=roles["preview"],
@@ -214,7 +202,7 @@ class AppAccess(pulumi.ComponentResource):
             bounds = _limited_group(
                 f"ci-{app}-{environment}", named, cluster_role, pattern, message, parent=self
             )
-            _limited_entry(
+            limited_entry(
                 f"ci-{app}-{environment}",
                 cluster=cluster,
                 role=roles[f"{app.prefix}{environment}"],
@@ -282,7 +270,7 @@ def _enforced_policy(
     return [policy, enforced]
 
 
-def _limited_entry(
+def limited_entry(
     resource: str,
     *,
     cluster: pulumi.Input[str],

@@ -15,11 +15,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pulumi
-from pulumi_aws import eks
 from pulumi_kubernetes import meta, rbac
 
 from contract.stack_name import PLATFORM_APP, PLATFORM_PROJECT, StackKind
-from infra.ci.cluster_access import GROUP, OUTPUTS_RULE, resource_of
+from infra.ci.cluster_access import GROUP, OUTPUTS_RULE, limited_entry, resource_of
 from infra.policies.ownership import CUSTOM_OBJECTS, NAMESPACE
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ PLANNERS = f"previews:{PLANNER}"
 """Group of the role that only reads."""
 
 _READ = ("get", "list", "watch")
-_VIEW_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
 
 
 class PlanAccess(pulumi.ComponentResource):
@@ -83,28 +81,25 @@ class PlanAccess(pulumi.ComponentResource):
             ],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[role]),
         )
-        for resource, principal, group, bounds in (
-            ("ci-preview-infra", deploys, GROUP, [*depends_on]),
-            ("ci-preview-infra-plan", compares, PLANNERS, [binding]),
-        ):
-            entry = eks.AccessEntry(
-                resource,
-                cluster_name=cluster,
-                principal_arn=principal,
-                kubernetes_groups=[group],
-                # Nobody is in a group before its limits exist.
-                opts=pulumi.ResourceOptions(parent=self, depends_on=bounds),
-            )
-            eks.AccessPolicyAssociation(
-                f"{resource}-views",
-                cluster_name=cluster,
-                principal_arn=entry.principal_arn,
-                policy_arn=_VIEW_POLICY,
-                access_scope=eks.AccessPolicyAssociationAccessScopeArgs(
-                    type="namespace", namespaces=[PLATFORM_APP.glob(StackKind.PREVIEW)]
-                ),
-                opts=child,
-            )
+        own = [PLATFORM_APP.glob(StackKind.PREVIEW)]
+        limited_entry(
+            "ci-preview-infra",
+            cluster=cluster,
+            role=deploys,
+            group=GROUP,
+            namespaces=own,
+            bounds=depends_on,
+            parent=self,
+        )
+        limited_entry(
+            "ci-preview-infra-plan",
+            cluster=cluster,
+            role=compares,
+            group=PLANNERS,
+            namespaces=own,
+            bounds=[binding],
+            parent=self,
+        )
         self.register_outputs({})
 
 

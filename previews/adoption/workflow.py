@@ -252,8 +252,8 @@ def workflow(platform: Platform, folder: Path, branch: str, name: str) -> str:
 def upgraded(text: str, platform: Platform) -> str:
     """Return a workflow with each reference to the platform's workflows moved.
 
-    One that `previews adopt` wrote for an earlier platform, which `pull_request` starts, is written
-    anew: the platform's workflow runs from the default branch now.
+    One that `previews adopt` wrote for an earlier platform, which `pull_request` starts, is
+    replaced: the platform's workflow runs from the default branch now.
 
     Raises:
         ValueError: It is no YAML.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -57,6 +59,20 @@ OutputsFile = Annotated[
         help="File that the step's outputs are added to.",
     ),
 ]
+
+
+def write_outputs(file: Path | None, outputs: Mapping[str, str]) -> None:
+    """Add to the outputs of a step, as GitHub reads them; without a file there is no step."""
+    if file is None:
+        return
+    with file.open("a") as opened:
+        for name, value in outputs.items():
+            if "\n" in value:
+                # Nobody can guess the word that ends the value.
+                end = f"end-{secrets.token_hex(16)}"
+                opened.write(f"{name}<<{end}\n{value}\n{end}\n")
+            else:
+                opened.write(f"{name}={value}\n")
 
 
 def read_event_file(file: Path) -> str:

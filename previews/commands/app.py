@@ -11,6 +11,7 @@ import typer
 from previews.adoption.checking import check
 from previews.adoption.migrated_schema import SchemaOption, read_schema
 from previews.app import read_description
+from previews.commands._arguments import OutputsFile, write_outputs
 from previews.errors import Exit
 from previews.lifecycle.image_build import image_build
 from previews.output import AsJson, show
@@ -31,14 +32,7 @@ def command(
         Path, typer.Argument(metavar="[FOLDER]", envvar="PREVIEWS_APP", help="Folder of the app.")
     ] = Path(),
     schema: SchemaOption = None,
-    outputs: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="GITHUB_OUTPUT",
-            metavar="FILE",
-            help="With image: file that the step's outputs are added to.",
-        ),
-    ] = None,
+    outputs: OutputsFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Check preview.yaml, and what it names in the repository; nothing is built or run.
@@ -49,9 +43,7 @@ def command(
     """
     if action is Action.IMAGE:
         build = image_build(read_description(folder), folder)
-        if outputs is not None:
-            with outputs.open("a") as file:
-                file.write(build.outputs())
+        write_outputs(outputs, build.outputs())
         show(build, build.text(), as_json=as_json)
         return
     report = check(folder, None if schema is None else read_schema(schema))

@@ -9,7 +9,13 @@ import typer
 
 from contract.preview import Preview
 from previews.clients import Clients
-from previews.commands._arguments import OutputsFile, preview_of, read_event_file, this_run
+from previews.commands._arguments import (
+    OutputsFile,
+    preview_of,
+    read_event_file,
+    this_run,
+    write_outputs,
+)
 from previews.errors import PreviewsError, UsageError
 from previews.lifecycle.triggers import MANUAL, Event, read_event
 from previews.output import AsJson, show
@@ -67,9 +73,7 @@ def command(
             bake.write_text(definition)
     deciding.announce(decided)
     decision = decided.decision
-    if outputs is not None:
-        with outputs.open("a") as file:
-            file.write(decision.outputs())
+    write_outputs(outputs, decision.outputs())
     show(
         decision,
         f"{decision.action} {decision.preview} at {decision.sha[:12]}: {decision.reason}",

@@ -11,7 +11,7 @@ import typer
 from contract.preview import Preview
 from previews import output
 from previews.clients import Clients
-from previews.commands._arguments import OutputsFile, preview_of, this_run
+from previews.commands._arguments import OutputsFile, preview_of, this_run, write_outputs
 from previews.errors import Exit, PreviewsError
 from previews.lifecycle.sweep import Sweep
 from previews.output import AsJson, show
@@ -58,9 +58,7 @@ def command(
         remove=partial(clients.destroy, run_url=this_run()),
     )
     report = sweep.run(most=most, dry_run=not yes, only=only, confirmed=confirm)
-    if outputs is not None:
-        with outputs.open("a") as opened:
-            opened.write(f"due={json.dumps([preview.number for preview in report.due])}\n")
+    write_outputs(outputs, {"due": json.dumps([preview.number for preview in report.due])})
     show(report, report.text(), as_json=as_json)
     if report.failed:
         output.failure(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,13 +14,20 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from contract.preview import Preview
 from previews import output
 from previews.clients import Clients
-from previews.commands._arguments import ConnectTo, OutputsFile, PreviewArgument, this_run
+from previews.commands._arguments import (
+    ConnectTo,
+    OutputsFile,
+    PreviewArgument,
+    this_run,
+    write_outputs,
+)
 from previews.commands._preflight import require_room
-from previews.errors import PreviewsError, for_people
+from previews.errors import PreviewsError, UsageError
 from previews.github.pulls import PullRequest
-from previews.lifecycle.deploy import DeployReport
+from previews.lifecycle.approval import require_approval
+from previews.lifecycle.deploy import DeployReport, OutdatedError
 from previews.lifecycle.image_archives import Images, push_images
-from previews.lifecycle.triggers import MANUAL, Action, Event, decide
+from previews.lifecycle.triggers import INFRA_LABEL, MANUAL, Action, Event, decide
 from previews.output import AsJson, show
 from previews.pull_request.github_presenter import PullRequestPresenter
 
@@ -100,26 +105,29 @@ def command(
     built = {} if digests is None else _read_digests(digests)
     clients = Clients()
     if commit is None or images is None:
+        _require_own_program(clients)
         _deploy_checkout(clients, preview, connect_to, outputs, as_json=as_json)
         return
     pull = clients.github.pulls.read(preview.number)
     presenter = clients.pull_request_presenter(preview, run_url=this_run())
-    skipped = _reason_to_skip(clients, preview, pull, commit)
-    if skipped is not None:
-        presenter.outdated(commit, skipped)
-        _add(outputs, skipped="true")
-        skip = SkipReport(stack=preview.name, commit=commit, skipped=skipped)
+    delivery = _Delivery(clients, preview, pull, presenter, commit, images, built)
+    try:
+        report, pushed, tests = delivery.deploy(connect_to)
+    except OutdatedError as reason:
+        presenter.outdated(commit, str(reason))
+        write_outputs(outputs, {"skipped": "true"})
+        skip = SkipReport(stack=preview.name, commit=commit, skipped=str(reason))
         show(skip, skip.text(), as_json=as_json)
         return
-    delivery = _Delivery(clients, preview, pull, presenter, commit, images, built)
-    report, pushed, tests = delivery.deploy(connect_to)
-    _add(
+    write_outputs(
         outputs,
-        url=report.url,
-        tests=str(tests).lower(),
-        image=pushed.own,
-        images=json.dumps(pushed.all()),
-        skipped="false",
+        {
+            "url": report.url,
+            "tests": str(tests).lower(),
+            "image": pushed.own,
+            "images": json.dumps(pushed.all()),
+            "skipped": "false",
+        },
     )
     show(report, report.text(), as_json=as_json)
 
@@ -132,6 +140,18 @@ def _read_digests(text: str) -> dict[str, str]:
         where = ".".join(map(str, first["loc"])) or "the text"
         msg = f'expected JSON as {{"app.tar": "<64 hexadecimal digits>"}}; {where}: {first["msg"]}'
         raise typer.BadParameter(msg, param_hint="--digests") from error
+
+
+def _require_own_program(clients: Clients) -> None:
+    """Check that no pull request's program is run by hand; a sandbox is its person's own."""
+    if clients.settings.program is not None and not clients.settings.local:
+        raise UsageError(
+            "program-checkout",
+            "PREVIEWS_PROGRAM",
+            why="a pull request's own program is deployed by a run of its workflow alone, which a"
+            " second person approves",
+            remedy="give the pull request the label preview-infra, or try it on a sandbox.",
+        )
 
 
 def _deploy_checkout(
@@ -154,19 +174,24 @@ def _deploy_checkout(
     presenter = clients.presenter(preview, run_url=this_run(), connect_to=connect_to)
     deployment = clients.deployment(preview, pull, presenter, connect_to=connect_to)
     report = deployment.run(images=None)
-    _add(outputs, url=report.url)
+    write_outputs(outputs, {"url": report.url})
     show(report, report.text(), as_json=as_json)
 
 
 def _reason_to_skip(
     clients: Clients, preview: Preview, pull: PullRequest, commit: str
 ) -> str | None:
-    """Decide again: the run may have waited, and the first decision may be out of date."""
+    """Decide again: the run may have waited, and the first decision may be out of date.
+
+    A pull request's own program is deployed as long as its label says so.
+    """
     decision = decide(Event(action=MANUAL, preview=preview), pull, clients.settings)
     if decision.action is not Action.UP:
         return decision.reason
     if decision.sha != commit:
         return f"{decision.sha[:12]} is the newest commit, which has its own run"
+    if clients.settings.program is not None and INFRA_LABEL not in pull.labels:
+        return f"no label {INFRA_LABEL!r}"
     return None
 
 
@@ -192,9 +217,17 @@ class _Delivery:
         self._digests = digests
 
     def deploy(self, connect_to: str | None) -> tuple[DeployReport, Images, bool]:
-        """Check what it needs, push the images and deploy; returns whether tests follow, too."""
+        """Check what it needs, push the images and deploy; returns whether tests follow, too.
+
+        Raises:
+            OutdatedError: The commit is not to be deployed any more.
+        """
+        skipped = _reason_to_skip(self._clients, self._preview, self._pull, self._commit)
+        if skipped is not None:
+            raise OutdatedError(skipped)
         with TemporaryDirectory(prefix="previews-app-") as root:
-            with self._failures_shown():
+            with self._presenter.failures_shown(self._commit):
+                self._require_approval()
                 files = self._clients.app_files(self._commit, Path(root))
                 clients, config = self._clients.fetched(files)
             require_room(
@@ -211,9 +244,23 @@ class _Delivery:
                 connect_to=connect_to,
                 tests_follow=tests_follow,
                 config=config,
+                outdated=self._outdated,
             )
             pushed = cache(partial(self._push, clients))
             return deployment.run(images=pushed), pushed(), tests_follow
+
+    def _outdated(self) -> str | None:
+        """Read the pull request again; what came before has taken minutes."""
+        pull = self._clients.github.pulls.read(self._preview.number)
+        return _reason_to_skip(self._clients, self._preview, pull, self._commit)
+
+    def _require_approval(self) -> None:
+        """Check before anything is done that a changed program is approved."""
+        clients = self._clients
+        if clients.settings.program is not None:
+            require_approval(
+                self._pull, self._commit, github=clients.github, settings=clients.settings
+            )
 
     def _push(self, clients: Clients) -> Images:
         return push_images(
@@ -225,19 +272,3 @@ class _Delivery:
             repository=clients.platform.images.repository_url,
             settings=clients.settings,
         )
-
-    @contextmanager
-    def _failures_shown(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            shown = for_people(self._preview.name, error)
-            self._presenter.stopped_at(self._commit, shown)
-            raise
-
-
-def _add(outputs: Path | None, **values: str) -> None:
-    """Add to the outputs of a step; no value can contain a line break."""
-    if outputs is not None:
-        with outputs.open("a") as file:
-            file.writelines(f"{name}={value}\n" for name, value in values.items())

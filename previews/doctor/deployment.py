@@ -13,10 +13,11 @@ from urllib.parse import urlsplit
 from previews.doctor.expected import ATTEST, BACKEND, IMAGES, RUNNER, TOKEN, VARIABLES
 from previews.doctor.finding import Problem, Verdict, verdict
 from previews.doctor.guards import absent
+from previews.pulumi.lock_files import is_pulumi_cloud
 
 if TYPE_CHECKING:
     from previews.doctor.expected import Expected
-    from previews.github.settings import Profile
+    from previews.github.repository import Identity
 
 _S3 = "s3://"
 _ACTIVE = "active"
@@ -25,27 +26,26 @@ _ENTERPRISE = "enterprise"
 
 
 def labels(
-    profile: Profile, expected: Expected, found: frozenset[str], shared: Mapping[str, str]
+    repository: Identity, expected: Expected, found: frozenset[str], shared: Mapping[str, str]
 ) -> Verdict:
     """Judge whether the labels exist; GitHub's are unique without regard to case.
 
     Args:
-        profile: The repository.
+        repository: Its identity.
         expected: Its labels.
-        found: Labels that exist.
+        found: Labels that exist, in lower case.
         shared: Variables of the repository and the organization, which may name others.
     """
-    existing = {name.casefold() for name in found}
     wanted = [shared.get(variable) or label for variable, label in expected.labels.items()]
     return verdict(
         ", ".join(wanted),
         (
             Problem(
                 f"label {label} is missing",
-                f"gh label create {shlex.quote(label)} --repo {profile.full_name}",
+                f"gh label create {shlex.quote(label)} --repo {repository.full_name}",
             )
             for label in wanted
-            if label.casefold() not in existing
+            if label.casefold() not in found
         ),
     )
 
@@ -69,7 +69,7 @@ def workflows(expected: Expected, found: frozenset[str], needed: frozenset[str])
     return verdict(f"{len(own)} files on the default branch", [])
 
 
-def schedules(profile: Profile, expected: Expected, states: Mapping[str, str]) -> Verdict:
+def schedules(repository: Identity, expected: Expected, states: Mapping[str, str]) -> Verdict:
     """Judge whether GitHub runs the workflows: it stops schedules of quiet repositories.
 
     In a public repository that is after 60 days without activity, and expired previews stay.
@@ -81,14 +81,16 @@ def schedules(profile: Profile, expected: Expected, states: Mapping[str, str]) -
     return verdict(
         f"{len(own)} workflows are active",
         (
-            Problem(f"{file} is {state}", f"gh workflow enable {file} --repo {profile.full_name}")
+            Problem(
+                f"{file} is {state}", f"gh workflow enable {file} --repo {repository.full_name}"
+            )
             for file, state in sorted(stopped.items())
         ),
     )
 
 
 def variables(
-    profile: Profile,
+    repository: Identity,
     expected: Expected,
     own: Mapping[str, Mapping[str, str]],
     shared: Mapping[str, str],
@@ -96,7 +98,7 @@ def variables(
     """Judge the variables of each environment.
 
     Args:
-        profile: The repository.
+        repository: Its identity.
         expected: Its environments.
         own: Variables of each environment that exists.
         shared: Those of the repository and the organization.
@@ -106,18 +108,18 @@ def variables(
         for kind in expected.kinds:
             name = expected.environment(kind)
             if name not in own:
-                yield absent(profile, name)
+                yield absent(repository, name)
                 continue
             found = {**shared, **own[name]}
             needed = (*VARIABLES, IMAGES) if kind == "staging" else VARIABLES
             for variable in needed:
                 if not found.get(variable):
-                    yield Problem(f"{name} has no {variable}", _set(profile, name, variable))
+                    yield Problem(f"{name} has no {variable}", _set(repository, name, variable))
             role = found.get("AWS_ROLE_ARN", "")
             if role and not role.endswith(f":role/{expected.role(kind)}"):
                 yield Problem(
                     f"AWS_ROLE_ARN of {name} is {role}, and not role {expected.role(kind)}",
-                    _set(profile, name, "AWS_ROLE_ARN"),
+                    _set(repository, name, "AWS_ROLE_ARN"),
                 )
             yield from _bucket(expected, name, found.get(BACKEND, ""))
 
@@ -136,12 +138,14 @@ def _bucket(expected: Expected, environment: str, backend: str) -> Iterator[Prob
         )
 
 
-def _set(profile: Profile, environment: str, variable: str) -> str:
-    return f"gh variable set {variable} --env {environment} --repo {profile.full_name} --body VALUE"
+def _set(repository: Identity, environment: str, variable: str) -> str:
+    return (
+        f"gh variable set {variable} --env {environment} --repo {repository.full_name} --body VALUE"
+    )
 
 
 def secrets(
-    profile: Profile,
+    repository: Identity,
     expected: Expected,
     own: Mapping[str, frozenset[str]],
     shared: frozenset[str],
@@ -150,7 +154,7 @@ def secrets(
     """Judge who gets a token of Pulumi Cloud: one that writes staging is in no preview's reach.
 
     Args:
-        profile: The repository.
+        repository: Its identity.
         expected: Its environments.
         own: Names of the secrets of each environment that exists.
         shared: Names of those that every workflow gets.
@@ -162,37 +166,32 @@ def secrets(
             yield Problem(
                 f"{TOKEN} is a secret of the repository or organization: previews get what"
                 " staging has",
-                f"gh secret delete {TOKEN} --repo {profile.full_name}",
+                f"gh secret delete {TOKEN} --repo {repository.full_name}",
             )
         for name in expected.environments:
             if name not in own:
-                yield absent(profile, name)
-            elif TOKEN in own[name] and backends[name] and not _is_cloud(backends[name]):
+                yield absent(repository, name)
+            elif TOKEN in own[name] and backends[name] and not is_pulumi_cloud(backends[name]):
                 yield Problem(
                     f"{name} has {TOKEN}, and its state is in {backends[name]}",
-                    f"gh secret delete {TOKEN} --env {name} --repo {profile.full_name}",
+                    f"gh secret delete {TOKEN} --env {name} --repo {repository.full_name}",
                 )
             elif TOKEN not in own[name] and not backends[name]:
                 yield Problem(
                     f"{name} has neither {BACKEND} nor {TOKEN}",
-                    f"gh variable set {BACKEND} --env {name} --repo {profile.full_name} --body"
+                    f"gh variable set {BACKEND} --env {name} --repo {repository.full_name} --body"
                     f" s3://BUCKET; or, with Pulumi Cloud: gh secret set {TOKEN} --env {name}"
-                    f" --repo {profile.full_name}",
+                    f" --repo {repository.full_name}",
                 )
 
     return verdict("each environment reaches Pulumi's state by its own right", problems())
 
 
-def _is_cloud(backend: str) -> bool:
-    """Return whether it is Pulumi Cloud, whose token may also be exchanged in the job."""
-    return backend.startswith(("https://", "http://"))
-
-
-def runner(profile: Profile, networks: tuple[str, ...], shared: Mapping[str, str]) -> Verdict:
+def runner(repository: Identity, networks: tuple[str, ...], shared: Mapping[str, str]) -> Verdict:
     """Judge whether CI's machines can be among those that reach the cluster's API.
 
     Args:
-        profile: The repository.
+        repository: Its identity.
         networks: Networks that may reach it.
         shared: Variables of the repository and the organization.
     """
@@ -204,16 +203,16 @@ def runner(profile: Profile, networks: tuple[str, ...], shared: Mapping[str, str
             f"jobs run on GitHub's runners, whose addresses are not in cluster.apiCidrs"
             f" ({', '.join(networks)})"
         )
-        command = f"gh variable set {RUNNER} --repo {profile.full_name} --body LABEL"
+        command = f"gh variable set {RUNNER} --repo {repository.full_name} --body LABEL"
         return verdict("", [Problem(why, command)])
     return verdict("GitHub's runners, and the cluster's API is open to them", [])
 
 
-def attestations(profile: Profile, plan: str | None, shared: Mapping[str, str]) -> Verdict:
+def attestations(repository: Identity, plan: str | None, shared: Mapping[str, str]) -> Verdict:
     """Judge whether GitHub attests images: in a private repository only on Enterprise Cloud."""
     if shared.get(ATTEST, "").casefold() == "false":
         return verdict(f"off: {ATTEST} is false", [])
-    if not profile.private:
+    if not repository.private:
         return verdict("on, the repository is public", [])
     if plan == _ENTERPRISE:
         return verdict("on, the plan is Enterprise Cloud", [])
@@ -224,7 +223,7 @@ def attestations(profile: Profile, plan: str | None, shared: Mapping[str, str]) 
                 "the repository is private, and its plan"
                 f" {'is hidden from this token' if plan is None else f'({plan})'}: without"
                 " Enterprise Cloud GitHub attests nothing, and the step fails",
-                f"gh variable set {ATTEST} --repo {profile.full_name} --body false",
+                f"gh variable set {ATTEST} --repo {repository.full_name} --body false",
             )
         ],
     )

@@ -19,6 +19,7 @@ from previews.doctor.expected import BACKEND, WORKFLOWS, Expected, StagingFile
 from previews.doctor.finding import Check, Problem, Report, Verdict, verdict
 from previews.errors import PreviewsError
 from previews.lifecycle.preflight import (
+    CheckResult,
     check_account,
     check_instances,
     check_load_balancer,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from contract.app.model import App
     from contract.platform_outputs import PlatformOutputs
     from previews.github import GitHub
+    from previews.github.repository import Identity
     from previews.kubernetes import Cluster
     from previews.settings import Settings
 
@@ -42,7 +44,7 @@ _CONTENTS = "contents: read"
 
 @dataclass(frozen=True)
 class Examination:
-    """What the checks read, each when it is first needed.
+    """Sources that the checks read, each opened when it is first needed.
 
     Attributes:
         settings: Settings of the command line.
@@ -224,21 +226,25 @@ class Examination:
         ]
         return aws.roles(problems, expected)
 
+    @property
+    def _repository(self) -> Identity:
+        return self.github.repository.identity()
+
     # GitHub: what guards.
 
     def _identity(self) -> Verdict:
         read = self.github.settings
-        return guards.identity(read.profile, read.subject(), self._expected.source)
+        return guards.identity(self._repository, read.subject(), self._expected.source)
 
     def _branch(self) -> Verdict:
         read = self.github.settings
-        name = read.profile.default_branch
+        name = self._repository.default_branch
         rules = read.rules(name)
-        judged = guards.branch(read.profile, rules, None)
+        judged = guards.branch(self._repository, rules, None)
         # The older protection needs more rights to be read: only where rulesets are not enough.
         if not judged.problems:
             return judged
-        return guards.branch(read.profile, rules, read.protection(name))
+        return guards.branch(self._repository, rules, read.protection(name))
 
     def _code_owners(self) -> Verdict:
         read = self.github.settings
@@ -249,33 +255,37 @@ class Examination:
 
     def _token_permissions(self) -> Verdict:
         read = self.github.settings
-        return guards.token_permissions(read.profile, read.token_permissions())
+        return guards.token_permissions(self._repository, read.token_permissions())
 
     def _forks(self) -> Verdict:
         read = self.github.settings
-        if read.profile.private:
-            return guards.private_forks(read.profile, read.private_forks())
-        return guards.outsiders(read.profile, read.fork_approval(), read.shared_variables)
+        if self._repository.private:
+            return guards.private_forks(self._repository, read.private_forks())
+        return guards.outsiders(self._repository, read.fork_approval(), read.shared_variables)
 
     def _environments(self) -> Verdict:
         read = self.github.settings
-        return guards.environments(read.profile, self._expected, read.environments)
+        return guards.environments(self._repository, self._expected, read.environments)
 
     def _environment_branches(self) -> Verdict:
         read = self.github.settings
         existing = [name for name in self._expected.environments if name in read.environments]
         open_to = {name: read.deployment_branches(name) for name in existing}
-        return guards.environment_branches(read.profile, self._expected, read.environments, open_to)
+        return guards.environment_branches(
+            self._repository, self._expected, read.environments, open_to
+        )
 
     def _reviewers(self) -> Verdict:
         read = self.github.settings
-        return guards.reviewers(read.profile, self._expected, read.environments)
+        return guards.reviewers(self._repository, self._expected, read.environments)
 
     # GitHub: what deployments need.
 
     def _labels(self) -> Verdict:
         read = self.github.settings
-        return deployment.labels(read.profile, self._expected, read.labels(), read.shared_variables)
+        return deployment.labels(
+            self._repository, self._expected, self.github.repository.labels(), read.shared_variables
+        )
 
     def _workflows(self) -> Verdict:
         needed = WORKFLOWS if self._expected.app.is_platform else frozenset[str]()
@@ -284,12 +294,12 @@ class Examination:
 
     def _schedules(self) -> Verdict:
         read = self.github.settings
-        return deployment.schedules(read.profile, self._expected, read.workflows())
+        return deployment.schedules(self._repository, self._expected, read.workflows())
 
     def _variables(self) -> Verdict:
         read = self.github.settings
         return deployment.variables(
-            read.profile, self._expected, self._own_variables, read.shared_variables
+            self._repository, self._expected, self._own_variables, read.shared_variables
         )
 
     def _secrets(self) -> Verdict:
@@ -300,23 +310,23 @@ class Examination:
             for name, own in self._own_variables.items()
         }
         return deployment.secrets(
-            read.profile, self._expected, names, read.shared_secrets, backends
+            self._repository, self._expected, names, read.shared_secrets, backends
         )
 
     def _runner(self) -> Verdict:
         read = self.github.settings
         networks = self._file.cluster.api_cidrs
-        return deployment.runner(read.profile, networks, read.shared_variables)
+        return deployment.runner(self._repository, networks, read.shared_variables)
 
     def _attestations(self) -> Verdict:
         read = self.github.settings
         # The plan is of interest in a private repository alone.
-        of_organization = read.profile.private and read.profile.owner_type == "Organization"
+        of_organization = self._repository.private and self._repository.owner_type == "Organization"
         plan = read.plan() if of_organization else None
-        return deployment.attestations(read.profile, plan, read.shared_variables)
+        return deployment.attestations(self._repository, plan, read.shared_variables)
 
 
-def _judged(result: tuple[str, str, bool, bool]) -> Verdict:
-    """Return the judgement of a check of `previews preflight`: detail, remedy, passed, room."""
-    detail, remedy, passed, _ = result
-    return verdict(detail, [] if passed else [Problem(detail, remedy)])
+def _judged(result: CheckResult) -> Verdict:
+    """Return the judgement of a check of `previews preflight`."""
+    problems = [] if result.passed else [Problem(result.detail, result.remedy)]
+    return verdict(result.detail, problems)

@@ -1,4 +1,4 @@
-"""What should be there, by the app and by ``Pulumi.staging.yaml`` of the platform."""
+"""Things that should be there, by the app and by ``Pulumi.staging.yaml`` of the platform."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from contract.stack_name import PLATFORM_PROJECT, AppName
 from previews.errors import PreviewsError
-from previews.lifecycle.deciding import INFRA_LABEL
+from previews.lifecycle.triggers import INFRA_LABEL
 from previews.pulumi.yaml_file import read_mapping
 from previews.settings import Settings
 
@@ -119,7 +119,7 @@ class _Dns(_Model):
 
 
 class StagingFile(_Model):
-    """What the checks need of ``Pulumi.staging.yaml``.
+    """The part of ``Pulumi.staging.yaml`` that the checks need.
 
     Attributes:
         domain: Domain under which each stack has a name.
@@ -180,7 +180,7 @@ def _encrypted(value: object, path: str = "") -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Expected:
-    """What an app's repository should have.
+    """Things that an app's repository should have.
 
     Attributes:
         app: The app.

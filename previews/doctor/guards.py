@@ -16,12 +16,12 @@ from previews.doctor.finding import Problem, Verdict, verdict
 
 if TYPE_CHECKING:
     from previews.doctor.expected import Expected, Source
+    from previews.github.repository import Identity
     from previews.github.settings import (
         BranchProtection,
         CodeOwnersError,
         Environment,
         PrivateForks,
-        Profile,
         ProtectionRule,
         Rule,
         Subject,
@@ -32,11 +32,13 @@ _ALL_OUTSIDERS = "all_external_contributors"
 _WEAKEST = "first_time_contributors_new_to_github"
 
 
-def branch(profile: Profile, rules: Sequence[Rule], protection: BranchProtection | None) -> Verdict:
+def branch(
+    repository: Identity, rules: Sequence[Rule], protection: BranchProtection | None
+) -> Verdict:
     """Judge the default branch, whose code holds the roles.
 
     Args:
-        profile: The repository.
+        repository: Its identity.
         rules: Active rules of its rulesets.
         protection: The branch's older protection.
     """
@@ -58,11 +60,11 @@ def branch(profile: Profile, rules: Sequence[Rule], protection: BranchProtection
         "force pushes are allowed": "non_fast_forward" not in held,
         "it can be deleted": "deletion" not in held,
     }
-    name = profile.default_branch
+    name = repository.default_branch
     return verdict(
         f"{name}: approved pull requests alone, an owner's approval among them",
         (
-            Problem(f"{name}: {why}", _protect(profile.full_name))
+            Problem(f"{name}: {why}", _protect(repository.full_name))
             for why, is_lacking in lacking.items()
             if is_lacking
         ),
@@ -118,24 +120,26 @@ def code_owners(expected: Expected, text: str | None, errors: Sequence[CodeOwner
     return verdict(f"{len(expected.guarded)} guarded paths have an owner", problems)
 
 
-def environments(profile: Profile, expected: Expected, found: Mapping[str, Environment]) -> Verdict:
+def environments(
+    repository: Identity, expected: Expected, found: Mapping[str, Environment]
+) -> Verdict:
     """Judge whether the environments exist."""
     return verdict(
         ", ".join(expected.environments),
-        (absent(profile, name) for name in expected.environments if name not in found),
+        (absent(repository, name) for name in expected.environments if name not in found),
     )
 
 
-def absent(profile: Profile, environment: str) -> Problem:
+def absent(repository: Identity, environment: str) -> Problem:
     """Return the problem of an environment that does not exist, of which nothing can be right."""
-    where = f"repos/{profile.full_name}/environments/{environment}"
+    where = f"repos/{repository.full_name}/environments/{environment}"
     return Problem(
-        f"{environment} is missing", f"{_open_to_named(where)} && {_name(profile, where)}"
+        f"{environment} is missing", f"{_open_to_named(where)} && {_name(repository, where)}"
     )
 
 
 def environment_branches(
-    profile: Profile,
+    repository: Identity,
     expected: Expected,
     found: Mapping[str, Environment],
     open_to: Mapping[str, frozenset[str]],
@@ -143,26 +147,26 @@ def environment_branches(
     """Judge whether the environments are open to the default branch alone.
 
     Args:
-        profile: The repository.
+        repository: Its identity.
         expected: Its environments.
         found: The environments that exist.
         open_to: Branches and tags that each of them names.
     """
-    only = profile.default_branch
+    only = repository.default_branch
 
     def problems() -> Iterator[Problem]:
         for name in expected.environments:
             if name not in found:
-                yield absent(profile, name)
+                yield absent(repository, name)
                 continue
-            where = f"repos/{profile.full_name}/environments/{name}"
+            where = f"repos/{repository.full_name}/environments/{name}"
             policy = found[name].deployment_branch_policy
             if policy is None or not policy.custom_branch_policies:
                 kind = "every branch" if policy is None else "every protected branch"
-                command = f"{_open_to_named(where)} && {_name(profile, where)}"
+                command = f"{_open_to_named(where)} && {_name(repository, where)}"
                 yield Problem(f"{name} is open to {kind}", command)
             elif only not in open_to[name]:
-                yield Problem(f"{name} is not open to {only}", _name(profile, where))
+                yield Problem(f"{name} is not open to {only}", _name(repository, where))
             for other in sorted(open_to[name] - {only}):
                 yield Problem(f"{name} is open to {other}", _close(where, other))
 
@@ -176,8 +180,8 @@ def _open_to_named(where: str) -> str:
     )
 
 
-def _name(profile: Profile, where: str) -> str:
-    return f"gh api {where}/deployment-branch-policies -f name={profile.default_branch}"
+def _name(repository: Identity, where: str) -> str:
+    return f"gh api {where}/deployment-branch-policies -f name={repository.default_branch}"
 
 
 def _close(where: str, other: str) -> str:
@@ -186,36 +190,40 @@ def _close(where: str, other: str) -> str:
     return f'gh api -X DELETE {policies}/"$(gh api {policies} --jq {chosen})"'
 
 
-def reviewers(profile: Profile, expected: Expected, found: Mapping[str, Environment]) -> Verdict:
+def reviewers(
+    repository: Identity, expected: Expected, found: Mapping[str, Environment]
+) -> Verdict:
     """Judge who approves what: a pull request's program a second person, all else nobody."""
     guarded = expected.environment(APPROVED)
 
     def problems() -> Iterator[Problem]:
         for name in expected.environments:
             if name not in found:
-                yield absent(profile, name)
+                yield absent(repository, name)
                 continue
             rules = {rule.type: rule for rule in found[name].protection_rules}
             review = rules.get("required_reviewers")
             if name != guarded:
-                yield from _waits(profile, name, rules)
+                yield from _waits(repository, name, rules)
             elif review is None or not review.reviewers:
-                yield Problem(f"{name} needs nobody's approval", _require_review(profile, name))
+                yield Problem(f"{name} needs nobody's approval", _require_review(repository, name))
             elif not review.prevent_self_review:
                 why = f"{name} can be approved by whoever started the run"
-                yield Problem(why, _require_review(profile, name))
+                yield Problem(why, _require_review(repository, name))
 
     fact = f"{guarded} needs a second person" if expected.app.is_platform else "nothing waits"
     return verdict(fact, problems())
 
 
-def _waits(profile: Profile, name: str, rules: Mapping[str, ProtectionRule]) -> Iterator[Problem]:
+def _waits(
+    repository: Identity, name: str, rules: Mapping[str, ProtectionRule]
+) -> Iterator[Problem]:
     waits = sorted(rules.keys() & {"required_reviewers", "wait_timer"})
     if waits:
         settings = {"reviewers": [], "wait_timer": 0, **_CUSTOM}
         yield Problem(
             f"{name} waits ({', '.join(waits)}), and so do its deletions and sweeps",
-            _send("PUT", f"repos/{profile.full_name}/environments/{name}", settings),
+            _send("PUT", f"repos/{repository.full_name}/environments/{name}", settings),
         )
 
 
@@ -224,21 +232,21 @@ _CUSTOM = {
 }
 
 
-def _require_review(profile: Profile, environment: str) -> str:
+def _require_review(repository: Identity, environment: str) -> str:
     settings = {
         "prevent_self_review": True,
         "reviewers": [{"type": "Team", "id": 0}],
         **_CUSTOM,
     }
-    command = _send("PUT", f"repos/{profile.full_name}/environments/{environment}", settings)
-    owner = profile.full_name.partition("/")[0]
+    command = _send("PUT", f"repos/{repository.full_name}/environments/{environment}", settings)
+    owner = repository.full_name.partition("/")[0]
     return f"{command}, with the id from: gh api orgs/{owner}/teams/TEAM --jq .id"
 
 
-def token_permissions(profile: Profile, found: TokenPermissions) -> Verdict:
+def token_permissions(repository: Identity, found: TokenPermissions) -> Verdict:
     """Judge the rights of a job that asks for none."""
     command = (
-        f"gh api -X PUT repos/{profile.full_name}/actions/permissions/workflow"
+        f"gh api -X PUT repos/{repository.full_name}/actions/permissions/workflow"
         " -f default_workflow_permissions=read -F can_approve_pull_request_reviews=false"
     )
     faults = {
@@ -252,7 +260,7 @@ def token_permissions(profile: Profile, found: TokenPermissions) -> Verdict:
     )
 
 
-def outsiders(profile: Profile, policy: str, variables: Mapping[str, str]) -> Verdict:
+def outsiders(repository: Identity, policy: str, variables: Mapping[str, str]) -> Verdict:
     """Judge whose runs wait for an approval in a public repository.
 
     With runners of one's own, code of anybody would run in their network.
@@ -261,8 +269,8 @@ def outsiders(profile: Profile, policy: str, variables: Mapping[str, str]) -> Ve
     if policy != _WEAKEST and (policy == _ALL_OUTSIDERS or not own_runner):
         return verdict(f"approval: {policy}", [])
     command = (
-        f"gh api -X PUT repos/{profile.full_name}/actions/permissions/fork-pr-contributor-approval"
-        f" -f approval_policy={_ALL_OUTSIDERS}"
+        f"gh api -X PUT repos/{repository.full_name}/actions/permissions"
+        f"/fork-pr-contributor-approval -f approval_policy={_ALL_OUTSIDERS}"
     )
     runner = f", and {RUNNER} names a runner of your own" if own_runner else ""
     return verdict(
@@ -270,7 +278,7 @@ def outsiders(profile: Profile, policy: str, variables: Mapping[str, str]) -> Ve
     )
 
 
-def private_forks(profile: Profile, found: PrivateForks) -> Verdict:
+def private_forks(repository: Identity, found: PrivateForks) -> Verdict:
     """Judge what runs of forks get in a private repository."""
     faults = {
         "a write token": found.send_write_tokens_to_workflows,
@@ -278,7 +286,7 @@ def private_forks(profile: Profile, found: PrivateForks) -> Verdict:
     }
     given = [name for name, is_so in faults.items() if is_so]
     command = (
-        f"gh api -X PUT repos/{profile.full_name}/actions/permissions"
+        f"gh api -X PUT repos/{repository.full_name}/actions/permissions"
         "/fork-pr-workflows-private-repos -F run_workflows_from_fork_pull_requests=false"
         " -F send_write_tokens_to_workflows=false -F send_secrets_and_variables=false"
     )
@@ -287,14 +295,16 @@ def private_forks(profile: Profile, found: PrivateForks) -> Verdict:
     return verdict("forks' runs get no secret and no right to write", [])
 
 
-def identity(profile: Profile, subject: Subject, source: Source | None) -> Verdict:
+def identity(repository: Identity, subject: Subject, source: Source | None) -> Verdict:
     """Judge whether AWS's configuration names this repository as its tokens do."""
     if source is None:
-        return verdict("", [Problem("the configuration names no repository", _configure(profile))])
+        return verdict(
+            "", [Problem("the configuration names no repository", _configure(repository))]
+        )
     pairs = {
-        "repository": (source.repository, profile.full_name),
-        "repositoryId": (source.repository_id, str(profile.id)),
-        "branch": (source.branch, profile.default_branch),
+        "repository": (source.repository, repository.full_name),
+        "repositoryId": (source.repository_id, str(repository.id)),
+        "branch": (source.branch, repository.default_branch),
     }
     if subject.sub_claim_prefix is not None:
         pairs["subjectPrefix"] = (source.subject_prefix, subject.sub_claim_prefix)
@@ -312,17 +322,17 @@ def identity(profile: Profile, subject: Subject, source: Source | None) -> Verdi
         if not subject.use_default:
             yield Problem(
                 "the subject of its tokens has a form of its own",
-                f"gh api -X PUT repos/{profile.full_name}/actions/oidc/customization/sub"
+                f"gh api -X PUT repos/{repository.full_name}/actions/oidc/customization/sub"
                 " -F use_default=true",
             )
 
-    return verdict(f"{profile.full_name}, number {profile.id}", problems())
+    return verdict(f"{repository.full_name}, number {repository.id}", problems())
 
 
-def _configure(profile: Profile) -> str:
+def _configure(repository: Identity) -> str:
     return (
         "pulumi config set --stack staging --path previews:github.repository"
-        f" {profile.full_name}; then the other keys of step 6 in docs/getting-started-aws.md"
+        f" {repository.full_name}; then the other keys of step 6 in docs/getting-started-aws.md"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import AliasPath, AwareDatetime, Field
+from pydantic import AliasPath, AwareDatetime, Field, RootModel
 
 from previews.github.connection import Connection, Model, read
 
@@ -43,7 +43,7 @@ class Comparison(Model):
     files: tuple[ChangedFile, ...] = ()
 
     def changed(self) -> tuple[str, ...] | None:
-        """Return every path that differs between the two; None if that can't be told.
+        """Return every path that differs between the two; None if not all are known.
 
         The files of a comparison are those since the common ancestor: only of a commit that
         contains the other are they the whole difference.
@@ -61,6 +61,15 @@ class GitCommit(Model):
     """
 
     committed: AwareDatetime = Field(validation_alias=AliasPath("committer", "date"))
+
+
+class _Push(Model):
+    after: str
+    actor: str | None = Field(default=None, validation_alias=AliasPath("actor", "login"))
+
+
+class _Pushes(RootModel[tuple[_Push, ...]]):
+    """The newest changes of a branch."""
 
 
 class Commits:
@@ -89,3 +98,16 @@ class Commits:
             what, self._api.compare_commits, basehead=f"{base}...{head}", per_page=1
         )
         return read(Comparison, what, response)
+
+    def pushers(self, branch: str, sha: str) -> frozenset[str]:
+        """Return the logins of those who pushed a commit to a branch, among its 100 last pushes.
+
+        Unlike a commit's author and committer, which anyone can write into it, this is GitHub's
+        own record.
+        """
+        what = f"pushes to {branch}"
+        response = self._connection.request(
+            what, self._api.list_activities, ref=f"refs/heads/{branch}", per_page=100
+        )
+        pushes = read(_Pushes, what, response).root
+        return frozenset(push.actor for push in pushes if push.after == sha and push.actor)

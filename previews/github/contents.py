@@ -43,18 +43,36 @@ class Contents:
             PreviewsError: The commit has no such file, or it is a folder, a link out of the
                 repository or a submodule, or it is larger.
         """
-        what = f"{path} at {commit[:12]}"
-        # githubkit puts the path into the URL as it is.
-        name = quote(path, safe="/")
-        try:
-            response = self._connection.request(what, self._api.get_content, path=name, ref=commit)
-        except NotFoundError as error:
+        content = self.find(path, commit, most=most)
+        if content is None:
             raise PreviewsError(
                 "file-missing",
-                what,
+                _named(path, commit),
                 why=f"the commit has no such file in {self._connection.repository}",
                 remedy="commit it; `previews adopt` writes a missing preview.yaml.",
-            ) from error
+            )
+        return content
+
+    def find(self, path: str, commit: str = "", *, most: int = LARGEST) -> bytes | None:
+        """Return the content of a file; None where there is none, or the token may read none.
+
+        Args:
+            path: Its path from the repository's root, without `.` and `..`.
+            commit: The commit, in full; empty for the newest one of the default branch.
+            most: The most bytes that it may have.
+
+        Raises:
+            PreviewsError: It is a folder, a link out of the repository or a submodule, or it is
+                larger.
+        """
+        what = _named(path, commit)
+        # githubkit puts the path into the URL as it is.
+        name = quote(path, safe="/")
+        at = {"ref": commit} if commit else {}
+        try:
+            response = self._connection.request(what, self._api.get_content, path=name, **at)
+        except NotFoundError:
+            return None
         found = (
             _Content(type="dir") if isinstance(response, list) else read(_Content, what, response)
         )
@@ -73,6 +91,10 @@ class Contents:
                 remedy="shorten it.",
             )
         return _decoded(what, found)
+
+
+def _named(path: str, commit: str) -> str:
+    return f"{path} at {commit[:12]}" if commit else path
 
 
 def _decoded(what: str, found: _Content) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import quote
@@ -74,11 +74,6 @@ class PullRequest(Model):
     def is_fork(self) -> bool:
         """True if its branch is in another repository, whose runs get no secrets."""
         return self.head_repository != self.base_repository
-
-
-def has_label(labels: Iterable[str], name: str) -> bool:
-    """Return whether a label is among others; GitHub doesn't tell labels apart by letter case."""
-    return name.casefold() in {label.casefold() for label in labels}
 
 
 class Pulls:

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from functools import cache
-from urllib.parse import quote
+
+from pydantic import AliasPath, Field
 
 from previews.errors import NotFoundError
 from previews.github.connection import Connection, Model, read
 
 
 class Identity(Model):
-    """A repository, by the number that it keeps when it is renamed or transferred.
+    """A repository, and who it is of.
 
     Attributes:
-        id: The number.
-        default_branch: Its default branch.
+        id: Its number, which it keeps when it is renamed or transferred.
+        full_name: ``owner/name`` as GitHub spells it.
+        private: True if only its members see it.
+        default_branch: Name of its default branch.
+        owner_type: ``User`` or ``Organization``.
     """
 
     id: int
+    full_name: str
+    private: bool
     default_branch: str
+    owner_type: str = Field(default="User", validation_alias=AliasPath("owner", "type"))
+
+
+class _Label(Model):
+    name: str
 
 
 class Repository:
@@ -56,32 +67,19 @@ class Repository:
         except NotFoundError:
             return False
 
-    def has_label(self, name: str) -> bool:
-        """Return whether pull requests can have a label of this name.
+    def labels(self) -> frozenset[str]:
+        """Return the names of the labels in lower case: GitHub's have none.
 
         Raises:
             PreviewsError: GitHub gives no usable response.
         """
-        call = self._connection.kit.rest.issues.get_label
-        what = f"label {name!r} of {self._connection.repository}"
-        try:
-            read(Label, what, self._connection.request(what, call, name=quote(name, safe="")))
-        except NotFoundError:
-            return False
-        return True
+        what = f"labels of {self._connection.repository}"
+        call = self._connection.kit.rest.issues.list_labels_for_repo
+        found = (read(_Label, what, each) for each in self._connection.each(what, call))
+        return frozenset(label.name.casefold() for label in found)
 
     def _read(self, name: str) -> Identity:
         owner, _, repo = name.partition("/")
         call = self._connection.kit.rest.repos.get
         what = f"repository {name}"
         return read(Identity, what, self._connection.request(what, call, owner=owner, repo=repo))
-
-
-class Label(Model):
-    """A label of the repository.
-
-    Attributes:
-        name: Its name.
-    """
-
-    name: str

@@ -6,38 +6,17 @@ here takes a 404 for "there is none", but where a list that can be read shows it
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
-from pydantic import AliasPath, Field
-
-from previews.errors import NotFoundError
 from previews.github.connection import Connection, Model, read
+from previews.github.contents import Contents
 
 WORKFLOWS = ".github/workflows"
 
 _M = TypeVar("_M", bound=Model)
-
-
-class Profile(Model):
-    """The repository and who it is of.
-
-    Attributes:
-        id: Its number, which stays when it is renamed.
-        full_name: ``owner/name`` as GitHub spells it.
-        private: True if only its members see it.
-        default_branch: Name of its default branch.
-        owner_type: ``User`` or ``Organization``.
-    """
-
-    id: int
-    full_name: str
-    private: bool
-    default_branch: str
-    owner_type: str = Field(default="User", validation_alias=AliasPath("owner", "type"))
 
 
 class PullRequestRule(Model):
@@ -213,12 +192,6 @@ class _File(Model):
     type: str
 
 
-class _Content(Model):
-    type: str = ""
-    encoding: str = ""
-    content: str = ""
-
-
 class _CodeOwnersErrors(Model):
     errors: tuple[CodeOwnersError, ...]
 
@@ -238,13 +211,8 @@ class RepositorySettings:
         self._connection = connection
         self._repos = connection.kit.rest.repos
         self._actions = connection.kit.rest.actions
-        self._issues = connection.kit.rest.issues
         self._orgs = connection.kit.rest.orgs
-
-    @cached_property
-    def profile(self) -> Profile:
-        """The repository itself."""
-        return self._read(Profile, "repository", self._repos.get)
+        self._contents = Contents(connection)
 
     def rules(self, branch: str) -> tuple[Rule, ...]:
         """Return the active rules of a branch, of the repository's and organization's rulesets."""
@@ -329,11 +297,6 @@ class RepositorySettings:
             for secret in self._each(_Name, what, call, key="secrets")
         )
 
-    def labels(self) -> frozenset[str]:
-        """Return the names of the labels."""
-        found = self._each(_Name, "labels", self._issues.list_labels_for_repo)
-        return frozenset(label.name for label in found)
-
     def workflows(self) -> dict[str, str]:
         """Return the state of each workflow by the name of its file."""
         found = self._each(
@@ -351,14 +314,12 @@ class RepositorySettings:
 
     def text(self, path: str) -> str | None:
         """Return the text of a file of the default branch; None where there is none."""
-        try:
-            response = self._connection.request(path, self._repos.get_content, path=path)
-        except NotFoundError:
+        content = self._contents.find(path)
+        if content is None:
             # Without the right to read files, GitHub hides the repository's other files, too.
             self.workflow_files()
             return None
-        content = read(_Content, path, response)
-        return base64.b64decode(content.content).decode("utf-8", errors="replace")
+        return content.decode("utf-8", errors="replace")
 
     def code_owners_errors(self) -> tuple[CodeOwnersError, ...]:
         """Return the errors that GitHub finds in CODEOWNERS of the default branch."""

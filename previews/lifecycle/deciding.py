@@ -5,18 +5,19 @@ It is made by the default branch's code alone: what it reads of the pull request
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from previews.errors import for_people
 from previews.lifecycle import triggers
 from previews.lifecycle.bake import Builds
-from previews.lifecycle.triggers import Action, Decision, Event, Obstacle
+from previews.lifecycle.triggers import INFRA_LABEL, Action, Decision, Event
 from previews.lifecycle.unchanged import Unchanged, compare, show_unchanged
+from previews.pull_request.obstacles import Obstacle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from contract.app.model import App
     from contract.stack_name import AppName
@@ -25,23 +26,9 @@ if TYPE_CHECKING:
     from previews.pull_request.github_presenter import PullRequestPresenter
     from previews.settings import Settings
 
-INFRA_LABEL = "preview-infra"
-"""Label that requests a deployment with the pull request's own program, which a person approves."""
-
 # What the program is: its code, the model of what it reads, and its project.
 _PROGRAM = ("infra/", "contract/", "Pulumi.yaml")
 _MOST_FILES = 3000
-_REFUSALS = {
-    Obstacle.FORK: (
-        "It comes from a fork, whose code is never built or deployed here.",
-        "To get one, push the branch to this repository, and open a pull request from there.",
-    ),
-    Obstacle.DRAFT: (
-        "It is a draft. A preview that it had before stays until it expires.",
-        "To get one, mark it as ready for review.",
-    ),
-}
-"""Why a pull request gets no preview, and how to get one."""
 
 
 class FullDecision(Decision):
@@ -61,9 +48,9 @@ class FullDecision(Decision):
     infra_approved: bool = False
     scope: str = ""
 
-    def outputs(self) -> str:
-        """Return the outputs of a step, a line each; no value can contain a line break."""
-        values = {
+    def outputs(self) -> dict[str, str]:
+        """Return the outputs of a step."""
+        return {
             "action": self.action.value,
             "number": str(self.preview.number),
             "sha": self.sha,
@@ -74,7 +61,6 @@ class FullDecision(Decision):
             "infra_approved": str(self.infra_approved).lower(),
             "scope": self.scope,
         }
-        return "".join(f"{name}={value}\n" for name, value in values.items())
 
 
 @dataclass(frozen=True)
@@ -136,8 +122,13 @@ class Deciding:
             "infra": infra,
             "infra_approved": infra_approved,
         }
-        if infra_approved:
-            # What of the program changed since the last push is not told by the images' paths.
+        if infra:
+            # What of the program changed since the last push is not told by the images' paths, nor
+            # whether the preview runs the pull request's own, whose label was taken off.
+            return Decided(decision.model_copy(update=more), event, app=app)
+        if event.action == triggers.LABELED and event.label == INFRA_LABEL:
+            reason = f"label {INFRA_LABEL!r} was added, and it changes nothing of the program"
+            more |= {"action": Action.SKIP, "reason": reason}
             return Decided(decision.model_copy(update=more), event, app=app)
         found = compare(
             event.preview,
@@ -146,6 +137,7 @@ class Deciding:
             github=self.github,
             app=app,
             folder=self.settings.folder_in_repository,
+            program=_PROGRAM if event.preview.app.is_platform else (),
         )
         if found.unchanged is not None:
             more |= {
@@ -187,14 +179,9 @@ class Deciding:
                 scope=decision.scope,
             ).definition()
 
-    @contextmanager
-    def _failures_shown(self, decision: FullDecision) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            if self.presenter is not None:
-                self.presenter.stopped_at(decision.sha, for_people(decision.preview.name, error))
-            raise
+    def _failures_shown(self, decision: FullDecision) -> AbstractContextManager[None]:
+        presenter = self.presenter
+        return nullcontext() if presenter is None else presenter.failures_shown(decision.sha)
 
     def announce(self, decided: Decided) -> None:
         """Show the decision in the pull request.
@@ -210,17 +197,17 @@ class Deciding:
         elif decision.action is Action.UP:
             presenter.queue(decision.sha)
         elif decision.obstacle is not None and self._tell(decided):
-            presenter.refuse(*_REFUSALS[decision.obstacle])
+            presenter.refuse(decision.obstacle)
 
     def _tell(self, decided: Decided) -> bool:
         """Return True if people are to be told why a pull request gets no preview.
 
         Of a fork only if a person with the right to label asked for one: nobody else's pull
-        request makes this repository write.
+        request makes this repository write. A bot reads no comment.
         """
         if decided.decision.obstacle is Obstacle.FORK:
             return decided.event.requests(self.settings.label)
-        return True
+        return decided.decision.obstacle is not Obstacle.BOT
 
 
 def cache_scope(app: AppName) -> str:

@@ -48,6 +48,10 @@ _INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
 _DATABASE = re.compile(r"^aws:rds/instance:Instance$|^kubernetes:.+:DatabaseBranch$")
 
 
+class OutdatedError(Exception):
+    """A deployment that is not wanted any more; its text is the reason. Nothing was deployed."""
+
+
 class DeployReport(BaseModel):
     """Result of a deployment.
 
@@ -101,6 +105,7 @@ class PreviewDeployment:
         through: Returns the transport of the smoke test; None for the app's address.
         check_inbound: Checks which networks the load balancer lets in.
         config: Configuration that stands for a checkout of the app, where there is none.
+        outdated: Returns why the commit is not to be deployed any more; None if it is.
     """
 
     preview: Preview
@@ -119,6 +124,7 @@ class PreviewDeployment:
     through: Callable[[], BaseTransport | None] = lambda: None
     check_inbound: Callable[[], None] = lambda: None
     config: Mapping[str, str] = field(default_factory=dict)
+    outdated: Callable[[], str | None] = lambda: None
     _began: float = field(default_factory=time.monotonic)
 
     def run(
@@ -141,11 +147,12 @@ class PreviewDeployment:
         Raises:
             PreviewsError: The deployment or its smoke test failed. The presenter has shown why, as
                 it does of any other error.
+            OutdatedError: It is not wanted any more.
         """
         self.presenter.begin(commit or self.pull.head_sha)
         try:
             return self._deploy(images, commit, reset_database, unchanged)
-        except UpFailedError:
+        except (UpFailedError, OutdatedError):
             raise
         except (Exception, KeyboardInterrupt) as error:
             # Otherwise people would see for ever that it is being deployed.
@@ -161,6 +168,8 @@ class PreviewDeployment:
     ) -> DeployReport:
         stack = self.preview.stack.value
         given = None if images is None else images()
+        # Pushing took minutes, and a stack that is created for nothing stays.
+        self._require_wanted()
         # A run that was killed leaves its lock, and resources that it had not recorded.
         state = self.adopt(stack)
         self._require_namespace(state)
@@ -171,6 +180,9 @@ class PreviewDeployment:
         config = self._config(given, commit, current=before.get("databaseMode"))
         if reset_database:
             self.stacks.remove_targets(stack, self._databases())
+        # The stack is recorded as this run's: a removal that began before is over, and one that
+        # begins now meets the lock, or leaves no stack to deploy to.
+        self._require_wanted()
         with ThreadPoolExecutor(1) as meanwhile:
             # The cluster's client, which is needed afterwards, takes a second to import.
             meanwhile.submit(self.connect)
@@ -193,6 +205,11 @@ class PreviewDeployment:
             message = f"smoke test of {found.url}:\n" + "\n".join(report.failures())
             raise self._failure(steps, outcome, message=message, still="")
         return self._success(found, outcome, report)
+
+    def _require_wanted(self) -> None:
+        reason = self.outdated()
+        if reason is not None:
+            raise OutdatedError(reason)
 
     def _require_namespace(self, state: StackState) -> None:
         """Detect an interrupted destroy before anything is created for nothing.

@@ -6,7 +6,6 @@ never a shell; paths are absolute, so that none can be taken for a URL.
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
@@ -44,18 +43,14 @@ class ImageBuild(BaseModel):
         stage = f", stage {self.target}" if self.target else ""
         return f"{self.dockerfile}{stage}, with the files of {self.context}"
 
-    def outputs(self) -> str:
-        """Return the outputs of a step, as the file of `GITHUB_OUTPUT` has them."""
-        # Nobody can guess the word that ends the arguments.
-        end = f"end-{secrets.token_hex(16)}"
-        arguments = [f"{name}={value}" for name, value in self.args.items()]
-        lines = [
-            f"context={self.context}",
-            f"dockerfile={self.dockerfile}",
-            f"target={self.target}",
-            *(f"args<<{end}", *arguments, end),
-        ]
-        return "".join(f"{line}\n" for line in lines)
+    def outputs(self) -> dict[str, str]:
+        """Return the outputs of a step; of the arguments each has a line."""
+        return {
+            "context": str(self.context),
+            "dockerfile": str(self.dockerfile),
+            "target": self.target,
+            "args": "\n".join(f"{name}={value}" for name, value in self.args.items()),
+        }
 
 
 def image_build(app: App, folder: Path) -> ImageBuild:

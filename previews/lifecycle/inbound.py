@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from contract.kubernetes import ALB
 from previews.errors import PreviewsError
 from previews.inventory.load_balancer import load_balancers
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from contract.platform_outputs import IngressOutputs
 
-_ASKED = "alb.ingress.kubernetes.io/inbound-cidrs"
+_ASKED = f"{ALB}/inbound-cidrs"
 
 
 def check_inbound(ingress: IngressOutputs, *, aws: Session) -> None:

@@ -99,8 +99,15 @@ class PreflightReport(BaseModel):
         return "\n".join(lines)
 
 
-class _Finding(NamedTuple):
-    """Result of a check without its name, which `preflight` lists."""
+class CheckResult(NamedTuple):
+    """Result of a check without its name, which `preflight` lists.
+
+    Attributes:
+        detail: Facts that were found.
+        remedy: Instruction for a person; empty where it passed.
+        passed: True if it passed.
+        room: True if it is about room, which becomes free by itself.
+    """
 
     detail: str
     remedy: str = ""
@@ -131,7 +138,7 @@ def preflight(
     is_new = preview.stack.value not in names
 
     # The one list of checks, in the order in which they are reported.
-    checks: list[tuple[str, Callable[[], _Finding]]] = [
+    checks: list[tuple[str, Callable[[], CheckResult]]] = [
         ("AWS account", lambda: check_account(aws(), platform())),
         ("cluster", lambda: check_cluster(cluster())),
     ]
@@ -167,7 +174,7 @@ def _place_in_queue(preview: Preview, names: set[str], pulls: PullRequests, labe
     return 1 + sum(other < preview and other.stack.value not in names for other in waiting)
 
 
-def _result(name: str, check: Callable[[], _Finding]) -> PreflightCheck:
+def _result(name: str, check: Callable[[], CheckResult]) -> PreflightCheck:
     """Run a check; one that gets no answer has not passed."""
     try:
         finding = check()
@@ -178,15 +185,15 @@ def _result(name: str, check: Callable[[], _Finding]) -> PreflightCheck:
     return PreflightCheck(name=name, **finding._asdict())
 
 
-def _fault(detail: str, remedy: str) -> _Finding:
-    return _Finding(detail, remedy, passed=False)
+def _fault(detail: str, remedy: str) -> CheckResult:
+    return CheckResult(detail, remedy, passed=False)
 
 
-def _room(detail: str, remedy: str, *, passed: bool) -> _Finding:
-    return _Finding(detail, "" if passed else remedy, passed=passed, room=True)
+def _room(detail: str, remedy: str, *, passed: bool) -> CheckResult:
+    return CheckResult(detail, "" if passed else remedy, passed=passed, room=True)
 
 
-def check_account(aws: Session, platform: PlatformOutputs) -> _Finding:
+def check_account(aws: Session, platform: PlatformOutputs) -> CheckResult:
     """Check that the credentials are for the platform's account."""
     identity = aws.client("sts").get_caller_identity()
     # <account>.dkr.ecr.<region>.amazonaws.com/<name>
@@ -195,16 +202,16 @@ def check_account(aws: Session, platform: PlatformOutputs) -> _Finding:
     if expected.isdecimal() and account != expected:
         detail = f"the credentials are for account {account}, and the platform is in {expected}"
         return _fault(detail, "log in to the platform's account.")
-    return _Finding(f"{account}, as {identity['Arn']}")
+    return CheckResult(f"{account}, as {identity['Arn']}")
 
 
-def check_cluster(cluster: Cluster) -> _Finding:
+def check_cluster(cluster: Cluster) -> CheckResult:
     """Check that the cluster answers."""
     count = sum(1 for _ in cluster.each("namespaces"))
-    return _Finding(f"{cluster.name} answers, {count} namespaces")
+    return CheckResult(f"{cluster.name} answers, {count} namespaces")
 
 
-def check_snapshot(aws: Session, platform: PlatformOutputs) -> _Finding:
+def check_snapshot(aws: Session, platform: PlatformOutputs) -> CheckResult:
     """Check that a snapshot of staging can be restored."""
     instance = platform.database.instance
     pages = aws.client("rds").get_paginator("describe_db_snapshots")
@@ -221,10 +228,10 @@ def check_snapshot(aws: Session, platform: PlatformOutputs) -> _Finding:
             f"no automated snapshot of {instance} can be restored: {found}",
             "wait for the next backup window, or turn automated backups on.",
         )
-    return _Finding(f"the newest is {_hours_since(max(usable))} hours old")
+    return CheckResult(f"the newest is {_hours_since(max(usable))} hours old")
 
 
-def _template(cluster: Cluster, platform: PlatformOutputs) -> _Finding:
+def _template(cluster: Cluster, platform: PlatformOutputs) -> CheckResult:
     """Check that a server has a template to clone; the controller takes the newest such server."""
     if not platform.branches.namespace:
         return _fault(
@@ -246,7 +253,7 @@ def _template(cluster: Cluster, platform: PlatformOutputs) -> _Finding:
         return _fault(detail, "run `previews refresh`.")
     newest = max(ready.values(), key=lambda server: server["spec"]["number"])
     hours = _hours_since(datetime.fromisoformat(newest["spec"]["snapshotCreated"]))
-    return _Finding(f"{newest['metadata']['name']} has one, {hours} hours old")
+    return CheckResult(f"{newest['metadata']['name']} has one, {hours} hours old")
 
 
 def _ready(server: dict[str, Any]) -> dict[str, Any]:
@@ -258,7 +265,7 @@ def _hours_since(time: datetime) -> str:
     return f"{(datetime.now(UTC) - time).total_seconds() / 3600:.0f}"
 
 
-def check_instances(aws: Session) -> _Finding:
+def check_instances(aws: Session) -> CheckResult:
     """Read AWS's own count, since Aurora, Neptune and DocumentDB use the same quota."""
     quotas = aws.client("rds").describe_account_attributes()["AccountQuotas"]
     quota = next(each for each in quotas if each["AccountQuotaName"] == "DBInstances")
@@ -270,7 +277,7 @@ def check_instances(aws: Session) -> _Finding:
     )
 
 
-def check_load_balancer(aws: Session, platform: PlatformOutputs, app: App) -> _Finding:
+def check_load_balancer(aws: Session, platform: PlatformOutputs, app: App) -> CheckResult:
     """Count on the group's load balancer; of its listeners the fullest counts.
 
     The preview adds a rule and a target group for each of its paths.
@@ -295,7 +302,7 @@ def check_load_balancer(aws: Session, platform: PlatformOutputs, app: App) -> _F
     )
 
 
-def _previews(names: set[str], cluster: Cluster, settings: Settings) -> _Finding:
+def _previews(names: set[str], cluster: Cluster, settings: Settings) -> CheckResult:
     """Count the app's stacks, and the namespaces of other apps, whose stacks CI may not read."""
     own = {Preview.of_stack(name, settings.app_name) for name in names}
     all_apps = {Preview.of_resource(one.name) for one in cluster.each("namespaces")}

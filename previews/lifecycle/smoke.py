@@ -232,7 +232,7 @@ class _Smoke:
         try:
             last = self._last(running)
         except PreviewsError as error:
-            msg = f"the cluster does not tell: {error.why}"
+            msg = f"the cluster could not be read: {error.why}"
             raise _WrongError(msg) from error
         if last:
             raise _WrongError(last)

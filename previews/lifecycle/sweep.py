@@ -173,7 +173,7 @@ class Sweep:
             PreviewsError: The repository has no such label.
         """
         label = self.settings.label
-        if not self.repository.has_label(label):
+        if label not in self.repository.labels():
             raise PreviewsError(
                 "sweep-no-label",
                 f"label {label!r}",

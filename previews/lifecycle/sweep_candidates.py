@@ -20,15 +20,14 @@ from pydantic import BaseModel, ConfigDict
 from contract.preview import Preview
 from contract.stack_name import PLATFORM_APP, AppName
 from previews.errors import PreviewsError
-from previews.github.pulls import has_label
 from previews.inventory.item import Item
+from previews.platform import STAGING
 
 if TYPE_CHECKING:
     from previews.github.pulls import PullRequest
     from previews.pulumi.state import StackSummary
     from previews.settings import Settings
 
-STAGING = "staging"
 MOST_AT_ONCE = 2
 """Previews that may always go in one run, whatever share of all they are."""
 
@@ -106,7 +105,8 @@ class SweepState:
             confirmed: Number of previews that a person allows to go at once.
 
         Raises:
-            PreviewsError: More than half of all would go, and more than were confirmed.
+            PreviewsError: More than half of all would go, more than two, and more than were
+                confirmed.
         """
         by_github = {SweepReason.CLOSED, SweepReason.NO_LABEL}
         going = [one for one in candidates if one.reason in by_github]
@@ -165,7 +165,7 @@ class SweepState:
 
         if pull is None or not pull.is_open:
             return due(SweepReason.CLOSED, "its pull request is not open")
-        if not has_label(pull.labels, settings.label):
+        if settings.label not in pull.labels:
             return due(SweepReason.NO_LABEL, f"its pull request has no label {settings.label!r}")
         if summary is None:
             # GitHub may show a preview before its stack is created.
@@ -192,7 +192,7 @@ def expiry(
     The program's tags count from the commit; the stack's last update is the push itself, which
     may be of an older commit. The later of the two applies.
     """
-    kept = has_label(pull.labels, settings.keep_label)
+    kept = settings.keep_label in pull.labels
     days = settings.keep_days if kept else settings.ttl_days
     ends = [time for item in items if (time := _time(item.expires)) is not None]
     if summary.last_update is not None:

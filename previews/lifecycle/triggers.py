@@ -16,6 +16,7 @@ from pydantic_core import from_json
 
 from contract.preview import Preview
 from previews.github.pulls import PullRequest
+from previews.pull_request.obstacles import WORDS, Obstacle, obstacles
 from previews.settings import Settings
 
 PUSH = "synchronize"
@@ -29,6 +30,9 @@ LABELED = "labeled"
 
 MANUAL = "manual"
 """Action of a person who requests a preview without an event."""
+
+INFRA_LABEL = "preview-infra"
+"""Label that requests a deployment with the pull request's own program, which a person approves."""
 
 _DEPLOYS = frozenset({"opened", "reopened", LABELED, PUSH, READY, MANUAL})
 
@@ -91,13 +95,6 @@ class Action(StrEnum):
     SKIP = "skip"
 
 
-class Obstacle(StrEnum):
-    """Kind of a reason not to deploy that people are told in the pull request."""
-
-    FORK = "fork"
-    DRAFT = "draft"
-
-
 class Decision(BaseModel):
     """Action on a preview, and the reason.
 
@@ -106,7 +103,7 @@ class Decision(BaseModel):
         reason: The reason, for people.
         preview: The preview.
         sha: Newest commit of the pull request, which is the one to deploy.
-        obstacle: Kind of the reason, where people are told.
+        obstacle: Kind of the reason, where it is the pull request's own and not the event's.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -132,8 +129,10 @@ class _Situation:
             return *self._gone(), None
         if self.settings.label not in self.pull.labels:
             return *self._without_label(), None
-        for reason, obstacle in self._obstacles():
-            return Action.SKIP, reason, obstacle
+        for obstacle in obstacles(self.pull, self.settings):
+            return Action.SKIP, WORDS[obstacle].why, obstacle
+        for reason in self._of_event():
+            return Action.SKIP, reason, None
         if self.pull.mergeable is False:
             reason = "labelled; it conflicts with its base, so it is deployed unmerged"
             return Action.UP, reason, None
@@ -152,26 +151,23 @@ class _Situation:
             return Action.DESTROY, f"label {label!r} was removed"
         return Action.SKIP, f"no label {label!r}"
 
-    def _obstacles(self) -> Iterator[tuple[str, Obstacle | None]]:
-        """Reasons not to deploy, the most permanent first."""
-        event, pull, settings = self.event, self.pull, self.settings
-        if pull.is_fork:
-            yield "it comes from a fork, whose code is never deployed", Obstacle.FORK
-        if pull.author in settings.bots:
-            reason = f"its author is the dependency bot {pull.author}; bots would use up the quota"
-            yield reason, None
-        if pull.draft and not settings.drafts:
-            yield "it is a draft; an existing preview stays until it expires", Obstacle.DRAFT
+    def _deploying_labels(self) -> frozenset[str]:
+        """Return the labels that deploy when they are added; an app changes no program."""
+        program = {INFRA_LABEL} if self.event.preview.app.is_platform else set()
+        return frozenset({self.settings.label, *program})
+
+    def _of_event(self) -> Iterator[str]:
+        """Reasons not to deploy by this event, the most permanent first."""
+        event, newest = self.event, self.pull.head_sha
         if event.action not in _DEPLOYS:
-            yield f"the event {event.action!r} does not change a preview", None
-        if event.action == LABELED and event.label != settings.label:
-            yield f"label {event.label!r} does not request a preview", None
-        if event.head_sha is not None and event.head_sha != pull.head_sha:
-            reason = (
-                f"{event.head_sha[:12]} is not the newest commit any more: {pull.head_sha[:12]}"
+            yield f"the event {event.action!r} does not change a preview"
+        if event.action == LABELED and event.label not in self._deploying_labels():
+            yield f"label {event.label!r} does not request a preview"
+        if event.head_sha is not None and event.head_sha != newest:
+            yield (
+                f"{event.head_sha[:12]} is not the newest commit any more: {newest[:12]}"
                 " has its own run"
             )
-            yield reason, None
 
 
 def decide(event: Event, pull: PullRequest, settings: Settings) -> Decision:

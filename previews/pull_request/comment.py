@@ -16,6 +16,7 @@ from previews.diagnosis.migration_report import markdown
 from previews.diagnosis.redaction import redact
 from previews.pull_request import program_diff
 from previews.pull_request.comment_commands import footer
+from previews.pull_request.obstacles import WORDS, Obstacle
 from previews.pull_request.program_diff import ProgramDiff
 from previews.pull_request.tests_result import AppTests, Outcome
 from previews.pulumi.progress import State, Step, StepState
@@ -169,9 +170,12 @@ def no_room(stack: str, why: str, remedy: str, *, run: str = "") -> str:
     )
 
 
-def refused(stack: str, why: str, remedy: str) -> str:
+def refused(stack: str, obstacle: Obstacle) -> str:
     """Render the comment for a pull request that gets no preview."""
-    return _join(stack, f"{_REFUSED}This pull request gets no preview", why, remedy)
+    words = WORDS[obstacle]
+    why = f"{words.why[0].upper()}{words.why[1:]}."
+    title = f"{_REFUSED}This pull request gets no preview"
+    return _join(stack, title, why, f"To get one, {words.remedy}")
 
 
 def shows_no_preview(text: str) -> bool:

@@ -14,8 +14,8 @@ from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
 from contract.preview import Preview
 from previews.errors import PreviewsError
-from previews.github.pulls import has_label
 from previews.pull_request.deploying_workflows import Action, start
+from previews.pull_request.obstacles import obstacles, refusal
 from previews.reporting.wording import cell
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _keep(request: Request) -> str:
 
 def _destroy(request: Request) -> str:
     pulls, number = request.github.pulls, request.preview.number
-    if has_label(pulls.read(number).labels, request.settings.label):
+    if request.settings.label in pulls.read(number).labels:
         pulls.remove_label(number, request.settings.label)
     request.start(Action.DESTROY)
     return "its removal was started"
@@ -238,17 +238,15 @@ def run_comment_command(
             ),
         )
     if command.needs_open:
-        refusal = _refusal(github.pulls.read(preview.number), settings, command)
-        if refusal is not None:
-            _refuse(github, event, refusal)
+        error = _error(github.pulls.read(preview.number), settings, command)
+        if error is not None:
+            _refuse(github, event, error)
     message = command.run(Request(github, settings, preview, event.default_branch))
     github.comments.react(event.comment, "rocket")
     return CommandResult(preview=preview, command=command.name, message=message)
 
 
-def _refusal(
-    pull: PullRequest, settings: Settings, command: CommentCommand
-) -> PreviewsError | None:
+def _error(pull: PullRequest, settings: Settings, command: CommentCommand) -> PreviewsError | None:
     """Return why a command can't be followed on a pull request as it is now."""
     what = f"pull request {pull.number}"
     if not pull.is_open:
@@ -258,27 +256,9 @@ def _refusal(
             why="it is closed, and a closed pull request has no preview",
             remedy="reopen it first.",
         )
-    if command.deploys and pull.is_fork:
-        return PreviewsError(
-            "command-fork",
-            what,
-            why="it comes from a fork, whose code is never built or deployed here",
-            remedy="push the branch to this repository, and open a pull request from there.",
-        )
-    if command.deploys and pull.draft and not settings.drafts:
-        return PreviewsError(
-            "command-draft",
-            what,
-            why="it is a draft, and drafts get no preview",
-            remedy="mark it as ready for review first.",
-        )
-    if command.deploys and pull.author in settings.bots:
-        return PreviewsError(
-            "command-bot",
-            what,
-            why=f"its author is the dependency bot {pull.author}, and bots get no preview",
-            remedy="take the bot out of PREVIEWS_BOTS if its changes are to be seen.",
-        )
+    if command.deploys:
+        for obstacle in obstacles(pull, settings):
+            return refusal(obstacle, what)
     return None
 
 

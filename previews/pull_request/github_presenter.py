@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from previews import output
 from previews.diagnosis import failure_report, migration_report
-from previews.errors import PreviewsError, StoppedError
+from previews.errors import PreviewsError, StoppedError, for_people
 from previews.output import progress
 from previews.pull_request import comment
 from previews.pull_request.length import shortened
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from previews.github.deployments import CommitState, DeploymentState
     from previews.kubernetes import Cluster
     from previews.lifecycle.destroy import DestroyReport
+    from previews.pull_request.obstacles import Obstacle
     from previews.pull_request.program_diff import ProgramDiff
     from previews.pull_request.pull_requests import PullRequests
     from previews.pulumi.progress import StepState
@@ -56,7 +57,7 @@ _TESTS_STATES: dict[Outcome, CommitState] = {
     Outcome.CANCELLED: "error",
 }
 _SECONDS_BETWEEN_EDITS = 10.0
-_BOT = "[bot]"
+_BOT = "github-actions[bot]"
 
 
 class PullRequestPresenter:
@@ -84,6 +85,7 @@ class PullRequestPresenter:
         self._clock = clock
         self._comment: int | None = None
         self._shown = ""
+        self._body = ""
         self._tests: AppTests | None = None
         self._diff: ProgramDiff | None = None
         self._edited_at: float | None = None
@@ -101,12 +103,12 @@ class PullRequestPresenter:
                 made.id, "queued", log_url=self._run_url, description="its images are built first"
             )
 
-    def refuse(self, why: str, remedy: str) -> None:
+    def refuse(self, obstacle: Obstacle) -> None:
         """Comment why the pull request gets no preview, unless the comment shows one.
 
         A comment that says so already is not edited.
         """
-        text = comment.refused(self._preview.name, why, remedy)
+        text = comment.refused(self._preview.name, obstacle)
         with self._errors_noted("comment"):
             found = self._find()
             if found is None:
@@ -149,13 +151,27 @@ class PullRequestPresenter:
         return status is not None and status.state == "queued"
 
     def outdated(self, commit: str, reason: str) -> None:
-        """End the waiting deployment of a commit that is not to be deployed any more."""
+        """End the deployment of a commit that is not to be deployed any more.
+
+        The comment says so where the deployment had begun, unless another run has replaced it.
+        """
+        if self._deployment is not None:
+            self._state("inactive", "error", reason)
+            self._show_outdated(commit, reason)
+            return
         with self._errors_noted("deployment"):
             waiting = self._waiting(commit)
             if waiting is not None:
                 self._github.deployments.set_state(
                     waiting, "inactive", log_url=self._run_url, description=reason
                 )
+
+    def _show_outdated(self, commit: str, reason: str) -> None:
+        text = comment.ended(self._preview.name, commit, reason, cancelled=True, run=self._run_url)
+        with self._errors_noted("comment"):
+            found = self._find()
+            if found is not None and found.body == self._body:
+                self.show(text)
 
     def working(self, states: Sequence[StepState]) -> None:
         """Show the steps in the comment, not more often than every ten seconds."""
@@ -216,6 +232,15 @@ class PullRequestPresenter:
             self._state("inactive", "pending", "waits for room")
         else:
             self.stopped(error)
+
+    @contextmanager
+    def failures_shown(self, commit: str) -> Iterator[None]:
+        """Show an error of what prepares the deployment of a commit; it is raised again."""
+        try:
+            yield
+        except Exception as error:
+            self.stopped_at(commit, for_people(self._preview.name, error))
+            raise
 
     def ended(
         self, commit: str, deployment: int | None, why: str, *, cancelled: bool, shown: bool
@@ -315,14 +340,14 @@ class PullRequestPresenter:
                 self._comment = found.id if found else None
                 self._keep_tests(found if keep_tests else None)
                 if found is not None and keep_tests:
-                    self._diff = comment.kept_program_diff(found.body)
+                    self._keep_diff(found)
             body = comment.with_tests(comment.with_program_diff(text, self._diff), self._tests)
             body = self._fitting(body)
             if self._comment is None:
                 self._comment = self._github.comments.create(self._preview.number, body).id
             else:
                 self._github.comments.update(self._comment, body)
-            self._shown, self._edited_at = text, now
+            self._shown, self._body, self._edited_at = text, body, now
 
     def _keep_tests(self, found: Comment | None) -> None:
         """Keep the result of earlier tests, marked as such if another commit is deployed."""
@@ -330,6 +355,12 @@ class PullRequestPresenter:
             earlier = comment.kept_tests(found.body)
             if earlier is not None:
                 self._tests = earlier.about(self._sha or earlier.shown)
+
+    def _keep_diff(self, found: Comment) -> None:
+        """Keep the changes of the program, unless another commit is shown."""
+        kept = comment.kept_program_diff(found.body)
+        if kept is not None and self._sha in {"", kept.commit}:
+            self._diff = kept
 
     def _update(self, text: str) -> None:
         with self._errors_noted("comment"):
@@ -397,9 +428,9 @@ class PullRequestPresenter:
             raise self._errors[0]
 
     def _find(self) -> Comment | None:
-        """Find the comment by its marker, written by a bot: a person can write the marker, too."""
+        """Find the comment by its marker, written by a workflow: anyone else can write it, too."""
         for one in self._github.comments.of(self._preview.number):
-            if one.body.startswith(comment.marker(self._preview.app)) and one.author.endswith(_BOT):
+            if one.body.startswith(comment.marker(self._preview.app)) and one.author == _BOT:
                 return one
         return None
 

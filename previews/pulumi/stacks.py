@@ -225,16 +225,20 @@ class Stacks:
 
     def preview(self, stack: str, arguments: Sequence[str]) -> CommandResult:
         """Compare the program with the stack, which stays as it is: no lock, no new key."""
-        checked = ["--policy-pack", str(self._pack)]
         with self._handed_over(stack) as environment:
             return self.command.run(
-                ["preview", *checked, *arguments, *self._stack(stack)], environment=environment
+                ["preview", *self._checked, *arguments, *self._stack(stack)],
+                environment=environment,
             )
 
     def _up(self, stack: str, *arguments: str) -> list[str]:
         """Return the command of every `up`: none is without the policy pack."""
-        checked = ["--policy-pack", str(self._pack)]
-        return ["up", "--yes", "--skip-preview", *checked, *arguments, *self._changed(stack)]
+        return ["up", "--yes", "--skip-preview", *self._checked, *arguments, *self._changed(stack)]
+
+    @property
+    def _checked(self) -> list[str]:
+        """The policy pack of every run of the program."""
+        return ["--policy-pack", str(self._pack)]
 
     @contextmanager
     def _handed_over(self, stack: str) -> Iterator[dict[str, str]]:

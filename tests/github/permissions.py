@@ -1,4 +1,4 @@
-"""What a token must be granted for each request, by GitHub's documentation of each endpoint.
+"""Permissions that a token needs for each request, by GitHub's documentation of each endpoint.
 
 Each has a set of permissions of which one is enough (docs.github.com/en/rest/authentication/
 permissions-required-for-github-apps). A workflow's token has what `permissions:` of its job grants,
@@ -23,8 +23,12 @@ def _any(level: str, *names: str) -> frozenset[str]:
 _TALK = ("issues", "pull-requests")
 _NEEDED: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("GET", r"/pulls(/\d+(/files)?)?", _any("read", "pull-requests")),
-    ("GET", r"/contents/.+|/git/commits/[^/]+|/compare/.+", _any("read", "contents")),
-    ("GET", r"/issues/\d+/comments|/labels(/[^/]+)?", _any("read", *_TALK)),
+    (
+        "GET",
+        r"/contents/.+|/git/commits/[^/]+|/compare/.+|/activity",
+        _any("read", "contents"),
+    ),
+    ("GET", r"/issues/\d+/comments|/labels", _any("read", *_TALK)),
     (
         "POST",
         r"/issues/\d+/(labels|comments)|/issues/comments/\d+/reactions",

@@ -114,14 +114,6 @@ class _Api:
     async def repository_by_id(self, request: web.Request) -> web.Response:
         return await self._profile(request)
 
-    async def label(self, request: web.Request) -> web.Response:
-        name = request.match_info["name"]
-        # GitHub's labels are unique without regard to case.
-        found = [one for one in self.state.labels if one.casefold() == name.casefold()]
-        if not found:
-            raise _missing()
-        return web.json_response(answer(models.Label, id=1, name=found[0], color="5319e7"))
-
     # Comments
 
     async def comments(self, request: web.Request) -> web.Response:
@@ -287,6 +279,18 @@ class _Api:
             raise _missing()
         return web.json_response(views.run(self.state, self.state.runs[number]))
 
+    async def approvals(self, request: web.Request) -> web.Response:
+        number = int(request.match_info["id"])
+        if number not in self.state.runs:
+            raise _missing()
+        answers = self.state.runs[number].approvals
+        return web.json_response([views.approval(*one) for one in answers])
+
+    async def activity(self, request: web.Request) -> web.Response:
+        branch = request.query["ref"].removeprefix("refs/heads/")
+        found = [push for push in reversed(self.state.pushes) if push.branch == branch]
+        return web.json_response([views.push(one) for one in found])
+
     async def start(self, request: web.Request) -> web.Response:
         model = models.ReposOwnerRepoActionsWorkflowsWorkflowIdDispatchesPostBody
         body = await self._body(request, model)
@@ -304,7 +308,6 @@ def routes(state: State) -> list[web.RouteDef]:
     api = _Api(state)
     root = f"/repos/{state.repository}"
     table = [
-        ("GET", "/labels/{name}", api.label),
         ("GET", "/pulls", api.pulls),
         ("GET", r"/pulls/{number:\d+}", api.pull),
         ("GET", r"/pulls/{number:\d+}/files", api.changed_files),
@@ -327,6 +330,8 @@ def routes(state: State) -> list[web.RouteDef]:
         ("POST", "/statuses/{sha}", api.add_commit_status),
         ("GET", "/compare/{basehead}", api.compare),
         ("GET", r"/actions/runs/{id:\d+}", api.run),
+        ("GET", r"/actions/runs/{id:\d+}/approvals", api.approvals),
+        ("GET", "/activity", api.activity),
         ("POST", "/actions/workflows/{file}/dispatches", api.start),
         ("GET", "/collaborators/{login}/permission", api.permission),
     ]

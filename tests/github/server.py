@@ -44,7 +44,7 @@ class LocalGitHub:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a workflow's run would have set."""
+        """Variables that a workflow's run would have set."""
         return {
             "GITHUB_API_URL": self.url,
             "GITHUB_REPOSITORY": self.state.repository,
@@ -117,7 +117,7 @@ class LocalGitHub:
             return await handler(request)  # type: ignore[no-any-return]
 
     def _may(self, token: str, request: web.Request) -> bool:
-        """Whether the job of a token has the permission for a request; other tokens have all."""
+        """Return True if the job of a token may make a request; other tokens may make all."""
         granted = self.state.granted.get(token)
         if granted is None or request.match_info.http_exception is not None:
             return True

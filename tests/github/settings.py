@@ -204,8 +204,16 @@ class _Api:
             ]
         if path not in self._settings.files:
             return None
-        content = base64.b64encode(self._settings.files[path].encode()).decode()
-        return answer(models.ContentFile, path=path, encoding="base64", content=content)
+        text = self._settings.files[path].encode()
+        content = base64.b64encode(text).decode()
+        return answer(
+            models.ContentFile,
+            type="file",
+            size=len(text),
+            path=path,
+            encoding="base64",
+            content=content,
+        )
 
     def code_owners_errors(self, _request: web.Request) -> Any:
         return answer(models.CodeownersErrors, errors=self._settings.code_owners_errors)

@@ -97,6 +97,17 @@ class Run:
     status: str = "in_progress"
     conclusion: str | None = None
     attempt: int = 1
+    approvals: list[tuple[str, str, str]] = field(default_factory=list)
+    """Environment, login and state of each answer of a reviewer."""
+
+
+@dataclass(frozen=True)
+class Push:
+    """A push to a branch, or its creation."""
+
+    branch: str
+    after: str
+    actor: str
 
 
 class State:
@@ -115,7 +126,7 @@ class State:
         self.changed: dict[int, list[str]] = {}
         self.commit_times: dict[str, datetime] = {}
         self.runs: dict[int, Run] = {}
-        self.labels: set[str] = {"preview", "preview-keep"}
+        self.pushes: list[Push] = []
         self.default_branch = "main"
         self.former_names: set[str] = set()
         self.others: dict[str, int] = {}

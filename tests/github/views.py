@@ -9,7 +9,7 @@ from typing import Any
 from githubkit_schemas.latest import models
 
 from tests.github.schema import answer
-from tests.github.state import Comment, Comparison, Deployment, File, PullRequest, Run, State
+from tests.github.state import Comment, Comparison, Deployment, File, PullRequest, Push, Run, State
 
 
 def user(login: str, kind: str = "User") -> dict[str, Any]:
@@ -156,6 +156,27 @@ def run(state: State, found: Run) -> dict[str, Any]:
         html_url=f"https://github.com/{state.repository}/actions/runs/{found.id}",
         repository=repository(state.repository),
         head_repository=repository(state.repository),
+    )
+
+
+def approval(environment: str, login: str, answer_given: str) -> dict[str, Any]:
+    kind = "Bot" if login.endswith("[bot]") else "User"
+    return answer(
+        models.EnvironmentApprovals,
+        environments=[{"name": environment}],
+        state=answer_given,
+        user=user(login, kind),
+    )
+
+
+def push(found: Push) -> dict[str, Any]:
+    return answer(
+        models.Activity,
+        ref=f"refs/heads/{found.branch}",
+        after=found.after,
+        before="0" * 40,
+        activity_type="push",
+        actor=user(found.actor),
     )
 
 

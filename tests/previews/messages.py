@@ -18,6 +18,9 @@ def raised() -> Iterator[tuple[Path, ast.Call]]:
             if node.func.id in {"FailurePattern", "Finding"}:
                 # The runbook lists the first in a table of their own; the doctor shows the others.
                 continue
+            match node.args:
+                case [ast.Attribute(value=ast.Name(id="words"), attr="code"), *_]:
+                    continue  # Made from a row of a table, which has the literal.
             if {"why", "remedy"} <= {keyword.arg for keyword in node.keywords}:
                 yield file, node
 

@@ -30,7 +30,7 @@ class Before:
 
     @property
     def states(self) -> dict[str, bool]:
-        """What each of the functions answers."""
+        """Answer of each function, by its name."""
         return {
             "always": True,
             "cancelled": self.cancelled,

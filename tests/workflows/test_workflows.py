@@ -38,7 +38,7 @@ PRIVILEGED = {"pull_request_target", "issue_comment", "workflow_run", "schedule"
 TOUCHES_A_STACK = re.compile(r"previews (?:up|reset-db|destroy|sweep --only)\b")
 
 SHOWS = {"deployments": "write", "pull-requests": "write", "statuses": "write"}
-"""What shows something in a pull request needs this."""
+"""Permissions of a command that shows something in a pull request."""
 
 NEEDED_BY_COMMAND: dict[str, dict[str, str]] = {
     "app image": {},

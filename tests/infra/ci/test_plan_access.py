@@ -33,10 +33,10 @@ def test_the_planner_has_no_right_to_write(with_ci: Deployment) -> None:
 
 
 def test_it_reads_objects_of_previews_alone(with_ci: Deployment) -> None:
-    views = with_ci.one(ASSOCIATION, "ci-preview-infra-plan-views").inputs
-    assert views["policyArn"].endswith("/AmazonEKSViewPolicy")
-    assert views["accessScope"] == {"type": "namespace", "namespaces": ["pr-*"]}
-    assert views["principalArn"] == with_ci.outputs["deployRoles"]["preview-infra-plan"]
+    reads = with_ci.one(ASSOCIATION, "ci-preview-infra-plan-reads").inputs
+    assert reads["policyArn"].endswith("/AmazonEKSViewPolicy")
+    assert reads["accessScope"] == {"type": "namespace", "namespaces": ["pr-*"]}
+    assert reads["principalArn"] == with_ci.outputs["deployRoles"]["preview-infra-plan"]
 
 
 def test_no_other_group_is_the_planners(with_ci: Deployment) -> None:

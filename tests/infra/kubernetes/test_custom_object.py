@@ -1,4 +1,4 @@
-"""What the server dropped of a custom object is an error, since nothing else would show it."""
+"""A field that the server dropped from a custom object is an error; nothing else shows it."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ class Cluster:
 
 
 class World:
-    """Whatever the checks read; tests take away from it.
+    """Everything that the checks read; tests take away from it.
 
     Attributes:
         hub: GitHub.

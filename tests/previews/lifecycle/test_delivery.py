@@ -13,7 +13,9 @@ import pytest
 
 from previews.clients import Clients
 from previews.commands import _preflight
+from previews.commands import up as up_command
 from previews.lifecycle import deploy
+from previews.lifecycle.image_archives import push_images
 from previews.lifecycle.preflight import PreflightCheck, PreflightReport
 from previews.lifecycle.smoke import SmokeCheck, SmokeReport
 from tests.contract.platform import PLATFORM
@@ -143,7 +145,7 @@ def test_a_push_is_decided_built_and_deployed_with_few_requests(
 
     code, output, complaint = up(previews, images)
     assert code == 0, complaint
-    assert len(github.requests) <= 19, github.requests
+    assert len(github.requests) <= 21, github.requests
     assert json.loads(output)["stack"] == "orders-pr-42"
     assert statuses(github) == [["queued", "in_progress", "success"]]
     repository = PLATFORM.images.repository_url
@@ -208,6 +210,93 @@ def test_what_is_not_to_be_deployed_any_more_is_skipped(
     assert stacks.ups == []
     assert statuses(github) == [["queued", "inactive"]]
     assert github.state.comments_of(42) == []
+
+
+@pytest.fixture
+def when_pushed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], None]:
+    """Lets something happen while the images are being pushed, which takes minutes."""
+
+    def meanwhile(happens: Callable[[], None]) -> None:
+        def push(*arguments: Any, **more: Any) -> Any:
+            happens()
+            return push_images(*arguments, **more)
+
+        monkeypatch.setattr(up_command, "push_images", push)
+
+    return meanwhile
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda state: state.close(42), "closed"),
+        (lambda state: state.push(42, OLD), "bbbbbbbbbbbb is the newest commit"),
+        (lambda state: state.unlabel(42, "preview-infra"), "no label 'preview-infra'"),
+    ],
+)
+def test_what_changes_while_the_images_are_pushed_ends_the_deployment(
+    previews: Run,
+    github: LocalGitHub,
+    stacks: RecordedStacks,
+    images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    when_pushed: Callable[[Callable[[], None]], None],
+    change: Callable[[Any], None],
+    why: str,
+) -> None:
+    """A closing removes the preview meanwhile, and the deployment would create it again."""
+    github.state.label(42, "preview-infra")
+    github.state.run(7).approvals.append(("preview-infra", "bob", "approved"))
+    decide(previews, tmp_path)
+    monkeypatch.setenv("PREVIEWS_PROGRAM", str(tmp_path))
+    when_pushed(lambda: change(github.state))
+    code, output, _ = up(previews, images)
+    assert (code, stacks.ups, stacks.known) == (0, [], {})
+    assert why in json.loads(output)["skipped"]
+    assert statuses(github) == [["queued", "in_progress", "inactive"]]
+    assert github.state.commit_statuses[SHA][-1]["state"] == "error"
+    assert why.replace("'", "") in github.state.comments_of(42)[0].body.replace("'", "")
+
+
+def test_a_close_while_the_stack_is_prepared_ends_the_deployment(
+    previews: Run,
+    github: LocalGitHub,
+    stacks: RecordedStacks,
+    images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    adopt = Clients.adopt
+
+    def closed_after(clients: Clients, stack: str) -> Any:
+        adopted = adopt(clients, stack)
+        github.state.close(42)
+        return adopted
+
+    monkeypatch.setattr(Clients, "adopt", closed_after)
+    decide(previews, tmp_path)
+    code, output, _ = up(previews, images)
+    assert (code, stacks.ups, json.loads(output)["skipped"]) == (0, [], "closed")
+
+
+def test_a_comment_that_another_run_has_replaced_stays(
+    previews: Run,
+    github: LocalGitHub,
+    stacks: RecordedStacks,
+    images: Path,
+    tmp_path: Path,
+    when_pushed: Callable[[Callable[[], None]], None],
+) -> None:
+    def remove() -> None:
+        github.state.close(42)
+        [shown] = github.state.comments_of(42)
+        shown.body = shown.body.splitlines()[0] + "\nremoved"
+
+    decide(previews, tmp_path)
+    when_pushed(remove)
+    assert up(previews, images)[0] == 0
+    assert github.state.comments_of(42)[0].body.endswith("removed")
 
 
 def test_of_two_decisions_about_a_commit_one_deployment_is_left(
@@ -285,6 +374,41 @@ def test_images_that_are_not_those_of_the_build_are_refused(
     assert stacks.ups == []
 
 
+def test_a_changed_program_is_run_when_another_person_has_approved_it(
+    previews: Run,
+    github: LocalGitHub,
+    stacks: RecordedStacks,
+    images: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PREVIEWS_PROGRAM", str(tmp_path))
+    github.state.label(42, "preview-infra")
+    run = github.state.run(7)
+    run.approvals.append(("preview-infra", github.state.pulls[42].author, "approved"))
+    code, output, _ = up(previews, images)
+    assert (code, json.loads(output)["error"]["code"]) == (1, "program-approval")
+    assert "program-approval" in github.state.comments_of(42)[0].body
+    assert stacks.ups == []
+
+    run.approvals.append(("preview-infra", "bob", "approved"))
+    assert up(previews, images)[0] == 0
+    assert len(stacks.ups) == 1
+
+
+def test_a_changed_program_is_not_run_by_hand(
+    previews: Run,
+    github: LocalGitHub,
+    stacks: RecordedStacks,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PREVIEWS_PROGRAM", str(tmp_path))
+    code, output, _ = previews("up", "42", "--json")
+    assert (code, json.loads(output)["error"]["code"]) == (2, "program-checkout")
+    assert stacks.ups == []
+
+
 def test_commit_images_and_digests_belong_together(previews: Run, github: LocalGitHub) -> None:
     commit, images, digests = ("--commit", SHA), ("--images", "images"), ("--digests", "{}")
     for options in (commit, images, digests, commit + images, images + digests, commit + digests):
@@ -305,9 +429,10 @@ def test_digests_that_are_none_are_a_wrong_usage(
 # The end of a run that could not report it.
 
 
-def ended(previews: Run, *jobs: str) -> dict[str, Any]:
+def ended(previews: Run, *jobs: str, commit: tuple[str, ...] = (SHA,)) -> dict[str, Any]:
     options = [word for job in jobs for word in ("--job", job)]
-    code, output, complaint = previews("ended", "42", "--commit", SHA, *options, "--json")
+    about = [word for sha in commit for word in ("--commit", sha)]
+    code, output, complaint = previews("ended", "42", *about, *options, "--json")
     assert code == 0, complaint
     document: dict[str, Any] = json.loads(output)
     return document
@@ -399,6 +524,57 @@ def test_what_waits_for_room_or_is_of_another_run_stays(
     decide(previews, tmp_path)
     monkeypatch.setenv("GITHUB_RUN_ID", "8")
     assert not ended(previews, "deploy=cancelled")["shown"]
+
+
+@pytest.mark.parametrize("commit", [(SHA,), ("",), ()])
+def test_a_decision_that_was_cancelled_is_shown_for_the_newest_commit(
+    previews: Run, github: LocalGitHub, commit: tuple[str, ...]
+) -> None:
+    """Of a run that a person starts, the event has no commit."""
+    shown = ended(previews, "decide=cancelled", "build=skipped", commit=commit)
+    assert (shown["shown"], shown["commit"]) == (True, SHA)
+    [comment] = github.state.comments_of(42)
+    assert "job decide was cancelled" in comment.body
+    assert [one["state"] for one in github.state.commit_statuses[SHA]] == ["error"]
+
+
+def test_a_decision_that_ended_after_its_announcement_leaves_nothing_queued(
+    previews: Run, github: LocalGitHub, tmp_path: Path
+) -> None:
+    decide(previews, tmp_path)
+    assert ended(previews, "decide=failure", "build=skipped")["shown"]
+    assert statuses(github) == [["queued", "failure"]]
+
+
+def test_what_a_decision_reported_itself_stays(
+    previews: Run, github: LocalGitHub, tmp_path: Path
+) -> None:
+    github.state.write(SHA, "services/orders/preview.yaml", "app: payments\n")
+    event = tmp_path / "event.json"
+    pull = {"number": 42, "head": {"sha": SHA}}
+    event.write_text(json.dumps({"action": "synchronize", "pull_request": pull}))
+    assert previews("decide", "--event", str(event), "--announce")[0] == 1
+    [comment] = github.state.comments_of(42)
+    assert "app-environment" in comment.body
+    reported = comment.body
+    assert not ended(previews, "decide=failure", "build=skipped")["shown"]
+    assert github.state.comments_of(42)[0].body == reported
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: state.unlabel(42, "Preview"),
+        lambda state: setattr(state.pulls[42], "head_repository", "eve/orders"),
+        lambda state: state.close(42),
+    ],
+)
+def test_of_a_pull_request_that_gets_no_preview_nothing_is_said(
+    previews: Run, github: LocalGitHub, change: Callable[[Any], None]
+) -> None:
+    change(github.state)
+    assert not ended(previews, "decide=failure", "build=skipped")["shown"]
+    assert github.changes() == []
 
 
 def test_a_newer_commit_keeps_its_comment(

@@ -317,7 +317,7 @@ def test_the_running_image_is_a_check_of_every_app(service: Service) -> None:
     assert checked(pods(OTHER)).failures() == [
         f"running image: pod service-0 runs {OTHER}; expected {IMAGE}"
     ]
-    assert "the cluster does not tell" in checked(MemoryCluster(answers=False)).failures()[0]
+    assert "the cluster could not be read" in checked(MemoryCluster(answers=False)).failures()[0]
 
 
 def test_a_value_of_a_response_that_fits_no_address_is_told(service: Service, folder: Path) -> None:

@@ -290,7 +290,7 @@ def test_a_label_that_the_repository_has_not_is_lost_by_no_preview(
 ) -> None:
     stacks.add("pr-42")
     hub.state.pull(42, labels=["deploy me"])
-    hub.state.labels = {"deploy me"}
+    hub.state.settings.labels = {"deploy me"}
     with pytest.raises(PreviewsError, match="acme/orders has no such label") as raised:
         run(stacks, MemoryPlace(), dry_run=dry_run)
     assert raised.value.code == "sweep-no-label"

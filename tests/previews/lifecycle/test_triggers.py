@@ -143,17 +143,17 @@ def test_a_bot_that_writes_code_is_no_dependency_bot() -> None:
         (
             "labeled",
             {"head_repository": None, "author": "dependabot[bot]", "draft": True},
-            "it comes from a fork, whose code is never deployed",
+            "it comes from a fork, whose code is never built or deployed here",
         ),
         (
             "labeled",
             {"author": "dependabot[bot]", "draft": True},
-            "its author is the dependency bot dependabot[bot]; bots would use up the quota",
+            "its author is a dependency bot, and bots get no preview: they would use up the quota",
         ),
         (
             "edited",
             {"draft": True},
-            "it is a draft; an existing preview stays until it expires",
+            "it is a draft, and drafts get no preview; one that it had stays until it expires",
         ),
         ("edited", {}, "the event 'edited' does not change a preview"),
         (

@@ -43,18 +43,18 @@ TYPES = cast("dict[str, dict[str, list[str]]]", CALLS["types"])
 POOL = f"arn:aws:cognito-idp:{HERE}:userpool/{REGION}_Abc"
 BYPASS_SECRET = secret(f"{BYPASS}tests-AbCdEf")
 OWN = ("create", "read", "update", "tag", "untag", "delete")
-"""What a role does with the types of stacks that it creates itself."""
+"""Phases of a resource in a stack that the role itself creates."""
 NO_PERMISSION = frozenset({"sts:GetCallerIdentity"})
 """Calls that AWS allows everybody."""
 
 
 def of_types(types: Collection[str], phases: Collection[str]) -> set[str]:
-    """The calls that the provider makes for resources of some types."""
+    """Return the calls that the provider makes for resources of some types."""
     return {call for each in types for phase in phases for call in TYPES[each].get(phase, ())}
 
 
 def attempts(calls: Collection[str], stack: StackName) -> Iterator[Attempt]:
-    """Each call with what it is about, in every way in which it is made for a stack."""
+    """Yield each call with its resource, in every way in which it is made for a stack."""
     about = _about_staging() if stack.kind is StackKind.STAGING else _about_own(stack)
     for call in sorted(set(calls) - NO_PERMISSION):
         for resource, context in about.get(call, [("*", {})]):
@@ -68,7 +68,7 @@ _STATE = "arn:aws:s3:::acme-state"
 
 
 def _anyones(stack: StackName) -> _About:
-    """What is the same for all stacks."""
+    """Return the resources of the calls that are made for every stack."""
     state = f"{_STATE}/.pulumi/stacks/previews/{stack.value}.json"
     images: list[tuple[str, Context]] = [(IMAGES, {})]
     if stack.kind is StackKind.STAGING:
@@ -112,7 +112,7 @@ def _place(stack: StackName) -> str:
 
 
 def _about_own(stack: StackName) -> _About:
-    """What is about a preview, or a shared server, that the role creates and deletes."""
+    """Return the resources of a preview, or a shared server, that the role creates and deletes."""
     name = stack.name
     new = {"aws:RequestTag/stack": name}
     own = {"aws:ResourceTag/stack": name}
@@ -205,7 +205,7 @@ OF_BUCKETS = of_types({name for name in TYPES if name.startswith("aws:s3/")}, OW
 
 
 def _about_staging() -> _About:
-    """What is about staging, whose resources a person creates."""
+    """Return the resources of staging, which a person creates."""
     stack = StackName.parse("staging")
     tagged = {"aws:ResourceTag/stack": "staging", **_COMMIT}
     about: _About = {
