@@ -39,7 +39,8 @@ WORKFLOWS = {
     "preview": ("preview.yml", "preview-destroy.yml", "preview-sweep.yml"),
     "staging": ("staging.yml", "preview-refresh.yml"),
     "preview-infra": ("preview.yml",),
-    "preview-infra-plan": ("preview.yml",),
+    # Code that nobody has reviewed can ask for a token of any audience: no other job has its name.
+    "preview-infra-plan": ("preview-infra-diff.yml",),
 }
 """Workflow files that may assume a role, by their GitHub environment."""
 

@@ -23,7 +23,6 @@ def _result_of(text: str) -> tuple[str, Result]:
 
 def command(
     preview: PreviewArgument,
-    commit: Annotated[str, typer.Option(metavar="SHA", help="The commit that was deployed.")],
     jobs: Annotated[
         list[str],
         typer.Option(
@@ -32,12 +31,20 @@ def command(
             help="A job of the run and its result; give each of them.",
         ),
     ],
+    commit: Annotated[
+        str,
+        typer.Option(
+            metavar="SHA",
+            help="The commit that was to be deployed; without one, or empty, the newest.",
+        ),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Show that a run failed or was cancelled, in comment, commit status and deployment.
 
-    `previews up` reports its own failures, and what it reported stays. This is for a build that
-    fails before, and for what ends `previews up` itself: a cancelled run, a time limit.
+    `previews decide` and `previews up` report their own failures, and what they reported stays.
+    This is for a build that fails, and for what ends those two: a cancelled run, a time limit, a
+    runner that is lost.
 
     Example: previews ended 42 --commit 0123… --job build=failure --job deploy=skipped
 
@@ -50,6 +57,7 @@ def command(
         commit,
         dict(map(_result_of, jobs)),
         github=clients.github,
+        settings=clients.settings,
         presenter=clients.pull_request_presenter(preview, run_url=run),
         run=run,
     )

@@ -25,10 +25,9 @@ from previews.commands._preflight import require_room
 from previews.errors import PreviewsError, UsageError
 from previews.github.pulls import PullRequest
 from previews.lifecycle.approval import require_approval
-from previews.lifecycle.deciding import INFRA_LABEL
 from previews.lifecycle.deploy import DeployReport, OutdatedError
 from previews.lifecycle.image_archives import Images, push_images
-from previews.lifecycle.triggers import MANUAL, Action, Event, decide
+from previews.lifecycle.triggers import INFRA_LABEL, MANUAL, Action, Event, decide
 from previews.output import AsJson, show
 from previews.pull_request.github_presenter import PullRequestPresenter
 

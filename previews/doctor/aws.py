@@ -35,7 +35,7 @@ _PUBLIC_ACCESS = (
 
 
 def configuration(file: StagingFile) -> Verdict:
-    """Judge whether the configuration has values of one's own in place of the examples."""
+    """Judge whether the configuration has values of one's own, not examples, and no secret."""
 
     def problems() -> Iterator[Problem]:
         if not file.domain or file.domain.endswith(_EXAMPLE_DOMAINS):
@@ -57,6 +57,12 @@ def configuration(file: StagingFile) -> Verdict:
                     f"{key} has {', '.join(examples)}, an example",
                     _configure(f"{key}[0]", "NETWORK"),
                 )
+        for path in file.encrypted:
+            # By the key of the state, which the role of a program that nobody has reviewed may use.
+            yield Problem(
+                f"{path} is encrypted in {STAGING_FILE}, and a pull request's program can read it",
+                f"pulumi config rm --stack staging --path '{path}'   # keep it in Secrets Manager",
+            )
 
     return verdict(f"{file.domain}, zone {file.dns.zone_id}", problems())
 

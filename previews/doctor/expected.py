@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from contract.stack_name import PLATFORM_PROJECT, AppName
 from previews.errors import PreviewsError
-from previews.lifecycle.deciding import INFRA_LABEL
+from previews.lifecycle.triggers import INFRA_LABEL
 from previews.pulumi.yaml_file import read_mapping
 from previews.settings import Settings
 
@@ -29,7 +29,7 @@ ATTEST = "PREVIEWS_ATTEST"
 TRUSTED_WORKFLOWS: Mapping[str, tuple[str, ...]] = {
     "preview": ("preview.yml", "preview-destroy.yml", "preview-sweep.yml"),
     "staging": ("staging.yml", "preview-refresh.yml"),
-    "preview-infra-plan": ("preview.yml",),
+    "preview-infra-plan": ("preview-infra-diff.yml",),
     APPROVED: ("preview.yml",),
 }
 """Workflow files that AWS trusts, by their environment; a test compares them with the program's."""
@@ -128,6 +128,7 @@ class StagingFile(_Model):
         dns: The hosted zone.
         github: The platform's repository; None where CI has no roles yet.
         apps: Repositories of other apps.
+        encrypted: Paths of the values that Pulumi encrypts, whatever they are for.
     """
 
     domain: str = ""
@@ -136,6 +137,7 @@ class StagingFile(_Model):
     dns: _Dns = _Dns()
     github: Source | None = None
     apps: tuple[Source, ...] = Field(default=())
+    encrypted: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, settings: Settings) -> StagingFile:
@@ -152,7 +154,7 @@ class StagingFile(_Model):
             if key.startswith(f"{PLATFORM_PROJECT}:")
         }
         try:
-            return cls.model_validate(own)
+            return cls.model_validate({**own, "encrypted": tuple(_encrypted(config))})
         except ValidationError as error:
             wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             raise PreviewsError(
@@ -161,6 +163,19 @@ class StagingFile(_Model):
                 why=f"a value has another form than expected: {wrong}",
                 remedy="correct it; docs/configuration.md has each key.",
             ) from error
+
+
+def _encrypted(value: object, path: str = "") -> Iterator[str]:
+    """Yield the paths of values that `pulumi config set --secret` wrote."""
+    if isinstance(value, Mapping):
+        if value.keys() == {"secure"}:
+            yield path
+            return
+        for key, one in value.items():
+            yield from _encrypted(one, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for at, one in enumerate(value):
+            yield from _encrypted(one, f"{path}[{at}]")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from previews.lifecycle import triggers
 from previews.lifecycle.bake import Builds
-from previews.lifecycle.triggers import Action, Decision, Event
+from previews.lifecycle.triggers import INFRA_LABEL, Action, Decision, Event
 from previews.lifecycle.unchanged import Unchanged, compare, show_unchanged
 from previews.pull_request.obstacles import Obstacle
 
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from previews.github.pulls import PullRequest
     from previews.pull_request.github_presenter import PullRequestPresenter
     from previews.settings import Settings
-
-INFRA_LABEL = "preview-infra"
-"""Label that requests a deployment with the pull request's own program, which a person approves."""
 
 # What the program is: its code, the model of what it reads, and its project.
 _PROGRAM = ("infra/", "contract/", "Pulumi.yaml")
@@ -125,8 +122,13 @@ class Deciding:
             "infra": infra,
             "infra_approved": infra_approved,
         }
-        if infra_approved:
-            # What of the program changed since the last push is not told by the images' paths.
+        if infra:
+            # What of the program changed since the last push is not told by the images' paths, nor
+            # whether the preview runs the pull request's own, whose label was taken off.
+            return Decided(decision.model_copy(update=more), event, app=app)
+        if event.action == triggers.LABELED and event.label == INFRA_LABEL:
+            reason = f"label {INFRA_LABEL!r} was added, and it changes nothing of the program"
+            more |= {"action": Action.SKIP, "reason": reason}
             return Decided(decision.model_copy(update=more), event, app=app)
         found = compare(
             event.preview,
@@ -135,6 +137,7 @@ class Deciding:
             github=self.github,
             app=app,
             folder=self.settings.folder_in_repository,
+            program=_PROGRAM if event.preview.app.is_platform else (),
         )
         if found.unchanged is not None:
             more |= {

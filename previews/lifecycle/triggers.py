@@ -31,6 +31,9 @@ LABELED = "labeled"
 MANUAL = "manual"
 """Action of a person who requests a preview without an event."""
 
+INFRA_LABEL = "preview-infra"
+"""Label that requests a deployment with the pull request's own program, which a person approves."""
+
 _DEPLOYS = frozenset({"opened", "reopened", LABELED, PUSH, READY, MANUAL})
 
 
@@ -148,12 +151,17 @@ class _Situation:
             return Action.DESTROY, f"label {label!r} was removed"
         return Action.SKIP, f"no label {label!r}"
 
+    def _deploying_labels(self) -> frozenset[str]:
+        """Return the labels that deploy when they are added; an app changes no program."""
+        program = {INFRA_LABEL} if self.event.preview.app.is_platform else set()
+        return frozenset({self.settings.label, *program})
+
     def _of_event(self) -> Iterator[str]:
         """Reasons not to deploy by this event, the most permanent first."""
         event, newest = self.event, self.pull.head_sha
         if event.action not in _DEPLOYS:
             yield f"the event {event.action!r} does not change a preview"
-        if event.action == LABELED and event.label != self.settings.label:
+        if event.action == LABELED and event.label not in self._deploying_labels():
             yield f"label {event.label!r} does not request a preview"
         if event.head_sha is not None and event.head_sha != newest:
             yield (

@@ -53,7 +53,14 @@ class Comparison:
 
 
 def compare(
-    preview: Preview, event: Event, sha: str, *, github: GitHub, app: App, folder: str
+    preview: Preview,
+    event: Event,
+    sha: str,
+    *,
+    github: GitHub,
+    app: App,
+    folder: str,
+    program: tuple[str, ...] = (),
 ) -> Comparison:
     """Compare a commit with the one that the preview runs.
 
@@ -64,6 +71,8 @@ def compare(
         github: The repository.
         app: The app's description at that commit.
         folder: Its folder, relative to the repository's root.
+        program: Beginnings of the program's paths, where the commit before may have had its own:
+            what takes a change of it back is deployed, too.
     """
     if event.action not in {PUSH, READY}:
         return Comparison()
@@ -72,7 +81,8 @@ def compare(
         changed = None if last is None else _changed(github, event, last.sha, sha)
         if last is None or changed is None:
             return Comparison()
-        cause = first_relevant(app, folder, changed)
+        of_the_program = next((name for name in changed if name.startswith(program)), None)
+        cause = of_the_program or first_relevant(app, folder, changed)
         if cause is not None:
             return Comparison(cause=cause)
         if app.tests is None:

@@ -57,7 +57,7 @@ _TESTS_STATES: dict[Outcome, CommitState] = {
     Outcome.CANCELLED: "error",
 }
 _SECONDS_BETWEEN_EDITS = 10.0
-_BOT = "[bot]"
+_BOT = "github-actions[bot]"
 
 
 class PullRequestPresenter:
@@ -340,7 +340,7 @@ class PullRequestPresenter:
                 self._comment = found.id if found else None
                 self._keep_tests(found if keep_tests else None)
                 if found is not None and keep_tests:
-                    self._diff = comment.kept_program_diff(found.body)
+                    self._keep_diff(found)
             body = comment.with_tests(comment.with_program_diff(text, self._diff), self._tests)
             body = self._fitting(body)
             if self._comment is None:
@@ -355,6 +355,12 @@ class PullRequestPresenter:
             earlier = comment.kept_tests(found.body)
             if earlier is not None:
                 self._tests = earlier.about(self._sha or earlier.shown)
+
+    def _keep_diff(self, found: Comment) -> None:
+        """Keep the changes of the program, unless another commit is shown."""
+        kept = comment.kept_program_diff(found.body)
+        if kept is not None and self._sha in {"", kept.commit}:
+            self._diff = kept
 
     def _update(self, text: str) -> None:
         with self._errors_noted("comment"):
@@ -422,9 +428,9 @@ class PullRequestPresenter:
             raise self._errors[0]
 
     def _find(self) -> Comment | None:
-        """Find the comment by its marker, written by a bot: a person can write the marker, too."""
+        """Find the comment by its marker, written by a workflow: anyone else can write it, too."""
         for one in self._github.comments.of(self._preview.number):
-            if one.body.startswith(comment.marker(self._preview.app)) and one.author.endswith(_BOT):
+            if one.body.startswith(comment.marker(self._preview.app)) and one.author == _BOT:
                 return one
         return None
 

@@ -36,6 +36,7 @@ LONGEST_MARKDOWN = 12_000
 
 # Of what depends on the number of changes, in the title and at the end.
 _SUMMARY = 200
+_TRUST = "This was computed by the pull request's own code; read the commit."
 _LARGEST = 256 * 1024
 
 _Name = Annotated[str, Field(max_length=LONGEST)]
@@ -175,7 +176,7 @@ def fitted(diff: ProgramDiff) -> ProgramDiff:
 def markdown(diff: ProgramDiff) -> str:
     """Render a difference as a folded section."""
     title = f"Changes of the program at `{diff.commit[:12]}`: {_summary(diff)}"
-    parts = [f"<details><summary>{title}</summary>", *_body(diff), "</details>"]
+    parts = [f"<details><summary>{title}</summary>", _TRUST, *_body(diff), "</details>"]
     return "\n\n".join(parts)
 
 

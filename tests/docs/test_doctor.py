@@ -12,7 +12,7 @@ from infra.ci.deploy_role import WORKFLOWS
 from previews.doctor.examination import Examination
 from previews.doctor.expected import TRUSTED_WORKFLOWS
 from previews.doctor.expected import WORKFLOWS as FILES
-from previews.lifecycle.deciding import INFRA_LABEL
+from previews.lifecycle.triggers import INFRA_LABEL
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "getting-started-aws.md").read_text()

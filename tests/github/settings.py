@@ -39,6 +39,7 @@ _WORKFLOWS = (
     "preview.yml",
     "preview-command.yml",
     "preview-destroy.yml",
+    "preview-infra-diff.yml",
     "preview-refresh.yml",
     "preview-sweep.yml",
     "staging.yml",

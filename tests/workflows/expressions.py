@@ -126,6 +126,7 @@ class _Reader:
         if name in _STATES:
             return json.dumps(self.before.states[name])
         functions: dict[str, Callable[..., str]] = {
+            "contains": lambda text, part: json.dumps(part.lower() in text.lower()),
             "format": lambda form, *values: form.format(*values),
             "startsWith": lambda text, start: json.dumps(text.lower().startswith(start.lower())),
         }

@@ -64,11 +64,16 @@ class Job:
 
 WORKFLOWS = {path.stem: document(path) for path in sorted((GITHUB / "workflows").glob("*.yml"))}
 ACTIONS = {path.parent.name: document(path) for path in sorted(GITHUB.glob("actions/*/action.yml"))}
-JOBS = [
+_ALL = [
     Job(workflow, name, body)
     for workflow, content in WORKFLOWS.items()
     for name, body in content["jobs"].items()
 ]
+JOBS = [job for job in _ALL if "uses" not in job.body]
+"""Jobs with steps."""
+
+CALLS = [job for job in _ALL if "uses" in job.body]
+"""Jobs that call a workflow of this repository."""
 
 
 def steps() -> Iterator[tuple[str, dict[str, Any]]]:

@@ -21,6 +21,7 @@ from tests.workflows.actionlint import actionlint
 from tests.workflows.expressions import evaluate, holds
 from tests.workflows.reading import (
     ACTIONS,
+    CALLS,
     GITHUB,
     JOBS,
     PROJECT,
@@ -81,7 +82,7 @@ def by_name(job: Job) -> str:
 def test_there_are_the_workflows() -> None:
     assert set(WORKFLOWS) == {
         *("ci", "preview", "preview-destroy", "preview-sweep", "preview-refresh"),
-        *("preview-command", "staging", "mutants"),
+        *("preview-command", "preview-infra-diff", "staging", "mutants"),
     }
     assert len(list(GITHUB.glob("workflows/*"))) == len(WORKFLOWS)
 
@@ -92,9 +93,9 @@ def test_every_action_is_pinned_by_its_commit_with_the_version_beside_it() -> No
         match = re.match(r"\s*(?:- )?uses: (.+)$", line)
         if match is None:
             continue
-        own = re.fullmatch(r"\$/\.github/actions/([a-z]+)", match[1])
+        own = re.fullmatch(r"\$/\.github/(actions/[a-z]+|workflows/[a-z-]+\.yml)", match[1])
         if own is not None:
-            assert own[1] in ACTIONS, f"{path}: {line}"
+            assert (GITHUB / own[1]).exists(), f"{path}: {line}"
             continue
         pinned = re.fullmatch(r"([\w.-]+/[\w./-]+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)", match[1])
         assert pinned is not None, f"{path}: {line}"
@@ -135,6 +136,36 @@ def test_a_job_has_exactly_the_permissions_that_its_steps_need(job: Job) -> None
             for name, level in one.items():
                 wanted[name] = max(wanted.get(name, "none"), level, key=LEVELS.index)
     assert job.body["permissions"] == wanted
+
+
+def called(call: Job) -> str:
+    """Return the name of the workflow that a job calls: the file is of the same commit."""
+    match = re.fullmatch(r"\$/\.github/workflows/([a-z-]+)\.yml", call.body["uses"])
+    assert match is not None, call.body["uses"]
+    return match[1]
+
+
+@pytest.mark.parametrize("call", CALLS, ids=by_name)
+def test_a_call_passes_what_the_called_workflow_declares(call: Job) -> None:
+    declared = WORKFLOWS[called(call)]["on"]["workflow_call"]
+    assert call.body["with"].keys() == declared["inputs"].keys()
+    # An environment's own secret is used in a called job only under the name that is passed.
+    assert call.body["secrets"] == {
+        name: f"${{{{ secrets.{name} }}}}" for name in declared["secrets"]
+    }
+    wanted: dict[str, str] = {}
+    for one in JOBS:
+        if one.workflow == called(call):
+            wanted |= one.body["permissions"]
+    assert call.body["permissions"] == wanted
+
+
+def test_a_token_of_a_pull_request_s_program_names_a_file_of_its_own() -> None:
+    """GitHub signs that name into what Sigstore and AWS trust: no other job may have it."""
+    [call] = CALLS
+    assert (str(call), called(call)) == ("preview:infra-diff", "preview-infra-diff")
+    assert [one.name for one in JOBS if one.workflow == "preview-infra-diff"] == ["compare"]
+    assert set(WORKFLOWS["preview-infra-diff"]["on"]) == {"workflow_call"}
 
 
 def test_a_command_is_the_first_process_of_its_step() -> None:
@@ -218,6 +249,10 @@ def test_what_a_shell_gets_is_quoted() -> None:
 def test_nothing_that_a_stranger_writes_is_used(name: str) -> None:
     """Which commits are checked out where is in test_trust.py."""
     text = (GITHUB / "workflows" / f"{name}.yml").read_text()
+    # GitHub's number of a commit, to say that its preview failed.
+    of_commit = "needs.decide.outputs.sha || github.event.pull_request.head.sha"
+    assert text.count(of_commit) == (name == "preview")
+    text = text.replace(of_commit, "")
     for taken in (
         "pull_request.head",
         "head_ref",
@@ -318,7 +353,7 @@ def test_credentials_are_granted_to_an_environment(job: Job) -> None:
 
 
 OF_A_CHANGED_PROGRAM = {
-    "preview:infra-diff": "preview-infra-plan",
+    "preview-infra-diff:compare": "preview-infra-plan",
     "preview:deploy-infra": "preview-infra",
 }
 """Environments of the jobs that run a pull request's own program."""
@@ -327,7 +362,7 @@ OF_A_CHANGED_PROGRAM = {
 def test_what_deploys_is_decided_on_before_the_environment_is_asked_for() -> None:
     """As people read it; each job with an environment needs a decision to bring the preview up."""
     jobs = {job.name: job.body for job in JOBS if job.workflow == "preview" and job.environment}
-    assert jobs.keys() == {"deploy", "reset", "infra-diff", "deploy-infra"}
+    assert jobs.keys() == {"deploy", "reset", "deploy-infra"}
     decided = {
         "needs.decide.outputs.action": "up",
         "needs.decide.outputs.infra": "false",
@@ -359,7 +394,7 @@ def test_what_deploys_is_decided_on_before_the_environment_is_asked_for() -> Non
 def run_of_preview(context: Mapping[str, str]) -> set[str]:
     """The jobs with code or an environment that run; each that runs is a success."""
     ran = {"decide"}
-    for job in JOBS:
+    for job in JOBS + CALLS:
         if job.workflow == "preview":
             lacking = not ran >= set(job.needs)
             if holds(job.body.get("if", ""), context, failed=lacking):
@@ -385,10 +420,21 @@ def test_a_run_that_deploys_nothing_says_so(results: dict[str, str], *, says: bo
     of_each = dict.fromkeys(("build", "scan", "deploy", "deploy-infra"), "skipped") | results
     context = {f"needs.{name}.result": result for name, result in of_each.items()}
     context |= {"needs.decide.outputs.action": "up", "inputs.reset-database": "false"}
+    context["needs.decide.result"] = "success"
     cancelled = "cancelled" in results.values()
     assert holds(ended.body["if"], context, failed=True, cancelled=cancelled) is says
     for no_preview in ({"needs.decide.outputs.action": "skip"}, {"inputs.reset-database": "true"}):
         assert not holds(ended.body["if"], context | no_preview, failed=True)
+
+
+@pytest.mark.parametrize(("given", "confirmed"), [("", "0"), ("0", "0"), ("12", "12")])
+def test_a_person_can_let_most_previews_go_at_once(given: str, confirmed: str) -> None:
+    """A scheduled run and another app's have no such input."""
+    asked = WORKFLOWS["preview-sweep"]["on"]["workflow_dispatch"]["inputs"]["confirm"]
+    assert (asked["type"], asked["default"]) == ("number", 0)
+    [step] = [step for step in job("preview-sweep", "plan").steps if step.get("id") == "sweep"]
+    assert evaluate(step["env"]["CONFIRM"], {"inputs.confirm": given}) == confirmed
+    assert step["run"] == 'exec previews sweep --confirm "$CONFIRM"'
 
 
 def test_what_a_job_hands_over_is_fetched_by_the_number_that_the_job_puts_out() -> None:
@@ -406,13 +452,24 @@ def test_what_a_job_hands_over_is_fetched_by_the_number_that_the_job_puts_out() 
         match = re.fullmatch(r"\$\{\{ needs\.([\w-]+)\.outputs\.(\w+) \}\}", number)
         assert match is not None, number
         assert match[1] in one.needs
-        maker = job(one.workflow, match[1])
+        maker, output = maker_of(one, match[1]), match[2]
         source = re.fullmatch(
-            r"\$\{\{ steps\.(\w+)\.outputs\.artifact-id \}\}", maker.body["outputs"][match[2]]
+            r"\$\{\{ steps\.(\w+)\.outputs\.artifact-id \}\}", maker.body["outputs"][output]
         )
         assert source is not None
         [made] = [step for step in maker.steps if step.get("id") == source[1]]
         assert made["uses"].startswith("actions/upload-artifact@")
+
+
+def maker_of(reader: Job, need: str) -> Job:
+    """Return the job that a need of another one is; that of a call is the called one."""
+    calls = [call for call in CALLS if (call.workflow, call.name) == (reader.workflow, need)]
+    if not calls:
+        return job(reader.workflow, need)
+    [maker] = [one for one in JOBS if one.workflow == called(calls[0])]
+    for output, value in WORKFLOWS[maker.workflow]["on"]["workflow_call"]["outputs"].items():
+        assert value["value"] == f"${{{{ jobs.{maker.name}.outputs.{output} }}}}"
+    return maker
 
 
 def digests_of(folder: Path) -> str:
@@ -493,6 +550,33 @@ def test_what_is_deployed_is_what_was_built(name: str) -> None:
     assert ' --digests "$DIGESTS"' in step["run"]
 
 
+LABELLED = {"github.event.pull_request.labels.*.name": "bug, preview"}
+PUSHED = {"github.event.pull_request.number": "42", "github.event.pull_request.head.sha": "a" * 40}
+
+
+@pytest.mark.parametrize("result", ["failure", "cancelled"])
+def test_a_run_that_did_not_get_to_decide_says_so_where_a_preview_is_asked_for(result: str) -> None:
+    ended = job("preview", "ended")
+    context = dict.fromkeys((f"needs.{name}.result" for name in ended.needs), "skipped")
+    context |= {"needs.decide.result": result} | PUSHED
+
+    def says(more: Mapping[str, str]) -> bool:
+        cancelled = result == "cancelled"
+        return holds(ended.body["if"], context | more, failed=True, cancelled=cancelled)
+
+    assert says(LABELLED)
+    another = {"vars.PREVIEWS_LABEL": "try"}
+    assert says({"github.event.pull_request.labels.*.name": "try"} | another)
+    # Nobody asked for a preview, or it is not known of which commit: a run that a person started.
+    assert not says({})
+    assert not says(LABELLED | another)
+    assert not says(dict.fromkeys([*LABELLED, *PUSHED], ""))
+    assert not says(LABELLED | {"inputs.reset-database": "true"})
+    env = {key: evaluate(value, context) for key, value in ended.steps[-1]["env"].items()}
+    assert env | {"DECIDE": result, "PULL_REQUEST": "42", "COMMIT": "a" * 40} == env
+    assert ' --job "decide=$DECIDE" ' in ended.steps[-1]["run"]
+
+
 def test_the_roles_trust_the_workflows_that_take_them_and_no_other() -> None:
     from infra.ci.deploy_role import WORKFLOWS as TRUSTED
 
@@ -500,9 +584,7 @@ def test_the_roles_trust_the_workflows_that_take_them_and_no_other() -> None:
     for job in JOBS:
         if job.environment and job.body["permissions"].get("id-token") == "write":
             taking.setdefault(job.environment, set()).add(f"{job.workflow}.yml")
-    of_programs = {each: {"preview.yml"} for each in OF_A_CHANGED_PROGRAM.values()}
-    trusted = {environment: set(files) for environment, files in TRUSTED.items()}
-    assert taking == trusted | of_programs
+    assert taking == {environment: set(files) for environment, files in TRUSTED.items()}
 
 
 def test_every_command_of_a_step_exists() -> None:

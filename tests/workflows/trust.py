@@ -24,10 +24,7 @@ TRUSTED_REFS = frozenset(
 
 READ_AS_DATA = {
     ("preview:scan", "build"): "Syft reads archives of images, in a job without a right",
-    (
-        "preview:deploy",
-        "build",
-    ): "the archives are compared with the digests that the build put out, and pushed",
+    ("preview:deploy", "build"): "archives are compared with what the build put out, and pushed",
     ("preview:deploy-infra", "build"): "the same",
     ("preview:report-diff", "infra-diff"): "a strict model reads one file, of a limited size",
     ("preview:record", "tests"): "a strict model reads one file, of a limited size",

@@ -77,6 +77,18 @@ def test_a_job_that_is_let_in_takes_the_role() -> None:
     assert take(tries, ROLE, trust, PROVIDER) == ["Allowed"] * len(files)
 
 
+def test_a_program_that_is_compared_takes_no_other_role_and_no_other_job_takes_its() -> None:
+    """It can ask for tokens of any audience, and those name the file that the job is from."""
+    subject = "repo:acme@1234/orders@456789:environment:preview-infra-plan"
+    trust = trust_policy(CONFIG, "preview-infra-plan", PROVIDER)
+    files = ("preview-infra-diff.yml", "preview.yml")
+    refs = [f"acme/orders/.github/workflows/{file}@refs/heads/main" for file in files]
+    tries = [claims(sub=subject, job_workflow_ref=ref) for ref in refs]
+    assert take(tries, ROLE, trust, PROVIDER) == ["Allowed", "ImplicitlyDenied"]
+    for environment in WORKFLOWS.keys() - {"preview-infra-plan"}:
+        assert "preview-infra-diff.yml" not in WORKFLOWS[environment]
+
+
 def test_one_claim_that_differs_or_is_missing_keeps_a_job_out() -> None:
     wrong = [(name, value) for name, values in WRONG.items() for value in values]
     missing = [(name, None) for name in RIGHT]

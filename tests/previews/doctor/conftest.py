@@ -41,7 +41,7 @@ ROLES = {
 FILES = {
     "preview": ["preview.yml", "preview-destroy.yml", "preview-sweep.yml"],
     "staging": ["staging.yml", "preview-refresh.yml"],
-    "preview-infra-plan": ["preview.yml"],
+    "preview-infra-plan": ["preview-infra-diff.yml"],
     "preview-infra": ["preview.yml"],
 }
 

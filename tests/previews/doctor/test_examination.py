@@ -176,6 +176,18 @@ def unreachable_cluster(world: World) -> None:
             "dns.zoneId",
             "pulumi config set --stack staging --path 'previews:dns.zoneId'",
         ),
+        (
+            "configuration",
+            set_file(notify={"secure": "v1:0123"}),
+            "previews:notify is encrypted",
+            "pulumi config rm --stack staging --path 'previews:notify'",
+        ),
+        (
+            "configuration",
+            set_file(labels=[{"team": "shop"}, {"token": {"secure": "v1:0123"}}]),
+            "previews:labels[1].token is encrypted",
+            "pulumi config rm --stack staging --path 'previews:labels[1].token'",
+        ),
         ("state-bucket", suspend, "keeps no versions", "put-bucket-versioning"),
         ("state-bucket", unprotect, "public access is not blocked", "put-public-access-block"),
         ("state-bucket", set_github(stateBucket="acme-none"), "no bucket", "create-bucket"),

@@ -144,6 +144,58 @@ def test_it_finds_a_change_of_the_program(
     assert (found["infra"], found["infra_approved"]) == expected
 
 
+def test_the_label_of_the_program_asks_for_its_approval(
+    previews: Run, github: LocalGitHub, tmp_path: Path
+) -> None:
+    github.state.changed[42] = ["infra/app/image.py"]
+    github.state.label(42, "preview-infra")
+    found = decide(previews, tmp_path, label="preview-infra")
+    assert (found["action"], found["infra_approved"]) == ("up", True)
+
+
+def test_the_label_of_the_program_does_nothing_where_none_is_changed(
+    previews: Run, github: LocalGitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    github.state.label(42, "preview-infra")
+    found = decide(previews, tmp_path, label="preview-infra")
+    assert (found["action"], found["infra_approved"]) == ("skip", False)
+    assert "changes nothing of the program" in found["reason"]
+    assert github.state.deployments_to("pr-42") == []
+
+    monkeypatch.setenv("PREVIEWS_ENVIRONMENT", "orders-preview")
+    found = decide(previews, tmp_path, label="preview-infra")
+    assert found["reason"] == "label 'preview-infra' does not request a preview"
+
+
+@pytest.mark.parametrize(
+    ("changed", "since", "action"),
+    [
+        (["docs/index.md"], ["docs/index.md"], "keep"),
+        # The preview may run the pull request's own program, whose label was taken off.
+        (["docs/index.md", "infra/app/image.py"], ["docs/index.md"], "up"),
+        # It may run the one that this push takes back.
+        (["docs/index.md"], ["docs/index.md", "infra/app/image.py"], "up"),
+        (["docs/index.md"], ["docs/index.md", "Pulumi.yaml"], "up"),
+    ],
+)
+def test_a_preview_with_another_program_does_not_stay(
+    previews: Run,
+    github: LocalGitHub,
+    tmp_path: Path,
+    changed: list[str],
+    since: list[str],
+    action: str,
+) -> None:
+    before = "b" * 40
+    github.state.write(SHA, "preview.yaml", "image: { paths: [backend] }\n")
+    deployments = Clients().github.deployments
+    made = deployments.create(before, "pr-42")
+    deployments.set_state(made.id, "success", url="https://pr-42.preview.test")
+    github.state.differ(before, SHA, *since)
+    github.state.changed[42] = changed
+    assert decide(previews, tmp_path, "synchronize")["action"] == action
+
+
 def test_an_app_s_pull_request_changes_no_program(
     previews: Run, github: LocalGitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -429,9 +429,10 @@ def test_digests_that_are_none_are_a_wrong_usage(
 # The end of a run that could not report it.
 
 
-def ended(previews: Run, *jobs: str) -> dict[str, Any]:
+def ended(previews: Run, *jobs: str, commit: tuple[str, ...] = (SHA,)) -> dict[str, Any]:
     options = [word for job in jobs for word in ("--job", job)]
-    code, output, complaint = previews("ended", "42", "--commit", SHA, *options, "--json")
+    about = [word for sha in commit for word in ("--commit", sha)]
+    code, output, complaint = previews("ended", "42", *about, *options, "--json")
     assert code == 0, complaint
     document: dict[str, Any] = json.loads(output)
     return document
@@ -523,6 +524,57 @@ def test_what_waits_for_room_or_is_of_another_run_stays(
     decide(previews, tmp_path)
     monkeypatch.setenv("GITHUB_RUN_ID", "8")
     assert not ended(previews, "deploy=cancelled")["shown"]
+
+
+@pytest.mark.parametrize("commit", [(SHA,), ("",), ()])
+def test_a_decision_that_was_cancelled_is_shown_for_the_newest_commit(
+    previews: Run, github: LocalGitHub, commit: tuple[str, ...]
+) -> None:
+    """Of a run that a person starts, the event has no commit."""
+    shown = ended(previews, "decide=cancelled", "build=skipped", commit=commit)
+    assert (shown["shown"], shown["commit"]) == (True, SHA)
+    [comment] = github.state.comments_of(42)
+    assert "job decide was cancelled" in comment.body
+    assert [one["state"] for one in github.state.commit_statuses[SHA]] == ["error"]
+
+
+def test_a_decision_that_ended_after_its_announcement_leaves_nothing_queued(
+    previews: Run, github: LocalGitHub, tmp_path: Path
+) -> None:
+    decide(previews, tmp_path)
+    assert ended(previews, "decide=failure", "build=skipped")["shown"]
+    assert statuses(github) == [["queued", "failure"]]
+
+
+def test_what_a_decision_reported_itself_stays(
+    previews: Run, github: LocalGitHub, tmp_path: Path
+) -> None:
+    github.state.write(SHA, "services/orders/preview.yaml", "app: payments\n")
+    event = tmp_path / "event.json"
+    pull = {"number": 42, "head": {"sha": SHA}}
+    event.write_text(json.dumps({"action": "synchronize", "pull_request": pull}))
+    assert previews("decide", "--event", str(event), "--announce")[0] == 1
+    [comment] = github.state.comments_of(42)
+    assert "app-environment" in comment.body
+    reported = comment.body
+    assert not ended(previews, "decide=failure", "build=skipped")["shown"]
+    assert github.state.comments_of(42)[0].body == reported
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: state.unlabel(42, "Preview"),
+        lambda state: setattr(state.pulls[42], "head_repository", "eve/orders"),
+        lambda state: state.close(42),
+    ],
+)
+def test_of_a_pull_request_that_gets_no_preview_nothing_is_said(
+    previews: Run, github: LocalGitHub, change: Callable[[Any], None]
+) -> None:
+    change(github.state)
+    assert not ended(previews, "decide=failure", "build=skipped")["shown"]
+    assert github.changes() == []
 
 
 def test_a_newer_commit_keeps_its_comment(

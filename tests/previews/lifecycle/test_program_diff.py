@@ -207,7 +207,7 @@ def test_the_one_comment_has_it_and_keeps_it_while_the_preview_is_deployed(
     presenter(github).compared(diff_of(events(step("create")), COMMIT))
     assert "1 to create" in body(github)
     assert body(github).startswith(comment.marker(Preview(42).app))
-    presenter(github).begin("d" * 40)
+    presenter(github).begin(COMMIT)
     assert "is being deployed" in body(github)
     assert "1 to create" in body(github)
     presenter(github).compared(diff_of(events(step("delete")), "d" * 40))
@@ -248,3 +248,24 @@ def test_a_comparison_that_fails_leaves_its_reason_for_the_comment(
     assert previews("report-diff", "42", "--commit", COMMIT, "--result", file)[0] == 0
     assert "the comparison failed" in body(github)
     assert "can't be made" in body(github)
+
+
+def test_a_difference_of_another_commit_is_not_kept(github: LocalGitHub) -> None:
+    presenter(github).compared(diff_of(events(step("create")), COMMIT))
+    shown = presenter(github)
+    shown.begin(COMMIT)
+    [told] = github.state.comments_of(42)
+    assert comment.kept_program_diff(told.body) is not None
+    later = presenter(github)
+    later.begin("d" * 40)
+    assert comment.kept_program_diff(told.body) is None
+
+
+@pytest.mark.parametrize("author", ["eve", "another-app[bot]"])
+def test_a_comment_that_no_workflow_wrote_is_not_ours(github: LocalGitHub, author: str) -> None:
+    presenter(github).compared(diff_of(events(step("create")), COMMIT))
+    [forged] = github.state.comments_of(42)
+    forged.author = author
+    presenter(github).begin(COMMIT)
+    [_, own] = github.state.comments_of(42)
+    assert comment.kept_program_diff(own.body) is None

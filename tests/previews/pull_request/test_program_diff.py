@@ -48,6 +48,7 @@ def test_a_good_one_is_read_and_rendered(tmp_path: Path) -> None:
     found = written(tmp_path, diff().model_dump_json())
     assert found == diff()
     shown = markdown(found)
+    assert "computed by the pull request's own code; read the commit" in shown
     assert "<summary>Changes of the program at `cccccccccccc`: 1 to update</summary>" in shown
     assert "- ✏️ update **ConfigMap** extra\n  - data.a: 1 → 2, which replaces it" in shown
     assert "none</summary>" in markdown(diff(changes=()))
