@@ -22,6 +22,16 @@ if TYPE_CHECKING:
 
 _ISSUER = "token.actions.githubusercontent.com"
 _ISSUED = "ISSUED"
+# Without them ACM lists no certificate with any other key than RSA of 1024 or 2048 bits.
+_KEY_TYPES = (
+    "RSA_1024",
+    "RSA_2048",
+    "RSA_3072",
+    "RSA_4096",
+    "EC_prime256v1",
+    "EC_secp384r1",
+    "EC_secp521r1",
+)
 # RFC 5737 and RFC 2606 keep these for documentation; the committed file has them.
 _EXAMPLE_NETWORKS = ("192.0.2.", "198.51.100.", "203.0.113.")
 _EXAMPLE_DOMAINS = ("example.com", "example.net", "example.org")
@@ -42,7 +52,7 @@ def configuration(file: StagingFile) -> Verdict:
             yield Problem(
                 f"domain is {file.domain or 'not set'}, an example", _configure("domain", "DOMAIN")
             )
-        if file.dns.zone_id in {"", _EXAMPLE_ZONE}:
+        if file.needs_zone and file.dns.zone_id in {"", _EXAMPLE_ZONE}:
             yield Problem(
                 f"dns.zoneId is {file.dns.zone_id or 'not set'}, an example",
                 _configure("dns.zoneId", "ZONE"),
@@ -64,7 +74,14 @@ def configuration(file: StagingFile) -> Verdict:
                 f"pulumi config rm --stack staging --path '{path}'   # keep it in Secrets Manager",
             )
 
-    return verdict(f"{file.domain}, zone {file.dns.zone_id}", problems())
+    return verdict(f"{file.domain}, {_named(file)}", problems())
+
+
+def _named(file: StagingFile) -> str:
+    """Return the zone, or who makes what the program makes in one."""
+    if file.needs_zone:
+        return f"zone {file.dns.zone_id}"
+    return "no zone: dns.zoneId is not set, so certificate and records are your own"
 
 
 def _configure(path: str, value: str) -> str:
@@ -80,6 +97,8 @@ class Zone(NamedTuple):
 
 def read_zone(aws: Session, zone_id: str) -> Zone | None:
     """Return a hosted zone, None where there is none."""
+    if not zone_id:
+        return None
     try:
         found = aws.client("route53").get_hosted_zone(Id=zone_id)
     except ClientError as error:
@@ -92,6 +111,8 @@ def read_zone(aws: Session, zone_id: str) -> Zone | None:
 
 def zone(file: StagingFile, found: Zone | None) -> Verdict:
     """Judge whether the zone exists and holds the domain."""
+    if not file.needs_zone:
+        return verdict(_named(file), [])
     if found is None:
         return verdict(
             "",
@@ -112,7 +133,11 @@ def zone(file: StagingFile, found: Zone | None) -> Verdict:
 
 def read_certificate(aws: Session, domain: str) -> str | None:
     """Return the best state of a certificate of a domain; None where there is none."""
-    pages = aws.client("acm").get_paginator("list_certificates").paginate()
+    pages = (
+        aws.client("acm")
+        .get_paginator("list_certificates")
+        .paginate(Includes={"keyTypes": _KEY_TYPES})
+    )
     states = [
         str(one.get("Status", ""))
         for page in pages

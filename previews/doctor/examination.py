@@ -79,7 +79,6 @@ class Examination:
         """Return every check, in the order of the guide's steps."""
         return [
             Check("zone", "route53:GetHostedZone", self._zone),
-            Check("delegation", "", self._delegation),
             Check("configuration", "", lambda: aws.configuration(self._file)),
             Check(
                 "state-bucket",
@@ -89,6 +88,7 @@ class Examination:
             ),
             Check("state-key", "kms:DescribeKey", self._state_key),
             Check("staging", "", self._staging),
+            Check("delegation", "", self._delegation),
             *self.of_this_machine(),
             Check("certificate", "acm:ListCertificates", self._certificate),
             Check(

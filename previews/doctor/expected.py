@@ -107,6 +107,7 @@ class Source(_Model):
 
 class _Cluster(_Model):
     name: str = PLATFORM_PROJECT
+    create: bool = False
     api_cidrs: tuple[str, ...] = ()
 
 
@@ -138,6 +139,11 @@ class StagingFile(_Model):
     github: Source | None = None
     apps: tuple[Source, ...] = Field(default=())
     encrypted: tuple[str, ...] = ()
+
+    @property
+    def needs_zone(self) -> bool:
+        """False where an existing cluster's platform leaves certificate and records to people."""
+        return bool(self.dns.zone_id) or self.cluster.create
 
     @classmethod
     def read(cls, settings: Settings) -> StagingFile:

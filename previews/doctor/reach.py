@@ -42,7 +42,7 @@ def delegation(host: str, domain: str) -> Verdict:
         why = f"{host} is not found from here: {error.strerror}"
         remedy = (
             f"dig +short NS {domain}   # must list the zone's name servers: add them to the"
-            " parent domain; the record itself comes with: pulumi up -s staging"
+            " parent domain; if it does, the record is lacking: pulumi up -s staging"
         )
         return verdict("", [Problem(why, remedy)])
     return verdict(f"{host} is {', '.join(sorted(found))}", [])

@@ -46,6 +46,8 @@ NEEDED_BY_COMMAND: dict[str, dict[str, str]] = {
     "decide --announce": SHOWS | {"contents": "read"},
     "deploy-staging": {"actions": "read", "statuses": "write"},
     "destroy": SHOWS | {"actions": "read"},
+    # It reads nothing of GitHub.
+    "doctor --from-ci": {},
     "ended": SHOWS,
     "infra-diff": {},
     "obey": {"actions": "write", "pull-requests": "write"},

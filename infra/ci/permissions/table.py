@@ -165,21 +165,26 @@ def _app_staging(staging: str) -> tuple[Grant, ...]:
         Grant(
             "look before acting; these actions support no resource, and show no data",
             (
-                "ec2:DescribeSecurityGroupRules",
+                "ec2:DescribeNetworkInterfaces",
                 "ec2:DescribeSecurityGroups",
-                "ec2:DescribeSubnets",
-                "ec2:DescribeVpcs",
                 "kms:ListAliases",
                 "rds:DescribeDBInstances",
                 "rds:DescribeDBSnapshots",
                 "rds:DescribeDBSubnetGroups",
-                "tag:GetResources",
             ),
         ),
         Grant(
             "compare the app's repository with what is declared",
             ("ecr:DescribeRepositories", "ecr:GetLifecyclePolicy", "ecr:ListTagsForResource"),
             ("{arn}:ecr:{here}:repository/{repository}",),
+        ),
+        Grant(
+            "the same with the tags of its database, and of that one's subnets",
+            ("rds:ListTagsForResource",),
+            (
+                f"{{arn}}:rds:{{here}}:db:{staging}",
+                f"{{arn}}:rds:{{here}}:subgrp:{staging}-database",
+            ),
         ),
         Grant(
             "the same with its key",

@@ -61,6 +61,30 @@ def test_a_platform_that_lacks_nothing_passes_every_check(world: World, staging:
     assert all(not f.remedy for f in report.findings if f.state is State.FINE)
 
 
+def test_a_platform_on_an_existing_cluster_needs_no_zone(world: World) -> None:
+    world.file |= {"dns": {}, "cluster": {"name": "previews"}}
+    found = [world.finding(name) for name in ("zone", "configuration")]
+    assert [finding.state for finding in found] == [State.FINE, State.FINE]
+    assert all("your own" in finding.why for finding in found)
+
+
+@pytest.mark.parametrize("key", ["EC_prime256v1", "RSA_4096"])
+def test_a_certificate_with_a_key_that_acm_leaves_out_by_default_is_found(
+    world: World, key: str
+) -> None:
+    without_certificate(world)
+    acm = world.aws("acm")
+    made = acm.request_certificate(DomainName=CERTIFICATE, ValidationMethod="DNS", KeyAlgorithm=key)
+    acm.describe_certificate(CertificateArn=made["CertificateArn"])
+    asked: list[dict[str, Any]] = []
+    watch = "provide-client-params.acm.ListCertificates"
+    acm.meta.events.register(watch, lambda params, **_: asked.append(params))
+    assert world.finding("certificate").state is State.FINE
+    # AWS has a default for it, which moto lacks.
+    assert all(key in params["Includes"]["keyTypes"] for params in asked)
+    assert asked
+
+
 def test_ci_makes_the_checks_of_its_machine_alone(world: World, staging: str) -> None:
     report = world.examination(connect_to=staging).run(from_ci=True)
     assert [finding.name for finding in report.findings] == ["account", "cluster", "address"]
@@ -161,6 +185,18 @@ def unreachable_cluster(world: World) -> None:
         # The zone, the configuration, the state.
         ("zone", set_file(dns={"zoneId": "ZNONE"}), "no hosted zone ZNONE", "create-hosted-zone"),
         ("zone", set_file(domain="preview.other.dev"), "does not hold", "dns.zoneId"),
+        (
+            "zone",
+            set_file(dns={}, cluster={"name": "previews", "create": True}),
+            "no hosted zone",
+            "create-hosted-zone",
+        ),
+        (
+            "configuration",
+            set_file(dns={}, cluster={"name": "previews", "create": True}),
+            "dns.zoneId is not set",
+            "dns.zoneId",
+        ),
         ("configuration", set_file(domain="preview.example.com"), "an example", "previews:domain"),
         ("configuration", set_file(domain=None), "domain: Input should be", "correct it"),
         ("configuration", lambda w: w.file.pop("domain"), "domain is not set", "previews:domain"),

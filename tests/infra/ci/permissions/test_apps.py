@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
 from contract.stack_name import PLATFORM_APP, AppName, StackKind, StackName
 from infra.ci.permissions.boundaries import data_boundary, preview_boundary
-from infra.ci.permissions.grant import Place, policy
+from infra.ci.permissions.grant import policy
 from infra.ci.permissions.shared import STATE_KEY, sign_in_grants, state_grants
 from infra.ci.permissions.table import preview_grants, staging_grants
+from tests.infra.ci.permissions.calls import place
 from tests.infra.ci.permissions.simulator import ACCOUNT, Attempt, decide, unknown
 from tests.infra.ci.permissions.test_permissions import (
     HERE,
@@ -31,16 +31,6 @@ from tests.infra.ci.permissions.test_permissions import (
 
 ORDERS, ORDERS_EU, BILLING = AppName("orders"), AppName("orders-eu"), AppName("billing")
 APPS = (PLATFORM_APP, ORDERS, ORDERS_EU, BILLING)
-
-
-def place(app: AppName) -> Place:
-    arn = f"arn:aws:iam::{ACCOUNT}:policy/{app.project}"
-    return replace(
-        PLACE,
-        repository=app.project,
-        boundary=f"{arn}-preview-secrets",
-        data_boundary=f"{arn}-data-secrets",
-    )
 
 
 def policies(app: AppName) -> dict[str, str]:

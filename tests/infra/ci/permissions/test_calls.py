@@ -13,7 +13,7 @@ import pytest
 from botocore import xform_name
 from botocore.session import get_session
 
-from contract.stack_name import PLATFORM_APP, StackKind, StackName
+from contract.stack_name import PLATFORM_APP, AppName, StackName
 from infra.ci.permissions.grant import Grant, policy
 from infra.ci.permissions.shared import STATE_KEY, sign_in_grants, state_grants
 from infra.ci.permissions.table import preview_grants, staging_grants
@@ -23,10 +23,11 @@ from sandbox.providers.aws.rds_instance import INSTANCE
 from sandbox.providers.aws.resources import RESOURCES
 from tests.infra.app.test_described_app import described
 from tests.infra.app.test_sign_in import ACCESS, BYPASS
-from tests.infra.ci.permissions.calls import CALLS, OWN, POOL, TYPES, attempts, of_types
+from tests.infra.ci.permissions.calls import CALLS, OWN, POOL, TYPES, attempts, of_types, place
 from tests.infra.ci.permissions.simulator import Attempt, decide_each
-from tests.infra.ci.permissions.test_permissions import PLACE, YES
+from tests.infra.ci.permissions.test_permissions import YES
 from tests.infra.ci.test_deploy_role import GITHUB
+from tests.infra.stacks.test_app_staging import APP_STAGING, BRANCHES
 from tests.infra.world import CREATED_CLUSTER, PREVIEW_CONFIG, STAGING_CONFIG, Cloud, deploy
 from tests.previews.aws_calls import PERSONS, actions, unrecorded
 
@@ -42,27 +43,28 @@ database:
 needs:
   bucket:
 """
-PREVIEW, DATA, STAGING = (StackName.parse(name) for name in ("pr-42", "data-8", "staging"))
+PREVIEW, DATA, STAGING = "pr-42", "data-8", "staging"
+ANOTHER = AppName("orders")
 
-GRANTS: dict[str, tuple[Grant, ...]] = {
-    "preview": (
-        *preview_grants(PLATFORM_APP),
-        *sign_in_grants(POOL),
-        STATE_KEY,
-        *state_grants("pr-*"),
-    ),
-    "staging": (
-        *staging_grants(PLATFORM_APP),
-        *sign_in_grants(POOL),
-        STATE_KEY,
-        *state_grants("staging*", "data-*"),
-    ),
-}
+
+def grants(app: AppName) -> dict[str, tuple[Grant, ...]]:
+    """The rows of an app's two roles."""
+    shared = (*sign_in_grants(POOL), STATE_KEY)
+    previews = state_grants("pr-*", project=app.project)
+    staging = state_grants("staging*", "data-*", project=app.project)
+    return {
+        f"{app.prefix}preview": (*preview_grants(app), *shared, *previews),
+        f"{app.prefix}staging": (*staging_grants(app), *shared, *staging),
+    }
+
+
+GRANTS = {**grants(PLATFORM_APP), **grants(ANOTHER)}
+PLACES = {name: place(app) for app in (PLATFORM_APP, ANOTHER) for name in grants(app)}
 
 
 @pytest.fixture(scope="module")
-def declared(tmp_path_factory: pytest.TempPathFactory) -> dict[StackKind, set[str]]:
-    """The types of AWS, and its functions, that stacks of each kind declare and call."""
+def declared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """The types of AWS, and its functions, that stacks of each name declare and call."""
     access = ACCESS | {"bypassSecretArn": BYPASS}
     full: dict[str, Any] = {
         "access": access,
@@ -78,14 +80,18 @@ def declared(tmp_path_factory: pytest.TempPathFactory) -> dict[StackKind, set[st
     needing = described(existing, tmp_path_factory.mktemp("app"), NEEDS)
     signed_in = PREVIEW_CONFIG | {"access": {"signIn": "cognito"}}
     own = {key: value for key, value in PREVIEW_CONFIG.items() if key != "expires"}
-    clouds = [Cloud(staging=created.outputs) for _ in range(2)]
+    another = APP_STAGING | BRANCHES
+    clouds = [Cloud(staging=created.outputs) for _ in range(3)]
     stacks = {
-        StackKind.STAGING: [created, existing],
-        StackKind.PREVIEW: [needing, deploy("pr-42", main, config=signed_in, cloud=clouds[0])],
-        StackKind.DATA: [deploy("data-8", main, config=own, cloud=clouds[1])],
+        STAGING: [created, existing],
+        PREVIEW: [needing, deploy(PREVIEW, main, config=signed_in, cloud=clouds[0])],
+        DATA: [deploy(DATA, main, config=own, cloud=clouds[1])],
+        f"{ANOTHER}-{STAGING}": [
+            deploy(STAGING, main, config=another, cloud=clouds[2], project=ANOTHER.project)
+        ],
     }
     return {
-        kind: {
+        stack_name: {
             name
             for stack in made
             for name in (
@@ -94,35 +100,40 @@ def declared(tmp_path_factory: pytest.TempPathFactory) -> dict[StackKind, set[st
             )
             if name.startswith(("aws:", "docker-build:index", "eks:"))
         }
-        for kind, made in stacks.items()
+        for stack_name, made in stacks.items()
     }
 
 
 @pytest.fixture(scope="module")
-def made(declared: dict[StackKind, set[str]]) -> dict[str, list[Attempt]]:
+def made(declared: dict[str, set[str]]) -> dict[str, list[Attempt]]:
     """Every recorded call, with what it is about, by the role that makes it."""
+    return {**_made(PLATFORM_APP, declared), **_made(ANOTHER, declared)}
+
+
+def _made(app: AppName, declared: dict[str, set[str]]) -> dict[str, list[Attempt]]:
+    """The calls that are made with an app's roles; all previews and servers declare the same."""
     both = [*CALLS["workflows"]["both"], *CALLS["state"]["read"], *CALLS["state"]["write"]]
-    preview = [
-        *CALLS["previews"]["preview"],
-        *both,
-        *of_types(declared[StackKind.PREVIEW], OWN),
-    ]
-    data = of_types(declared[StackKind.DATA], OWN)
+    preview = [*CALLS["previews"]["preview"], *both, *of_types(declared[PREVIEW], OWN)]
+    data = of_types(declared[DATA], OWN)
     of_bucket = {name for name in TYPES if name.startswith("aws:s3/")}
+    own = StackName.parse(STAGING, app)
     staging = [
         *CALLS["previews"]["staging"],
         *both,
-        *of_types(declared[StackKind.STAGING] | of_bucket, ("read", "tag", "grow")),
+        *of_types(declared[own.name] | of_bucket, ("read", "tag", "grow")),
         *of_types({"aws:cognito/userPoolClient:UserPoolClient"}, OWN),
     ]
     return {
-        "preview": [*attempts(preview, PREVIEW)],
-        "staging": [*attempts(staging, STAGING), *attempts(data, DATA)],
+        f"{app.prefix}preview": [*attempts(preview, StackName.parse(PREVIEW, app))],
+        f"{app.prefix}staging": [
+            *attempts(staging, own),
+            *attempts(data, StackName.parse(DATA, app)),
+        ],
     }
 
 
 def test_what_the_provider_calls_is_recorded_of_every_type_that_is_declared(
-    declared: dict[StackKind, set[str]],
+    declared: dict[str, set[str]],
 ) -> None:
     assert {name for names in declared.values() for name in names} == set(TYPES)
     assert [name for name, calls in TYPES.items() if not calls["source"]] == []
@@ -134,7 +145,9 @@ def test_a_role_may_make_each_call_that_is_made_with_it(
 ) -> None:
     # A call that is about no resource needs a grant for all.
     wide = [grant for grant in GRANTS[name] if grant.on == ("*",)]
-    policies = {True: policy(wide, PLACE), False: policy(GRANTS[name], PLACE)}
+    policies = {
+        flag: policy(of, PLACES[name]) for flag, of in ((True, wide), (False, GRANTS[name]))
+    }
     answers = decide_each([(each, policies[each.resource == "*"]) for each in made[name]])
     refused = [str(a) for a, answer in zip(made[name], answers, strict=True) if answer != YES]
     assert refused == []
@@ -144,15 +157,15 @@ def test_a_role_may_make_each_call_that_is_made_with_it(
 def test_a_call_is_made_by_each_grant_or_it_says_why_not(
     made: dict[str, list[Attempt]], name: str
 ) -> None:
-    grants = [grant for grant in GRANTS[name] if grant.effect == "Allow"]
+    allowed = [grant for grant in GRANTS[name] if grant.effect == "Allow"]
     tried = [
         (grant, action, attempt)
-        for grant in grants
+        for grant in allowed
         for action in grant.actions
         for attempt in made[name]
         if fnmatchcase(attempt.action, action)
     ]
-    answers = decide_each([(attempt, policy([grant], PLACE)) for grant, _, attempt in tried])
+    answers = decide_each([(attempt, policy([grant], PLACES[name])) for grant, _, attempt in tried])
     used = {
         (grant.why, action)
         for (grant, action, _), answer in zip(tried, answers, strict=True)
@@ -160,7 +173,7 @@ def test_a_call_is_made_by_each_grant_or_it_says_why_not(
     }
     unused = [
         f"{action}: {grant.why}"
-        for grant in grants
+        for grant in allowed
         if not grant.unrecorded
         for action in grant.actions
         if (grant.why, action) not in used
