@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from previews.pulumi.yaml_file import read_mapping
 
+if TYPE_CHECKING:
+    from previews.pulumi.state import EncryptedKey
+
 _PROVIDER = "secretsprovider"
+_KEY = "encryptedkey"
 _SALT = "encryptionsalt"
 
 
@@ -44,6 +48,14 @@ def set_secrets_provider(project: Path, stack: str, provider: str) -> None:
     settings = _read(project, stack)
     if _PROVIDER not in settings:
         _write(project, stack, {_PROVIDER: provider, **settings})
+
+
+def set_key(project: Path, stack: str, key: EncryptedKey) -> None:
+    """Name the key of a stack's secrets in its file, so that a command needs no new one."""
+    named = {_PROVIDER: key.url, _KEY: key.encrypted}
+    settings = _read(project, stack)
+    if not named.items() <= settings.items():
+        _write(project, stack, {**settings, **named})
 
 
 def remove_salt(project: Path, stack: str) -> None:

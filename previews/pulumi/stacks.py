@@ -227,7 +227,7 @@ class Stacks:
         """Compare the program with the stack, which stays as it is: no lock, no new key."""
         with self._handed_over(stack) as environment:
             return self.command.run(
-                ["preview", *self._checked, *arguments, *self._stack(stack)],
+                ["preview", *self._checked, *arguments, *self._compared(stack)],
                 environment=environment,
             )
 
@@ -260,6 +260,13 @@ class Stacks:
         provider = self._provider()
         if provider:
             stack_file.set_secrets_provider(self._project, stack, provider)
+        return self._stack(stack)
+
+    def _compared(self, stack: str) -> list[str]:
+        """Return the same for a command that only reads, whose role may encrypt no new key."""
+        key = self.state(stack).key if self._provider() else None
+        if key is not None:
+            stack_file.set_key(self._project, stack, key)
         return self._stack(stack)
 
     def _provider(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -78,6 +78,18 @@ class Operation(_Model):
     resource: Resource
 
 
+class EncryptedKey(NamedTuple):
+    """A key that secrets in a state are encrypted with, itself encrypted with the team's.
+
+    Attributes:
+        url: URL of the team's key.
+        encrypted: The key, as only who may decrypt with the team's can read it.
+    """
+
+    url: str
+    encrypted: str
+
+
 class StackState(_Model):
     """A stack's state.
 
@@ -100,6 +112,15 @@ class StackState(_Model):
             if resource.type == _STACK_TYPE:
                 return resource.outputs
         return {}
+
+    @property
+    def key(self) -> EncryptedKey | None:
+        """The key of its secrets; None where the backend or a passphrase encrypts them."""
+        deployment = self.document.get("deployment") or {}
+        provider = (deployment.get("secrets_providers") or {}).get("state") or {}
+        if "encryptedkey" not in provider:
+            return None
+        return EncryptedKey(url=provider["url"], encrypted=provider["encryptedkey"])
 
 
 def read_summaries(listed: object, *, organization: str) -> list[StackSummary]:

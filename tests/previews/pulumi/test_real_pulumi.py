@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import boto3
 import pytest
+import yaml
 from moto.server import ThreadedMotoServer
 
 from previews.clients import Clients
@@ -33,6 +34,10 @@ pulumi.export("token", pulumi.Output.secret("hush"))
 file = pathlib.Path(os.environ["PREVIEWS_PLATFORM_OUTPUTS"])
 pulumi.export("published", file.read_text())
 pulumi.export("file", str(file))
+"""
+_PACK = """
+from pulumi_policy import PolicyPack, ResourceValidationPolicy
+PolicyPack("lenient", [ResourceValidationPolicy("any", "Everything is allowed.", lambda *_: None)])
 """
 PUBLISHED = '{"project": "previews"}'
 PENDING: dict[str, Any] = {
@@ -57,6 +62,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "Pulumi.yaml").write_text("name: previews\nruntime: python\n")
     (folder / "__main__.py").write_text(_PROGRAM)
     tools = ensure(SandboxSettings(home=tmp_path / "home"))
+    monkeypatch.setenv("PREVIEWS_POLICY_PACK", str(_policy_pack(tmp_path)))
     path = [str(tools.bin), str(Path(sys.executable).parent), os.environ["PATH"]]
     monkeypatch.setenv("PATH", os.pathsep.join(path))
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "pulumi"))
@@ -64,6 +70,15 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PREVIEWS_PROJECT", str(folder))
     monkeypatch.setenv("GITHUB_RUN_ID", "77")
     return folder
+
+
+def _policy_pack(folder: Path) -> Path:
+    """A program that serves a pack which allows the secret output, where the project's does not."""
+    (folder / "pack.py").write_text(_PACK)
+    program = folder / "serve-policies"
+    program.write_text(f'#!/bin/sh\nexec python3 -P -u -m pulumi.policy "$1" {folder}/pack.py\n')
+    program.chmod(0o755)
+    return program
 
 
 @pytest.fixture
@@ -170,6 +185,17 @@ def test_a_bucket_with_a_key_of_kms_does_as_well(bucket: Clients, project: Path)
     outputs = stacks.outputs("pr-42")
     assert outputs["published"] == PUBLISHED
     assert not Path(outputs["file"]).exists()
+
+    # A comparison knows the stack's key from its state: it may decrypt, and makes no new one.
+    file = project / "Pulumi.pr-42.yaml"
+    file.unlink(missing_ok=True)
+    compared = stacks.preview("pr-42", [])
+    assert compared.code == 0, compared.error
+    written = s3.get_object(Bucket="acme-state", Key=".pulumi/stacks/previews/pr-42.json")["Body"]
+    assert written.read().decode() == text
+    kept = json.loads(text)["checkpoint"]["latest"]["secrets_providers"]["state"]
+    named = {"secretsprovider": PROVIDER, "encryptedkey": kept["encryptedkey"]}
+    assert yaml.safe_load(file.read_text()) == named
 
     at = datetime.now(UTC).isoformat()
     held = {"pid": 1, "username": "ci", "hostname": socket.gethostname(), "timestamp": at}

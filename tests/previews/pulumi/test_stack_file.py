@@ -9,6 +9,7 @@ import yaml
 
 from previews.errors import PreviewsError
 from previews.pulumi import stack_file
+from previews.pulumi.state import EncryptedKey
 
 KMS = "awskms://alias/previews-state"
 
@@ -50,6 +51,18 @@ def test_what_a_stack_s_file_says_stays(tmp_path: Path) -> None:
     assert yaml.safe_load(file.read_text()) == said
     stack_file.set_secrets_provider(tmp_path, "pr-42", "awskms://alias/another")
     assert yaml.safe_load(file.read_text()) == said
+
+
+def test_a_comparison_has_the_key_of_the_state_beside_what_the_file_says(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.pr-42.yaml"
+    file.write_text("secretsprovider: passphrase\nconfig:\n  previews:ttlDays: 3\n")
+    for _ in range(2):
+        stack_file.set_key(tmp_path, "pr-42", EncryptedKey(KMS, "AQ=="))
+    assert yaml.safe_load(file.read_text()) == {
+        "secretsprovider": KMS,
+        "encryptedkey": "AQ==",
+        "config": {"previews:ttlDays": 3},
+    }
 
 
 @pytest.mark.parametrize(
