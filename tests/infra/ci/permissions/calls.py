@@ -260,12 +260,12 @@ def _about_staging(stack: StackName) -> _About:
         "logs:TagResource": f"arn:aws:logs:{HERE}:log-group:a",
         "rds:AddTagsToResource": db(stack.name),
     }
-    tagged = {call: [(arn, {**own, **_COMMIT})] for call, arn in arns.items()}
+    tagged: _About = {call: [(arn, {**own, **_COMMIT})] for call, arn in arns.items()}
     return {**about, **tagged, **({} if stack.app.is_platform else _about_app_staging(stack))}
 
 
 def _about_app_staging(stack: StackName) -> _About:
-    """What is about single resources, where the platform's staging reads those of all."""
+    """Return the resources that the platform's staging need not name: it reads those of all."""
     images: list[tuple[str, Context]] = [(_images(stack), {})]
     names = (stack.secrets_role, stack.app_role, stack.app_secrets_role)
     roles: list[tuple[str, Context]] = [(role(name), {}) for name in names]
