@@ -61,7 +61,8 @@ def shared_servers(world: World) -> set[str]:
     """The shared servers that there are, by what each of them leaves: a stack, an instance."""
     instances = {path.name for path in (world.settings.home / "rds").glob("data-*")}
     published = world.kubectl("get", "databasegenerations", "--all-namespaces")["items"]
-    assert instances == {item["metadata"]["name"] for item in published}
+    names = {item["metadata"]["name"] for item in published}
+    assert instances == names, (instances, names)
     return instances
 
 

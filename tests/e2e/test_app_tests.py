@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -71,7 +73,11 @@ class Jobs:
         images.bake(self.world.settings, definition, self.world.checkout)
         outputs = self.folder / "outputs"
         outputs.write_text("")
+        digests = {
+            each.name: hashlib.sha256(each.read_bytes()).hexdigest() for each in built.iterdir()
+        }
         arguments = ["--commit", self.commit, "--images", str(built), "--outputs", str(outputs)]
+        arguments += ["--digests", json.dumps(digests)]
         self.ci.previews("up", NUMBER, *arguments, more=of_app)
         return dict(line.split("=", 1) for line in outputs.read_text().splitlines())
 

@@ -120,6 +120,8 @@ def test_two_pushes_while_the_first_runs_then_a_close_during_an_up(
     assert statuses(ci, second) == []
 
     eventually(lambda: statuses(ci, third) == ["pending"], "the newest commit comes up")
+    # Until Pulumi runs, a removal takes the deployment back.
+    eventually(lambda: world.locks(stack) != [], "its `pulumi up` has begun")
     with newest.held():
         removal = close(ci, actions, 2001)
         eventually(lambda: actions.waiting("preview-2001") == 1, "the removal waits")
