@@ -58,9 +58,10 @@ def server_of(world: World, stack: str) -> str:
 
 
 def shared_servers(world: World) -> set[str]:
-    """The shared servers that there are, by what each of them leaves: a stack, an instance."""
+    """The platform's shared servers, by what each of them leaves: a publication, an instance."""
     instances = {path.name for path in (world.settings.home / "rds").glob("data-*")}
-    published = world.kubectl("get", "databasegenerations", "--all-namespaces")["items"]
+    # Those of another app have the same names, in a namespace of its own.
+    published = world.kubectl("get", "databasegenerations", "--namespace", "branches")["items"]
     names = {item["metadata"]["name"] for item in published}
     assert instances == names, (instances, names)
     return instances
