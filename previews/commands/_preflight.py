@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from previews.clients import Clients
 
 
-def _report(clients: Clients, preview: Preview) -> PreflightReport:
+def report_of(clients: Clients, preview: Preview) -> PreflightReport:
     """Check everything that a preview needs, as `preflight`."""
     return preflight(
         preview,
@@ -50,7 +50,7 @@ def require_room(
         Exit: A check failed.
     """
     try:
-        report = _report(clients, preview)
+        report = report_of(clients, preview)
     except Exception as error:
         on_failure(for_people(f"preflight of {preview}", error))
         raise

@@ -1,4 +1,4 @@
-"""The one list of checks, in the order of the guide's steps.
+"""All checks, in the order of the guide's steps.
 
 A check reads what it needs when it runs, and what several checks need is read once. A new check is
 a line here, a judgement beside the others, and its name beside a step of

@@ -240,24 +240,14 @@ class RepositorySettings:
 
     def deployment_branches(self, environment: str) -> frozenset[str]:
         """Return the names and patterns of branches and tags that an environment is open to."""
-        found = self._each(
-            _Name,
-            f"branches of environment {environment}",
-            self._repos.list_deployment_branch_policies,
-            key="branch_policies",
-            environment_name=quote(environment, safe=""),
-        )
+        call = self._repos.list_deployment_branch_policies
+        found = self._of(environment, _Name, "branches", call, key="branch_policies")
         return frozenset(policy.name for policy in found)
 
     def variables(self, environment: str) -> dict[str, str]:
         """Return an environment's own variables."""
-        found = self._each(
-            _Variable,
-            f"variables of environment {environment}",
-            self._actions.list_environment_variables,
-            key="variables",
-            environment_name=quote(environment, safe=""),
-        )
+        call = self._actions.list_environment_variables
+        found = self._of(environment, _Variable, "variables", call, key="variables")
         return {variable.name: variable.value for variable in found}
 
     @cached_property
@@ -275,13 +265,8 @@ class RepositorySettings:
 
     def secrets(self, environment: str) -> frozenset[str]:
         """Return the names of an environment's own secrets."""
-        found = self._each(
-            _Name,
-            f"secrets of environment {environment}",
-            self._actions.list_environment_secrets,
-            key="secrets",
-            environment_name=quote(environment, safe=""),
-        )
+        call = self._actions.list_environment_secrets
+        found = self._of(environment, _Name, "secrets", call, key="secrets")
         return frozenset(secret.name for secret in found)
 
     @cached_property
@@ -357,6 +342,14 @@ class RepositorySettings:
 
     def _read(self, model: type[_M], what: str, call: Any, **arguments: Any) -> _M:
         return read(model, what, self._connection.request(what, call, **arguments))
+
+    def _of(
+        self, environment: str, model: type[_M], what: str, call: Any, *, key: str
+    ) -> Iterator[_M]:
+        """Yield what belongs to an environment, whose name may have any character."""
+        name = quote(environment, safe="")
+        what = f"{what} of environment {environment}"
+        return self._each(model, what, call, key=key, environment_name=name)
 
     def _each(
         self, model: type[_M], what: str, call: Any, *, key: str = "", **arguments: Any

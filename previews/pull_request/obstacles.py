@@ -58,7 +58,7 @@ WORDS = {
         remedy="mark it as ready for review.",
     ),
 }
-"""What people are told of each."""
+"""Code, reason and remedy of each, for people."""
 
 
 def obstacles(pull: PullRequest, settings: Settings) -> Iterator[Obstacle]:

@@ -31,7 +31,7 @@ class Actions:
     """
 
     def __init__(self, ci: Lifecycle, folder: Path) -> None:
-        """Play nothing yet.
+        """Start nothing.
 
         Args:
             ci: The sandbox and the local GitHub.

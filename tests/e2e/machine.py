@@ -48,7 +48,7 @@ class Machine:
     """
 
     def __init__(self, ci: Lifecycle, run: Run, folder: Path, shared: Path) -> None:
-        """Play nothing yet.
+        """Start nothing.
 
         Args:
             ci: The sandbox.

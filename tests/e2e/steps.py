@@ -29,7 +29,7 @@ class Steps:
     """
 
     def __init__(self, ci: Lifecycle, run: Run, job: Mapping[str, Any], machine: Machine) -> None:
-        """Play nothing yet.
+        """Start nothing.
 
         Args:
             ci: The sandbox and the local GitHub.

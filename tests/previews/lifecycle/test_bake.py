@@ -33,7 +33,7 @@ def definition(described: dict[str, Any], **given: Any) -> dict[str, Any]:
 
 
 def evaluated(text: str) -> str:
-    """What HCL makes of a template whose only expressions are texts of one character.
+    """Evaluate, as HCL does, a template whose only expressions are texts of one character.
 
     Raises:
         AssertionError: It has another expression.

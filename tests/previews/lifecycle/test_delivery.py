@@ -105,7 +105,7 @@ def decide(previews: Run, tmp_path: Path, action: str = "synchronize") -> None:
 
 
 def digests_of(images: Path) -> dict[str, str]:
-    """What the job that built them printed."""
+    """Return the digests as the job that built them prints them."""
     return {
         file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in images.glob("*.tar")
     }

@@ -17,11 +17,10 @@ from contract.app.model import App
 from contract.app.needs import Mail, Needs
 from contract.preview import Preview
 from previews.clients import Clients
-from previews.commands._preflight import require_room
+from previews.commands._preflight import report_of, require_room
 from previews.errors import PreviewsError
 from previews.kubernetes import KubernetesObject
 from previews.lifecycle.preflight import TEMPLATE, PreflightReport
-from previews.lifecycle.preflight import preflight as module_preflight
 from previews.lifecycle.refresh import PUBLICATIONS
 from tests.contract.platform import PLATFORM, platform_with
 from tests.github import LocalGitHub
@@ -33,16 +32,7 @@ ELSEWHERE = "k8s-others-1"
 
 
 def preflight(clients: Clients) -> PreflightReport:
-    return module_preflight(
-        PREVIEW,
-        stacks=clients.stacks,
-        pulls=clients.pulls,
-        settings=clients.settings,
-        aws=lambda: clients.aws,
-        platform=lambda: clients.platform,
-        cluster=lambda: clients.cluster,
-        app=lambda: clients.app,
-    )
+    return report_of(clients, PREVIEW)
 
 
 @cache
@@ -375,7 +365,7 @@ def test_a_person_is_shown_a_full_house_and_the_pull_request_is_not(
 
 
 def failures(clients: Clients) -> list[PreviewsError]:
-    """What a deployment shows in the pull request of its checks."""
+    """Return the failures that a deployment shows in the pull request."""
     shown: list[PreviewsError] = []
     with pytest.raises((typer.Exit, PreviewsError, RuntimeError)):
         require_room(clients, Preview(42), show=lambda _: None, on_failure=shown.append)

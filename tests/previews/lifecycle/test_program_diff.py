@@ -1,4 +1,4 @@
-"""What a program would change is read of the engine's events, and a secret is nowhere in it."""
+"""The changes of a program are read from the engine's events, and contain no secret."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ ZONE = "arn:aws:route53:::hostedzone/Z1"
 
 
 def records(verb: str, *names: str) -> dict[str, str | list[str]]:
-    """What AWS knows of a call that changes records."""
+    """Return the conditions of a call that changes records."""
     return {
         f"{CHANGE_RECORDS}Actions": [verb],
         f"{CHANGE_RECORDS}NormalizedRecordNames": [*names],
